@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_graph.h - a network as a list of operators on tensors of known shape.
+ *
+ * For: importers (models/) that build a network, passes that simplify it, the
+ * planner that turns it into fused nodes. Not for: running anything on the
+ * frame path.
+ *
+ * Invariants, held by dcnn_graph_add_node():
+ *  - nodes are in topological order; a value has one producer;
+ *  - every value's dtype and shape are known (batch 1, H and W numbers);
+ *  - a node whose inputs are all constants does not exist: its outputs were
+ *    computed on the spot (constant folding), as were the outputs of Shape,
+ *    Size and of ConstantOfShape;
+ *  - parameters are numbers (see dcnn_params.h).
+ *
+ * Thread safety: none; one thread builds a graph, then it is only read.
+ */
+#ifndef DCNN_GRAPH_H
+#define DCNN_GRAPH_H
+
+#include <glib.h>
+
+#include "dcnn_params.h"
+#include "dcnn_tensor.h"
+
+G_BEGIN_DECLS
+
+/* Limits on what a file may ask for; past them is DCNN_ERROR_LIMIT. */
+#define DCNN_MAX_NODES 65536
+#define DCNN_MAX_NODE_INPUTS 512
+#define DCNN_MAX_NODE_OUTPUTS 64
+#define DCNN_MAX_TENSOR_BYTES ((gint64) 1 << 31)
+#define DCNN_MAX_DIM ((gint64) 1 << 28)
+
+/* Every operator: DCNN_OP_CONV and so on, from ops.def, the one list. */
+typedef enum DcnnOp {
+#define DCNN_OP(ENUM, name, infer, ref, domain) DCNN_OP_##ENUM,
+#include "ops.def"
+#undef DCNN_OP
+  DCNN_OP_COUNT
+} DcnnOp;
+
+/* How an operator on 4-D maps can run sparsely (the planner's first look; an
+ * operand that is no map sends the node to the dense tail all the same). */
+typedef enum DcnnDomain {
+  DCNN_DOMAIN_TAIL,    /* dense only */
+  DCNN_DOMAIN_LOCAL,   /* pixel-local or windowed: sparse */
+  DCNN_DOMAIN_GLOBAL,  /* reduces a map to one pixel: exact block sums */
+  DCNN_DOMAIN_LAYOUT,  /* moves data only */
+} DcnnDomain;
+
+/* Index of a value in graph->values; -1 is "absent" (an optional input). */
+typedef int DcnnValueId;
+
+typedef struct DcnnValue {
+  char *name;          /* unique, never NULL; owned */
+  DcnnTensor tensor;   /* dtype, rank, dims; data != NULL: a constant, owned */
+  int producer;        /* node index; -1: graph input or constant */
+  gboolean alive;      /* FALSE once a pass has removed it */
+} DcnnValue;
+
+typedef struct DcnnNode {
+  char *name;          /* the file's, or made up from op and index; owned */
+  DcnnOp op;
+  int n_inputs, n_outputs;
+  DcnnValueId *inputs; /* owned arrays */
+  DcnnValueId *outputs;
+  DcnnParams params;
+  gboolean alive;      /* FALSE once a pass has removed it */
+} DcnnNode;
+
+typedef struct DcnnGraph {
+  GPtrArray *values;   /* of DcnnValue*, owned */
+  GPtrArray *nodes;    /* of DcnnNode*, owned, topological order */
+  GArray *inputs;      /* of DcnnValueId: the graph's inputs in file order */
+  GArray *outputs;     /* of DcnnValueId */
+} DcnnGraph;
+
+typedef enum DcnnError {
+  DCNN_ERROR_FILE,        /* missing, unreadable, not what it claims to be */
+  DCNN_ERROR_INVALID,     /* well-formed but wrong: shapes, types, cycles */
+  DCNN_ERROR_UNSUPPORTED, /* valid but not ours: the message lists all nodes */
+  DCNN_ERROR_LIMIT,       /* too large */
+  DCNN_ERROR_MEMORY,      /* an allocation failed */
+  DCNN_ERROR_ARGUMENT,    /* the caller's mistake */
+  DCNN_ERROR_DEVICE,      /* device lost or absent */
+} DcnnError;
+
+#define DCNN_ERROR (dcnn_error_quark ())
+GQuark dcnn_error_quark (void);
+
+/* "Conv" and so on; static storage. */
+const char *dcnn_op_name (DcnnOp op);
+DcnnDomain dcnn_op_domain (DcnnOp op);
+
+DcnnGraph *dcnn_graph_new (void);
+void dcnn_graph_free (DcnnGraph *graph);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnGraph, dcnn_graph_free)
+
+static inline DcnnValue *
+dcnn_graph_value (const DcnnGraph *graph, DcnnValueId id)
+{
+  return (DcnnValue *) graph->values->pdata[id];
+}
+
+static inline DcnnNode *
+dcnn_graph_node (const DcnnGraph *graph, int index)
+{
+  return (DcnnNode *) graph->nodes->pdata[index];
+}
+
+/* Adds a graph input of known shape. name is copied and must be new.
+ * Returns the value, or -1 with error set (name taken, shape out of range). */
+DcnnValueId dcnn_graph_add_input (DcnnGraph *graph, const char *name,
+    DcnnDtype dtype, int rank, const gint64 *dims, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* Adds a constant. Takes tensor->data (g_malloc'ed, or allocated by
+ * dcnn_tensor_alloc()) on success; on failure (-1) the caller keeps it. */
+DcnnValueId dcnn_graph_add_constant (DcnnGraph *graph, const char *name,
+    const DcnnTensor *tensor, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Adds a node: checks operands, infers the outputs' types and shapes, folds
+ * it when every input is constant. Parameters must be normalised as
+ * dcnn_params.h says; infer functions check them against the shapes and fill
+ * in what depends on them. Ops whose output shape is no function of the
+ * inputs (Reshape, Expand, Tile, Resize, Constant of shape) take it from
+ * out_shape (else NULL; one tensor header per output, data ignored).
+ * output_names: n_outputs names, an empty or NULL one for an unused output.
+ * outputs: filled with n_outputs value ids (-1 for an unused one).
+ * Returns FALSE with error set, the graph unchanged. */
+gboolean dcnn_graph_add_node (DcnnGraph *graph, const char *name, DcnnOp op,
+    const DcnnParams *params, int n_inputs, const DcnnValueId *inputs,
+    int n_outputs, const char *const *output_names,
+    const DcnnTensor *out_shape, DcnnValueId *outputs, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* Declares an output; the order of the calls is the order of the outputs. */
+void dcnn_graph_add_output (DcnnGraph *graph, DcnnValueId value);
+
+/* The value called name, or -1. Linear in the graph's size the first time,
+ * constant after. */
+DcnnValueId dcnn_graph_find_value (const DcnnGraph *graph, const char *name);
+
+/* Allocates zeroed, 64-byte aligned storage with 64 bytes to spare for the
+ * tensor's dtype and dims. Returns FALSE (data NULL) on overflow, past
+ * DCNN_MAX_TENSOR_BYTES or out of memory. Free with dcnn_tensor_free(). */
+gboolean dcnn_tensor_alloc (DcnnTensor *tensor, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void dcnn_tensor_free (DcnnTensor *tensor);
+
+/* Runs one operator densely with the reference kernels: the same function
+ * that folds constants, runs dense tails and is the tests' oracle.
+ * inputs[i] is NULL for an absent input; outputs[i]->data must be allocated
+ * for the inferred shape (outputs[i] NULL: unused). Cannot fail: shapes were
+ * checked by infer. Thread-safe; allocates at most scratch (see ref.h). */
+void dcnn_op_run_reference (DcnnOp op, const DcnnParams *params, int n_inputs,
+    const DcnnTensor *const *inputs, int n_outputs,
+    DcnnTensor *const *outputs);
+
+/* Runs the whole graph densely with the reference operators: the oracle and
+ * the plainest way to run a model. inputs: one tensor per graph input, of its
+ * dtype and shape. outputs: array of n graph outputs, each allocated here
+ * (free with dcnn_tensor_free()). */
+gboolean dcnn_graph_run_reference (const DcnnGraph *graph,
+    const DcnnTensor *inputs, DcnnTensor *outputs, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* One line a node, stable over runs: for golden tests and --dump. Returns
+ * new text. */
+char *dcnn_graph_dump (const DcnnGraph *graph);
+
+G_END_DECLS
+
+#endif

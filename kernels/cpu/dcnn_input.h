@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_input.h - the input stage: from a video frame to the network's stored
+ * input S_0 and its update mask U_0 (DESIGN section 7).
+ *
+ * One pass over the network's pixels: colour conversion (matrix and range
+ * from the caps), scaling or letterboxing, an optional alignment warp,
+ * comparison with the stored input, normalisation of what changed. Then, each
+ * on or off by itself: noise suppression, region-of-interest scaling, mask
+ * dilation.
+ *
+ * The comparison is done on 8-bit RGB after scaling (what training frameworks
+ * feed their networks, so results match them to rounding): the stage keeps
+ * that 8-bit picture (`reference`), and S_0 holds (value * scale + bias) of it
+ * for every pixel, always: the two never disagree.
+ *
+ * Cost matters: this runs on every pixel of every frame, changed or not. A
+ * 768x576 frame at network size should take well under a millisecond on one
+ * core with AVX2. Rows can be split over threads.
+ */
+#ifndef DCNN_INPUT_H
+#define DCNN_INPUT_H
+
+#include "dcnn_map.h"
+#include "dcnn_mask.h"
+
+/* X(ENUM, "caps name", planes, bytes a pixel in plane 0) */
+#define DCNN_PIXEL_FORMATS(X)                                                  \
+  X (NV12, "NV12", 2, 1)                                                       \
+  X (I420, "I420", 3, 1)                                                       \
+  X (RGB, "RGB", 1, 3)                                                         \
+  X (BGR, "BGR", 1, 3)                                                         \
+  X (RGBX, "RGBx", 1, 4)                                                       \
+  X (BGRX, "BGRx", 1, 4)                                                       \
+  X (RGBA, "RGBA", 1, 4)                                                       \
+  X (BGRA, "BGRA", 1, 4)                                                       \
+  X (GRAY8, "GRAY8", 1, 1)
+
+typedef enum DcnnPixelFormat {
+#define DCNN_X(e, n, p, b) DCNN_FORMAT_##e,
+  DCNN_PIXEL_FORMATS (DCNN_X)
+#undef DCNN_X
+  DCNN_FORMAT_COUNT
+} DcnnPixelFormat;
+
+/* A frame in system memory. Borrowed during the call. Chroma of odd sizes is
+ * (size + 1) / 2. */
+typedef struct DcnnFrame {
+  DcnnPixelFormat format;
+  uint32_t width, height; /* pixels, 1 .. 32767 */
+  const uint8_t *planes[3];
+  int32_t strides[3];     /* bytes; may be negative */
+  float kr, kb;           /* YUV matrix: 0.299, 0.114 (BT.601), 0.2126, 0.0722
+                             (BT.709), 0.2627, 0.0593 (BT.2020) */
+  bool full_range;        /* 0..255; else 16..235 / 16..240 */
+} DcnnFrame;
+
+typedef enum DcnnScaling {
+  DCNN_SCALING_AUTO,     /* bilinear up to a factor 2 down, else area */
+  DCNN_SCALING_BILINEAR, /* half-pixel centres, as OpenCV's INTER_LINEAR */
+  DCNN_SCALING_AREA,     /* box average */
+  DCNN_SCALING_NEAREST,
+} DcnnScaling;
+
+/* How the picture lies in the network's input; all of it in network pixels.
+ * The rest of the window is `fill`. */
+typedef struct DcnnInputGeometry {
+  uint32_t width, height;                 /* window */
+  uint32_t dst_x, dst_y, dst_w, dst_h;    /* where the picture goes */
+  uint8_t fill[3];                        /* R, G, B of the letterbox */
+  DcnnScaling scaling;
+  /* Region of the frame that is shown, frame pixels; all 0: the whole. */
+  float src_x, src_y, src_w, src_h;
+} DcnnInputGeometry;
+
+typedef struct DcnnInputParams {
+  bool bgr;          /* channel 0 of the network is blue */
+  bool gray;         /* the network has one channel: luma of the RGB picture */
+  float scale[3], bias[3]; /* per network channel: stored = value * scale +
+                              bias, value 0..255 */
+  float threshold;   /* t_0 on the 0..1 scale: a pixel changed when some
+                        channel differs by more than t_0 * 255; 0: any */
+  bool noise_suppression; /* average-pooled difference, lone pixels dropped */
+  uint32_t dilation; /* px; 0: off */
+  /* Region of interest: difference x (0.4 + 0.6 m), m in 0..1 per pixel at
+   * 1/8 of the window (one float a block, row-major); NULL: off. */
+  const float *interest;
+} DcnnInputParams;
+
+typedef struct DcnnInputStage DcnnInputStage;
+
+/* Returns new, or NULL when out of memory. threads: how many may call
+ * dcnn_input_convert_rows() at a time (scratch is made for each). */
+DcnnInputStage *dcnn_input_stage_new (const DcnnInputGeometry *geometry,
+    uint32_t frame_width, uint32_t frame_height, DcnnPixelFormat format,
+    unsigned threads);
+void dcnn_input_stage_free (DcnnInputStage *stage);
+size_t dcnn_input_stage_bytes (const DcnnInputStage *stage);
+
+/* Step 1, rows y0 .. y1-1 of the window (y0 a multiple of 8): converts and
+ * scales into the stage's 8-bit picture, compares with the reference under
+ * params->threshold (scaled by interest) and writes the words of `changed`
+ * (whole words: block rows y0/8 ...) and of `differs` (any difference at all;
+ * may be NULL: not wanted). Pixels set in `force` (may be NULL) count as
+ * changed. Thread-safe for disjoint rows and thread indices. */
+void dcnn_input_convert_rows (DcnnInputStage *stage,
+    const DcnnInputParams *params, const DcnnFrame *frame, unsigned thread,
+    uint32_t y0, uint32_t y1, const DcnnMask *force, DcnnMask *changed,
+    DcnnMask *differs);
+
+/* Step 2, whole mask: noise suppression and dilation as params say, in place.
+ * Pixels set in `force` stay. */
+void dcnn_input_refine_mask (DcnnInputStage *stage,
+    const DcnnInputParams *params, const DcnnMask *force, DcnnMask *changed);
+
+/* Step 3: stores the picture's pixels that are set in `changed` into the
+ * reference and, normalised, into s0 (channels 1 or 3; 4 floats a pixel;
+ * lane 3 is written 0). block rows by0 .. by1-1; thread-safe for disjoint
+ * ones. The reference is kept in window coordinates; see _shift. */
+void dcnn_input_store (DcnnInputStage *stage, const DcnnInputParams *params,
+    const DcnnMask *changed, DcnnMap *s0, uint32_t by0, uint32_t by1);
+
+/* The window moved over the canvas: reference(y, x) becomes
+ * reference(y + dy, x + dx); what enters is undefined (force it). */
+void dcnn_input_shift (DcnnInputStage *stage, int32_t dy, int32_t dx);
+
+/* The 8-bit picture of the last convert: packed RGB, width * 3 bytes a row. */
+const uint8_t *dcnn_input_picture (const DcnnInputStage *stage);
+
+/* Forces the portable C path (tests). */
+void dcnn_input_force_portable (DcnnInputStage *stage, bool portable);
+
+#endif

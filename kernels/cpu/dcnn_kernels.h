@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_kernels.h - the CPU kernels' contract: one fused node on a list of
+ * pixels, or on rows of the whole map.
+ *
+ * A fused node is a primary operator (convolution, pooling, resize, copy ...)
+ * followed by a chain of point-wise steps and the judgement of the change.
+ * For every pixel p of the work:
+ *    row = primary (inputs)(p)            [channels floats]
+ *    row = step_n (... step_1 (row))
+ *    d   = row - out(p)
+ *    significant or forced:  out(p) = row, verdict JOINED
+ *    otherwise:              out(p) untouched, verdict KEPT (some d != 0) or
+ *                            SAME
+ * (DeltaCNN, CVPR 2022, eq. 3 to 6, reformulated on stored values.)
+ *
+ * Rules that hold for every kernel and every instruction set level:
+ *  - a pixel's row is a function of its inputs alone: the same bits whatever
+ *    the list, the range, the thread or the path (sparse or dense);
+ *  - nothing is read outside the maps and the DCNN_OVERREAD floats after
+ *    them; taps outside the window read zeros (pooling skips them);
+ *  - nothing is written but out(p) of joined pixels and their verdicts;
+ *  - kernels cannot fail, do not allocate, take no locks.
+ * Thread safety: several threads may run one job on ranges that do not
+ * overlap, each with its own scratch.
+ */
+#ifndef DCNN_KERNELS_H
+#define DCNN_KERNELS_H
+
+#include "dcnn_map.h"
+#include "dcnn_params.h"
+
+/* ---- point-wise steps ------------------------------------------------- */
+
+/* X(ENUM, "name"): what a step does to each element r of the row, with
+ * operand e (binary steps) or parameters a, b (unary steps). */
+#define DCNN_STEPS(X)                                                          \
+  X (RELU, "Relu")              /* max (r, 0) */                               \
+  X (CLIP, "Clip")              /* min (max (r, a), b) */                      \
+  X (LEAKY_RELU, "LeakyRelu")   /* r < 0 ? a r : r */                          \
+  X (SIGMOID, "Sigmoid")                                                       \
+  X (HARD_SIGMOID, "HardSigmoid") /* clamp (a r + b, 0, 1) */                  \
+  X (HARD_SWISH, "HardSwish")   /* r clamp (r / 6 + 0.5, 0, 1) */              \
+  X (SILU, "SiLU")              /* r sigmoid (r) */                            \
+  X (TANH, "Tanh")                                                             \
+  X (ELU, "Elu")                /* r < 0 ? a (exp (r) - 1) : r */              \
+  X (SELU, "Selu")              /* b (r < 0 ? a (exp (r) - 1) : r) */          \
+  X (GELU, "Gelu")              /* r/2 (1 + erf (r / sqrt 2)) */               \
+  X (GELU_TANH, "GeluTanh")                                                    \
+  X (ERF, "Erf")                                                               \
+  X (SOFTPLUS, "Softplus")                                                     \
+  X (MISH, "Mish")                                                             \
+  X (EXP, "Exp")                                                               \
+  X (LOG, "Log")                                                               \
+  X (SQRT, "Sqrt")                                                             \
+  X (ABS, "Abs")                                                               \
+  X (NEG, "Neg")                                                               \
+  X (ADD, "Add")                /* r + e */                                    \
+  X (SUB, "Sub")                /* r - e */                                    \
+  X (RSUB, "RSub")              /* e - r */                                    \
+  X (MUL, "Mul")                /* r e */                                      \
+  X (DIV, "Div")                /* r / e */                                    \
+  X (RDIV, "RDiv")              /* e / r */                                    \
+  X (POW, "Pow")                /* r to the e */                               \
+  X (RPOW, "RPow")              /* e to the r */                               \
+  X (MIN, "Min")                                                               \
+  X (MAX, "Max")                                                               \
+  X (PRELU, "PRelu")            /* r < 0 ? e r : r */
+
+typedef enum DcnnStepKind {
+#define DCNN_X(e, n) DCNN_STEP_##e,
+  DCNN_STEPS (DCNN_X)
+#undef DCNN_X
+  DCNN_STEP_COUNT
+} DcnnStepKind;
+
+typedef enum DcnnOperandKind {
+  DCNN_OPERAND_NONE,   /* unary step */
+  DCNN_OPERAND_MAP,    /* e = map(y, x, c): same size and channels as out */
+  DCNN_OPERAND_PIXEL,  /* e = map(y, x, 0): one channel, same for all c */
+  DCNN_OPERAND_VECTOR, /* e = vector[c]: constants, or a gate (the single
+                          pixel of a 1x1 map); padded to DCNN_LANES */
+  DCNN_OPERAND_SCALAR, /* e = a */
+} DcnnOperandKind;
+
+typedef struct DcnnStep {
+  DcnnStepKind kind;
+  DcnnOperandKind operand;
+  float a, b;
+  DcnnMap map;
+  const float *vector;
+} DcnnStep;
+
+#define DCNN_MAX_STEPS 12
+
+/* ---- judgement -------------------------------------------------------- */
+
+typedef enum DcnnSignificanceKind {
+  DCNN_SIGNIFICANT_ALWAYS, /* store everything, verdict JOINED; d not formed */
+  DCNN_SIGNIFICANT_ANY,    /* threshold 0: some d_c != 0 */
+  DCNN_SIGNIFICANT_MAX,    /* max_c |d_c inv_spread_c| > limit */
+  DCNN_SIGNIFICANT_SQUARE, /* sum_c (d_c inv_spread_c)^2 > limit: rms and nrms
+                              with limit = t^2 channels */
+} DcnnSignificanceKind;
+/* A NaN anywhere in d is significant, whatever the kind. */
+
+typedef struct DcnnSignificance {
+  DcnnSignificanceKind kind;
+  float limit;
+  const float *inv_spread; /* [channels padded to DCNN_LANES], pads 0 */
+} DcnnSignificance;
+
+/* ---- primary operators ------------------------------------------------ */
+
+/* X(ENUM, function suffix, "name"): every primary operator. Each line makes
+ * dcnn_k_<suffix> for every instruction set level (see DcnnCpuKernels). */
+#define DCNN_PRIMARIES(X)                                                      \
+  X (CONV, conv, "conv")                /* groups = 1 */                       \
+  X (GROUP_CONV, group_conv, "group-conv")                                     \
+  X (DEPTHWISE, depthwise, "depthwise") /* one filter a channel */             \
+  X (CONV_TRANSPOSE, conv_transpose, "conv-transpose") /* any groups */        \
+  X (MAX_POOL, max_pool, "max-pool")                                           \
+  X (AVERAGE_POOL, average_pool, "average-pool")                               \
+  X (COPY, copy, "copy")                /* point-wise chains; channel gather */\
+  X (RESAMPLE, resample, "resample")    /* slice, pad, nearest: one source     \
+                                           pixel an output pixel, or none */   \
+  X (RESIZE, resize, "resize")          /* linear, cubic: separable weights */ \
+  X (SPACE_TO_DEPTH, space_to_depth, "space-to-depth")                         \
+  X (DEPTH_TO_SPACE, depth_to_space, "depth-to-space")                         \
+  X (SOFTMAX, softmax, "softmax")       /* over channels */                    \
+  X (ARG_MAX, arg_max, "arg-max")       /* over channels, to one float */      \
+  X (CHANNEL_REDUCE, channel_reduce, "channel-reduce") /* mean, max, sum */    \
+  X (LAYER_NORM, layer_norm, "layer-norm") /* over channels */
+
+typedef enum DcnnPrimary {
+#define DCNN_X(e, f, n) DCNN_PRIMARY_##e,
+  DCNN_PRIMARIES (DCNN_X)
+#undef DCNN_X
+  DCNN_PRIMARY_COUNT
+} DcnnPrimary;
+
+/* What a primary operator needs at run time; made once by a
+ * dcnn_k_<op>_prepare(), immutable and shared by sessions afterwards. The
+ * fields are the kernels' own business. */
+typedef struct DcnnPrepared DcnnPrepared;
+
+/* Bytes held by the prepared operator (packed weights and tables). */
+size_t dcnn_prepared_bytes (const DcnnPrepared *prepared);
+void dcnn_prepared_free (DcnnPrepared *prepared); /* NULL is allowed */
+
+/* All prepare functions return new, or NULL when out of memory (the only way
+ * to fail: arguments are the planner's, already checked).
+ *
+ * in_span: floats of a pixel of the input map that are read.
+ * in_position: [in channels] position inside the pixel of each logical input
+ *   channel, NULL for 0, 1, 2 ...; positions not named have zero weights (a
+ *   concatenation in place leaves such holes).
+ * weights: ONNX order, [out][in/groups][kh][kw] ([in][out/groups][kh][kw]
+ *   for transposed). bias: [out] or NULL. Both borrowed during the call.
+ * Output channel c goes to position c of the out map. */
+DcnnPrepared *dcnn_k_conv_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
+    const uint32_t *in_position, const float *weights, const float *bias);
+/* groups > 1, not depthwise; input positions are the identity. */
+DcnnPrepared *dcnn_k_group_conv_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, const float *weights,
+    const float *bias);
+/* groups = in channels, one output a group (channel multiplier 1). channels
+ * is the span: a hole has zero weights and zero bias. weights:
+ * [channels][kh][kw]. */
+DcnnPrepared *dcnn_k_depthwise_prepare (const DcnnConvParams *params,
+    uint32_t channels, const float *weights, const float *bias);
+DcnnPrepared *dcnn_k_conv_transpose_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
+    const uint32_t *in_position, const float *weights, const float *bias);
+DcnnPrepared *dcnn_k_pool_prepare (const DcnnPoolParams *params,
+    uint32_t channels);
+/* row[c] = in[source[c]]; source NULL: identity. A source of UINT32_MAX gives
+ * `value`. */
+DcnnPrepared *dcnn_k_copy_prepare (uint32_t channels, const uint32_t *source,
+    float value);
+/* Output pixel (y, x) copies input pixel (source_y[y], source_x[x]); UINT32_MAX
+ * in either gives `value` in every channel. Tables: [height], [width], copied.
+ * Serves Slice and Pad over H and W and nearest Resize. */
+DcnnPrepared *dcnn_k_resample_prepare (uint32_t channels, uint32_t height,
+    const uint32_t *source_y, uint32_t width, const uint32_t *source_x,
+    float value);
+/* Separable interpolation: output row y is the sum over k < taps_y of
+ * weight_y[y * taps_y + k] * input row index_y[y * taps_y + k], columns
+ * likewise; horizontal first, in order of k. Serves linear (2 taps) and cubic
+ * (4 taps) Resize in every coordinate mode. Tables are copied. */
+DcnnPrepared *dcnn_k_resize_prepare (uint32_t channels, uint32_t height,
+    uint32_t taps_y, const uint32_t *index_y, const float *weight_y,
+    uint32_t width, uint32_t taps_x, const uint32_t *index_x,
+    const float *weight_x);
+/* SpaceToDepth: out channel (by * block + bx) * in_channels + c is
+ * in(y * block + by, x * block + bx, c). */
+DcnnPrepared *dcnn_k_space_to_depth_prepare (uint32_t block,
+    uint32_t in_channels);
+DcnnPrepared *dcnn_k_depth_to_space_prepare (const DcnnDepthParams *params,
+    uint32_t out_channels);
+DcnnPrepared *dcnn_k_softmax_prepare (uint32_t channels, bool log_form);
+DcnnPrepared *dcnn_k_arg_max_prepare (uint32_t channels, bool select_last);
+typedef enum { DCNN_CHANNEL_MEAN, DCNN_CHANNEL_MAX, DCNN_CHANNEL_SUM }
+    DcnnChannelReduce;
+DcnnPrepared *dcnn_k_channel_reduce_prepare (uint32_t channels,
+    DcnnChannelReduce kind);
+/* scale, bias: [channels], NULL for 1 and 0. Copied. */
+DcnnPrepared *dcnn_k_layer_norm_prepare (uint32_t channels, float epsilon,
+    const float *scale, const float *bias);
+
+/* ---- a job ------------------------------------------------------------ */
+
+typedef struct DcnnJob {
+  DcnnPrimary primary;
+  const DcnnPrepared *prepared;
+  DcnnMap in, out;
+  uint32_t n_steps;
+  DcnnStep steps[DCNN_MAX_STEPS];
+  DcnnSignificance significance;
+  /* Sparse: the pixels to work on, in the order of 8x8 blocks; work units are
+   * list indices. NULL: dense, work units are rows of the out map. */
+  const uint32_t *pixels;
+  /* One byte per list entry; dense: per pixel, row-major, [height * width].
+   * May be NULL when significance is ALWAYS. */
+  uint8_t *verdicts;
+} DcnnJob;
+
+/* Works on units begin .. end-1. scratch: 64-byte aligned, of at least
+ * DcnnCpuKernels.scratch_bytes (job) bytes, this thread's own. */
+typedef void (*DcnnKernelFn) (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch);
+
+/* Partial sums for global operators: for each 8x8 block index in blocks[0 ..
+ * n-1] (row-major block number, blocks_x a row) writes to sums + block *
+ * channels_padded the sum (maximum) over the block's pixels inside the map of
+ * each channel. channels_padded = channels rounded up to DCNN_LANES. */
+typedef void (*DcnnBlockReduceFn) (const DcnnMap *map, bool maximum,
+    const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
+
+/* A level of the instruction set: one table of functions. */
+typedef struct DcnnCpuKernels {
+  const char *isa;                          /* "c", "avx2", "avx512" */
+  DcnnKernelFn run[DCNN_PRIMARY_COUNT];
+  DcnnBlockReduceFn block_reduce;
+  /* Scratch a job needs per thread, whatever its range. */
+  size_t (*scratch_bytes) (const DcnnJob *job);
+} DcnnCpuKernels;
+
+/* The best table this machine can run, unless the environment variable
+ * DELTACNN_ISA names a lower one ("c", "avx2", "avx512"). Read once. */
+const DcnnCpuKernels *dcnn_cpu_kernels (void);
+/* Table i in order "c", "avx2", ... or NULL: past the last, or not runnable
+ * on this machine. For tests and benchmarks. */
+const DcnnCpuKernels *dcnn_cpu_kernels_at (unsigned i);
+
+/* Prepared operators hold packings for every level the machine can run, or
+ * one packing that all levels read: a job may run on any table. */
+
+#endif
