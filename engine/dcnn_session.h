@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_session.h - running a network on video, recomputing what changed.
+ *
+ *   DcnnGraph *graph = dcnn_onnx_load_file ("net.onnx", NULL, &error);
+ *   DcnnModel *model = dcnn_model_new (graph, &error);
+ *   DcnnSessionOptions options;
+ *   dcnn_session_options_init (&options);
+ *   DcnnSession *session = dcnn_session_new (model, &options, &error);
+ *   for each frame:
+ *     dcnn_session_push_frame (session, 0, &frame, NULL, &error);
+ *     const DcnnOutput *out = dcnn_session_get_output (session, 0, 0);
+ *
+ * For: media servers, filters, tools, and the deltacnn element. Not for:
+ * reading files (models/) or decoding what outputs mean (models/decoders).
+ *
+ * Method: DeltaCNN (CVPR 2022) reformulated on stored values: a node's pixel
+ * is recomputed when a tap of it changed, and its change is passed on when it
+ * is significant. At threshold 0 outputs equal a dense run on the last frame.
+ *
+ * Thread safety: a model is immutable and may be shared by sessions on any
+ * threads. A session belongs to one thread at a time (no locks inside), but
+ * for dcnn_session_set_tuning(), which may be called from any.
+ */
+#ifndef DCNN_SESSION_H
+#define DCNN_SESSION_H
+
+#include <glib.h>
+
+#include "dcnn_graph.h"
+#include "dcnn_input.h"
+#include "dcnn_mask.h"
+
+G_BEGIN_DECLS
+
+/* ---- model ------------------------------------------------------------ */
+
+typedef struct DcnnModel DcnnModel;
+
+/* Simplifies and plans the graph, packs weights for the CPU. Takes graph, also
+ * on failure. Returns new, or NULL: DCNN_ERROR_UNSUPPORTED, _MEMORY. */
+DcnnModel *dcnn_model_new (DcnnGraph *graph, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+DcnnModel *dcnn_model_ref (DcnnModel *model);
+void dcnn_model_unref (DcnnModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModel, dcnn_model_unref)
+
+typedef struct DcnnModelSummary {
+  guint n_inputs, n_outputs;
+  guint n_nodes;             /* fused nodes of the plan */
+  guint64 macs;              /* multiply-accumulates of a dense frame */
+  gsize weight_bytes;        /* packed weights, shared by sessions */
+  gsize state_bytes;         /* a stream's state, frame path scratch included */
+  guint input_width, input_height, input_channels; /* of the image input; 0
+                                when no input is an image */
+  gboolean input_nhwc;
+  guint tile;                /* px: the total stride; tile offsets are in it;
+                                0: this net cannot move its window */
+} DcnnModelSummary;
+void dcnn_model_get_summary (const DcnnModel *model,
+    DcnnModelSummary *summary);
+
+/* Borrowed from the model: header of input (output) i, data NULL. */
+const char *dcnn_model_input_name (const DcnnModel *model, guint i);
+const DcnnTensor *dcnn_model_input (const DcnnModel *model, guint i);
+const char *dcnn_model_output_name (const DcnnModel *model, guint i);
+const DcnnTensor *dcnn_model_output (const DcnnModel *model, guint i);
+
+/* One fused node of the plan, for deltacnn-inspect and statistics. All
+ * strings and arrays borrowed from the model. */
+typedef struct DcnnNodeInfo {
+  const char *name;          /* of the last ONNX node fused in: the tensor
+                                that thresholds go by */
+  const char *ops;           /* "Conv+Clip+Add" */
+  const char *kernel;        /* "conv", "depthwise", "tail:Reshape" ... */
+  const char *why;           /* refused faster choices and reasons, or "" */
+  guint width, height, channels; /* of the output; 0 for tail nodes */
+  guint64 macs;              /* dense */
+  gsize weight_bytes, state_bytes;
+  guint n_inputs;
+  const gint *inputs;        /* producing fused nodes; -1 - i: graph input i */
+} DcnnNodeInfo;
+void dcnn_model_get_node (const DcnnModel *model, guint i,
+    DcnnNodeInfo *info);
+
+/* The graph after simplification / the plan, one line a node; new text. */
+char *dcnn_model_dump_graph (const DcnnModel *model);
+char *dcnn_model_dump_plan (const DcnnModel *model);
+
+/* ---- session ---------------------------------------------------------- */
+
+typedef enum DcnnMode {
+  DCNN_MODE_AUTO,   /* sparse, each node dense where that is cheaper */
+  DCNN_MODE_SPARSE, /* never dense but for invalid state: for tests */
+  DCNN_MODE_DENSE,  /* every frame from scratch */
+} DcnnMode;
+
+/* When a change counts (DESIGN section 2). */
+typedef enum DcnnCriterion {
+  DCNN_CRITERION_NRMS, /* sqrt (mean_c (d_c / spread_c)^2) > t: the default */
+  DCNN_CRITERION_RMS,  /* sqrt (mean_c d_c^2) > t */
+  DCNN_CRITERION_MAX,  /* max_c |d_c| > t, as in the papers */
+} DcnnCriterion;
+
+/* What may change while frames flow. */
+typedef struct DcnnTuning {
+  DcnnMode mode;
+  DcnnCriterion criterion;
+  gfloat threshold;        /* t of every node without its own; default 0.05 */
+  gfloat input_threshold;  /* t_0, 0..1 scale; default 0.05 */
+  gfloat gate_threshold;   /* of gates, relative to their rms; default 0.2 */
+  guint dilation;          /* px of the input mask; default 3 */
+  gboolean noise_suppression; /* default FALSE */
+  gboolean interest;       /* scale differences by the previous result
+                              (dcnn_session_set_interest); default FALSE */
+  gboolean settle;         /* default TRUE */
+  gfloat settle_budget;    /* share of the dense MACs a frame; default 0.1 */
+} DcnnTuning;
+
+typedef enum DcnnFit {
+  DCNN_FIT_STRETCH,           /* whole frame, aspect ratio given up */
+  DCNN_FIT_LETTERBOX,         /* aspect kept, centred, rest filled */
+  DCNN_FIT_LETTERBOX_TOPLEFT, /* aspect kept, at the top left (YOLOX) */
+} DcnnFit;
+
+typedef struct DcnnSessionOptions {
+  guint streams;           /* independent videos; default 1 */
+  guint threads;           /* 0: one a core */
+  DcnnTuning tuning;
+  /* Input stage: network value = pixel (0..255) * scale + bias. */
+  gboolean bgr;            /* default FALSE: RGB */
+  gfloat scale[3], bias[3];/* in network channel order; default 1/255, 0 */
+  DcnnFit fit;
+  guint8 fill[3];          /* R, G, B of the letterbox */
+  DcnnScaling scaling;
+  /* Own thresholds by DcnnNodeInfo.name: char* -> GINT/gfloat boxed as
+   * gdouble*; NULL: none. Borrowed during dcnn_session_new(). A name that the
+   * model does not have is DCNN_ERROR_ARGUMENT. */
+  GHashTable *thresholds;
+} DcnnSessionOptions;
+void dcnn_session_options_init (DcnnSessionOptions *options);
+
+typedef struct DcnnSession DcnnSession;
+
+/* Refs model. Allocates everything the frame path will use. */
+DcnnSession *dcnn_session_new (DcnnModel *model,
+    const DcnnSessionOptions *options, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void dcnn_session_free (DcnnSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnSession, dcnn_session_free)
+
+/* The camera's motion for one frame: where the window lies on the canvas, in
+ * tiles (DcnnModelSummary.tile). Absolute, not relative to the last frame. */
+typedef struct DcnnMotion {
+  gint tile_x, tile_y;
+} DcnnMotion;
+
+/* Runs one frame of a stream. frame is borrowed during the call. A frame of
+ * another size or format than the last resets the stream. motion NULL: (0,0).
+ * Needs a model with one image input of 3 (or 1) channels. */
+gboolean dcnn_session_push_frame (DcnnSession *session, guint stream,
+    const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same with the network's input tensors themselves (one per model input,
+ * dtype and shape as dcnn_model_input(); ONNX layout; batch 1). A pixel joins
+ * the update mask when some channel differs by more than tensor_threshold. */
+gboolean dcnn_session_push_tensors (DcnnSession *session, guint stream,
+    const DcnnTensor *inputs, gfloat tensor_threshold,
+    const DcnnMotion *motion, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* An output after a push. Borrowed: valid until the next push to that stream,
+ * reset or free. */
+typedef struct DcnnOutput {
+  const char *name;
+  DcnnTensor tensor;       /* ONNX layout and dtype, contiguous, whole */
+  gboolean is_map;         /* a map [1,C,H,W] (or NHWC): updated is valid */
+  DcnnMask updated;        /* pixels that this frame changed */
+  gboolean changed;        /* anything changed by this frame */
+} DcnnOutput;
+const DcnnOutput *dcnn_session_get_output (DcnnSession *session,
+    guint stream, guint i);
+
+/* The input's update mask of the last frame, network pixels. Borrowed. */
+const DcnnMask *dcnn_session_get_input_mask (DcnnSession *session,
+    guint stream);
+
+/* Where the frame lies in the network's input, from the last pushed frame:
+ * frame_x = (net_x - offset_x) / scale_x, likewise y; net pixels, continuous
+ * coordinates (pixel centres at .5). */
+typedef struct DcnnTransform {
+  gfloat scale_x, scale_y, offset_x, offset_y;
+  guint frame_width, frame_height, net_width, net_height;
+} DcnnTransform;
+void dcnn_session_get_transform (DcnnSession *session, guint stream,
+    DcnnTransform *transform);
+
+/* Where results matter, for tuning.interest: one float (0..1) per 8x8 block
+ * of network pixels, row-major, copied. */
+void dcnn_session_set_interest (DcnnSession *session, guint stream,
+    const gfloat *interest);
+
+/* Forgets a stream's state: the next frame runs dense. */
+void dcnn_session_reset (DcnnSession *session, guint stream);
+
+/* From any thread; applies from the next push on. */
+void dcnn_session_set_tuning (DcnnSession *session,
+    const DcnnTuning *tuning);
+void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
+
+/* ---- statistics ------------------------------------------------------- */
+
+typedef struct DcnnFrameStats {
+  guint64 frames;          /* pushed to the stream since its reset */
+  gfloat changed_share;    /* of the network's input pixels, after refining */
+  guint64 macs_done, macs_dense;
+  gint64 input_ns, run_ns; /* input stage; nodes, outputs included */
+  gboolean dense;          /* the whole frame ran dense */
+  gboolean settled;        /* outputs equal a dense run on S_0 */
+} DcnnFrameStats;
+void dcnn_session_get_stats (DcnnSession *session, guint stream,
+    DcnnFrameStats *stats);
+
+/* Per fused node (index as dcnn_model_get_node()), summed since reset. */
+typedef struct DcnnNodeStats {
+  guint64 frames, dense_frames;
+  gdouble candidates, joined; /* sums of shares of the node's pixels */
+  guint64 macs_done;
+  gint64 time_ns;
+} DcnnNodeStats;
+void dcnn_session_get_node_stats (DcnnSession *session, guint stream,
+    guint node, DcnnNodeStats *stats);
+/* Zeroes the sums of every stream (not the state). */
+void dcnn_session_clear_stats (DcnnSession *session);
+
+/* Bytes held by the session: state of all streams, scratch, masks. */
+gsize dcnn_session_get_bytes (DcnnSession *session);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_decode.h - from output tensors to results: boxes, key points, masks,
+ * in the frame's own pixels.
+ *
+ * A decoder is one file and one line of DCNN_DECODERS. It reads its
+ * parameters from the descriptor once, checks the model's outputs against
+ * what it expects, and then decodes frames without allocating after warm-up.
+ */
+#ifndef DCNN_DECODE_H
+#define DCNN_DECODE_H
+
+#include <glib.h>
+
+#include "dcnn_modelinfo.h"
+#include "dcnn_session.h"
+
+G_BEGIN_DECLS
+
+/* DCNN_DECODER (function suffix, "name in descriptors", "what it reads") */
+#define DCNN_DECODERS(X)                                                       \
+  X (segmentation, "segmentation", "[1,C,H,W] or [1,H,W,C] masks or scores")   \
+  X (heatmap_pose, "heatmap-pose", "[1,K,H,W] heatmaps, one person")           \
+  X (movenet, "movenet", "heatmap, center, regress, offset")                   \
+  X (posenet, "posenet", "heatmap, offset, displacement_fwd, _bwd")            \
+  X (people_pose, "people-pose", "heatmaps and offsets to the centre")         \
+  X (yolox, "yolox", "[1,N,5+classes] undecoded")                              \
+  X (centernet, "centernet", "heatmap and l,t,r,b distances")                  \
+  X (fastestdet, "fastestdet", "[1,5+classes,H,W]")                            \
+  X (classification, "classification", "[1,classes]")
+
+typedef struct DcnnDetection {
+  gfloat x, y, width, height; /* frame pixels; inside the frame */
+  gfloat score;               /* 0..1 */
+  gint class_id;
+} DcnnDetection;
+
+typedef struct DcnnKeypoint {
+  gfloat x, y;  /* frame pixels */
+  gfloat score; /* 0..1; 0: not seen */
+} DcnnKeypoint;
+
+typedef struct DcnnPose {
+  gfloat score;
+  guint n_keypoints;
+  guint first;  /* index of its first key point in DcnnResults.keypoints */
+} DcnnPose;
+
+/* A mask on a grid; (0,0)..(width,height) of the grid is the rectangle
+ * x, y, w, h of the frame (frame pixels; may reach over its border). */
+typedef struct DcnnSegmentation {
+  guint width, height;
+  guint n_classes;   /* 1: value is a probability 0..255; else class index */
+  const guint8 *data;/* [height][width] */
+  gfloat x, y, w, h;
+} DcnnSegmentation;
+
+/* What a frame holds. Arrays belong to the decoder and stay valid until its
+ * next run. */
+typedef struct DcnnResults {
+  GArray *detections; /* of DcnnDetection, best first */
+  GArray *poses;      /* of DcnnPose, best first */
+  GArray *keypoints;  /* of DcnnKeypoint */
+  gboolean has_segmentation;
+  DcnnSegmentation segmentation;
+  /* The skeleton's edges as pairs of key point indices; static, or NULL. */
+  const guint8 (*edges)[2];
+  guint n_edges;
+} DcnnResults;
+
+typedef struct DcnnDecoder DcnnDecoder;
+
+/* The decoder that info names. Returns NULL without error when info names
+ * none; NULL with error (which names the key or the tensor, and what would
+ * do) when the model does not fit. */
+DcnnDecoder *dcnn_decoder_new (const DcnnModelInfo *info,
+    const DcnnModel *model, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dcnn_decoder_free (DcnnDecoder *decoder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnDecoder, dcnn_decoder_free)
+
+/* Decodes the session's current outputs of a stream. Returns the decoder's
+ * results. score_threshold < 0: the descriptor's. */
+const DcnnResults *dcnn_decoder_run (DcnnDecoder *decoder,
+    DcnnSession *session, guint stream, gfloat score_threshold);
+
+/* The same on plain tensors (tests, other engines): outputs[i] in the order
+ * of the model's outputs. */
+const DcnnResults *dcnn_decoder_run_tensors (DcnnDecoder *decoder,
+    const DcnnTensor *const *outputs, guint n_outputs,
+    const DcnnTransform *transform, gfloat score_threshold);
+
+/* Names of the decoders, NULL-terminated, static. */
+const char *const *dcnn_decoder_names (void);
+
+G_END_DECLS
+
+#endif
