@@ -26,8 +26,8 @@ typedef struct DcnnMask {
   uint64_t *words;            /* [blocks_y * blocks_x]; the holder's */
 } DcnnMask;
 
-/* The functions (implemented in dcnn_mask_words.h and dcnn_mask_ops.h, split
- * by concept):
+/* The functions (implemented in dcnn_mask_words.h, dcnn_mask_ops.h and
+ * dcnn_mask_candidates.h, split by concept):
  *
  * size_t dcnn_mask_words (width, height)              words needed
  * void dcnn_mask_init (mask, width, height, words)    sets the fields
@@ -37,7 +37,8 @@ typedef struct DcnnMask {
  * bool dcnn_mask_any (mask) ; uint64_t dcnn_mask_count (mask)
  * bool dcnn_mask_full (mask)                          every pixel set
  * void dcnn_mask_copy / _or / _and / _and_not (dst, src)      dst op= src
- * void dcnn_mask_dilate (dst, src, radius, scratch)   square, any radius
+ * void dcnn_mask_dilate (dst, src, radius, scratch)   square, any radius; dst
+ *       may be src
  *
  * Candidates: output pixels with at least one input tap in src. Exact for
  * every kernel, stride, dilation and pad (a dilated kernel's holes do not
@@ -63,5 +64,6 @@ typedef struct DcnnMask {
  */
 #include "dcnn_mask_words.h"
 #include "dcnn_mask_ops.h"
+#include "dcnn_mask_candidates.h"
 
 #endif
