@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cpu_table.c - the table of one instruction set level, compiled once for
+ * each. Every primary operator brings dcnn_k_<suffix> and
+ * dcnn_k_<suffix>_scratch under the level's names (isa.h); a missing one is a
+ * link error.
+ */
+#include "cpu_table.h"
+
+#define DCNN_X(e, f, n)                                                        \
+  DcnnKernelFnType DCNN_FN (dcnn_k_##f);                                       \
+  DcnnScratchFnType DCNN_FN (dcnn_k_##f##_scratch);
+DCNN_PRIMARIES (DCNN_X)
+#undef DCNN_X
+DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
+
+static size_t
+scratch_bytes (const DcnnJob *job)
+{
+  switch (job->primary) {
+#define DCNN_X(e, f, n)                                                        \
+    case DCNN_PRIMARY_##e:                                                     \
+      return DCNN_FN (dcnn_k_##f##_scratch) (job);
+    DCNN_PRIMARIES (DCNN_X)
+#undef DCNN_X
+    case DCNN_PRIMARY_COUNT:
+      break;
+  }
+  return 0;
+}
+
+const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
+  .isa = DCNN_ISA_NAME,
+  .run = {
+#define DCNN_X(e, f, n) [DCNN_PRIMARY_##e] = DCNN_FN (dcnn_k_##f),
+    DCNN_PRIMARIES (DCNN_X)
+#undef DCNN_X
+  },
+  .block_reduce = DCNN_FN (dcnn_k_block_reduce),
+  .scratch_bytes = scratch_bytes,
+};

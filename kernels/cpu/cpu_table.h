@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cpu_table.h - the tables of all levels, and the types of what is in them.
+ * Internal: everybody else asks dcnn_cpu_kernels ().
+ */
+#ifndef DCNN_CPU_TABLE_H
+#define DCNN_CPU_TABLE_H
+
+#include "dcnn_kernels.h"
+#include "isa.h"
+
+/* Function types, to declare kernels by: see DcnnKernelFn and so on. */
+typedef void DcnnKernelFnType (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch);
+typedef size_t DcnnScratchFnType (const DcnnJob *job);
+typedef void DcnnBlockReduceFnType (const DcnnMap *map, bool maximum,
+    const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
+
+#define DCNN_X(s, e) extern const DcnnCpuKernels dcnn_cpu_table__##s;
+DCNN_ISAS (DCNN_X)
+#undef DCNN_X
+
+#endif
