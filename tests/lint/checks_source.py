@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Checks that read the source text alone."""
+import ast
+import pathlib
+import re
+
+from common import C_SUFFIXES, CODE_SUFFIXES, ROOT, check, project_files, \
+    text_of
+
+MAX_FILE_LINES = 800
+MAX_FUNCTION_LINES = 100
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def glob_regex(glob):
+    """A glob on paths: * stays inside a folder, ** does not."""
+    out = re.escape(glob).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+    return re.compile(out + r"\Z")
+
+
+def read_edges(path):
+    allowed, forbidden = [], []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        line = line.split("#")[0].strip()
+        if not line:
+            continue
+        source, targets = line.split(":", 1)
+        no = source.endswith("!")
+        entry = (glob_regex(source.rstrip("! ")),
+                 [glob_regex(t) for t in targets.split()])
+        (forbidden if no else allowed).append(entry)
+    return allowed, forbidden
+
+
+def resolve(path, name, known):
+    """Files of the project that an include may mean."""
+    direct = (ROOT / path.parent / name).resolve()
+    if direct.is_relative_to(ROOT):
+        relative = direct.relative_to(ROOT)
+        if relative in known:
+            return [relative]
+    tail = "/" + name.lstrip("./")
+    return [k for k in known if ("/" + k.as_posix()).endswith(tail)]
+
+
+@check
+def edges(context):
+    """Includes follow the arrows of tests/lint/edges.txt"""
+    allowed, forbidden = read_edges(ROOT / "tests/lint/edges.txt")
+    known = {p for p in project_files() if p.suffix in C_SUFFIXES}
+    for path in context.files(C_SUFFIXES):
+        text = text_of(path) or ""
+        name = path.as_posix()
+        targets = next((t for s, t in allowed if s.match(name)), [])
+        for found in INCLUDE.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            kind, include = found.groups()
+            for source, systems in forbidden:
+                if kind == "<" and source.match(name) and \
+                        any(s.match(include) for s in systems):
+                    context.wrong(name, line, f"this layer may not include "
+                                  f"<{include}> (tests/lint/edges.txt)")
+            goals = resolve(path, include, known) if kind == '"' else []
+            if goals and not any(t.match(g.as_posix())
+                                 for g in goals for t in targets):
+                context.wrong(name, line, f"an include of {goals[0]} is no "
+                              "allowed edge (tests/lint/edges.txt)")
+
+
+def c_functions(text):
+    """(name, first line, lines) of functions: GNU-like style has the opening
+    and the closing brace of a function in column 0."""
+    lines = text.splitlines()
+    start = None
+    for number, line in enumerate(lines):
+        if line.startswith("{"):
+            start = number
+        elif line.startswith("}") and start is not None:
+            head = " ".join(lines[max(0, start - 8):start])
+            names = re.findall(r"(\w+)\s*\(", head)
+            yield (names[-1] if names else "?"), start + 1, number - start + 1
+            start = None
+
+
+def python_functions(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node.lineno, node.end_lineno - node.lineno + 1
+
+
+@check
+def size(context):
+    """Files under 800 lines, functions of at most 100"""
+    for path in context.files(CODE_SUFFIXES | {"", ".md"}):
+        text = text_of(path)
+        if text is None:
+            continue
+        lines = text.count("\n")
+        if lines >= MAX_FILE_LINES and path.suffix != ".md":
+            context.wrong(path, 1, f"{lines} lines, {MAX_FILE_LINES - 1} are "
+                          "allowed: split it by concept")
+        functions = []
+        if path.suffix in C_SUFFIXES:
+            functions = c_functions(text)
+        elif path.suffix == ".py":
+            functions = python_functions(text)
+        for name, line, length in functions:
+            if length > MAX_FUNCTION_LINES:
+                context.wrong(path, line, f"{name}: {length} lines, "
+                              f"{MAX_FUNCTION_LINES} are allowed")
+
+
+@check
+def licence(context):
+    """An SPDX line in the first lines of every file of code"""
+    for path in context.files(CODE_SUFFIXES | {""}):
+        head = "\n".join((text_of(path) or "").splitlines()[:5])
+        if "SPDX-License-Identifier: LGPL-2.1-or-later" not in head:
+            context.wrong(path, 1, "no line 'SPDX-License-Identifier: "
+                          "LGPL-2.1-or-later' in the first five")
+
+
+@check
+def whitespace(context):
+    """No trailing blanks, no tabs in C and Python, a newline at the end"""
+    for path in project_files():
+        text = text_of(path)
+        if text is None or not text or path.name == "LICENSE" \
+                or path.suffix in {".patch", ".golden", ".txt", ".csv"}:
+            continue
+        context.looked_at += 1
+        if not text.endswith("\n"):
+            context.wrong(path, text.count("\n") + 1, "no newline at the end")
+        for number, line in enumerate(text.splitlines(), 1):
+            if line != line.rstrip():
+                context.wrong(path, number, "blanks at the end of the line")
+            if "\t" in line and path.suffix in C_SUFFIXES | {".py"}:
+                context.wrong(path, number, "a tab; blanks are used here")
+
+
+@check
+def leftovers(context):
+    """No TODO without an issue number, no conflict markers, no aborts"""
+    todo = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\s*\(?#\d+)")
+    aborts = re.compile(r"(?<![\w.])(?:abort|exit|g_error|g_assert_not_reached"
+                        r"|g_abort)\s*\(")
+    for path in context.files(CODE_SUFFIXES):
+        if path.parts[:2] == ("tests", "lint"):
+            continue
+        product = path.parts[0] in {"engine", "kernels", "models", "gst",
+                                    "stabilizer"}
+        in_comment = False
+        for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+            if todo.search(line):
+                context.wrong(path, number, "name an issue: TODO (#12)")
+            if re.match(r"(<{7}|>{7}) ", line):
+                context.wrong(path, number, "a conflict marker")
+            code = re.sub(r'"(\\.|[^"\\])*"|/\*.*?\*/|//.*', "", line)
+            if in_comment or "/*" in code:
+                in_comment = "*/" not in code
+                continue
+            if product and path.suffix in {".c", ".h"} and aborts.search(code):
+                context.wrong(path, number, "a library does not abort or exit:"
+                              " return an error")
+
+
+@check
+def folders(context):
+    """Every folder has a README, or the one above speaks of it"""
+    exempt = re.compile(r"^(\.|docs)|(^|/)(corpus|corpora|data|golden|pictures)"
+                        r"(/|$)")
+    files = project_files()
+    tops = {p.parts[0] for p in files if len(p.parts) > 1}
+    seconds = {"/".join(p.parts[:2]) for p in files if len(p.parts) > 2}
+    for folder in sorted(tops | seconds):
+        if exempt.search(folder):
+            continue
+        context.looked_at += 1
+        inside = pathlib.Path(folder)
+        above = inside.parent / "README.md"
+        told = len(inside.parts) == 2 and above in files \
+            and inside.name + "/" in text_of(above)
+        if inside / "README.md" not in files and not told:
+            context.wrong(folder, 1, "no README.md here, and the one of the "
+                          "folder above does not speak of it")
+
+
+@check
+def readme(context):
+    """README names the two commands, and CI runs the second"""
+    text = text_of(pathlib.Path("README.md")) or ""
+    context.looked_at = 2
+    for command in ("pipelines/demo.sh", "tests/run.sh"):
+        if not re.search(rf"^\s*{re.escape(command)}\s*(#.*)?$", text, re.M):
+            context.wrong("README.md", 1, f"the command {command} is not on a "
+                          "line of its own")
+        if not (ROOT / command).stat().st_mode & 0o100:
+            context.wrong(command, 1, "not executable")
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    commands = [l for l in ci.splitlines() if l and not l.startswith("#")]
+    if not any(re.match(r"exec tests/run\.sh\b", l) for l in commands):
+        context.wrong(".ci/run", 1, "does not run tests/run.sh, the README's "
+                      "second command")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        context.looked_at += 1
+        if not (ROOT / link).exists():
+            context.wrong("README.md", 1, f"links to {link}, which is not "
+                          "there")

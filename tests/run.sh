@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# run.sh - builds everything and runs every test.
+#
+#   tests/run.sh [--quick] [--no-install] [--list] [PATTERN]
+#
+#   --quick       one build, no sanitizers, no long tests; under 3 minutes
+#   --no-install  never call apt-get or pip; what then lacks is skipped
+#   --list        names of the tests, without running them
+#   PATTERN       only tests whose "suite/name" matches this regular expression
+#
+# A full run builds twice: gcc into build/, and clang with the address and
+# undefined-behaviour sanitizers into build-asan/; both run the whole suite
+# (warnings are errors in both). A folder with the project's larger test data
+# is taken from DELTACNN_TEST_DATA or, when it is there, from ../shared/data;
+# tests that need it are skipped without it. Longer fuzzing: tests/fuzz-long.sh
+#
+# Exit status: 0 all passed, 1 something failed, 2 wrong usage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
+
+quick=0 install=1 list=0 pattern=''
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    --no-install) install=0 ;;
+    --list) list=1 ;;
+    -h | --help) sed -n '4,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "run.sh: no option '$argument'; see --help" >&2; exit 2 ;;
+    *) pattern=$argument ;;
+  esac
+done
+
+jobs=$(nproc)
+log_dir=build/test-logs
+started=$SECONDS
+say() { printf '[%4d s] %s\n' $((SECONDS - started)) "$*"; }
+
+# A virtual environment with what compares us with other engines. Its absence
+# skips tests and fails none.
+prepare_python() {
+  local python=cache/venv/bin/python stamp=cache/venv/.complete-1
+  if [ ! -e $stamp ] && ((install)); then
+    say "Python packages numpy, onnx, onnxruntime into cache/venv"
+    mkdir -p cache
+    { python3 -m venv cache/venv &&
+      $python -m pip install -q --retries 5 numpy onnx onnxruntime &&
+      touch $stamp; } </dev/null ||
+      echo "  no Python packages: tests that compare with ONNX Runtime are skipped"
+  fi
+  if [ -e $stamp ]; then export DELTACNN_PYTHON=$PWD/$python; fi
+}
+
+# build DIR COMPILER LD-FLAGS...: configures once, builds always.
+build() {
+  local dir=$1 compiler=$2
+  shift 2
+  mkdir -p $log_dir
+  if [ ! -e "$dir/build.ninja" ]; then
+    CC=$compiler meson setup "$dir" --werror "$@" >"$log_dir/setup-${dir}.log" 2>&1 ||
+      { cat "$log_dir/setup-${dir}.log"; return 1; }
+  fi
+  if [ -t 1 ]; then
+    ninja -C "$dir" || return 1
+  else
+    ninja -C "$dir" >"$log_dir/build-${dir}.log" 2>&1 ||
+      { tail -n 60 "$log_dir/build-${dir}.log"; return 1; }
+  fi
+}
+
+# Names of the tests of a build that match the pattern, one a line.
+names() {
+  python3 tests/summary.py --names "$1" "$pattern" "$2"
+}
+
+# run_suite DIR LABEL: runs the selected tests, leaves DIR/meson-logs/.
+run_suite() {
+  local dir=$1 label=$2 selected=() multiplier=1
+  mapfile -t selected < <(names "$dir" "$label")
+  rm -f "$dir/meson-logs/testlog.json"
+  [ ${#selected[@]} -gt 0 ] || return 0
+  [ "$label" = sanitizers ] && multiplier=4
+  say "$label: ${#selected[@]} tests in $dir"
+  meson test -C "$dir" --no-rebuild --num-processes "$jobs" \
+    --timeout-multiplier $multiplier --print-errorlogs "${selected[@]}" \
+    </dev/null | grep -vE '^(ninja: |Ok:|Expected Fail:|Unexpected Pass:|Fail:|Skipped:|Timeout:|Full log|$)' || true
+}
+
+if [ -z "${DELTACNN_TEST_DATA:-}" ] && [ -d ../shared/data/models ]; then
+  DELTACNN_TEST_DATA=$(cd ../shared/data && pwd)
+fi
+export DELTACNN_TEST_DATA=${DELTACNN_TEST_DATA:-}
+export DELTACNN_TEST_QUICK=$quick
+
+if ((install)); then
+  groups=(build run test peer)
+  ((quick)) || groups+=(clang)
+  tools/install-deps.sh "${groups[@]}"
+fi
+prepare_python
+
+say "building with gcc into build/"
+build build gcc || { say "the build with gcc failed"; echo "0 passed, 1 failed"; exit 1; }
+if ((list)); then names build all; exit 0; fi
+run_suite build tests
+builds=(build)
+
+if ((!quick)); then
+  compiler=clang
+  command -v clang >/dev/null || compiler=gcc
+  say "building with $compiler, address and undefined-behaviour sanitizers, into build-asan/"
+  build build-asan "$compiler" -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dbuildtype=debugoptimized ||
+    { say "the build with sanitizers failed"; echo "0 passed, 1 failed"; exit 1; }
+  export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
+  export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  run_suite build-asan sanitizers
+  builds+=(build-asan)
+fi
+
+say "done"
+python3 tests/summary.py --pattern "$pattern" "${builds[@]}"

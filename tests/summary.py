@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Selects tests of a Meson build by name, and sums up what a run gave.
+
+  summary.py --names DIR PATTERN LABEL   names for `meson test`, one a line
+  summary.py --pattern PATTERN DIR...    counts, skips by reason, failures with
+                                         the line that reruns each
+
+Standard library only. The last line of a summary is "N passed, N failed,
+N skipped"; the exit status is 1 when a test failed or none ran.
+"""
+import collections
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+# The sanitizers' build has nothing to say about text and Python.
+NOT_SANITIZED = {"lint"}
+
+
+def short_name(test):
+    """'deltacnn:kernels / mask' or an introspected test to 'kernels/mask'."""
+    if isinstance(test, dict):
+        suites = [s.split(":")[-1] for s in test["suite"]]
+        return f"{suites[0]}/{test['name']}", suites
+    suite, _, name = test.rpartition(" / ")
+    suite = suite.split(":")[-1].split("+")[0]
+    return f"{suite}/{name.strip()}" if suite else name.strip()
+
+
+def names(folder, pattern, label):
+    raw = subprocess.run(["meson", "introspect", "--tests", folder],
+                         check=True, capture_output=True, text=True).stdout
+    for test in json.loads(raw):
+        name, suites = short_name(test)
+        if label == "sanitizers" and NOT_SANITIZED & set(suites):
+            continue
+        if re.search(pattern or ".", name):
+            print(name if label == "all" else test["name"])
+
+
+def skip_reason(entry):
+    text = (entry.get("stdout") or "") + "\n" + (entry.get("stderr") or "")
+    lines = [l.strip() for l in text.splitlines() if l.strip()]
+    for line in reversed(lines):
+        found = re.search(r"(?:# *SKIP|\bskip(?:ped)?:?)\s*(.*)", line, re.I)
+        if found and found.group(1):
+            return found.group(1)
+    return lines[-1] if lines else "no reason given"
+
+
+def read_log(folder):
+    log = pathlib.Path(folder) / "meson-logs" / "testlog.json"
+    if not log.exists():
+        return []
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def summary(folders, pattern):
+    counts = collections.Counter()
+    skips = collections.defaultdict(list)
+    failures = []
+    slow = []
+    for folder in folders:
+        for entry in read_log(folder):
+            name = short_name(entry["name"])
+            slow.append((entry.get("duration", 0), f"{name} ({folder})"))
+            if entry["result"] in PASSED:
+                counts["passed"] += 1
+            elif entry["result"] == "SKIP":
+                counts["skipped"] += 1
+                skips[skip_reason(entry)].append(name)
+            else:
+                counts["failed"] += 1
+                failures.append((folder, name, entry["result"]))
+    print()
+    for seconds, name in sorted(slow, reverse=True)[:5]:
+        if seconds >= 5:
+            print(f"  {seconds:6.1f} s  {name}")
+    for reason, tests in sorted(skips.items()):
+        print(f"  skipped: {', '.join(sorted(set(tests)))}: {reason}")
+    for folder, name, result in failures:
+        sanitized = "" if "asan" in folder else "--quick "
+        print(f"  FAILED ({result.lower()}, {folder}): {name}\n"
+              f"    rerun: tests/run.sh {sanitized}'^{re.escape(name)}$'")
+    if not counts:
+        print(f"  no test matches '{pattern}'; tests/run.sh --list shows all")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, "
+          f"{counts['skipped']} skipped")
+    return 1 if failures or not counts["passed"] else 0
+
+
+def main(arguments):
+    if len(arguments) == 4 and arguments[0] == "--names":
+        names(arguments[1], arguments[2], arguments[3])
+        return 0
+    if len(arguments) >= 3 and arguments[0] == "--pattern":
+        return summary(arguments[2:], arguments[1])
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

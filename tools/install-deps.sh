@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# install-deps.sh - installs the distribution's packages that a group of
+# commands needs; does nothing, quickly, when all of them are there.
+#
+#   tools/install-deps.sh [--dry-run] GROUP...
+#
+# Groups: build (compiler, libraries' headers), run (GStreamer's plugins),
+# test (test data, Python), clang (the second compiler), peer (Python's venv).
+# The list below is the only one in the project.
+set -euo pipefail
+
+usage() { sed -n '4,12s/^# \{0,1\}//p' "$0"; }
+
+packages_of() {
+  case $1 in
+    build) echo gcc g++ libc6-dev meson ninja-build pkg-config \
+      libglib2.0-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
+      libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libonnx-dev \
+      libpthreadpool-dev libjson-glib-dev libcairo2-dev ;;
+    run) echo gstreamer1.0-tools gstreamer1.0-plugins-base \
+      gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+      gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core ;;
+    test) echo libonnx-testdata python3 git binutils ;;
+    clang) echo clang ;;
+    peer) echo python3 python3-venv ;;
+    *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer)" >&2
+       return 1 ;;
+  esac
+}
+
+# retry TIMES COMMAND...: mirrors have hiccups.
+retry() {
+  local times=$1 n
+  shift
+  for ((n = 1; n <= times; n++)); do
+    "$@" && return 0
+    ((n < times)) && { echo "  (failed, trying again in $((n * 3)) s)" >&2; sleep $((n * 3)); }
+  done
+  return 1
+}
+
+main() {
+  local dry_run=0 missing=() package groups=()
+  for package in "$@"; do
+    case $package in
+      --dry-run) dry_run=1 ;;
+      -h | --help) usage; return 0 ;;
+      *) groups+=("$package") ;;
+    esac
+  done
+  [ ${#groups[@]} -gt 0 ] || { usage; return 2; }
+
+  if ! command -v dpkg-query >/dev/null; then
+    echo "This system has no dpkg. Please install what corresponds to:" >&2
+    for package in "${groups[@]}"; do packages_of "$package" >&2; done
+    return 0
+  fi
+  local wanted='' installed
+  for package in "${groups[@]}"; do wanted+=" $(packages_of "$package")"; done
+  # shellcheck disable=SC2086
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+    sed -n 's/^installed //p' || true)
+  for package in $wanted; do
+    grep -qx -- "$package" <<<"$installed" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  echo "Installing ${#missing[@]} packages with apt-get: ${missing[*]}"
+  ((dry_run)) && return 0
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "These packages are missing and this is not root. Please run, as root:" >&2
+      echo "  apt-get install ${missing[*]}" >&2
+      return 1
+    }
+    sudo=(sudo)
+  fi
+  local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y
+    -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
+  retry 3 "${apt[@]}" -q update </dev/null || true
+  retry 3 "${apt[@]}" -q install --no-install-recommends "${missing[@]}" </dev/null
+}
+
+main "$@"
