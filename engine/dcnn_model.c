@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_model.c - a planned network, shared by its sessions.
+ */
+#include "dcnn_engine.h"
+
+#include <string.h>
+
+DcnnModel *
+dcnn_model_new (DcnnGraph *graph, GError **error)
+{
+  DcnnModel *model;
+  DcnnPlan *plan;
+
+  if (graph->outputs->len == 0 || graph->inputs->len == 0) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+        "the network has no %s", graph->outputs->len ? "input" : "output");
+    dcnn_graph_free (graph);
+    return NULL;
+  }
+  plan = dcnn_plan_new (graph, error);
+  if (plan == NULL)
+    return NULL;
+  model = g_new0 (DcnnModel, 1);
+  g_atomic_ref_count_init (&model->refs);
+  model->plan = plan;
+  return model;
+}
+
+DcnnModel *
+dcnn_model_ref (DcnnModel *model)
+{
+  g_atomic_ref_count_inc (&model->refs);
+  return model;
+}
+
+void
+dcnn_model_unref (DcnnModel *model)
+{
+  if (model == NULL || !g_atomic_ref_count_dec (&model->refs))
+    return;
+  dcnn_plan_free (model->plan);
+  g_free (model);
+}
+
+static DcnnValue *
+endpoint (const DcnnModel *model, GArray *list, guint i)
+{
+  return dcnn_graph_value (model->plan->graph,
+      g_array_index (list, DcnnValueId, i));
+}
+
+const char *
+dcnn_model_input_name (const DcnnModel *model, guint i)
+{
+  return endpoint (model, model->plan->graph->inputs, i)->name;
+}
+
+const DcnnTensor *
+dcnn_model_input (const DcnnModel *model, guint i)
+{
+  return &endpoint (model, model->plan->graph->inputs, i)->tensor;
+}
+
+const char *
+dcnn_model_output_name (const DcnnModel *model, guint i)
+{
+  return endpoint (model, model->plan->graph->outputs, i)->name;
+}
+
+const DcnnTensor *
+dcnn_model_output (const DcnnModel *model, guint i)
+{
+  return &endpoint (model, model->plan->graph->outputs, i)->tensor;
+}
+
+static gsize
+weight_bytes (const DcnnPlan *plan)
+{
+  gsize bytes = 0;
+
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    if (node->prepared)
+      bytes += dcnn_prepared_bytes (node->prepared);
+  }
+  return bytes;
+}
+
+void
+dcnn_model_get_summary (const DcnnModel *model, DcnnModelSummary *summary)
+{
+  const DcnnPlan *plan = model->plan;
+
+  memset (summary, 0, sizeof *summary);
+  summary->n_inputs = plan->graph->inputs->len;
+  summary->n_outputs = plan->graph->outputs->len;
+  summary->n_nodes = plan->nodes->len;
+  summary->macs = plan->macs;
+  summary->weight_bytes = weight_bytes (plan);
+  summary->state_bytes = dcnn_stream_predict_bytes (plan);
+  summary->tile = plan->tile;
+  if (plan->image_input >= 0) {
+    const DcnnTensor *t = dcnn_model_input (model, plan->image_input);
+    summary->input_nhwc = plan->image_nhwc;
+    summary->input_channels = t->dims[plan->image_nhwc ? 3 : 1];
+    summary->input_height = t->dims[plan->image_nhwc ? 1 : 2];
+    summary->input_width = t->dims[plan->image_nhwc ? 2 : 3];
+  }
+}
+
+void
+dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
+{
+  const DcnnPlan *plan = model->plan;
+  const PlanNode *node = plan_node (plan, i);
+
+  memset (info, 0, sizeof *info);
+  info->name = node->name;
+  info->ops = node->ops->str;
+  info->kernel = plan_node_kernel (node);
+  info->why = node->why->str;
+  info->n_inputs = node->deps->len;
+  info->inputs = (const gint *) node->deps->data;
+  if (node->prepared)
+    info->weight_bytes = dcnn_prepared_bytes (node->prepared);
+  if (node->out >= 0) {
+    const PlanMap *map = plan_map (plan, node->out);
+    info->width = map->width;
+    info->height = map->height;
+    info->channels = map->channels;
+    info->macs = node->macs_per_pixel * map->width * map->height;
+    info->state_bytes = (gsize) map->width * map->height * 4 *
+        ((map->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES);
+  }
+}
+
+char *
+dcnn_model_dump_graph (const DcnnModel *model)
+{
+  return dcnn_graph_dump (model->plan->graph);
+}
+
+char *
+dcnn_model_dump_plan (const DcnnModel *model)
+{
+  return dcnn_plan_dump (model->plan);
+}

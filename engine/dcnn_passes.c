@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_passes.c - graph to simpler graph, before planning. Each pass says
+ * what it turns into what; none changes a result beyond rounding.
+ *
+ *   identities   Identity, Dropout, Cast to the same type    -> nothing
+ *   affine       Conv + BatchNormalization / Mul / Add / Sub / Div by a
+ *                constant per channel                         -> Conv
+ *   pads         Pad (zeros, H and W) + Conv or AveragePool
+ *                (pads counted)                               -> one node
+ *   dilation     kernels stored with zero taps between        -> dilation
+ *   dead         nodes that no output needs                   -> nothing
+ */
+#include "dcnn_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- reading the graph ------------------------------------------------- */
+
+gboolean
+dcnn_graph_is_output (const DcnnGraph *graph, DcnnValueId value)
+{
+  for (guint i = 0; i < graph->outputs->len; i++)
+    if (g_array_index (graph->outputs, DcnnValueId, i) == value)
+      return TRUE;
+  return FALSE;
+}
+
+guint
+dcnn_graph_count_uses (const DcnnGraph *graph, DcnnValueId value)
+{
+  guint uses = dcnn_graph_is_output (graph, value) ? 1 : 0;
+
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++)
+      uses += node->inputs[i] == value;
+  }
+  return uses;
+}
+
+gint
+dcnn_graph_only_reader (const DcnnGraph *graph, DcnnValueId value)
+{
+  gint reader = -1;
+
+  if (dcnn_graph_is_output (graph, value))
+    return -1;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++) {
+      if (node->inputs[i] != value)
+        continue;
+      if (reader != -1)
+        return -1;
+      reader = (gint) n;
+    }
+  }
+  return reader;
+}
+
+gboolean
+dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value, double *scalar)
+{
+  const DcnnTensor *t;
+
+  if (value < 0)
+    return FALSE;
+  t = &dcnn_graph_value (graph, value)->tensor;
+  if (t->data == NULL || t->dtype != DCNN_DTYPE_F32 ||
+      dcnn_tensor_count (t) != 1)
+    return FALSE;
+  *scalar = *(const float *) t->data;
+  return TRUE;
+}
+
+/* ---- editing the graph -------------------------------------------------- */
+
+static void
+replace_uses (DcnnGraph *graph, DcnnValueId from, DcnnValueId to)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++)
+      if (node->inputs[i] == from)
+        node->inputs[i] = to;
+  }
+}
+
+/* node's output becomes next's output, next goes away. */
+static void
+swallow_next (DcnnGraph *graph, gint node_index, gint next_index)
+{
+  DcnnNode *node = dcnn_graph_node (graph, node_index);
+  DcnnNode *next = dcnn_graph_node (graph, next_index);
+
+  dcnn_graph_value (graph, node->outputs[0])->alive = FALSE;
+  node->outputs[0] = next->outputs[0];
+  dcnn_graph_value (graph, node->outputs[0])->producer = node_index;
+  next->alive = FALSE;
+}
+
+static DcnnValueId
+add_float_constant (DcnnGraph *graph, const char *stem, int rank,
+    const int64_t *dims, float **data, GError **error)
+{
+  DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32, .rank = rank };
+  g_autofree char *name = NULL;
+  DcnnValueId id;
+  static gint counter;
+
+  memcpy (tensor.dims, dims, sizeof (int64_t) * (size_t) rank);
+  if (!dcnn_tensor_alloc (&tensor, error))
+    return -1;
+  name = g_strdup_printf ("%s#%d", stem, g_atomic_int_add (&counter, 1));
+  id = dcnn_graph_add_constant (graph, name, &tensor, error);
+  if (id < 0) {
+    dcnn_tensor_free (&tensor);
+    return -1;
+  }
+  *data = dcnn_graph_value (graph, id)->tensor.data;
+  return id;
+}
+
+static const float *
+constant_floats (const DcnnGraph *graph, DcnnValueId value)
+{
+  const DcnnTensor *t;
+
+  if (value < 0)
+    return NULL;
+  t = &dcnn_graph_value (graph, value)->tensor;
+  return t->dtype == DCNN_DTYPE_F32 ? t->data : NULL;
+}
+
+/* ---- identities --------------------------------------------------------- */
+
+static void
+pass_identities (DcnnGraph *graph)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    if (!node->alive || node->n_inputs < 1 || node->inputs[0] < 0)
+      continue;
+    if (node->op != DCNN_OP_IDENTITY && !(node->op == DCNN_OP_CAST &&
+            dcnn_graph_value (graph, node->inputs[0])->tensor.dtype ==
+            node->params.cast.to))
+      continue;
+    if (dcnn_graph_is_output (graph, node->outputs[0]))
+      continue;
+    replace_uses (graph, node->outputs[0], node->inputs[0]);
+    node->alive = FALSE;
+  }
+}
+
+/* ---- affine: y = conv * scale + shift ----------------------------------- */
+
+/* The constant as one number a channel of a map [1, C, H, W]: scalar, [C,1,1]
+ * or [1,C,1,1]. Fills out[C]. */
+static gboolean
+per_channel_constant (const DcnnGraph *graph, DcnnValueId value, gint64 c,
+    double *out)
+{
+  const DcnnTensor *t;
+  const float *data = constant_floats (graph, value);
+  double scalar;
+
+  if (data == NULL)
+    return FALSE;
+  if (dcnn_graph_scalar (graph, value, &scalar)) {
+    for (gint64 i = 0; i < c; i++)
+      out[i] = scalar;
+    return TRUE;
+  }
+  t = &dcnn_graph_value (graph, value)->tensor;
+  if (t->rank < 3 || t->rank > 4 || t->dims[t->rank - 1] != 1 ||
+      t->dims[t->rank - 2] != 1 || t->dims[t->rank - 3] != c ||
+      (t->rank == 4 && t->dims[0] != 1))
+    return FALSE;
+  for (gint64 i = 0; i < c; i++)
+    out[i] = data[i];
+  return TRUE;
+}
+
+/* What `next` does to its input `value` as scale and shift per channel. */
+static gboolean
+affine_of_node (const DcnnGraph *graph, const DcnnNode *next,
+    DcnnValueId value, gint64 c, double *scale, double *shift)
+{
+  gboolean first = next->inputs[0] == value;
+  DcnnValueId other;
+
+  for (gint64 i = 0; i < c; i++)
+    scale[i] = 1, shift[i] = 0;
+  if (next->op == DCNN_OP_BATCH_NORM) {
+    const float *g = constant_floats (graph, next->inputs[1]);
+    const float *b = constant_floats (graph, next->inputs[2]);
+    const float *m = constant_floats (graph, next->inputs[3]);
+    const float *v = constant_floats (graph, next->inputs[4]);
+    if (!first || g == NULL || b == NULL || m == NULL || v == NULL)
+      return FALSE;
+    for (gint64 i = 0; i < c; i++) {
+      scale[i] = g[i] / sqrt ((double) v[i] + next->params.norm.epsilon);
+      shift[i] = b[i] - m[i] * scale[i];
+    }
+    return TRUE;
+  }
+  if (next->n_inputs != 2 || next->inputs[0] == next->inputs[1])
+    return FALSE;
+  other = first ? next->inputs[1] : next->inputs[0];
+  switch (next->op) {
+    case DCNN_OP_MUL:
+      return per_channel_constant (graph, other, c, scale);
+    case DCNN_OP_ADD:
+      return per_channel_constant (graph, other, c, shift);
+    case DCNN_OP_SUB:
+      if (!per_channel_constant (graph, other, c, shift))
+        return FALSE;
+      for (gint64 i = 0; i < c; i++) {
+        scale[i] = first ? 1 : -1;
+        shift[i] = first ? -shift[i] : shift[i];
+      }
+      return TRUE;
+    case DCNN_OP_DIV:
+      if (!first || !per_channel_constant (graph, other, c, scale))
+        return FALSE;
+      for (gint64 i = 0; i < c; i++) {
+        if (scale[i] == 0)
+          return FALSE;
+        scale[i] = 1 / scale[i];
+      }
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+static gboolean
+fold_affine (DcnnGraph *graph, DcnnNode *conv, gint64 c, const double *scale,
+    const double *shift, GError **error)
+{
+  const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
+  const float *bias = conv->n_inputs > 2 ?
+      constant_floats (graph, conv->inputs[2]) : NULL;
+  gboolean transposed = conv->op == DCNN_OP_CONV_TRANSPOSE;
+  gint64 per_group = transposed ? w->dims[1] : w->dims[0];
+  gint64 taps = w->dims[2] * w->dims[3];
+  float *new_w, *new_b;
+  DcnnValueId wid, bid;
+
+  wid = add_float_constant (graph, conv->name, w->rank, w->dims, &new_w,
+      error);
+  bid = wid < 0 ? -1 : add_float_constant (graph, conv->name, 1, &c, &new_b,
+      error);
+  if (bid < 0)
+    return FALSE;
+  w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
+  for (gint64 a = 0; a < w->dims[0]; a++)
+    for (gint64 b = 0; b < w->dims[1]; b++) {
+      gint64 out = transposed ?
+          a / (w->dims[0] / conv->params.conv.groups) * per_group + b : a;
+      gint64 at = (a * w->dims[1] + b) * taps;
+      for (gint64 t = 0; t < taps; t++)
+        new_w[at + t] =
+            (float) (((const float *) w->data)[at + t] * scale[out]);
+    }
+  for (gint64 i = 0; i < c; i++)
+    new_b[i] = (float) ((bias ? bias[i] : 0.0) * scale[i] + shift[i]);
+  conv->inputs[1] = wid;
+  if (conv->n_inputs < 3) {
+    conv->inputs = g_renew (DcnnValueId, conv->inputs, 3);
+    conv->n_inputs = 3;
+  }
+  conv->inputs[2] = bid;
+  return TRUE;
+}
+
+static gboolean
+is_conv_with_constants (const DcnnGraph *graph, const DcnnNode *node)
+{
+  return (node->op == DCNN_OP_CONV || node->op == DCNN_OP_CONV_TRANSPOSE) &&
+      node->params.conv.window.rank == 2 &&
+      constant_floats (graph, node->inputs[1]) != NULL &&
+      (node->n_inputs < 3 || node->inputs[2] < 0 ||
+      constant_floats (graph, node->inputs[2]) != NULL);
+}
+
+static gboolean
+pass_affine (DcnnGraph *graph, GError **error)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    while (node->alive && is_conv_with_constants (graph, node)) {
+      gint next = dcnn_graph_only_reader (graph, node->outputs[0]);
+      gint64 c =
+          dcnn_graph_value (graph, node->outputs[0])->tensor.dims[1];
+      g_autofree double *scale = g_new (double, c), *shift = g_new (double, c);
+      const DcnnTensor *before =
+          &dcnn_graph_value (graph, node->outputs[0])->tensor;
+      if (next < 0 || !affine_of_node (graph, dcnn_graph_node (graph, next),
+              node->outputs[0], c, scale, shift))
+        break;
+      if (memcmp (before->dims, dcnn_graph_value (graph,
+                  dcnn_graph_node (graph, next)->outputs[0])->tensor.dims,
+              4 * sizeof (int64_t)) != 0)
+        break;
+      if (!fold_affine (graph, node, c, scale, shift, error))
+        return FALSE;
+      swallow_next (graph, (gint) n, next);
+    }
+  }
+  return TRUE;
+}
+
+/* ---- pads ---------------------------------------------------------------- */
+
+static void
+pass_pads (DcnnGraph *graph)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *pad = dcnn_graph_node (graph, n), *next;
+    const DcnnPadParams *p = &pad->params.pad;
+    DcnnWindow *w;
+    gint reader;
+
+    if (!pad->alive || pad->op != DCNN_OP_PAD || p->value != 0 ||
+        p->mode != DCNN_PAD_CONSTANT ||
+        dcnn_graph_value (graph, pad->outputs[0])->tensor.rank != 4 ||
+        p->begin[0] || p->begin[1] || p->end[0] || p->end[1] ||
+        p->begin[2] < 0 || p->begin[3] < 0 || p->end[2] < 0 || p->end[3] < 0)
+      continue;
+    reader = dcnn_graph_only_reader (graph, pad->outputs[0]);
+    if (reader < 0)
+      continue;
+    next = dcnn_graph_node (graph, reader);
+    if (next->op == DCNN_OP_CONV && next->inputs[0] == pad->outputs[0])
+      w = &next->params.conv.window;
+    else if (next->op == DCNN_OP_AVERAGE_POOL &&
+        next->params.pool.count_include_pad && !next->params.pool.ceil_mode)
+      w = &next->params.pool.window;
+    else
+      continue;
+    for (int i = 0; i < 2; i++) {
+      w->pad_begin[i] += p->begin[2 + i];
+      w->pad_end[i] += p->end[2 + i];
+    }
+    next->inputs[0] = pad->inputs[0];
+    pad->alive = FALSE;
+  }
+}
+
+/* ---- dilation ------------------------------------------------------------- */
+
+/* The largest step d such that only every d-th tap along an axis of length k
+ * is used (1: all). used[k]: some weight of the tap is not zero. */
+static gint64
+dilation_of_taps (const gboolean *used, gint64 k)
+{
+  for (gint64 d = k - 1; d > 1; d--) {
+    gboolean fits = (k - 1) % d == 0;
+    for (gint64 i = 0; fits && i < k; i++)
+      if (used[i] && i % d != 0)
+        fits = FALSE;
+    if (fits)
+      return d;
+  }
+  return 1;
+}
+
+static gboolean
+recover_dilation (DcnnGraph *graph, DcnnNode *conv, GError **error)
+{
+  const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
+  DcnnWindow *win = &conv->params.conv.window;
+  gint64 k[2] = { w->dims[2], w->dims[3] }, d[2], dims[4], n;
+  const float *src = w->data;
+  float *dst;
+  DcnnValueId id;
+
+  for (int axis = 0; axis < 2; axis++) {
+    g_autofree gboolean *used = g_new0 (gboolean, k[axis]);
+    gint64 count = dcnn_tensor_count (w);
+    for (gint64 i = 0; i < count; i++)
+      if (src[i] != 0)
+        used[axis ? i % k[1] : i / k[1] % k[0]] = TRUE;
+    d[axis] = win->dilation[axis] == 1 ? dilation_of_taps (used, k[axis]) : 1;
+  }
+  if (d[0] == 1 && d[1] == 1)
+    return TRUE;
+  dims[0] = w->dims[0], dims[1] = w->dims[1];
+  dims[2] = (k[0] - 1) / d[0] + 1, dims[3] = (k[1] - 1) / d[1] + 1;
+  id = add_float_constant (graph, conv->name, 4, dims, &dst, error);
+  if (id < 0)
+    return FALSE;
+  src = dcnn_graph_value (graph, conv->inputs[1])->tensor.data;
+  n = dims[0] * dims[1];
+  for (gint64 i = 0; i < n; i++)
+    for (gint64 y = 0; y < dims[2]; y++)
+      for (gint64 x = 0; x < dims[3]; x++)
+        dst[(i * dims[2] + y) * dims[3] + x] =
+            src[(i * k[0] + y * d[0]) * k[1] + x * d[1]];
+  conv->inputs[1] = id;
+  for (int axis = 0; axis < 2; axis++) {
+    win->dilation[axis] *= d[axis];
+    win->kernel[axis] = dims[2 + axis];
+  }
+  return TRUE;
+}
+
+static gboolean
+pass_dilation (DcnnGraph *graph, GError **error)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    if (node->alive && node->op == DCNN_OP_CONV &&
+        is_conv_with_constants (graph, node) &&
+        (node->params.conv.window.kernel[0] > 2 ||
+            node->params.conv.window.kernel[1] > 2) &&
+        !recover_dilation (graph, node, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- dead nodes ------------------------------------------------------------ */
+
+static void
+pass_dead (DcnnGraph *graph)
+{
+  g_autofree gboolean *needed = g_new0 (gboolean, graph->values->len);
+
+  for (guint i = 0; i < graph->outputs->len; i++)
+    needed[g_array_index (graph->outputs, DcnnValueId, i)] = TRUE;
+  for (gint n = (gint) graph->nodes->len - 1; n >= 0; n--) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    gboolean wanted = FALSE;
+    for (int i = 0; i < node->n_outputs; i++)
+      wanted |= node->outputs[i] >= 0 && needed[node->outputs[i]];
+    node->alive = node->alive && wanted;
+    for (int i = 0; node->alive && i < node->n_inputs; i++)
+      if (node->inputs[i] >= 0)
+        needed[node->inputs[i]] = TRUE;
+  }
+}
+
+gboolean
+dcnn_passes_run (DcnnGraph *graph, GError **error)
+{
+  pass_dead (graph);
+  pass_identities (graph);
+  pass_pads (graph);
+  if (!pass_affine (graph, error) || !pass_dilation (graph, error))
+    return FALSE;
+  pass_dead (graph);
+  return TRUE;
+}

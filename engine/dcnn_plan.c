@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_plan.c - the planner's driver: walks the graph in order, lowers each
+ * node to the best kind that takes it, makes dense tensors and maps of values
+ * as their readers need them.
+ */
+#include "dcnn_plan.h"
+
+#include <string.h>
+
+/* ---- maps ----------------------------------------------------------------- */
+
+gint
+plan_add_map (DcnnPlan *plan, guint width, guint height, guint channels)
+{
+  PlanMap *map = g_new0 (PlanMap, 1);
+
+  map->width = width;
+  map->height = height;
+  map->channels = map->span = channels;
+  map->parent = map->source = map->mask = map->graph_input = -1;
+  map->buffer = -1;
+  g_ptr_array_add (plan->maps, map);
+  return (gint) plan->maps->len - 1;
+}
+
+gint
+plan_add_map_like (DcnnPlan *plan, gint like)
+{
+  const PlanMap *from = plan_map (plan, like);
+  gint index = plan_add_map (plan, from->width, from->height, from->channels);
+  PlanMap *map = plan_map (plan, index);
+
+  map->span = from->span;
+  if (from->position)
+    map->position = g_memdup2 (from->position,
+        sizeof (guint32) * from->channels);
+  return index;
+}
+
+static void
+map_free (gpointer data)
+{
+  PlanMap *map = data;
+
+  g_free (map->position);
+  g_free (map->constant);
+  if (map->pieces)
+    g_array_unref (map->pieces);
+  g_free (map);
+}
+
+guint32
+plan_position (const PlanMap *map, guint channel)
+{
+  return map->position ? map->position[channel] : channel;
+}
+
+gboolean
+plan_same_layout (const PlanMap *a, const PlanMap *c)
+{
+  if (a->channels != c->channels)
+    return FALSE;
+  for (guint i = 0; i < a->channels; i++)
+    if (plan_position (a, i) != plan_position (c, i))
+      return FALSE;
+  return TRUE;
+}
+
+gint
+plan_relayout (PlanBuilder *b, gint map, const PlanMap *like)
+{
+  const PlanMap *from = plan_map (b->plan, map);
+  PlanMap *to;
+  PlanNode *node;
+  guint32 *source;
+  guint span;
+  gint out;
+
+  if (like ? plan_same_layout (from, like) : from->position == NULL)
+    return map;
+  span = like ? like->span : from->channels;
+  source = g_new (guint32, span);
+  memset (source, 0xff, sizeof (guint32) * span);
+  for (guint c = 0; c < from->channels; c++)
+    source[like ? plan_position (like, c) : c] = plan_position (from, c);
+  out = plan_add_map (b->plan, from->width, from->height, from->channels);
+  to = plan_map (b->plan, out);
+  to->span = span;
+  if (like && like->position)
+    to->position = g_memdup2 (like->position,
+        sizeof (guint32) * like->channels);
+  node = plan_new_node (b, PLAN_KERNEL, "Copy");
+  node->primary = DCNN_PRIMARY_COPY;
+  node->prepared = dcnn_k_copy_prepare (span, source, 0.0f);
+  node->in = map;
+  plan_node_writes (b, node, out);
+  plan_commit_node (b, node);
+  g_free (source);
+  return out;
+}
+
+/* ---- nodes ------------------------------------------------------------------ */
+
+PlanNode *
+plan_new_node (PlanBuilder *b, PlanNodeKind kind, const char *ops)
+{
+  PlanNode *node = g_new0 (PlanNode, 1);
+
+  node->kind = kind;
+  node->name = g_strdup_printf ("%s_%u", ops, b->plan->maps->len);
+  node->ops = g_string_new (ops);
+  node->why = g_string_new (NULL);
+  node->in = node->out = node->graph_node = -1;
+  node->value = -1;
+  node->deps = g_array_new (FALSE, FALSE, sizeof (gint));
+  return node;
+}
+
+gint
+plan_commit_node (PlanBuilder *b, PlanNode *node)
+{
+  gint index = (gint) b->plan->nodes->len;
+
+  g_ptr_array_add (b->plan->nodes, node);
+  if (node->out >= 0)
+    plan_map (b->plan, node->out)->source = index;
+  return index;
+}
+
+static void
+node_free (gpointer data)
+{
+  PlanNode *node = data;
+
+  g_free (node->name);
+  g_string_free (node->ops, TRUE);
+  g_string_free (node->why, TRUE);
+  dcnn_prepared_free (node->prepared);
+  for (gint i = 0; i < node->n_steps; i++)
+    g_free (node->steps[i].vector);
+  g_free (node->index_y);
+  g_free (node->index_x);
+  if (node->sources)
+    g_array_unref (node->sources);
+  g_array_unref (node->deps);
+  g_free (node);
+}
+
+void
+plan_node_writes (PlanBuilder *b, PlanNode *node, gint index)
+{
+  PlanMap *map = plan_map (b->plan, index);
+
+  node->out = index;
+  map->written = TRUE;
+  map->mask = b->plan->n_masks++;
+}
+
+/* ---- values ------------------------------------------------------------------ */
+
+gboolean
+plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value)
+{
+  const DcnnTensor *t;
+
+  if (value < 0)
+    return FALSE;
+  t = &dcnn_graph_value (plan->graph, value)->tensor;
+  return t->rank == 4 && t->dims[0] == 1 && t->dtype == DCNN_DTYPE_F32 &&
+      t->dims[1] >= 1 && t->dims[1] <= 65536 && t->dims[2] >= 1 &&
+      t->dims[2] <= 32767 && t->dims[3] >= 1 && t->dims[3] <= 32767;
+}
+
+void
+plan_set_map (PlanBuilder *b, DcnnValueId value, gint map)
+{
+  PlanValue *v = &b->plan->values[value];
+  const PlanMap *m = plan_map (b->plan, map);
+  const DcnnTensor *t = &dcnn_graph_value (b->graph, value)->tensor;
+
+  v->map = map;
+  v->lazy = FALSE;
+  v->stride_x = 1;
+  v->stride_y = m->width;
+  v->stride_c = (gint64) m->width * m->height;
+  if (t->rank != 4 && m->width == 1 && m->height == 1)
+    v->stride_c = 1; /* [1, C] of a reduced map */
+}
+
+static void
+value_gets_tensor (PlanBuilder *b, DcnnValueId value, gint node)
+{
+  PlanValue *v = &b->plan->values[value];
+
+  v->tensor = (gint) b->plan->tensors->len;
+  v->tensor_node = node;
+  g_array_append_val (b->plan->tensors, value);
+}
+
+static void
+gather_from_map (PlanBuilder *b, DcnnValueId value)
+{
+  const PlanValue *v = &b->plan->values[value];
+  PlanNode *node = plan_new_node (b, PLAN_GATHER, "Output");
+  PlanGatherSource source = { .map = v->map, .stride_y = v->stride_y,
+    .stride_x = v->stride_x, .stride_c = v->stride_c
+  };
+
+  node->value = value;
+  node->sources = g_array_new (FALSE, FALSE, sizeof (PlanGatherSource));
+  g_array_append_val (node->sources, source);
+  value_gets_tensor (b, value, plan_commit_node (b, node));
+}
+
+void
+plan_require_tensor (PlanBuilder *b, DcnnValueId value)
+{
+  PlanValue *v = &b->plan->values[value];
+  const DcnnValue *gv = dcnn_graph_value (b->graph, value);
+
+  if (v->tensor >= 0 || gv->tensor.data != NULL)
+    return;
+  if (v->map >= 0) {
+    gather_from_map (b, value);
+  } else if (v->lazy) {
+    if (!plan_trace_tensor (b, value))
+      plan_lower_tail (b, gv->producer);
+    else
+      value_gets_tensor (b, value, (gint) b->plan->nodes->len - 1);
+  } else {
+    value_gets_tensor (b, value, -1); /* a graph input without a map */
+  }
+}
+
+gint
+plan_require_map (PlanBuilder *b, DcnnValueId value)
+{
+  PlanValue *v = &b->plan->values[value];
+  const DcnnTensor *t;
+  PlanNode *node;
+  gint map;
+
+  if (v->map >= 0)
+    return v->map;
+  if (!plan_is_map_shaped (b->plan, value) ||
+      dcnn_graph_value (b->graph, value)->tensor.data != NULL)
+    return -1;
+  if (v->lazy && plan_trace_map (b, value))
+    return v->map;
+  plan_require_tensor (b, value);
+  t = &dcnn_graph_value (b->graph, value)->tensor;
+  map = plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
+  node = plan_new_node (b, PLAN_IMPORT, "Import");
+  node->value = value;
+  plan_node_writes (b, node, map);
+  plan_commit_node (b, node);
+  plan_set_map (b, value, map);
+  return map;
+}
+
+/* ---- lowering ----------------------------------------------------------------- */
+
+void
+plan_lower_tail (PlanBuilder *b, gint index)
+{
+  DcnnNode *gn = dcnn_graph_node (b->graph, index);
+  PlanNode *node;
+  gint plan_index;
+
+  for (int i = 0; i < gn->n_inputs; i++)
+    if (gn->inputs[i] >= 0)
+      plan_require_tensor (b, gn->inputs[i]);
+  node = plan_new_node (b, PLAN_TAIL, dcnn_op_name (gn->op));
+  plan_index = plan_commit_node (b, node);
+  node->graph_node = index;
+  for (int i = 0; i < gn->n_outputs; i++)
+    if (gn->outputs[i] >= 0) {
+      b->plan->values[gn->outputs[i]].lazy = FALSE;
+      value_gets_tensor (b, gn->outputs[i], plan_index);
+      g_free (node->name);
+      node->name = g_strdup (dcnn_graph_value (b->graph,
+              gn->outputs[i])->name);
+    }
+  b->done[index] = TRUE;
+}
+
+/* Data movement on maps, or on what data movement made of maps, waits until
+ * somebody needs the result in one form or another. */
+static gboolean
+lower_lazily (PlanBuilder *b, const DcnnNode *gn)
+{
+  for (int i = 0; i < gn->n_inputs; i++) {
+    DcnnValueId in = gn->inputs[i];
+    if (in < 0 || dcnn_graph_value (b->graph, in)->tensor.data != NULL)
+      continue;
+    if (b->plan->values[in].map < 0 && !b->plan->values[in].lazy)
+      return FALSE;
+  }
+  for (int i = 0; i < gn->n_outputs; i++)
+    if (gn->outputs[i] >= 0)
+      b->plan->values[gn->outputs[i]].lazy = TRUE;
+  return TRUE;
+}
+
+static void
+lower_node (PlanBuilder *b, gint index)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
+  DcnnDomain domain = dcnn_op_domain (gn->op);
+
+  if (b->done[index] || !gn->alive)
+    return;
+  b->done[index] = TRUE;
+  if ((domain == DCNN_DOMAIN_LOCAL || domain == DCNN_DOMAIN_GLOBAL) &&
+      plan_lower_kernel (b, index))
+    return;
+  if (gn->op == DCNN_OP_CONCAT && plan_lower_concat (b, index))
+    return;
+  if ((gn->op == DCNN_OP_DEPTH_TO_SPACE || gn->op == DCNN_OP_SPACE_TO_DEPTH)
+      && plan_lower_depth (b, index))
+    return;
+  if (domain == DCNN_DOMAIN_LAYOUT && gn->op != DCNN_OP_CAST &&
+      lower_lazily (b, gn))
+    return;
+  plan_lower_tail (b, index);
+}
+
+/* ---- inputs --------------------------------------------------------------------- */
+
+static gboolean
+is_transpose_to_nchw (const DcnnNode *node)
+{
+  const int *perm = node->params.transpose.perm;
+
+  return node->op == DCNN_OP_TRANSPOSE && perm[0] == 0 && perm[1] == 3 &&
+      perm[2] == 1 && perm[3] == 2;
+}
+
+/* A [1, H, W, C] input whose readers all turn it to [1, C, H, W] first. */
+static gboolean
+add_nhwc_input (PlanBuilder *b, DcnnValueId value, gint index)
+{
+  GArray *readers = b->readers[value];
+  gint map = -1;
+
+  if (readers->len == 0 ||
+      dcnn_graph_value (b->graph, value)->tensor.rank != 4)
+    return FALSE;
+  for (guint i = 0; i < readers->len; i++) {
+    const DcnnNode *reader =
+        dcnn_graph_node (b->graph, g_array_index (readers, gint, i));
+    if (!is_transpose_to_nchw (reader) ||
+        !plan_is_map_shaped (b->plan, reader->outputs[0]))
+      return FALSE;
+  }
+  for (guint i = 0; i < readers->len; i++) {
+    gint r = g_array_index (readers, gint, i);
+    DcnnValueId out = dcnn_graph_node (b->graph, r)->outputs[0];
+    const DcnnTensor *t = &dcnn_graph_value (b->graph, out)->tensor;
+    if (map < 0)
+      map = plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
+    plan_set_map (b, out, map);
+    b->done[r] = TRUE;
+  }
+  plan_map (b->plan, map)->graph_input = index;
+  plan_map (b->plan, map)->mask = b->plan->n_masks++;
+  return TRUE;
+}
+
+static void
+add_input (PlanBuilder *b, gint index)
+{
+  DcnnValueId value = g_array_index (b->graph->inputs, DcnnValueId, index);
+  const DcnnTensor *t = &dcnn_graph_value (b->graph, value)->tensor;
+  DcnnPlan *plan = b->plan;
+  gboolean nhwc = add_nhwc_input (b, value, index);
+  guint channels;
+  gint map;
+
+  if (!nhwc && !plan_is_map_shaped (plan, value))
+    return;
+  channels = (guint) t->dims[nhwc ? 3 : 1];
+  if (!nhwc) {
+    map = plan_add_map (plan, t->dims[3], t->dims[2], t->dims[1]);
+    plan_map (plan, map)->graph_input = index;
+    plan_map (plan, map)->mask = plan->n_masks++;
+    plan_set_map (b, value, map);
+  }
+  if (plan->image_input < 0 && (channels == 3 || channels == 1)) {
+    plan->image_input = index;
+    plan->image_nhwc = nhwc;
+  }
+}
+
+/* ---- the whole --------------------------------------------------------------------- */
+
+static void
+find_readers (PlanBuilder *b)
+{
+  for (guint v = 0; v < b->graph->values->len; v++)
+    b->readers[v] = g_array_new (FALSE, FALSE, sizeof (gint));
+  for (guint n = 0; n < b->graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (b->graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++) {
+      GArray *list = node->inputs[i] >= 0 ? b->readers[node->inputs[i]] : NULL;
+      gint index = (gint) n;
+      if (list && (list->len == 0 ||
+              g_array_index (list, gint, list->len - 1) != index))
+        g_array_append_val (list, index);
+    }
+  }
+}
+
+static void
+add_dep (PlanNode *node, gint dep)
+{
+  for (guint i = 0; i < node->deps->len; i++)
+    if (g_array_index (node->deps, gint, i) == dep)
+      return;
+  g_array_append_val (node->deps, dep);
+}
+
+static void
+add_map_deps (DcnnPlan *plan, PlanNode *node, gint index)
+{
+  const PlanMap *map;
+
+  if (index < 0)
+    return;
+  map = plan_map (plan, index);
+  if (map->graph_input >= 0)
+    add_dep (node, -1 - map->graph_input);
+  else if (map->mask >= 0)
+    add_dep (node, map->source);
+  else
+    for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+      add_map_deps (plan, node, g_array_index (map->pieces, gint, i));
+}
+
+static void
+find_deps (DcnnPlan *plan)
+{
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    PlanNode *node = plan_node (plan, n);
+    add_map_deps (plan, node, node->in);
+    for (gint s = 0; s < node->n_steps; s++)
+      add_map_deps (plan, node, node->steps[s].map);
+    for (guint i = 0; node->sources && i < node->sources->len; i++)
+      add_map_deps (plan, node,
+          g_array_index (node->sources, PlanGatherSource, i).map);
+    if (node->kind == PLAN_IMPORT && plan->values[node->value].tensor_node >= 0)
+      add_dep (node, plan->values[node->value].tensor_node);
+    if (node->kind == PLAN_TAIL) {
+      const DcnnNode *gn = dcnn_graph_node (plan->graph, node->graph_node);
+      for (int i = 0; i < gn->n_inputs; i++)
+        if (gn->inputs[i] >= 0 &&
+            plan->values[gn->inputs[i]].tensor_node >= 0)
+          add_dep (node, plan->values[gn->inputs[i]].tensor_node);
+    }
+  }
+}
+
+/* What each fused node is for: outputs have threshold 0, gates their own. */
+static void
+mark_map (DcnnPlan *plan, gint index, gboolean output, gboolean gate)
+{
+  const PlanMap *map = plan_map (plan, index);
+
+  if (map->mask < 0) {
+    for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+      mark_map (plan, g_array_index (map->pieces, gint, i), output, gate);
+  } else if (map->source >= 0) {
+    plan_node (plan, map->source)->is_output |= output;
+    plan_node (plan, map->source)->is_gate |= gate;
+  }
+}
+
+static void
+mark_roles (DcnnPlan *plan)
+{
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    PlanNode *node = plan_node (plan, n);
+    for (guint i = 0; node->sources && i < node->sources->len; i++)
+      mark_map (plan, g_array_index (node->sources, PlanGatherSource, i).map,
+          TRUE, FALSE);
+    for (gint s = -1; node->out >= 0 && s < node->n_steps; s++) {
+      gint in = s < 0 ? node->in : node->steps[s].map;
+      const PlanMap *out = plan_map (plan, node->out);
+      if (in >= 0 && plan_map (plan, in)->width == 1 &&
+          plan_map (plan, in)->height == 1 &&
+          (out->width > 1 || out->height > 1))
+        mark_map (plan, in, FALSE, TRUE);
+    }
+    if (node->out >= 0)
+      plan->macs += node->macs_per_pixel * plan_map (plan, node->out)->width *
+          plan_map (plan, node->out)->height;
+  }
+}
+
+static void
+build (PlanBuilder *b)
+{
+  find_readers (b);
+  for (guint i = 0; i < b->graph->inputs->len; i++)
+    add_input (b, (gint) i);
+  for (guint n = 0; n < b->graph->nodes->len; n++)
+    lower_node (b, (gint) n);
+  for (guint i = 0; i < b->graph->outputs->len; i++)
+    plan_require_tensor (b, g_array_index (b->graph->outputs, DcnnValueId, i));
+  find_deps (b->plan);
+  mark_roles (b->plan);
+  dcnn_plan_assign_storage (b->plan);
+  dcnn_plan_find_tile (b->plan);
+}
+
+static gboolean
+check_prepared (const DcnnPlan *plan, GError **error)
+{
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    if (node->kind == PLAN_KERNEL && node->prepared == NULL &&
+        node->primary != DCNN_PRIMARY_COPY) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+          "out of memory while packing the weights of '%s'", node->name);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+DcnnPlan *
+dcnn_plan_new (DcnnGraph *graph, GError **error)
+{
+  DcnnPlan *plan = g_new0 (DcnnPlan, 1);
+  PlanBuilder b = { .plan = plan, .graph = graph };
+  gboolean ok;
+
+  plan->graph = graph;
+  plan->maps = g_ptr_array_new_with_free_func (map_free);
+  plan->nodes = g_ptr_array_new_with_free_func (node_free);
+  plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
+  plan->geometries = g_array_new (FALSE, TRUE, sizeof (PlanGeometry));
+  plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+  plan->image_input = -1;
+  ok = dcnn_passes_run (graph, error);
+  if (ok) {
+    guint n_values = graph->values->len;
+    plan->values = g_new0 (PlanValue, n_values);
+    for (guint v = 0; v < n_values; v++)
+      plan->values[v].map = plan->values[v].tensor =
+          plan->values[v].tensor_node = -1;
+    b.done = g_new0 (gboolean, graph->nodes->len + 1);
+    b.readers = g_new0 (GArray *, n_values + 1);
+    build (&b);
+    for (guint v = 0; v < n_values; v++)
+      g_array_unref (b.readers[v]);
+    g_free (b.readers);
+    g_free (b.done);
+    ok = check_prepared (plan, error);
+  }
+  if (!ok)
+    g_clear_pointer (&plan, dcnn_plan_free);
+  return plan;
+}
+
+void
+dcnn_plan_free (DcnnPlan *plan)
+{
+  if (plan == NULL)
+    return;
+  g_ptr_array_unref (plan->nodes);
+  g_ptr_array_unref (plan->maps);
+  g_array_unref (plan->buffers);
+  g_array_unref (plan->geometries);
+  g_array_unref (plan->tensors);
+  g_free (plan->values);
+  dcnn_graph_free (plan->graph);
+  g_free (plan);
+}

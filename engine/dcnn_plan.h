@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_plan.h - internal: a network as fused nodes on feature maps.
+ *
+ * The planner lowers a graph (dcnn_graph.h) to a list of plan nodes in
+ * execution order. A node is one of:
+ *   KERNEL  a primary operator, point-wise steps, judgement: one DcnnJob
+ *   GLOBAL  a map reduced to one pixel by exact sums per 8x8 block
+ *   GATHER  maps scattered into a dense tensor by affine strides: outputs in
+ *           ONNX layout, and whole detection-head tails
+ *   TAIL    a reference operator on dense tensors, run when an input changed
+ *   IMPORT  a dense tensor compared into a map (the way back)
+ *
+ * Maps are views on buffers; a concatenation over channels is a buffer whose
+ * pieces are written in place, a split is a view. Each piece starts on a
+ * DCNN_LANES boundary, so a map's logical channel c sits at position[c].
+ *
+ * A plan is immutable once built and shared by sessions. Built by one thread.
+ */
+#ifndef DCNN_PLAN_H
+#define DCNN_PLAN_H
+
+#include "dcnn_graph.h"
+#include "dcnn_kernels.h"
+#include "dcnn_mask.h"
+
+G_BEGIN_DECLS
+
+/* A feature map: a view on a buffer. */
+typedef struct PlanMap {
+  guint width, height;
+  guint channels;          /* logical */
+  guint span;              /* floats of a pixel from the first to the last */
+  guint32 *position;       /* [channels] inside the view; NULL: identity */
+  gint parent;             /* map whose storage this lies in; -1: own buffer */
+  guint parent_offset;     /* floats */
+  gboolean written;        /* a node writes it (else: input, view, concat) */
+  gint source;             /* plan node that writes it; -1 none */
+  GArray *pieces;          /* of gint: maps whose masks make this one's; NULL
+                              when it has a mask of its own */
+  gint mask;               /* index of its own update mask; -1: see pieces */
+  float *constant;         /* [height][width][channels] filled at creation */
+  gint graph_input;        /* index of the model input it holds; -1 */
+  /* storage, after dcnn_plan_assign_storage(): */
+  gint buffer;
+  guint offset;            /* floats from the pixel's start in the buffer */
+  guint stride_y, stride_x;/* input pixels a pixel; 0: not on the input grid */
+} PlanMap;
+
+typedef struct PlanBuffer {
+  guint width, height, pixel_floats;
+  gint geometry;           /* index of its torus tables */
+} PlanBuffer;
+
+/* Torus tables are shared by buffers of one shape. */
+typedef struct PlanGeometry {
+  guint width, height, pixel_floats;
+} PlanGeometry;
+
+typedef enum PlanNodeKind {
+  PLAN_KERNEL,
+  PLAN_GLOBAL,
+  PLAN_GATHER,
+  PLAN_TAIL,
+  PLAN_IMPORT,
+} PlanNodeKind;
+
+/* How candidates follow from the update mask of the primary's input. */
+typedef enum PlanReach {
+  PLAN_REACH_SAME,
+  PLAN_REACH_WINDOW,
+  PLAN_REACH_TRANSPOSED,
+  PLAN_REACH_TABLE,
+} PlanReach;
+
+typedef struct PlanStep {
+  DcnnStep step;           /* map and vector filled in by the session */
+  gint map;                /* MAP, PIXEL, or a 1x1 map for VECTOR; -1 */
+  float *vector;           /* constant VECTOR, owned; NULL */
+} PlanStep;
+
+typedef struct PlanGatherSource {
+  gint map;
+  gint64 base, stride_y, stride_x, stride_c; /* elements of the tensor */
+} PlanGatherSource;
+
+typedef struct PlanNode {
+  PlanNodeKind kind;
+  char *name;              /* last ONNX output tensor fused in */
+  GString *ops;            /* "Conv+Clip" */
+  GString *why;
+  /* KERNEL, GLOBAL */
+  DcnnPrimary primary;
+  DcnnPrepared *prepared;  /* owned; NULL: plain copy */
+  gint in, out;            /* maps; -1 */
+  gint n_steps;
+  PlanStep steps[DCNN_MAX_STEPS];
+  PlanReach reach;
+  DcnnWindow window;       /* WINDOW, TRANSPOSED */
+  guint taps_y, taps_x;    /* TABLE */
+  guint32 *index_y, *index_x;
+  guint64 macs_per_pixel;
+  gboolean is_output;      /* feeds a graph output: threshold 0 */
+  gboolean is_gate;        /* 1x1 map read by larger ones */
+  gboolean maximum;        /* GLOBAL: maximum, else mean */
+  /* GATHER, TAIL, IMPORT: graph values */
+  DcnnValueId value;       /* GATHER: tensor written; IMPORT: tensor read */
+  GArray *sources;         /* GATHER: of PlanGatherSource */
+  gint graph_node;         /* TAIL */
+  GArray *deps;            /* of gint, producing nodes (-1 - i: input i) */
+} PlanNode;
+
+/* How a graph value exists at run time. */
+typedef struct PlanValue {
+  gint map;                /* as a map; -1 */
+  gint64 stride_y, stride_x, stride_c; /* of the map's elements in the dense
+                              tensor */
+  gint tensor;             /* index of its dense tensor; -1 */
+  gint tensor_node;        /* plan node that writes the tensor; -1 */
+  gboolean lazy;           /* made by data movement only, not yet needed */
+} PlanValue;
+
+typedef struct DcnnPlan {
+  DcnnGraph *graph;        /* owned; constants are read from it */
+  GPtrArray *maps;         /* of PlanMap* */
+  GPtrArray *nodes;        /* of PlanNode*, execution order */
+  GArray *buffers;         /* of PlanBuffer */
+  GArray *geometries;      /* of PlanGeometry */
+  PlanValue *values;       /* by DcnnValueId */
+  GArray *tensors;         /* of DcnnValueId: dense tensors a session holds */
+  gint n_masks;
+  gint image_input;        /* index of the model's image input; -1 */
+  gboolean image_nhwc;
+  guint tile;              /* total stride; 0: the window cannot move */
+  guint64 macs;
+} DcnnPlan;
+
+static inline PlanMap *
+plan_map (const DcnnPlan *plan, gint i)
+{
+  return (PlanMap *) plan->maps->pdata[i];
+}
+
+static inline PlanNode *
+plan_node (const DcnnPlan *plan, gint i)
+{
+  return (PlanNode *) plan->nodes->pdata[i];
+}
+
+/* Takes graph (also on failure). */
+DcnnPlan *dcnn_plan_new (DcnnGraph *graph, GError **error);
+void dcnn_plan_free (DcnnPlan *plan);
+char *dcnn_plan_dump (const DcnnPlan *plan);
+/* "conv", "block-sums" ...: static storage. */
+const char *plan_node_kernel (const PlanNode *node);
+
+/* ---- passes on the graph (dcnn_passes.c) ------------------------------- */
+
+/* Runs every pass; see the list in dcnn_passes.c. */
+gboolean dcnn_passes_run (DcnnGraph *graph, GError **error);
+/* Readers of a value: how many live node inputs and graph outputs. */
+guint dcnn_graph_count_uses (const DcnnGraph *graph, DcnnValueId value);
+/* The only live node that reads value, or -1 when none, several, or it is a
+ * graph output. */
+gint dcnn_graph_only_reader (const DcnnGraph *graph, DcnnValueId value);
+gboolean dcnn_graph_is_output (const DcnnGraph *graph, DcnnValueId value);
+/* A constant with exactly one element: TRUE and its value. */
+gboolean dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value,
+    double *scalar);
+
+/* ---- pieces of the planner -------------------------------------------- */
+
+typedef struct PlanBuilder {
+  DcnnPlan *plan;
+  DcnnGraph *graph;        /* the plan's */
+  gboolean *done;          /* by graph node: lowered, fused away or lazy */
+  GArray **readers;        /* by value: graph nodes that read it (gint), once
+                              each */
+  GError *error;           /* first out-of-memory; checked at the end */
+} PlanBuilder;
+
+/* dcnn_plan.c */
+gint plan_add_map (DcnnPlan *plan, guint width, guint height, guint channels);
+/* A map of in's size and channel layout. */
+gint plan_add_map_like (DcnnPlan *plan, gint map);
+/* A node on its own; whatever it reads may still be added to the plan until
+ * plan_commit_node() appends it (returns its index). */
+PlanNode *plan_new_node (PlanBuilder *b, PlanNodeKind kind, const char *ops);
+gint plan_commit_node (PlanBuilder *b, PlanNode *node);
+/* The node's out map gets a mask of its own. */
+void plan_node_writes (PlanBuilder *b, PlanNode *node, gint map);
+void plan_set_map (PlanBuilder *b, DcnnValueId value, gint map);
+/* [1, C, H, W], float32, sizes a map can have. */
+gboolean plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value);
+/* Map of a value, importing the dense tensor when there is none; -1: no map
+ * can hold it. */
+gint plan_require_map (PlanBuilder *b, DcnnValueId value);
+/* Dense tensor of a value, gathering from maps when there is none. */
+void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
+void plan_lower_tail (PlanBuilder *b, gint graph_node);
+guint32 plan_position (const PlanMap *map, guint channel);
+gboolean plan_same_layout (const PlanMap *a, const PlanMap *c);
+/* map with its channels where like has them (NULL: 0, 1, 2 ...): map itself,
+ * or a copy. */
+gint plan_relayout (PlanBuilder *b, gint map, const PlanMap *like);
+
+/* plan_match.c: follows the readers of a node's output and turns them into
+ * steps; returns the value that the fused node finally makes. */
+DcnnValueId plan_absorb_steps (PlanBuilder *b, PlanNode *node,
+    DcnnValueId value);
+/* One element-wise graph node as a step on its input `value`, whose row lies
+ * as the map `out`. FALSE: not possible. */
+gboolean plan_step_from_node (PlanBuilder *b, gint graph_node,
+    DcnnValueId value, gint out, PlanStep *step);
+gboolean plan_op_is_elementwise (DcnnOp op);
+
+/* plan_ops.c: lowers one graph node to a KERNEL or GLOBAL node. FALSE: not a
+ * map operation (becomes TAIL). */
+gboolean plan_lower_kernel (PlanBuilder *b, gint graph_node);
+
+/* plan_layout.c */
+gboolean plan_lower_concat (PlanBuilder *b, gint graph_node);
+gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
+/* A lazy value as strided scatter from maps (GATHER), or as a map through
+ * views, channel gathers, resampling, space-to-depth. FALSE: neither. */
+gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
+gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
+
+/* plan_storage.c */
+void dcnn_plan_assign_storage (DcnnPlan *plan);
+void dcnn_plan_find_tile (DcnnPlan *plan);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * plan_layout.c - data movement without moving data. A chain of Reshape,
+ * Transpose, Slice, Gather, Pad, Concat ... is run once at load on tensors of
+ * indices; what comes out says where every element of the result lies in the
+ * maps it came from. That is then recognised as a view, a channel gather, a
+ * crop or pad, space-to-depth, depth-to-space, or an affine scatter into a
+ * dense tensor, whatever way the exporter spelled it.
+ */
+#include "dcnn_plan.h"
+
+#include <string.h>
+
+#define MAX_ROOTS 64
+#define MAX_TRACED ((gint64) 1 << 26) /* elements */
+#define INDEX_BITS 40
+#define INDEX_MASK (((gint64) 1 << INDEX_BITS) - 1)
+
+typedef struct Trace {
+  PlanBuilder *b;
+  DcnnTensor *done;        /* by value: index tensor, data NULL: not yet */
+  DcnnValueId roots[MAX_ROOTS];
+  int n_roots;
+  gboolean failed;
+} Trace;
+
+static void
+trace_root (Trace *t, DcnnValueId value, DcnnTensor *out)
+{
+  gint64 *data = out->data, n = dcnn_tensor_count (out);
+
+  if (t->n_roots == MAX_ROOTS) {
+    t->failed = TRUE;
+    return;
+  }
+  for (gint64 i = 0; i < n; i++)
+    data[i] = ((gint64) t->n_roots << INDEX_BITS) | i;
+  t->roots[t->n_roots++] = value;
+}
+
+static void trace_value (Trace *t, DcnnValueId value);
+
+static void
+trace_node (Trace *t, const DcnnNode *gn)
+{
+  DcnnGraph *graph = t->b->graph;
+  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
+  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
+  DcnnParams params = gn->params;
+
+  for (int i = 0; i < gn->n_inputs && !t->failed; i++) {
+    DcnnValueId id = gn->inputs[i];
+    in[i] = NULL;
+    if (id < 0)
+      continue;
+    in[i] = &dcnn_graph_value (graph, id)->tensor;
+    if (in[i]->data != NULL) {
+      /* only an index operand may be constant */
+      t->failed |= !(gn->op == DCNN_OP_GATHER && i == 1);
+      continue;
+    }
+    trace_value (t, id);
+    in[i] = &t->done[id];
+  }
+  for (int i = 0; i < gn->n_outputs && !t->failed; i++) {
+    DcnnValueId id = gn->outputs[i];
+    out[i] = NULL;
+    if (id < 0)
+      continue;
+    out[i] = &t->done[id];
+    *out[i] = dcnn_graph_value (graph, id)->tensor;
+    out[i]->data = NULL;
+    out[i]->dtype = DCNN_DTYPE_I64;
+    if (dcnn_tensor_count (out[i]) > MAX_TRACED ||
+        !dcnn_tensor_alloc (out[i], NULL))
+      t->failed = TRUE;
+  }
+  if (gn->op == DCNN_OP_PAD)
+    params.pad.value = -1;
+  if (!t->failed)
+    dcnn_op_run_reference (gn->op, &params, gn->n_inputs, in, gn->n_outputs,
+        out);
+}
+
+static void
+trace_value (Trace *t, DcnnValueId value)
+{
+  const PlanValue *v = &t->b->plan->values[value];
+  const DcnnValue *gv = dcnn_graph_value (t->b->graph, value);
+
+  if (t->done[value].data != NULL || t->failed)
+    return;
+  if (v->map >= 0) {
+    DcnnTensor *out = &t->done[value];
+    *out = gv->tensor;
+    out->dtype = DCNN_DTYPE_I64;
+    out->data = NULL;
+    if (dcnn_tensor_count (out) > MAX_TRACED || !dcnn_tensor_alloc (out, NULL))
+      t->failed = TRUE;
+    else
+      trace_root (t, value, out);
+  } else if (v->lazy && gv->producer >= 0) {
+    trace_node (t, dcnn_graph_node (t->b->graph, gv->producer));
+  } else {
+    t->failed = TRUE;
+  }
+}
+
+/* Index tensor of a lazy value; NULL: no trace. Call trace_end() always. */
+static const gint64 *
+trace_begin (Trace *t, PlanBuilder *b, DcnnValueId value)
+{
+  memset (t, 0, sizeof *t);
+  t->b = b;
+  t->done = g_new0 (DcnnTensor, b->graph->values->len);
+  trace_value (t, value);
+  return t->failed ? NULL : t->done[value].data;
+}
+
+static void
+trace_end (Trace *t)
+{
+  for (guint i = 0; i < t->b->graph->values->len; i++)
+    if (t->done[i].data != NULL)
+      dcnn_tensor_free (&t->done[i]);
+  g_free (t->done);
+}
+
+/* ---- to a dense tensor: affine scatter --------------------------------------- */
+
+/* dest[e]: where element e of the root goes, -1 nowhere. Finds the strides
+ * and checks every element. */
+static gboolean
+fit_affine (const PlanMap *map, const PlanValue *v, const gint64 *dest,
+    gint64 n, PlanGatherSource *s)
+{
+  gint64 origin = dest[0];
+
+  s->base = origin;
+  s->stride_y = s->stride_x = s->stride_c = 0;
+  if (origin < 0)
+    return FALSE;
+  if (map->height > 1)
+    s->stride_y = dest[v->stride_y] - origin;
+  if (map->width > 1)
+    s->stride_x = dest[v->stride_x] - origin;
+  if (map->channels > 1)
+    s->stride_c = dest[v->stride_c] - origin;
+  for (guint c = 0; c < map->channels; c++)
+    for (guint y = 0; y < map->height; y++)
+      for (guint x = 0; x < map->width; x++) {
+        gint64 e = c * v->stride_c + y * v->stride_y + x * v->stride_x;
+        if (e >= n || dest[e] != origin + y * s->stride_y +
+            x * s->stride_x + c * s->stride_c)
+          return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+affine_sources (Trace *t, const gint64 *index, gint64 count, GArray *sources)
+{
+  DcnnPlan *plan = t->b->plan;
+
+  for (gint64 i = 0; i < count; i++)
+    if (index[i] < 0)
+      return FALSE;
+  for (int r = 0; r < t->n_roots; r++) {
+    const PlanValue *v = &plan->values[t->roots[r]];
+    gint64 n = dcnn_tensor_count (&t->done[t->roots[r]]);
+    g_autofree gint64 *dest = g_new (gint64, n);
+    PlanGatherSource s = { .map = v->map };
+    gint64 used = 0;
+    memset (dest, 0xff, sizeof (gint64) * (gsize) n);
+    for (gint64 i = 0; i < count; i++)
+      if (index[i] >> INDEX_BITS == r) {
+        if (dest[index[i] & INDEX_MASK] >= 0)
+          return FALSE;
+        dest[index[i] & INDEX_MASK] = i;
+        used++;
+      }
+    if (used != n || !fit_affine (plan_map (plan, v->map), v, dest, n, &s))
+      return FALSE;
+    g_array_append_val (sources, s);
+  }
+  return TRUE;
+}
+
+gboolean
+plan_trace_tensor (PlanBuilder *b, DcnnValueId value)
+{
+  GArray *sources = g_array_new (FALSE, FALSE, sizeof (PlanGatherSource));
+  const DcnnTensor *tensor = &dcnn_graph_value (b->graph, value)->tensor;
+  Trace t;
+  const gint64 *index = trace_begin (&t, b, value);
+  gboolean ok = index != NULL && tensor->dtype == DCNN_DTYPE_F32 &&
+      affine_sources (&t, index, dcnn_tensor_count (tensor), sources);
+
+  trace_end (&t);
+  if (ok) {
+    PlanNode *node = plan_new_node (b, PLAN_GATHER, "Gather");
+    g_free (node->name);
+    node->name = g_strdup (dcnn_graph_value (b->graph, value)->name);
+    node->value = value;
+    node->sources = g_steal_pointer (&sources);
+    plan_commit_node (b, node);
+  } else {
+    g_array_unref (sources);
+  }
+  return ok;
+}
+
+/* ---- to a map --------------------------------------------------------------------- */
+
+typedef struct Shape {
+  gint64 c, h, w;
+} Shape;
+
+/* out(c, y, x) = in(f[c], g[y], k[x]); -1 in g or k is padding. */
+typedef struct Separable {
+  gint64 *f, *g, *k;
+} Separable;
+
+static void
+split_index (gint64 e, const Shape *in, gint64 *c, gint64 *y, gint64 *x)
+{
+  e &= INDEX_MASK;
+  *x = e % in->w;
+  *y = e / in->w % in->h;
+  *c = e / (in->w * in->h);
+}
+
+static gboolean
+fit_separable (const gint64 *index, const Shape *in, const Shape *out,
+    Separable *s)
+{
+  gint64 plane = out->h * out->w, c, y, x;
+
+  for (gint64 i = 0; i < out->c; i++)
+    s->f[i] = -1;
+  for (gint64 i = 0; i < out->h; i++)
+    s->g[i] = -1;
+  for (gint64 i = 0; i < out->w; i++)
+    s->k[i] = -1;
+  for (gint64 i = 0; i < out->c * plane; i++) {
+    if (index[i] < 0)
+      continue;
+    split_index (index[i], in, &c, &y, &x);
+    s->f[i / plane] = c;
+    s->g[i / out->w % out->h] = y;
+    s->k[i % out->w] = x;
+  }
+  for (gint64 i = 0; i < out->c * plane; i++) {
+    gint64 f = s->f[i / plane], g = s->g[i / out->w % out->h],
+        k = s->k[i % out->w];
+    if (index[i] < 0) {
+      if (g >= 0 && k >= 0)
+        return FALSE;
+      continue;
+    }
+    split_index (index[i], in, &c, &y, &x);
+    if (c != f || y != g || x != k)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+is_identity (const gint64 *table, gint64 n, gint64 in)
+{
+  for (gint64 i = 0; i < n; i++)
+    if (table[i] != i)
+      return FALSE;
+  return n == in;
+}
+
+/* Channels f[0..n-1] of map: a view when they ascend, else a copy. */
+static gint
+gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
+{
+  const PlanMap *from = plan_map (b->plan, map);
+  gboolean ascending = TRUE;
+  guint32 first = plan_position (from, (guint) f[0]);
+  PlanMap *to;
+  PlanNode *node;
+  gint out;
+
+  if (is_identity (f, n, from->channels))
+    return map;
+  for (guint i = 1; i < n; i++)
+    ascending &= plan_position (from, (guint) f[i]) ==
+        plan_position (from, (guint) f[i - 1]) + 1;
+  out = plan_add_map (b->plan, from->width, from->height, n);
+  to = plan_map (b->plan, out);
+  from = plan_map (b->plan, map);
+  if (ascending) {
+    to->parent = map;
+    to->parent_offset = first;
+    to->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
+    g_array_append_val (to->pieces, map);
+    return out;
+  }
+  node = plan_new_node (b, PLAN_KERNEL, "Gather");
+  {
+    g_autofree guint32 *source = g_new (guint32, n);
+    for (guint i = 0; i < n; i++)
+      source[i] = plan_position (from, (guint) f[i]);
+    node->prepared = dcnn_k_copy_prepare (n, source, 0);
+  }
+  node->primary = DCNN_PRIMARY_COPY;
+  node->in = map;
+  plan_node_writes (b, node, out);
+  plan_commit_node (b, node);
+  return out;
+}
+
+static gint
+resample (PlanBuilder *b, gint map, const Separable *s, const Shape *out,
+    float fill)
+{
+  PlanNode *node = plan_new_node (b, PLAN_KERNEL, "Resample");
+  gint to = plan_add_map_like (b->plan, map);
+
+  plan_map (b->plan, to)->height = (guint) out->h;
+  plan_map (b->plan, to)->width = (guint) out->w;
+  node->primary = DCNN_PRIMARY_RESAMPLE;
+  node->in = map;
+  node->reach = PLAN_REACH_TABLE;
+  node->taps_y = node->taps_x = 1;
+  node->index_y = g_new (guint32, out->h);
+  node->index_x = g_new (guint32, out->w);
+  for (gint64 y = 0; y < out->h; y++)
+    node->index_y[y] = s->g[y] < 0 ? UINT32_MAX : (guint32) s->g[y];
+  for (gint64 x = 0; x < out->w; x++)
+    node->index_x[x] = s->k[x] < 0 ? UINT32_MAX : (guint32) s->k[x];
+  node->prepared = dcnn_k_resample_prepare (plan_map (b->plan, map)->span,
+      (guint32) out->h, node->index_y, (guint32) out->w, node->index_x, fill);
+  plan_node_writes (b, node, to);
+  plan_commit_node (b, node);
+  return to;
+}
+
+/* out(c, y, x) = in(f[c], y * block + oy[c], x * block + ox[c]). */
+static gint
+try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
+    const Shape *in, const Shape *out)
+{
+  gint64 block = out->h > 0 ? in->h / out->h : 0, c, y, x;
+  g_autofree guint32 *position = NULL;
+  PlanNode *node;
+  gint to;
+
+  if (block < 2 || block * out->h != in->h || block * out->w != in->w ||
+      out->c != in->c * block * block)
+    return -1;
+  position = g_new (guint32, out->c);
+  for (gint64 i = 0; i < out->c; i++) {
+    gint64 oc, oy, ox;
+    split_index (index[i * out->h * out->w], in, &oc, &oy, &ox);
+    if (index[i * out->h * out->w] < 0 || oy >= block || ox >= block)
+      return -1;
+    position[i] = (guint32) ((oy * block + ox) * in->c + oc);
+    for (gint64 p = 0; p < out->h * out->w; p++) {
+      split_index (index[i * out->h * out->w + p], in, &c, &y, &x);
+      if (c != oc || y != p / out->w * block + oy ||
+          x != p % out->w * block + ox)
+        return -1;
+    }
+  }
+  map = plan_relayout (b, map, NULL);
+  node = plan_new_node (b, PLAN_KERNEL, "SpaceToDepth");
+  to = plan_add_map (b->plan, (guint) out->w, (guint) out->h, (guint) out->c);
+  plan_map (b->plan, to)->position = g_steal_pointer (&position);
+  node->primary = DCNN_PRIMARY_SPACE_TO_DEPTH;
+  node->prepared = dcnn_k_space_to_depth_prepare ((guint32) block,
+      (guint32) in->c);
+  node->in = map;
+  node->reach = PLAN_REACH_WINDOW;
+  node->window = (DcnnWindow) { .rank = 2, .kernel = { block, block },
+    .stride = { block, block }, .dilation = { 1, 1 } };
+  plan_node_writes (b, node, to);
+  plan_commit_node (b, node);
+  return to;
+}
+
+static gint
+add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
+    guint channels)
+{
+  const PlanMap *from = plan_map (b->plan, map);
+  guint block = (guint) p->block;
+  PlanNode *node = plan_new_node (b, PLAN_KERNEL, "DepthToSpace");
+  gint to = plan_add_map (b->plan, from->width * block, from->height * block,
+      channels);
+
+  from = plan_map (b->plan, map);
+  node->primary = DCNN_PRIMARY_DEPTH_TO_SPACE;
+  node->prepared = dcnn_k_depth_to_space_prepare (p, channels);
+  node->in = map;
+  node->reach = PLAN_REACH_TABLE;
+  node->taps_y = node->taps_x = 1;
+  node->index_y = g_new (guint32, from->height * block);
+  node->index_x = g_new (guint32, from->width * block);
+  for (guint y = 0; y < from->height * block; y++)
+    node->index_y[y] = y / block;
+  for (guint x = 0; x < from->width * block; x++)
+    node->index_x[x] = x / block;
+  plan_node_writes (b, node, to);
+  plan_commit_node (b, node);
+  return to;
+}
+
+/* out(c, y, x) = in(F(c, y mod block, x mod block), y / block, x / block). */
+static gint
+try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index,
+    const Shape *in, const Shape *out)
+{
+  gint64 block = in->h > 0 ? out->h / in->h : 0, c, y, x;
+  DcnnDepthParams params = { .block = block };
+  g_autofree gint64 *f = NULL;
+
+  if (block < 2 || block * in->h != out->h || block * in->w != out->w ||
+      out->c * block * block != in->c)
+    return -1;
+  f = g_new (gint64, in->c);
+  for (gint64 i = 0; i < out->c; i++)
+    for (gint64 p = 0; p < out->h * out->w; p++) {
+      gint64 oy = p / out->w, ox = p % out->w, e = index[i * out->h * out->w +
+          p];
+      gint64 slot = ((oy % block) * block + ox % block) * out->c + i;
+      split_index (e, in, &c, &y, &x);
+      if (e < 0 || y != oy / block || x != ox / block)
+        return -1;
+      if (oy < block && ox < block)
+        f[slot] = c;
+      else if (f[slot] != c)
+        return -1;
+    }
+  map = plan_relayout (b, gather_channels (b, map, f, (guint) in->c), NULL);
+  return add_depth_to_space (b, map, &params, (guint) out->c);
+}
+
+static double
+pad_value_of (PlanBuilder *b, DcnnValueId value)
+{
+  gint producer = dcnn_graph_value (b->graph, value)->producer;
+
+  while (producer >= 0) {
+    const DcnnNode *gn = dcnn_graph_node (b->graph, producer);
+    if (gn->op == DCNN_OP_PAD)
+      return gn->params.pad.value;
+    producer = dcnn_graph_value (b->graph, gn->inputs[0])->producer;
+  }
+  return 0;
+}
+
+static gint
+classify (PlanBuilder *b, DcnnValueId value, gint map, const gint64 *index,
+    const Shape *in, const Shape *out)
+{
+  Separable s = { g_new (gint64, out->c), g_new (gint64, out->h),
+    g_new (gint64, out->w) };
+  gint result = -1;
+
+  if (fit_separable (index, in, out, &s)) {
+    gboolean known = TRUE;
+    for (gint64 c = 0; c < out->c; c++)
+      known &= s.f[c] >= 0;
+    if (known) {
+      result = map;
+      if (!is_identity (s.g, out->h, in->h) ||
+          !is_identity (s.k, out->w, in->w))
+        result = resample (b, result, &s, out,
+            (float) pad_value_of (b, value));
+      result = gather_channels (b, result, s.f, (guint) out->c);
+    }
+  }
+  if (result < 0)
+    result = try_space_to_depth (b, map, index, in, out);
+  if (result < 0)
+    result = try_depth_to_space (b, map, index, in, out);
+  g_free (s.f);
+  g_free (s.g);
+  g_free (s.k);
+  return result;
+}
+
+gboolean
+plan_trace_map (PlanBuilder *b, DcnnValueId value)
+{
+  const DcnnTensor *to = &dcnn_graph_value (b->graph, value)->tensor;
+  Trace t;
+  const gint64 *index = trace_begin (&t, b, value);
+  gint map = -1;
+
+  if (index != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
+      && plan_is_map_shaped (b->plan, t.roots[0])) {
+    const DcnnTensor *from = &dcnn_graph_value (b->graph, t.roots[0])->tensor;
+    Shape in = { from->dims[1], from->dims[2], from->dims[3] };
+    Shape out = { to->dims[1], to->dims[2], to->dims[3] };
+    map = classify (b, value, b->plan->values[t.roots[0]].map, index, &in,
+        &out);
+  }
+  trace_end (&t);
+  if (map >= 0)
+    plan_set_map (b, value, map);
+  return map >= 0;
+}
+
+/* ---- DepthToSpace, SpaceToDepth, Concat ------------------------------------------------ */
+
+gboolean
+plan_lower_depth (PlanBuilder *b, gint index)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
+  gint map;
+
+  if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
+      !plan_is_map_shaped (b->plan, gn->outputs[0]))
+    return FALSE;
+  map = plan_require_map (b, gn->inputs[0]);
+  if (map < 0)
+    return FALSE;
+  if (gn->op == DCNN_OP_DEPTH_TO_SPACE) {
+    map = add_depth_to_space (b, plan_relayout (b, map, NULL),
+        &gn->params.depth, (guint) dcnn_graph_value (b->graph,
+            gn->outputs[0])->tensor.dims[1]);
+    plan_set_map (b, gn->outputs[0], map);
+    return TRUE;
+  }
+  b->plan->values[gn->outputs[0]].lazy = TRUE;
+  return plan_require_map (b, gn->outputs[0]) >= 0;
+}
+
+/* A map that can still be placed inside a concatenation: a node writes it to
+ * storage of its own. Else a copy that can. */
+static gint
+placeable (PlanBuilder *b, gint index)
+{
+  const PlanMap *map = plan_map (b->plan, index);
+  PlanNode *node;
+  gint out;
+
+  if (map->parent < 0 && map->graph_input < 0 && map->constant == NULL)
+    return index;
+  node = plan_new_node (b, PLAN_KERNEL, "Copy");
+  out = plan_add_map_like (b->plan, index);
+  node->primary = DCNN_PRIMARY_COPY;
+  node->in = index;
+  plan_node_writes (b, node, out);
+  plan_commit_node (b, node);
+  return out;
+}
+
+static gboolean
+concat_fits (PlanBuilder *b, const DcnnNode *gn)
+{
+  gboolean from_map = FALSE;
+
+  if (gn->params.axis.axis != 1 || !plan_is_map_shaped (b->plan,
+          gn->outputs[0]))
+    return FALSE;
+  for (int i = 0; i < gn->n_inputs; i++) {
+    const PlanValue *v = &b->plan->values[MAX (gn->inputs[i], 0)];
+    if (!plan_is_map_shaped (b->plan, gn->inputs[i]) ||
+        dcnn_graph_value (b->graph, gn->inputs[i])->tensor.data != NULL)
+      return FALSE;
+    from_map |= v->map >= 0 || v->lazy;
+  }
+  return from_map;
+}
+
+gboolean
+plan_lower_concat (PlanBuilder *b, gint index)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
+  DcnnValueId value = gn->outputs[0];
+  guint offset = 0, channel = 0;
+  gboolean lazy = TRUE;
+  PlanMap *concat;
+  gint out;
+
+  if (!concat_fits (b, gn))
+    return FALSE;
+  for (int i = 0; i < gn->n_inputs; i++)
+    lazy &= b->plan->values[gn->inputs[i]].lazy;
+  if (lazy) {
+    b->plan->values[value].lazy = TRUE;
+    if (plan_trace_map (b, value))
+      return TRUE;
+    b->plan->values[value].lazy = FALSE;
+  }
+  out = plan_add_map (b->plan,
+      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[3],
+      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[2],
+      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[1]);
+  concat = plan_map (b->plan, out);
+  concat->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
+  concat->position = g_new (guint32, concat->channels);
+  for (int i = 0; i < gn->n_inputs; i++) {
+    gint piece = placeable (b, plan_require_map (b, gn->inputs[i]));
+    PlanMap *p = plan_map (b->plan, piece);
+    p->parent = out;
+    p->parent_offset = offset;
+    g_array_append_val (concat->pieces, piece);
+    for (guint c = 0; c < p->channels; c++)
+      concat->position[channel++] = offset + plan_position (p, c);
+    concat->span = offset + p->span;
+    offset += (p->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+  }
+  if (concat->span == concat->channels)
+    g_clear_pointer (&concat->position, g_free);
+  plan_set_map (b, value, out);
+  return TRUE;
+}

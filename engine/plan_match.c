@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * plan_match.c - point-wise fusion: element-wise graph nodes that follow a
+ * node, and activations spelled out in several nodes, become its steps.
+ */
+#include "dcnn_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Element-wise ops with one input, as steps with no parameters. */
+static const struct {
+  DcnnOp op;
+  DcnnStepKind step;
+} plain_steps[] = {
+  { DCNN_OP_RELU, DCNN_STEP_RELU }, { DCNN_OP_SIGMOID, DCNN_STEP_SIGMOID },
+  { DCNN_OP_HARD_SWISH, DCNN_STEP_HARD_SWISH },
+  { DCNN_OP_TANH, DCNN_STEP_TANH }, { DCNN_OP_ERF, DCNN_STEP_ERF },
+  { DCNN_OP_SOFTPLUS, DCNN_STEP_SOFTPLUS }, { DCNN_OP_MISH, DCNN_STEP_MISH },
+  { DCNN_OP_EXP, DCNN_STEP_EXP }, { DCNN_OP_LOG, DCNN_STEP_LOG },
+  { DCNN_OP_SQRT, DCNN_STEP_SQRT }, { DCNN_OP_ABS, DCNN_STEP_ABS },
+  { DCNN_OP_NEG, DCNN_STEP_NEG },
+};
+
+static gboolean
+unary_step (const DcnnNode *gn, PlanStep *step)
+{
+  const DcnnActParams *p = &gn->params.act;
+
+  step->step.operand = DCNN_OPERAND_NONE;
+  step->step.a = (float) p->alpha;
+  step->step.b = (float) p->beta;
+  for (guint i = 0; i < G_N_ELEMENTS (plain_steps); i++)
+    if (plain_steps[i].op == gn->op) {
+      step->step.kind = plain_steps[i].step;
+      return TRUE;
+    }
+  switch (gn->op) {
+    case DCNN_OP_CLIP:
+      step->step.kind = DCNN_STEP_CLIP;
+      step->step.a = (float) p->lo;
+      step->step.b = (float) p->hi;
+      return TRUE;
+    case DCNN_OP_LEAKY_RELU:
+      step->step.kind = DCNN_STEP_LEAKY_RELU;
+      return TRUE;
+    case DCNN_OP_HARD_SIGMOID:
+      step->step.kind = DCNN_STEP_HARD_SIGMOID;
+      return TRUE;
+    case DCNN_OP_ELU:
+      step->step.kind = DCNN_STEP_ELU;
+      return TRUE;
+    case DCNN_OP_SELU:
+      step->step.kind = DCNN_STEP_SELU;
+      return TRUE;
+    case DCNN_OP_GELU:
+      step->step.kind = p->tanh_form ? DCNN_STEP_GELU_TANH : DCNN_STEP_GELU;
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+static gboolean
+binary_kind (DcnnOp op, gboolean first, DcnnStepKind *kind)
+{
+  switch (op) {
+    case DCNN_OP_ADD: *kind = DCNN_STEP_ADD; return TRUE;
+    case DCNN_OP_MUL: *kind = DCNN_STEP_MUL; return TRUE;
+    case DCNN_OP_MIN: *kind = DCNN_STEP_MIN; return TRUE;
+    case DCNN_OP_MAX: *kind = DCNN_STEP_MAX; return TRUE;
+    case DCNN_OP_SUB: *kind = first ? DCNN_STEP_SUB : DCNN_STEP_RSUB;
+      return TRUE;
+    case DCNN_OP_DIV: *kind = first ? DCNN_STEP_DIV : DCNN_STEP_RDIV;
+      return TRUE;
+    case DCNN_OP_POW: *kind = first ? DCNN_STEP_POW : DCNN_STEP_RPOW;
+      return TRUE;
+    case DCNN_OP_PRELU: *kind = DCNN_STEP_PRELU; return first;
+    default: return FALSE;
+  }
+}
+
+gboolean
+plan_op_is_elementwise (DcnnOp op)
+{
+  DcnnNode probe = { .op = op };
+  DcnnStepKind kind;
+  PlanStep step;
+
+  return unary_step (&probe, &step) || binary_kind (op, TRUE, &kind);
+}
+
+/* A constant operand that broadcasts over a map of c channels, h x w: as
+ * scalar, as a vector, or as a constant map. */
+static gboolean
+constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
+    PlanStep *step)
+{
+  const PlanMap *map = plan_map (b->plan, out);
+  gint64 dims[4] = { 1, 1, 1, 1 };
+  const float *data = t->data;
+  gint index;
+
+  if (t->dtype != DCNN_DTYPE_F32 || t->rank > 4)
+    return FALSE;
+  for (int i = 0; i < t->rank; i++)
+    dims[4 - t->rank + i] = t->dims[i];
+  if (dcnn_tensor_count (t) == 1) {
+    step->step.operand = DCNN_OPERAND_SCALAR;
+    step->step.a = data[0];
+    return TRUE;
+  }
+  if (dims[0] != 1 || (dims[1] != 1 && dims[1] != map->channels))
+    return FALSE;
+  if (dims[2] == 1 && dims[3] == 1) {
+    step->step.operand = DCNN_OPERAND_VECTOR;
+    step->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
+    for (guint c = 0; c < map->channels; c++)
+      step->vector[plan_position (map, c)] = data[c];
+    return TRUE;
+  }
+  if ((dims[2] != 1 && dims[2] != map->height) ||
+      (dims[3] != 1 && dims[3] != map->width) || map->position != NULL)
+    return FALSE;
+  index = plan_add_map (b->plan, map->width, map->height, (guint) dims[1]);
+  step->map = index;
+  step->step.operand = dims[1] == 1 && map->channels > 1 ?
+      DCNN_OPERAND_PIXEL : DCNN_OPERAND_MAP;
+  map = plan_map (b->plan, index);
+  plan_map (b->plan, index)->constant =
+      g_new (float, (gsize) map->width * map->height * map->channels);
+  for (guint y = 0; y < map->height; y++)
+    for (guint x = 0; x < map->width; x++)
+      for (guint c = 0; c < map->channels; c++)
+        map->constant[((gsize) y * map->width + x) * map->channels + c] =
+            data[(c * dims[2] + (dims[2] > 1 ? y : 0)) * dims[3] +
+            (dims[3] > 1 ? x : 0)];
+  return TRUE;
+}
+
+/* A computed operand that broadcasts over the row's map. */
+static gboolean
+map_operand (PlanBuilder *b, DcnnValueId value, gint out, PlanStep *step)
+{
+  const PlanMap *map = plan_map (b->plan, out);
+  const PlanMap *operand;
+  const DcnnTensor *t = &dcnn_graph_value (b->graph, value)->tensor;
+  gint index;
+
+  /* Only what is lowered already: a reader may come before a producer. */
+  if (b->plan->values[value].map < 0 && !b->plan->values[value].lazy &&
+      b->plan->values[value].tensor < 0)
+    return FALSE;
+  if (!plan_is_map_shaped (b->plan, value))
+    return FALSE;
+  if (!(t->dims[1] == map->channels || t->dims[1] == 1) ||
+      !((t->dims[2] == map->height && t->dims[3] == map->width) ||
+          (t->dims[2] == 1 && t->dims[3] == 1 &&
+              t->dims[1] == map->channels)))
+    return FALSE;
+  index = plan_require_map (b, value);
+  if (index < 0)
+    return FALSE;
+  operand = plan_map (b->plan, index);
+  if (operand->width != map->width || operand->height != map->height) {
+    step->step.operand = DCNN_OPERAND_VECTOR;
+    index = plan_relayout (b, index, plan_map (b->plan, out));
+  } else if (operand->channels == map->channels) {
+    step->step.operand = DCNN_OPERAND_MAP;
+    index = plan_relayout (b, index, plan_map (b->plan, out));
+  } else {
+    step->step.operand = DCNN_OPERAND_PIXEL;
+  }
+  step->map = index;
+  return TRUE;
+}
+
+gboolean
+plan_step_from_node (PlanBuilder *b, gint graph_node, DcnnValueId value,
+    gint out, PlanStep *step)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, graph_node);
+  const DcnnTensor *t;
+  gboolean first = gn->inputs[0] == value;
+  DcnnValueId other;
+
+  memset (step, 0, sizeof *step);
+  step->map = -1;
+  if (gn->n_inputs == 1 || (gn->op == DCNN_OP_CLIP && gn->n_inputs >= 1 &&
+          first && (gn->n_inputs < 2 || gn->inputs[1] < 0) &&
+          (gn->n_inputs < 3 || gn->inputs[2] < 0)))
+    return unary_step (gn, step);
+  if (gn->n_inputs != 2 || !binary_kind (gn->op, first, &step->step.kind))
+    return FALSE;
+  other = first ? gn->inputs[1] : gn->inputs[0];
+  if (other < 0)
+    return FALSE;
+  t = &dcnn_graph_value (b->graph, other)->tensor;
+  if (t->data != NULL)
+    return constant_operand (b, t, out, step);
+  return map_operand (b, other, out, step);
+}
+
+/* ---- activations in several nodes --------------------------------------------- */
+
+static gint
+live_reader (PlanBuilder *b, DcnnValueId value, guint i)
+{
+  gint node = g_array_index (b->readers[value], gint, i);
+
+  return b->done[node] || !dcnn_graph_node (b->graph, node)->alive ? -1 : node;
+}
+
+/* The only reader of value, not lowered yet, when it is of that op; else -1. */
+static gint
+sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op)
+{
+  gint node;
+
+  if (b->readers[value]->len != 1 || dcnn_graph_is_output (b->graph, value))
+    return -1;
+  node = live_reader (b, value, 0);
+  return node >= 0 && dcnn_graph_node (b->graph, node)->op == op ? node : -1;
+}
+
+static gboolean
+scalar_operand (PlanBuilder *b, const DcnnNode *node, DcnnValueId value,
+    double *scalar)
+{
+  return node->n_inputs == 2 && dcnn_graph_scalar (b->graph,
+      node->inputs[node->inputs[0] == value ? 1 : 0], scalar);
+}
+
+static gboolean
+near (double a, double c)
+{
+  return fabs (a - c) <= 1e-6 * (1 + fabs (c));
+}
+
+/* value -> (x / 6 or x * 1/6): the node, or -1. */
+static gint
+match_sixth (PlanBuilder *b, DcnnValueId value)
+{
+  gint node = sole_reader (b, value, DCNN_OP_DIV);
+  double s;
+
+  if (node >= 0 && dcnn_graph_node (b->graph, node)->inputs[0] == value &&
+      scalar_operand (b, dcnn_graph_node (b->graph, node), value, &s) &&
+      near (s, 6))
+    return node;
+  node = sole_reader (b, value, DCNN_OP_MUL);
+  if (node >= 0 && scalar_operand (b, dcnn_graph_node (b->graph, node), value,
+          &s) && near (s, 1.0 / 6))
+    return node;
+  return -1;
+}
+
+/* x + 3 -> clipped to 0..6: the value after, with the nodes used. */
+static DcnnValueId
+match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
+{
+  const DcnnNode *node = dcnn_graph_node (b->graph, add), *clip;
+  DcnnValueId v = node->outputs[0];
+  double s;
+  gint next;
+
+  if (node->op != DCNN_OP_ADD || !scalar_operand (b, node, x, &s) ||
+      !near (s, 3))
+    return -1;
+  g_array_append_val (used, add);
+  next = sole_reader (b, v, DCNN_OP_RELU);
+  if (next >= 0) {
+    g_array_append_val (used, next);
+    v = dcnn_graph_node (b->graph, next)->outputs[0];
+  }
+  next = sole_reader (b, v, DCNN_OP_CLIP);
+  if (next < 0)
+    return -1;
+  clip = dcnn_graph_node (b->graph, next);
+  if ((used->len == 1 && clip->params.act.lo != 0) || clip->params.act.lo > 0
+      || !near (clip->params.act.hi, 6))
+    return -1;
+  g_array_append_val (used, next);
+  return clip->outputs[0];
+}
+
+/* x -> Sigmoid/HardSigmoid/Tanh(Softplus) -> Mul (x): SiLU and friends. */
+static DcnnValueId
+match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
+    GArray *used, PlanStep *step)
+{
+  const DcnnNode *g = dcnn_graph_node (b->graph, gate);
+  const DcnnNode *m = dcnn_graph_node (b->graph, mul);
+  DcnnValueId v = g->outputs[0];
+  gint next;
+
+  if (m->op != DCNN_OP_MUL || m->n_inputs != 2)
+    return -1;
+  g_array_append_val (used, gate);
+  if (g->op == DCNN_OP_SIGMOID) {
+    step->step.kind = DCNN_STEP_SILU;
+  } else if (g->op == DCNN_OP_HARD_SIGMOID &&
+      near (g->params.act.alpha, 1.0 / 6) && near (g->params.act.beta, 0.5)) {
+    step->step.kind = DCNN_STEP_HARD_SWISH;
+  } else if (g->op == DCNN_OP_SOFTPLUS) {
+    next = sole_reader (b, v, DCNN_OP_TANH);
+    if (next < 0)
+      return -1;
+    g_array_append_val (used, next);
+    v = dcnn_graph_node (b->graph, next)->outputs[0];
+    step->step.kind = DCNN_STEP_MISH;
+  } else if (g->op == DCNN_OP_ADD) {
+    g_array_set_size (used, 0);
+    v = match_relu6 (b, gate, x, used);
+    if (v < 0)
+      return -1;
+    step->step.kind = DCNN_STEP_HARD_SWISH;
+    next = match_sixth (b, v);
+    if (next >= 0 && next != mul) {
+      g_array_append_val (used, next);
+      v = dcnn_graph_node (b->graph, next)->outputs[0];
+    } else {
+      /* the sixth may come after the product */
+      if (sole_reader (b, v, DCNN_OP_MUL) != mul)
+        return -1;
+      next = match_sixth (b, m->outputs[0]);
+      if (next < 0)
+        return -1;
+      g_array_append_val (used, mul);
+      g_array_append_val (used, next);
+      return dcnn_graph_node (b->graph, next)->outputs[0];
+    }
+  } else {
+    return -1;
+  }
+  if (sole_reader (b, v, DCNN_OP_MUL) != mul ||
+      !((m->inputs[0] == x && m->inputs[1] == v) ||
+          (m->inputs[1] == x && m->inputs[0] == v)))
+    return -1;
+  g_array_append_val (used, mul);
+  return m->outputs[0];
+}
+
+static void
+take_nodes (PlanBuilder *b, PlanNode *node, const GArray *used,
+    const char *label)
+{
+  for (guint i = 0; i < used->len; i++)
+    b->done[g_array_index (used, gint, i)] = TRUE;
+  g_string_append_printf (node->ops, "+%s", label);
+}
+
+/* A value with two readers: activation times itself. Returns the value after
+ * it, or -1. */
+static DcnnValueId
+absorb_gated (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  static const char *const names[DCNN_STEP_COUNT] = {
+#define DCNN_X(e, n) [DCNN_STEP_##e] = n,
+    DCNN_STEPS (DCNN_X)
+#undef DCNN_X
+  };
+  PlanStep step = { .map = -1 };
+
+  if (b->readers[value]->len != 2 || dcnn_graph_is_output (b->graph, value))
+    return -1;
+  for (guint i = 0; i < 2; i++) {
+    gint gate = live_reader (b, value, i), mul = live_reader (b, value, 1 - i);
+    g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
+    DcnnValueId after;
+    if (gate < 0 || mul < 0)
+      return -1;
+    after = match_gated (b, value, gate, mul, used, &step);
+    if (after >= 0) {
+      node->steps[node->n_steps++] = step;
+      take_nodes (b, node, used, names[step.step.kind]);
+      return after;
+    }
+  }
+  return -1;
+}
+
+/* x + 3 -> clip 0..6 -> / 6: HardSigmoid. */
+static DcnnValueId
+absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
+  PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_HARD_SIGMOID,
+      .a = 1.0f / 6, .b = 0.5f } };
+  gint add = sole_reader (b, value, DCNN_OP_ADD), sixth;
+  DcnnValueId v = add < 0 ? -1 : match_relu6 (b, add, value, used);
+
+  sixth = v < 0 ? -1 : match_sixth (b, v);
+  if (sixth < 0)
+    return -1;
+  g_array_append_val (used, sixth);
+  node->steps[node->n_steps++] = step;
+  take_nodes (b, node, used, "HardSigmoid");
+  return dcnn_graph_node (b->graph, sixth)->outputs[0];
+}
+
+/* The single element-wise reader as a step. */
+static DcnnValueId
+absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  const DcnnNode *gn;
+  const DcnnTensor *before, *after;
+  gint reader;
+
+  if (b->readers[value]->len != 1 || dcnn_graph_is_output (b->graph, value))
+    return -1;
+  reader = live_reader (b, value, 0);
+  if (reader < 0)
+    return -1;
+  gn = dcnn_graph_node (b->graph, reader);
+  if (!plan_op_is_elementwise (gn->op) ||
+      (gn->n_inputs == 2 && gn->inputs[0] == gn->inputs[1]))
+    return -1;
+  before = &dcnn_graph_value (b->graph, value)->tensor;
+  after = &dcnn_graph_value (b->graph, gn->outputs[0])->tensor;
+  if (before->rank != after->rank || memcmp (before->dims, after->dims,
+          sizeof (int64_t) * (size_t) before->rank) != 0)
+    return -1;
+  if (!plan_step_from_node (b, reader, value, node->out,
+          &node->steps[node->n_steps]))
+    return -1;
+  node->n_steps++;
+  b->done[reader] = TRUE;
+  g_string_append_printf (node->ops, "+%s", dcnn_op_name (gn->op));
+  return gn->outputs[0];
+}
+
+DcnnValueId
+plan_absorb_steps (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  while (node->n_steps < DCNN_MAX_STEPS) {
+    DcnnValueId next = absorb_gated (b, node, value);
+    if (next < 0)
+      next = absorb_hard_sigmoid (b, node, value);
+    if (next < 0)
+      next = absorb_reader (b, node, value);
+    if (next < 0)
+      break;
+    value = next;
+  }
+  g_free (node->name);
+  node->name = g_strdup (dcnn_graph_value (b->graph, value)->name);
+  return value;
+}

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * plan_ops.c - one graph node to one fused node on maps: which primary
+ * operator, what it packs, how far a change reaches.
+ */
+#include "dcnn_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+static const DcnnTensor *
+tensor_of (PlanBuilder *b, DcnnValueId value)
+{
+  return value < 0 ? NULL : &dcnn_graph_value (b->graph, value)->tensor;
+}
+
+static const float *
+floats_of (PlanBuilder *b, const DcnnNode *gn, int input)
+{
+  const DcnnTensor *t =
+      input < gn->n_inputs ? tensor_of (b, gn->inputs[input]) : NULL;
+
+  return t && t->dtype == DCNN_DTYPE_F32 ? t->data : NULL;
+}
+
+/* The map that a value of shape [1, C, H, W] will be written to. */
+static gint
+new_output_map (PlanBuilder *b, DcnnValueId value)
+{
+  const DcnnTensor *t = tensor_of (b, value);
+
+  return plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
+}
+
+/* Input 0 as a map; its output is a map too. -1: not for us. */
+static gint
+map_input (PlanBuilder *b, const DcnnNode *gn)
+{
+  if (!plan_is_map_shaped (b->plan, gn->outputs[0]) ||
+      !plan_is_map_shaped (b->plan, gn->inputs[0]))
+    return -1;
+  return plan_require_map (b, gn->inputs[0]);
+}
+
+/* Fuses what follows, appends the node, and says where the value is. */
+static gboolean
+finish (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  DcnnValueId last = plan_absorb_steps (b, node, value);
+
+  plan_commit_node (b, node);
+  plan_set_map (b, last, node->out);
+  return TRUE;
+}
+
+static PlanNode *
+start (PlanBuilder *b, const DcnnNode *gn, DcnnPrimary primary, gint in,
+    gint out)
+{
+  PlanNode *node = plan_new_node (b, PLAN_KERNEL, dcnn_op_name (gn->op));
+
+  node->primary = primary;
+  node->in = in;
+  plan_node_writes (b, node, out);
+  return node;
+}
+
+static void
+reach_window (PlanNode *node, const DcnnWindow *window, PlanReach reach)
+{
+  node->reach = reach;
+  node->window = *window;
+}
+
+/* ---- convolutions --------------------------------------------------------- */
+
+static void
+prepare_depthwise (PlanBuilder *b, PlanNode *node, const DcnnNode *gn)
+{
+  const PlanMap *in = plan_map (b->plan, node->in);
+  const DcnnConvParams *p = &gn->params.conv;
+  gsize taps = (gsize) (p->window.kernel[0] * p->window.kernel[1]);
+  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
+  g_autofree float *ww = g_new0 (float, in->span * taps);
+  g_autofree float *bb = g_new0 (float, in->span);
+
+  for (guint c = 0; c < in->channels; c++) {
+    guint at = plan_position (in, c);
+    memcpy (ww + at * taps, w + c * taps, taps * sizeof (float));
+    bb[at] = bias ? bias[c] : 0;
+  }
+  node->primary = DCNN_PRIMARY_DEPTHWISE;
+  node->prepared = dcnn_k_depthwise_prepare (p, in->span, ww, bb);
+}
+
+static gboolean
+lower_conv (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnConvParams *p = &gn->params.conv;
+  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
+  const DcnnTensor *wt = tensor_of (b, gn->inputs[1]);
+  gint64 taps;
+  PlanNode *node;
+  const PlanMap *map;
+  gint in, out;
+
+  if (w == NULL || p->window.rank != 2 ||
+      (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
+    return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  taps = p->window.kernel[0] * p->window.kernel[1];
+  map = plan_map (b->plan, in);
+  if (p->groups == map->channels && wt->dims[0] == map->channels &&
+      p->groups > 1) {
+    out = plan_add_map_like (b->plan, in);
+    plan_map (b->plan, out)->height =
+        (guint) tensor_of (b, gn->outputs[0])->dims[2];
+    plan_map (b->plan, out)->width =
+        (guint) tensor_of (b, gn->outputs[0])->dims[3];
+    node = start (b, gn, DCNN_PRIMARY_DEPTHWISE, in, out);
+    prepare_depthwise (b, node, gn);
+  } else if (p->groups > 1) {
+    in = plan_relayout (b, in, NULL);
+    node = start (b, gn, DCNN_PRIMARY_GROUP_CONV, in,
+        new_output_map (b, gn->outputs[0]));
+    node->prepared = dcnn_k_group_conv_prepare (p, wt->dims[0],
+        plan_map (b->plan, in)->channels, w, bias);
+  } else {
+    node = start (b, gn, DCNN_PRIMARY_CONV, in,
+        new_output_map (b, gn->outputs[0]));
+    map = plan_map (b->plan, in);
+    node->prepared = dcnn_k_conv_prepare (p, wt->dims[0], map->channels,
+        map->span, map->position, w, bias);
+  }
+  node->macs_per_pixel = (guint64) (wt->dims[0] * wt->dims[1] * taps);
+  reach_window (node, &p->window, PLAN_REACH_WINDOW);
+  return finish (b, node, gn->outputs[0]);
+}
+
+static gboolean
+lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnConvParams *p = &gn->params.conv;
+  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
+  const DcnnTensor *wt = tensor_of (b, gn->inputs[1]);
+  const PlanMap *map;
+  PlanNode *node;
+  gint in;
+
+  if (w == NULL || p->window.rank != 2 ||
+      (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
+    return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  if (p->groups > 1)
+    in = plan_relayout (b, in, NULL);
+  map = plan_map (b->plan, in);
+  node = start (b, gn, DCNN_PRIMARY_CONV_TRANSPOSE, in,
+      new_output_map (b, gn->outputs[0]));
+  map = plan_map (b->plan, in);
+  node->prepared = dcnn_k_conv_transpose_prepare (p,
+      (guint32) (wt->dims[1] * p->groups), map->channels, map->span,
+      map->position, w, bias);
+  node->macs_per_pixel = (guint64) MAX (1, wt->dims[0] * wt->dims[1] *
+      p->window.kernel[0] * p->window.kernel[1] /
+      (p->window.stride[0] * p->window.stride[1]));
+  reach_window (node, &p->window, PLAN_REACH_TRANSPOSED);
+  return finish (b, node, gn->outputs[0]);
+}
+
+/* ---- pooling ---------------------------------------------------------------- */
+
+static gboolean
+lower_global (PlanBuilder *b, const DcnnNode *gn, gboolean maximum)
+{
+  gint in, out;
+  const PlanMap *map;
+  PlanNode *node;
+
+  if (!plan_is_map_shaped (b->plan, gn->inputs[0]))
+    return FALSE;
+  in = plan_require_map (b, gn->inputs[0]);
+  if (in < 0)
+    return FALSE;
+  map = plan_map (b->plan, in);
+  node = plan_new_node (b, PLAN_GLOBAL, dcnn_op_name (gn->op));
+  node->in = in;
+  node->maximum = maximum;
+  out = plan_add_map (b->plan, 1, 1, map->channels);
+  map = plan_map (b->plan, in);
+  plan_map (b->plan, out)->span = map->span;
+  if (map->position)
+    plan_map (b->plan, out)->position = g_memdup2 (map->position,
+        sizeof (guint32) * map->channels);
+  plan_node_writes (b, node, out);
+  g_free (node->name);
+  node->name =
+      g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
+  plan_commit_node (b, node);
+  plan_set_map (b, gn->outputs[0], out);
+  return TRUE;
+}
+
+static gboolean
+lower_pool (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnPoolParams *p = &gn->params.pool;
+  gboolean average = gn->op == DCNN_OP_AVERAGE_POOL;
+  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  PlanNode *node;
+  gint in, out;
+
+  if (p->window.rank != 2 || (gn->n_outputs > 1 && gn->outputs[1] >= 0))
+    return FALSE;
+  if (average && plan_is_map_shaped (b->plan, gn->inputs[0]) &&
+      p->window.kernel[0] == t->dims[2] && p->window.kernel[1] == t->dims[3]
+      && !p->window.pad_begin[0] && !p->window.pad_begin[1] &&
+      !p->window.pad_end[0] && !p->window.pad_end[1])
+    return lower_global (b, gn, FALSE);
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  out = plan_add_map_like (b->plan, in);
+  t = tensor_of (b, gn->outputs[0]);
+  plan_map (b->plan, out)->height = (guint) t->dims[2];
+  plan_map (b->plan, out)->width = (guint) t->dims[3];
+  node = start (b, gn, average ? DCNN_PRIMARY_AVERAGE_POOL :
+      DCNN_PRIMARY_MAX_POOL, in, out);
+  node->prepared = dcnn_k_pool_prepare (p, plan_map (b->plan, in)->span);
+  reach_window (node, &p->window, PLAN_REACH_WINDOW);
+  return finish (b, node, gn->outputs[0]);
+}
+
+static gboolean
+lower_reduce (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnReduceParams *p = &gn->params.reduce;
+  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  PlanNode *node;
+  gint in;
+
+  if (t->rank != 4)
+    return FALSE;
+  if (p->axes == 0xc)
+    return lower_global (b, gn, FALSE);
+  if (p->axes != 0x2 || !p->keepdims)
+    return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  in = plan_relayout (b, in, NULL);
+  node = start (b, gn, DCNN_PRIMARY_CHANNEL_REDUCE, in,
+      new_output_map (b, gn->outputs[0]));
+  node->prepared = dcnn_k_channel_reduce_prepare (
+      plan_map (b->plan, in)->channels, DCNN_CHANNEL_MEAN);
+  return finish (b, node, gn->outputs[0]);
+}
+
+/* ---- element-wise on its own ---------------------------------------------------- */
+
+/* The operand that the row starts from: the one as large as the output. */
+static int
+row_operand (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnTensor *out = tensor_of (b, gn->outputs[0]);
+
+  for (int i = 0; i < gn->n_inputs && i < 2; i++) {
+    const DcnnTensor *t = tensor_of (b, gn->inputs[i]);
+    const PlanValue *v = &b->plan->values[MAX (gn->inputs[i], 0)];
+    if (t && t->data == NULL && plan_is_map_shaped (b->plan, gn->inputs[i]) &&
+        (v->map >= 0 || v->lazy) &&
+        memcmp (t->dims, out->dims, 4 * sizeof (int64_t)) == 0)
+      return i;
+  }
+  return -1;
+}
+
+static gboolean
+lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
+{
+  int row;
+  PlanNode *node;
+  PlanStep step;
+  gint in, out;
+
+  if (!plan_is_map_shaped (b->plan, gn->outputs[0]) ||
+      !plan_op_is_elementwise (gn->op))
+    return FALSE;
+  row = row_operand (b, gn);
+  in = row < 0 ? -1 : plan_require_map (b, gn->inputs[row]);
+  if (in < 0)
+    return FALSE;
+  out = plan_add_map_like (b->plan, in);
+  if (!plan_step_from_node (b, index, gn->inputs[row], out, &step))
+    return FALSE;
+  node = start (b, gn, DCNN_PRIMARY_COPY, in, out);
+  node->steps[node->n_steps++] = step;
+  return finish (b, node, gn->outputs[0]);
+}
+
+static gboolean
+lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
+{
+  const float *p[5] = { NULL };
+  PlanStep *mul, *add;
+  const PlanMap *map;
+  PlanNode *node;
+  gint in;
+
+  for (int i = 1; i < 5; i++)
+    if ((p[i] = floats_of (b, gn, i)) == NULL)
+      return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  node = start (b, gn, DCNN_PRIMARY_COPY, in, plan_add_map_like (b->plan, in));
+  map = plan_map (b->plan, in);
+  node->n_steps = 2;
+  mul = &node->steps[0], add = &node->steps[1];
+  mul->map = add->map = -1;
+  mul->step.kind = DCNN_STEP_MUL;
+  add->step.kind = DCNN_STEP_ADD;
+  mul->step.operand = add->step.operand = DCNN_OPERAND_VECTOR;
+  mul->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
+  add->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
+  for (guint c = 0; c < map->channels; c++) {
+    double scale = p[1][c] / sqrt (p[4][c] + gn->params.norm.epsilon);
+    mul->vector[plan_position (map, c)] = (float) scale;
+    add->vector[plan_position (map, c)] = (float) (p[2][c] - p[3][c] * scale);
+  }
+  return finish (b, node, gn->outputs[0]);
+}
+
+/* ---- over channels ----------------------------------------------------------------- */
+
+static gboolean
+lower_softmax (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  PlanNode *node;
+  gint in;
+
+  if (t->rank != 4 || gn->params.axis.axis != 1 ||
+      (gn->params.axis.coerce_2d && (t->dims[2] != 1 || t->dims[3] != 1)))
+    return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  in = plan_relayout (b, in, NULL);
+  node = start (b, gn, DCNN_PRIMARY_SOFTMAX, in,
+      new_output_map (b, gn->outputs[0]));
+  node->prepared = dcnn_k_softmax_prepare (plan_map (b->plan, in)->channels,
+      FALSE);
+  return finish (b, node, gn->outputs[0]);
+}
+
+static gboolean
+lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  PlanNode *node;
+  gint in;
+
+  if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
+      gn->params.axis.axis != 1)
+    return FALSE;
+  in = plan_require_map (b, gn->inputs[0]);
+  if (in < 0)
+    return FALSE;
+  in = plan_relayout (b, in, NULL);
+  node = start (b, gn, DCNN_PRIMARY_ARG_MAX, in,
+      plan_add_map (b->plan, t->dims[3], t->dims[2], 1));
+  node->prepared = dcnn_k_arg_max_prepare (plan_map (b->plan, in)->channels,
+      gn->params.axis.select_last);
+  g_free (node->name);
+  node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
+  plan_commit_node (b, node);
+  plan_set_map (b, gn->outputs[0], node->out);
+  return TRUE;
+}
+
+/* ---- resize ------------------------------------------------------------------------- */
+
+static double
+source_coordinate (const DcnnResizeParams *p, int axis, gint64 i, gint64 in,
+    gint64 out)
+{
+  double scale = p->scale[axis];
+
+  switch (p->coord) {
+    case DCNN_COORD_HALF_PIXEL:
+      return (i + 0.5) / scale - 0.5;
+    case DCNN_COORD_HALF_PIXEL_SYMMETRIC: {
+      double adjust = out / (in * scale);
+      return in / 2.0 * (1 - adjust) + (i + 0.5) / scale - 0.5;
+    }
+    case DCNN_COORD_PYTORCH_HALF_PIXEL:
+      return out > 1 ? (i + 0.5) / scale - 0.5 : 0;
+    case DCNN_COORD_ALIGN_CORNERS:
+      return out > 1 ? (double) i * (in - 1) / (out - 1) : 0;
+    case DCNN_COORD_TF_HALF_PIXEL_FOR_NN:
+      return (i + 0.5) / scale;
+    case DCNN_COORD_ASYMMETRIC:
+    default:
+      return i / scale;
+  }
+}
+
+static gint64
+nearest_index (const DcnnResizeParams *p, double x)
+{
+  switch (p->nearest) {
+    case DCNN_NEAREST_ROUND_PREFER_FLOOR:
+      return (gint64) ceil (x - 0.5);
+    case DCNN_NEAREST_ROUND_PREFER_CEIL:
+      return (gint64) floor (x + 0.5);
+    case DCNN_NEAREST_FLOOR:
+      return (gint64) floor (x);
+    default:
+      return (gint64) ceil (x);
+  }
+}
+
+/* Indices and weights of one axis; taps = 1 nearest, 2 linear, 4 cubic. */
+static void
+resize_axis (const DcnnResizeParams *p, int axis, gint64 in, gint64 out,
+    guint taps, guint32 *index, float *weight)
+{
+  for (gint64 i = 0; i < out; i++) {
+    double x = source_coordinate (p, axis, i, in, out), w[4], f;
+    gint64 first = (gint64) floor (x);
+    if (taps == 1) {
+      index[i] = (guint32) CLAMP (nearest_index (p, x), 0, in - 1);
+      continue;
+    }
+    f = x - first;
+    if (taps == 2) {
+      w[0] = 1 - f, w[1] = f;
+    } else {
+      double a = p->cubic_a, sum = 0;
+      for (int k = 0; k < 4; k++) {
+        double d = fabs (f - (k - 1));
+        w[k] = d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 :
+            d < 2 ? ((d - 5) * d + 8) * d * a - 4 * a : 0;
+        if (p->exclude_outside && (first - 1 + k < 0 || first - 1 + k >= in))
+          w[k] = 0;
+        sum += w[k];
+      }
+      for (int k = 0; k < 4; k++)
+        w[k] /= p->exclude_outside ? sum : 1;
+      first--;
+    }
+    for (guint k = 0; k < taps; k++) {
+      index[i * taps + k] = (guint32) CLAMP (first + k, 0, in - 1);
+      weight[i * taps + k] = (float) w[k];
+    }
+  }
+}
+
+static gboolean
+lower_resize (PlanBuilder *b, const DcnnNode *gn)
+{
+  const DcnnResizeParams *p = &gn->params.resize;
+  guint taps = p->mode == DCNN_RESIZE_NEAREST ? 1 :
+      p->mode == DCNN_RESIZE_LINEAR ? 2 : 4;
+  const DcnnTensor *ti = tensor_of (b, gn->inputs[0]);
+  const DcnnTensor *to = tensor_of (b, gn->outputs[0]);
+  g_autofree float *wy = NULL, *wx = NULL;
+  PlanNode *node;
+  gint in, out;
+
+  if (p->coord == DCNN_COORD_TF_CROP_AND_RESIZE ||
+      !plan_is_map_shaped (b->plan, gn->inputs[0]) ||
+      !plan_is_map_shaped (b->plan, gn->outputs[0]) ||
+      ti->dims[1] != to->dims[1])
+    return FALSE;
+  in = map_input (b, gn);
+  if (in < 0)
+    return FALSE;
+  out = plan_add_map_like (b->plan, in);
+  plan_map (b->plan, out)->height = (guint) to->dims[2];
+  plan_map (b->plan, out)->width = (guint) to->dims[3];
+  node = start (b, gn, taps == 1 ? DCNN_PRIMARY_RESAMPLE :
+      DCNN_PRIMARY_RESIZE, in, out);
+  node->reach = PLAN_REACH_TABLE;
+  node->taps_y = node->taps_x = taps;
+  node->index_y = g_new (guint32, to->dims[2] * taps);
+  node->index_x = g_new (guint32, to->dims[3] * taps);
+  wy = g_new (float, to->dims[2] * taps);
+  wx = g_new (float, to->dims[3] * taps);
+  resize_axis (p, 2, ti->dims[2], to->dims[2], taps, node->index_y, wy);
+  resize_axis (p, 3, ti->dims[3], to->dims[3], taps, node->index_x, wx);
+  if (taps == 1)
+    node->prepared = dcnn_k_resample_prepare (plan_map (b->plan, in)->span,
+        to->dims[2], node->index_y, to->dims[3], node->index_x, 0);
+  else
+    node->prepared = dcnn_k_resize_prepare (plan_map (b->plan, in)->span,
+        to->dims[2], taps, node->index_y, wy, to->dims[3], taps,
+        node->index_x, wx);
+  return finish (b, node, gn->outputs[0]);
+}
+
+gboolean
+plan_lower_kernel (PlanBuilder *b, gint index)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
+
+  if (gn->n_inputs < 1 || gn->inputs[0] < 0 || gn->outputs[0] < 0)
+    return FALSE;
+  switch (gn->op) {
+    case DCNN_OP_CONV:
+      return lower_conv (b, gn);
+    case DCNN_OP_CONV_TRANSPOSE:
+      return lower_conv_transpose (b, gn);
+    case DCNN_OP_BATCH_NORM:
+      return lower_batch_norm (b, gn);
+    case DCNN_OP_MAX_POOL:
+    case DCNN_OP_AVERAGE_POOL:
+      return lower_pool (b, gn);
+    case DCNN_OP_GLOBAL_AVERAGE_POOL:
+    case DCNN_OP_GLOBAL_MAX_POOL:
+      return lower_global (b, gn, gn->op == DCNN_OP_GLOBAL_MAX_POOL);
+    case DCNN_OP_REDUCE_MEAN:
+      return lower_reduce (b, gn);
+    case DCNN_OP_SOFTMAX:
+      return lower_softmax (b, gn);
+    case DCNN_OP_ARG_MAX:
+      return lower_arg_max (b, gn);
+    case DCNN_OP_RESIZE:
+      return lower_resize (b, gn);
+    default:
+      return lower_elementwise (b, gn, index);
+  }
+}
