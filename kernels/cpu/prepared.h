@@ -11,6 +11,7 @@
 
 struct DcnnPrepared {
   size_t bytes; /* of the whole block */
+  bool depthwise; /* a conv-transpose that is a DcnnDepthwise */
 };
 
 /* Rounds a byte count up to 64, so that parts of a block stay aligned. */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * conv_micro.h - the register-blocked heart of a convolution: a few pixels by
+ * a panel of output channels, over all taps and input channels, accumulated in
+ * registers in one order (bias, then taps, then channels), so that a pixel's
+ * bits do not depend on its neighbours.
+ * Included by conv_simd.c, above level "c".
+ */
+#ifndef DCNN_CONV_MICRO_H
+#define DCNN_CONV_MICRO_H
+
+#include "epilogue.h"
+
+/* Pixels that share one set of pointers. Every micro-kernel's pixel count
+ * divides it. */
+#define DCNN_CONV_TILE 12
+
+/* Addresses are integers: the base pixel of a window may lie outside the map
+ * while all of its taps are inside. */
+typedef struct DcnnMicro {
+  const uintptr_t *rows;      /* [pixels] base addresses, or [tap][12] */
+  size_t row_step;            /* from tap to tap in rows: 0 or 12 */
+  const ptrdiff_t *offsets;   /* [n_taps] bytes, added to the addresses */
+  size_t shift;               /* bytes, added to all addresses */
+  uint32_t n_taps, depth;     /* depth: input channels */
+  const float *weights;       /* [tap][depth][lanes] */
+  const float *bias;          /* [lanes] */
+  float *const *out;          /* [pixels] where rows go; all valid */
+  const float *const *residual; /* [pixels] what is added, or NULL */
+  bool residual_first;        /* added before the clamp, not after it */
+  float low, high;            /* clamp */
+  uint32_t begin;             /* first channel of the panel: added to out and
+                                 residual */
+  uint32_t valid, writable;   /* lanes that mean something, that may be
+                                 written; may exceed the panel */
+} DcnnMicro;
+
+#define DCNN_UNROLL _Pragma ("GCC unroll 16")
+
+/* Steps fused into the store: one residual, one clamp. */
+DCNN_INLINE v_t
+dcnn_micro_finish (const DcnnMicro *m, v_t r, v_t e, v_t low, v_t high)
+{
+  if (m->residual && m->residual_first)
+    r = v_add (r, e);
+  r = v_min (high, v_max (low, r));
+  if (m->residual && !m->residual_first)
+    r = v_add (r, e);
+  return r;
+}
+
+/* Stores the sums of one pixel. */
+DCNN_INLINE void
+dcnn_micro_store (const DcnnMicro *m, unsigned vectors, const v_t *sum,
+    float *out, const float *residual)
+{
+  const v_t low = v_set (m->low), high = v_set (m->high);
+
+  if (m->valid >= vectors * V_LANES) {
+    DCNN_UNROLL
+    for (unsigned j = 0; j < vectors; j++) {
+      v_t e = residual ? v_load (residual + j * V_LANES) : v_zero ();
+      v_store (out + j * V_LANES, dcnn_micro_finish (m, sum[j], e, low, high));
+    }
+    return;
+  }
+  DCNN_UNROLL
+  for (unsigned j = 0; j < vectors; j++) {
+    uint32_t c = j * V_LANES;
+    if (c >= m->valid)
+      break;
+    uint32_t n = m->valid - c < V_LANES ? m->valid - c : V_LANES;
+    uint32_t w = m->writable - c < V_LANES ? m->writable - c : V_LANES;
+    v_t e = residual ? v_load_n (residual + c, n) : v_zero ();
+    v_store_n (out + c, v_keep (dcnn_micro_finish (m, sum[j], e, low, high),
+            n), w);
+  }
+}
+
+/* `pixels` pixels by `vectors` vectors of channels; depth, when not 0, is the
+ * number of input channels (all three constants where this is expanded).
+ * Reads depth floats at each tap of each pixel; writes the panel's lanes of
+ * each out row. Cost: n_taps depth (pixels vectors FMA + pixels + vectors
+ * loads). */
+DCNN_INLINE void
+dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
+    unsigned depth)
+{
+  v_t sum[DCNN_CONV_TILE][3];
+  const uintptr_t *rows = m->rows;
+  const float *w = m->weights;
+
+  DCNN_UNROLL
+  for (unsigned j = 0; j < vectors; j++) {
+    v_t b = v_load (m->bias + j * V_LANES);
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++)
+      sum[i][j] = b;
+  }
+
+#define DCNN_STEP_K(k)                                                         \
+  do {                                                                         \
+    v_t b[3];                                                                  \
+    DCNN_UNROLL                                                                \
+    for (unsigned j = 0; j < vectors; j++)                                     \
+      b[j] = v_load (w + ((k) * vectors + j) * V_LANES);                       \
+    DCNN_UNROLL                                                                \
+    for (unsigned i = 0; i < pixels; i++) {                                    \
+      v_t a = v_set (p[i][c + (k)]);                                           \
+      DCNN_UNROLL                                                              \
+      for (unsigned j = 0; j < vectors; j++)                                   \
+        sum[i][j] = v_fma (a, b[j], sum[i][j]);                                \
+    }                                                                          \
+  } while (0)
+
+  for (uint32_t t = 0; t < m->n_taps; t++) {
+    const float *p[DCNN_CONV_TILE];
+    const uintptr_t offset = (uintptr_t) m->offsets[t] + m->shift;
+    const size_t n = depth ? depth : m->depth;
+    size_t c = 0;
+
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++)
+      p[i] = (const float *) (rows[i] + offset);
+    rows += m->row_step;
+    if (depth) {
+      DCNN_UNROLL
+      for (unsigned k = 0; k < depth; k++)
+        DCNN_STEP_K (k);
+      w += depth * vectors * V_LANES;
+      continue;
+    }
+    for (; c + 4 <= n; c += 4) {
+      DCNN_STEP_K (0);
+      DCNN_STEP_K (1);
+      DCNN_STEP_K (2);
+      DCNN_STEP_K (3);
+      w += 4 * vectors * V_LANES;
+    }
+    for (; c < n; c++) {
+      DCNN_STEP_K (0);
+      w += vectors * V_LANES;
+    }
+  }
+#undef DCNN_STEP_K
+
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++)
+    dcnn_micro_store (m, vectors, sum[i], m->out[i] + m->begin,
+        m->residual ? m->residual[i] + m->begin : NULL);
+}
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * conv_simd.c - convolutions by indirection on compacted pixels, for levels
+ * above "c": plain, grouped and transposed (conv.h).
+ *
+ * The work's pixels go block by block through all panels of weights: a panel
+ * stays in the first cache while the pixels of a block pass, a block's inputs
+ * stay in the second while the panels pass. Dense and sparse work differ only
+ * in where the pixels come from.
+ */
+#include "conv.h"
+#include "conv_micro.h"
+#include "cpu_table.h"
+#include "depthwise.h"
+#include "epilogue.h"
+
+#if V_LANES == 8
+#define PIXELS_1 12
+#define PIXELS_2 6
+#define PIXELS_3 4
+#else
+#define PIXELS_1 12
+#define PIXELS_2 12
+#define PIXELS_3 6
+#endif
+
+typedef void MicroFn (const DcnnMicro *m);
+
+#define MICRO(vectors, depth)                                                  \
+  static void micro_##vectors##_##depth (const DcnnMicro *m)                   \
+  {                                                                            \
+    dcnn_micro (m, PIXELS_##vectors, vectors, depth);                          \
+  }
+
+MICRO (1, 0)
+MICRO (2, 0)
+MICRO (3, 0)
+MICRO (1, 3)
+MICRO (2, 3)
+MICRO (3, 3)
+
+/* [vectors - 1]: any depth, and the depth of a picture */
+static MicroFn *const micro_any[3] = { micro_1_0, micro_2_0, micro_3_0 };
+static MicroFn *const micro_rgb[3] = { micro_1_3, micro_2_3, micro_3_3 };
+static const uint32_t micro_pixels[3] = { PIXELS_1, PIXELS_2, PIXELS_3 };
+
+/* Everything about a run that does not change from block to block. */
+typedef struct Run {
+  const DcnnJob *job;
+  const DcnnConv *conv;
+  const DcnnPacking *packing;
+  DcnnSpacing spacing;
+  /* the steps that micro-kernels do themselves */
+  uint32_t n_fused;
+  const DcnnMap *residual;
+  bool residual_first;
+  float low, high;
+  bool direct;              /* micro-kernels store to the out map */
+  uint32_t block;           /* pixels of a block, a multiple of the tile */
+  size_t stride;            /* of scratch rows */
+  /* scratch */
+  uint32_t *pixels;         /* [block] of the work */
+  uint32_t *phase_of;       /* [block] transposed only, as the next two */
+  uint32_t *members, *places; /* [block] pixels of one phase */
+  uintptr_t *tables;        /* [tile][max_taps][12] */
+  const uintptr_t **rows;   /* [tile] */
+  size_t *row_steps;        /* [tile] */
+  float **out;              /* [block] */
+  const float **residuals;  /* [block] */
+  ptrdiff_t *offsets;       /* [n_taps] bytes; then max_taps zeros */
+  float *dump;              /* where rows of absent pixels go */
+  float *data;              /* [block][stride] */
+} Run;
+
+/* Takes leading steps that micro-kernels can do: at most one residual map and
+ * one clamp. */
+static void
+fuse_steps (Run *run)
+{
+  const DcnnJob *job = run->job;
+  bool clamped = false;
+
+  run->low = -INFINITY;
+  run->high = INFINITY;
+  for (; run->n_fused < job->n_steps; run->n_fused++) {
+    const DcnnStep *step = &job->steps[run->n_fused];
+    if (step->kind == DCNN_STEP_ADD && step->operand == DCNN_OPERAND_MAP &&
+        !run->residual) {
+      run->residual = &step->map;
+      run->residual_first = !clamped;
+    } else if (step->kind == DCNN_STEP_RELU && !clamped &&
+        (!run->residual || run->residual_first)) {
+      clamped = true;
+      run->low = 0.0f;
+    } else if (step->kind == DCNN_STEP_CLIP && !clamped &&
+        (!run->residual || run->residual_first)) {
+      clamped = true;
+      run->low = step->a;
+      run->high = step->b;
+    } else
+      break;
+  }
+  run->direct = job->significance.kind == DCNN_SIGNIFICANT_ALWAYS &&
+      run->n_fused == job->n_steps;
+}
+
+/* Pixels of a block: enough that weights streamed from an outer cache are
+ * used often, few enough that inputs and rows stay in an inner one. */
+static uint32_t
+block_pixels (const DcnnConv *conv, const DcnnPacking *packing)
+{
+  size_t weights = packing->weight_count * sizeof (float);
+  size_t n = weights <= 16384 ? 48 : weights <= 262144 ? 96 : 192;
+  size_t input = 262144 / ((size_t) conv->in_span * sizeof (float));
+
+  if (n > input)
+    n = input;
+  if (n < 48)
+    n = 48;
+  return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);
+}
+
+static void *
+carve (char *scratch, size_t *used, size_t bytes)
+{
+  void *part = scratch ? scratch + *used : NULL;
+
+  *used += DCNN_ALIGN64 (bytes);
+  return part;
+}
+
+/* Lays out the scratch; returns its size. scratch may be NULL. */
+static size_t
+run_layout (Run *run, const DcnnJob *job, void *scratch)
+{
+  size_t used = 0, n, tiles;
+
+  *run = (Run) { .job = job, .conv = (const DcnnConv *) job->prepared };
+  run->packing = dcnn_conv_packing (run->conv, DCNN_ISA_LEVEL);
+  run->block = block_pixels (run->conv, run->packing);
+  n = run->block;
+  tiles = n / DCNN_CONV_TILE;
+  run->stride = dcnn_tile_stride (run->conv->out_channels) +
+      (run->conv->groups > 1 ? DCNN_PANEL_MAX : 0);
+  run->pixels = carve (scratch, &used, n * sizeof *run->pixels);
+  run->places = carve (scratch, &used, n * sizeof *run->places);
+  run->members = carve (scratch, &used, n * sizeof *run->members);
+  run->phase_of = carve (scratch, &used, n * sizeof *run->phase_of);
+  run->tables = carve (scratch, &used, n * sizeof *run->tables *
+      (run->conv->window.max_taps + 1));
+  run->rows = carve (scratch, &used, tiles * sizeof *run->rows);
+  run->row_steps = carve (scratch, &used, tiles * sizeof *run->row_steps);
+  run->out = carve (scratch, &used, n * sizeof *run->out);
+  run->residuals = carve (scratch, &used, n * sizeof *run->residuals);
+  run->offsets = carve (scratch, &used, sizeof *run->offsets *
+      (run->conv->window.n_taps + run->conv->window.max_taps));
+  run->dump = carve (scratch, &used,
+      (run->stride + DCNN_PANEL_MAX) * sizeof (float));
+  run->data = carve (scratch, &used, n * run->stride * sizeof (float));
+  return used;
+}
+
+static void
+run_begin (Run *run)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const ptrdiff_t size = sizeof (float);
+
+  run->spacing = dcnn_map_spacing (&run->job->in);
+  for (uint32_t t = 0; t < w->n_taps; t++)
+    run->offsets[t] = (w->taps[t].dy * run->spacing.row +
+        w->taps[t].dx * run->spacing.col) * size;
+  memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
+  fuse_steps (run);
+}
+
+/* Addresses of one tile of n pixels of a phase: base addresses when all
+ * windows are even, else a table. Absent pixels repeat the last. */
+static void
+locate_tile (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
+    uint32_t n, uint32_t tile)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const DcnnMap *in = &run->job->in;
+  uintptr_t *table = run->tables +
+      (size_t) tile * DCNN_CONV_TILE * (w->max_taps + 1);
+  int32_t y[DCNN_CONV_TILE], x[DCNN_CONV_TILE];
+  uint32_t ignored;
+  bool even = true;
+
+  for (uint32_t i = 0; i < n; i++) {
+    y[i] = dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
+        DCNN_PIXEL_Y (pixels[i]), &ignored);
+    x[i] = dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
+        DCNN_PIXEL_X (pixels[i]), &ignored);
+    even = even && dcnn_window_even (in, &run->spacing, phase, y[i], x[i]);
+  }
+  run->rows[tile] = table;
+  run->row_steps[tile] = even ? 0 : DCNN_CONV_TILE;
+  for (uint32_t i = 0; i < DCNN_CONV_TILE; i++) {
+    uint32_t j = i < n ? i : n - 1;
+    if (even)
+      table[i] = dcnn_window_address (in, &run->spacing, phase, y[j], x[j]);
+    else
+      dcnn_window_table (in, w->taps + phase->first_tap, phase->n_taps, y[j],
+          x[j], run->conv->zeros, table + i, DCNN_CONV_TILE);
+  }
+}
+
+/* Where the n rows of a phase go, and their residuals. */
+static void
+locate_rows (Run *run, const uint32_t *pixels, uint32_t n)
+{
+  uint32_t whole = (n + DCNN_CONV_TILE - 1) / DCNN_CONV_TILE * DCNN_CONV_TILE;
+
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
+    run->out[i] = run->direct ? dcnn_map_pixel (&run->job->out, y, x)
+        : run->data + i * run->stride;
+    if (run->residual)
+      run->residuals[i] = dcnn_map_pixel (run->residual, y, x);
+  }
+  for (uint32_t i = n; i < whole; i++) {
+    run->out[i] = run->dump;
+    run->residuals[i] = run->residuals[n - 1];
+  }
+}
+
+/* One panel over the located pixels of a phase. */
+static void
+run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
+{
+  const DcnnConv *conv = run->conv;
+  const DcnnPhase *phase = &conv->window.phases[f];
+  const DcnnPanel *panel = &run->packing->panels[p];
+  uint32_t vectors = panel->lanes / V_LANES;
+  uint32_t pixels = micro_pixels[vectors - 1];
+  MicroFn *micro = (panel->in_count == 3 ? micro_rgb : micro_any)[vectors - 1];
+  bool last = panel->out_begin + panel->out_count == conv->out_channels;
+  DcnnMicro m = {
+    .n_taps = phase->n_taps,
+    .depth = panel->in_count,
+    .weights = run->packing->weights +
+        run->packing->offsets[f * run->packing->n_panels + p],
+    .bias = conv->bias + panel->out_begin,
+    .residual_first = run->residual_first,
+    .low = run->low,
+    .high = run->high,
+    .shift = panel->in_begin * sizeof (float),
+    .begin = panel->out_begin,
+    .valid = panel->out_count,
+    .writable = panel->out_count,
+  };
+  const uint32_t channels_end = run->direct ? run->job->out.writable
+      : (uint32_t) run->stride;
+  if (last)
+    m.writable = channels_end - panel->out_begin;
+  for (uint32_t i = 0; i < n; i += pixels) {
+    uint32_t tile = i / DCNN_CONV_TILE, within = i % DCNN_CONV_TILE;
+    m.rows = run->rows[tile] + within;
+    m.row_step = run->row_steps[tile];
+    m.offsets = run->offsets +
+        (m.row_step ? conv->window.n_taps : phase->first_tap);
+    m.out = run->out + i;
+    m.residual = run->residual ? run->residuals + i : NULL;
+    micro (&m);
+  }
+}
+
+/* The n pixels of one phase: all panels, then the rest of the epilogue. */
+static void
+run_phase (Run *run, uint32_t f, const uint32_t *pixels,
+    const uint32_t *places, uint32_t n, size_t first)
+{
+  const DcnnPhase *phase = &run->conv->window.phases[f];
+
+  for (uint32_t i = 0; i < n; i += DCNN_CONV_TILE)
+    locate_tile (run, phase, pixels + i,
+        n - i < DCNN_CONV_TILE ? n - i : DCNN_CONV_TILE, i / DCNN_CONV_TILE);
+  locate_rows (run, pixels, n);
+  for (uint32_t p = 0; p < run->packing->n_panels; p++)
+    run_panel (run, f, p, n);
+  if (run->direct) {
+    for (uint32_t i = 0; run->job->verdicts && i < n; i++)
+      run->job->verdicts[first + (places ? places[i] : i)] =
+          DCNN_VERDICT_JOINED;
+    return;
+  }
+  DcnnTile tile = { .n = n, .pixels = pixels, .places = places, .first = first,
+    .rows = run->data, .stride = run->stride };
+  DCNN_FN (dcnn_epilogue_from) (run->job, &tile, run->n_fused);
+}
+
+/* A block of a transposed convolution, phase by phase. */
+static void
+run_phases (Run *run, uint32_t n, size_t first)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  uint32_t *phase_of = run->phase_of;
+
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t py, px;
+    dcnn_window_base (true, w->stride_y, w->pad_y,
+        DCNN_PIXEL_Y (run->pixels[i]), &py);
+    dcnn_window_base (true, w->stride_x, w->pad_x,
+        DCNN_PIXEL_X (run->pixels[i]), &px);
+    phase_of[i] = py * w->stride_x + px;
+  }
+  for (uint32_t f = 0; f < w->n_phases; f++) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++)
+      if (phase_of[i] == f) {
+        run->places[count] = i;
+        run->members[count++] = run->pixels[i];
+      }
+    if (count > 0)
+      run_phase (run, f, run->members, run->places, count, first);
+  }
+}
+
+static void
+run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
+{
+  Run run;
+  size_t position = dcnn_work_position (job, begin);
+  size_t last = dcnn_work_position (job, end);
+
+  run_layout (&run, job, scratch);
+  run_begin (&run);
+  while (position < last) {
+    uint32_t n = last - position < run.block ? (uint32_t) (last - position)
+        : run.block;
+    dcnn_work_pixels (job, position, n, run.pixels);
+    if (run.conv->window.transposed)
+      run_phases (&run, n, position);
+    else
+      run_phase (&run, 0, run.pixels, NULL, n, position);
+    position += n;
+  }
+}
+
+#define DCNN_CONV_FORM(f)                                                      \
+  DcnnKernelFnType DCNN_FN (dcnn_k_##f);                                       \
+  DcnnScratchFnType DCNN_FN (dcnn_k_##f##_scratch);                            \
+  void                                                                         \
+  DCNN_FN (dcnn_k_##f) (const DcnnJob *job, size_t begin, size_t end,          \
+      void *scratch)                                                           \
+  {                                                                            \
+    if (job->prepared->depthwise)                                              \
+      DCNN_FN (dcnn_k_depthwise) (job, begin, end, scratch);                   \
+    else                                                                       \
+      run_conv (job, begin, end, scratch);                                     \
+  }                                                                            \
+  size_t                                                                       \
+  DCNN_FN (dcnn_k_##f##_scratch) (const DcnnJob *job)                          \
+  {                                                                            \
+    Run run;                                                                   \
+    return job->prepared->depthwise                                            \
+        ? DCNN_FN (dcnn_k_depthwise_scratch) (job)                             \
+        : run_layout (&run, job, NULL);                                        \
+  }
+
+DcnnKernelFnType DCNN_FN (dcnn_k_depthwise);
+DcnnScratchFnType DCNN_FN (dcnn_k_depthwise_scratch);
+DCNN_CONV_FORM (conv)
+DCNN_CONV_FORM (group_conv)
+DCNN_CONV_FORM (conv_transpose)
