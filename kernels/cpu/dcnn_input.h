@@ -3,11 +3,17 @@
  * dcnn_input.h - the input stage: from a video frame to the network's stored
  * input S_0 and its update mask U_0 (DESIGN section 7).
  *
- * One pass over the network's pixels: colour conversion (matrix and range
- * from the caps), scaling or letterboxing, an optional alignment warp,
- * comparison with the stored input, normalisation of what changed. Then, each
- * on or off by itself: noise suppression, region-of-interest scaling, mask
- * dilation.
+ * One pass over the network's pixels: scaling or letterboxing, colour
+ * conversion (matrix and range from the caps), comparison with the stored
+ * input, normalisation of what changed. Then, each on or off by itself: noise
+ * suppression, region-of-interest scaling, mask dilation.
+ *
+ * The planes are scaled, each by itself, and the result is converted: only
+ * the network's pixels are ever converted to RGB. Chroma covers two luma
+ * pixels each way and is centred between them; where the picture is not
+ * scaled the nearest sample is taken. Every instruction set level gives the
+ * same bytes; the conversion is within 1 of the exact formula on 8-bit YUV,
+ * bilinear scaling within 1 of OpenCV's INTER_LINEAR.
  *
  * The comparison is done on 8-bit RGB after scaling (what training frameworks
  * feed their networks, so results match them to rounding): the stage keeps
@@ -56,10 +62,12 @@ typedef struct DcnnFrame {
 } DcnnFrame;
 
 typedef enum DcnnScaling {
-  DCNN_SCALING_AUTO,     /* bilinear up to a factor 2 down, else area */
+  DCNN_SCALING_AUTO,     /* bilinear up to a factor 2 down on both axes, else
+                            area: bilinear would skip pixels, and their noise
+                            and aliasing would make false changes */
   DCNN_SCALING_BILINEAR, /* half-pixel centres, as OpenCV's INTER_LINEAR */
-  DCNN_SCALING_AREA,     /* box average */
-  DCNN_SCALING_NEAREST,
+  DCNN_SCALING_AREA,     /* box average; an axis that grows: bilinear */
+  DCNN_SCALING_NEAREST,  /* the pixel under the centre */
 } DcnnScaling;
 
 /* How the picture lies in the network's input; all of it in network pixels.
@@ -80,7 +88,12 @@ typedef struct DcnnInputParams {
                               bias, value 0..255 */
   float threshold;   /* t_0 on the 0..1 scale: a pixel changed when some
                         channel differs by more than t_0 * 255; 0: any */
-  bool noise_suppression; /* average-pooled difference, lone pixels dropped */
+  /* Noise suppression (DeltaCNN, CVPR 2022, in our terms): the signed
+   * difference is averaged over cells of 4x4 pixels; a cell where no channel's
+   * average passes a quarter of the threshold keeps no changed pixel (noise
+   * has no mean, its average shrinks by 4). Then pixels with no changed
+   * neighbour among 8 are dropped. */
+  bool noise_suppression;
   uint32_t dilation; /* px; 0: off */
   /* Region of interest: difference x (0.4 + 0.6 m), m in 0..1 per pixel at
    * 1/8 of the window (one float a block, row-major); NULL: off. */
@@ -90,7 +103,8 @@ typedef struct DcnnInputParams {
 typedef struct DcnnInputStage DcnnInputStage;
 
 /* Returns new, or NULL when out of memory. threads: how many may call
- * dcnn_input_convert_rows() at a time (scratch is made for each). */
+ * dcnn_input_convert_rows() at a time (scratch is made for each). The picture
+ * must lie inside the window; a region that leaves the frame is clipped. */
 DcnnInputStage *dcnn_input_stage_new (const DcnnInputGeometry *geometry,
     uint32_t frame_width, uint32_t frame_height, DcnnPixelFormat format,
     unsigned threads);
@@ -108,8 +122,9 @@ void dcnn_input_convert_rows (DcnnInputStage *stage,
     uint32_t y0, uint32_t y1, const DcnnMask *force, DcnnMask *changed,
     DcnnMask *differs);
 
-/* Step 2, whole mask: noise suppression and dilation as params say, in place.
- * Pixels set in `force` stay. */
+/* Step 2, whole mask: noise suppression and dilation as params say, in place,
+ * after all rows are converted and before anything is stored (it looks at the
+ * picture and the reference). Pixels set in `force` stay. */
 void dcnn_input_refine_mask (DcnnInputStage *stage,
     const DcnnInputParams *params, const DcnnMask *force, DcnnMask *changed);
 

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "input_stage.h"
+
+#include "dcnn_kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one thread needs for a row. */
+typedef struct InputScratch {
+  int16_t *v;           /* a row after vertical scaling */
+  uint8_t *y, *u, *w;   /* a row of Y, U and V at the network's size */
+  const uint8_t **rows; /* the taps' rows */
+  uint8_t *limits;      /* per block of a block row */
+} InputScratch;
+
+/* What a plane adds to the picture: whole size, or chroma at half of it. */
+typedef struct InputPlane {
+  DcnnInputAxis y, x;
+  uint32_t channels;
+} InputPlane;
+
+struct DcnnInputStage {
+  DcnnInputGeometry geometry;
+  DcnnPixelFormat format;
+  bool unscaled;        /* source pixels map one to one */
+  uint32_t src_x, src_y; /* when unscaled */
+  InputPlane luma, chroma;
+  const DcnnInputRows *rows, *best;
+  uint8_t *picture, *reference; /* packed RGB, width * 3 a row */
+  uint64_t *spare_mask;         /* one mask, and scratch for dilation */
+  unsigned threads;
+  InputScratch *scratch;        /* [threads] */
+  size_t bytes;
+};
+
+static const uint8_t bytes_a_pixel[DCNN_FORMAT_COUNT] = {
+#define DCNN_X(e, n, p, b) b,
+  DCNN_PIXEL_FORMATS (DCNN_X)
+#undef DCNN_X
+};
+
+static bool
+is_yuv (DcnnPixelFormat format)
+{
+  return format == DCNN_FORMAT_NV12 || format == DCNN_FORMAT_I420;
+}
+
+static bool
+is_bgr (DcnnPixelFormat format)
+{
+  return format == DCNN_FORMAT_BGR || format == DCNN_FORMAT_BGRX
+      || format == DCNN_FORMAT_BGRA;
+}
+
+/* calloc that counts. */
+static void *
+take (DcnnInputStage *stage, size_t n, size_t size)
+{
+  stage->bytes += n * size;
+  return calloc (n, size);
+}
+
+static bool
+plane_init (DcnnInputStage *stage, InputPlane *plane, DcnnScaling scaling,
+    const double region[4], uint32_t width, uint32_t height, uint32_t channels)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  plane->channels = channels;
+  if (!dcnn_input_axis_init (&plane->x, scaling, width, region[0], region[2],
+          g->dst_w, channels == 1 ? 8 : 2)
+      || !dcnn_input_axis_init (&plane->y, scaling, height, region[1],
+          region[3], g->dst_h, 1))
+    return false;
+  stage->bytes += (size_t) g->dst_w * (4 + 2 * (size_t) plane->x.taps)
+      + (size_t) g->dst_h * (4 + 2 * (size_t) plane->y.taps);
+  return true;
+}
+
+/* The shown region of the frame, inside it, as x, y, w, h. */
+static void
+region_init (const DcnnInputGeometry *g, uint32_t width, uint32_t height,
+    double region[4])
+{
+  bool whole = !(g->src_w > 0) || !(g->src_h > 0);
+  double x = whole || !(g->src_x > 0) ? 0 : g->src_x;
+  double y = whole || !(g->src_y > 0) ? 0 : g->src_y;
+  region[0] = x = x > width - 1.0 ? width - 1.0 : x;
+  region[1] = y = y > height - 1.0 ? height - 1.0 : y;
+  region[2] = whole || g->src_w > width - x ? width - x : g->src_w;
+  region[3] = whole || g->src_h > height - y ? height - y : g->src_h;
+}
+
+static size_t
+row_elements (const InputPlane *plane)
+{
+  return ((size_t) (plane->x.end - plane->x.begin) + plane->x.taps
+      + DCNN_INPUT_PAD) * plane->channels;
+}
+
+static bool
+scratch_init (DcnnInputStage *stage, InputScratch *scratch)
+{
+  size_t n = stage->geometry.dst_w + DCNN_INPUT_PAD;
+  size_t n_v = 1, n_rows = 1;
+  if (!stage->unscaled && stage->geometry.dst_w) {
+    n_v = row_elements (&stage->luma);
+    n_rows = stage->luma.y.taps;
+    if (is_yuv (stage->format) && row_elements (&stage->chroma) > n_v)
+      n_v = row_elements (&stage->chroma);
+    if (is_yuv (stage->format) && stage->chroma.y.taps > n_rows)
+      n_rows = stage->chroma.y.taps;
+  }
+  scratch->v = take (stage, n_v, sizeof *scratch->v);
+  scratch->y = take (stage, n, 1);
+  scratch->u = take (stage, n, 1);
+  scratch->w = take (stage, n, 1);
+  scratch->rows = take (stage, n_rows, sizeof *scratch->rows);
+  scratch->limits = take (stage, (stage->geometry.width + 7) / 8, 1);
+  if (!scratch->v || !scratch->y || !scratch->u || !scratch->w
+      || !scratch->rows || !scratch->limits)
+    return false;
+  if (stage->format == DCNN_FORMAT_GRAY8) {
+    memset (scratch->u, 128, n);
+    memset (scratch->w, 128, n);
+  }
+  return true;
+}
+
+static bool
+pictures_init (DcnnInputStage *stage)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  size_t n = (size_t) g->width * g->height;
+  size_t words = dcnn_mask_words (g->width, g->height);
+  stage->picture = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
+  stage->reference = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
+  stage->spare_mask = take (stage, words * sizeof (uint64_t)
+      + dcnn_mask_scratch_bytes (g->width, g->height, g->width, g->height), 1);
+  if (!stage->picture || !stage->reference || !stage->spare_mask)
+    return false;
+  for (size_t i = 0; i < n; i++)
+    memcpy (stage->picture + 3 * i, g->fill, 3);
+  return true;
+}
+
+static bool
+planes_init (DcnnInputStage *stage, uint32_t width, uint32_t height)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  double region[4];
+  region_init (g, width, height, region);
+  stage->unscaled = region[2] == g->dst_w && region[3] == g->dst_h
+      && region[0] == floor (region[0]) && region[1] == floor (region[1]);
+  stage->src_x = (uint32_t) region[0];
+  stage->src_y = (uint32_t) region[1];
+  if (stage->unscaled || !g->dst_w || !g->dst_h)
+    return true;
+  DcnnScaling scaling = g->scaling;
+  if (scaling == DCNN_SCALING_AUTO)
+    scaling = region[2] > 2.0 * g->dst_w || region[3] > 2.0 * g->dst_h
+        ? DCNN_SCALING_AREA : DCNN_SCALING_BILINEAR;
+  if (!plane_init (stage, &stage->luma, scaling, region, width, height,
+          bytes_a_pixel[stage->format]))
+    return false;
+  for (int i = 0; i < 4; i++)
+    region[i] /= 2;
+  return !is_yuv (stage->format)
+      || plane_init (stage, &stage->chroma, scaling, region, (width + 1) / 2,
+          (height + 1) / 2, stage->format == DCNN_FORMAT_NV12 ? 2 : 1);
+}
+
+DcnnInputStage *
+dcnn_input_stage_new (const DcnnInputGeometry *geometry, uint32_t frame_width,
+    uint32_t frame_height, DcnnPixelFormat format, unsigned threads)
+{
+  DcnnInputStage *stage = calloc (1, sizeof *stage);
+  if (!stage)
+    return NULL;
+  stage->geometry = *geometry;
+  stage->format = format;
+  stage->threads = threads;
+  stage->bytes = sizeof *stage;
+  stage->best = &dcnn_input_rows__c;
+  stage->rows = stage->best;
+  stage->scratch = take (stage, threads, sizeof *stage->scratch);
+  bool ok = stage->scratch && planes_init (stage, frame_width, frame_height)
+      && pictures_init (stage);
+  for (unsigned i = 0; ok && i < threads; i++)
+    ok = scratch_init (stage, &stage->scratch[i]);
+  if (!ok) {
+    dcnn_input_stage_free (stage);
+    return NULL;
+  }
+  return stage;
+}
+
+void
+dcnn_input_stage_free (DcnnInputStage *stage)
+{
+  if (!stage)
+    return;
+  for (unsigned i = 0; stage->scratch && i < stage->threads; i++) {
+    InputScratch *scratch = &stage->scratch[i];
+    free (scratch->v);
+    free (scratch->y);
+    free (scratch->u);
+    free (scratch->w);
+    free (scratch->rows);
+    free (scratch->limits);
+  }
+  free (stage->scratch);
+  dcnn_input_axis_clear (&stage->luma.x);
+  dcnn_input_axis_clear (&stage->luma.y);
+  dcnn_input_axis_clear (&stage->chroma.x);
+  dcnn_input_axis_clear (&stage->chroma.y);
+  free (stage->picture);
+  free (stage->reference);
+  free (stage->spare_mask);
+  free (stage);
+}
+
+size_t
+dcnn_input_stage_bytes (const DcnnInputStage *stage)
+{
+  return stage->bytes;
+}
+
+const uint8_t *
+dcnn_input_picture (const DcnnInputStage *stage)
+{
+  return stage->picture;
+}
+
+void
+dcnn_input_force_portable (DcnnInputStage *stage, bool portable)
+{
+  stage->rows = portable ? &dcnn_input_rows__c : stage->best;
+}
+
+/* ---- conversion ------------------------------------------------------- */
+
+static int16_t
+coefficient (double value, int one)
+{
+  double scaled = floor (value * one + 0.5);
+  return (int16_t) (scaled > 32767 ? 32767 : scaled < 0 ? 0 : scaled);
+}
+
+static void
+matrix_init (DcnnInputMatrix *m, const DcnnFrame *frame)
+{
+  double kr = frame->kr, kb = frame->kb;
+  if (!(kr > 0) || !(kb > 0) || !(kr + kb < 0.95)) {
+    kr = 0.299; /* not a matrix: BT.601 */
+    kb = 0.114;
+  }
+  double kg = 1 - kr - kb;
+  double range_y = frame->full_range ? 1.0 : 255.0 / 219.0;
+  double range_c = frame->full_range ? 1.0 : 255.0 / 224.0;
+  m->offset = frame->full_range ? 0 : 16;
+  m->y = coefficient (range_y, 16384);
+  m->rv = coefficient (2 * (1 - kr) * range_c, 8192);
+  m->gu = coefficient (2 * (1 - kb) * kb / kg * range_c, 8192);
+  m->gv = coefficient (2 * (1 - kr) * kr / kg * range_c, 8192);
+  m->bu = coefficient (2 * (1 - kb) * range_c, 8192);
+}
+
+static const uint8_t *
+plane_row (const DcnnFrame *frame, int plane, uint32_t y)
+{
+  return frame->planes[plane] + (ptrdiff_t) y * frame->strides[plane];
+}
+
+/* Row y of the picture area after vertical scaling, into scratch->v. */
+static void
+scale_vertical (const DcnnInputStage *stage, const InputPlane *plane,
+    const DcnnFrame *frame, int index, uint32_t y, InputScratch *scratch)
+{
+  const DcnnInputAxis *axis = &plane->y;
+  const int16_t *weight = axis->weight + (size_t) y * axis->taps;
+  uint32_t taps = axis->taps;
+  while (taps > 1 && weight[taps - 1] == 0)
+    taps--;
+  for (uint32_t k = 0; k < taps; k++) {
+    uint32_t row = axis->begin + axis->first[y] + k;
+    row = row < axis->end ? row : axis->end - 1;
+    scratch->rows[k] = plane_row (frame, index, row)
+        + (size_t) plane->x.begin * plane->channels;
+  }
+  stage->rows->vertical (scratch->v, scratch->rows, weight, taps,
+      (size_t) (plane->x.end - plane->x.begin) * plane->channels);
+}
+
+/* One row of the picture area, scaled, as packed RGB. */
+static void
+convert_row_scaled (const DcnnInputStage *stage, const DcnnFrame *frame,
+    const DcnnInputMatrix *matrix, uint32_t y, uint8_t *rgb,
+    InputScratch *scratch)
+{
+  const DcnnInputRows *rows = stage->rows;
+  const DcnnInputAxis *luma_x = &stage->luma.x, *chroma_x = &stage->chroma.x;
+  scale_vertical (stage, &stage->luma, frame, 0, y, scratch);
+  if (stage->luma.channels > 1) {
+    rows->horizontal_rgb (rgb, scratch->v, luma_x, stage->luma.channels,
+        is_bgr (stage->format));
+    return;
+  }
+  rows->horizontal (scratch->y, scratch->v, luma_x);
+  if (is_yuv (stage->format)) {
+    scale_vertical (stage, &stage->chroma, frame, 1, y, scratch);
+    if (stage->format == DCNN_FORMAT_NV12) {
+      rows->horizontal_pair (scratch->u, scratch->w, scratch->v, chroma_x);
+    } else {
+      rows->horizontal (scratch->u, scratch->v, chroma_x);
+      scale_vertical (stage, &stage->chroma, frame, 2, y, scratch);
+      rows->horizontal (scratch->w, scratch->v, chroma_x);
+    }
+  }
+  rows->yuv (rgb, scratch->y, scratch->u, scratch->w, matrix,
+      stage->geometry.dst_w);
+}
+
+/* The same where source pixels map one to one: chroma of the nearest sample. */
+static void
+convert_row_unscaled (const DcnnInputStage *stage, const DcnnFrame *frame,
+    const DcnnInputMatrix *matrix, uint32_t y, uint8_t *rgb,
+    InputScratch *scratch)
+{
+  const DcnnInputRows *rows = stage->rows;
+  uint32_t n = stage->geometry.dst_w, x = stage->src_x;
+  uint32_t bytes = bytes_a_pixel[stage->format];
+  const uint8_t *row = plane_row (frame, 0, stage->src_y + y)
+      + (size_t) x * bytes;
+  if (bytes > 1) {
+    rows->swizzle (rgb, row, bytes, is_bgr (stage->format), n);
+    return;
+  }
+  uint32_t half = (stage->src_y + y) / 2;
+  if (stage->format == DCNN_FORMAT_NV12) {
+    rows->chroma_nv12 (scratch->u, scratch->w, plane_row (frame, 1, half), x,
+        n);
+  } else if (stage->format == DCNN_FORMAT_I420) {
+    rows->chroma_i420 (scratch->u, plane_row (frame, 1, half), x, n);
+    rows->chroma_i420 (scratch->w, plane_row (frame, 2, half), x, n);
+  }
+  rows->yuv (rgb, row, scratch->u, scratch->w, matrix, n);
+}
+
+/* The largest difference that is not a change, for block `block`. */
+static uint8_t
+change_limit (const DcnnInputParams *params, size_t block)
+{
+  float limit = params->threshold * 255.0f;
+  if (params->interest) {
+    float m = params->interest[block];
+    m = m > 0.0f ? m < 1.0f ? m : 1.0f : 0.0f;
+    limit /= 0.4f + 0.6f * m;
+  }
+  return (uint8_t) (limit > 0.0f ? limit < 255.0f ? limit : 255.0f : 0.0f);
+}
+
+void
+dcnn_input_convert_rows (DcnnInputStage *stage, const DcnnInputParams *params,
+    const DcnnFrame *frame, unsigned thread, uint32_t y0, uint32_t y1,
+    const DcnnMask *force, DcnnMask *changed, DcnnMask *differs)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  InputScratch *scratch = &stage->scratch[thread];
+  DcnnInputMatrix matrix;
+  matrix_init (&matrix, frame);
+  for (uint32_t y = y0; y < y1; y++) {
+    size_t first = (size_t) (y / 8) * changed->blocks_x;
+    if (y % 8 == 0) {
+      for (uint32_t bx = 0; bx < changed->blocks_x; bx++) {
+        changed->words[first + bx] = force ? force->words[first + bx] : 0;
+        if (differs)
+          differs->words[first + bx] = 0;
+        scratch->limits[bx] = change_limit (params, first + bx);
+      }
+    }
+    uint8_t *row = stage->picture + (size_t) y * g->width * 3;
+    if (y >= g->dst_y && y - g->dst_y < g->dst_h && g->dst_w)
+      (stage->unscaled ? convert_row_unscaled : convert_row_scaled) (stage,
+          frame, &matrix, y - g->dst_y, row + 3 * (size_t) g->dst_x, scratch);
+    stage->rows->compare (changed->words + first,
+        differs ? differs->words + first : NULL, y & 7, row,
+        stage->reference + (size_t) y * g->width * 3, scratch->limits,
+        g->width);
+  }
+}
+
+/* ---- what the mask and S_0 become ------------------------------------- */
+
+/* Whether the average signed difference of the cell's pixels passes a quarter
+ * of the limit in some channel. */
+static bool
+cell_moved (const DcnnInputStage *stage, uint32_t y0, uint32_t x0,
+    uint8_t limit)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  int sum[3] = { 0, 0, 0 }, count = 0;
+  for (uint32_t y = y0; y < y0 + 4 && y < g->height; y++) {
+    for (uint32_t x = x0; x < x0 + 4 && x < g->width; x++) {
+      size_t at = ((size_t) y * g->width + x) * 3;
+      for (int c = 0; c < 3; c++)
+        sum[c] += stage->picture[at + c] - stage->reference[at + c];
+      count++;
+    }
+  }
+  for (int c = 0; c < 3; c++)
+    if (4 * abs (sum[c]) > limit * count)
+      return true;
+  return false;
+}
+
+/* Clears the 4x4 cells whose average difference is small. */
+static void
+drop_still_cells (const DcnnInputStage *stage, const DcnnInputParams *params,
+    DcnnMask *changed)
+{
+  for (uint32_t by = 0; by < changed->blocks_y; by++) {
+    for (uint32_t bx = 0; bx < changed->blocks_x; bx++) {
+      size_t i = (size_t) by * changed->blocks_x + bx;
+      for (uint32_t cell = 0; changed->words[i] && cell < 4; cell++) {
+        uint32_t y = cell / 2 * 4, x = cell % 2 * 4;
+        uint64_t pixels = UINT64_C (0x0f0f0f0f) << (8 * y + x);
+        if ((changed->words[i] & pixels)
+            && !cell_moved (stage, 8 * by + y, 8 * bx + x,
+                change_limit (params, i)))
+          changed->words[i] &= ~pixels;
+      }
+    }
+  }
+}
+
+/* The pixels of block (by, bx) that have a neighbour (of 8) in the mask. */
+static uint64_t
+neighboured (const DcnnMask *mask, int64_t by, int64_t bx)
+{
+  uint64_t beside[3], row[3];
+  for (int i = 0; i < 3; i++) {
+    uint64_t left = dcnn_mask_word (mask, by - 1 + i, bx - 1);
+    uint64_t word = dcnn_mask_word (mask, by - 1 + i, bx);
+    uint64_t right = dcnn_mask_word (mask, by - 1 + i, bx + 1);
+    beside[i] = dcnn_word_dilate_x (left, word, right, -1, -1)
+        | dcnn_word_dilate_x (left, word, right, 1, 1);
+    row[i] = beside[i] | word;
+  }
+  return beside[1] | dcnn_word_dilate_y (row[0], row[1], row[2], -1, -1)
+      | dcnn_word_dilate_y (row[0], row[1], row[2], 1, 1);
+}
+
+static void
+drop_lone_pixels (DcnnInputStage *stage, DcnnMask *changed)
+{
+  DcnnMask before;
+  dcnn_mask_init (&before, changed->width, changed->height, stage->spare_mask);
+  dcnn_mask_copy (&before, changed);
+  for (uint32_t by = 0; by < changed->blocks_y; by++) {
+    for (uint32_t bx = 0; bx < changed->blocks_x; bx++) {
+      uint64_t *word = changed->words + (size_t) by * changed->blocks_x + bx;
+      if (*word)
+        *word &= neighboured (&before, by, bx);
+    }
+  }
+}
+
+void
+dcnn_input_refine_mask (DcnnInputStage *stage, const DcnnInputParams *params,
+    const DcnnMask *force, DcnnMask *changed)
+{
+  if (params->noise_suppression) {
+    drop_still_cells (stage, params, changed);
+    drop_lone_pixels (stage, changed);
+    if (force)
+      dcnn_mask_or (changed, force);
+  }
+  if (params->dilation && dcnn_mask_any (changed))
+    dcnn_mask_dilate (changed, changed, params->dilation,
+        stage->spare_mask + dcnn_mask_n_words (changed));
+}
+
+void
+dcnn_input_store (DcnnInputStage *stage, const DcnnInputParams *params,
+    const DcnnMask *changed, DcnnMap *s0, uint32_t by0, uint32_t by1)
+{
+  DcnnInputStore how = { .bgr = params->bgr, .gray = params->gray };
+  uint32_t width = stage->geometry.width;
+  memcpy (how.scale, params->scale, sizeof params->scale);
+  memcpy (how.bias, params->bias, sizeof params->bias);
+  for (uint32_t by = by0; by < by1; by++) {
+    for (uint32_t bx = 0; bx < changed->blocks_x; bx++) {
+      uint64_t word = changed->words[(size_t) by * changed->blocks_x + bx];
+      for (uint32_t y = 8 * by; word; word >>= 8, y++) {
+        size_t at = ((size_t) y * width + 8 * bx) * 3;
+        if (word & 0xff)
+          stage->rows->store (stage->reference + at, stage->picture + at,
+              s0->data + s0->row_offset[y], s0->col_offset + 8 * bx,
+              (unsigned) word & 0xff, &how);
+      }
+    }
+  }
+}
+
+void
+dcnn_input_shift (DcnnInputStage *stage, int32_t dy, int32_t dx)
+{
+  int64_t width = stage->geometry.width, height = stage->geometry.height;
+  int64_t x0 = dx < 0 ? -(int64_t) dx : 0, x1 = width - (dx > 0 ? dx : 0);
+  if (x0 >= x1)
+    return;
+  for (int64_t i = 0; i < height; i++) {
+    /* Rows in the order that reads each before it is overwritten. */
+    int64_t y = dy >= 0 ? i : height - 1 - i;
+    if (y + dy < 0 || y + dy >= height)
+      continue;
+    memmove (stage->reference + (y * width + x0) * 3,
+        stage->reference + ((y + dy) * width + x0 + dx) * 3,
+        (size_t) (x1 - x0) * 3);
+  }
+}

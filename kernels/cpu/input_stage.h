@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * input_stage.h - the inside of the input stage: tables of a geometry, and the
+ * row functions that each instruction set level provides.
+ *
+ * Arithmetic is the same bits on every level. Scaling is separable, vertical
+ * first, with 14-bit weights that add up to exactly 1:
+ *     v[i]   = (sum_k weight_y[k] * row_k[i] + 64) >> 7       15 bits
+ *     out[x] = (sum_k weight_x[k] * v[first + k] + 2^20) >> 21
+ * Each plane is scaled by itself, then the result is converted to RGB: colour
+ * conversion runs on the network's pixels only.
+ */
+#ifndef DCNN_INPUT_STAGE_H
+#define DCNN_INPUT_STAGE_H
+
+#include "dcnn_input.h"
+
+#define DCNN_INPUT_PAD 64 /* spare elements after every row buffer */
+
+/* How one axis of a plane is scaled. */
+typedef struct DcnnInputAxis {
+  uint32_t n;          /* outputs */
+  uint32_t taps;       /* weights an output; x: 2 or more, even */
+  uint32_t begin, end; /* the source range that is read */
+  uint32_t *first;     /* [n] first tap, relative to begin; first + taps may
+                          pass end, the weights there are 0 */
+  int16_t *weight;     /* [n * taps], sum 16384 */
+} DcnnInputAxis;
+
+/* round (start, start + extent) of a plane of `size` onto n outputs. multiple:
+ * taps above 2 are padded to a multiple of it. False: out of memory. */
+bool dcnn_input_axis_init (DcnnInputAxis *axis, DcnnScaling scaling,
+    uint32_t size, double start, double extent, uint32_t n, uint32_t multiple);
+void dcnn_input_axis_clear (DcnnInputAxis *axis);
+
+/* YUV to RGB: with m (a, b) = (a * b + 2^14) >> 15,
+ *     l = m ((Y - offset) << 7, y),  R = l + m ((V - 128) << 8, rv) ...
+ * in 1/64, rounded and clamped to 0 .. 255. gu and gv are subtracted. */
+typedef struct DcnnInputMatrix {
+  int16_t offset, y, rv, gu, gv, bu;
+} DcnnInputMatrix;
+
+/* Normalisation of a stored pixel: lanes in network order, lane 3 is 0. */
+typedef struct DcnnInputStore {
+  float scale[4], bias[4];
+  bool bgr, gray;
+} DcnnInputStore;
+
+/* One level's functions. Nothing is read past the lengths given unless said,
+ * nothing is written past them. */
+typedef struct DcnnInputRows {
+  /* v[0 .. n-1] from `taps` rows of n bytes. */
+  void (*vertical) (int16_t *v, const uint8_t *const *rows,
+      const int16_t *weight, uint32_t taps, size_t n);
+  /* One channel; v is readable DCNN_INPUT_PAD elements past the last tap. */
+  void (*horizontal) (uint8_t *out, const int16_t *v,
+      const DcnnInputAxis *axis);
+  /* Two interleaved channels to two rows. */
+  void (*horizontal_pair) (uint8_t *out0, uint8_t *out1, const int16_t *v,
+      const DcnnInputAxis *axis);
+  /* 3 or 4 interleaved channels to packed RGB; bgr: channel 0 is blue. */
+  void (*horizontal_rgb) (uint8_t *rgb, const int16_t *v,
+      const DcnnInputAxis *axis, uint32_t channels, bool bgr);
+  /* Chroma of n pixels from x on at half resolution: u[i] = pair (x + i)/2. */
+  void (*chroma_nv12) (uint8_t *u, uint8_t *v, const uint8_t *uv, size_t x,
+      size_t n);
+  void (*chroma_i420) (uint8_t *out, const uint8_t *chroma, size_t x,
+      size_t n);
+  void (*yuv) (uint8_t *rgb, const uint8_t *y, const uint8_t *u,
+      const uint8_t *v, const DcnnInputMatrix *matrix, size_t n);
+  /* Packed RGB from pixels of 3 or 4 bytes. */
+  void (*swizzle) (uint8_t *rgb, const uint8_t *src, uint32_t bytes, bool bgr,
+      size_t n);
+  /* ORs row y (0..7) of the block words: pixels where some channel differs by
+   * more than limits[x / 8], and where any differs (may be NULL). picture and
+   * reference are readable 32 bytes past the row. */
+  void (*compare) (uint64_t *changed, uint64_t *differs, unsigned y,
+      const uint8_t *picture, const uint8_t *reference, const uint8_t *limits,
+      size_t width);
+  /* Up to 8 pixels whose bits are set: reference = picture, s0 = value * scale
+   * + bias, 4 floats at s0 + columns[i]. gray: luma in lane 0, zeros after.
+   * picture and reference are readable 32 bytes on. */
+  void (*store) (uint8_t *reference, const uint8_t *picture, float *s0,
+      const uint32_t *columns, unsigned bits, const DcnnInputStore *how);
+} DcnnInputRows;
+
+extern const DcnnInputRows dcnn_input_rows__c;
+extern const DcnnInputRows dcnn_input_rows__avx2;
+
+/* Helpers of the specification, shared by the levels for row ends. */
+static inline int
+dcnn_input_mulhrs (int a, int b)
+{
+  return (a * b + (1 << 14)) >> 15;
+}
+
+static inline uint8_t
+dcnn_input_clamp (int v)
+{
+  return (uint8_t) (v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static inline uint8_t
+dcnn_input_luma (const uint8_t *rgb)
+{
+  return (uint8_t) ((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2] + 128) >> 8);
+}
+
+#endif
