@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * deltacnn-bench: how much work and time a model needs on a clip, sparse and
+ * dense, and how far apart their results are. */
+#include "bench.h"
+
+#include <gst/gst.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+
+static BenchOptions chosen = { .synthetic = -1, .score = -1 };
+
+static const GOptionEntry entries[] = {
+  { "model", 'm', 0, G_OPTION_ARG_FILENAME, &chosen.model,
+      "ONNX file, or name of an installed model", "M" },
+  { "clip", 'c', 0, G_OPTION_ARG_FILENAME, &chosen.clip,
+      "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...", "C" },
+  { "synthetic", 0, 0, G_OPTION_ARG_DOUBLE, &chosen.synthetic,
+      "Instead: a picture in which this share (0..1) changes", "SHARE" },
+  { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
+      "Network input size instead of the descriptor's", "WxH" },
+  { "frames", 'n', 0, G_OPTION_ARG_INT, &chosen.frames,
+      "Stop after N frames (default: all; cameras 300)", "N" },
+  { "skip", 0, 0, G_OPTION_ARG_INT, &chosen.skip,
+      "Leave out the first N frames", "N" },
+  { "mode", 0, 0, G_OPTION_ARG_STRING, &chosen.mode_text,
+      "both (default), sparse or dense", "MODE" },
+  { "device", 0, 0, G_OPTION_ARG_STRING, &chosen.device,
+      "auto or cpu (this build has no other)", "D" },
+  { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
+      "Threads, the peer's too (default: one a core)", "N" },
+  { "peer", 'p', 0, G_OPTION_ARG_STRING, &chosen.peer,
+      "Beside: onnxruntime or openvino, one inference a frame", "ENGINE" },
+  { "python", 0, 0, G_OPTION_ARG_FILENAME, &chosen.python,
+      "Python that has the peer (default: $DELTACNN_PYTHON, python3)", "FILE" },
+  { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &chosen.set,
+      "Set a tuning key, see below; may be repeated", "KEY=VALUE" },
+  { "score", 0, 0, G_OPTION_ARG_DOUBLE, &chosen.score,
+      "Least score of what is compared (default: the descriptor's)", "S" },
+  { "json", 'j', 0, G_OPTION_ARG_FILENAME, &chosen.json,
+      "Write the figures as JSON; - is standard output", "FILE" },
+  { "plot", 'o', 0, G_OPTION_ARG_FILENAME, &chosen.plot,
+      "Draw time and work of every frame, .png or .svg", "FILE" },
+  { "nodes", 0, 0, G_OPTION_ARG_NONE, &chosen.nodes,
+      "Print the table of all nodes, not only of the twelve slowest", NULL },
+  { "quiet", 'q', 0, G_OPTION_ARG_NONE, &chosen.quiet,
+      "No progress on standard error", NULL },
+  { NULL }
+};
+
+static const char summary_text[] =
+    "Runs a model on every frame of a clip, once recomputing only what changed\n"
+    "and once from scratch, in turn in one process, and compares time, work and\n"
+    "results. Times are medians a frame, conversion and scaling of the picture\n"
+    "included; the first frame is left out.\n"
+    "\n"
+    "A peer's time is one inference on an input prepared beforehand: its scaling\n"
+    "and colour conversion are not in it, ours are.";
+
+static const char examples[] =
+    "JSON: frames, changed_share, mac_share, sparse_ms, dense_ms, peer_ms,\n"
+    "agreement (iou, keypoint_px, f1, max_abs as they apply), state_bytes,\n"
+    "peak_rss_bytes, nodes, and more. Shares are 0..1. keypoint_px counts pixels\n"
+    "of the network's input, keypoint_frame_px of the clip.\n"
+    "\n"
+    "Examples:\n"
+    "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"
+    "  deltacnn-bench --model net.onnx --synthetic 0.05 --frames 100\n"
+    "  deltacnn-bench --model net.onnx --clip in.mp4 --peer onnxruntime \\\n"
+    "      --set threshold=0.1 --json -";
+
+static gboolean
+check_peer (GError **error)
+{
+  if (!chosen.peer || g_str_equal (chosen.peer, "onnxruntime")
+      || g_str_equal (chosen.peer, "openvino"))
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "--peer %s: onnxruntime or openvino", chosen.peer);
+  return FALSE;
+}
+
+static gboolean
+check_options (GError **error)
+{
+  static const char *const modes[] = { "both", "sparse", "dense" };
+  const char *problem = NULL;
+  if (!chosen.model)
+    problem = "--model is missing (an ONNX file or a model's name)";
+  else if (!chosen.clip == (chosen.synthetic < 0))
+    problem = "one of --clip and --synthetic is needed";
+  else if (chosen.synthetic > 1)
+    problem = "--synthetic is a share of 0 to 1";
+  else if (chosen.frames < 0 || chosen.threads < 0 || chosen.skip < 0
+      || chosen.threads > 1024)
+    problem = "--frames, --skip and --threads are not negative, and at most "
+        "1024 threads";
+  else if (chosen.device && !g_str_equal (chosen.device, "cpu")
+      && !g_str_equal (chosen.device, "auto"))
+    problem = "--device: this build has cpu only";
+  else if (chosen.plot && !g_str_has_suffix (chosen.plot, ".png")
+      && !g_str_has_suffix (chosen.plot, ".svg"))
+    problem = "--plot: a name that ends in .png or .svg";
+  if (problem) {
+    g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
+    return FALSE;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    if (!chosen.mode_text || g_str_equal (chosen.mode_text, modes[i])) {
+      chosen.mode = (BenchMode) i;
+      return check_peer (error);
+    }
+  }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "--mode %s: both, sparse or dense", chosen.mode_text);
+  return FALSE;
+}
+
+static gboolean
+measure (GError **error)
+{
+  BenchRun run;
+  gboolean to_stdout = g_strcmp0 (chosen.json, "-") == 0;
+  gboolean good = bench_run (&run, &chosen, error);
+  if (good && !to_stdout)
+    bench_print (&run);
+  if (good && chosen.json)
+    good = bench_json (&run, chosen.json, error);
+  if (good && chosen.plot)
+    good = bench_plot (&run, chosen.plot, error);
+  bench_run_clear (&run);
+  return good;
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  setlocale (LC_NUMERIC, "C");
+  signal (SIGPIPE, SIG_IGN); /* a peer that dies is an error, not our end */
+  g_autoptr (GError) error = NULL;
+  g_autofree char *keys = tool_tuning_help ();
+  g_autofree char *description = g_strconcat (keys, "\n", examples, NULL);
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_option_context_set_summary (context, summary_text);
+  g_option_context_set_description (context, description);
+  g_option_context_add_main_entries (context, entries, NULL);
+  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
+  if (good && argc > 1) {
+    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "no argument \"%s\" is known; see --help", argv[1]);
+    good = FALSE;
+  }
+  if (!good || !check_options (&error)) {
+    tool_fail ("deltacnn-bench", &error);
+    return 2;
+  }
+  gst_init (NULL, NULL);
+  return measure (&error) ? 0 : tool_fail ("deltacnn-bench", &error);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bench.h - the parts of deltacnn-bench: options, a run's figures, agreement
+ * of two sessions' results, the peer, the report and the plot.
+ *
+ * Every time is milliseconds for one frame, input stage included.
+ */
+#ifndef DCNN_TOOLS_BENCH_H
+#define DCNN_TOOLS_BENCH_H
+
+#include "common.h"
+#include "dcnn_decode.h"
+#include "source.h"
+
+G_BEGIN_DECLS
+
+typedef enum BenchMode { BENCH_BOTH, BENCH_SPARSE, BENCH_DENSE } BenchMode;
+
+/* What the command line asks for; strings owned. */
+typedef struct BenchOptions {
+  char *model, *clip, *size, *mode_text, *device, *peer, *python;
+  char *json, *plot;
+  char **set;
+  double synthetic;          /* < 0: not given */
+  double score;              /* < 0: the descriptor's */
+  gint frames, skip, threads;
+  gboolean quiet, nodes, no_report;
+  BenchMode mode;
+} BenchOptions;
+
+/* ---- agreement --------------------------------------------------------- */
+
+/* Sums over frames; bench_agreement_*() give the means. */
+typedef struct BenchAgreement {
+  guint64 frames;
+  double iou_sum;            /* of frames in which either saw something */
+  guint64 iou_frames;
+  double keypoint_net_sum, keypoint_frame_sum; /* px of network, of frame */
+  guint64 keypoints;
+  guint64 poses_both, poses_one;
+  guint64 boxes_both, boxes_one; /* matched; seen by one side only */
+  double max_abs, squares, reference_squares;
+} BenchAgreement;
+
+/* A copy of a decoder's results, so that two decoders can be compared. */
+void bench_agreement_add_results (BenchAgreement *agreement,
+    const DcnnResults *sparse, const DcnnResults *dense,
+    const DcnnTransform *transform);
+
+/* The outputs themselves: the largest difference and the sums for a relative
+ * one. */
+void bench_agreement_add_outputs (BenchAgreement *agreement,
+    DcnnModel *model, DcnnSession *sparse, DcnnSession *dense);
+
+/* Writes the members of the object "agreement" (only those that apply). */
+void bench_agreement_json (const BenchAgreement *agreement,
+    JsonBuilder *builder);
+
+/* "IoU 0.998, key points 0.3 px" for people; new text. */
+char *bench_agreement_text (const BenchAgreement *agreement);
+
+/* ---- peer -------------------------------------------------------------- */
+
+typedef struct BenchPeer BenchPeer;
+
+/* Starts tools/peer_bench.py with the engine `kind` ("onnxruntime",
+ * "openvino") on the model at the size of model's image input.
+ * Returns new, or NULL with an error that says what to install. */
+BenchPeer *bench_peer_new (const char *kind, const char *python,
+    const char *model_path, DcnnModel *model, const DcnnModelInfo *info,
+    guint threads, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void bench_peer_free (BenchPeer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchPeer, bench_peer_free)
+
+/* Gives the peer the frame, as its input tensor, and asks for the time of one
+ * inference (preprocessing not counted). */
+gboolean bench_peer_run (BenchPeer *peer, const DcnnFrame *frame,
+    double *milliseconds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+const char *bench_peer_version (const BenchPeer *peer);
+
+/* ---- a run ------------------------------------------------------------- */
+
+typedef struct BenchRun {
+  const BenchOptions *options;
+  char *model_path;
+  DcnnModel *model;
+  DcnnModelInfo *info;
+  DcnnModelSummary summary;
+  DcnnSession *sparse, *dense; /* NULL: that mode is not run */
+  DcnnDecoder *sparse_decoder, *dense_decoder;
+  BenchPeer *peer;
+  ToolSource *source;
+  guint threads;
+  DcnnTuning tuning;
+  guint frame_width, frame_height;
+  guint64 frames;            /* pushed, the first included */
+  /* One entry a frame, the first frame left out: gdouble. */
+  GArray *sparse_ms, *dense_ms, *peer_ms, *input_ms, *changed, *mac_share;
+  guint64 dense_frames;      /* frames that the sparse session ran dense */
+  guint64 macs_done, macs_dense;
+  BenchAgreement agreement;
+  guint64 session_bytes, base_rss_bytes, peak_rss_bytes;
+} BenchRun;
+
+/* Loads, opens and measures; figures are then in run. */
+gboolean bench_run (BenchRun *run, const BenchOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void bench_run_clear (BenchRun *run);
+
+/* Statistics of an array of gdouble; 0 for an empty one. */
+double bench_quantile (const GArray *values, double q);
+double bench_mean (const GArray *values);
+
+/* ---- results ----------------------------------------------------------- */
+
+void bench_print (const BenchRun *run);
+gboolean bench_json (const BenchRun *run, const char *path, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* path ends in .png or .svg. */
+gboolean bench_plot (const BenchRun *run, const char *path, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS
+
+#endif

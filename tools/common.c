@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+gboolean
+tool_parse_size (const char *text, guint *width, guint *height,
+    GError **error)
+{
+  if (!text)
+    return TRUE;
+  g_auto (GStrv) parts = g_strsplit (text, "x", 2);
+  guint64 w, h;
+  if (parts[0] && parts[1]
+      && g_ascii_string_to_unsigned (parts[0], 10, 1, 32767, &w, NULL)
+      && g_ascii_string_to_unsigned (parts[1], 10, 1, 32767, &h, NULL)) {
+    *width = (guint) w;
+    *height = (guint) h;
+    return TRUE;
+  }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "size \"%s\" is not WIDTHxHEIGHT with numbers of 1 to 32767, such as "
+      "640x480", text);
+  return FALSE;
+}
+
+/* ---- tuning ------------------------------------------------------------ */
+
+/* X (key, field, kind, low, high, "what it is") */
+#define TUNING_KEYS(X)                                                         \
+  X ("threshold", threshold, FLOAT, 0, 1e6,                                    \
+      "when a change of a node counts (default 0.05)")                         \
+  X ("input-threshold", input_threshold, FLOAT, 0, 1,                          \
+      "the same for the picture, 0..1 (default 0.05)")                         \
+  X ("gate-threshold", gate_threshold, FLOAT, 0, 1e6,                          \
+      "the same for gates, relative (default 0.2)")                            \
+  X ("dilation", dilation, UINT, 0, 64,                                        \
+      "grow the picture's update mask, px (default 3)")                        \
+  X ("noise-suppression", noise_suppression, BOOL, 0, 1,                       \
+      "drop updates of single pixels (default 0)")                             \
+  X ("interest", interest, BOOL, 0, 1,                                         \
+      "lower weight far from the last result (default 0)")                     \
+  X ("settle", settle, BOOL, 0, 1,                                             \
+      "exact results when the scene is still (default 1)")                     \
+  X ("settle-budget", settle_budget, FLOAT, 0, 1,                              \
+      "share of the dense work a frame for it (default 0.1)")
+
+static const char *const criteria[] = { "nrms", "rms", "max", NULL };
+
+static void
+tuning_store_FLOAT (gpointer field, double value)
+{
+  *(gfloat *) field = (gfloat) value;
+}
+
+static void
+tuning_store_UINT (gpointer field, double value)
+{
+  *(guint *) field = (guint) value;
+}
+
+static void
+tuning_store_BOOL (gpointer field, double value)
+{
+  *(gboolean *) field = value != 0;
+}
+
+typedef struct TuningKey {
+  const char *name;
+  gsize offset;
+  void (*store) (gpointer field, double value);
+  double low, high;
+  const char *text;
+} TuningKey;
+
+static const TuningKey tuning_keys[] = {
+#define X(name, field, kind, low, high, text)                                  \
+  { name, G_STRUCT_OFFSET (DcnnTuning, field), tuning_store_##kind, low, high, \
+    text },
+  TUNING_KEYS (X)
+#undef X
+};
+
+char *
+tool_tuning_help (void)
+{
+  GString *text = g_string_new ("Keys of --set KEY=VALUE:\n");
+  for (guint i = 0; i < G_N_ELEMENTS (tuning_keys); i++)
+    g_string_append_printf (text, "  %-18s %s\n", tuning_keys[i].name,
+        tuning_keys[i].text);
+  g_string_append_printf (text, "  %-18s %s\n", "criterion",
+      "how changes are measured: nrms (default), rms, max");
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+set_criterion (DcnnTuning *tuning, const char *value, GError **error)
+{
+  for (guint i = 0; criteria[i]; i++) {
+    if (g_str_equal (value, criteria[i])) {
+      tuning->criterion = (DcnnCriterion) i;
+      return TRUE;
+    }
+  }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "criterion=%s: nrms, rms or max", value);
+  return FALSE;
+}
+
+gboolean
+tool_set_tuning (DcnnTuning *tuning, const char *assignment, GError **error)
+{
+  g_auto (GStrv) parts = g_strsplit (assignment, "=", 2);
+  if (!parts[0] || !parts[1]) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "\"%s\" is not KEY=VALUE", assignment);
+    return FALSE;
+  }
+  if (g_str_equal (parts[0], "criterion"))
+    return set_criterion (tuning, parts[1], error);
+  for (guint i = 0; i < G_N_ELEMENTS (tuning_keys); i++) {
+    const TuningKey *key = &tuning_keys[i];
+    if (!g_str_equal (parts[0], key->name))
+      continue;
+    char *end = NULL;
+    double value = g_ascii_strtod (parts[1], &end);
+    if (!*parts[1] || *end || !(value >= key->low && value <= key->high)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "%s: a number of %g to %g is needed", assignment, key->low,
+          key->high);
+      return FALSE;
+    }
+    key->store ((guint8 *) tuning + key->offset, value);
+    return TRUE;
+  }
+  g_autofree char *help = tool_tuning_help ();
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "no tuning key \"%s\". %s", parts[0], help);
+  return FALSE;
+}
+
+gboolean
+tool_set_tunings (DcnnTuning *tuning, char **assignments, GError **error)
+{
+  for (guint i = 0; assignments && assignments[i]; i++)
+    if (!tool_set_tuning (tuning, assignments[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- numbers for people ------------------------------------------------ */
+
+char *
+tool_format_bytes (guint64 bytes)
+{
+  if (bytes >= (guint64) 10 << 30)
+    return g_strdup_printf ("%.1f GiB", bytes / 1073741824.0);
+  if (bytes >= 1 << 20)
+    return g_strdup_printf ("%.1f MiB", bytes / 1048576.0);
+  if (bytes >= 1 << 10)
+    return g_strdup_printf ("%.1f KiB", bytes / 1024.0);
+  return g_strdup_printf ("%d B", (int) bytes);
+}
+
+char *
+tool_format_count (guint64 count)
+{
+  if (count >= 1000000000)
+    return g_strdup_printf ("%.2f G", count / 1e9);
+  if (count >= 1000000)
+    return g_strdup_printf ("%.1f M", count / 1e6);
+  if (count >= 1000)
+    return g_strdup_printf ("%.1f k", count / 1e3);
+  return g_strdup_printf ("%d", (int) count);
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+void
+tool_json_int (JsonBuilder *builder, const char *name, gint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, value);
+}
+
+void
+tool_json_double (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_double_value (builder, value);
+}
+
+void
+tool_json_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  if (value)
+    json_builder_add_string_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+gboolean
+tool_json_write (JsonBuilder *builder, const char *path, GError **error)
+{
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  g_autofree char *text = json_to_string (root, TRUE);
+  if (g_str_equal (path, "-")) {
+    g_print ("%s\n", text);
+    return TRUE;
+  }
+  g_autofree char *line = g_strconcat (text, "\n", NULL);
+  return g_file_set_contents (path, line, -1, error);
+}
+
+/* ---- memory ------------------------------------------------------------ */
+
+guint64
+tool_predict_peak (const DcnnModelSummary *summary, guint64 session_bytes,
+    guint64 file_bytes)
+{
+  /* While loading: the file and its tensors beside the packed weights. */
+  guint64 loading = 2 * file_bytes + summary->weight_bytes;
+  guint64 running = summary->weight_bytes + session_bytes;
+  return MAX (loading, running);
+}
+
+static guint64
+status_value (const char *key)
+{
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL))
+    return 0;
+  const char *at = strstr (text, key);
+  return at ? g_ascii_strtoull (at + strlen (key), NULL, 10) * 1024 : 0;
+}
+
+guint64
+tool_resident_bytes (void)
+{
+  return status_value ("VmRSS:");
+}
+
+guint64
+tool_peak_bytes (void)
+{
+  return status_value ("VmHWM:");
+}
+
+void
+tool_reset_peak (void)
+{
+  FILE *file = fopen ("/proc/self/clear_refs", "w");
+  if (!file)
+    return;
+  fputs ("5\n", file);
+  fclose (file);
+}
+
+/* ---- progress ---------------------------------------------------------- */
+
+void
+tool_progress_init (ToolProgress *progress, const char *what, guint64 total,
+    gboolean quiet)
+{
+  memset (progress, 0, sizeof *progress);
+  progress->what = what;
+  progress->total = total;
+  progress->quiet = quiet;
+  progress->terminal = isatty (STDERR_FILENO);
+  progress->started_us = progress->shown_us = g_get_monotonic_time ();
+}
+
+void
+tool_progress_update (ToolProgress *progress, guint64 done,
+    const char *detail)
+{
+  gint64 now = g_get_monotonic_time ();
+  gint64 interval = progress->terminal ? 100000 : 5000000;
+  if (progress->quiet || now - progress->shown_us < interval)
+    return;
+  progress->shown_us = now;
+  progress->any = TRUE;
+  double seconds = (now - progress->started_us) / 1e6;
+  g_autofree char *count = progress->total
+      ? g_strdup_printf ("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT,
+          done, progress->total)
+      : g_strdup_printf ("%" G_GUINT64_FORMAT, done);
+  fprintf (stderr, "%s%s: %s frames, %.0f s%s%s%s",
+      progress->terminal ? "\r\033[K" : "", progress->what, count, seconds,
+      detail ? ", " : "", detail ? detail : "",
+      progress->terminal ? "" : "\n");
+  fflush (stderr);
+}
+
+void
+tool_progress_end (ToolProgress *progress)
+{
+  if (progress->any && progress->terminal && !progress->quiet)
+    fputs ("\r\033[K", stderr);
+}
+
+int
+tool_fail (const char *program, GError **error)
+{
+  fprintf (stderr, "%s: %s\n", program,
+      error && *error ? (*error)->message : "failed");
+  g_clear_error (error);
+  return 1;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * inspect.h - the three ways in which deltacnn-inspect shows a model.
+ */
+#ifndef DCNN_TOOLS_INSPECT_H
+#define DCNN_TOOLS_INSPECT_H
+
+#include "common.h"
+
+typedef struct Inspected {
+  const char *path;            /* of the model file */
+  DcnnModel *model;
+  DcnnModelInfo *info;
+  DcnnModelSummary summary;
+  guint64 session_bytes;       /* one session, one stream */
+  guint64 file_bytes;          /* the model file and its external data */
+  guint64 peak_bytes;          /* predicted */
+} Inspected;
+
+/* Tables for people, to standard output. why: with the reason for which each
+ * faster kernel was refused. */
+void inspect_print (const Inspected *it, gboolean why);
+
+/* Everything, one JSON object, to standard output. */
+gboolean inspect_json (const Inspected *it, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* The plan as a Graphviz graph; path "-": standard output. Boxes are shaded
+ * by their share of the multiplications. */
+gboolean inspect_dot (const Inspected *it, const char *path, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* "1x3x256x192" of a tensor, and its type. Returns new. */
+char *inspect_shape (const DcnnTensor *tensor);
+
+#endif
