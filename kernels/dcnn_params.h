@@ -46,20 +46,21 @@ typedef struct DcnnPoolParams {
 } DcnnPoolParams;
 
 /* Element-wise functions of one tensor. What alpha, beta, lo and hi mean is
- * as in ONNX: LeakyRelu, Elu, Celu, ThresholdedRelu: alpha; Selu: alpha and
- * beta = gamma; HardSigmoid: alpha and beta; Shrink: alpha = lambd, beta =
+ * as in ONNX: LeakyRelu, Elu, Celu, ThresholdedRelu, Swish: alpha; Selu: alpha
+ * and beta = gamma; HardSigmoid: alpha and beta; Shrink: alpha = lambd, beta =
  * bias; Clip: lo and hi (-inf and +inf when absent); Gelu: exact unless
- * tanh_form. */
+ * tanh_form; IsInf: alpha, beta != 0: +inf, -inf count. */
 typedef struct DcnnActParams {
   double alpha, beta;
   double lo, hi;
   bool tanh_form;
 } DcnnActParams;
 
-/* Ops with one axis: Concat, Split, Gather, Softmax, LogSoftmax, ArgMax,
- * Flatten, OneHot, CumSum. */
+/* Ops with one axis: Concat, Split, Gather, GatherElements, Softmax,
+ * LogSoftmax, Hardmax, ArgMax, ArgMin, OneHot (axis of the output), CumSum;
+ * GatherND: axis is batch_dims. Split's sizes are those of its outputs. */
 typedef struct DcnnAxisParams {
-  int64_t axis;    /* 0 .. rank-1 (Flatten: 0 .. rank) */
+  int64_t axis;    /* 0 .. rank-1 */
   bool coerce_2d;  /* Softmax before opset 13: everything from axis on */
   bool keepdims;   /* ArgMax, ArgMin */
   bool select_last;/* ArgMax, ArgMin: last of equal values, not the first */
@@ -168,6 +169,37 @@ typedef struct DcnnLrnParams {
   int64_t size;
 } DcnnLrnParams;
 
+/* Mod: C's fmod (sign of the dividend), else the sign of the divisor. */
+typedef struct DcnnModParams {
+  bool fmod;
+} DcnnModParams;
+
+/* Trilu: keeps the upper (column - row >= k) or lower (<= k) triangle. */
+typedef struct DcnnTriluParams {
+  int64_t k;
+  bool upper;
+} DcnnTriluParams;
+
+/* TopK: outputs values and indices, sorted. */
+typedef struct DcnnTopKParams {
+  int64_t axis, k;
+  bool largest;
+} DcnnTopKParams;
+
+typedef enum DcnnScatterReduction {
+  DCNN_SCATTER_NONE,
+  DCNN_SCATTER_ADD,
+  DCNN_SCATTER_MUL,
+  DCNN_SCATTER_MIN,
+  DCNN_SCATTER_MAX,
+} DcnnScatterReduction;
+
+/* ScatterElements (axis), ScatterND. */
+typedef struct DcnnScatterParams {
+  int64_t axis;
+  DcnnScatterReduction reduction;
+} DcnnScatterParams;
+
 typedef union DcnnParams {
   DcnnConvParams conv;
   DcnnPoolParams pool;
@@ -183,6 +215,10 @@ typedef union DcnnParams {
   DcnnDepthParams depth;
   DcnnCastParams cast;
   DcnnLrnParams lrn;
+  DcnnModParams mod;
+  DcnnTriluParams trilu;
+  DcnnTopKParams top_k;
+  DcnnScatterParams scatter;
 } DcnnParams;
 
 #endif
