@@ -1,7 +1,7 @@
 """Clips and stills -> labelled frames.
 
 Writes DIR/frames/NNNNN.jpg, DIR/masks/NNNNN.png (0 background, 255 person, 128 ignore) and
-DIR/labels.json: a list of {id, clip, frame, width, height, persons: [{box, score, points}]},
+DIR/labels.json (clips that are not made again keep their records): a list of {id, clip, frame, width, height, persons: [{box, score, points}]},
 boxes x0,y0,x1,y1 and points [17][x, y, score] in pixels of the written frame.
 
     prepare.py --clips CLIPS.json --videos DIR --teachers DIR --out DIR [--only NAME ...]
@@ -121,6 +121,7 @@ class Labeller:
         if moved is None:
             mask[p > 0.3] = 128
             mask[p > 0.55] = 255
+            self.second_look(mask, frame, weights)
         else:
             self.mask_from_motion(mask, moved, p, boxes[sure])
         for box in boxes[~sure] if moved is None else []:
@@ -131,6 +132,14 @@ class Labeller:
                     "points": [[round(float(v), 2) for v in q] for q in self.pose(frame, b)]}
                    for b, s in zip(boxes[sure], scores[sure])]
         return mask, persons
+
+    def second_look(self, mask, frame, weights):
+        """What the whole frame shows as a person and no box covers is ignored, not background."""
+        h, w = mask.shape
+        for x in (0.0, w / 2 - h / 2, w - float(h)) if w > 1.2 * h else (0.0,):
+            p = self.probability(frame, [np.array([x, 0, x + h, h])], {k: v for k, v in weights.items() if k != "blazepose"})
+            p /= sum(v for k, v in weights.items() if k != "blazepose")
+            mask[(p > 0.4) & (mask == 0)] = 128
 
     @staticmethod
     def mask_from_motion(mask, moved, p, boxes):
@@ -151,18 +160,18 @@ class Labeller:
 def run_clip(labeller, spec, videos, out, first_id):
     """Labels one clip; returns its records."""
     path = videos / spec["file"]
-    frames = [(i, fit(f, 960, 576)) for i, f in read_frames(
+    frames = [(i, fit(f, 768, 576)) for i, f in read_frames(
         path, spec.get("start", 0), spec.get("stop"), spec.get("step", 1))]
     background = None
     if spec.get("background"):
-        stills = [fit(f, 960, 576) for _, f in read_frames(path, 0, None, spec["background"])]
+        stills = [fit(f, 768, 576) for _, f in read_frames(path, 0, None, spec["background"])]
         background = median_background(stills)
         cv2.imwrite(str(out / "backgrounds" / (path.stem + ".png")), background)
     records = []
     for index, frame in frames:
         mask, persons = labeller.label(frame, spec, background)
         number = first_id + len(records)
-        cv2.imwrite(str(out / "frames" / f"{number:05d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        cv2.imwrite(str(out / "frames" / f"{number:05d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 88])
         cv2.imwrite(str(out / "masks" / f"{number:05d}.png"), mask)
         records.append({"id": number, "clip": path.stem, "frame": index, "width": frame.shape[1],
                         "height": frame.shape[0], "kind": spec["kind"], "persons": persons})
@@ -181,11 +190,15 @@ def main():
     args = parser.parse_args()
     for name in ("frames", "masks", "backgrounds"):
         (args.out / name).mkdir(parents=True, exist_ok=True)
-    labeller, records = Labeller(args.teachers), []
-    for spec in json.load(open(args.clips))[args.set]:
-        if not args.only or any(o in spec["file"] for o in args.only):
-            records += run_clip(labeller, spec, args.videos, args.out, len(records))
-    json.dump(records, open(args.out / "labels.json", "w"))
+    labeller, path = Labeller(args.teachers), args.out / "labels.json"
+    specs = [s for s in json.load(open(args.clips))[args.set]
+             if not args.only or any(o in s["file"] for o in args.only)]
+    again = {pathlib.Path(s["file"]).stem for s in specs}
+    records = [r for r in json.load(open(path)) if r["clip"] not in again] if path.exists() else []
+    for spec in specs:
+        first = 1 + max([r["id"] for r in records], default=-1)
+        records += run_clip(labeller, spec, args.videos, args.out, first)
+        json.dump(records, open(path, "w"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""Plain decoding of both networks' outputs; the reference for any other implementation.
+
+Segmentation: `mask` [1,1,h,w] is the person probability of each 4x4 block of input pixels.
+Pose: see decode_pose; its steps are the contract that the model card states.
+"""
+import numpy as np
+
+STRIDE = 4
+PEAK, CENTRE, SNAP = 0.25, 0.25, 0.5
+
+
+def peaks(heat, threshold):
+    """Local maxima of one map [h,w] above threshold: list of (x, y, score), x and y in input pixels.
+
+    A cell is a peak if no cell of its 3x3 neighbourhood is larger (of equal ones the first in row order).
+    The position is refined by the parabola through the neighbours, at most half a cell each way.
+    """
+    h, w = heat.shape
+    padded = np.pad(heat, 1, constant_values=-1)
+    around = [padded[1 + dy:1 + dy + h, 1 + dx:1 + dx + w] for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dx or dy]
+    top = heat > threshold
+    for i, other in enumerate(around):
+        top &= (heat > other) if i < 4 else (heat >= other)
+    found = []
+    for y, x in zip(*np.nonzero(top)):
+        c, move = heat[y, x], []
+        for low, high in ((padded[y + 1, x], padded[y + 1, x + 2]), (padded[y, x + 1], padded[y + 2, x + 1])):
+            bend = max(low, 0) + max(high, 0) - 2 * c
+            move.append(float(np.clip((max(low, 0) - max(high, 0)) / (2 * bend), -0.5, 0.5)) if bend < -1e-6 else 0.0)
+        found.append(((x + 0.5 + move[0]) * STRIDE, (y + 0.5 + move[1]) * STRIDE, float(c)))
+    return found
+
+
+def merge_close(found, radius):
+    """Drops peaks within `radius` pixels of a stronger one."""
+    kept = []
+    for p in sorted(found, key=lambda q: -q[2]):
+        if all((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 > radius * radius for q in kept):
+            kept.append(p)
+    return kept
+
+
+def decode_pose(heatmaps, center, offsets, peak=PEAK, centre=CENTRE, snap=SNAP):
+    """heatmaps [17,h,w], center [1,h,w] (both 0..1), offsets [34,h,w] (input pixels; 2k = x, 2k+1 = y of key point k)
+    -> list of persons: {score, center (x, y), points [17,3] x, y, score; score 0 = not found}, input pixels.
+
+    1. Centres: peaks of `center` above `centre`, weaker ones within 8 px of a stronger dropped.
+    2. Every peak p of heatmap k above `peak` votes for the centre p + offset, offset read at the peak's cell.
+    3. Candidates (peak, centre) with distance d(vote, centre) <= max(12 px, snap * |offset|) are taken in the
+       order of score / (1 + d / 16 px), each peak once and each key point of a person once.
+    4. A person with fewer than 3 key points is dropped; its score is centre score * mean key point score.
+    """
+    people = [{"center": c, "points": np.zeros((17, 3), np.float32)} for c in merge_close(peaks(center[0], centre), 8)]
+    pairs = []
+    for k in range(17):
+        for i, (x, y, s) in enumerate(peaks(heatmaps[k], peak)):
+            cy, cx = min(int(y / STRIDE), heatmaps.shape[1] - 1), min(int(x / STRIDE), heatmaps.shape[2] - 1)
+            ox, oy = float(offsets[2 * k, cy, cx]), float(offsets[2 * k + 1, cy, cx])
+            reach = max(12.0, snap * float(np.hypot(ox, oy)))
+            for j, person in enumerate(people):
+                d = float(np.hypot(x + ox - person["center"][0], y + oy - person["center"][1]))
+                if d <= reach:
+                    pairs.append((s / (1 + d / 16), k, i, j, (x, y, s)))
+    used = set()
+    for _, k, i, j, point in sorted(pairs, key=lambda p: -p[0]):
+        if (k, i) not in used and people[j]["points"][k, 2] == 0:
+            used.add((k, i))
+            people[j]["points"][k] = point
+    out = []
+    for person in people:
+        found = person["points"][:, 2] > 0
+        if found.sum() >= 3:
+            person["score"] = person["center"][2] * float(person["points"][found, 2].mean())
+            out.append(person)
+    return sorted(out, key=lambda p: -p["score"])
+
+
+def mask_boxes(mask, threshold=0.5, least=12):
+    """Boxes (x0,y0,x1,y1 px) of the 8-connected parts of mask [h,w] > threshold with at least `least` cells."""
+    import cv2
+    count, _, stats, _ = cv2.connectedComponentsWithStats((mask > threshold).astype(np.uint8), connectivity=8)
+    return [tuple(STRIDE * v for v in (x, y, x + w, y + h)) for x, y, w, h, area in stats[1:count] if area >= least]
