@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local_move.c - primaries that only move values: copy, resample, space to
+ * depth, depth to space. Each row is a function of one or a few input pixels;
+ * cost: the row's bytes, read and written once into the tile.
+ */
+#include "cpu_table.h"
+#include "epilogue.h"
+#include "local.h"
+
+/* Exactly n floats: vectors, then the rest one by one. */
+DCNN_INLINE void
+copy_exact (float *to, const float *from, uint32_t n)
+{
+  uint32_t c = 0;
+  for (; c + V_LANES <= n; c += V_LANES)
+    v_store (to + c, v_load (from + c));
+  for (; c < n; c++)
+    to[c] = from[c];
+}
+
+/* Copy: row[c] = in[source[c]], or the value. */
+DCNN_INLINE void
+copy_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
+    void *spare)
+{
+  const float *in = dcnn_map_pixel (&job->in, DCNN_PIXEL_Y (p),
+      DCNN_PIXEL_X (p));
+  (void) spare;
+  if (l->n_runs == 1 && l->runs[0].from != UINT32_MAX) {
+    in += l->runs[0].from;
+    DCNN_LOCAL_COPY (row, in, l->channels);
+    return;
+  }
+  if (l->gather) {
+    for (uint32_t c = 0; c < l->channels; c++)
+      row[c] = l->source[c] == UINT32_MAX ? l->value : in[l->source[c]];
+    return;
+  }
+  for (uint32_t i = 0; i < l->n_runs; i++) {
+    const DcnnRun *run = &l->runs[i];
+    if (run->from != UINT32_MAX)
+      copy_exact (row + run->to, in + run->from, run->n);
+    else
+      for (uint32_t c = 0; c < run->n; c++)
+        row[run->to + c] = l->value;
+  }
+}
+
+/* Resample: the source pixel, or the value in every channel. */
+DCNN_INLINE void
+resample_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
+    void *spare)
+{
+  uint32_t y = l->index_y[DCNN_PIXEL_Y (p)], x = l->index_x[DCNN_PIXEL_X (p)];
+  (void) spare;
+  if (y >= job->in.height || x >= job->in.width) {
+    for (uint32_t c = 0; c < l->channels; c += V_LANES)
+      v_store (row + c, v_set (l->value));
+    return;
+  }
+  const float *in = dcnn_map_pixel (&job->in, y, x);
+  DCNN_LOCAL_COPY (row, in, l->channels);
+}
+
+/* Space to depth: block * block input pixels one after the other. */
+DCNN_INLINE void
+space_to_depth_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
+    float *row, void *spare)
+{
+  uint32_t y = DCNN_PIXEL_Y (p) * l->block, x = DCNN_PIXEL_X (p) * l->block;
+  (void) spare;
+  for (uint32_t by = 0; by < l->block; by++)
+    for (uint32_t bx = 0; bx < l->block; bx++) {
+      copy_exact (row, dcnn_map_pixel (&job->in, y + by, x + bx), l->channels);
+      row += l->channels;
+    }
+}
+
+/* Depth to space: one block's share of the input pixel's channels. */
+DCNN_INLINE void
+depth_to_space_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
+    float *row, void *spare)
+{
+  uint32_t y = DCNN_PIXEL_Y (p), x = DCNN_PIXEL_X (p), b = l->block;
+  const float *in = dcnn_map_pixel (&job->in, y / b, x / b);
+  uint32_t part = y % b * b + x % b;
+  (void) spare;
+  if (!l->crd) {
+    in += (size_t) part * l->channels;
+    DCNN_LOCAL_COPY (row, in, l->channels);
+    return;
+  }
+  for (uint32_t c = 0; c < l->channels; c++)
+    row[c] = in[c * b * b + part];
+}
+
+DCNN_LOCAL_KERNEL (copy, copy_row, 0)
+DCNN_LOCAL_KERNEL (resample, resample_row, 0)
+DCNN_LOCAL_KERNEL (space_to_depth, space_to_depth_row, 0)
+DCNN_LOCAL_KERNEL (depth_to_space, depth_to_space_row, 0)
