@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# demo.sh - finds people in a clip, recomputing only what changed, and shows
+# what that saved. On a fresh machine it also installs and builds everything.
+#
+#   pipelines/demo.sh [--input FILE|DEVICE|rtsp://...] [--model FILE|NAME]
+#                     [--frames N] [--device D] [--out DIR] [--no-install]
+#
+#   --input   a video file, a folder of numbered .jpg, a camera (/dev/video0)
+#             or an address. Default: a surveillance clip from Debian's
+#             package opencv-doc (a 96 MB download, once; 8 MB are kept)
+#   --model   an ONNX file or the name of a model. Default: people-seg
+#   --frames  stop after N frames. Default: the whole clip; of cameras, 300
+#   --device  auto (default) or cpu
+#   --out     where to write annotated.mp4, contact-sheet.png and report.json.
+#             Default: out/
+#   --no-install  never call apt-get
+#
+# A second run builds and downloads nothing.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+called_from=$PWD
+export DEBIAN_FRONTEND=noninteractive
+
+input='' model='' frames='' device=auto out=$here/out install=1
+bad() { echo "demo.sh: $*" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '4,24s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --no-install) install=0; shift; continue ;;
+    --input | --model | --frames | --device | --out)
+      [ $# -ge 2 ] || bad "$1 needs a value; see --help"
+      declare "${1#--}=$2"; shift 2 ;;
+    *) bad "no option '$1'; see --help" ;;
+  esac
+done
+[[ $frames =~ ^[0-9]*$ ]] || bad "--frames $frames: a number is needed"
+# Paths count from where the user is, not from the repository.
+from_caller() {
+  case $1 in
+    /* | *://* | test:*) echo "$1" ;;
+    *) if [ -e "$called_from/$1" ]; then echo "$called_from/$1"; else echo "$1"; fi ;;
+  esac
+}
+[ -z "$input" ] || input=$(from_caller "$input")
+[ -z "$model" ] || model=$(from_caller "$model")
+case $out in /*) ;; *) out=$called_from/$out ;; esac
+cd "$here"
+mkdir -p cache "$out"
+
+bold='' plain=''
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+step() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
+
+# ---- build ----------------------------------------------------------------
+
+build() {
+  if [ ! -e build/build.ninja ]; then
+    mkdir -p cache
+    meson setup build >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+  fi
+  local log=cache/build.log
+  if ninja -C build -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  step "Building into build/ (some minutes on the first run)"
+  if [ -t 1 ]; then
+    NINJA_STATUS='  [%f of %t] ' ninja -C build || return 1
+  else
+    ninja -C build >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
+  fi
+}
+
+# ---- clip -----------------------------------------------------------------
+
+clip_sum=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
+
+good_clip() { [ -e "$1" ] && sha256sum "$1" | grep -q "^$clip_sum"; }
+
+# Debian's package of OpenCV's documentation, of which one file is kept.
+fetch_clip() (
+  work=$(mktemp -d cache/fetch.XXXXXX)
+  trap 'rm -rf "$here/$work"' EXIT
+  cd "$work" || exit 1
+  step "Fetching the clip: vtest.avi out of Debian's package opencv-doc (96 MB, once)"
+  if [ "$(id -u)" -eq 0 ]; then chown _apt . 2>/dev/null || true; fi
+  apt-get download -q opencv-doc -o Acquire::Retries=3 >apt.log 2>&1 &
+  local_pid=$!
+  while kill -0 $local_pid 2>/dev/null; do
+    if [ -t 1 ]; then
+      printf '\r  %s MB of 96 ' "$(du -sm . | cut -f1)"
+    fi
+    sleep 0.5
+  done
+  [ ! -t 1 ] || printf '\r\033[K'
+  wait $local_pid || { sed 's/^/  /' apt.log >&2; exit 1; }
+  path=$(dpkg-deb --fsys-tarfile ./*.deb | tar -t 2>/dev/null |
+    grep -m1 'vtest\.avi\(\.gz\)\?$') || exit 1
+  dpkg-deb --fsys-tarfile ./*.deb | tar -xO "$path" >vtest.part
+  case $path in *.gz) gzip -dc <vtest.part >vtest.avi ;; *) mv vtest.part vtest.avi ;; esac
+  mv vtest.avi "$here/cache/vtest.avi"
+)
+
+default_clip() {
+  local beside="${DELTACNN_TEST_DATA:-}/videos/static_pets09_s2l1_vtest.avi"
+  if good_clip cache/vtest.avi; then input=cache/vtest.avi; return; fi
+  if good_clip "$beside"; then input=$beside; return; fi
+  if ((install)) && command -v apt-get >/dev/null && fetch_clip; then
+    input=cache/vtest.avi
+    good_clip $input || echo "  (another edition of the clip than the one this demo was made with)"
+    return
+  fi
+  step "No clip could be fetched: rendering a street scene instead."
+  echo "  It is drawn, so what is found in it says little; give a clip with --input."
+  [ -e cache/scene.avi ] || build/tools/deltacnn-scene --frames 300 cache/scene.avi
+  input=cache/scene.avi
+}
+
+# ---- model ----------------------------------------------------------------
+
+default_model() {
+  local candidate
+  for candidate in models/zoo/people-seg.onnx "${DELTACNN_TEST_DATA:-}/models/people-seg.onnx"; do
+    if [ -e "$candidate" ]; then model=$candidate; return; fi
+  done
+  echo "demo.sh: the model people-seg is not in models/zoo. Give one: --model FILE.onnx" >&2
+  exit 1
+}
+
+# ---- results --------------------------------------------------------------
+
+show_report() {
+  python3 - "$1" <<'PYTHON'
+import json, sys
+r = json.load(open(sys.argv[1], encoding="utf-8"))
+def row(name, text):
+    print(f"  {name:<22} {text}")
+a = r["agreement"]
+words = {"iou": ("mask IoU {:.4f}", 1), "f1": ("boxes F1 {:.3f}", 1),
+         "keypoint_px": ("key points within {:.2f} px", 1),
+         "pose_f1": ("poses F1 {:.3f}", 1)}
+agreement = [t.format(a[k] * s) for k, (t, s) in words.items() if k in a]
+agreement = agreement or [f"outputs differ by {100 * a.get('relative_rms', 0):.2g} % rms"]
+row("frames", f"{r['frames'] + 1}")
+row("pixels changed", f"{100 * r['changed_share']:.1f} %")
+row("work done", f"{100 * r['mac_share']:.1f} % of dense ({r['macs'] / 1e9:.2f} GMAC a frame)")
+row("time a frame, sparse", f"{r['sparse_ms']:.1f} ms")
+row("time a frame, dense", f"{r['dense_ms']:.1f} ms")
+row("speed-up", f"{r['dense_ms'] / max(r['sparse_ms'], 1e-6):.1f} x")
+row("agreement with dense", ", ".join(agreement))
+PYTHON
+}
+
+# ---- all ------------------------------------------------------------------
+
+if ((install)); then tools/install-deps.sh build run; fi
+build
+export GST_PLUGIN_PATH=$here/build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+export GST_REGISTRY=$here/build/gst-registry.bin
+export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+[ -n "$input" ] || default_clip
+[ -n "$model" ] || default_model
+
+limit=()
+[ -z "$frames" ] || limit=(--frames "$frames")
+step "Measuring $(basename "$model") on $(basename "$input"): sparse and dense, frame by frame"
+build/tools/deltacnn-bench --model "$model" --clip "$input" --device "$device" \
+  "${limit[@]}" --json "$out/report.json" >"$out/report.txt" </dev/null
+step "Drawing the results"
+build/tools/deltacnn-annotate --input "$input" --model "$model" --device "$device" \
+  "${limit[@]}" --video "$out/annotated.mp4" --sheet "$out/contact-sheet.png" \
+  --report "$out/report.json" --title "$(basename "$model" .onnx) on $(basename "$input")" </dev/null
+
+echo
+show_report "$out/report.json"
+echo
+step "Look at:"
+for file in contact-sheet.png annotated.mp4 report.json; do echo "  $out/$file"; done

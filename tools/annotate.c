@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * deltacnn-annotate: a clip in, a clip with the results drawn and a contact
+ * sheet out. It runs the elements that an application would:
+ *   source ! deltacnn ! deltaoverlay ! encoder
+ * and takes the sheet's pictures from both sides of the overlay. */
+#include "common.h"
+#include "sheet.h"
+#include "source.h"
+
+#include <gst/app/gstappsink.h>
+#include <gst/video/video.h>
+#include <locale.h>
+#include <string.h>
+
+#include "gstdeltacnnstatsmeta.h"
+#include "gstdeltacnnupdatemeta.h"
+
+static char *input, *model, *video, *sheet, *title, *report, *device;
+static char **net_properties, **overlay_properties;
+static gint frames, moments_wanted = 4, skip;
+static gboolean quiet;
+
+static const GOptionEntry entries[] = {
+  { "input", 'i', 0, G_OPTION_ARG_FILENAME, &input,
+      "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...", "C" },
+  { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+      "ONNX file, or name of an installed model", "M" },
+  { "video", 'o', 0, G_OPTION_ARG_FILENAME, &video,
+      "Write the annotated clip", "FILE.mp4" },
+  { "sheet", 's', 0, G_OPTION_ARG_FILENAME, &sheet,
+      "Write a contact sheet: frame, result, what was recomputed", "FILE.png" },
+  { "moments", 0, 0, G_OPTION_ARG_INT, &moments_wanted,
+      "Rows of the sheet (default 4)", "N" },
+  { "frames", 'n', 0, G_OPTION_ARG_INT, &frames,
+      "Stop after N frames (default: all; cameras 300)", "N" },
+  { "skip", 0, 0, G_OPTION_ARG_INT, &skip,
+      "Take no picture for the sheet from the first N frames", "N" },
+  { "title", 0, 0, G_OPTION_ARG_STRING, &title, "Title of the sheet", "TEXT" },
+  { "report", 'r', 0, G_OPTION_ARG_FILENAME, &report,
+      "Put figures from this file of deltacnn-bench --json on the sheet",
+      "FILE" },
+  { "device", 'd', 0, G_OPTION_ARG_STRING, &device,
+      "Property device of deltacnn (auto, cpu ...)", "D" },
+  { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &net_properties,
+      "Set a property of deltacnn; may be repeated", "KEY=VALUE" },
+  { "set-overlay", 0, 0, G_OPTION_ARG_STRING_ARRAY, &overlay_properties,
+      "Set a property of deltaoverlay; may be repeated", "KEY=VALUE" },
+  { "quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet,
+      "No progress on standard error", NULL },
+  { NULL }
+};
+
+typedef struct Annotate {
+  GstElement *pipeline;
+  GstAppSink *plain, *drawn;
+  SheetMoment *moments;      /* [n_moments]: the best of each stretch */
+  guint n_moments;
+  guint64 total, count;
+} Annotate;
+
+/* ---- pipeline ---------------------------------------------------------- */
+
+static gboolean
+have (const char *factory)
+{
+  g_autoptr (GstElementFactory) found = gst_element_factory_find (factory);
+  return found != NULL;
+}
+
+/* The first encoder that is installed; all are in Debian's main archive. */
+static char *
+encoder (const char *path, GError **error)
+{
+  static const char *const chains[][2] = {
+    { "x264enc", "x264enc speed-preset=veryfast pass=qual quantizer=23 ! "
+        "video/x-h264,profile=high ! h264parse" },
+    { "openh264enc", "openh264enc bitrate=3000000 ! h264parse" },
+    { "avenc_mpeg4", "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse" },
+  };
+  if (!have ("mp4mux")) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+        "no mp4mux element: install gstreamer1.0-plugins-good");
+    return NULL;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (chains); i++)
+    if (have (chains[i][0]))
+      return g_strdup_printf ("videoconvert ! video/x-raw,format=I420 ! %s ! "
+          "mp4mux ! filesink location=\"%s\"", chains[i][1], path);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+      "no video encoder (x264enc, openh264enc, avenc_mpeg4): install "
+      "gstreamer1.0-plugins-ugly or gstreamer1.0-libav");
+  return NULL;
+}
+
+static gboolean
+set_properties (GstElement *element, char **assignments, GError **error)
+{
+  for (guint i = 0; assignments && assignments[i]; i++) {
+    g_auto (GStrv) parts = g_strsplit (assignments[i], "=", 2);
+    if (!parts[0] || !parts[1] || !g_object_class_find_property (
+            G_OBJECT_GET_CLASS (element), parts[0])) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "\"%s\" is no KEY=VALUE with a property of %s; see gst-inspect-1.0",
+          assignments[i], GST_OBJECT_NAME (element));
+      return FALSE;
+    }
+    gst_util_set_object_arg (G_OBJECT (element), parts[0], parts[1]);
+  }
+  return TRUE;
+}
+
+static char *
+description (gboolean *live, GError **error)
+{
+  g_autofree char *front = tool_source_describe (input, live, error);
+  if (!front)
+    return NULL;
+  g_autofree char *back = NULL;
+  if (video) {
+    g_autofree char *chain = encoder (video, error);
+    if (!chain)
+      return NULL;
+    back = g_strdup_printf ("v. ! queue ! %s", chain);
+  }
+  return g_strdup_printf ("%s ! videoconvert ! video/x-raw,format=BGRx ! "
+      "queue %s ! deltacnn name=net ! tee name=t "
+      "t. ! queue ! appsink name=plain sync=false max-buffers=4 "
+      "t. ! queue ! deltaoverlay name=overlay ! tee name=v "
+      "v. ! queue ! appsink name=drawn sync=false max-buffers=4 %s", front,
+      *live ? "leaky=downstream max-size-buffers=4" : "", back ? back : "");
+}
+
+static gboolean
+build (Annotate *it, GError **error)
+{
+  gboolean live;
+  g_autofree char *text = description (&live, error);
+  if (!text)
+    return FALSE;
+  it->pipeline = gst_parse_launch (text, error);
+  if (!it->pipeline)
+    return FALSE;
+  GstBin *bin = GST_BIN (it->pipeline);
+  it->plain = GST_APP_SINK (gst_bin_get_by_name (bin, "plain"));
+  it->drawn = GST_APP_SINK (gst_bin_get_by_name (bin, "drawn"));
+  g_autoptr (GstElement) net = gst_bin_get_by_name (bin, "net");
+  g_autoptr (GstElement) overlay = gst_bin_get_by_name (bin, "overlay");
+  g_object_set (net, "model", model, NULL);
+  if (device)
+    gst_util_set_object_arg (G_OBJECT (net), "device", device);
+  if (g_object_class_find_property (G_OBJECT_GET_CLASS (net), "qos"))
+    g_object_set (net, "qos", FALSE, NULL);
+  if (live && !frames)
+    frames = 300;
+  return set_properties (net, net_properties, error)
+      && set_properties (overlay, overlay_properties, error);
+}
+
+/* ---- pictures ---------------------------------------------------------- */
+
+static cairo_surface_t *
+surface_of (GstSample *sample)
+{
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  if (!gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
+      || !gst_video_frame_map (&frame, &info, gst_sample_get_buffer (sample),
+          GST_MAP_READ))
+    return NULL;
+  int width = GST_VIDEO_INFO_WIDTH (&info);
+  int height = GST_VIDEO_INFO_HEIGHT (&info);
+  cairo_surface_t *surface =
+      cairo_image_surface_create (CAIRO_FORMAT_RGB24, width, height);
+  guint8 *to = cairo_image_surface_get_data (surface);
+  int stride = cairo_image_surface_get_stride (surface);
+  for (int y = 0; to && y < height; y++)
+    memcpy (to + (gsize) y * stride,
+        (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&frame, 0)
+        + (gssize) y * GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0),
+        (gsize) width * 4);
+  cairo_surface_mark_dirty (surface);
+  gst_video_frame_unmap (&frame);
+  return surface;
+}
+
+/* How much the overlay drew: the share of pixels (one in 16) that differ. */
+static double
+drawn_share (GstSample *plain, GstSample *drawn)
+{
+  GstMapInfo a, b;
+  guint64 different = 0, looked = 0;
+  if (!gst_buffer_map (gst_sample_get_buffer (plain), &a, GST_MAP_READ))
+    return 0;
+  if (gst_buffer_map (gst_sample_get_buffer (drawn), &b, GST_MAP_READ)) {
+    gsize n = MIN (a.size, b.size);
+    for (gsize i = 0; i + 4 <= n; i += 16 * 4 + 4, looked++)
+      different += memcmp (a.data + i, b.data + i, 3) != 0;
+    gst_buffer_unmap (gst_sample_get_buffer (drawn), &b);
+  }
+  gst_buffer_unmap (gst_sample_get_buffer (plain), &a);
+  return looked ? (double) different / (double) looked : 0;
+}
+
+static void
+take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
+    double score)
+{
+  GstBuffer *buffer = gst_sample_get_buffer (plain);
+  cairo_surface_t *frame = surface_of (plain);
+  if (!frame)
+    return;
+  sheet_moment_clear (moment);
+  GstDeltaCnnStatsMeta *stats = gst_buffer_get_delta_cnn_stats_meta (buffer);
+  GstDeltaCnnUpdateMeta *update =
+      gst_buffer_get_delta_cnn_update_meta (buffer);
+  moment->frame = frame;
+  moment->result = surface_of (drawn);
+  moment->map = update
+      ? sheet_draw_map (frame, g_bytes_get_data (update->words, NULL),
+          update->width, update->height, update->x, update->y, update->w,
+          update->h)
+      : sheet_draw_map (frame, NULL, 0, 0, 0, 0, 0, 0);
+  moment->index = it->count;
+  moment->changed = stats ? stats->changed_share : -1;
+  moment->work = stats ? stats->mac_share : -1;
+  moment->score = score;
+}
+
+static void
+consider (Annotate *it, GstSample *plain, GstSample *drawn)
+{
+  guint64 first = (guint64) MAX (skip, 2);
+  if (!it->n_moments || it->count < first)
+    return;
+  guint64 length = MAX (it->total > first ? it->total - first : 1, 1);
+  guint64 which = (it->count - first) * it->n_moments / length;
+  if (which >= it->n_moments)
+    return;
+  SheetMoment *moment = &it->moments[which];
+  double score = drawn_share (plain, drawn);
+  if (!moment->frame || score > moment->score)
+    take (it, moment, plain, drawn, score);
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+static gboolean
+bus_error (Annotate *it, GstClockTime wait, GError **error)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (it->pipeline);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, wait, GST_MESSAGE_ERROR);
+  if (!message)
+    return FALSE;
+  g_autoptr (GError) cause = NULL;
+  g_autofree char *debug = NULL;
+  gst_message_parse_error (message, &cause, &debug);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "%s", cause->message);
+  return TRUE;
+}
+
+/* Frames of the clip by its duration; a camera gives what was asked for. */
+static void
+guess_total (Annotate *it, GstSample *sample)
+{
+  gint64 duration = 0;
+  GstVideoInfo info;
+  it->total = frames > 0 ? (guint64) frames : 0;
+  if (gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
+      && info.fps_n && gst_element_query_duration (it->pipeline,
+          GST_FORMAT_TIME, &duration) && duration > 0) {
+    guint64 n = gst_util_uint64_scale_round ((guint64) duration,
+        (guint64) info.fps_n, (guint64) info.fps_d * GST_SECOND);
+    if (n && (!it->total || n < it->total))
+      it->total = n;
+  }
+  if (!it->total)
+    it->total = 300;
+}
+
+static gboolean
+pull_all (Annotate *it, GError **error)
+{
+  ToolProgress progress;
+  tool_progress_init (&progress, "drawing", 0, quiet);
+  while (!frames || it->count < (guint64) frames) {
+    g_autoptr (GstSample) plain = NULL;
+    while (!(plain = gst_app_sink_try_pull_sample (it->plain, GST_SECOND))
+        && !gst_app_sink_is_eos (it->plain))
+      if (bus_error (it, 0, error))
+        return FALSE;
+    g_autoptr (GstSample) drawn =
+        plain ? gst_app_sink_pull_sample (it->drawn) : NULL;
+    if (!plain || !drawn)
+      break;
+    if (!it->total) {
+      guess_total (it, plain);
+      progress.total = it->total;
+    }
+    consider (it, plain, drawn);
+    it->count++;
+    tool_progress_update (&progress, it->count, NULL);
+  }
+  tool_progress_end (&progress);
+  return !bus_error (it, 0, error);
+}
+
+/* The file is whole only when its end went through the muxer. */
+static void
+finish_video (Annotate *it)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (it->pipeline);
+  GstElement *net = gst_bin_get_by_name (GST_BIN (it->pipeline), "net");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (net, "sink");
+  /* Frames still on their way have nobody to pull them. */
+  g_object_set (it->plain, "max-buffers", 1, "drop", TRUE, NULL);
+  g_object_set (it->drawn, "max-buffers", 1, "drop", TRUE, NULL);
+  gst_pad_send_event (pad, gst_event_new_eos ());
+  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
+      20 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  (void) message;
+  gst_object_unref (net);
+}
+
+/* ---- the sheet's words ------------------------------------------------- */
+
+static double
+member (JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member (object, name);
+  return node && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node)
+      : -1;
+}
+
+/* One line of figures from a report of deltacnn-bench. */
+static char *
+figures (void)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  if (!report || !json_parser_load_from_file (parser, report, NULL))
+    return NULL;
+  JsonNode *root = json_parser_get_root (parser);
+  if (!root || !JSON_NODE_HOLDS_OBJECT (root))
+    return NULL;
+  JsonObject *object = json_node_get_object (root);
+  double sparse = member (object, "sparse_ms");
+  double dense = member (object, "dense_ms");
+  GString *text = g_string_new (NULL);
+  g_string_append_printf (text, "%.0f frames: %.1f %% of the pixels changed, "
+      "%.0f %% of the network's work was done", member (object, "frames"),
+      100 * member (object, "changed_share"),
+      100 * member (object, "mac_share"));
+  if (sparse > 0 && dense > 0)
+    g_string_append_printf (text, ", %.1f ms a frame instead of %.1f",
+        sparse, dense);
+  JsonObject *agreement = json_object_get_object_member (object, "agreement");
+  double iou = agreement ? member (agreement, "iou") : -1;
+  if (iou >= 0)
+    g_string_append_printf (text, ", masks agree to IoU %.3f", iou);
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+write_sheet (Annotate *it, GError **error)
+{
+  guint n = 0;
+  for (guint i = 0; i < it->n_moments; i++)
+    if (it->moments[i].frame)
+      it->moments[n++] = it->moments[i];
+  it->n_moments = n;
+  if (!n) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+        "the clip is too short for a contact sheet");
+    return FALSE;
+  }
+  g_autofree char *line = figures ();
+  return sheet_write (it->moments, n, title, line, sheet, error);
+}
+
+static gboolean
+run (GError **error)
+{
+  Annotate it = { .n_moments = sheet ? (guint) moments_wanted : 0 };
+  it.moments = g_new0 (SheetMoment, it.n_moments + 1);
+  gboolean good = build (&it, error);
+  if (good) {
+    gst_element_set_state (it.pipeline, GST_STATE_PLAYING);
+    good = pull_all (&it, error);
+    if (good && video)
+      finish_video (&it);
+  }
+  if (it.pipeline) {
+    gst_element_set_state (it.pipeline, GST_STATE_NULL);
+    gst_clear_object (&it.plain);
+    gst_clear_object (&it.drawn);
+    gst_object_unref (it.pipeline);
+  }
+  if (good && sheet)
+    good = write_sheet (&it, error);
+  for (guint i = 0; i < it.n_moments; i++)
+    sheet_moment_clear (&it.moments[i]);
+  g_free (it.moments);
+  return good;
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  setlocale (LC_NUMERIC, "C");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_option_context_set_summary (context,
+      "Runs a model on a clip, camera or address with the deltacnn and\n"
+      "deltaoverlay elements, and writes the clip with the results drawn and a\n"
+      "contact sheet of a few moments.");
+  g_option_context_set_description (context, "Example:\n"
+      "  deltacnn-annotate --input street.mp4 --model people-seg \\\n"
+      "      --video out.mp4 --sheet out.png");
+  g_option_context_add_main_entries (context, entries, NULL);
+  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
+  if (good && (!input || !model || (!video && !sheet) || argc > 1
+          || moments_wanted < 1 || moments_wanted > 32 || frames < 0)) {
+    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "--input, --model and one of --video and --sheet are needed; see "
+        "--help");
+    good = FALSE;
+  }
+  if (!good) {
+    tool_fail ("deltacnn-annotate", &error);
+    return 2;
+  }
+  gst_init (NULL, NULL);
+  return run (&error) ? 0 : tool_fail ("deltacnn-annotate", &error);
+}

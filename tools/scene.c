@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * deltacnn-scene: renders a street with a few people who walk, as a clip for
+ * machines on which no real one can be had. Fixed camera, the same on every
+ * run, with a camera's noise. */
+#include <cairo.h>
+#include <glib.h>
+#include <gst/app/gstappsrc.h>
+#include <gst/gst.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WIDTH 640
+#define HEIGHT 480
+#define RATE 15
+#define HORIZON 190.0
+
+typedef struct Walker {
+  double depth;   /* 1: nearest; feet stand lower and figures are larger */
+  double start, speed; /* px at depth 1, and px a frame */
+  double phase;
+  double coat[3], legs[3], skin[3];
+} Walker;
+
+static const Walker walkers[] = {
+  { 1.00, -60, 2.6, 0.0, { 0.55, 0.12, 0.12 }, { 0.15, 0.16, 0.25 },
+      { 0.82, 0.62, 0.50 } },
+  { 0.80, 700, -2.1, 1.1, { 0.16, 0.28, 0.46 }, { 0.10, 0.10, 0.11 },
+      { 0.70, 0.50, 0.38 } },
+  { 0.62, 180, 1.3, 2.3, { 0.75, 0.70, 0.60 }, { 0.30, 0.26, 0.22 },
+      { 0.86, 0.68, 0.57 } },
+  { 0.88, 420, 0.0, 0.4, { 0.20, 0.36, 0.24 }, { 0.22, 0.22, 0.30 },
+      { 0.55, 0.38, 0.28 } },
+};
+
+static void
+fill (cairo_t *cr, double r, double g, double b)
+{
+  cairo_set_source_rgb (cr, r, g, b);
+  cairo_fill (cr);
+}
+
+static void
+house (cairo_t *cr, double x, double width, double top, double shade)
+{
+  cairo_rectangle (cr, x, top, width, HORIZON + 14 - top);
+  fill (cr, 0.62 * shade, 0.55 * shade, 0.48 * shade);
+  for (double wy = top + 16; wy < HORIZON - 34; wy += 40)
+    for (double wx = x + 12; wx + 20 < x + width; wx += 34) {
+      cairo_rectangle (cr, wx, wy, 18, 26);
+      fill (cr, 0.22, 0.27, 0.33);
+      cairo_rectangle (cr, wx, wy, 18, 5);
+      fill (cr, 0.45, 0.52, 0.58);
+    }
+}
+
+static void
+street (cairo_t *cr)
+{
+  cairo_pattern_t *sky = cairo_pattern_create_linear (0, 0, 0, HORIZON);
+  cairo_pattern_add_color_stop_rgb (sky, 0, 0.62, 0.72, 0.84);
+  cairo_pattern_add_color_stop_rgb (sky, 1, 0.86, 0.89, 0.91);
+  cairo_set_source (cr, sky);
+  cairo_paint (cr);
+  cairo_pattern_destroy (sky);
+  house (cr, 0, 150, 40, 1.0);
+  house (cr, 150, 190, 70, 0.88);
+  house (cr, 340, 130, 25, 1.06);
+  house (cr, 470, 170, 85, 0.94);
+  cairo_rectangle (cr, 0, HORIZON + 14, WIDTH, 40);
+  fill (cr, 0.60, 0.60, 0.58);
+  cairo_pattern_t *ground =
+      cairo_pattern_create_linear (0, HORIZON + 54, 0, HEIGHT);
+  cairo_pattern_add_color_stop_rgb (ground, 0, 0.46, 0.46, 0.47);
+  cairo_pattern_add_color_stop_rgb (ground, 1, 0.34, 0.34, 0.35);
+  cairo_set_source (cr, ground);
+  cairo_rectangle (cr, 0, HORIZON + 54, WIDTH, HEIGHT);
+  cairo_fill (cr);
+  cairo_pattern_destroy (ground);
+  for (int i = 0; i < 6; i++) {
+    cairo_rectangle (cr, 20 + i * 112, HORIZON + 96, 60, 5);
+    fill (cr, 0.80, 0.80, 0.76);
+  }
+}
+
+static void
+limb (cairo_t *cr, double x0, double y0, double angle0, double length0,
+    double angle1, double length1, double width, const double *colour)
+{
+  double kx = x0 + sin (angle0) * length0, ky = y0 + cos (angle0) * length0;
+  cairo_set_source_rgb (cr, colour[0], colour[1], colour[2]);
+  cairo_set_line_width (cr, width);
+  cairo_set_line_cap (cr, CAIRO_LINE_CAP_ROUND);
+  cairo_set_line_join (cr, CAIRO_LINE_JOIN_ROUND);
+  cairo_move_to (cr, x0, y0);
+  cairo_line_to (cr, kx, ky);
+  cairo_line_to (cr, kx + sin (angle1) * length1, ky + cos (angle1) * length1);
+  cairo_stroke (cr);
+}
+
+/* A figure 150 px high at depth 1, feet at (0, 0). */
+static void
+figure (cairo_t *cr, const Walker *w, double step)
+{
+  double swing = w->speed != 0 ? sin (step) : 0.08 * sin (step * 0.3);
+  double side = w->speed < 0 ? -1 : 1;
+  double dark[3];
+  for (int i = 0; i < 3; i++)
+    dark[i] = w->coat[i] * 0.72;
+  cairo_save (cr);
+  cairo_scale (cr, side, 1);
+  cairo_save (cr);
+  cairo_scale (cr, 1, 0.18);
+  cairo_arc (cr, 4, 0, 34, 0, 2 * G_PI);
+  cairo_restore (cr);
+  cairo_set_source_rgba (cr, 0.1, 0.1, 0.12, 0.35);
+  cairo_fill (cr);
+  limb (cr, 0, -112, -0.7 * swing, 26, 0.25 - 0.6 * swing, 24, 9, dark);
+  limb (cr, 0, -74, 0.5 * swing, 36, 0.5 * swing - 0.35 * fabs (swing), 36,
+      13, w->legs);
+  limb (cr, 0, -74, -0.5 * swing, 36, -0.5 * swing - 0.2 * fabs (swing), 36,
+      13, w->legs);
+  limb (cr, 0, -112, 0, 20, 0, 18, 27, w->coat);
+  limb (cr, 0, -112, 0.7 * swing, 26, 0.25 + 0.6 * swing, 24, 9, w->coat);
+  cairo_rectangle (cr, -4, -130, 8, 10);
+  fill (cr, w->skin[0] * 0.9, w->skin[1] * 0.9, w->skin[2] * 0.9);
+  cairo_save (cr);
+  cairo_translate (cr, 1, -138);
+  cairo_scale (cr, 9, 12);
+  cairo_arc (cr, 0, 0, 1, 0, 2 * G_PI);
+  cairo_restore (cr);
+  fill (cr, w->skin[0], w->skin[1], w->skin[2]);
+  cairo_arc (cr, 0, -142, 9, G_PI * 0.95, G_PI * 1.95);
+  fill (cr, 0.16, 0.12, 0.09);
+  cairo_restore (cr);
+}
+
+static void
+people (cairo_t *cr, guint frame)
+{
+  static const guint8 far_to_near[] = { 2, 1, 3, 0 };
+  for (guint i = 0; i < G_N_ELEMENTS (far_to_near); i++) {
+    const Walker *w = &walkers[far_to_near[i]];
+    double x = w->start + w->speed * frame;
+    double span = WIDTH + 160;
+    x = fmod (fmod (x + 80, span) + span, span) - 80;
+    cairo_save (cr);
+    cairo_translate (cr, x, HORIZON + 70 + 190 * (w->depth - 0.45));
+    cairo_scale (cr, w->depth * 1.25, w->depth * 1.25);
+    figure (cr, w, w->phase + frame * 0.42);
+    cairo_restore (cr);
+  }
+}
+
+/* What a sensor adds, small and new in every frame; texture stays. */
+static void
+add_noise (guint8 *pixels, gsize bytes, guint frame)
+{
+  guint32 fixed = 12345, moving = 777 + frame;
+  for (gsize i = 0; i < bytes; i += 4) {
+    fixed = fixed * 1664525u + 1013904223u;
+    moving = moving * 1664525u + 1013904223u;
+    int d = (int) (fixed >> 29) - 4 + (int) (moving >> 31);
+    for (gsize c = 0; c < 3; c++)
+      pixels[i + c] = (guint8) CLAMP (pixels[i + c] + d, 0, 255);
+  }
+}
+
+static GstBuffer *
+render (cairo_surface_t *surface, guint frame)
+{
+  cairo_t *cr = cairo_create (surface);
+  street (cr);
+  people (cr, frame);
+  cairo_destroy (cr);
+  cairo_surface_flush (surface);
+  gsize bytes = (gsize) WIDTH * HEIGHT * 4;
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, bytes, NULL);
+  gst_buffer_fill (buffer, 0, cairo_image_surface_get_data (surface), bytes);
+  GstMapInfo map;
+  if (gst_buffer_map (buffer, &map, GST_MAP_READWRITE)) {
+    add_noise (map.data, map.size, frame);
+    gst_buffer_unmap (buffer, &map);
+  }
+  GST_BUFFER_PTS (buffer) = gst_util_uint64_scale (frame, GST_SECOND, RATE);
+  GST_BUFFER_DURATION (buffer) = GST_SECOND / RATE;
+  return buffer;
+}
+
+static gboolean
+write_clip (const char *path, guint frames, GError **error)
+{
+  g_autofree char *text = g_strdup_printf ("appsrc name=in format=time "
+      "block=true caps=video/x-raw,format=BGRx,width=%d,height=%d,"
+      "framerate=%d/1 ! videoconvert ! video/x-raw,format=I420 ! jpegenc "
+      "quality=92 ! avimux ! filesink name=out", WIDTH, HEIGHT, RATE);
+  GstElement *pipeline = gst_parse_launch (text, error);
+  if (!pipeline)
+    return FALSE;
+  GstElement *in = gst_bin_get_by_name (GST_BIN (pipeline), "in");
+  GstElement *out = gst_bin_get_by_name (GST_BIN (pipeline), "out");
+  g_object_set (out, "location", path, NULL);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  cairo_surface_t *surface =
+      cairo_image_surface_create (CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
+  for (guint i = 0; i < frames; i++)
+    if (gst_app_src_push_buffer (GST_APP_SRC (in), render (surface, i))
+        != GST_FLOW_OK)
+      break;
+  gst_app_src_end_of_stream (GST_APP_SRC (in));
+  cairo_surface_destroy (surface);
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
+      60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+    gst_message_parse_error (message, error, NULL);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (in);
+  gst_object_unref (out);
+  gst_object_unref (pipeline);
+  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
+}
+
+int
+main (int argc, char **argv)
+{
+  gint frames = 300;
+  const GOptionEntry entries[] = {
+    { "frames", 'n', 0, G_OPTION_ARG_INT, &frames, "How many (default 300)",
+        "N" },
+    { NULL }
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GOptionContext) context = g_option_context_new ("FILE.avi");
+  g_option_context_set_summary (context,
+      "Renders a street scene with people who walk, as a motion JPEG clip.");
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2
+      || frames < 1) {
+    fprintf (stderr, "deltacnn-scene: %s\n",
+        error ? error->message : "one file name is needed; see --help");
+    return 2;
+  }
+  gst_init (NULL, NULL);
+  if (write_clip (argv[1], (guint) frames, &error))
+    return 0;
+  fprintf (stderr, "deltacnn-scene: %s\n",
+      error ? error->message : "the clip could not be written");
+  return 1;
+}

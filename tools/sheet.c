@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sheet.h"
+
+#include "dcnn_session.h"
+
+#define COLUMNS 3
+#define MARGIN 28.0
+#define GUTTER 12.0
+#define CELL_WIDTH 506.0
+#define CAPTION 30.0
+#define HEADING 26.0
+
+void
+sheet_moment_clear (SheetMoment *moment)
+{
+  g_clear_pointer (&moment->frame, cairo_surface_destroy);
+  g_clear_pointer (&moment->result, cairo_surface_destroy);
+  g_clear_pointer (&moment->map, cairo_surface_destroy);
+}
+
+/* ---- the map ----------------------------------------------------------- */
+
+static gboolean
+updated (const guint64 *words, guint width, guint height, double x, double y)
+{
+  if (x < 0 || y < 0 || x >= width || y >= height)
+    return FALSE;
+  guint px = (guint) x, py = (guint) y;
+  guint64 word = words[(gsize) (py / 8) * ((width + 7) / 8) + px / 8];
+  return (word >> (8 * (py & 7) + (px & 7))) & 1;
+}
+
+static guint32
+map_pixel (guint32 pixel, gboolean active)
+{
+  guint r = (pixel >> 16) & 255, g = (pixel >> 8) & 255, b = pixel & 255;
+  guint luma = (54 * r + 183 * g + 19 * b) >> 8;
+  if (!active) {
+    guint dim = 10 + luma * 30 / 100;
+    return (dim << 16) | (dim << 8) | (dim + 14);
+  }
+  /* Bright amber that keeps the picture's light and shade. */
+  r = MIN (255, 120 + luma * 9 / 10);
+  g = MIN (255, 62 + luma * 8 / 10);
+  b = 10 + luma * 3 / 10;
+  return (r << 16) | (g << 8) | b;
+}
+
+cairo_surface_t *
+sheet_draw_map (cairo_surface_t *frame, const guint64 *words, guint width,
+    guint height, double x, double y, double w, double h)
+{
+  int fw = cairo_image_surface_get_width (frame);
+  int fh = cairo_image_surface_get_height (frame);
+  cairo_surface_t *map =
+      cairo_image_surface_create (CAIRO_FORMAT_RGB24, fw, fh);
+  const guint8 *from = cairo_image_surface_get_data (frame);
+  guint8 *to = cairo_image_surface_get_data (map);
+  int stride = cairo_image_surface_get_stride (frame);
+  int to_stride = cairo_image_surface_get_stride (map);
+  double sx = w > 0 ? width / w : 0, sy = h > 0 ? height / h : 0;
+  cairo_surface_flush (map);
+  for (int py = 0; to && py < fh; py++) {
+    const guint32 *in = (const guint32 *) (from + (gsize) py * stride);
+    guint32 *out = (guint32 *) (to + (gsize) py * to_stride);
+    for (int px = 0; px < fw; px++)
+      out[px] = map_pixel (in[px], words
+          && updated (words, width, height, (px + 0.5 - x) * sx,
+              (py + 0.5 - y) * sy));
+  }
+  cairo_surface_mark_dirty (map);
+  return map;
+}
+
+/* ---- the sheet --------------------------------------------------------- */
+
+static void
+text (cairo_t *cr, double x, double y, double size, double grey,
+    gboolean bold, const char *what)
+{
+  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+      bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size (cr, size);
+  cairo_set_source_rgb (cr, grey, grey, grey * 1.03);
+  cairo_move_to (cr, x, y);
+  cairo_show_text (cr, what);
+}
+
+static void
+picture (cairo_t *cr, cairo_surface_t *surface, double x, double y, double w,
+    double h)
+{
+  if (!surface)
+    return;
+  cairo_save (cr);
+  cairo_rectangle (cr, x, y, w, h);
+  cairo_clip (cr);
+  cairo_translate (cr, x, y);
+  cairo_scale (cr, w / cairo_image_surface_get_width (surface),
+      h / cairo_image_surface_get_height (surface));
+  cairo_set_source_surface (cr, surface, 0, 0);
+  cairo_pattern_set_filter (cairo_get_source (cr), CAIRO_FILTER_GOOD);
+  cairo_paint (cr);
+  cairo_restore (cr);
+}
+
+static void
+row (cairo_t *cr, const SheetMoment *moment, double y, double height)
+{
+  cairo_surface_t *cells[COLUMNS] =
+      { moment->frame, moment->result, moment->map };
+  for (guint i = 0; i < COLUMNS; i++)
+    picture (cr, cells[i], MARGIN + i * (CELL_WIDTH + GUTTER), y, CELL_WIDTH,
+        height);
+  GString *caption = g_string_new (NULL);
+  g_string_append_printf (caption, "frame %" G_GUINT64_FORMAT, moment->index);
+  if (moment->changed >= 0)
+    g_string_append_printf (caption, "    %.1f %% of the pixels changed",
+        100 * moment->changed);
+  if (moment->work >= 0)
+    g_string_append_printf (caption, "    %.1f %% of the network's work done",
+        100 * moment->work);
+  text (cr, MARGIN, y + height + 20, 15, 0.30, FALSE, caption->str);
+  g_string_free (caption, TRUE);
+}
+
+static void
+draw (cairo_t *cr, const SheetMoment *moments, guint n, double height,
+    const char *title, const char *subtitle)
+{
+  static const char *const headings[COLUMNS] =
+      { "the frame", "what was found", "what was recomputed" };
+  double y = MARGIN;
+  cairo_set_source_rgb (cr, 0.985, 0.985, 0.98);
+  cairo_paint (cr);
+  if (title) {
+    text (cr, MARGIN, y + 22, 26, 0.10, TRUE, title);
+    y += 36;
+  }
+  if (subtitle) {
+    text (cr, MARGIN, y + 16, 16, 0.32, FALSE, subtitle);
+    y += 34;
+  }
+  for (guint i = 0; i < COLUMNS; i++)
+    text (cr, MARGIN + i * (CELL_WIDTH + GUTTER), y + 15, 15, 0.45, TRUE,
+        headings[i]);
+  y += HEADING;
+  for (guint i = 0; i < n; i++, y += height + CAPTION)
+    row (cr, &moments[i], y, height);
+}
+
+gboolean
+sheet_write (const SheetMoment *moments, guint n, const char *title,
+    const char *subtitle, const char *path, GError **error)
+{
+  double aspect = (double) cairo_image_surface_get_height (moments[0].frame)
+      / cairo_image_surface_get_width (moments[0].frame);
+  double height = CELL_WIDTH * aspect;
+  double total = 2 * MARGIN + (title ? 36 : 0) + (subtitle ? 34 : 0) + HEADING
+      + n * (height + CAPTION) - 10;
+  double width = 2 * MARGIN + COLUMNS * CELL_WIDTH + (COLUMNS - 1) * GUTTER;
+  cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_RGB24,
+      (int) width, (int) total);
+  cairo_t *cr = cairo_create (surface);
+  draw (cr, moments, n, height, title, subtitle);
+  cairo_status_t status = cairo_status (cr);
+  cairo_destroy (cr);
+  if (status == CAIRO_STATUS_SUCCESS)
+    status = cairo_surface_write_to_png (surface, path);
+  cairo_surface_destroy (surface);
+  if (status == CAIRO_STATUS_SUCCESS)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot write %s: %s",
+      path, cairo_status_to_string (status));
+  return FALSE;
+}
