@@ -25,7 +25,7 @@ find_geometry (DcnnPlan *plan, guint width, guint height, guint floats)
 static void
 assign_root (DcnnPlan *plan, PlanMap *map)
 {
-  PlanBuffer buffer = { map->width, map->height };
+  PlanBuffer buffer = { .width = map->width, .height = map->height };
 
   buffer.pixel_floats = map->graph_input >= 0 && map->span <= 4 ? 4 :
       (map->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;

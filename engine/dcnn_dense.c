@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_dense.c - nodes that are not kernels: global operators by exact block
+ * sums, outputs and tails as dense tensors, and the way back into a map.
+ */
+#include "dcnn_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+static guint
+padded (guint span)
+{
+  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+}
+
+/* Regular and settling changes of a map together, into session->candidates;
+ * NULL: none. */
+static const DcnnMask *
+all_changes (DcnnSession *session, DcnnStream *stream, gint map)
+{
+  const PlanMap *m = plan_map (session->plan, map);
+  const DcnnMask *mask = dcnn_stream_mask (session, stream->masks, map);
+  DcnnMask *both = &session->candidates;
+
+  dcnn_mask_init (both, m->width, m->height, both->words);
+  if (mask)
+    dcnn_mask_copy (both, mask);
+  if (!stream->settling)
+    return mask ? both : NULL;
+  {
+    const DcnnMask *exact = dcnn_stream_mask (session, stream->exact, map);
+    if (exact && mask)
+      dcnn_mask_or (both, exact);
+    else if (exact)
+      dcnn_mask_copy (both, exact);
+    return mask || exact ? both : NULL;
+  }
+}
+
+/* ---- global operators ------------------------------------------------------------ */
+
+/* The sum (maximum) over all blocks, in one fixed order: no drift. */
+static void
+total_of_blocks (const NodeState *state, gsize blocks, guint width,
+    gboolean maximum, guint channel, gdouble *total)
+{
+  *total = maximum ? -INFINITY : 0;
+  for (gsize i = 0; i < blocks; i++) {
+    float v = state->sums[i * width + channel];
+    *total = !maximum ? *total + v : v > *total || isnan (v) ? v : *total;
+  }
+}
+
+static gboolean
+store_global (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *in = plan_map (session->plan, node->in);
+  const DcnnMap *out = &stream->maps[node->out];
+  NodeState *state = &stream->nodes[n];
+  gsize blocks = dcnn_mask_words (in->width, in->height);
+  gdouble pixels = (gdouble) in->width * in->height, change = 0, size = 0;
+  float *row = session->scratch[0], *s = dcnn_map_pixel (out, 0, 0);
+  gfloat t = node->is_gate ? session->tuning.gate_threshold : 0;
+  gboolean differs = FALSE;
+
+  for (guint c = 0; c < in->span; c++) {
+    gdouble total;
+    total_of_blocks (state, blocks, padded (in->span), node->maximum, c,
+        &total);
+    row[c] = (float) (node->maximum ? total : total / pixels);
+    change += (row[c] - s[c]) * (row[c] - s[c]);
+    size += s[c] * s[c];
+    differs |= row[c] != s[c];
+  }
+  if (!stream->dense && !(stream->settling && differs) &&
+      !(t > 0 ? change > t * t * size : differs))
+    return FALSE;
+  memcpy (s, row, in->span * sizeof (float));
+  return TRUE;
+}
+
+void
+dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *in = plan_map (session->plan, node->in);
+  NodeState *state = &stream->nodes[n];
+  gint mask = plan_map (session->plan, node->out)->mask;
+  StreamMask *updated = &stream->masks[mask];
+  const DcnnMask *changed = all_changes (session, stream, node->in);
+  gsize count;
+
+  updated->any = FALSE;
+  stream->exact[mask].any = FALSE;
+  if (changed == NULL && state->sums_valid && !stream->settling)
+    return;
+  if (!state->sums_valid || changed == NULL) {
+    dcnn_mask_init (&session->candidates, in->width, in->height,
+        session->candidates.words);
+    dcnn_mask_fill (&session->candidates);
+  }
+  count = dcnn_mask_blocks_to_list (&session->candidates, session->list);
+  session->kernels->block_reduce (&stream->maps[node->in], node->maximum,
+      session->list, count, session->candidates.blocks_x, state->sums);
+  state->sums_valid = TRUE;
+  state->stats.candidates += (gdouble) count /
+      dcnn_mask_words (in->width, in->height);
+  if (!store_global (session, stream, n))
+    return;
+  dcnn_mask_fill (&updated->mask);
+  updated->any = TRUE;
+  state->stats.joined += 1;
+}
+
+/* ---- gather ------------------------------------------------------------------------ */
+
+static void
+scatter_pixel (const PlanMap *map, const PlanGatherSource *s,
+    const float *pixel, DcnnTensor *to, gint64 at)
+{
+  if (to->dtype == DCNN_DTYPE_F32) {
+    float *out = (float *) to->data + at;
+    if (map->position == NULL)
+      for (guint c = 0; c < map->channels; c++)
+        out[c * s->stride_c] = pixel[c];
+    else
+      for (guint c = 0; c < map->channels; c++)
+        out[c * s->stride_c] = pixel[map->position[c]];
+  } else if (to->dtype == DCNN_DTYPE_I64) {
+    gint64 *out = (gint64 *) to->data + at;
+    for (guint c = 0; c < map->channels; c++)
+      out[c * s->stride_c] = (gint64) pixel[plan_position (map, c)];
+  }
+}
+
+static void
+scatter_all (const DcnnMap *from, const PlanMap *map,
+    const PlanGatherSource *s, DcnnTensor *to)
+{
+  for (guint y = 0; y < map->height; y++)
+    for (guint x = 0; x < map->width; x++)
+      scatter_pixel (map, s, dcnn_map_pixel (from, y, x), to,
+          s->base + y * s->stride_y + x * s->stride_x);
+}
+
+static void
+scatter_mask (const DcnnMap *from, const PlanMap *map,
+    const PlanGatherSource *s, DcnnTensor *to, const DcnnMask *mask)
+{
+  for (guint by = 0; by < mask->blocks_y; by++)
+    for (guint bx = 0; bx < mask->blocks_x; bx++) {
+      guint64 word = mask->words[by * mask->blocks_x + bx];
+      for (; word; word &= word - 1) {
+        guint bit = (guint) __builtin_ctzll (word);
+        guint y = by * 8 + bit / 8, x = bx * 8 + bit % 8;
+        scatter_pixel (map, s, dcnn_map_pixel (from, y, x), to,
+            s->base + y * s->stride_y + x * s->stride_x);
+      }
+    }
+}
+
+void
+dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  gint index = session->plan->values[node->value].tensor;
+  gboolean changed = FALSE;
+
+  for (guint i = 0; i < node->sources->len; i++) {
+    const PlanGatherSource *s =
+        &g_array_index (node->sources, PlanGatherSource, i);
+    const PlanMap *map = plan_map (session->plan, s->map);
+    const DcnnMask *mask;
+    if (stream->dense || stream->move.active) {
+      scatter_all (&stream->maps[s->map], map, s, &stream->tensors[index]);
+      changed = TRUE;
+      continue;
+    }
+    mask = all_changes (session, stream, s->map);
+    if (mask == NULL)
+      continue;
+    scatter_mask (&stream->maps[s->map], map, s, &stream->tensors[index],
+        mask);
+    changed = TRUE;
+  }
+  stream->tensor_changed[index] = changed;
+}
+
+/* ---- tail ----------------------------------------------------------------------------- */
+
+void
+dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const DcnnPlan *plan = session->plan;
+  const DcnnNode *gn =
+      dcnn_graph_node (plan->graph, plan_node (plan, n)->graph_node);
+  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
+  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
+  gboolean changed = stream->dense;
+
+  for (int i = 0; i < gn->n_inputs; i++) {
+    gint t = gn->inputs[i] < 0 ? -1 : plan->values[gn->inputs[i]].tensor;
+    in[i] = gn->inputs[i] < 0 ? NULL : t >= 0 ? &stream->tensors[t] :
+        &dcnn_graph_value (plan->graph, gn->inputs[i])->tensor;
+    changed |= t >= 0 && stream->tensor_changed[t];
+  }
+  for (int i = 0; i < gn->n_outputs; i++) {
+    gint t = gn->outputs[i] < 0 ? -1 : plan->values[gn->outputs[i]].tensor;
+    out[i] = t < 0 ? NULL : &stream->tensors[t];
+    if (t >= 0)
+      stream->tensor_changed[t] = changed;
+  }
+  if (!changed)
+    return;
+  dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, in,
+      gn->n_outputs, out);
+  stream->nodes[n].stats.candidates += 1;
+  stream->nodes[n].stats.joined += 1;
+}
+
+/* ---- import ----------------------------------------------------------------------------- */
+
+void
+dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
+    const DcnnTensor *tensor, gboolean nhwc, gfloat threshold)
+{
+  const PlanMap *map = plan_map (session->plan, index);
+  const DcnnMap *to = &stream->maps[index];
+  StreamMask *updated = &stream->masks[map->mask];
+  gsize plane = (gsize) map->width * map->height;
+  const float *from = tensor->data;
+  gint y0, y1, x0, x1;
+
+  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
+  dcnn_mask_clear (&updated->mask);
+  stream->exact[map->mask].any = FALSE;
+  for (guint y = 0; y < map->height; y++)
+    for (guint x = 0; x < map->width; x++) {
+      gsize at = (gsize) y * map->width + x;
+      const float *v = nhwc ? from + at * map->channels : from + at;
+      gsize step = nhwc ? 1 : plane;
+      float *s = dcnn_map_pixel (to, y, x);
+      gboolean news = stream->dense || (gint) y < y0 || (gint) y >= y1 ||
+          (gint) x < x0 || (gint) x >= x1;
+      for (guint c = 0; !news && c < map->channels; c++)
+        news = !(fabsf (v[c * step] - s[c]) <= threshold);
+      if (!news)
+        continue;
+      for (guint c = 0; c < map->channels; c++)
+        s[c] = v[c * step];
+      dcnn_mask_set (&updated->mask, y, x);
+    }
+  updated->any = dcnn_mask_any (&updated->mask);
+}
+
+void
+dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  gint tensor = session->plan->values[node->value].tensor;
+  gint mask = plan_map (session->plan, node->out)->mask;
+
+  stream->masks[mask].any = FALSE;
+  stream->exact[mask].any = FALSE;
+  if (stream->dense || stream->tensor_changed[tensor])
+    dcnn_import_tensor (session, stream, node->out, &stream->tensors[tensor],
+        FALSE, 0);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_engine.h - internal: what a session and its streams hold.
+ *
+ * A stream owns the stored values S of every fused node, update masks, and
+ * everything else that changes from frame to frame; a session owns what its
+ * streams take turns with (threads, scratch). All of it is allocated when the
+ * session is made: the frame path allocates nothing.
+ */
+#ifndef DCNN_ENGINE_H
+#define DCNN_ENGINE_H
+
+#include <pthreadpool.h>
+
+#include "dcnn_plan.h"
+#include "dcnn_session.h"
+
+G_BEGIN_DECLS
+
+struct DcnnModel {
+  gatomicrefcount refs;
+  DcnnPlan *plan;
+};
+
+/* Size of the model's image input, network pixels; 0 when it has none. */
+void dcnn_model_get_input_size (const DcnnModel *model, guint *width,
+    guint *height);
+
+/* A mask with its summary. words are stale while any is FALSE. */
+typedef struct StreamMask {
+  DcnnMask mask;
+  gboolean any;
+} StreamMask;
+
+typedef struct NodeState {
+  DcnnJob job;
+  StreamMask pending;      /* settling: stored value differs, or may */
+  float *inv_spread;       /* [span padded]; pads 0 */
+  gboolean spread_valid;
+  float threshold;         /* own; negative: the session's */
+  float *sums;             /* GLOBAL: [blocks][span padded] */
+  gboolean sums_valid;
+  gdouble sparse_ns, dense_ns; /* a pixel, running means; 0: not known */
+  DcnnNodeStats stats;
+} NodeState;
+
+/* The part of the window that was there before the last move, as shares of
+ * the window in tiles: everything outside is new. */
+typedef struct StreamMove {
+  gboolean active;
+  gint dy, dx;             /* network pixels that the window moved */
+} StreamMove;
+
+typedef struct DcnnStream {
+  gfloat **buffers;        /* by plan buffer */
+  guint32 **row_offset, **col_offset; /* by plan geometry */
+  guint32 (*torus)[2];     /* by plan geometry: y, x */
+  DcnnMap *maps;           /* by plan map */
+  StreamMask *masks;       /* by plan mask: update masks of this frame */
+  StreamMask *exact;       /* by plan mask: changed by settling instead */
+  NodeState *nodes;        /* by plan node */
+  DcnnTensor *tensors;     /* by plan tensor; data owned */
+  gboolean *tensor_changed;
+  gboolean first;          /* the next frame runs dense */
+  gboolean dense;          /* this frame does */
+  gint tile_y, tile_x;
+  StreamMove move;
+  /* picture input */
+  DcnnInputStage *stage;
+  DcnnFrame format;        /* of the last frame: size and format */
+  DcnnInputGeometry geometry;
+  DcnnMask differs, force;
+  gfloat *interest;
+  gboolean interest_set;
+  /* settling */
+  guint still_frames;
+  gboolean settling, active_since_settled;
+  /* results and statistics */
+  DcnnOutput *outputs;
+  DcnnFrameStats stats;
+  guint64 macs_done;
+  guint spread_frames;     /* frames since the spreads were measured */
+  gsize bytes;
+} DcnnStream;
+
+struct DcnnSession {
+  DcnnModel *model;
+  const DcnnPlan *plan;
+  const DcnnCpuKernels *kernels;
+  DcnnSessionOptions options;
+  DcnnTuning tuning;       /* in force */
+  DcnnTuning *next_tuning; /* atomic: set by anybody, taken by push */
+  GMutex tuning_lock;      /* guards shown_tuning; never on the frame path */
+  DcnnTuning shown_tuning;
+  guint threads;
+  pthreadpool_t pool;      /* NULL: one thread */
+  void **scratch;          /* by thread */
+  DcnnMask candidates, other, settle; /* of the largest map */
+  guint64 *mask_words;
+  void *mask_scratch;
+  guint32 *list;
+  guint8 *verdicts;
+  float *ones;             /* for criteria without a spread */
+  guint n_streams;
+  DcnnStream *streams;
+  gsize bytes;
+};
+
+/* ---- dcnn_stream.c: state ------------------------------------------------- */
+
+gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
+gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session,
+    GError **error);
+void dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan);
+/* Recomputes torus tables after the window moved by (dy, dx) network pixels
+ * and shifts what is kept in window coordinates. */
+void dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy,
+    gint dx);
+/* Rows and columns of a map that were in the window before its last move. */
+void dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
+    gint *y1, gint *x0, gint *x1);
+/* The mask of a map of this frame, from masks (stream->masks or
+ * stream->exact): its own, or the union of its pieces' in session->other.
+ * NULL: empty. */
+const DcnnMask *dcnn_stream_mask (DcnnSession *session,
+    const StreamMask *masks, gint map);
+
+/* ---- dcnn_run.c: one frame ---------------------------------------------------- */
+
+/* Runs all nodes after the input maps' masks are set. */
+void dcnn_run_nodes (DcnnSession *session, DcnnStream *stream);
+/* Work split over threads; units of about equal cost. */
+void dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
+    guint64 cost, void (*fn) (gpointer data, gsize begin, gsize end,
+        guint thread), gpointer data);
+gint64 dcnn_now_ns (void);
+
+/* ---- dcnn_judge.c: thresholds, spreads, candidates --------------------------------- */
+
+void dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint node);
+void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
+/* Candidates of a node after the changes in masks (stream->masks or
+ * stream->exact), into session->candidates (sized for the node). FALSE: none,
+ * and session->candidates is stale. */
+gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
+    gint node);
+
+/* ---- dcnn_dense.c: nodes that are not kernels ---------------------------------------- */
+
+void dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint node);
+void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
+void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
+void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
+/* A tensor into a map; marks pixels whose change exceeds the threshold. */
+void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
+    const DcnnTensor *tensor, gboolean nhwc, gfloat threshold);
+
+/* ---- dcnn_picture.c: the input stage --------------------------------------------------- */
+
+gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error);
+void dcnn_picture_transform (const DcnnSession *session,
+    const DcnnStream *stream, DcnnTransform *transform);
+
+G_END_DECLS
+
+#endif

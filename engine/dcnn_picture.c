@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_picture.c - a video frame into the network's input map: geometry, the
+ * input stage over threads, and whether to settle.
+ */
+#include "dcnn_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Share of changed pixels up to which a scene counts as still. */
+#define STILL_SHARE 0.001
+/* Still frames before settling starts, and between two settlings. */
+#define STILL_FRAMES 8
+#define SETTLE_INTERVAL 64
+
+static gint
+input_map (const DcnnPlan *plan)
+{
+  for (guint i = 0; i < plan->maps->len; i++)
+    if (plan_map (plan, i)->graph_input == plan->image_input)
+      return (gint) i;
+  return -1;
+}
+
+/* ---- geometry ----------------------------------------------------------------- */
+
+static void
+fit_picture (const DcnnSessionOptions *options, guint width, guint height,
+    const DcnnFrame *frame, DcnnInputGeometry *g)
+{
+  gdouble scale = MIN ((gdouble) width / frame->width,
+      (gdouble) height / frame->height);
+
+  memset (g, 0, sizeof *g);
+  g->width = g->dst_w = width;
+  g->height = g->dst_h = height;
+  memcpy (g->fill, options->fill, 3);
+  g->scaling = options->scaling;
+  if (options->fit == DCNN_FIT_STRETCH)
+    return;
+  g->dst_w = CLAMP ((guint) (frame->width * scale + 0.5), 1, width);
+  g->dst_h = CLAMP ((guint) (frame->height * scale + 0.5), 1, height);
+  if (options->fit == DCNN_FIT_LETTERBOX) {
+    g->dst_x = (width - g->dst_w) / 2;
+    g->dst_y = (height - g->dst_h) / 2;
+  }
+}
+
+void
+dcnn_picture_transform (const DcnnSession *session, const DcnnStream *stream,
+    DcnnTransform *t)
+{
+  const DcnnInputGeometry *g = &stream->geometry;
+
+  memset (t, 0, sizeof *t);
+  t->net_width = g->width;
+  t->net_height = g->height;
+  t->frame_width = stream->format.width;
+  t->frame_height = stream->format.height;
+  t->offset_x = g->dst_x;
+  t->offset_y = g->dst_y;
+  t->scale_x = t->frame_width ? (gfloat) g->dst_w / t->frame_width : 1;
+  t->scale_y = t->frame_height ? (gfloat) g->dst_h / t->frame_height : 1;
+}
+
+static gboolean
+prepare_stage (DcnnSession *session, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error)
+{
+  const DcnnPlan *plan = session->plan;
+  const PlanMap *map = plan_map (plan, input_map (plan));
+
+  if (stream->stage && stream->format.width == frame->width &&
+      stream->format.height == frame->height &&
+      stream->format.format == frame->format)
+    return TRUE;
+  g_clear_pointer (&stream->stage, dcnn_input_stage_free);
+  stream->format = *frame;
+  fit_picture (&session->options, map->width, map->height, frame,
+      &stream->geometry);
+  stream->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
+      frame->height, frame->format, session->threads);
+  stream->first = TRUE;
+  if (stream->stage == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for the input stage of %ux%u frames", frame->width,
+        frame->height);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- the pass over the frame ----------------------------------------------------- */
+
+typedef struct InputWork {
+  DcnnStream *stream;
+  DcnnInputParams params;
+  const DcnnFrame *frame;
+  const DcnnMask *force;
+  DcnnMask *changed, *differs;
+  DcnnMap *s0;
+} InputWork;
+
+static void
+convert_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  InputWork *work = data;
+
+  dcnn_input_convert_rows (work->stream->stage, &work->params, work->frame,
+      thread, (guint32) begin * 8,
+      MIN ((guint32) end * 8, work->changed->height), work->force,
+      work->changed, work->differs);
+}
+
+static void
+store_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  InputWork *work = data;
+
+  dcnn_input_store (work->stream->stage, &work->params, work->changed,
+      work->s0, (guint32) begin, (guint32) end);
+}
+
+static void
+split_rows (DcnnSession *session, InputWork *work,
+    void (*fn) (gpointer data, gsize begin, gsize end, guint thread))
+{
+  guint rows = work->changed->blocks_y;
+
+  dcnn_run_parallel (session, rows, MAX (1, rows / (session->threads * 4)),
+      (guint64) 16 * work->changed->width * work->changed->height, fn, work);
+}
+
+static void
+input_params (const DcnnSession *session, const DcnnStream *stream,
+    DcnnInputParams *p)
+{
+  const DcnnSessionOptions *o = &session->options;
+
+  memset (p, 0, sizeof *p);
+  p->bgr = o->bgr;
+  p->gray = plan_map (session->plan, input_map (session->plan))->channels == 1;
+  memcpy (p->scale, o->scale, sizeof p->scale);
+  memcpy (p->bias, o->bias, sizeof p->bias);
+  p->threshold = session->tuning.input_threshold;
+  p->noise_suppression = session->tuning.noise_suppression;
+  p->dilation = session->tuning.dilation;
+  if (session->tuning.interest && stream->interest_set)
+    p->interest = stream->interest;
+}
+
+/* What the frame must take over whatever it holds: everything, or what has
+ * just come into view. NULL: nothing. */
+static const DcnnMask *
+forced (DcnnStream *stream, const PlanMap *map)
+{
+  gint y0, y1, x0, x1;
+
+  if (stream->dense) {
+    dcnn_mask_fill (&stream->force);
+    return &stream->force;
+  }
+  if (!stream->move.active)
+    return NULL;
+  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
+  dcnn_mask_clear (&stream->force);
+  dcnn_mask_fill_rect (&stream->force, 0, 0, map->width, y0);
+  dcnn_mask_fill_rect (&stream->force, 0, y1, map->width, map->height - y1);
+  dcnn_mask_fill_rect (&stream->force, 0, 0, x0, map->height);
+  dcnn_mask_fill_rect (&stream->force, x1, 0, map->width - x1, map->height);
+  return &stream->force;
+}
+
+/* Starts settling once the scene has been still for a while: everything that
+ * differs from the stored input is taken over, not as a change but as a
+ * correction. */
+static void
+consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
+    gsize changed, gsize pixels)
+{
+  StreamMask *exact = &stream->exact[mask];
+
+  exact->any = FALSE;
+  if (changed > 0)
+    stream->active_since_settled = TRUE;
+  if (changed > STILL_SHARE * pixels) {
+    stream->still_frames = 0;
+    stream->settling = FALSE;
+    return;
+  }
+  stream->still_frames++;
+  if (!session->tuning.settle || session->tuning.mode == DCNN_MODE_DENSE ||
+      stream->settling || !stream->active_since_settled ||
+      stream->still_frames % SETTLE_INTERVAL != STILL_FRAMES)
+    return;
+  stream->settling = TRUE;
+  dcnn_mask_copy (&exact->mask, &stream->differs);
+  dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
+  exact->any = dcnn_mask_any (&exact->mask);
+}
+
+static void
+store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
+    gint mask)
+{
+  if (stream->masks[mask].any)
+    split_rows (session, work, store_work);
+  if (stream->exact[mask].any) {
+    work->changed = &stream->exact[mask].mask;
+    split_rows (session, work, store_work);
+  }
+}
+
+gboolean
+dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error)
+{
+  gint index = input_map (session->plan);
+  const PlanMap *map = plan_map (session->plan, index);
+  StreamMask *updated = &stream->masks[map->mask];
+  gsize pixels = (gsize) map->width * map->height, count;
+  InputWork work = { .stream = stream, .frame = frame,
+    .changed = &updated->mask, .s0 = &stream->maps[index] };
+
+  if (!prepare_stage (session, stream, frame, error))
+    return FALSE;
+  stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
+  work.force = forced (stream, map);
+  work.differs = session->tuning.settle ? &stream->differs : NULL;
+  input_params (session, stream, &work.params);
+  split_rows (session, &work, convert_work);
+  if (!stream->dense)
+    dcnn_input_refine_mask (stream->stage, &work.params, work.force,
+        &updated->mask);
+  count = stream->dense ? pixels : dcnn_mask_count (&updated->mask);
+  if (session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
+      count * 2 > pixels) {
+    stream->dense = TRUE;
+    dcnn_mask_fill (&updated->mask);
+  }
+  updated->any = count > 0;
+  stream->exact[map->mask].any = FALSE;
+  if (stream->dense) {
+    stream->settling = stream->active_since_settled = FALSE;
+    stream->still_frames = 0;
+  } else {
+    consider_settling (session, stream, map->mask, count, pixels);
+  }
+  stream->stats.changed_share = (gfloat) count / pixels;
+  store_picture (session, stream, &work, map->mask);
+  return TRUE;
+}

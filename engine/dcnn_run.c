@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_run.c - one frame through the nodes: candidates, kernel, verdicts,
+ * update mask; and settling within its budget.
+ */
+#include "dcnn_engine.h"
+
+#include <time.h>
+
+/* Below this many multiply-accumulates a second thread costs more than it
+ * brings. */
+#define PARALLEL_MACS 150000
+
+gint64
+dcnn_now_ns (void)
+{
+  struct timespec t;
+
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- threads -------------------------------------------------------------------- */
+
+typedef struct Split {
+  void (*fn) (gpointer data, gsize begin, gsize end, guint thread);
+  gpointer data;
+  gsize units, chunk, next;
+} Split;
+
+static void
+split_worker (void *data, size_t thread)
+{
+  Split *split = data;
+
+  for (;;) {
+    gsize begin = __atomic_fetch_add (&split->next, split->chunk,
+        __ATOMIC_RELAXED);
+    if (begin >= split->units)
+      break;
+    split->fn (split->data, begin, MIN (begin + split->chunk, split->units),
+        (guint) thread);
+  }
+}
+
+void
+dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
+    guint64 cost, void (*fn) (gpointer data, gsize begin, gsize end,
+        guint thread), gpointer data)
+{
+  Split split = { fn, data, units, chunk, 0 };
+
+  if (session->pool == NULL || cost < PARALLEL_MACS || units <= chunk)
+    fn (data, 0, units, 0);
+  else
+    pthreadpool_parallelize_1d (session->pool, split_worker, &split,
+        session->threads, 0);
+}
+
+typedef struct KernelWork {
+  DcnnSession *session;
+  const DcnnJob *job;
+  DcnnKernelFn run;
+} KernelWork;
+
+static void
+kernel_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  KernelWork *work = data;
+
+  work->run (work->job, begin, end, work->session->scratch[thread]);
+}
+
+/* Runs the job on a list of n pixels, or on the whole map (list NULL). */
+static gint64
+run_job (DcnnSession *session, DcnnStream *stream, gint n, guint32 *list,
+    gsize count, guint8 *verdicts)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  DcnnJob *job = &stream->nodes[n].job;
+  KernelWork work = { session, job,
+    session->kernels->run[node->primary] };
+  guint64 per_pixel = MAX (node->macs_per_pixel, 4 * job->out.channels);
+  guint pieces = session->threads * 4;
+  gint64 start = dcnn_now_ns ();
+
+  job->pixels = list;
+  job->verdicts = verdicts;
+  if (list)
+    dcnn_run_parallel (session, count,
+        MAX (24, (count / pieces + 23) / 24 * 24), per_pixel * count,
+        kernel_work, &work);
+  else
+    dcnn_run_parallel (session, job->out.height,
+        MAX (1, job->out.height / pieces),
+        per_pixel * job->out.width * job->out.height, kernel_work, &work);
+  return dcnn_now_ns () - start;
+}
+
+/* ---- one kernel node ----------------------------------------------------------------- */
+
+static void
+learn (gdouble *mean, gdouble ns, gdouble pixels)
+{
+  gdouble value = ns / pixels;
+
+  *mean = *mean == 0 ? value : *mean + 0.125 * (value - *mean);
+}
+
+/* Is the whole map cheaper than this many pixels of it? */
+static gboolean
+dense_is_cheaper (const DcnnSession *session, const NodeState *state,
+    gsize count, gsize pixels)
+{
+  gdouble ratio = 1.2;
+
+  if (session->tuning.mode == DCNN_MODE_SPARSE || count * 2 < pixels)
+    return FALSE;
+  if (state->sparse_ns > 0 && state->dense_ns > 0)
+    ratio = CLAMP (state->sparse_ns / state->dense_ns, 1.0, 2.0);
+  return count * ratio >= pixels;
+}
+
+/* Pixels of the window that have just come into view. */
+static gboolean
+add_unveiled (DcnnSession *session, const DcnnStream *stream,
+    const PlanMap *out, gboolean any)
+{
+  DcnnMask *m = &session->candidates;
+  gint y0, y1, x0, x1, w = (gint) out->width, h = (gint) out->height;
+
+  dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
+  if (y0 == 0 && y1 == h && x0 == 0 && x1 == w)
+    return any;
+  if (!any)
+    dcnn_mask_clear (m);
+  dcnn_mask_fill_rect (m, 0, 0, w, y0);
+  dcnn_mask_fill_rect (m, 0, y1, w, h - y1);
+  dcnn_mask_fill_rect (m, 0, 0, x0, h);
+  dcnn_mask_fill_rect (m, x1, 0, w - x1, h);
+  return TRUE;
+}
+
+static void
+flag_unveiled (const DcnnStream *stream, const PlanMap *out, guint32 *list,
+    gsize count)
+{
+  gint y0, y1, x0, x1;
+
+  dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
+  for (gsize i = 0; i < count; i++) {
+    gint y = DCNN_PIXEL_Y (list[i]), x = DCNN_PIXEL_X (list[i]);
+    if (y < y0 || y >= y1 || x < x0 || x >= x1)
+      list[i] |= DCNN_PIXEL_FORCE;
+  }
+}
+
+static void
+count_work (DcnnStream *stream, const PlanNode *node, NodeState *state,
+    gsize count, gsize pixels, gint64 ns)
+{
+  state->stats.candidates += (gdouble) count / pixels;
+  state->stats.macs_done += count * node->macs_per_pixel;
+  state->stats.time_ns += ns;
+  stream->macs_done += count * node->macs_per_pixel;
+}
+
+static void
+run_dense (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  NodeState *state = &stream->nodes[n];
+  StreamMask *updated =
+      &stream->masks[plan_map (session->plan, node->out)->mask];
+  gsize pixels = (gsize) state->job.out.width * state->job.out.height;
+  gint64 ns = run_job (session, stream, n, NULL, 0, NULL);
+
+  dcnn_mask_fill (&updated->mask);
+  updated->any = TRUE;
+  state->pending.any = FALSE;
+  learn (&state->dense_ns, ns, pixels);
+  count_work (stream, node, state, pixels, pixels, ns);
+  state->stats.joined += 1;
+  state->stats.dense_frames++;
+}
+
+static void
+merge_pending (NodeState *state, const DcnnMask *kept_and_done,
+    const guint32 *list, const guint8 *verdicts, gsize count)
+{
+  if (!state->pending.any)
+    dcnn_mask_clear (&state->pending.mask);
+  else
+    dcnn_mask_and_not (&state->pending.mask, kept_and_done);
+  if (list)
+    dcnn_mask_from_verdicts (NULL, &state->pending.mask, list, verdicts,
+        count);
+  else
+    dcnn_mask_from_verdicts_dense (NULL, &state->pending.mask, verdicts);
+  state->pending.any = dcnn_mask_any (&state->pending.mask);
+}
+
+static void
+run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  NodeState *state = &stream->nodes[n];
+  StreamMask *updated = &stream->masks[out->mask];
+  gsize pixels = (gsize) out->width * out->height, count;
+  guint32 *list = session->list;
+  gint64 ns;
+
+  count = dcnn_mask_to_list (&session->candidates, list);
+  if (count == 0)
+    return;
+  dcnn_mask_clear (&updated->mask);
+  if (stream->move.active) {
+    flag_unveiled (stream, out, list, count);
+  } else if (dense_is_cheaper (session, state, count, pixels)) {
+    list = NULL;
+    count = pixels;
+    dcnn_mask_fill (&session->candidates);
+  }
+  ns = run_job (session, stream, n, list, count, session->verdicts);
+  if (list) {
+    dcnn_mask_from_verdicts (&updated->mask, NULL, list, session->verdicts,
+        count);
+    if (count >= 64)
+      learn (&state->sparse_ns, ns, count);
+  } else {
+    dcnn_mask_from_verdicts_dense (&updated->mask, NULL, session->verdicts);
+    learn (&state->dense_ns, ns, pixels);
+    state->stats.dense_frames++;
+  }
+  updated->any = dcnn_mask_any (&updated->mask);
+  if (session->tuning.settle)
+    merge_pending (state, &session->candidates, list, session->verdicts,
+        count);
+  count_work (stream, node, state, count, pixels, ns);
+  state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;
+}
+
+/* ---- settling ---------------------------------------------------------------------------- */
+
+/* What settling changed before this node waits here; as much of it as the
+ * budget allows is recomputed with threshold 0. */
+static void
+run_settling (DcnnSession *session, DcnnStream *stream, gint n,
+    guint64 budget)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  NodeState *state = &stream->nodes[n];
+  StreamMask *exact = &stream->exact[out->mask];
+  guint64 left = stream->macs_done < budget ? budget - stream->macs_done : 0;
+  gsize count, limit = left / MAX (1, node->macs_per_pixel);
+  gint64 ns;
+
+  if (dcnn_find_candidates (session, stream->exact, n)) {
+    if (state->pending.any)
+      dcnn_mask_or (&state->pending.mask, &session->candidates);
+    else
+      dcnn_mask_copy (&state->pending.mask, &session->candidates);
+    state->pending.any = TRUE;
+  }
+  if (!state->pending.any || limit == 0)
+    return;
+  count = dcnn_mask_to_list (&state->pending.mask, session->list);
+  if (count > limit)
+    count = limit;
+  for (gsize i = 0; i < count; i++)
+    session->list[i] |= DCNN_PIXEL_EXACT;
+  ns = run_job (session, stream, n, session->list, count, session->verdicts);
+  dcnn_mask_clear (&exact->mask);
+  dcnn_mask_from_verdicts (&exact->mask, NULL, session->list,
+      session->verdicts, count);
+  exact->any = dcnn_mask_any (&exact->mask);
+  dcnn_mask_init (&session->settle, out->width, out->height,
+      session->settle.words);
+  dcnn_mask_clear (&session->settle);
+  dcnn_mask_from_list (&session->settle, session->list, count);
+  dcnn_mask_and_not (&state->pending.mask, &session->settle);
+  state->pending.any = dcnn_mask_any (&state->pending.mask);
+  if (node->is_output && exact->any) {
+    StreamMask *updated = &stream->masks[out->mask];
+    if (updated->any)
+      dcnn_mask_or (&updated->mask, &exact->mask);
+    else
+      dcnn_mask_copy (&updated->mask, &exact->mask);
+    updated->any = TRUE;
+  }
+  count_work (stream, node, state, count, (gsize) out->width * out->height,
+      ns);
+}
+
+static void
+run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  gboolean any;
+
+  stream->masks[out->mask].any = FALSE;
+  stream->exact[out->mask].any = FALSE;
+  dcnn_judge_node (session, stream, n);
+  if (stream->dense) {
+    run_dense (session, stream, n);
+    return;
+  }
+  any = dcnn_find_candidates (session, stream->masks, n);
+  if (stream->move.active)
+    any = add_unveiled (session, stream, out, any);
+  if (any)
+    run_candidates (session, stream, n);
+  if (stream->settling)
+    run_settling (session, stream, n, budget);
+}
+
+/* ---- the frame ---------------------------------------------------------------------------- */
+
+static gboolean
+anything_pending (const DcnnSession *session, const DcnnStream *stream)
+{
+  for (guint n = 0; n < session->plan->nodes->len; n++)
+    if (stream->nodes[n].pending.any)
+      return TRUE;
+  return FALSE;
+}
+
+void
+dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
+{
+  const DcnnPlan *plan = session->plan;
+  guint64 budget =
+      (guint64) (session->tuning.settle_budget * (gdouble) plan->macs);
+
+  stream->macs_done = 0;
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    gint64 start = dcnn_now_ns ();
+    stream->nodes[n].stats.frames++;
+    switch (node->kind) {
+      case PLAN_KERNEL:
+        run_kernel (session, stream, n, budget);
+        continue;
+      case PLAN_GLOBAL:
+        dcnn_run_global (session, stream, n);
+        break;
+      case PLAN_GATHER:
+        dcnn_run_gather (session, stream, n);
+        break;
+      case PLAN_TAIL:
+        dcnn_run_tail (session, stream, n);
+        break;
+      case PLAN_IMPORT:
+        dcnn_run_import (session, stream, n);
+        break;
+    }
+    stream->nodes[n].stats.time_ns += dcnn_now_ns () - start;
+  }
+  stream->move.active = FALSE;
+  if (stream->settling && !anything_pending (session, stream)) {
+    stream->settling = FALSE;
+    stream->active_since_settled = FALSE;
+  }
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_stream.c - the state of one stream: stored values on a torus, masks,
+ * tensors; allocation, prediction of its size, and moving the window.
+ */
+#include "dcnn_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static guint
+padded (guint span)
+{
+  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+}
+
+static gsize
+buffer_bytes (const PlanBuffer *b)
+{
+  return ((gsize) b->width * b->height * b->pixel_floats + DCNN_OVERREAD) *
+      sizeof (float);
+}
+
+static gsize
+global_sums_bytes (const DcnnPlan *plan, const PlanNode *node)
+{
+  const PlanMap *in = plan_map (plan, node->in);
+
+  return dcnn_mask_words (in->width, in->height) * padded (in->span) *
+      sizeof (float);
+}
+
+gsize
+dcnn_stream_predict_bytes (const DcnnPlan *plan)
+{
+  gsize bytes = 0;
+
+  for (guint i = 0; i < plan->buffers->len; i++)
+    bytes += buffer_bytes (&g_array_index (plan->buffers, PlanBuffer, i));
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    bytes += sizeof (NodeState);
+    if (node->kind == PLAN_GLOBAL)
+      bytes += global_sums_bytes (plan, node);
+    if (node->out >= 0) {
+      const PlanMap *map = plan_map (plan, node->out);
+      bytes += 3 * 8 * dcnn_mask_words (map->width, map->height) +
+          padded (map->span) * 4;
+    }
+  }
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    const DcnnTensor *t = &dcnn_graph_value (plan->graph,
+        g_array_index (plan->tensors, DcnnValueId, i))->tensor;
+    bytes += (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
+  }
+  return bytes;
+}
+
+/* ---- allocation -------------------------------------------------------------- */
+
+static gpointer
+take (DcnnStream *stream, gsize bytes, gboolean *ok)
+{
+  gsize size = (MAX (bytes, 1) + 63) / 64 * 64;
+  gpointer p = *ok ? aligned_alloc (64, size) : NULL;
+
+  if (p == NULL)
+    *ok = FALSE;
+  else
+    memset (p, 0, size);
+  stream->bytes += size;
+  return p;
+}
+
+static void
+take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
+    gboolean *ok)
+{
+  dcnn_mask_init (&m->mask, width, height, take (stream,
+          dcnn_mask_words (width, height) * 8, ok));
+}
+
+static void
+fill_tables (DcnnStream *stream, const PlanGeometry *g, guint index)
+{
+  guint oy = stream->torus[index][0], ox = stream->torus[index][1];
+
+  for (guint y = 0; y < g->height; y++)
+    stream->row_offset[index][y] =
+        (y + oy) % g->height * g->width * g->pixel_floats;
+  for (guint x = 0; x < g->width; x++)
+    stream->col_offset[index][x] = (x + ox) % g->width * g->pixel_floats;
+}
+
+static void
+init_geometries (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+{
+  guint n = plan->geometries->len;
+
+  stream->row_offset = g_new0 (guint32 *, n + 1);
+  stream->col_offset = g_new0 (guint32 *, n + 1);
+  stream->torus = g_malloc0 ((n + 1) * sizeof *stream->torus);
+  for (guint i = 0; i < n; i++) {
+    const PlanGeometry *g = &g_array_index (plan->geometries, PlanGeometry, i);
+    stream->row_offset[i] = take (stream, g->height * sizeof (guint32), ok);
+    stream->col_offset[i] = take (stream, g->width * sizeof (guint32), ok);
+    if (*ok)
+      fill_tables (stream, g, i);
+  }
+}
+
+static void
+init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+  const PlanBuffer *buffer;
+  DcnnMap *m = &stream->maps[index];
+
+  if (map->buffer < 0)
+    return;
+  buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
+  m->data = stream->buffers[map->buffer] + map->offset;
+  m->width = map->width;
+  m->height = map->height;
+  m->channels = map->span;
+  m->writable = MIN (padded (map->span), buffer->pixel_floats - map->offset);
+  m->row_offset = stream->row_offset[buffer->geometry];
+  m->col_offset = stream->col_offset[buffer->geometry];
+  m->torus = stream->torus[buffer->geometry];
+  if (map->constant)
+    for (guint y = 0; y < map->height; y++)
+      for (guint x = 0; x < map->width; x++)
+        memcpy (dcnn_map_pixel (m, y, x), map->constant +
+            ((gsize) y * map->width + x) * map->channels,
+            map->channels * sizeof (float));
+}
+
+static void
+init_job (DcnnStream *stream, const DcnnPlan *plan, guint n)
+{
+  const PlanNode *node = plan_node (plan, n);
+  DcnnJob *job = &stream->nodes[n].job;
+
+  job->primary = node->primary;
+  job->prepared = node->prepared;
+  job->in = stream->maps[node->in];
+  job->out = stream->maps[node->out];
+  job->n_steps = (guint) node->n_steps;
+  for (gint s = 0; s < node->n_steps; s++) {
+    const PlanStep *from = &node->steps[s];
+    job->steps[s] = from->step;
+    if (from->map >= 0)
+      job->steps[s].map = stream->maps[from->map];
+    if (from->step.operand == DCNN_OPERAND_VECTOR)
+      job->steps[s].vector = from->map >= 0 ? stream->maps[from->map].data :
+          from->vector;
+  }
+}
+
+static void
+init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+{
+  stream->nodes = g_new0 (NodeState, plan->nodes->len + 1);
+  for (guint n = 0; n < plan->nodes->len && *ok; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    NodeState *state = &stream->nodes[n];
+    const PlanMap *out;
+    state->threshold = -1;
+    if (node->kind == PLAN_GLOBAL)
+      state->sums = take (stream, global_sums_bytes (plan, node), ok);
+    if (node->out < 0 || !*ok)
+      continue;
+    out = plan_map (plan, node->out);
+    take_mask (stream, &state->pending, out->width, out->height, ok);
+    state->inv_spread = take (stream, padded (out->span) * 4, ok);
+    if (*ok && node->kind == PLAN_KERNEL)
+      init_job (stream, plan, n);
+  }
+}
+
+static void
+init_tensors (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+{
+  guint n = plan->tensors->len;
+
+  stream->tensors = g_new0 (DcnnTensor, n + 1);
+  stream->tensor_changed = g_new0 (gboolean, n + 1);
+  for (guint i = 0; i < n && *ok; i++) {
+    DcnnTensor *t = &stream->tensors[i];
+    *t = dcnn_graph_value (plan->graph,
+        g_array_index (plan->tensors, DcnnValueId, i))->tensor;
+    t->data = take (stream, (gsize) dcnn_tensor_count (t) *
+        dcnn_dtype_bytes (t->dtype) + 64, ok);
+  }
+}
+
+static void
+init_outputs (DcnnStream *stream, const DcnnPlan *plan)
+{
+  DcnnGraph *graph = plan->graph;
+
+  stream->outputs = g_new0 (DcnnOutput, graph->outputs->len);
+  for (guint i = 0; i < graph->outputs->len; i++) {
+    DcnnValueId id = g_array_index (graph->outputs, DcnnValueId, i);
+    const PlanValue *v = &plan->values[id];
+    stream->outputs[i].name = dcnn_graph_value (graph, id)->name;
+    stream->outputs[i].tensor = v->tensor >= 0 ? stream->tensors[v->tensor] :
+        dcnn_graph_value (graph, id)->tensor;
+    if (v->map >= 0 && plan_map (plan, v->map)->mask >= 0) {
+      stream->outputs[i].is_map = TRUE;
+      stream->outputs[i].updated =
+          stream->masks[plan_map (plan, v->map)->mask].mask;
+    }
+  }
+}
+
+static void
+init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+{
+  stream->masks = g_new0 (StreamMask, plan->n_masks + 1);
+  stream->exact = g_new0 (StreamMask, plan->n_masks + 1);
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    if (map->mask >= 0) {
+      take_mask (stream, &stream->masks[map->mask], map->width, map->height,
+          ok);
+      take_mask (stream, &stream->exact[map->mask], map->width, map->height,
+          ok);
+    }
+    if (map->graph_input >= 0 && map->graph_input == plan->image_input) {
+      StreamMask m = { 0 };
+      take_mask (stream, &m, map->width, map->height, ok);
+      stream->differs = m.mask;
+      take_mask (stream, &m, map->width, map->height, ok);
+      stream->force = m.mask;
+      stream->interest = take (stream, 4 * dcnn_mask_words (map->width,
+              map->height), ok);
+    }
+  }
+}
+
+gboolean
+dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
+{
+  const DcnnPlan *plan = session->plan;
+  gboolean ok = TRUE;
+
+  stream->first = TRUE;
+  stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
+  for (guint i = 0; i < plan->buffers->len; i++)
+    stream->buffers[i] = take (stream, buffer_bytes (
+            &g_array_index (plan->buffers, PlanBuffer, i)), &ok);
+  init_geometries (stream, plan, &ok);
+  stream->maps = g_new0 (DcnnMap, plan->maps->len + 1);
+  for (guint i = 0; i < plan->maps->len && ok; i++)
+    init_map (stream, plan, i);
+  init_masks (stream, plan, &ok);
+  init_nodes (stream, plan, &ok);
+  init_tensors (stream, plan, &ok);
+  if (ok)
+    init_outputs (stream, plan);
+  else
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory: a stream needs %.1f MiB; use a smaller input size or "
+        "fewer streams", dcnn_stream_predict_bytes (plan) / 1048576.0);
+  return ok;
+}
+
+void
+dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
+{
+  for (guint i = 0; stream->buffers && i < plan->buffers->len; i++)
+    free (stream->buffers[i]);
+  for (guint i = 0; stream->torus && i < plan->geometries->len; i++) {
+    free (stream->row_offset[i]);
+    free (stream->col_offset[i]);
+  }
+  for (gint i = 0; stream->exact && i < plan->n_masks; i++) {
+    free (stream->masks[i].mask.words);
+    free (stream->exact[i].mask.words);
+  }
+  for (guint n = 0; stream->nodes && n < plan->nodes->len; n++) {
+    free (stream->nodes[n].pending.mask.words);
+    free (stream->nodes[n].inv_spread);
+    free (stream->nodes[n].sums);
+  }
+  for (guint i = 0; stream->tensors && i < plan->tensors->len; i++)
+    free (stream->tensors[i].data);
+  free (stream->differs.words);
+  free (stream->force.words);
+  free (stream->interest);
+  dcnn_input_stage_free (stream->stage);
+  g_free (stream->buffers);
+  g_free (stream->row_offset);
+  g_free (stream->col_offset);
+  g_free (stream->torus);
+  g_free (stream->maps);
+  g_free (stream->masks);
+  g_free (stream->exact);
+  g_free (stream->nodes);
+  g_free (stream->tensors);
+  g_free (stream->tensor_changed);
+  g_free (stream->outputs);
+}
+
+/* ---- masks of maps ------------------------------------------------------------- */
+
+static gboolean
+or_pieces (const DcnnPlan *plan, const StreamMask *masks, const PlanMap *map,
+    DcnnMask *into, gboolean any)
+{
+  if (map->mask >= 0) {
+    const StreamMask *m = &masks[map->mask];
+    if (!m->any)
+      return any;
+    if (any)
+      dcnn_mask_or (into, &m->mask);
+    else
+      dcnn_mask_copy (into, &m->mask);
+    return TRUE;
+  }
+  for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+    any = or_pieces (plan, masks, plan_map (plan,
+            g_array_index (map->pieces, gint, i)), into, any);
+  return any;
+}
+
+const DcnnMask *
+dcnn_stream_mask (DcnnSession *session, const StreamMask *masks, gint index)
+{
+  const PlanMap *map = plan_map (session->plan, index);
+
+  while (map->mask < 0 && map->pieces && map->pieces->len == 1)
+    map = plan_map (session->plan, g_array_index (map->pieces, gint, 0));
+  if (map->mask >= 0)
+    return masks[map->mask].any ? &masks[map->mask].mask : NULL;
+  dcnn_mask_init (&session->other, map->width, map->height,
+      session->other.words);
+  return or_pieces (session->plan, masks, map, &session->other, FALSE) ?
+      &session->other : NULL;
+}
+
+/* ---- moving the window ------------------------------------------------------------- */
+
+static guint
+wrap (gint64 value, guint size)
+{
+  gint64 r = value % (gint64) size;
+
+  return (guint) (r < 0 ? r + size : r);
+}
+
+/* Maps of one geometry have one stride, so the last to set it agrees with the
+ * first. */
+static void
+move_geometries (DcnnStream *stream, const DcnnPlan *plan)
+{
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    const PlanBuffer *buffer;
+    const PlanGeometry *g;
+    guint32 *torus;
+    if (map->buffer < 0 || map->parent >= 0 || map->stride_y == 0)
+      continue;
+    buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
+    g = &g_array_index (plan->geometries, PlanGeometry, buffer->geometry);
+    torus = stream->torus[buffer->geometry];
+    torus[0] = wrap ((gint64) stream->tile_y * (gint) plan->tile /
+        (gint) map->stride_y, g->height);
+    torus[1] = wrap ((gint64) stream->tile_x * (gint) plan->tile /
+        (gint) map->stride_x, g->width);
+  }
+  for (guint i = 0; i < plan->geometries->len; i++)
+    fill_tables (stream, &g_array_index (plan->geometries, PlanGeometry, i),
+        i);
+}
+
+static void
+move_mask (DcnnSession *session, StreamMask *m, const PlanMap *map, gint dy,
+    gint dx)
+{
+  if (!m->any || map->stride_y == 0)
+    return;
+  dcnn_mask_init (&session->other, map->width, map->height,
+      session->other.words);
+  dcnn_mask_shift (&session->other, &m->mask, -dy / (gint) map->stride_y,
+      -dx / (gint) map->stride_x);
+  dcnn_mask_copy (&m->mask, &session->other);
+}
+
+void
+dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy, gint dx)
+{
+  const DcnnPlan *plan = session->plan;
+
+  move_geometries (stream, plan);
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    stream->nodes[n].sums_valid = FALSE;
+    if (node->out >= 0)
+      move_mask (session, &stream->nodes[n].pending,
+          plan_map (plan, node->out), dy, dx);
+  }
+  if (stream->stage)
+    dcnn_input_shift (stream->stage, dy, dx);
+  stream->move = (StreamMove) { TRUE, dy, dx };
+}
+
+void
+dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
+    gint *y1, gint *x0, gint *x1)
+{
+  gint dy = 0, dx = 0;
+
+  if (stream->move.active && map->stride_y > 0) {
+    dy = stream->move.dy / (gint) map->stride_y;
+    dx = stream->move.dx / (gint) map->stride_x;
+  }
+  *y0 = MAX (0, -dy);
+  *y1 = (gint) map->height - MAX (0, dy);
+  *x0 = MAX (0, -dx);
+  *x1 = (gint) map->width - MAX (0, dx);
+}
