@@ -27,6 +27,7 @@ G_BEGIN_DECLS
   X (yolox, "yolox", "[1,N,5+classes] undecoded")                              \
   X (centernet, "centernet", "heatmap and l,t,r,b distances")                  \
   X (fastestdet, "fastestdet", "[1,5+classes,H,W]")                            \
+  X (landmarks, "landmarks", "[1,K*values] regressed points, one person")      \
   X (classification, "classification", "[1,classes]")
 
 typedef struct DcnnDetection {
@@ -55,15 +56,23 @@ typedef struct DcnnSegmentation {
   gfloat x, y, w, h;
 } DcnnSegmentation;
 
+/* A class of the whole frame. */
+typedef struct DcnnLabel {
+  gint class_id;
+  gfloat score; /* 0..1 */
+} DcnnLabel;
+
 /* What a frame holds. Arrays belong to the decoder and stay valid until its
  * next run. */
 typedef struct DcnnResults {
   GArray *detections; /* of DcnnDetection, best first */
   GArray *poses;      /* of DcnnPose, best first */
-  GArray *keypoints;  /* of DcnnKeypoint */
+  GArray *keypoints;  /* of DcnnKeypoint; may lie outside the frame */
+  GArray *labels;     /* of DcnnLabel, best first */
   gboolean has_segmentation;
   DcnnSegmentation segmentation;
-  /* The skeleton's edges as pairs of key point indices; static, or NULL. */
+  /* The skeleton's edges as pairs of key point indices; the decoder's, or
+   * NULL. */
   const guint8 (*edges)[2];
   guint n_edges;
 } DcnnResults;
@@ -78,16 +87,29 @@ DcnnDecoder *dcnn_decoder_new (const DcnnModelInfo *info,
 void dcnn_decoder_free (DcnnDecoder *decoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnDecoder, dcnn_decoder_free)
 
+/* The same for tensors that come from elsewhere (tests, other engines):
+ * names and headers (data unused) of all n outputs, size of the network's
+ * input. All borrowed during the call. */
+DcnnDecoder *dcnn_decoder_new_for_tensors (const DcnnModelInfo *info,
+    guint n, const char *const *names, const DcnnTensor *const *headers,
+    guint net_width, guint net_height, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Decodes the session's current outputs of a stream. Returns the decoder's
- * results. score_threshold < 0: the descriptor's. */
+ * results. score_threshold < 0: the descriptor's. Costs next to nothing when
+ * no output changed since the last run on that stream, and masks are redone
+ * only where it did: keep one decoder a stream. */
 const DcnnResults *dcnn_decoder_run (DcnnDecoder *decoder,
     DcnnSession *session, guint stream, gfloat score_threshold);
 
-/* The same on plain tensors (tests, other engines): outputs[i] in the order
- * of the model's outputs. */
+/* The same on plain tensors: outputs[i] in the order of the model's outputs,
+ * shapes and types as at creation. NULL when they are not. */
 const DcnnResults *dcnn_decoder_run_tensors (DcnnDecoder *decoder,
     const DcnnTensor *const *outputs, guint n_outputs,
     const DcnnTransform *transform, gfloat score_threshold);
+
+/* Forgets the last results: after a session was reset or replaced. */
+void dcnn_decoder_reset (DcnnDecoder *decoder);
 
 /* Names of the decoders, NULL-terminated, static. */
 const char *const *dcnn_decoder_names (void);

@@ -15,26 +15,57 @@
 
 G_BEGIN_DECLS
 
+/* The activation that a decoder still has to apply to an output. */
+typedef enum DcnnActivation {
+  DCNN_ACTIVATION_NONE,
+  DCNN_ACTIVATION_SIGMOID,
+  DCNN_ACTIVATION_SOFTMAX, /* over channels */
+} DcnnActivation;
+
+/* What a descriptor says of one tensor. */
+typedef struct DcnnTensorInfo {
+  char *name;              /* NULL: the image input, whatever its name */
+  gboolean is_input;
+  char *semantics;         /* role for the decoder; NULL: the name is it */
+  DcnnActivation activation;
+  gboolean nhwc;           /* a map is [1,H,W,C] (else [1,C,H,W]) */
+  guint rank;              /* 0: dims not stated */
+  gint dims[8];            /* -1: any */
+} DcnnTensorInfo;
+
 typedef struct DcnnModelInfo {
   char *path;              /* of the descriptor; NULL: made from defaults */
-  char *name, *task, *licence, *sha256;
+  char *name, *task, *licence, *source;
+  char *sha256;            /* of the model file, lower case; NULL: any */
   char *decoder;           /* "segmentation", "yolox" ...; NULL: tensors only */
   GKeyFile *keys;          /* the whole file, for decoders' parameters */
   guint width, height;     /* network input size to use; 0: the file's */
   guint multiple;          /* sizes must be k * multiple (+ multiple_rest) */
   guint multiple_rest;
   gboolean bgr;
-  gfloat scale[3], bias[3];/* network value = pixel (0..255) * scale + bias */
+  gfloat scale[3], bias[3];/* network value = pixel (0..255) * scale + bias,
+                              in the network's channel order */
   DcnnFit fit;
-  guint8 fill[3];
+  guint8 fill[3];          /* R, G, B */
+  GPtrArray *tensors;      /* of DcnnTensorInfo*, in the file's order */
   char **labels;           /* NULL-terminated, or NULL */
+  guint n_labels;
   GHashTable *thresholds;  /* char* -> gdouble*; NULL: none */
+  /* Session tuning that suits the model; < 0: not stated. */
+  gfloat threshold, input_threshold, gate_threshold;
+  gint dilation, criterion;
 } DcnnModelInfo;
 
-/* Reads a descriptor. Unknown groups and keys, values out of range and
- * labels of the wrong length are errors that name the key and the line. */
+/* Reads a descriptor. Unknown groups, keys and decoders and values out of
+ * range are errors (DCNN_ERROR_INVALID) that name file, line and key and say
+ * what would do. Labels are read with it: a label file is a plain name, found
+ * beside the descriptor, in labels/ or ../labels/ there, or in the descriptor
+ * folders. (Whether their number fits the model is seen by
+ * dcnn_decoder_new().) */
 DcnnModelInfo *dcnn_modelinfo_load (const char *path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* The same from memory; origin: the file name that it would have (for
+ * messages and to find label files). */
 DcnnModelInfo *dcnn_modelinfo_load_data (const char *data, gsize length,
     const char *origin, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Plain defaults: RGB, 0..1, stretch, no decoder. Never NULL. */
@@ -56,8 +87,23 @@ DcnnModelInfo *dcnn_modelinfo_find (const char *model_path, GError **error)
 char *dcnn_model_find_file (const char *name_or_path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* Copies what the descriptor says of input and thresholds into options (the
- * thresholds table is borrowed from info). */
+/* Is this size one that the descriptor allows (input-multiple)? 0 stands for
+ * the file's own and always passes. Else an error that names the nearest that
+ * are. */
+gboolean dcnn_modelinfo_check_size (const DcnnModelInfo *info, guint width,
+    guint height, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The folders searched for models and descriptors, best first; new,
+ * NULL-terminated. Some need not exist. */
+char **dcnn_model_folders (void);
+
+/* SHA-256 of a file as 64 lower-case hex digits; new text. Reads it in
+ * pieces. */
+char *dcnn_model_sha256 (const char *path, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* Copies what the descriptor says of input, tuning and thresholds into
+ * options (the thresholds table is borrowed from info). */
 void dcnn_modelinfo_apply (const DcnnModelInfo *info,
     DcnnSessionOptions *options);
 

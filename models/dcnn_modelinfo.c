@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "dcnn_modelinfo.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "decoders/dcnn_decoder.h"
+#include "dcnn_graph.h"
+#include "dcnn_keys.h"
+#include "dcnn_labels.h"
+
+#define MODELINFO_KEYS "version|group-id"
+#define DELTACNN_KEYS                                                          \
+  "name|task|licence|source|sha256|decoder|input-size|input-multiple|"         \
+  "input-multiple-rest"
+#define TENSOR_KEYS "dir|id|group-id|type|dims|dims-order|tensor"
+#define INPUT_KEYS TENSOR_KEYS "|ranges|channel-order|mean|scale|resize|fill"
+#define OUTPUT_KEYS TENSOR_KEYS "|semantics|activation|layout"
+#define LABELS_KEYS "file|list"
+#define TUNING_KEYS                                                            \
+  "threshold|input-threshold|gate-threshold|dilation|criterion"
+#define TYPE_NAMES                                                             \
+  "float32|float16|float64|bfloat16|int4|int8|int16|int32|int64|uint4|uint8|"  \
+  "uint16|uint32|uint64"
+
+#define MAX_SIZE 16384
+#define MAX_THRESHOLDS 65536
+
+static void
+tensor_info_free (gpointer data)
+{
+  DcnnTensorInfo *tensor = data;
+
+  g_free (tensor->name);
+  g_free (tensor->semantics);
+  g_free (tensor);
+}
+
+DcnnModelInfo *
+dcnn_modelinfo_new_default (void)
+{
+  DcnnModelInfo *info = g_new0 (DcnnModelInfo, 1);
+
+  info->multiple = 1;
+  for (guint c = 0; c < 3; c++)
+    info->scale[c] = 1.0f / 255;
+  info->fit = DCNN_FIT_STRETCH;
+  info->tensors = g_ptr_array_new_with_free_func (tensor_info_free);
+  info->threshold = info->input_threshold = info->gate_threshold = -1;
+  info->dilation = info->criterion = -1;
+  return info;
+}
+
+void
+dcnn_modelinfo_free (DcnnModelInfo *info)
+{
+  if (info == NULL)
+    return;
+  g_free (info->path);
+  g_free (info->name);
+  g_free (info->task);
+  g_free (info->licence);
+  g_free (info->source);
+  g_free (info->sha256);
+  g_free (info->decoder);
+  g_clear_pointer (&info->keys, g_key_file_unref);
+  g_ptr_array_unref (info->tensors);
+  g_strfreev (info->labels);
+  g_clear_pointer (&info->thresholds, g_hash_table_unref);
+  g_free (info);
+}
+
+static gboolean
+read_modelinfo (const DcnnKeys *keys, GError **error)
+{
+  g_autofree char *version = NULL;
+
+  if (!g_key_file_has_group (keys->file, "modelinfo"))
+    return dcnn_keys_fail (keys, error, "modelinfo", NULL,
+        "group is missing; a descriptor begins with [modelinfo] and "
+        "version=1.0");
+  if (!dcnn_keys_only (keys, "modelinfo", MODELINFO_KEYS, error)
+      || !dcnn_keys_text (keys, "modelinfo", "version", &version, error))
+    return FALSE;
+  if (version == NULL || !g_str_has_prefix (version, "1."))
+    return dcnn_keys_fail (keys, error, "modelinfo", "version",
+        "\"%.20s\" is not a version that is known; use 1.0",
+        version != NULL ? version : "");
+  return TRUE;
+}
+
+static gboolean
+parse_size (const char *text, guint *width, guint *height)
+{
+  char *end;
+  guint64 w = g_ascii_strtoull (text, &end, 10), h;
+
+  if (!g_ascii_isdigit (*text) || *end != 'x' || !g_ascii_isdigit (end[1]))
+    return FALSE;
+  h = g_ascii_strtoull (end + 1, &end, 10);
+  if (*end != '\0' || w < 1 || h < 1 || w > MAX_SIZE || h > MAX_SIZE)
+    return FALSE;
+  *width = (guint) w;
+  *height = (guint) h;
+  return TRUE;
+}
+
+static gboolean
+read_sha256 (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  gsize length = 0;
+
+  if (!dcnn_keys_text (keys, "deltacnn", "sha256", &info->sha256, error))
+    return FALSE;
+  if (info->sha256 == NULL)
+    return TRUE;
+  while (g_ascii_isxdigit (info->sha256[length])) {
+    info->sha256[length] = g_ascii_tolower (info->sha256[length]);
+    length++;
+  }
+  if (length != 64 || info->sha256[length] != '\0')
+    return dcnn_keys_fail (keys, error, "deltacnn", "sha256",
+        "wants 64 hexadecimal digits (sha256sum MODEL prints them)");
+  return TRUE;
+}
+
+static gboolean
+read_deltacnn (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  const char *group = "deltacnn";
+  g_autofree char *size = NULL;
+  gint multiple = 1, rest = 0;
+
+  if (!dcnn_keys_only (keys, group, DELTACNN_KEYS, error)
+      || !dcnn_keys_text (keys, group, "name", &info->name, error)
+      || !dcnn_keys_text (keys, group, "task", &info->task, error)
+      || !dcnn_keys_text (keys, group, "licence", &info->licence, error)
+      || !dcnn_keys_text (keys, group, "source", &info->source, error)
+      || !dcnn_keys_text (keys, group, "decoder", &info->decoder, error)
+      || !dcnn_keys_text (keys, group, "input-size", &size, error)
+      || !dcnn_keys_integer (keys, group, "input-multiple", 1, 1024,
+          &multiple, error)
+      || !dcnn_keys_integer (keys, group, "input-multiple-rest", 0, 1023,
+          &rest, error)
+      || !read_sha256 (keys, info, error))
+    return FALSE;
+  if (rest >= multiple)
+    return dcnn_keys_fail (keys, error, group, "input-multiple-rest",
+        "%d is not less than input-multiple (%d)", rest, multiple);
+  info->multiple = (guint) multiple;
+  info->multiple_rest = (guint) rest;
+  if (size != NULL && !parse_size (size, &info->width, &info->height))
+    return dcnn_keys_fail (keys, error, group, "input-size",
+        "\"%.40s\" is not WIDTHxHEIGHT with 1 to %d pixels each", size,
+        MAX_SIZE);
+  if (!dcnn_modelinfo_check_size (info, info->width, info->height, NULL))
+    return dcnn_keys_fail (keys, error, group, "input-size",
+        "%ux%u is not a multiple of %u plus %u, as input-multiple asks",
+        info->width, info->height, info->multiple, info->multiple_rest);
+  if (info->decoder != NULL && dcnn_decoder_class_find (info->decoder) == NULL) {
+    g_autofree char *list =
+        g_strjoinv (", ", (char **) dcnn_decoder_names ());
+    return dcnn_keys_fail (keys, error, group, "decoder",
+        "there is no decoder \"%.80s\"; there are: %s (or leave the key out "
+        "for plain tensors)", info->decoder, list);
+  }
+  return TRUE;
+}
+
+/* ranges=min,max;min,max: what 0..255 becomes, as upstream writes it. */
+static gboolean
+read_ranges (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
+    GError **error)
+{
+  gdouble v[6];
+  guint n = 0;
+
+  if (!dcnn_keys_numbers (keys, group, "ranges", -1e4, 1e4, v, 6, &n, error))
+    return FALSE;
+  if (n == 0)
+    return TRUE;
+  if (n != 2 && n != 6)
+    return dcnn_keys_fail (keys, error, group, "ranges",
+        "wants one MIN,MAX pair, or three separated by ';'");
+  for (guint c = 0; c < 3; c++) {
+    const gdouble *pair = n == 2 ? v : v + 2 * c;
+
+    if (pair[0] >= pair[1])
+      return dcnn_keys_fail (keys, error, group, "ranges",
+          "%g is not less than %g", pair[0], pair[1]);
+    info->scale[c] = (gfloat) ((pair[1] - pair[0]) / 255);
+    info->bias[c] = (gfloat) pair[0];
+  }
+  return TRUE;
+}
+
+/* mean and scale: network value = (pixel - mean) * scale. */
+static gboolean
+read_normalisation (const DcnnKeys *keys, const char *group,
+    DcnnModelInfo *info, GError **error)
+{
+  gdouble mean[3], scale[3];
+  guint n_mean = 0, n_scale = 0;
+
+  if (!read_ranges (keys, group, info, error)
+      || !dcnn_keys_numbers (keys, group, "mean", -1e4, 1e4, mean, 3, &n_mean,
+          error)
+      || !dcnn_keys_numbers (keys, group, "scale", -1e4, 1e4, scale, 3,
+          &n_scale, error))
+    return FALSE;
+  if (n_mean == 0 && n_scale == 0)
+    return TRUE;
+  if (g_key_file_has_key (keys->file, group, "ranges", NULL))
+    return dcnn_keys_fail (keys, error, group, "ranges",
+        "says the same as mean and scale; keep one of them");
+  if (n_mean == 2 || n_scale == 2)
+    return dcnn_keys_fail (keys, error, group,
+        n_mean == 2 ? "mean" : "scale", "wants 1 or 3 numbers");
+  for (guint c = 0; c < 3; c++) {
+    gdouble s = n_scale == 0 ? 1.0 / 255 : scale[n_scale == 1 ? 0 : c];
+    gdouble m = n_mean == 0 ? 0 : mean[n_mean == 1 ? 0 : c];
+
+    if (fabs (s) < 1e-9)
+      return dcnn_keys_fail (keys, error, group, "scale", "is 0");
+    info->scale[c] = (gfloat) s;
+    info->bias[c] = (gfloat) (-m * s);
+  }
+  return TRUE;
+}
+
+static gboolean
+read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
+    GError **error)
+{
+  gint order = 0, fit = (gint) info->fit;
+  gdouble fill[3];
+  guint n_fill = 0;
+
+  if (!dcnn_keys_only (keys, group, INPUT_KEYS, error)
+      || !dcnn_keys_choice (keys, group, "channel-order", "rgb|bgr", &order,
+          error)
+      || !dcnn_keys_choice (keys, group, "resize",
+          "stretch|letterbox|letterbox-topleft", &fit, error)
+      || !dcnn_keys_numbers (keys, group, "fill", 0, 255, fill, 3, &n_fill,
+          error)
+      || !read_normalisation (keys, group, info, error))
+    return FALSE;
+  if (n_fill == 2)
+    return dcnn_keys_fail (keys, error, group, "fill",
+        "wants 1 or 3 numbers (R;G;B)");
+  info->bgr = order == 1;
+  info->fit = (DcnnFit) fit;
+  for (guint c = 0; c < 3 && n_fill > 0; c++)
+    info->fill[c] = (guint8) fill[n_fill == 1 ? 0 : c];
+  return TRUE;
+}
+
+/* What inputs and outputs share: upstream's keys. */
+static gboolean
+read_tensor_common (const DcnnKeys *keys, const char *group,
+    DcnnTensorInfo *tensor, GError **error)
+{
+  gdouble dims[8];
+  gint type = 0, order = 0;
+  guint n = 0;
+
+  if (!dcnn_keys_choice (keys, group, "type", TYPE_NAMES, &type, error)
+      || !dcnn_keys_choice (keys, group, "dims-order", "row-major", &order,
+          error)
+      || !dcnn_keys_text (keys, group, "tensor", &tensor->name, error)
+      || !dcnn_keys_numbers (keys, group, "dims", -1, DCNN_MAX_DIM, dims, 8,
+          &n, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    if (dims[i] != floor (dims[i]) || dims[i] == 0)
+      return dcnn_keys_fail (keys, error, group, "dims",
+          "wants whole numbers, -1 for any");
+    tensor->dims[i] = (gint) dims[i];
+  }
+  tensor->rank = n;
+  return TRUE;
+}
+
+static gboolean
+read_output (const DcnnKeys *keys, const char *group, const char *decoder,
+    DcnnTensorInfo *tensor, GError **error)
+{
+  gint activation = 0, layout = 0;
+  const DcnnDecoderClass *class;
+
+  if (!dcnn_keys_only (keys, group, OUTPUT_KEYS, error)
+      || !dcnn_keys_text (keys, group, "semantics", &tensor->semantics, error)
+      || !dcnn_keys_choice (keys, group, "activation",
+          "none|sigmoid|softmax", &activation, error)
+      || !dcnn_keys_choice (keys, group, "layout", "nchw|nhwc", &layout,
+          error))
+    return FALSE;
+  tensor->activation = (DcnnActivation) activation;
+  tensor->nhwc = layout == 1;
+  class = decoder != NULL ? dcnn_decoder_class_find (decoder) : NULL;
+  if (class != NULL && tensor->semantics != NULL
+      && strcmp (tensor->semantics, "unused") != 0
+      && dcnn_decoder_class_role (class, tensor->semantics) < 0) {
+    g_autofree char *roles = dcnn_decoder_class_roles (class);
+    return dcnn_keys_fail (keys, error, group, "semantics",
+        "decoder %s does not know \"%.80s\"; it reads: %s (or unused)",
+        class->name, tensor->semantics, roles);
+  }
+  return TRUE;
+}
+
+/* A group that is none of ours: [input], [input:NAME], [output:NAME], or
+ * upstream's [NAME] with dir=. */
+static gboolean
+read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
+    GError **error)
+{
+  DcnnTensorInfo *tensor = g_new0 (DcnnTensorInfo, 1);
+  gint dir = -1;
+
+  g_ptr_array_add (info->tensors, tensor);
+  if (!dcnn_keys_choice (keys, group, "dir", "input|output", &dir, error))
+    return FALSE;
+  if (g_str_has_prefix (group, "input:") && dir < 0) {
+    tensor->name = g_strdup (group + strlen ("input:"));
+    dir = 0;
+  } else if (g_str_has_prefix (group, "output:") && dir < 0) {
+    tensor->name = g_strdup (group + strlen ("output:"));
+    dir = 1;
+  } else if (strcmp (group, "input") == 0 && dir < 0) {
+    dir = 0;
+  } else if (dir >= 0) {
+    tensor->name = g_strdup (group);
+  } else {
+    return dcnn_keys_fail (keys, error, group, NULL,
+        "unknown group; a descriptor has modelinfo, deltacnn, input, "
+        "output:TENSOR, decoder, labels, tuning, thresholds, and groups named "
+        "by tensor with dir=input or dir=output");
+  }
+  tensor->is_input = dir == 0;
+  if (!read_tensor_common (keys, group, tensor, error))
+    return FALSE;
+  for (guint i = 0; i + 1 < info->tensors->len; i++) {
+    const DcnnTensorInfo *other = g_ptr_array_index (info->tensors, i);
+
+    if (other->is_input == tensor->is_input
+        && (tensor->is_input || g_strcmp0 (other->name, tensor->name) == 0))
+      return dcnn_keys_fail (keys, error, group, NULL, tensor->is_input
+          ? "is a second input; frames go to one"
+          : "says again what another group said of this tensor");
+  }
+  return tensor->is_input ? read_input (keys, group, info, error)
+      : read_output (keys, group, info->decoder, tensor, error);
+}
+
+static gboolean
+read_decoder (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  const DcnnDecoderClass *class;
+
+  if (!g_key_file_has_group (keys->file, "decoder"))
+    return TRUE;
+  if (info->decoder == NULL)
+    return dcnn_keys_fail (keys, error, "decoder", NULL,
+        "parameters without a decoder; add decoder=NAME to [deltacnn]");
+  class = dcnn_decoder_class_find (info->decoder);
+  return dcnn_decoder_class_check (class, keys, error);
+}
+
+static gboolean
+read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  const char *group = "tuning";
+  gdouble threshold = -1, input = -1, gate = -1;
+
+  if (!dcnn_keys_only (keys, group, TUNING_KEYS, error)
+      || !dcnn_keys_number (keys, group, "threshold", 0, 1e6, &threshold,
+          error)
+      || !dcnn_keys_number (keys, group, "input-threshold", 0, 1, &input,
+          error)
+      || !dcnn_keys_number (keys, group, "gate-threshold", 0, 1e6, &gate,
+          error)
+      || !dcnn_keys_integer (keys, group, "dilation", 0, 64, &info->dilation,
+          error)
+      || !dcnn_keys_choice (keys, group, "criterion", "nrms|rms|max",
+          &info->criterion, error))
+    return FALSE;
+  info->threshold = (gfloat) threshold;
+  info->input_threshold = (gfloat) input;
+  info->gate_threshold = (gfloat) gate;
+  return TRUE;
+}
+
+static gboolean
+read_thresholds (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  const char *group = "thresholds";
+  g_auto (GStrv) names = g_key_file_get_keys (keys->file, group, NULL, NULL);
+
+  if (names == NULL || names[0] == NULL)
+    return TRUE;
+  if (g_strv_length (names) > MAX_THRESHOLDS)
+    return dcnn_keys_fail (keys, error, group, NULL,
+        "more than %d thresholds", MAX_THRESHOLDS);
+  info->thresholds =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (guint i = 0; names[i] != NULL; i++) {
+    gdouble value = 0;
+    char *name;
+
+    if (!dcnn_keys_number (keys, group, names[i], 0, 1e9, &value, error))
+      return FALSE;
+    /* GKeyFile has no '=' or brackets in a name: they come as %3D and so on */
+    name = g_uri_unescape_string (names[i], NULL);
+    if (name == NULL)
+      return dcnn_keys_fail (keys, error, group, names[i],
+          "bad %% escape in the name; a plain %% is written %%25");
+    g_hash_table_replace (info->thresholds, name,
+        g_memdup2 (&value, sizeof value));
+  }
+  return TRUE;
+}
+
+static gboolean
+read_groups (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  g_auto (GStrv) groups = g_key_file_get_groups (keys->file, NULL);
+
+  if (!read_modelinfo (keys, error) || !read_deltacnn (keys, info, error)
+      || !read_decoder (keys, info, error)
+      || !dcnn_keys_only (keys, "labels", LABELS_KEYS, error)
+      || !dcnn_labels_read (keys, &info->labels, &info->n_labels, error)
+      || !read_tuning (keys, info, error)
+      || !read_thresholds (keys, info, error))
+    return FALSE;
+  for (guint i = 0; groups[i] != NULL; i++)
+    if (dcnn_keys_find_choice ("modelinfo|deltacnn|decoder|labels|tuning|"
+            "thresholds", groups[i]) < 0
+        && !read_tensor (keys, groups[i], info, error))
+      return FALSE;
+  return TRUE;
+}
+
+DcnnModelInfo *
+dcnn_modelinfo_load_data (const char *data, gsize length, const char *origin,
+    GError **error)
+{
+  g_autoptr (DcnnModelInfo) info = dcnn_modelinfo_new_default ();
+  g_autoptr (GError) local = NULL;
+  DcnnKeys keys = { NULL, data, length, origin };
+
+  if (length > DCNN_KEYS_MAX_BYTES) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_LIMIT,
+        "%s: %" G_GSIZE_FORMAT " bytes are too many for a descriptor (%d)",
+        origin, length, DCNN_KEYS_MAX_BYTES);
+    return NULL;
+  }
+  info->keys = keys.file = g_key_file_new ();
+  /* GKeyFile stops at a NUL and warns on text that is not UTF-8 */
+  if (memchr (data, '\0', length) != NULL
+      || !g_utf8_validate (data, (gssize) length, NULL)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+        "%s: is not UTF-8 text; a descriptor is a plain text file", origin);
+    return NULL;
+  }
+  g_key_file_set_list_separator (keys.file, ';');
+  if (!g_key_file_load_from_data (keys.file, data, length, G_KEY_FILE_NONE,
+          &local)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+        "%s: is no descriptor ([group] and key=value lines): %s", origin,
+        local->message);
+    return NULL;
+  }
+  if (!read_groups (&keys, info, error))
+    return NULL;
+  info->path = g_strdup (origin);
+  return g_steal_pointer (&info);
+}
+
+gboolean
+dcnn_modelinfo_check_size (const DcnnModelInfo *info, guint width,
+    guint height, GError **error)
+{
+  guint sizes[2] = { width, height };
+
+  for (guint i = 0; i < 2; i++) {
+    guint size = sizes[i], down, up;
+
+    if (size == 0 || info->multiple <= 1
+        || size % info->multiple == info->multiple_rest)
+      continue;
+    down = size < info->multiple_rest ? info->multiple_rest
+        : size - (size - info->multiple_rest) % info->multiple;
+    up = size < info->multiple_rest ? down : down + info->multiple;
+    if (down == 0)
+      down = up;
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "%s %u does not suit %s: it takes multiples of %u%s%.0u; the nearest "
+        "are %u and %u", i == 0 ? "width" : "height", size,
+        info->name != NULL ? info->name : "the model", info->multiple,
+        info->multiple_rest != 0 ? " plus " : "", info->multiple_rest, down,
+        up);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+void
+dcnn_modelinfo_apply (const DcnnModelInfo *info, DcnnSessionOptions *options)
+{
+  DcnnTuning *tuning = &options->tuning;
+
+  options->bgr = info->bgr;
+  memcpy (options->scale, info->scale, sizeof info->scale);
+  memcpy (options->bias, info->bias, sizeof info->bias);
+  options->fit = info->fit;
+  memcpy (options->fill, info->fill, sizeof info->fill);
+  options->thresholds = info->thresholds;
+  if (info->threshold >= 0)
+    tuning->threshold = info->threshold;
+  if (info->input_threshold >= 0)
+    tuning->input_threshold = info->input_threshold;
+  if (info->gate_threshold >= 0)
+    tuning->gate_threshold = info->gate_threshold;
+  if (info->dilation >= 0)
+    tuning->dilation = (guint) info->dilation;
+  if (info->criterion >= 0)
+    tuning->criterion = (DcnnCriterion) info->criterion;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Regressed key points of one person (BlazePose, Bazarevsky et al., 2020): rows
+ * of x, y in network pixels and more values, one of which is a visibility
+ * logit; and, where the network has one, the person's mask.
+ */
+#include "decode_tools.h"
+
+enum { LANDMARKS, MASK };
+
+typedef struct LandmarkState {
+  guint values;      /* of a key point */
+  gint score_value;  /* which of them is the score; -1: none */
+  guint n_points;
+} LandmarkState;
+
+static const DcnnParamSpec params[] = {
+  { "score-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.3, NULL },
+  { "values", DCNN_PARAM_INTEGER, 2, 16, 5, NULL },
+  { "score-value", DCNN_PARAM_INTEGER, -1, 15, 3, NULL },
+  DCNN_SKELETON_PARAMS,
+  { NULL }
+};
+
+static const DcnnRole roles[] = {
+  { "landmarks", FALSE }, { "mask", TRUE }, { NULL, FALSE }
+};
+
+static gfloat
+point_score (const DcnnDecoder *decoder, const LandmarkState *state,
+    guint first)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, LANDMARKS);
+  gfloat value;
+
+  if (state->score_value < 0)
+    return 1;
+  value = view->data[(first + (guint) state->score_value) * view->step_c];
+  return decoder->roles[LANDMARKS].activation == DCNN_ACTIVATION_SIGMOID
+      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+}
+
+static void
+run_mask (DcnnDecoder *decoder, const DcnnTransform *transform)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, MASK);
+  gboolean logit = decoder->roles[MASK].activation == DCNN_ACTIVATION_SIGMOID;
+
+  for (guint y = 0; y < view->height; y++)
+    for (guint x = 0; x < view->width; x++) {
+      gfloat v = dcnn_view_at (view, 0, y, x);
+      decoder->mask[(gsize) y * view->width + x] = (guint8)
+          (dcnn_clamp (logit ? dcnn_sigmoid (v) : v, 0, 1) * 255.0f + 0.5f);
+    }
+  dcnn_decoder_place_mask (decoder, transform);
+}
+
+static void
+run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, LANDMARKS);
+  const LandmarkState *state = decoder->state;
+  DcnnResults *results = &decoder->results;
+  DcnnPose pose = { 0, state->n_points, 0 };
+
+  for (guint k = 0; k < state->n_points; k++) {
+    guint first = k * state->values;
+    gfloat x = view->data[first * view->step_c];
+    gfloat y = view->data[(first + 1) * view->step_c];
+    DcnnKeypoint point = { 0, 0, 0 };
+
+    if (isfinite (x) && isfinite (y))
+      point = (DcnnKeypoint) { dcnn_frame_x (frame->transform, x),
+        dcnn_frame_y (frame->transform, y),
+        point_score (decoder, state, first) };
+    g_array_append_val (results->keypoints, point);
+    pose.score += point.score / (gfloat) state->n_points;
+  }
+  if (pose.score >= frame->threshold && pose.score > 0)
+    g_array_append_val (results->poses, pose);
+  else
+    g_array_set_size (results->keypoints, 0);
+  if (decoder->mask != NULL)
+    run_mask (decoder, frame->transform);
+}
+
+static gboolean
+init_mask (DcnnDecoder *decoder, GError **error)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, MASK);
+  DcnnSegmentation *mask = &decoder->results.segmentation;
+
+  if (!dcnn_decoder_want_channels (decoder, MASK, 1, error))
+    return FALSE;
+  decoder->mask = g_try_malloc0 ((gsize) view->height * view->width);
+  if (decoder->mask == NULL)
+    return dcnn_decoder_fail (decoder, MASK, error, "out of memory");
+  *mask = (DcnnSegmentation) { view->width, view->height, 1, decoder->mask,
+    0, 0, 0, 0 };
+  decoder->results.has_segmentation = TRUE;
+  return TRUE;
+}
+
+static gboolean
+init (DcnnDecoder *decoder, GError **error)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, LANDMARKS);
+  LandmarkState *state = decoder->state = g_new0 (LandmarkState, 1);
+
+  state->values = (guint) dcnn_decoder_param (decoder, "values");
+  state->score_value = (gint) dcnn_decoder_param (decoder, "score-value");
+  state->n_points = view->channels / state->values;
+  if (view->height != 1 || view->width != 1 || state->n_points > 256
+      || view->channels % state->values != 0 || state->n_points == 0
+      || state->score_value >= (gint) state->values)
+    return dcnn_decoder_fail (decoder, LANDMARKS, error,
+        "wants [1,K*values] with [decoder] values=%u and a score-value below "
+        "that", state->values);
+  if (decoder->roles[MASK].output >= 0 && !init_mask (decoder, error))
+    return FALSE;
+  return dcnn_decoder_want_labels (decoder, state->n_points, "key points",
+          error)
+      && dcnn_decoder_read_skeleton (decoder, state->n_points, error);
+}
+
+static void
+clear (DcnnDecoder *decoder)
+{
+  g_clear_pointer (&decoder->state, g_free);
+}
+
+const DcnnDecoderClass dcnn_decoder_class_landmarks = {
+  "landmarks", params, roles, init, run, clear
+};
