@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * nets.c - see nets.h.
+ */
+#include "nets.h"
+
+#include <math.h>
+#include <string.h>
+
+guint
+test_random (guint64 *state, guint n)
+{
+  *state = *state * G_GUINT64_CONSTANT (6364136223846793005) +
+      G_GUINT64_CONSTANT (1442695040888963407);
+  return (guint) ((*state >> 33) % n);
+}
+
+gfloat
+test_random_value (guint64 *state, gboolean integer)
+{
+  if (integer)
+    return (gfloat) test_random (state, 5) - 2;
+  return (gfloat) test_random (state, 20001) / 10000.0f - 1.0f;
+}
+
+void
+test_net_begin (TestNet *net, guint64 seed, gboolean integer)
+{
+  net->state = seed * 77777 + 1;
+  net->graph = dcnn_graph_new ();
+  net->integer = integer;
+  net->names = 0;
+}
+
+static char *
+new_name (TestNet *net)
+{
+  return g_strdup_printf ("v%d", net->names++);
+}
+
+DcnnValueId
+test_net_input (TestNet *net, gint c, gint h, gint w)
+{
+  gint64 dims[4] = { 1, c, h, w };
+  g_autoptr (GError) error = NULL;
+  DcnnValueId id = dcnn_graph_add_input (net->graph, "input",
+      DCNN_DTYPE_F32, 4, dims, &error);
+
+  g_assert_no_error (error);
+  return id;
+}
+
+DcnnValueId
+test_net_constant (TestNet *net, gint rank, const gint64 *dims)
+{
+  DcnnTensor t = { .dtype = DCNN_DTYPE_F32, .rank = rank };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *name = new_name (net);
+  DcnnValueId id;
+  gint64 n, fan = 1;
+
+  for (gint i = 0; i < rank; i++) {
+    t.dims[i] = dims[i];
+    fan *= i ? dims[i] : 1;
+  }
+  g_assert_true (dcnn_tensor_alloc (&t, &error));
+  n = dcnn_tensor_count (&t);
+  for (gint64 i = 0; i < n; i++) {
+    gfloat v = test_random_value (&net->state, net->integer);
+    /* integers stay exact only if sums stay small: mostly zeros */
+    if (net->integer && rank == 4)
+      v = test_random (&net->state, 8) ? 0 : v > 0 ? 1 : v < 0 ? -1 : 0;
+    else if (!net->integer && rank == 4)
+      v *= (gfloat) sqrt (3.0 / (gdouble) fan);
+    ((gfloat *) t.data)[i] = v;
+  }
+  id = dcnn_graph_add_constant (net->graph, name, &t, &error);
+  g_assert_no_error (error);
+  return id;
+}
+
+DcnnValueId
+test_net_node (TestNet *net, DcnnOp op, const DcnnParams *params,
+    gint n_inputs, const DcnnValueId *inputs, const DcnnTensor *shape)
+{
+  DcnnParams none = { 0 };
+  g_autofree char *name = new_name (net);
+  const char *names[1] = { name };
+  g_autoptr (GError) error = NULL;
+  DcnnValueId out = -1;
+  gboolean ok = dcnn_graph_add_node (net->graph, name, op,
+      params ? params : &none, n_inputs, inputs, 1, names, shape, &out,
+      &error);
+
+  g_assert_no_error (error);
+  g_assert_true (ok);
+  return out;
+}
+
+static const gint64 *
+dims_of (TestNet *net, DcnnValueId v)
+{
+  return dcnn_graph_value (net->graph, v)->tensor.dims;
+}
+
+DcnnValueId
+test_net_conv (TestNet *net, DcnnValueId in, gint out_channels, gint kernel,
+    gint stride, gint dilation, gint groups)
+{
+  gint64 pad = dilation * (kernel - 1) / 2;
+  DcnnParams p = { .conv = { .window = { 2, { kernel, kernel },
+        { stride, stride }, { dilation, dilation }, { pad, pad },
+        { pad, pad } }, .groups = groups } };
+  gint64 w[4] = { out_channels, dims_of (net, in)[1] / groups, kernel,
+    kernel }, b[1] = { out_channels };
+  DcnnValueId inputs[3];
+
+  if (kernel % 2 == 0)
+    p.conv.window.pad_end[0] = p.conv.window.pad_end[1] = 0;
+  inputs[0] = in;
+  inputs[1] = test_net_constant (net, 4, w);
+  inputs[2] = test_net_constant (net, 1, b);
+  return test_net_node (net, DCNN_OP_CONV, &p, 3, inputs, NULL);
+}
+
+DcnnValueId
+test_net_unary (TestNet *net, DcnnOp op, DcnnValueId in)
+{
+  DcnnParams p = { .act = { .alpha = 0.2, .beta = 0.5, .lo = 0, .hi = 6 } };
+
+  return test_net_node (net, op, &p, 1, &in, NULL);
+}
+
+DcnnValueId
+test_net_binary (TestNet *net, DcnnOp op, DcnnValueId a, DcnnValueId c)
+{
+  DcnnValueId inputs[2] = { a, c };
+
+  return test_net_node (net, op, NULL, 2, inputs, NULL);
+}
+
+DcnnValueId
+test_net_resize2 (TestNet *net, DcnnValueId in, DcnnResizeMode mode)
+{
+  const gint64 *d = dims_of (net, in);
+  DcnnTensor shape = { DCNN_DTYPE_F32, 4, { 1, d[1], d[2] * 2, d[3] * 2 },
+    NULL };
+  DcnnParams p = { .resize = { .mode = mode,
+      .coord = mode == DCNN_RESIZE_NEAREST ? DCNN_COORD_ASYMMETRIC :
+          DCNN_COORD_HALF_PIXEL, .nearest = DCNN_NEAREST_FLOOR,
+      .cubic_a = -0.75, .scale = { 1, 1, 2, 2 } } };
+
+  return test_net_node (net, DCNN_OP_RESIZE, &p, 1, &in, &shape);
+}
+
+DcnnValueId
+test_net_concat (TestNet *net, DcnnValueId a, DcnnValueId c)
+{
+  DcnnParams p = { .axis = { .axis = 1 } };
+  DcnnValueId inputs[2] = { a, c };
+
+  return test_net_node (net, DCNN_OP_CONCAT, &p, 2, inputs, NULL);
+}
+
+/* ---- blocks ---------------------------------------------------------------- */
+
+static DcnnValueId
+activation (TestNet *net, DcnnValueId v)
+{
+  static const DcnnOp real[] = { DCNN_OP_RELU, DCNN_OP_CLIP,
+    DCNN_OP_LEAKY_RELU, DCNN_OP_HARD_SWISH, DCNN_OP_SIGMOID, DCNN_OP_TANH };
+  DcnnOp op;
+
+  if (net->integer)
+    op = test_random (&net->state, 2) ? DCNN_OP_RELU : DCNN_OP_CLIP;
+  else
+    op = real[test_random (&net->state, G_N_ELEMENTS (real))];
+  return test_net_unary (net, op, v);
+}
+
+static DcnnValueId
+block_residual (TestNet *net, DcnnValueId v)
+{
+  gint c = (gint) dims_of (net, v)[1];
+  DcnnValueId x = activation (net, test_net_conv (net, v, 2 * c, 1, 1, 1, 1));
+
+  x = activation (net, test_net_conv (net, x, 2 * c, 3, 1,
+          1 + (gint) test_random (&net->state, 2), 2 * c));
+  x = test_net_conv (net, x, c, 1, 1, 1, 1);
+  return activation (net, test_net_binary (net, DCNN_OP_ADD, x, v));
+}
+
+static DcnnValueId
+block_branches (TestNet *net, DcnnValueId v)
+{
+  DcnnValueId a = activation (net, test_net_conv (net, v,
+          1 + (gint) test_random (&net->state, 19), 3, 1, 1, 1));
+  DcnnValueId c = activation (net, test_net_conv (net, v,
+          1 + (gint) test_random (&net->state, 19), 1, 1, 1, 1));
+  DcnnValueId both = test_net_concat (net, a, c);
+
+  return test_net_conv (net, both, 5 + (gint) test_random (&net->state, 8), 3,
+      1, 1, 1);
+}
+
+static DcnnValueId
+block_silu (TestNet *net, DcnnValueId v)
+{
+  DcnnValueId x = test_net_conv (net, v, 8, 3, 1, 1, 1);
+
+  if (net->integer)
+    return activation (net, x);
+  return test_net_binary (net, DCNN_OP_MUL, x,
+      test_net_unary (net, DCNN_OP_SIGMOID, x));
+}
+
+static DcnnValueId
+block_gate (TestNet *net, DcnnValueId v)
+{
+  gint c = (gint) dims_of (net, v)[1];
+  DcnnValueId g =
+      test_net_node (net, DCNN_OP_GLOBAL_AVERAGE_POOL, NULL, 1, &v, NULL);
+
+  g = test_net_unary (net, DCNN_OP_RELU, test_net_conv (net, g, 4, 1, 1, 1,
+          1));
+  g = test_net_unary (net, DCNN_OP_SIGMOID, test_net_conv (net, g, c, 1, 1, 1,
+          1));
+  return test_net_binary (net, DCNN_OP_MUL, v, g);
+}
+
+static DcnnValueId
+block_down_up (TestNet *net, DcnnValueId v)
+{
+  DcnnValueId x = activation (net, test_net_conv (net, v, 12, 3, 2, 1, 1));
+  DcnnResizeMode mode = net->integer ? DCNN_RESIZE_NEAREST :
+      test_random (&net->state, 2) ? DCNN_RESIZE_LINEAR : DCNN_RESIZE_NEAREST;
+
+  x = block_residual (net, x);
+  x = test_net_resize2 (net, x, mode);
+  return test_net_conv (net, test_net_concat (net, x, v), 10, 1, 1, 1, 1);
+}
+
+static DcnnValueId
+block_transposed (TestNet *net, DcnnValueId v)
+{
+  DcnnParams p = { .conv = { .window = { 2, { 4, 4 }, { 2, 2 }, { 1, 1 },
+        { 1, 1 }, { 1, 1 } }, .groups = 1 } };
+  DcnnValueId x = activation (net, test_net_conv (net, v, 6, 3, 2, 1, 1));
+  gint64 w[4] = { 6, 7, 4, 4 }, b[1] = { 7 };
+  DcnnValueId inputs[3];
+
+  inputs[0] = x;
+  inputs[1] = test_net_constant (net, 4, w);
+  inputs[2] = test_net_constant (net, 1, b);
+  return activation (net, test_net_node (net, DCNN_OP_CONV_TRANSPOSE, &p, 3,
+          inputs, NULL));
+}
+
+static DcnnValueId
+block_pool (TestNet *net, DcnnValueId v)
+{
+  DcnnParams p = { .pool = { .window = { 2, { 3, 3 }, { 1, 1 }, { 1, 1 },
+        { 1, 1 }, { 1, 1 } } } };
+
+  return test_net_node (net, DCNN_OP_MAX_POOL, &p, 1, &v, NULL);
+}
+
+DcnnGraph *
+test_net_random (guint64 seed, gboolean integer, gboolean even,
+    gboolean global)
+{
+  DcnnValueId (*blocks[]) (TestNet *, DcnnValueId) = { block_residual,
+    block_branches, block_silu, block_pool, block_down_up, block_transposed,
+    block_gate };
+  TestNet net;
+  DcnnValueId v;
+  guint n;
+
+  test_net_begin (&net, seed, integer);
+  if (even)
+    v = test_net_input (&net, 3, 16 * (2 + (gint) test_random (&net.state, 3)),
+        16 * (2 + (gint) test_random (&net.state, 4)));
+  else
+    v = test_net_input (&net, 1 + (gint) test_random (&net.state, 6),
+        4 * (2 + (gint) test_random (&net.state, 9)),
+        4 * (2 + (gint) test_random (&net.state, 9)));
+  n = integer ? 2 : 3 + test_random (&net.state, 3);
+  v = activation (&net, test_net_conv (&net, v, 8, 3, 2, 1, 1));
+  for (guint i = 0; i < n; i++) {
+    guint kind = test_random (&net.state, global && !integer ? 7 : 6);
+    gint64 h = dims_of (&net, v)[2], w = dims_of (&net, v)[3];
+    if ((kind == 4 || kind == 5) && (h % 2 || w % 2))
+      kind = 0;
+    v = blocks[kind] (&net, v);
+  }
+  dcnn_graph_add_output (net.graph, v);
+  v = test_net_conv (&net, v, 5, 1, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, v);
+  return net.graph;
+}
+
+void
+test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer)
+{
+  guint c = (guint) frame->dims[1], h = (guint) frame->dims[2],
+      w = (guint) frame->dims[3], n = test_random (state, 3);
+  gfloat *data = frame->data;
+
+  for (guint i = 0; i < n; i++) {
+    guint size_y = 1 + test_random (state, MAX (1, h / 3));
+    guint size_x = 1 + test_random (state, MAX (1, w / 3));
+    guint y0 = test_random (state, h), x0 = test_random (state, w);
+    for (guint k = 0; k < c; k++)
+      for (guint y = y0; y < MIN (h, y0 + size_y); y++)
+        for (guint x = x0; x < MIN (w, x0 + size_x); x++)
+          data[(k * h + y) * w + x] = test_random_value (state, integer);
+  }
+}

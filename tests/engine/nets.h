@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * nets.h - random networks and random videos for tests of the engine.
+ *
+ * A net is a function of its seed alone; so is a video. Values are small
+ * integers when `integer` is set, so that any difference is an indexing bug.
+ */
+#ifndef DCNN_TEST_NETS_H
+#define DCNN_TEST_NETS_H
+
+#include "dcnn_graph.h"
+
+typedef struct TestNet {
+  guint64 state;      /* of the random numbers */
+  DcnnGraph *graph;
+  gboolean integer;
+  gint names;
+} TestNet;
+
+/* 0 .. n-1 */
+guint test_random (guint64 *state, guint n);
+/* -1 .. 1; an integer of -2 .. 2 when integer is set. */
+gfloat test_random_value (guint64 *state, gboolean integer);
+
+void test_net_begin (TestNet *net, guint64 seed, gboolean integer);
+DcnnValueId test_net_input (TestNet *net, gint c, gint h, gint w);
+DcnnValueId test_net_constant (TestNet *net, gint rank, const gint64 *dims);
+/* Fails the test on an error. */
+DcnnValueId test_net_node (TestNet *net, DcnnOp op, const DcnnParams *params,
+    gint n_inputs, const DcnnValueId *inputs, const DcnnTensor *shape);
+DcnnValueId test_net_conv (TestNet *net, DcnnValueId in, gint out_channels,
+    gint kernel, gint stride, gint dilation, gint groups);
+DcnnValueId test_net_unary (TestNet *net, DcnnOp op, DcnnValueId in);
+DcnnValueId test_net_binary (TestNet *net, DcnnOp op, DcnnValueId a,
+    DcnnValueId c);
+DcnnValueId test_net_resize2 (TestNet *net, DcnnValueId in,
+    DcnnResizeMode mode);
+DcnnValueId test_net_concat (TestNet *net, DcnnValueId a, DcnnValueId c);
+
+/* A net of residual blocks, branches, gates, up-sampling and heads. even:
+ * sizes stay multiples of the stride, so that the window can move. */
+DcnnGraph *test_net_random (guint64 seed, gboolean integer, gboolean even,
+    gboolean global);
+
+/* Moves a few squares of random content over tensor [1,C,H,W]. */
+void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);
+
+#endif
