@@ -32,6 +32,10 @@ G_BEGIN_DECLS
 #define DCNN_MAX_NODE_OUTPUTS 64
 #define DCNN_MAX_TENSOR_BYTES ((gint64) 1 << 31)
 #define DCNN_MAX_DIM ((gint64) 1 << 28)
+/* What the results of constant folding may take in one graph: bytes (a
+ * default, see dcnn_graph_limit_folding()) and elementary operations. */
+#define DCNN_FOLD_BYTES ((gint64) 1 << 30)
+#define DCNN_FOLD_WORK ((gint64) 1 << 30)
 
 /* Every operator: DCNN_OP_CONV and so on, from ops.def, the one list. */
 typedef enum DcnnOp {
@@ -110,6 +114,10 @@ dcnn_graph_node (const DcnnGraph *graph, int index)
   return (DcnnNode *) graph->nodes->pdata[index];
 }
 
+/* Sets how many bytes the results of constant folding may still take: keeps
+ * the memory of a graph from a hostile file in proportion to the file. */
+void dcnn_graph_limit_folding (DcnnGraph *graph, gint64 bytes);
+
 /* Adds a graph input of known shape. name is copied and must be new.
  * Returns the value, or -1 with error set (name taken, shape out of range). */
 DcnnValueId dcnn_graph_add_input (DcnnGraph *graph, const char *name,
@@ -149,6 +157,13 @@ DcnnValueId dcnn_graph_find_value (const DcnnGraph *graph, const char *name);
 gboolean dcnn_tensor_alloc (DcnnTensor *tensor, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 void dcnn_tensor_free (DcnnTensor *tensor);
+
+/* Whether type and shape are within the limits; else DCNN_ERROR_LIMIT. */
+gboolean dcnn_tensor_check (const DcnnTensor *tensor, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* "float32[1,3,192,192]": new text, for messages and dumps. */
+char *dcnn_tensor_describe (const DcnnTensor *tensor);
 
 /* Runs one operator densely with the reference kernels: the same function
  * that folds constants, runs dense tails and is the tests' oracle.
