@@ -17,17 +17,19 @@
 #             Default: out/
 #   --no-install  never call apt-get
 #
-# A second run builds and downloads nothing.
+# A second run builds and downloads nothing. DELTACNN_BUILD names another build
+# folder than build/.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 called_from=$PWD
 export DEBIAN_FRONTEND=noninteractive
+build=${DELTACNN_BUILD:-$here/build}
 
 input='' model='' frames='' device=auto out=$here/out install=1
 bad() { echo "demo.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '4,24s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,25s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --no-install) install=0; shift; continue ;;
     --input | --model | --frames | --device | --out)
       [ $# -ge 2 ] || bad "$1 needs a value; see --help"
@@ -56,17 +58,17 @@ step() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
 # ---- build ----------------------------------------------------------------
 
 build() {
-  if [ ! -e build/build.ninja ]; then
+  if [ ! -e "$build/build.ninja" ]; then
     mkdir -p cache
-    meson setup build >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+    meson setup "$build" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
   fi
   local log=cache/build.log
-  if ninja -C build -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  if ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
   step "Building into build/ (some minutes on the first run)"
   if [ -t 1 ]; then
-    NINJA_STATUS='  [%f of %t] ' ninja -C build || return 1
+    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" || return 1
   else
-    ninja -C build >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
+    ninja -C "$build" >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
   fi
 }
 
@@ -111,7 +113,7 @@ default_clip() {
   fi
   step "No clip could be fetched: rendering a street scene instead."
   echo "  It is drawn, so what is found in it says little; give a clip with --input."
-  [ -e cache/scene.avi ] || build/tools/deltacnn-scene --frames 300 cache/scene.avi
+  [ -e cache/scene.avi ] || "$build"/tools/deltacnn-scene --frames 300 cache/scene.avi
   input=cache/scene.avi
 }
 
@@ -154,8 +156,8 @@ PYTHON
 
 if ((install)); then tools/install-deps.sh build run; fi
 build
-export GST_PLUGIN_PATH=$here/build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
-export GST_REGISTRY=$here/build/gst-registry.bin
+export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+export GST_REGISTRY=$build/gst-registry.bin
 export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
 [ -n "$input" ] || default_clip
 [ -n "$model" ] || default_model
@@ -163,10 +165,10 @@ export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MOD
 limit=()
 [ -z "$frames" ] || limit=(--frames "$frames")
 step "Measuring $(basename "$model") on $(basename "$input"): sparse and dense, frame by frame"
-build/tools/deltacnn-bench --model "$model" --clip "$input" --device "$device" \
+"$build"/tools/deltacnn-bench --model "$model" --clip "$input" --device "$device" \
   "${limit[@]}" --json "$out/report.json" >"$out/report.txt" </dev/null
 step "Drawing the results"
-build/tools/deltacnn-annotate --input "$input" --model "$model" --device "$device" \
+"$build"/tools/deltacnn-annotate --input "$input" --model "$model" --device "$device" \
   "${limit[@]}" --video "$out/annotated.mp4" --sheet "$out/contact-sheet.png" \
   --report "$out/report.json" --title "$(basename "$model" .onnx) on $(basename "$input")" </dev/null
 

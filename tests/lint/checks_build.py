@@ -38,11 +38,13 @@ def exports(context):
     if sanitized(context):
         return "a sanitizers' build exports more"
     rules = {"libdeltacnn.so": r"dcnn_\w+",
-             "libgstdeltacnn.so": r"gst_plugin_\w+|gst_delta_\w+"}
+             "libgstdeltacnn.so": r"gst_plugin_\w+",
+             "libgstdeltacnn-1.0.so":
+                 r"gst_(buffer_\w*)?delta_cnn_\w+|gst_buffer_\w*delta_cnn\w*"}
     targets = {t["name"]: t for t in introspect(context, "targets")}
     for target in targets.values():
         library = pathlib.Path(target["filename"][0])
-        base = re.sub(r"\.so[.\d]*$", ".so", library.name)
+        base = re.sub(r"\.so(\.\d+)*$", ".so", library.name)
         rule = rules.get(base)
         if rule is None or not library.exists():
             continue

@@ -40,9 +40,12 @@ def project_files():
 def text_of(path):
     """The text of a file; None for binary ones."""
     data = (ROOT / path).read_bytes()
-    if b"\0" in data[:8192]:
+    if b"\0" in data:
         return None
-    return data.decode("utf-8", errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def is_script(path):

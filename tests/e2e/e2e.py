@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""End to end: the programs as a user meets them.
+
+  e2e.py CASE --build DIR       CASE: a function below without its "case_"
+
+Exit status 77 skips, with the reason as the last line. Standard library only.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "zoo" / "people-seg.onnx"
+
+
+class Skip(Exception):
+    pass
+
+
+class Bench:
+    """A build folder and a scratch folder."""
+
+    def __init__(self, build, scratch):
+        self.build, self.scratch = build, scratch
+        self.environment = {
+            **os.environ, "LC_ALL": "C.UTF-8", "DELTACNN_BUILD": str(build),
+            "GST_PLUGIN_PATH": str(build / "gst"),
+            "GST_REGISTRY": str(build / "e2e-registry.bin"),
+            "DELTACNN_MODEL_PATH": str(MODEL.parent)}
+
+    def run(self, *command, good=True, **more):
+        tool = self.build / "tools" / command[0]
+        if tool.exists():
+            command = (str(tool), *command[1:])
+        out = subprocess.run([str(c) for c in command], text=True,
+                             capture_output=True, stdin=subprocess.DEVNULL,
+                             env=self.environment, timeout=500, **more)
+        line = " ".join(str(c) for c in command)
+        if good and out.returncode:
+            raise AssertionError(f"{line}\nexit status {out.returncode}\n"
+                                 f"{out.stdout[-2000:]}{out.stderr[-3000:]}")
+        if not good and (out.returncode <= 0 or out.returncode > 100):
+            raise AssertionError(f"{line}\nshould be refused, gave exit status"
+                                 f" {out.returncode}\n{out.stderr[-3000:]}")
+        return out
+
+    def need_model(self):
+        if not MODEL.exists():
+            raise Skip("models/zoo/people-seg.onnx is not there")
+        return MODEL
+
+    def scene(self, frames=40):
+        path = self.scratch / "scene.avi"
+        self.run("deltacnn-scene", "--frames", frames, path)
+        return path
+
+
+def says(text, *words):
+    for word in words:
+        assert word in text, f"{word!r} is not in:\n{text[-3000:]}"
+
+
+def case_inspect(bench):
+    model = bench.need_model()
+    out = bench.run("deltacnn-inspect", model, "--why")
+    says(out.stdout, "input", "output", "fused nodes", "predicted peak")
+    report = json.loads(bench.run("deltacnn-inspect", model, "--json").stdout)
+    assert report["macs"] == sum(n["macs"] for n in report["nodes"])
+    assert report["state_bytes"] > 0 and report["predicted_peak_bytes"] > 0
+    dot = bench.scratch / "net.dot"
+    bench.run("deltacnn-inspect", model, "--dot", dot)
+    text = dot.read_text(encoding="utf-8")
+    assert text.count(" -> ") >= len(report["nodes"]) - 1
+    says(bench.run("deltacnn-inspect", model, "--dump").stdout, "# plan")
+
+
+def case_inspect_errors(bench):
+    missing = bench.run("deltacnn-inspect", "/no/such.onnx", good=False)
+    says(missing.stderr, "/no/such.onnx")
+    junk = bench.scratch / "junk.onnx"
+    junk.write_bytes(b"this is no model at all" * 10)
+    says(bench.run("deltacnn-inspect", junk, good=False).stderr, "junk.onnx")
+    empty = bench.scratch / "empty.onnx"
+    empty.write_bytes(b"")
+    says(bench.run("deltacnn-inspect", empty, good=False).stderr, "empty.onnx")
+    bench.run("deltacnn-inspect", good=False)
+    bench.run("deltacnn-inspect", "a", "b", good=False)
+    if MODEL.exists():
+        size = bench.run("deltacnn-inspect", MODEL, "--size", "0x7",
+                         good=False)
+        says(size.stderr, "0x7", "WIDTHxHEIGHT")
+        half = bench.scratch / "half.onnx"
+        half.write_bytes(MODEL.read_bytes()[:MODEL.stat().st_size // 2])
+        says(bench.run("deltacnn-inspect", half, good=False).stderr,
+             "half.onnx")
+
+
+def check_report(report):
+    for key in ("frames", "changed_share", "mac_share", "sparse_ms",
+                "dense_ms", "peer_ms", "agreement", "state_bytes",
+                "peak_rss_bytes", "nodes"):
+        assert key in report, key
+    for key in ("changed_share", "mac_share"):
+        assert 0 <= report[key] <= 1.01, (key, report[key])
+    assert report["sparse_ms"] > 0 and report["peak_rss_bytes"] > 0
+    assert report["nodes"]
+
+
+def case_bench(bench):
+    model = bench.need_model()
+    path, plot = bench.scratch / "r.json", bench.scratch / "r.png"
+    out = bench.run("deltacnn-bench", "--model", model, "--synthetic", "0.05",
+                    "--size", "192x128", "--frames", 12, "--json", path,
+                    "--plot", plot)
+    says(out.stdout, "speed-up", "agreement", "changed")
+    report = json.loads(path.read_text(encoding="utf-8"))
+    check_report(report)
+    assert report["frames"] == 11 and report["dense_ms"] > 0
+    assert 0.01 < report["changed_share"] < 0.5, report["changed_share"]
+    assert "max_abs" in report["agreement"]
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+
+
+def case_bench_exact(bench):
+    """At threshold 0 the sparse outputs are the dense ones."""
+    model = bench.need_model()
+    out = bench.run("deltacnn-bench", "--model", model, "--synthetic", "0.03",
+                    "--size", "192x128", "--frames", 10, "--json", "-",
+                    "--set", "threshold=0", "--set", "input-threshold=0",
+                    "--set", "gate-threshold=0")
+    report = json.loads(out.stdout)
+    check_report(report)
+    assert report["agreement"]["max_abs"] <= 1e-4, report["agreement"]
+
+
+def case_bench_still(bench):
+    """A still picture costs next to nothing."""
+    model = bench.need_model()
+    out = bench.run("deltacnn-bench", "--model", model, "--synthetic", "0",
+                    "--size", "192x128", "--frames", 20, "--json", "-",
+                    "--mode", "sparse")
+    report = json.loads(out.stdout)
+    check_report(report)
+    assert report["dense_ms"] is None
+    assert report["changed_share"] == 0 and report["mac_share"] < 0.01
+
+
+def case_bench_clip(bench):
+    model = bench.need_model()
+    svg = bench.scratch / "r.svg"
+    out = bench.run("deltacnn-bench", "--model", model, "--clip",
+                    bench.scene(), "--size", "192x128", "--frames", 20,
+                    "--mode", "both", "--json", "-", "--plot", svg)
+    report = json.loads(out.stdout)
+    check_report(report)
+    assert report["frame_width"] == 640 and report["frames"] == 19
+    says(svg.read_text(encoding="utf-8")[:300], "<svg")
+
+
+def case_bench_peer(bench):
+    model = bench.need_model()
+    python = os.environ.get("DELTACNN_PYTHON")
+    if not python:
+        raise Skip("no Python with onnxruntime (DELTACNN_PYTHON)")
+    out = bench.run("deltacnn-bench", "--model", model, "--synthetic", "0.05",
+                    "--size", "192x128", "--frames", 6, "--json", "-",
+                    "--peer", "onnxruntime", "--threads", 1)
+    report = json.loads(out.stdout)
+    check_report(report)
+    assert report["peer_ms"] > 0
+    says(report["peer"], "onnxruntime")
+
+
+def case_bench_errors(bench):
+    says(bench.run("deltacnn-bench", good=False).stderr, "--model")
+    base = ["deltacnn-bench", "--model", "x.onnx"]
+    says(bench.run(*base, good=False).stderr, "--clip")
+    says(bench.run(*base, "--synthetic", "2", good=False).stderr, "0 to 1")
+    says(bench.run(*base, "--synthetic", "0.1", "--mode", "fast",
+                   good=False).stderr, "fast", "sparse")
+    says(bench.run(*base, "--synthetic", "0.1", "--peer", "torch",
+                   good=False).stderr, "torch", "openvino")
+    says(bench.run(*base, "--synthetic", "0.1", "--plot", "a.bmp",
+                   good=False).stderr, ".svg")
+    says(bench.run(*base, "--synthetic", "0.1", good=False).stderr, "x.onnx")
+    if MODEL.exists():
+        with_model = ["deltacnn-bench", "--model", MODEL]
+        says(bench.run(*with_model, "--clip", "/no/clip.mp4",
+                       good=False).stderr, "/no/clip.mp4")
+        says(bench.run(*with_model, "--synthetic", "0.1", "--set",
+                       "treshold=1", good=False).stderr, "treshold",
+             "input-threshold")
+        junk = bench.scratch / "junk.mp4"
+        junk.write_bytes(b"no clip" * 100)
+        bench.run(*with_model, "--clip", junk, good=False)
+
+
+def need_elements(bench):
+    if not shutil.which("gst-inspect-1.0"):
+        raise Skip("no gst-inspect-1.0")
+    if not list(bench.build.glob("gst/libgstdeltacnn.so")):
+        raise Skip("the elements are not built")
+
+
+def case_pipeline(bench):
+    """The pipelines that the README shows, on a test picture."""
+    need_elements(bench)
+    model = bench.need_model()
+    for picture in ("NV12", "I420", "BGRx", "RGB"):
+        bench.run("gst-launch-1.0", "-q", "videotestsrc", "num-buffers=5",
+                  "pattern=ball", "!",
+                  f"video/x-raw,format={picture},width=320,height=240", "!",
+                  "deltacnn", f"model={model}", "!", "deltaoverlay", "!",
+                  "fakesink")
+    out = bench.run("gst-launch-1.0", "videotestsrc", "num-buffers=5", "!",
+                    "deltacnn", "model=/no/such.onnx", "!", "fakesink",
+                    good=False)
+    says(out.stdout + out.stderr, "/no/such.onnx")
+
+
+def case_demo(bench):
+    need_elements(bench)
+    bench.need_model()
+    out = bench.scratch / "out"
+    shown = bench.run(ROOT / "pipelines" / "demo.sh", "--no-install",
+                      "--input", bench.scene(), "--frames", 24, "--out", out)
+    says(shown.stdout, "pixels changed", "work done", "speed-up",
+         "agreement with dense", "contact-sheet.png")
+    assert (out / "contact-sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert (out / "annotated.mp4").stat().st_size > 5000
+    check_report(json.loads((out / "report.json").read_text()))
+
+
+def case_demo_errors(bench):
+    demo = ROOT / "pipelines" / "demo.sh"
+    says(bench.run(demo, "--speed", good=False).stderr, "--speed", "--help")
+    says(bench.run(demo, "--frames", "x", good=False).stderr, "--frames x")
+    says(bench.run(demo, "--help").stdout, "--input", "--model", "--out")
+
+
+PROGRAM = """
+#include <dcnn_session.h>
+#include <dcnn_modelinfo.h>
+#include <stdio.h>
+int main (int argc, char **argv)
+{
+  GError *error = NULL;
+  DcnnModelInfo *info = NULL;
+  DcnnModel *model = dcnn_model_load (argv[1], 0, 0, &info, &error);
+  if (!model) {
+    fprintf (stderr, "%s", error->message);
+    return 1;
+  }
+  DcnnModelSummary summary;
+  dcnn_model_get_summary (model, &summary);
+  printf ("%u nodes\\n", summary.n_nodes);
+  dcnn_model_unref (model);
+  dcnn_modelinfo_free (info);
+  return 0;
+}
+"""
+
+
+def case_install(bench):
+    """An installed prefix serves a program and the elements."""
+    model = bench.need_model()
+    stage = bench.scratch / "stage"
+    bench.run("meson", "install", "-C", bench.build, "--no-rebuild",
+              "--destdir", stage)
+    configs = [p.parent for p in stage.rglob("deltacnn.pc")]
+    assert configs, "no deltacnn.pc was installed"
+    source = bench.scratch / "program.c"
+    source.write_text(PROGRAM, encoding="utf-8")
+    bench.environment.update(PKG_CONFIG_PATH=str(configs[0]),
+                             PKG_CONFIG_SYSROOT_DIR="")
+    flags = bench.run("pkg-config", "--cflags", "--libs", "--define-prefix",
+                      "deltacnn").stdout.split()
+    bench.run("gcc", source, "-o", bench.scratch / "program", *flags)
+    bench.environment["LD_LIBRARY_PATH"] = str(configs[0].parent)
+    says(bench.run(bench.scratch / "program", model).stdout, "nodes")
+
+
+def main(arguments):
+    cases = {n[5:].replace("_", "-"): f for n, f in globals().items()
+             if n.startswith("case_")}
+    if len(arguments) != 3 or arguments[0] not in cases:
+        print(__doc__ + "  " + " ".join(cases))
+        return 2
+    with tempfile.TemporaryDirectory(prefix="deltacnn-") as scratch:
+        bench = Bench(pathlib.Path(arguments[2]).resolve(),
+                      pathlib.Path(scratch))
+        try:
+            cases[arguments[0]](bench)
+        except Skip as reason:
+            print(f"skip: {reason}")
+            return 77
+        except AssertionError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
