@@ -122,6 +122,10 @@ plan_commit_node (PlanBuilder *b, PlanNode *node)
 {
   gint index = (gint) b->plan->nodes->len;
 
+  if (node->kind == PLAN_KERNEL && node->primary == DCNN_PRIMARY_COPY &&
+      node->prepared == NULL)
+    node->prepared = dcnn_k_copy_prepare (plan_map (b->plan,
+            node->out)->span, NULL, 0);
   g_ptr_array_add (b->plan->nodes, node);
   if (node->out >= 0)
     plan_map (b->plan, node->out)->source = index;
@@ -519,8 +523,7 @@ check_prepared (const DcnnPlan *plan, GError **error)
 {
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
-    if (node->kind == PLAN_KERNEL && node->prepared == NULL &&
-        node->primary != DCNN_PRIMARY_COPY) {
+    if (node->kind == PLAN_KERNEL && node->prepared == NULL) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
           "out of memory while packing the weights of '%s'", node->name);
       return FALSE;
