@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnn.c - see gstdeltacnn.h. Here: the class, negotiation, start and
+ * stop, events and queries.
+ */
+/**
+ * SECTION:element-deltacnn
+ * @title: deltacnn
+ * @see_also: deltaoverlay
+ *
+ * Runs a convolutional ONNX model on video, recomputing only what changed
+ * from frame to frame, and attaches the results to the buffers.
+ *
+ * ## Example
+ * |[
+ * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! videoconvert !
+ *     deltacnn model=people.onnx ! deltaoverlay ! videoconvert ! autovideosink
+ * ]|
+ *
+ * Since: 0.1
+ */
+#include "gstdeltacnn.h"
+
+#include "gstdeltacnnerror.h"
+#include "gstdeltacnnframe.h"
+
+GstDebugCategory *gst_delta_cnn_debug;
+#define GST_CAT_DEFAULT gst_delta_cnn_debug
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
+    GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
+
+G_DEFINE_TYPE (GstDeltaCnn, gst_delta_cnn, GST_TYPE_BASE_TRANSFORM);
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (deltacnn, "deltacnn", GST_RANK_NONE,
+    GST_TYPE_DELTA_CNN, GST_DEBUG_CATEGORY_INIT (gst_delta_cnn_debug,
+        "deltacnn", 0, "CNN inference on what changed"));
+
+/* Loads by the active settings. On failure posts one error. */
+static gboolean
+gst_delta_cnn_load (GstDeltaCnn * self)
+{
+  g_autoptr (GError) error = NULL;
+  GstDeltaCnnRunner *runner = gst_delta_cnn_runner_new (&self->active,
+      GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info),
+      &error);
+
+  if (!runner) {
+    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
+        "loading the model");
+    return FALSE;
+  }
+  gst_delta_cnn_swap_install (self, runner);
+  return TRUE;
+}
+
+static gboolean
+gst_delta_cnn_open_lines (GstDeltaCnn * self)
+{
+  const gchar *location = self->active.results_location;
+  g_autoptr (GError) error = NULL;
+
+  if (!location || !*location)
+    return TRUE;
+  self->lines = gst_delta_cnn_lines_open (location, &error);
+  if (!self->lines)
+    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
+        "opening results-location");
+  return self->lines != NULL;
+}
+
+static void
+gst_delta_cnn_clear (GstDeltaCnn * self)
+{
+  gst_delta_cnn_swap_stop (self);
+  gst_delta_cnn_swap_install (self, NULL);
+  if (self->lines && gst_delta_cnn_lines_get_dropped (self->lines) > 0)
+    GST_WARNING_OBJECT (self, "the reader of results-location was too slow "
+        "for %" G_GUINT64_FORMAT " lines",
+        gst_delta_cnn_lines_get_dropped (self->lines));
+  g_clear_pointer (&self->lines, gst_delta_cnn_lines_close);
+  g_clear_pointer (&self->stream_id, g_free);
+  self->negotiated = FALSE;
+  gst_video_info_init (&self->info);
+}
+
+static gboolean
+gst_delta_cnn_start (GstBaseTransform * trans)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (trans);
+  GstDeltaCnnSettings fresh;
+
+  GST_OBJECT_LOCK (self);
+  gst_delta_cnn_settings_copy (&self->settings, &fresh);
+  self->settings_changed = FALSE;
+  self->totals = (GstDeltaCnnTotals) {0};
+  self->latency = 0;
+  self->frame_width = self->frame_height = 0;
+  self->source = g_quark_from_string (GST_OBJECT_NAME (self));
+  GST_OBJECT_UNLOCK (self);
+
+  gst_delta_cnn_settings_clear (&self->active);
+  self->active = fresh;
+  self->interval = (GstDeltaCnnTotals) {0};
+  self->interval_start_us = g_get_monotonic_time ();
+  gst_delta_cnn_timing_reset (self);
+  if (!gst_delta_cnn_open_lines (self))
+    return FALSE;
+  if (!gst_delta_cnn_runner_needs_size (&self->active)
+      && !gst_delta_cnn_load (self)) {
+    gst_delta_cnn_clear (self);
+    return FALSE;
+  }
+  GST_OBJECT_LOCK (self);
+  self->started = TRUE;
+  GST_OBJECT_UNLOCK (self);
+  return TRUE;
+}
+
+static gboolean
+gst_delta_cnn_stop (GstBaseTransform * trans)
+{
+  gst_delta_cnn_clear (GST_DELTA_CNN (trans));
+  return TRUE;
+}
+
+static gboolean
+gst_delta_cnn_set_caps (GstBaseTransform * trans, GstCaps * incaps,
+    GstCaps * outcaps)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (trans);
+  GstVideoInfo info;
+  gboolean resized;
+
+  if (!gst_video_info_from_caps (&info, incaps)) {
+    GST_ERROR_OBJECT (self, "cannot parse caps %" GST_PTR_FORMAT, incaps);
+    return FALSE;
+  }
+  resized = !self->negotiated
+      || GST_VIDEO_INFO_WIDTH (&info) != GST_VIDEO_INFO_WIDTH (&self->info)
+      || GST_VIDEO_INFO_HEIGHT (&info) != GST_VIDEO_INFO_HEIGHT (&self->info);
+  self->info = info;
+  self->negotiated = TRUE;
+  GST_OBJECT_LOCK (self);
+  self->frame_width = GST_VIDEO_INFO_WIDTH (&info);
+  self->frame_height = GST_VIDEO_INFO_HEIGHT (&info);
+  GST_OBJECT_UNLOCK (self);
+
+  if (resized && gst_delta_cnn_runner_needs_size (&self->active)) {
+    GST_DEBUG_OBJECT (self, "loading for frames of %dx%d",
+        GST_VIDEO_INFO_WIDTH (&info), GST_VIDEO_INFO_HEIGHT (&info));
+    gst_delta_cnn_take_settings (self);
+    gst_delta_cnn_swap_supersede (self);
+    return gst_delta_cnn_load (self);
+  }
+  gst_delta_cnn_forget (self, "new caps");
+  return TRUE;
+}
+
+/* Only metas are added, so a buffer that is shared needs a writable header,
+ * never a copy of the picture. */
+static GstFlowReturn
+gst_delta_cnn_prepare_output_buffer (GstBaseTransform * trans,
+    GstBuffer * inbuf, GstBuffer ** outbuf)
+{
+  *outbuf = gst_buffer_is_writable (inbuf) ? inbuf : gst_buffer_copy (inbuf);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+{
+  const GstClockTime time = gst_segment_to_stream_time (&trans->segment,
+      GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+
+  if (GST_CLOCK_TIME_IS_VALID (time))
+    gst_object_sync_values (GST_OBJECT (trans), time);
+  return gst_delta_cnn_run_buffer (GST_DELTA_CNN (trans), buffer);
+}
+
+static void
+gst_delta_cnn_take_stream_start (GstDeltaCnn * self, GstEvent * event)
+{
+  const gchar *id;
+
+  gst_event_parse_stream_start (event, &id);
+  if (self->stream_id && g_strcmp0 (id, self->stream_id) != 0)
+    gst_delta_cnn_forget (self, "another stream");
+  g_free (self->stream_id);
+  self->stream_id = g_strdup (id);
+}
+
+/* The rules of what keeps state and what drops it; gst/README.md says why. */
+static gboolean
+gst_delta_cnn_sink_event (GstBaseTransform * trans, GstEvent * event)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (trans);
+
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_STREAM_START:
+      gst_delta_cnn_take_stream_start (self, event);
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      gst_delta_cnn_forget (self, "flush");
+      gst_delta_cnn_timing_reset (self);
+      break;
+    case GST_EVENT_SEGMENT:
+      gst_delta_cnn_timing_reset (self);
+      break;
+    case GST_EVENT_EOS:
+      gst_delta_cnn_timing_post_stats (self, TRUE);
+      break;
+    default:
+      break;
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_delta_cnn_parent_class)->sink_event
+      (trans, event);
+}
+
+static gboolean
+gst_delta_cnn_src_event (GstBaseTransform * trans, GstEvent * event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS)
+    gst_delta_cnn_timing_take_qos (GST_DELTA_CNN (trans), event);
+  return GST_BASE_TRANSFORM_CLASS (gst_delta_cnn_parent_class)->src_event
+      (trans, event);
+}
+
+static gboolean
+gst_delta_cnn_query (GstBaseTransform * trans, GstPadDirection direction,
+    GstQuery * query)
+{
+  if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && direction == GST_PAD_SRC)
+    return gst_delta_cnn_timing_answer_latency (GST_DELTA_CNN (trans), query);
+  return GST_BASE_TRANSFORM_CLASS (gst_delta_cnn_parent_class)->query (trans,
+      direction, query);
+}
+
+/* Frames pass untouched, so upstream allocates as downstream would have it;
+ * strides are ours to read, crop rectangles are not. */
+static gboolean
+gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
+    GstQuery * decide_query, GstQuery * query)
+{
+  guint index;
+
+  gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (trans), query);
+  while (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE,
+          &index))
+    gst_query_remove_nth_allocation_meta (query, index);
+  if (!gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL))
+    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  return TRUE;
+}
+
+static void
+gst_delta_cnn_finalize (GObject * object)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (object);
+
+  gst_delta_cnn_clear (self);
+  gst_delta_cnn_settings_clear (&self->settings);
+  gst_delta_cnn_settings_clear (&self->active);
+  g_cond_clear (&self->loading_done);
+  G_OBJECT_CLASS (gst_delta_cnn_parent_class)->finalize (object);
+}
+
+static void
+gst_delta_cnn_class_init (GstDeltaCnnClass * klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+
+  object_class->finalize = gst_delta_cnn_finalize;
+  gst_delta_cnn_install_properties (object_class);
+
+  gst_element_class_set_static_metadata (element_class,
+      "DeltaCNN inference", "Filter/Analyzer/Video",
+      "Runs a convolutional ONNX model on video, recomputing only what "
+      "changed, and attaches masks, poses and boxes",
+      "The DeltaCNN plugin's authors");
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_device_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_resize_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_order_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_mode_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_criterion_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_delta_cnn_attach_get_type (), 0);
+
+  trans_class->start = gst_delta_cnn_start;
+  trans_class->stop = gst_delta_cnn_stop;
+  trans_class->set_caps = gst_delta_cnn_set_caps;
+  trans_class->prepare_output_buffer = gst_delta_cnn_prepare_output_buffer;
+  trans_class->transform_ip = gst_delta_cnn_transform_ip;
+  trans_class->sink_event = gst_delta_cnn_sink_event;
+  trans_class->src_event = gst_delta_cnn_src_event;
+  trans_class->query = gst_delta_cnn_query;
+  trans_class->propose_allocation = gst_delta_cnn_propose_allocation;
+}
+
+static void
+gst_delta_cnn_init (GstDeltaCnn * self)
+{
+  gst_delta_cnn_settings_init (&self->settings);
+  gst_delta_cnn_settings_init (&self->active);
+  gst_video_info_init (&self->info);
+  g_cond_init (&self->loading_done);
+  self->earliest = GST_CLOCK_TIME_NONE;
+  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
+}

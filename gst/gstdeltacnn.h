@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnn.h - the element deltacnn: runs a network on the frames that
+ * pass, recomputing what changed, and attaches the results.
+ *
+ * Split by concern: gstdeltacnn.c (GObject, negotiation, state, events),
+ * gstdeltacnnprops.c (properties), gstdeltacnnrun.c (a frame's way through),
+ * gstdeltacnnswap.c (models loaded while PLAYING), gstdeltacnntiming.c (QoS,
+ * latency, messages). What those share is below and private.
+ *
+ * Locks: the object lock guards what is marked so, for as long as a few
+ * assignments take. It is never held while a file is read, a frame is run or a
+ * message is posted. All else belongs to the streaming thread, or to whoever
+ * changes state while there is none.
+ */
+#ifndef GST_DELTA_CNN_H
+#define GST_DELTA_CNN_H
+
+#include <gst/base/gstbasetransform.h>
+#include <gst/video/video.h>
+
+#include "gstdeltacnnlines.h"
+#include "gstdeltacnnrunner.h"
+#include "gstdeltacnnsettings.h"
+#include "gstdeltacnntotals.h"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_DELTA_CNN (gst_delta_cnn_get_type ())
+G_DECLARE_FINAL_TYPE (GstDeltaCnn, gst_delta_cnn, GST, DELTA_CNN,
+    GstBaseTransform)
+
+struct _GstDeltaCnn
+{
+  GstBaseTransform parent;
+
+  /* Object lock. */
+  GstDeltaCnnSettings settings;
+  gboolean settings_changed;   /* the streaming thread has not seen them */
+  gboolean started;
+  guint64 wanted_model;        /* counts models asked for */
+  gboolean loading;            /* a thread loads one */
+  GCond loading_done;
+  GstDeltaCnnRunner *loaded;   /* loaded, to be taken by the next frame */
+  GstDeltaCnnTotals totals;    /* since start */
+  GstStructure *model_facts;   /* of the runner, for stats */
+  GstClockTime latency;        /* answered to LATENCY */
+  GstClockTime earliest;       /* QoS: running time that is not yet late */
+  gdouble proportion;          /* QoS */
+  gint frame_width, frame_height; /* negotiated; 0: not yet */
+
+  /* Streaming thread. */
+  GstVideoInfo info;
+  gboolean negotiated;
+  GstDeltaCnnRunner *runner;   /* NULL: not started, or waits for a size */
+  GstDeltaCnnSettings active;  /* copy of settings that the frames run by */
+  GstDeltaCnnResults *last;    /* of the last frame run; NULL: none */
+  GstDeltaCnnLines *lines;     /* NULL: not asked for */
+  GstDeltaCnnTotals interval;  /* since the last stats message */
+  gint64 interval_start_us;
+  guint late_in_a_row;
+  guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */
+  GQuark source;               /* the element's name */
+  gchar *stream_id;
+};
+
+/* Set by gstdeltacnn.c, used in all parts. */
+G_GNUC_INTERNAL extern GstDebugCategory *gst_delta_cnn_debug;
+
+/* gstdeltacnnprops.c */
+G_GNUC_INTERNAL
+void gst_delta_cnn_install_properties (GObjectClass * klass);
+
+/* gstdeltacnnrun.c: one frame; buffer is writable. */
+G_GNUC_INTERNAL
+GstFlowReturn gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer);
+/* Takes over properties that were set since the last frame. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_take_settings (GstDeltaCnn * self);
+/* Forgets stored values and results: the next frame is a first frame. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why);
+
+/* gstdeltacnnswap.c */
+/* Puts a runner (taken; NULL: none) in place of the present one. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_swap_install (GstDeltaCnn * self,
+    GstDeltaCnnRunner * runner);
+/* The property model was set while started: loads it in a thread. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_swap_request (GstDeltaCnn * self);
+/* At a frame boundary: installs what has been loaded meanwhile. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_swap_adopt (GstDeltaCnn * self);
+/* What has been loaded or is being loaded is for frames of another size:
+ * drops it and loads again. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_swap_supersede (GstDeltaCnn * self);
+/* Ends the loader; what it loaded is dropped. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_swap_stop (GstDeltaCnn * self);
+
+/* gstdeltacnntiming.c */
+G_GNUC_INTERNAL
+gboolean gst_delta_cnn_timing_is_late (GstDeltaCnn * self, GstBuffer * buffer);
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_take_qos (GstDeltaCnn * self, GstEvent * event);
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_reset (GstDeltaCnn * self);
+/* A frame took that long: latency and its message. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_account (GstDeltaCnn * self, GstClockTime time);
+G_GNUC_INTERNAL
+gboolean gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self,
+    GstQuery * query);
+/* Posts "deltacnn-stats" when its interval is over, or when forced and there
+ * is something to tell. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_post_stats (GstDeltaCnn * self, gboolean forced);
+/* The property stats; new. */
+G_GNUC_INTERNAL
+GstStructure *gst_delta_cnn_timing_stats (GstDeltaCnn * self);
+
+GST_ELEMENT_REGISTER_DECLARE (deltacnn);
+
+G_END_DECLS
+
+#endif

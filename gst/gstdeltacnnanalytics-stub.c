@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnanalytics-stub.c - for GStreamer without GstAnalytics.
+ */
+#include "gstdeltacnnanalytics.h"
+
+gboolean
+gst_delta_cnn_analytics_available (void)
+{
+  return FALSE;
+}
+
+void
+gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections)
+{
+}

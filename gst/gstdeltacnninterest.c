@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnninterest.c - see gstdeltacnninterest.h.
+ */
+#include "gstdeltacnninterest.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK_PX 8
+
+struct GstDeltaCnnInterest
+{
+  guint columns, rows;          /* blocks */
+  guint8 *inside;               /* [rows][columns]: a result lies there */
+  guint8 *grown;                /* the same, dilated */
+  guint8 *scratch;
+  gfloat *weights;
+};
+
+GstDeltaCnnInterest *
+gst_delta_cnn_interest_new (guint width, guint height)
+{
+  GstDeltaCnnInterest *interest = g_new0 (GstDeltaCnnInterest, 1);
+  gsize count;
+
+  interest->columns = (width + BLOCK_PX - 1) / BLOCK_PX;
+  interest->rows = (height + BLOCK_PX - 1) / BLOCK_PX;
+  count = (gsize) interest->columns * interest->rows;
+  interest->inside = g_malloc0 (count);
+  interest->grown = g_malloc0 (count);
+  interest->scratch = g_malloc0 (count);
+  interest->weights = g_new0 (gfloat, count);
+  return interest;
+}
+
+void
+gst_delta_cnn_interest_free (GstDeltaCnnInterest * interest)
+{
+  if (!interest)
+    return;
+  g_free (interest->inside);
+  g_free (interest->grown);
+  g_free (interest->scratch);
+  g_free (interest->weights);
+  g_free (interest);
+}
+
+/* Marks the blocks that a rectangle of the frame touches. */
+static void
+mark_rectangle (GstDeltaCnnInterest * interest, const DcnnTransform * t,
+    gfloat left, gfloat top, gfloat right, gfloat bottom)
+{
+  const gfloat last_x = interest->columns - 1, last_y = interest->rows - 1;
+  const gint x0 = CLAMP ((left * t->scale_x + t->offset_x) / BLOCK_PX, 0,
+      last_x);
+  const gint x1 = CLAMP ((right * t->scale_x + t->offset_x) / BLOCK_PX, 0,
+      last_x);
+  const gint y0 = CLAMP ((top * t->scale_y + t->offset_y) / BLOCK_PX, 0,
+      last_y);
+  const gint y1 = CLAMP ((bottom * t->scale_y + t->offset_y) / BLOCK_PX, 0,
+      last_y);
+
+  for (gint y = y0; y <= y1; y++)
+    memset (interest->inside + (gsize) y * interest->columns + x0, 1,
+        x1 - x0 + 1);
+}
+
+static void
+mark_mask (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
+    const DcnnTransform * t)
+{
+  const guint8 *data = g_bytes_get_data (results->mask, NULL);
+  const guint8 least = results->mask_classes == 1 ? 128 : 1;
+  const GstDeltaCnnRectangle *r = &results->mask_rectangle;
+  const gfloat cell_w = r->w / results->mask_width;
+  const gfloat cell_h = r->h / results->mask_height;
+
+  for (guint y = 0; y < results->mask_height; y++)
+    for (guint x = 0; x < results->mask_width; x++)
+      if (data[(gsize) y * results->mask_width + x] >= least)
+        mark_rectangle (interest, t, r->x + x * cell_w, r->y + y * cell_h,
+            r->x + (x + 1) * cell_w, r->y + (y + 1) * cell_h);
+}
+
+static void
+mark_pose (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
+    const GstDeltaCnnPose * pose, const DcnnTransform * t)
+{
+  gfloat left = G_MAXFLOAT, top = G_MAXFLOAT;
+  gfloat right = -G_MAXFLOAT, bottom = -G_MAXFLOAT;
+
+  for (guint i = 0; i < pose->n_keypoints; i++) {
+    const GstDeltaCnnKeypoint *k = &g_array_index (results->keypoints,
+        GstDeltaCnnKeypoint, pose->first + i);
+    if (k->score > 0) {
+      left = MIN (left, k->x);
+      right = MAX (right, k->x);
+      top = MIN (top, k->y);
+      bottom = MAX (bottom, k->y);
+    }
+  }
+  if (left <= right)
+    mark_rectangle (interest, t, left, top, right, bottom);
+}
+
+/* One axis of a square dilation: out[i] = any of in[i - radius .. i + radius],
+ * `lines` lines of `length` cells with the given strides. */
+static void
+dilate_axis (const guint8 * in, guint8 * out, guint lines, gsize line_stride,
+    guint length, gsize stride, gint radius)
+{
+  for (guint line = 0; line < lines; line++) {
+    const guint8 *from = in + line * line_stride;
+    guint8 *to = out + line * line_stride;
+    for (gint i = 0; i < (gint) length; i++) {
+      guint8 any = 0;
+      for (gint k = MAX (i - radius, 0); k <= MIN (i + radius,
+              (gint) length - 1); k++)
+        any |= from[k * stride];
+      to[i * stride] = any;
+    }
+  }
+}
+
+const gfloat *
+gst_delta_cnn_interest_update (GstDeltaCnnInterest * interest,
+    const GstDeltaCnnResults * results, const DcnnTransform * transform)
+{
+  static const gint radii_px[] = { 10, 20, 40 };
+  const gsize count = (gsize) interest->columns * interest->rows;
+  const guint columns = interest->columns, rows = interest->rows;
+
+  memset (interest->inside, 0, count);
+  for (guint i = 0; i < results->detections->len; i++) {
+    const GstDeltaCnnDetection *d =
+        &g_array_index (results->detections, GstDeltaCnnDetection, i);
+    mark_rectangle (interest, transform, d->x, d->y, d->x + d->width,
+        d->y + d->height);
+  }
+  for (guint i = 0; i < results->poses->len; i++)
+    mark_pose (interest, results,
+        &g_array_index (results->poses, GstDeltaCnnPose, i), transform);
+  if (results->mask)
+    mark_mask (interest, results, transform);
+
+  if (!memchr (interest->inside, 1, count)) {
+    for (gsize i = 0; i < count; i++)
+      interest->weights[i] = 1;
+    return interest->weights;
+  }
+  memset (interest->weights, 0, count * sizeof (gfloat));
+  for (guint r = 0; r < G_N_ELEMENTS (radii_px); r++) {
+    const gint radius = (radii_px[r] + BLOCK_PX / 2) / BLOCK_PX;
+    dilate_axis (interest->inside, interest->scratch, rows, columns, columns,
+        1, radius);
+    dilate_axis (interest->scratch, interest->grown, columns, 1, rows,
+        columns, radius);
+    for (gsize i = 0; i < count; i++)
+      interest->weights[i] += interest->grown[i] / 3.0f;
+  }
+  return interest->weights;
+}

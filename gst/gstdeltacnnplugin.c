@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnplugin.c - the plugin: registers its elements.
+ */
+#include <gst/gst.h>
+
+#include "gstdeltacnn.h"
+
+#define PACKAGE "deltacnn"
+
+/* gstdeltaoverlay.c, or its stub where there is no cairo. */
+GST_ELEMENT_REGISTER_DECLARE (deltaoverlay);
+
+static gboolean
+plugin_init (GstPlugin * plugin)
+{
+  gboolean registered = GST_ELEMENT_REGISTER (deltacnn, plugin);
+
+  return GST_ELEMENT_REGISTER (deltaoverlay, plugin) || registered;
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, deltacnn,
+    "Runs CNNs on video, recomputing only what changed", plugin_init,
+    DELTACNN_VERSION, "LGPL", "deltacnn", "Unknown package origin")

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnresults.c - see gstdeltacnnresults.h.
+ */
+#include "gstdeltacnnresults.h"
+
+#include <gst/video/video.h>
+#include <math.h>
+
+#include "gstdeltacnnanalytics.h"
+
+GstDeltaCnnResults *
+gst_delta_cnn_results_new (void)
+{
+  GstDeltaCnnResults *results = g_new0 (GstDeltaCnnResults, 1);
+
+  g_ref_count_init (&results->refs);
+  results->detections = g_array_new (FALSE, FALSE,
+      sizeof (GstDeltaCnnDetection));
+  results->poses = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnPose));
+  results->keypoints = g_array_new (FALSE, FALSE,
+      sizeof (GstDeltaCnnKeypoint));
+  return results;
+}
+
+GstDeltaCnnResults *
+gst_delta_cnn_results_ref (GstDeltaCnnResults * results)
+{
+  g_ref_count_inc (&results->refs);
+  return results;
+}
+
+void
+gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
+{
+  if (!g_ref_count_dec (&results->refs))
+    return;
+  g_array_unref (results->detections);
+  g_array_unref (results->poses);
+  g_array_unref (results->keypoints);
+  g_clear_pointer (&results->edges, g_bytes_unref);
+  g_clear_pointer (&results->mask, g_bytes_unref);
+  g_clear_pointer (&results->updates, g_bytes_unref);
+  g_clear_pointer (&results->tensors, g_array_unref);
+  g_free (results);
+}
+
+static void
+attach_tensors (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  GstDeltaCnnTensorMeta *meta =
+      gst_buffer_add_delta_cnn_tensor_meta (buffer, source);
+
+  meta->stale = stale;
+  for (guint i = 0; i < results->tensors->len; i++) {
+    const GstDeltaCnnTensor *tensor =
+        &g_array_index (results->tensors, GstDeltaCnnTensor, i);
+    gst_delta_cnn_tensor_meta_append (meta, g_quark_to_string (tensor->name),
+        tensor->type, tensor->n_dims, tensor->dims, tensor->data);
+  }
+}
+
+static void
+attach_segmentation (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  const GstDeltaCnnRectangle *r = &results->mask_rectangle;
+  GstDeltaCnnSegmentationMeta *meta =
+      gst_buffer_add_delta_cnn_segmentation_meta (buffer, source,
+      results->mask_width, results->mask_height, results->mask_classes,
+      results->mask);
+
+  if (!meta)
+    return;
+  meta->stale = stale;
+  gst_delta_cnn_segmentation_meta_set_rectangle (meta, r->x, r->y, r->w, r->h);
+}
+
+static void
+attach_poses (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  GstDeltaCnnPoseMeta *meta =
+      gst_buffer_add_delta_cnn_pose_meta (buffer, source, results->edges);
+
+  meta->stale = stale;
+  g_array_append_vals (meta->poses, results->poses->data, results->poses->len);
+  g_array_append_vals (meta->keypoints, results->keypoints->data,
+      results->keypoints->len);
+}
+
+static void
+attach_detections (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  GstDeltaCnnDetectionMeta *meta =
+      gst_buffer_add_delta_cnn_detection_meta (buffer, source);
+
+  meta->stale = stale;
+  g_array_append_vals (meta->detections, results->detections->data,
+      results->detections->len);
+}
+
+/* One GstVideoRegionOfInterestMeta a box: roi_type is the label, a structure
+ * "detection" holds what the meta has no field for. */
+static void
+attach_regions (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  for (guint i = 0; i < results->detections->len; i++) {
+    const GstDeltaCnnDetection *box =
+        &g_array_index (results->detections, GstDeltaCnnDetection, i);
+    const gfloat left = MAX (box->x, 0), top = MAX (box->y, 0);
+    const gchar *label = g_quark_to_string (box->label);
+    GstVideoRegionOfInterestMeta *region =
+        gst_buffer_add_video_region_of_interest_meta (buffer,
+        label ? label : "object", lroundf (left), lroundf (top),
+        lroundf (MAX (box->x + box->width - left, 0)),
+        lroundf (MAX (box->y + box->height - top, 0)));
+
+    gst_video_region_of_interest_meta_add_param (region,
+        gst_structure_new ("detection",
+            "confidence", G_TYPE_DOUBLE, (gdouble) box->score,
+            "label_id", G_TYPE_INT, box->class_id,
+            "source", G_TYPE_STRING, g_quark_to_string (source),
+            "stale", G_TYPE_BOOLEAN, stale, NULL));
+  }
+}
+
+static void
+attach_updates (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  const GstDeltaCnnRectangle *r = &results->updates_rectangle;
+  GstDeltaCnnUpdateMeta *meta = gst_buffer_add_delta_cnn_update_meta (buffer,
+      source, results->updates_width, results->updates_height,
+      results->updates);
+
+  if (!meta)
+    return;
+  meta->stale = stale;
+  gst_delta_cnn_update_meta_set_rectangle (meta, r->x, r->y, r->w, r->h);
+}
+
+static void
+attach_stats (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    GQuark source, gboolean stale)
+{
+  GstDeltaCnnStatsMeta *meta =
+      gst_buffer_add_delta_cnn_stats_meta (buffer, source);
+
+  meta->stale = stale;
+  meta->frames = results->cost.frames;
+  meta->changed_share = results->cost.changed_share;
+  meta->mac_share = results->cost.mac_share;
+  meta->input_time = results->cost.input_time;
+  meta->run_time = results->cost.run_time;
+  meta->total_time = results->cost.total_time;
+  meta->dense = results->cost.dense;
+  meta->settled = results->cost.settled;
+}
+
+void
+gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
+    GstBuffer * buffer, GQuark source, guint attach, gboolean stale)
+{
+  const gboolean boxes = results->looks_for_boxes
+      || results->detections->len > 0;
+
+  if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
+    attach_tensors (results, buffer, source, stale);
+  if ((attach & GST_DELTA_CNN_ATTACH_SEGMENTATION) && results->mask)
+    attach_segmentation (results, buffer, source, stale);
+  if ((attach & GST_DELTA_CNN_ATTACH_POSES)
+      && (results->looks_for_poses || results->poses->len > 0))
+    attach_poses (results, buffer, source, stale);
+  if ((attach & GST_DELTA_CNN_ATTACH_DETECTIONS) && boxes)
+    attach_detections (results, buffer, source, stale);
+  if (attach & GST_DELTA_CNN_ATTACH_ROI)
+    attach_regions (results, buffer, source, stale);
+  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && boxes)
+    gst_delta_cnn_analytics_attach (buffer, results->detections);
+  if ((attach & GST_DELTA_CNN_ATTACH_UPDATES) && results->updates)
+    attach_updates (results, buffer, source, stale);
+  if (attach & GST_DELTA_CNN_ATTACH_STATS)
+    attach_stats (results, buffer, source, stale);
+}
+
+/* Is any cell of the mask more than background? */
+static gboolean
+mask_found (const GstDeltaCnnResults * results)
+{
+  const guint8 *data = g_bytes_get_data (results->mask, NULL);
+  const gsize count = (gsize) results->mask_width * results->mask_height;
+  const guint8 least = results->mask_classes == 1 ? 128 : 1;
+
+  for (gsize i = 0; i < count; i++)
+    if (data[i] >= least)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+gst_delta_cnn_results_found (const GstDeltaCnnResults * results)
+{
+  return results->detections->len > 0 || results->poses->len > 0
+      || (results->mask && mask_found (results));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnresults.h - everything one frame's run gave, kept so that it can
+ * be attached to that frame, to later ones that are not run, and written as
+ * JSON.
+ *
+ * Immutable once made and reference-counted; bulk data are GBytes that metas
+ * share.
+ */
+#ifndef GST_DELTA_CNN_RESULTS_H
+#define GST_DELTA_CNN_RESULTS_H
+
+#include <gst/gst.h>
+
+#include "gstdeltacnnmetas.h"
+#include "gstdeltacnnsettings.h"
+
+G_BEGIN_DECLS
+
+/* What the frame cost; as GstDeltaCnnStatsMeta. */
+typedef struct
+{
+  guint64 frames;
+  gdouble changed_share, mac_share;
+  GstClockTime input_time, run_time, total_time;
+  gboolean dense, settled;
+} GstDeltaCnnCost;
+
+/* A rectangle of the frame, pixels. */
+typedef struct
+{
+  gfloat x, y, w, h;
+} GstDeltaCnnRectangle;
+
+typedef struct
+{
+  grefcount refs;
+  gboolean looks_for_boxes;    /* an empty list of boxes is an answer */
+  GArray *detections;          /* of GstDeltaCnnDetection */
+  gboolean looks_for_poses;
+  GArray *poses;               /* of GstDeltaCnnPose */
+  GArray *keypoints;           /* of GstDeltaCnnKeypoint */
+  GBytes *edges;               /* NULL: none */
+  GBytes *mask;                /* NULL: no segmentation */
+  guint mask_width, mask_height, mask_classes;
+  GstDeltaCnnRectangle mask_rectangle;
+  GBytes *updates;             /* NULL: not asked for */
+  guint updates_width, updates_height;
+  GstDeltaCnnRectangle updates_rectangle;
+  GArray *tensors;             /* of GstDeltaCnnTensor; NULL: not asked for */
+  GstDeltaCnnCost cost;
+} GstDeltaCnnResults;
+
+/* All empty. */
+GstDeltaCnnResults *gst_delta_cnn_results_new (void);
+GstDeltaCnnResults *gst_delta_cnn_results_ref (GstDeltaCnnResults * results);
+void gst_delta_cnn_results_unref (GstDeltaCnnResults * results);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnResults, gst_delta_cnn_results_unref)
+
+/* Attaches what `attach` asks for to a writable buffer. stale: these are an
+ * earlier frame's. */
+void gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
+    GstBuffer * buffer, GQuark source, guint attach, gboolean stale);
+
+/* Did the model find anything at all? */
+gboolean gst_delta_cnn_results_found (const GstDeltaCnnResults * results);
+
+G_END_DECLS
+
+#endif

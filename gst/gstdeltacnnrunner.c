@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnrunner.c - see gstdeltacnnrunner.h.
+ */
+#include "gstdeltacnnrunner.h"
+
+#include <string.h>
+
+#include "dcnn_decode.h"
+#include "gstdeltacnnframe.h"
+#include "gstdeltacnninterest.h"
+#include "gstdeltacnnload.h"
+#include "gstdeltacnnmodelcache.h"
+
+G_STATIC_ASSERT ((gint) GST_DELTA_CNN_TENSOR_FLOAT32 == (gint) DCNN_DTYPE_F32);
+G_STATIC_ASSERT ((gint) GST_DELTA_CNN_TENSOR_BOOL == (gint) DCNN_DTYPE_BOOL);
+G_STATIC_ASSERT (GST_DELTA_CNN_TENSOR_MAX_DIMS == DCNN_MAX_RANK);
+G_STATIC_ASSERT (sizeof (GstDeltaCnnKeypoint) == sizeof (DcnnKeypoint));
+
+struct GstDeltaCnnRunner
+{
+  gchar *path;
+  DcnnModelInfo *info;
+  DcnnModel *model;             /* the cache's */
+  DcnnModelSummary summary;
+  DcnnSession *session;
+  DcnnDecoder *decoder;         /* NULL: tensors only */
+  DcnnTuning base_tuning;       /* the descriptor's or the engine's */
+  gboolean interest;
+  GstDeltaCnnInterest *interest_map;
+  GQuark *labels;
+  guint n_labels;
+  GBytes *edges;                /* of the last skeleton seen */
+};
+
+gboolean
+gst_delta_cnn_runner_needs_size (const GstDeltaCnnSettings * settings)
+{
+  return settings->input_width < 0 || settings->input_height < 0;
+}
+
+static void
+gst_delta_cnn_runner_read_labels (GstDeltaCnnRunner * runner)
+{
+  gchar **labels = runner->info->labels;
+
+  runner->n_labels = labels ? g_strv_length (labels) : 0;
+  runner->labels = g_new0 (GQuark, runner->n_labels + 1);
+  for (guint i = 0; i < runner->n_labels; i++)
+    runner->labels[i] = g_quark_from_string (labels[i]);
+}
+
+/* The steps of loading that need the model. */
+static gboolean
+gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
+    const GstDeltaCnnSettings * settings, GError ** error)
+{
+  DcnnSessionOptions options;
+
+  dcnn_model_get_summary (runner->model, &runner->summary);
+  if (!gst_delta_cnn_load_check_input (runner->path, &runner->summary, error))
+    return FALSE;
+  runner->decoder = dcnn_decoder_new (runner->info, runner->model, error);
+  if (!runner->decoder && *error)
+    return FALSE;
+  dcnn_session_options_init (&options);
+  dcnn_modelinfo_apply (runner->info, &options);
+  options.threads = settings->threads;
+  runner->base_tuning = options.tuning;
+  gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
+  runner->interest = options.tuning.interest;
+  if (!gst_delta_cnn_settings_apply_input (settings, &options, error))
+    return FALSE;
+  runner->session = dcnn_session_new (runner->model, &options, error);
+  return runner->session != NULL;
+}
+
+GstDeltaCnnRunner *
+gst_delta_cnn_runner_new (const GstDeltaCnnSettings * settings,
+    guint frame_width, guint frame_height, GError ** error)
+{
+  g_autoptr (GstDeltaCnnRunner) runner = g_new0 (GstDeltaCnnRunner, 1);
+  GError *local = NULL;
+  guint width, height;
+
+  runner->path = gst_delta_cnn_load_find (settings, error);
+  if (!runner->path)
+    return NULL;
+  runner->info = gst_delta_cnn_load_info (settings, runner->path, error);
+  if (!runner->info)
+    return NULL;
+  gst_delta_cnn_load_size (settings, runner->info, frame_width, frame_height,
+      &width, &height);
+  runner->model = gst_delta_cnn_model_cache_acquire (runner->path, width,
+      height, error);
+  if (!runner->model)
+    return NULL;
+  if (!gst_delta_cnn_runner_open (runner, settings, &local)) {
+    gst_delta_cnn_load_name_file (&local, runner->path);
+    g_propagate_error (error, local);
+    return NULL;
+  }
+  gst_delta_cnn_runner_read_labels (runner);
+  runner->interest_map = gst_delta_cnn_interest_new
+      (runner->summary.input_width, runner->summary.input_height);
+  return g_steal_pointer (&runner);
+}
+
+void
+gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner)
+{
+  if (!runner)
+    return;
+  g_clear_pointer (&runner->decoder, dcnn_decoder_free);
+  g_clear_pointer (&runner->session, dcnn_session_free);
+  g_clear_pointer (&runner->model, gst_delta_cnn_model_cache_release);
+  g_clear_pointer (&runner->info, dcnn_modelinfo_free);
+  g_clear_pointer (&runner->interest_map, gst_delta_cnn_interest_free);
+  g_clear_pointer (&runner->edges, g_bytes_unref);
+  g_free (runner->labels);
+  g_free (runner->path);
+  g_free (runner);
+}
+
+void
+gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
+    const GstDeltaCnnSettings * settings)
+{
+  DcnnTuning tuning = runner->base_tuning;
+
+  gst_delta_cnn_settings_apply_tuning (settings, &tuning);
+  runner->interest = tuning.interest;
+  dcnn_session_set_tuning (runner->session, &tuning);
+}
+
+gboolean
+gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
+    const GstVideoFrame * frame, const DcnnMotion * motion, GError ** error)
+{
+  DcnnFrame input;
+
+  if (!gst_delta_cnn_frame_fill (frame, &input)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "Frames of format %s are not supported; put videoconvert before",
+        gst_video_format_to_string (GST_VIDEO_FRAME_FORMAT (frame)));
+    return FALSE;
+  }
+  return dcnn_session_push_frame (runner->session, 0, &input, motion, error);
+}
+
+static void
+gst_delta_cnn_runner_collect_cost (GstDeltaCnnRunner * runner,
+    GstDeltaCnnCost * cost)
+{
+  DcnnFrameStats stats;
+
+  dcnn_session_get_stats (runner->session, 0, &stats);
+  cost->frames = stats.frames;
+  cost->changed_share = stats.changed_share;
+  cost->mac_share = stats.macs_dense > 0 ?
+      (gdouble) stats.macs_done / stats.macs_dense : 0;
+  cost->input_time = MAX (stats.input_ns, 0);
+  cost->run_time = MAX (stats.run_ns, 0);
+  cost->dense = stats.dense;
+  cost->settled = stats.settled;
+}
+
+static void
+gst_delta_cnn_runner_collect_updates (GstDeltaCnnRunner * runner,
+    GstDeltaCnnResults * results)
+{
+  const DcnnMask *mask = dcnn_session_get_input_mask (runner->session, 0);
+  DcnnTransform transform;
+
+  if (!mask || mask->width == 0 || mask->height == 0)
+    return;
+  dcnn_session_get_transform (runner->session, 0, &transform);
+  if (!(transform.scale_x > 0) || !(transform.scale_y > 0))
+    return;
+  results->updates = g_bytes_new (mask->words,
+      (gsize) mask->blocks_x * mask->blocks_y * sizeof mask->words[0]);
+  results->updates_width = mask->width;
+  results->updates_height = mask->height;
+  results->updates_rectangle = (GstDeltaCnnRectangle) {
+    .x = -transform.offset_x / transform.scale_x,
+    .y = -transform.offset_y / transform.scale_y,
+    .w = mask->width / transform.scale_x,
+    .h = mask->height / transform.scale_y,
+  };
+}
+
+static void
+clear_tensor (gpointer data)
+{
+  g_clear_pointer (&((GstDeltaCnnTensor *) data)->data, g_bytes_unref);
+}
+
+static void
+gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
+    GstDeltaCnnResults * results)
+{
+  results->tensors = g_array_new (FALSE, TRUE, sizeof (GstDeltaCnnTensor));
+  g_array_set_clear_func (results->tensors, clear_tensor);
+  for (guint i = 0; i < runner->summary.n_outputs; i++) {
+    const DcnnOutput *output =
+        dcnn_session_get_output (runner->session, 0, i);
+    const DcnnTensor *from = &output->tensor;
+    GstDeltaCnnTensor tensor = {
+      .name = g_quark_from_string (output->name),
+      .type = (GstDeltaCnnTensorType) from->dtype,
+      .n_dims = from->rank,
+    };
+
+    for (gint d = 0; d < from->rank; d++)
+      tensor.dims[d] = from->dims[d];
+    tensor.data = g_bytes_new (from->data,
+        dcnn_tensor_count (from) * dcnn_dtype_bytes (from->dtype));
+    g_array_append_val (results->tensors, tensor);
+  }
+}
+
+static void
+gst_delta_cnn_runner_collect_poses (GstDeltaCnnRunner * runner,
+    const DcnnResults * decoded, GstDeltaCnnResults * results)
+{
+  const gsize bytes = (gsize) decoded->n_edges * 2;
+
+  results->looks_for_poses = decoded->n_edges > 0;
+  for (guint i = 0; decoded->poses && i < decoded->poses->len; i++) {
+    const DcnnPose *from = &g_array_index (decoded->poses, DcnnPose, i);
+    const GstDeltaCnnPose pose = { from->score, from->first,
+      from->n_keypoints
+    };
+    g_array_append_val (results->poses, pose);
+  }
+  if (decoded->keypoints)
+    g_array_append_vals (results->keypoints, decoded->keypoints->data,
+        decoded->keypoints->len);
+  if (bytes == 0)
+    return;
+  if (!runner->edges || g_bytes_get_size (runner->edges) != bytes
+      || memcmp (g_bytes_get_data (runner->edges, NULL), decoded->edges,
+          bytes) != 0) {
+    g_clear_pointer (&runner->edges, g_bytes_unref);
+    runner->edges = g_bytes_new (decoded->edges, bytes);
+  }
+  results->edges = g_bytes_ref (runner->edges);
+}
+
+static void
+gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
+    const DcnnResults * decoded, GstDeltaCnnResults * results)
+{
+  for (guint i = 0; decoded->detections && i < decoded->detections->len; i++) {
+    const DcnnDetection *from =
+        &g_array_index (decoded->detections, DcnnDetection, i);
+    const GstDeltaCnnDetection box = {
+      .x = from->x,.y = from->y,.width = from->width,.height = from->height,
+      .score = from->score,.class_id = from->class_id,
+      .label = from->class_id >= 0 && from->class_id < (gint) runner->n_labels
+          ? runner->labels[from->class_id] : 0,
+    };
+    g_array_append_val (results->detections, box);
+  }
+  gst_delta_cnn_runner_collect_poses (runner, decoded, results);
+  if (decoded->has_segmentation) {
+    const DcnnSegmentation *mask = &decoded->segmentation;
+    results->mask = g_bytes_new (mask->data,
+        (gsize) mask->width * mask->height);
+    results->mask_width = mask->width;
+    results->mask_height = mask->height;
+    results->mask_classes = mask->n_classes;
+    results->mask_rectangle = (GstDeltaCnnRectangle) {
+    mask->x, mask->y, mask->w, mask->h};
+  }
+  results->looks_for_boxes = !results->looks_for_poses && !results->mask;
+}
+
+GstDeltaCnnResults *
+gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
+    gfloat score_threshold)
+{
+  GstDeltaCnnResults *results = gst_delta_cnn_results_new ();
+
+  gst_delta_cnn_runner_collect_cost (runner, &results->cost);
+  if (attach & GST_DELTA_CNN_ATTACH_UPDATES)
+    gst_delta_cnn_runner_collect_updates (runner, results);
+  if (attach & GST_DELTA_CNN_ATTACH_TENSORS)
+    gst_delta_cnn_runner_collect_tensors (runner, results);
+  if (runner->decoder)
+    gst_delta_cnn_runner_collect_decoded (runner,
+        dcnn_decoder_run (runner->decoder, runner->session, 0,
+            score_threshold), results);
+  if (runner->interest) {
+    DcnnTransform transform;
+    dcnn_session_get_transform (runner->session, 0, &transform);
+    dcnn_session_set_interest (runner->session, 0,
+        gst_delta_cnn_interest_update (runner->interest_map, results,
+            &transform));
+  }
+  return results;
+}
+
+void
+gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner)
+{
+  dcnn_session_reset (runner->session, 0);
+}
+
+gchar *
+gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < runner->summary.n_outputs; i++) {
+    const DcnnOutput *output =
+        dcnn_session_get_output (runner->session, 0, i);
+    const gint64 count = dcnn_tensor_count (&output->tensor);
+    const gfloat *values = output->tensor.data;
+    gfloat low = G_MAXFLOAT, high = -G_MAXFLOAT;
+
+    if (i > 0)
+      g_string_append (text, ", ");
+    g_string_append_printf (text, "output '%s' ", output->name);
+    if (output->tensor.dtype != DCNN_DTYPE_F32 || count == 0) {
+      g_string_append_printf (text, "is %s",
+          dcnn_dtype_name (output->tensor.dtype));
+      continue;
+    }
+    for (gint64 k = 0; k < count; k++) {
+      low = MIN (low, values[k]);
+      high = MAX (high, values[k]);
+    }
+    g_string_append_printf (text, "ranges from %g to %g", low, high);
+  }
+  return g_string_free (text, FALSE);
+}
+
+gboolean
+gst_delta_cnn_runner_decodes (const GstDeltaCnnRunner * runner)
+{
+  return runner->decoder != NULL;
+}
+
+const gchar *
+gst_delta_cnn_runner_get_path (const GstDeltaCnnRunner * runner)
+{
+  return runner->path;
+}
+
+const gchar *
+gst_delta_cnn_runner_get_name (const GstDeltaCnnRunner * runner)
+{
+  const gchar *slash = strrchr (runner->path, G_DIR_SEPARATOR);
+
+  if (runner->info->name)
+    return runner->info->name;
+  return slash ? slash + 1 : runner->path;
+}
+
+const gchar *
+gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner * runner)
+{
+  return runner->decoder ? runner->info->decoder : "none";
+}
+
+void
+gst_delta_cnn_runner_get_size (const GstDeltaCnnRunner * runner,
+    guint * width, guint * height)
+{
+  *width = runner->summary.input_width;
+  *height = runner->summary.input_height;
+}
+
+void
+gst_delta_cnn_runner_get_bytes (const GstDeltaCnnRunner * runner,
+    guint64 * state, guint64 * weights)
+{
+  *state = dcnn_session_get_bytes (runner->session);
+  *weights = runner->summary.weight_bytes;
+}

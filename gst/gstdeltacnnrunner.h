@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnrunner.h - a loaded model, ready to run frames: model, session,
+ * decoder, labels.
+ *
+ * Loading takes time and can fail in every way a file can be wrong; it needs
+ * no element and may be done on any thread. A runner belongs to one thread at
+ * a time.
+ */
+#ifndef GST_DELTA_CNN_RUNNER_H
+#define GST_DELTA_CNN_RUNNER_H
+
+#include <gst/video/video.h>
+
+#include "gstdeltacnnresults.h"
+#include "gstdeltacnnsettings.h"
+
+G_BEGIN_DECLS
+
+typedef struct GstDeltaCnnRunner GstDeltaCnnRunner;
+
+/* Does loading need to know the frame's size? */
+gboolean gst_delta_cnn_runner_needs_size (const GstDeltaCnnSettings *
+    settings);
+
+/* Loads what settings name. frame_width, frame_height: used where
+ * gst_delta_cnn_runner_needs_size(); else 0 will do. NULL with error set. */
+GstDeltaCnnRunner *gst_delta_cnn_runner_new (const GstDeltaCnnSettings *
+    settings, guint frame_width, guint frame_height, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnRunner, gst_delta_cnn_runner_free)
+
+/* Thresholds, mode and so on, from the next frame on. */
+void gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
+    const GstDeltaCnnSettings * settings);
+
+/* Runs a mapped frame. motion: where the window lies; NULL: it does not move.
+ * FALSE with error set; the runner stays usable. */
+gboolean gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
+    const GstVideoFrame * frame, const DcnnMotion * motion, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* What the last run gave, decoded; new. total_time is left 0. attach: whether
+ * tensors and update mask are copied. */
+GstDeltaCnnResults *gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner,
+    guint attach, gfloat score_threshold);
+
+/* Forgets all frames: the next one runs dense. */
+void gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner);
+
+/* "output 'heatmap' holds 0.001 .. 0.003, ..." of the last run; new text. */
+gchar *gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner);
+
+/* Does it decode anything, or only hand out tensors? */
+gboolean gst_delta_cnn_runner_decodes (const GstDeltaCnnRunner * runner);
+
+/* Borrowed: the model's file; the descriptor's name for it, else the file's
+ * base name; the decoder's name or "none". */
+const gchar *gst_delta_cnn_runner_get_path (const GstDeltaCnnRunner * runner);
+const gchar *gst_delta_cnn_runner_get_name (const GstDeltaCnnRunner * runner);
+const gchar *gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner *
+    runner);
+/* The network's input, pixels. */
+void gst_delta_cnn_runner_get_size (const GstDeltaCnnRunner * runner,
+    guint * width, guint * height);
+/* Bytes of session state, and of the model's shared weights. */
+void gst_delta_cnn_runner_get_bytes (const GstDeltaCnnRunner * runner,
+    guint64 * state, guint64 * weights);
+
+G_END_DECLS
+
+#endif

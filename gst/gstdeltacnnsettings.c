@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnsettings.c - see gstdeltacnnsettings.h.
+ */
+#include "gstdeltacnnsettings.h"
+
+#include <math.h>
+
+void
+gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
+{
+  DcnnSessionOptions options;
+
+  dcnn_session_options_init (&options);
+  *settings = (GstDeltaCnnSettings) {
+    .tuning = options.tuning,
+    .score_threshold = -1,
+    .attach = GST_DELTA_CNN_ATTACH_DEFAULT,
+    .qos = TRUE,
+  };
+}
+
+void
+gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings)
+{
+  g_clear_pointer (&settings->model, g_free);
+  g_clear_pointer (&settings->labels, g_free);
+  g_clear_pointer (&settings->decoder, g_free);
+  g_clear_pointer (&settings->mean, g_free);
+  g_clear_pointer (&settings->std, g_free);
+  g_clear_pointer (&settings->results_location, g_free);
+}
+
+void
+gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
+    GstDeltaCnnSettings * to)
+{
+  *to = *from;
+  to->model = g_strdup (from->model);
+  to->labels = g_strdup (from->labels);
+  to->decoder = g_strdup (from->decoder);
+  to->mean = g_strdup (from->mean);
+  to->std = g_strdup (from->std);
+  to->results_location = g_strdup (from->results_location);
+}
+
+void
+gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
+    DcnnTuning * tuning)
+{
+  const DcnnTuning base = *tuning;
+
+  *tuning = settings->tuning;
+  if (!(settings->set & GST_DELTA_CNN_SET_THRESHOLD))
+    tuning->threshold = base.threshold;
+  if (!(settings->set & GST_DELTA_CNN_SET_INPUT_THRESHOLD))
+    tuning->input_threshold = base.input_threshold;
+  if (!(settings->set & GST_DELTA_CNN_SET_GATE_THRESHOLD))
+    tuning->gate_threshold = base.gate_threshold;
+  if (!(settings->set & GST_DELTA_CNN_SET_DILATION))
+    tuning->dilation = base.dilation;
+  if (!(settings->set & GST_DELTA_CNN_SET_CRITERION))
+    tuning->criterion = base.criterion;
+}
+
+/* Reads "a" or "a,b,c" into values; values stay when text is NULL or "". */
+static gboolean
+gst_delta_cnn_settings_parse (const gchar * property, const gchar * text,
+    gfloat * values, GError ** error)
+{
+  g_auto (GStrv) parts = NULL;
+  guint n;
+
+  if (!text || !*text)
+    return TRUE;
+  parts = g_strsplit (text, ",", -1);
+  n = g_strv_length (parts);
+  for (guint i = 0; i < 3 && (n == 1 || n == 3); i++) {
+    const gchar *part = g_strstrip (parts[n == 1 ? 0 : i]);
+    gchar *end;
+    const gdouble value = g_ascii_strtod (part, &end);
+    if (end == part || *end || !isfinite (value) || fabs (value) > 1e6)
+      n = 0;
+    values[i] = value;
+  }
+  if (n == 1 || n == 3)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "Property %s is \"%s\"; give one number or three with commas between, "
+      "in 0..255 units of the pixel", property, text);
+  return FALSE;
+}
+
+gboolean
+gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
+    DcnnSessionOptions * options, GError ** error)
+{
+  gfloat mean[3], std[3];
+
+  if (settings->resize != GST_DELTA_CNN_RESIZE_AUTO)
+    options->fit = (DcnnFit) (settings->resize - GST_DELTA_CNN_RESIZE_STRETCH);
+  if (settings->order != GST_DELTA_CNN_ORDER_AUTO)
+    options->bgr = settings->order == GST_DELTA_CNN_ORDER_BGR;
+  for (guint i = 0; i < 3; i++) {
+    std[i] = options->scale[i] != 0 ? 1 / options->scale[i] : 1;
+    mean[i] = -options->bias[i] * std[i];
+  }
+  if (!gst_delta_cnn_settings_parse ("mean", settings->mean, mean, error)
+      || !gst_delta_cnn_settings_parse ("std", settings->std, std, error))
+    return FALSE;
+  if ((!settings->mean || !*settings->mean)
+      && (!settings->std || !*settings->std))
+    return TRUE;
+  for (guint i = 0; i < 3; i++) {
+    if (std[i] == 0) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "Property std holds a 0; pixels are divided by it: give 1 for none");
+      return FALSE;
+    }
+    options->scale[i] = 1 / std[i];
+    options->bias[i] = -mean[i] / std[i];
+  }
+  return TRUE;
+}
+
+#define DEFINE_ENUM(function, TypeName, ...)                                   \
+  GType                                                                        \
+  function (void)                                                              \
+  {                                                                            \
+    static const GEnumValue values[] = { __VA_ARGS__, {0, NULL, NULL} };       \
+    static gsize type = 0;                                                     \
+    if (g_once_init_enter (&type))                                             \
+      g_once_init_leave (&type,                                                \
+          (gsize) g_enum_register_static (TypeName, values));                  \
+    return (GType) type;                                                       \
+  }
+
+/* *INDENT-OFF* */
+DEFINE_ENUM (gst_delta_cnn_device_get_type, "GstDeltaCnnDevice",
+  {GST_DELTA_CNN_DEVICE_AUTO, "The best device that is there", "auto"},
+  {GST_DELTA_CNN_DEVICE_CPU, "The processor", "cpu"},
+  {GST_DELTA_CNN_DEVICE_CUDA, "An NVIDIA GPU", "cuda"})
+
+DEFINE_ENUM (gst_delta_cnn_resize_get_type, "GstDeltaCnnResize",
+  {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else stretch", "auto"},
+  {GST_DELTA_CNN_RESIZE_STRETCH, "Whole frame, aspect ratio given up",
+      "stretch"},
+  {GST_DELTA_CNN_RESIZE_LETTERBOX, "Aspect ratio kept, centred", "letterbox"},
+  {GST_DELTA_CNN_RESIZE_LETTERBOX_TOPLEFT,
+      "Aspect ratio kept, at the top left", "letterbox-topleft"})
+
+DEFINE_ENUM (gst_delta_cnn_order_get_type, "GstDeltaCnnOrder",
+  {GST_DELTA_CNN_ORDER_AUTO, "As the descriptor says, else RGB", "auto"},
+  {GST_DELTA_CNN_ORDER_RGB, "Red first", "rgb"},
+  {GST_DELTA_CNN_ORDER_BGR, "Blue first", "bgr"})
+
+DEFINE_ENUM (gst_delta_cnn_mode_get_type, "GstDeltaCnnMode",
+  {DCNN_MODE_AUTO, "Only what changed, dense where that is cheaper", "auto"},
+  {DCNN_MODE_SPARSE, "Only what changed, always", "sparse"},
+  {DCNN_MODE_DENSE, "Every frame from scratch", "dense"})
+
+DEFINE_ENUM (gst_delta_cnn_criterion_get_type, "GstDeltaCnnCriterion",
+  {DCNN_CRITERION_NRMS, "Root mean square, each channel by its spread",
+      "nrms"},
+  {DCNN_CRITERION_RMS, "Root mean square over channels", "rms"},
+  {DCNN_CRITERION_MAX, "Largest channel, as in the DeltaCNN papers", "max"})
+/* *INDENT-ON* */
+
+GType
+gst_delta_cnn_attach_get_type (void)
+{
+  static const GFlagsValue values[] = {
+    {GST_DELTA_CNN_ATTACH_TENSORS, "Output tensors (copies)", "tensors"},
+    {GST_DELTA_CNN_ATTACH_SEGMENTATION, "Masks", "segmentation"},
+    {GST_DELTA_CNN_ATTACH_POSES, "Key points and skeletons", "poses"},
+    {GST_DELTA_CNN_ATTACH_DETECTIONS, "Boxes", "detections"},
+    {GST_DELTA_CNN_ATTACH_ROI, "Boxes as GstVideoRegionOfInterestMeta", "roi"},
+    {GST_DELTA_CNN_ATTACH_ANALYTICS, "Boxes as GstAnalytics metas, where built",
+        "analytics"},
+    {GST_DELTA_CNN_ATTACH_UPDATES, "Which pixels were recomputed", "updates"},
+    {GST_DELTA_CNN_ATTACH_STATS, "What the frame cost", "stats"},
+    {0, NULL, NULL}
+  };
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type,
+        (gsize) g_flags_register_static ("GstDeltaCnnAttach", values));
+  return (GType) type;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnsettings.h - what a user may set on deltacnn, as plain data.
+ *
+ * The element keeps one under its object lock; loading a model and running a
+ * frame work on copies, so nothing here needs a lock of its own.
+ */
+#ifndef GST_DELTA_CNN_SETTINGS_H
+#define GST_DELTA_CNN_SETTINGS_H
+
+#include <gst/gst.h>
+
+#include "dcnn_session.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  GST_DELTA_CNN_DEVICE_AUTO,
+  GST_DELTA_CNN_DEVICE_CPU,
+  GST_DELTA_CNN_DEVICE_CUDA,
+} GstDeltaCnnDevice;
+
+typedef enum
+{
+  GST_DELTA_CNN_RESIZE_AUTO,   /* the descriptor's */
+  GST_DELTA_CNN_RESIZE_STRETCH,
+  GST_DELTA_CNN_RESIZE_LETTERBOX,
+  GST_DELTA_CNN_RESIZE_LETTERBOX_TOPLEFT,
+} GstDeltaCnnResize;
+
+typedef enum
+{
+  GST_DELTA_CNN_ORDER_AUTO,    /* the descriptor's */
+  GST_DELTA_CNN_ORDER_RGB,
+  GST_DELTA_CNN_ORDER_BGR,
+} GstDeltaCnnOrder;
+
+typedef enum
+{
+  GST_DELTA_CNN_ATTACH_TENSORS = 1 << 0,
+  GST_DELTA_CNN_ATTACH_SEGMENTATION = 1 << 1,
+  GST_DELTA_CNN_ATTACH_POSES = 1 << 2,
+  GST_DELTA_CNN_ATTACH_DETECTIONS = 1 << 3,
+  GST_DELTA_CNN_ATTACH_ROI = 1 << 4,
+  GST_DELTA_CNN_ATTACH_ANALYTICS = 1 << 5,
+  GST_DELTA_CNN_ATTACH_UPDATES = 1 << 6,
+  GST_DELTA_CNN_ATTACH_STATS = 1 << 7,
+} GstDeltaCnnAttach;
+
+#define GST_DELTA_CNN_ATTACH_DEFAULT                                           \
+  (GST_DELTA_CNN_ATTACH_SEGMENTATION | GST_DELTA_CNN_ATTACH_POSES              \
+      | GST_DELTA_CNN_ATTACH_DETECTIONS | GST_DELTA_CNN_ATTACH_ROI             \
+      | GST_DELTA_CNN_ATTACH_ANALYTICS | GST_DELTA_CNN_ATTACH_UPDATES          \
+      | GST_DELTA_CNN_ATTACH_STATS)
+
+/* input-width, input-height: follow the frame's size. */
+#define GST_DELTA_CNN_SIZE_FRAME (-1)
+
+/* Which tuning values the user has set; the others stay the descriptor's or
+ * the engine's. */
+typedef enum
+{
+  GST_DELTA_CNN_SET_THRESHOLD = 1 << 0,
+  GST_DELTA_CNN_SET_INPUT_THRESHOLD = 1 << 1,
+  GST_DELTA_CNN_SET_GATE_THRESHOLD = 1 << 2,
+  GST_DELTA_CNN_SET_DILATION = 1 << 3,
+  GST_DELTA_CNN_SET_CRITERION = 1 << 4,
+} GstDeltaCnnSet;
+
+typedef struct
+{
+  gchar *model, *labels, *decoder, *mean, *std, *results_location;
+  GstDeltaCnnDevice device;
+  GstDeltaCnnResize resize;
+  GstDeltaCnnOrder order;
+  gint input_width, input_height; /* 0: the descriptor's or the model's */
+  guint threads;
+  DcnnTuning tuning;
+  guint set;                      /* GstDeltaCnnSet */
+  gfloat score_threshold;         /* < 0: the descriptor's */
+  guint attach;                   /* GstDeltaCnnAttach */
+  guint stats_interval_ms;        /* 0: no messages */
+  gboolean qos;
+} GstDeltaCnnSettings;
+
+/* Defaults; clear before reuse. */
+void gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings);
+void gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings);
+/* Deep copy into an uninitialised one. */
+void gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
+    GstDeltaCnnSettings * to);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDeltaCnnSettings,
+    gst_delta_cnn_settings_clear)
+
+/* Puts the tuning values that the user has set over those in tuning. */
+void gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
+    DcnnTuning * tuning);
+
+/* Puts resize, channel order, mean and std over options. Fails on text that
+ * is not one or three numbers, or a std of 0 (DCNN_ERROR_ARGUMENT). */
+gboolean gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings *
+    settings, DcnnSessionOptions * options, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* Types for properties. */
+GType gst_delta_cnn_device_get_type (void);
+GType gst_delta_cnn_resize_get_type (void);
+GType gst_delta_cnn_order_get_type (void);
+GType gst_delta_cnn_mode_get_type (void);
+GType gst_delta_cnn_criterion_get_type (void);
+GType gst_delta_cnn_attach_get_type (void);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnntiming.c - deltacnn and time: QoS, latency, statistics messages.
+ */
+#include "gstdeltacnn.h"
+
+#define GST_CAT_DEFAULT gst_delta_cnn_debug
+
+/* However late, every so many frames one is run: results never freeze. */
+#define MAX_LATE_IN_A_ROW 30
+/* The answer to LATENCY is renewed when a frame took longer by this share. */
+#define LATENCY_SLACK 1.25
+
+void
+gst_delta_cnn_timing_reset (GstDeltaCnn * self)
+{
+  GST_OBJECT_LOCK (self);
+  self->earliest = GST_CLOCK_TIME_NONE;
+  self->proportion = 1;
+  GST_OBJECT_UNLOCK (self);
+  self->late_in_a_row = 0;
+}
+
+void
+gst_delta_cnn_timing_take_qos (GstDeltaCnn * self, GstEvent * event)
+{
+  gdouble proportion;
+  GstClockTimeDiff diff;
+  GstClockTime timestamp;
+  GstClockTime earliest = GST_CLOCK_TIME_NONE;
+
+  gst_event_parse_qos (event, NULL, &proportion, &diff, &timestamp);
+  if (GST_CLOCK_TIME_IS_VALID (timestamp)
+      && (diff >= 0 || timestamp > (GstClockTime) - diff))
+    earliest = timestamp + diff;
+  GST_OBJECT_LOCK (self);
+  self->earliest = earliest;
+  self->proportion = proportion;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+post_qos (GstDeltaCnn * self, GstBuffer * buffer, GstClockTime running,
+    GstClockTime earliest, gdouble proportion)
+{
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), FALSE, running,
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME,
+          GST_BUFFER_PTS (buffer)), GST_BUFFER_PTS (buffer),
+      GST_BUFFER_DURATION (buffer));
+  guint64 run, late;
+
+  GST_OBJECT_LOCK (self);
+  run = self->totals.run;
+  late = self->totals.late + 1;
+  GST_OBJECT_UNLOCK (self);
+  gst_message_set_qos_values (message, GST_CLOCK_DIFF (running, earliest),
+      proportion, 1000000);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, run, late);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+gboolean
+gst_delta_cnn_timing_is_late (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  GstClockTime running, earliest;
+  gdouble proportion;
+
+  GST_OBJECT_LOCK (self);
+  earliest = self->earliest;
+  proportion = self->proportion;
+  GST_OBJECT_UNLOCK (self);
+  if (!self->active.qos || segment->format != GST_FORMAT_TIME
+      || !GST_CLOCK_TIME_IS_VALID (earliest)
+      || !GST_BUFFER_PTS_IS_VALID (buffer))
+    return FALSE;
+  running = gst_segment_to_running_time (segment, GST_FORMAT_TIME,
+      GST_BUFFER_PTS (buffer));
+  if (!GST_CLOCK_TIME_IS_VALID (running) || running > earliest
+      || self->late_in_a_row >= MAX_LATE_IN_A_ROW) {
+    self->late_in_a_row = 0;
+    return FALSE;
+  }
+  self->late_in_a_row++;
+  GST_LOG_OBJECT (self, "late by %" GST_STIME_FORMAT ": not run",
+      GST_STIME_ARGS (GST_CLOCK_DIFF (running, earliest)));
+  post_qos (self, buffer, running, earliest, proportion);
+  return TRUE;
+}
+
+void
+gst_delta_cnn_timing_account (GstDeltaCnn * self, GstClockTime time)
+{
+  gboolean grew = FALSE;
+
+  GST_OBJECT_LOCK (self);
+  if (time > self->latency * LATENCY_SLACK) {
+    self->latency = time;
+    grew = TRUE;
+  }
+  GST_OBJECT_UNLOCK (self);
+  if (grew) {
+    GST_DEBUG_OBJECT (self, "a frame takes up to %" GST_TIME_FORMAT,
+        GST_TIME_ARGS (time));
+    gst_element_post_message (GST_ELEMENT (self),
+        gst_message_new_latency (GST_OBJECT (self)));
+  }
+}
+
+gboolean
+gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self, GstQuery * query)
+{
+  GstClockTime min, max, own;
+  gboolean live;
+
+  if (!gst_pad_peer_query (GST_BASE_TRANSFORM_SINK_PAD (self), query))
+    return FALSE;
+  gst_query_parse_latency (query, &live, &min, &max);
+  GST_OBJECT_LOCK (self);
+  own = self->latency;
+  GST_OBJECT_UNLOCK (self);
+  min += own;
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    max += own;
+  GST_DEBUG_OBJECT (self, "latency %" GST_TIME_FORMAT " of which ours %"
+      GST_TIME_FORMAT, GST_TIME_ARGS (min), GST_TIME_ARGS (own));
+  gst_query_set_latency (query, live, min, max);
+  return TRUE;
+}
+
+static void
+add_facts (GstDeltaCnn * self, GstStructure * stats)
+{
+  static const gchar *const names[] = { "model", "decoder", "device",
+    "input-width", "input-height", "state-bytes", "weight-bytes"
+  };
+
+  GST_OBJECT_LOCK (self);
+  for (guint i = 0; self->model_facts && i < G_N_ELEMENTS (names); i++)
+    gst_structure_set_value (stats, names[i],
+        gst_structure_get_value (self->model_facts, names[i]));
+  GST_OBJECT_UNLOCK (self);
+}
+
+GstStructure *
+gst_delta_cnn_timing_stats (GstDeltaCnn * self)
+{
+  GstDeltaCnnTotals totals;
+  GstStructure *stats;
+
+  GST_OBJECT_LOCK (self);
+  totals = self->totals;
+  GST_OBJECT_UNLOCK (self);
+  stats = gst_delta_cnn_totals_to_structure (&totals, "deltacnn-stats");
+  add_facts (self, stats);
+  return stats;
+}
+
+void
+gst_delta_cnn_timing_post_stats (GstDeltaCnn * self, gboolean forced)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+  const gint64 interval_us = (gint64) self->active.stats_interval_ms * 1000;
+  GstStructure *stats;
+
+  if (interval_us == 0 || self->interval.frames == 0
+      || (!forced && now_us - self->interval_start_us < interval_us))
+    return;
+  stats = gst_delta_cnn_totals_to_structure (&self->interval,
+      "deltacnn-stats");
+  add_facts (self, stats);
+  self->interval = (GstDeltaCnnTotals) {0};
+  self->interval_start_us = now_us;
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self), stats));
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltaoverlay.c - see gstdeltaoverlay.h.
+ */
+/**
+ * SECTION:element-deltaoverlay
+ * @title: deltaoverlay
+ * @see_also: deltacnn
+ *
+ * Draws what deltacnn found: masks, skeletons, boxes with labels and scores,
+ * the map of what was recomputed, and how much work that saved.
+ *
+ * ## Example
+ * |[
+ * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! videoconvert !
+ *     deltacnn model=people.onnx ! deltaoverlay updates=true ! videoconvert !
+ *     autovideosink
+ * ]|
+ *
+ * Since: 0.1
+ */
+#include "gstdeltaoverlay.h"
+
+#include "gstdeltacnnframe.h"
+
+GST_DEBUG_CATEGORY_STATIC (gst_delta_overlay_debug);
+#define GST_CAT_DEFAULT gst_delta_overlay_debug
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
+    GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
+
+GST_ELEMENT_REGISTER_DECLARE (deltaoverlay);
+G_DEFINE_TYPE (GstDeltaOverlay, gst_delta_overlay, GST_TYPE_VIDEO_FILTER);
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (deltaoverlay, "deltaoverlay",
+    GST_RANK_NONE, GST_TYPE_DELTA_OVERLAY,
+    GST_DEBUG_CATEGORY_INIT (gst_delta_overlay_debug, "deltaoverlay", 0,
+        "drawing of CNN results"));
+
+static gboolean
+gst_delta_overlay_set_info (GstVideoFilter * filter, GstCaps * incaps,
+    GstVideoInfo * in_info, GstCaps * outcaps, GstVideoInfo * out_info)
+{
+  GstDeltaOverlay *self = GST_DELTA_OVERLAY (filter);
+
+  g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
+  self->canvas = gst_delta_overlay_canvas_new (GST_VIDEO_INFO_WIDTH (in_info),
+      GST_VIDEO_INFO_HEIGHT (in_info));
+  if (self->canvas)
+    return TRUE;
+  GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
+      ("Cannot make a picture of %dx%d pixels to draw on. Scale the video "
+          "down before deltaoverlay.", GST_VIDEO_INFO_WIDTH (in_info),
+          GST_VIDEO_INFO_HEIGHT (in_info)), (NULL));
+  return FALSE;
+}
+
+static gboolean
+gst_delta_overlay_stop (GstBaseTransform * trans)
+{
+  GstDeltaOverlay *self = GST_DELTA_OVERLAY (trans);
+
+  g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
+  self->history = (GstDeltaOverlayHistory) {0};
+  return TRUE;
+}
+
+/* Boxes that another element found, where there are none of ours. */
+static void
+draw_foreign_region (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
+    const GstVideoRegionOfInterestMeta * region)
+{
+  GstStructure *detection = gst_video_region_of_interest_meta_get_param (
+      (GstVideoRegionOfInterestMeta *) region, "detection");
+  gdouble score = 1;
+  GstDeltaOverlayStyle plain = *style;
+  GstDeltaCnnDetection box = {
+    .x = region->x,.y = region->y,.width = region->w,.height = region->h,
+    .label = region->roi_type,
+  };
+
+  if (detection) {
+    gst_structure_get_double (detection, "confidence", &score);
+    gst_structure_get_int (detection, "label_id", &box.class_id);
+  } else {
+    plain.scores = FALSE;
+  }
+  box.score = score;
+  gst_delta_overlay_draw_box (self->canvas, &plain, &box);
+}
+
+static void
+draw_boxes (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
+    GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+  gboolean ours = FALSE;
+
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_DELTA_CNN_DETECTION_META_API_TYPE))) {
+    const GstDeltaCnnDetectionMeta *boxes = (GstDeltaCnnDetectionMeta *) meta;
+    ours = TRUE;
+    /* The best on top. */
+    for (guint i = boxes->detections->len; i-- > 0;)
+      gst_delta_overlay_draw_box (self->canvas, style,
+          &g_array_index (boxes->detections, GstDeltaCnnDetection, i));
+  }
+  state = NULL;
+  while (!ours && (meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
+    draw_foreign_region (self, style, (GstVideoRegionOfInterestMeta *) meta);
+}
+
+static void
+draw_grids (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
+    GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  while (style->updates && (meta = gst_buffer_iterate_meta_filtered (buffer,
+              &state, GST_DELTA_CNN_UPDATE_META_API_TYPE)))
+    gst_delta_overlay_draw_updates (self->canvas, style,
+        (GstDeltaCnnUpdateMeta *) meta);
+  state = NULL;
+  while (style->masks && (meta = gst_buffer_iterate_meta_filtered (buffer,
+              &state, GST_DELTA_CNN_SEGMENTATION_META_API_TYPE)))
+    gst_delta_overlay_draw_mask (self->canvas, style,
+        (GstDeltaCnnSegmentationMeta *) meta);
+}
+
+static void
+draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
+    GstBuffer * buffer)
+{
+  const GstDeltaCnnStatsMeta *stats =
+      gst_buffer_get_delta_cnn_stats_meta (buffer);
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  draw_grids (self, style, buffer);
+  while (style->skeletons && (meta = gst_buffer_iterate_meta_filtered (buffer,
+              &state, GST_DELTA_CNN_POSE_META_API_TYPE)))
+    gst_delta_overlay_draw_poses (self->canvas, style,
+        (GstDeltaCnnPoseMeta *) meta);
+  if (style->boxes)
+    draw_boxes (self, style, buffer);
+  if (!stats)
+    return;
+  gst_delta_overlay_history_add (&self->history, stats);
+  if (style->stats)
+    gst_delta_overlay_draw_stats (self->canvas, style, &self->history, stats);
+}
+
+static GstFlowReturn
+gst_delta_overlay_transform_frame_ip (GstVideoFilter * filter,
+    GstVideoFrame * frame)
+{
+  GstDeltaOverlay *self = GST_DELTA_OVERLAY (filter);
+  GstDeltaOverlayStyle style;
+
+  if (GST_VIDEO_FRAME_WIDTH (frame) != self->canvas->width
+      || GST_VIDEO_FRAME_HEIGHT (frame) != self->canvas->height) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("A buffer's video meta says %dx%d, but its caps say %dx%d. The "
+            "element before sends frames that do not match its caps.",
+            GST_VIDEO_FRAME_WIDTH (frame), GST_VIDEO_FRAME_HEIGHT (frame),
+            self->canvas->width, self->canvas->height), (NULL));
+    return GST_FLOW_ERROR;
+  }
+  GST_OBJECT_LOCK (self);
+  style = self->style;
+  GST_OBJECT_UNLOCK (self);
+
+  draw_buffer (self, &style, frame->buffer);
+  gst_delta_overlay_canvas_blend (self->canvas, frame);
+  gst_delta_overlay_canvas_clear (self->canvas);
+  return GST_FLOW_OK;
+}
+
+static void
+gst_delta_overlay_before_transform (GstBaseTransform * trans,
+    GstBuffer * buffer)
+{
+  const GstClockTime time = gst_segment_to_stream_time (&trans->segment,
+      GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+
+  if (GST_CLOCK_TIME_IS_VALID (time))
+    gst_object_sync_values (GST_OBJECT (trans), time);
+}
+
+static void
+gst_delta_overlay_finalize (GObject * object)
+{
+  GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
+
+  g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
+  G_OBJECT_CLASS (gst_delta_overlay_parent_class)->finalize (object);
+}
+
+static void
+gst_delta_overlay_class_init (GstDeltaOverlayClass * klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GstVideoFilterClass *filter_class = GST_VIDEO_FILTER_CLASS (klass);
+
+  object_class->finalize = gst_delta_overlay_finalize;
+  gst_delta_overlay_install_properties (object_class);
+
+  gst_element_class_set_static_metadata (element_class,
+      "DeltaCNN overlay", "Filter/Editor/Video",
+      "Draws masks, skeletons, boxes, the map of what was recomputed and "
+      "statistics from deltacnn's metas", "The DeltaCNN plugin's authors");
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+
+  trans_class->stop = gst_delta_overlay_stop;
+  trans_class->before_transform = gst_delta_overlay_before_transform;
+  filter_class->set_info = gst_delta_overlay_set_info;
+  filter_class->transform_frame_ip = gst_delta_overlay_transform_frame_ip;
+}
+
+static void
+gst_delta_overlay_init (GstDeltaOverlay * self)
+{
+  gst_delta_overlay_style_init (&self->style);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltaoverlaycanvas.c - see gstdeltaoverlaycanvas.h; blending is in
+ * gstdeltaoverlayblend.c.
+ */
+#include "gstdeltaoverlaycanvas.h"
+
+#include <math.h>
+#include <string.h>
+
+GstDeltaOverlayCanvas *
+gst_delta_overlay_canvas_new (gint width, gint height)
+{
+  g_autoptr (GstDeltaOverlayCanvas) canvas = g_new0 (GstDeltaOverlayCanvas, 1);
+
+  canvas->surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, width,
+      height);
+  if (cairo_surface_status (canvas->surface) != CAIRO_STATUS_SUCCESS)
+    return NULL;
+  canvas->width = width;
+  canvas->height = height;
+  canvas->cr = cairo_create (canvas->surface);
+  canvas->pixels = (guint32 *) (void *)
+      cairo_image_surface_get_data (canvas->surface);
+  canvas->stride_px = cairo_image_surface_get_stride (canvas->surface) / 4;
+  canvas->left = g_new (gint, height);
+  canvas->right = g_new (gint, height);
+  for (gint y = 0; y < height; y++) {
+    canvas->left[y] = width;
+    canvas->right[y] = 0;
+  }
+  return g_steal_pointer (&canvas);
+}
+
+void
+gst_delta_overlay_canvas_free (GstDeltaOverlayCanvas * canvas)
+{
+  if (!canvas)
+    return;
+  g_clear_pointer (&canvas->cr, cairo_destroy);
+  g_clear_pointer (&canvas->surface, cairo_surface_destroy);
+  g_free (canvas->left);
+  g_free (canvas->right);
+  g_free (canvas);
+}
+
+void
+gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
+    gdouble y, gdouble width, gdouble height)
+{
+  const gint left = CLAMP (floor (x), 0, canvas->width);
+  const gint right = CLAMP (ceil (x + width), 0, canvas->width);
+  const gint top = CLAMP (floor (y), 0, canvas->height);
+  const gint bottom = CLAMP (ceil (y + height), 0, canvas->height);
+
+  if (left >= right)
+    return;
+  for (gint row = top; row < bottom; row++) {
+    canvas->left[row] = MIN (canvas->left[row], left);
+    canvas->right[row] = MAX (canvas->right[row], right);
+  }
+}
+
+gboolean
+gst_delta_overlay_canvas_is_empty (const GstDeltaOverlayCanvas * canvas)
+{
+  for (gint y = 0; y < canvas->height; y++)
+    if (canvas->left[y] < canvas->right[y])
+      return FALSE;
+  return TRUE;
+}
+
+void
+gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas)
+{
+  cairo_surface_flush (canvas->surface);
+  for (gint y = 0; y < canvas->height; y++) {
+    const gint left = canvas->left[y];
+
+    if (left < canvas->right[y])
+      memset (canvas->pixels + (gsize) y * canvas->stride_px + left, 0,
+          (gsize) (canvas->right[y] - left) * sizeof (guint32));
+    canvas->left[y] = canvas->width;
+    canvas->right[y] = 0;
+  }
+  cairo_surface_mark_dirty (canvas->surface);
+}

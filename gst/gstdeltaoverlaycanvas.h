@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltaoverlaycanvas.h - a transparent picture of the frame's size to draw
+ * on, which knows where something was drawn, and its way onto a frame.
+ *
+ * Pixels are cairo's ARGB32: native-endian 32 bits, alpha on top, colours
+ * premultiplied. Belongs to one thread.
+ */
+#ifndef GST_DELTA_OVERLAY_CANVAS_H
+#define GST_DELTA_OVERLAY_CANVAS_H
+
+#include <cairo.h>
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  gint width, height;
+  cairo_surface_t *surface;
+  cairo_t *cr;
+  guint32 *pixels;
+  gint stride_px;
+  gint *left, *right;          /* of each row: what was drawn; left >= right:
+                                  nothing */
+} GstDeltaOverlayCanvas;
+
+/* Returns NULL when cairo cannot make a surface of that size. */
+GstDeltaOverlayCanvas *gst_delta_overlay_canvas_new (gint width, gint height);
+void gst_delta_overlay_canvas_free (GstDeltaOverlayCanvas * canvas);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaOverlayCanvas,
+    gst_delta_overlay_canvas_free)
+
+/* Something is drawn in here; clipped; call it for all that is drawn. */
+void gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
+    gdouble y, gdouble width, gdouble height);
+gboolean gst_delta_overlay_canvas_is_empty (const GstDeltaOverlayCanvas *
+    canvas);
+
+/* Makes transparent what was drawn. */
+void gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas);
+
+/* Draws the canvas over a mapped, writable frame of its size: RGB, BGR, RGBx,
+ * BGRx, RGBA, BGRA, NV12, I420 or GRAY8, by the frame's matrix and range. */
+void gst_delta_overlay_canvas_blend (GstDeltaOverlayCanvas * canvas,
+    GstVideoFrame * frame);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltaoverlaydraw.h - what is drawn, and how it looks.
+ *
+ * Each function draws one meta on the canvas and marks what it touched. Sizes
+ * follow the frame: `unit` is 1 for a frame of 480 lines.
+ */
+#ifndef GST_DELTA_OVERLAY_DRAW_H
+#define GST_DELTA_OVERLAY_DRAW_H
+
+#include "gstdeltacnnmetas.h"
+#include "gstdeltaoverlaycanvas.h"
+
+G_BEGIN_DECLS
+
+/* The properties, as plain data. */
+typedef struct
+{
+  gboolean masks, skeletons, boxes, labels, scores, updates, stats;
+  gdouble mask_alpha, update_alpha; /* 0..1 */
+  gdouble line_width;          /* px; 0: by the frame's size */
+  gdouble font_size;           /* px; 0: by the frame's size */
+  gdouble keypoint_threshold;  /* score from which a key point is drawn */
+  gboolean background;         /* class 0 of a mask of many is coloured too */
+  guint update_color;          /* 0xRRGGBB */
+} GstDeltaOverlayStyle;
+
+/* Defaults. */
+void gst_delta_overlay_style_init (GstDeltaOverlayStyle * style);
+
+/* What a frame cost lately: text changes slowly enough to be read. */
+#define GST_DELTA_OVERLAY_HISTORY 96
+typedef struct
+{
+  gdouble mac_share[GST_DELTA_OVERLAY_HISTORY]; /* ring */
+  guint64 count;               /* ever added */
+  gdouble shown_mac, shown_changed, shown_ms; /* smoothed */
+} GstDeltaOverlayHistory;
+
+typedef struct
+{
+  gdouble red, green, blue;
+} GstDeltaOverlayColor;
+
+/* The colour of a class (or person) by index; repeats after 20. */
+GstDeltaOverlayColor gst_delta_overlay_color (guint index);
+
+/* Line width and font size for a frame, pixels. */
+gdouble gst_delta_overlay_line_width (const GstDeltaOverlayStyle * style,
+    const GstDeltaOverlayCanvas * canvas);
+gdouble gst_delta_overlay_font_size (const GstDeltaOverlayStyle * style,
+    const GstDeltaOverlayCanvas * canvas);
+
+/* gstdeltaoverlaymask.c */
+void gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnUpdateMeta * meta);
+void gst_delta_overlay_draw_mask (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style,
+    const GstDeltaCnnSegmentationMeta * meta);
+
+/* gstdeltaoverlaydraw.c */
+void gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnPoseMeta * meta);
+void gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box);
+
+/* gstdeltaoverlaystats.c */
+void gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,
+    const GstDeltaCnnStatsMeta * meta);
+void gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style,
+    const GstDeltaOverlayHistory * history, const GstDeltaCnnStatsMeta * meta);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltaoverlaystats.c - the statistics panel; see gstdeltaoverlaydraw.h.
+ */
+#include "gstdeltaoverlaydraw.h"
+
+#include <math.h>
+
+/* Weight of a new frame in the numbers shown. */
+#define SMOOTHING 0.12
+
+void
+gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,
+    const GstDeltaCnnStatsMeta * meta)
+{
+  const gdouble weight = history->count < 2 ? 1 : SMOOTHING;
+
+  if (meta->stale)
+    return;
+  history->mac_share[history->count % GST_DELTA_OVERLAY_HISTORY] =
+      CLAMP (meta->mac_share, 0, 1);
+  history->count++;
+  history->shown_mac += weight * (meta->mac_share - history->shown_mac);
+  history->shown_changed +=
+      weight * (meta->changed_share - history->shown_changed);
+  history->shown_ms += weight * ((gdouble) meta->total_time / GST_MSECOND
+      - history->shown_ms);
+}
+
+static void
+draw_text (cairo_t * cr, const gchar * text, gdouble x, gdouble y,
+    gdouble size, gboolean bold, gdouble alpha)
+{
+  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+      bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size (cr, size);
+  cairo_set_source_rgba (cr, 1, 1, 1, alpha);
+  cairo_move_to (cr, x, y);
+  cairo_show_text (cr, text);
+}
+
+/* One bar a frame, newest at the right: the share of the work done. */
+static void
+draw_bars (cairo_t * cr, const GstDeltaOverlayHistory * history, gdouble x,
+    gdouble y, gdouble width, gdouble height)
+{
+  const gdouble step = width / GST_DELTA_OVERLAY_HISTORY;
+  const guint shown = MIN (history->count, GST_DELTA_OVERLAY_HISTORY);
+
+  cairo_rectangle (cr, x, y, width, height);
+  cairo_set_source_rgba (cr, 1, 1, 1, 0.1);
+  cairo_fill (cr);
+  for (guint i = 0; i < shown; i++) {
+    const gdouble share = history->mac_share[(history->count - 1 - i)
+        % GST_DELTA_OVERLAY_HISTORY];
+    const gdouble bar = MAX (share * height, 0.02 * height);
+
+    cairo_rectangle (cr, x + width - (i + 1) * step, y + height - bar,
+        0.8 * step, bar);
+  }
+  cairo_set_source_rgba (cr, 0.24, 0.78, 1, 0.95);
+  cairo_fill (cr);
+}
+
+static const gchar *
+describe_state (const GstDeltaCnnStatsMeta * meta)
+{
+  if (meta->stale)
+    return "held";
+  if (meta->dense)
+    return "dense";
+  return meta->settled ? "settled" : "sparse";
+}
+
+void
+gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style,
+    const GstDeltaOverlayHistory * history, const GstDeltaCnnStatsMeta * meta)
+{
+  const gdouble size = gst_delta_overlay_font_size (style, canvas);
+  const gdouble margin = 0.6 * size, pad = 0.7 * size;
+  const gdouble width = 15 * size, height = 5.4 * size;
+  const gdouble left = margin + pad;
+  cairo_t *cr = canvas->cr;
+  gchar text[96];
+
+  if (history->count == 0 || width + margin > canvas->width
+      || height + margin > canvas->height)
+    return;
+  cairo_rectangle (cr, margin, margin, width, height);
+  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.66);
+  cairo_fill (cr);
+  g_snprintf (text, sizeof text, "%.0f %% of the work saved",
+      100 * CLAMP (1 - history->shown_mac, 0, 1));
+  draw_text (cr, text, left, margin + 1.6 * size, 1.1 * size, TRUE, 1);
+  g_snprintf (text, sizeof text, "changed %.1f %%   %.1f ms   %s",
+      100 * history->shown_changed, history->shown_ms, describe_state (meta));
+  draw_text (cr, text, left, margin + 3.0 * size, 0.9 * size, FALSE, 0.85);
+  draw_bars (cr, history, left, margin + 3.5 * size, width - 2 * pad,
+      1.3 * size);
+  gst_delta_overlay_canvas_mark (canvas, margin - 1, margin - 1, width + 2,
+      height + 2);
+}
