@@ -69,7 +69,7 @@ plane_init (DcnnInputStage *stage, InputPlane *plane, DcnnScaling scaling,
   const DcnnInputGeometry *g = &stage->geometry;
   plane->channels = channels;
   if (!dcnn_input_axis_init (&plane->x, scaling, width, region[0], region[2],
-          g->dst_w, channels == 1 ? 8 : 2)
+          g->dst_w, channels == 1 ? 8 : channels == 2 ? 4 : 2)
       || !dcnn_input_axis_init (&plane->y, scaling, height, region[1],
           region[3], g->dst_h, 1))
     return false;
@@ -171,6 +171,17 @@ planes_init (DcnnInputStage *stage, uint32_t width, uint32_t height)
           (height + 1) / 2, stage->format == DCNN_FORMAT_NV12 ? 2 : 1);
 }
 
+/* The level that this machine and DELTACNN_ISA allow. */
+static const DcnnInputRows *
+best_rows (void)
+{
+#ifdef DCNN_HAVE_AVX2
+  if (strcmp (dcnn_cpu_kernels ()->isa, "c") != 0)
+    return &dcnn_input_rows__avx2;
+#endif
+  return &dcnn_input_rows__c;
+}
+
 DcnnInputStage *
 dcnn_input_stage_new (const DcnnInputGeometry *geometry, uint32_t frame_width,
     uint32_t frame_height, DcnnPixelFormat format, unsigned threads)
@@ -182,7 +193,7 @@ dcnn_input_stage_new (const DcnnInputGeometry *geometry, uint32_t frame_width,
   stage->format = format;
   stage->threads = threads;
   stage->bytes = sizeof *stage;
-  stage->best = &dcnn_input_rows__c;
+  stage->best = best_rows ();
   stage->rows = stage->best;
   stage->scratch = take (stage, threads, sizeof *stage->scratch);
   bool ok = stage->scratch && planes_init (stage, frame_width, frame_height)
