@@ -26,7 +26,7 @@ typedef struct DcnnMicro {
   const float *weights;       /* [tap][depth][lanes] */
   const float *bias;          /* [lanes] */
   float *const *out;          /* [pixels] where rows go; all valid */
-  const float *const *residual; /* [pixels] what is added, or NULL */
+  float *const *residual; /* [pixels] what is added, or NULL */
   bool residual_first;        /* added before the clamp, not after it */
   float low, high;            /* clamp */
   uint32_t begin;             /* first channel of the panel: added to out and

@@ -9,6 +9,7 @@
  * in where the pixels come from.
  */
 #include "conv.h"
+#include "conv_locate.h"
 #include "conv_micro.h"
 #include "cpu_table.h"
 #include "depthwise.h"
@@ -49,7 +50,8 @@ typedef struct Run {
   const DcnnJob *job;
   const DcnnConv *conv;
   const DcnnPacking *packing;
-  DcnnSpacing spacing;
+  DcnnSpacing spacing;      /* of the input map */
+  ptrdiff_t out_spacing, residual_spacing; /* of columns */
   /* the steps that micro-kernels do themselves */
   uint32_t n_fused;
   const DcnnMap *residual;
@@ -66,7 +68,9 @@ typedef struct Run {
   const uintptr_t **rows;   /* [tile] */
   size_t *row_steps;        /* [tile] */
   float **out;              /* [block] */
-  const float **residuals;  /* [block] */
+  float **residuals;        /* [block] */
+  uintptr_t *base;          /* [block] see dcnn_locate_windows */
+  uint8_t *even;            /* [block] */
   ptrdiff_t *offsets;       /* [n_taps] bytes; then max_taps zeros */
   float *dump;              /* where rows of absent pixels go */
   float *data;              /* [block][stride] */
@@ -152,6 +156,8 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->row_steps = carve (scratch, &used, tiles * sizeof *run->row_steps);
   run->out = carve (scratch, &used, n * sizeof *run->out);
   run->residuals = carve (scratch, &used, n * sizeof *run->residuals);
+  run->base = carve (scratch, &used, n * sizeof *run->base);
+  run->even = carve (scratch, &used, n * sizeof *run->even);
   run->offsets = carve (scratch, &used, sizeof *run->offsets *
       (run->conv->window.n_taps + run->conv->window.max_taps));
   run->dump = carve (scratch, &used,
@@ -172,58 +178,95 @@ run_begin (Run *run)
         w->taps[t].dx * run->spacing.col) * size;
   memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
   fuse_steps (run);
+  run->out_spacing = dcnn_map_spacing (&run->job->out).col;
+  if (run->residual)
+    run->residual_spacing = dcnn_map_spacing (run->residual).col;
 }
 
-/* Addresses of one tile of n pixels of a phase: base addresses when all
- * windows are even, else a table. Absent pixels repeat the last. */
+/* The pointer table of a tile of n pixels that are not all even. Absent pixels
+ * repeat the last. */
 static void
-locate_tile (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
-    uint32_t n, uint32_t tile)
+make_table (const Run *run, const DcnnPhase *phase, const uint32_t *pixels,
+    uint32_t first, uint32_t n, uintptr_t *table)
 {
   const DcnnWindowPlan *w = &run->conv->window;
-  const DcnnMap *in = &run->job->in;
-  uintptr_t *table = run->tables +
-      (size_t) tile * DCNN_CONV_TILE * (w->max_taps + 1);
-  int32_t y[DCNN_CONV_TILE], x[DCNN_CONV_TILE];
+  const ptrdiff_t *offsets = run->offsets + phase->first_tap;
   uint32_t ignored;
-  bool even = true;
 
-  for (uint32_t i = 0; i < n; i++) {
-    y[i] = dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
-        DCNN_PIXEL_Y (pixels[i]), &ignored);
-    x[i] = dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
-        DCNN_PIXEL_X (pixels[i]), &ignored);
-    even = even && dcnn_window_even (in, &run->spacing, phase, y[i], x[i]);
-  }
-  run->rows[tile] = table;
-  run->row_steps[tile] = even ? 0 : DCNN_CONV_TILE;
   for (uint32_t i = 0; i < DCNN_CONV_TILE; i++) {
-    uint32_t j = i < n ? i : n - 1;
-    if (even)
-      table[i] = dcnn_window_address (in, &run->spacing, phase, y[j], x[j]);
-    else
-      dcnn_window_table (in, w->taps + phase->first_tap, phase->n_taps, y[j],
-          x[j], run->conv->zeros, table + i, DCNN_CONV_TILE);
+    uint32_t at = first + (i < n ? i : n - 1);
+    if (run->even[at]) {
+      for (uint32_t t = 0; t < phase->n_taps; t++)
+        table[t * DCNN_CONV_TILE + i] = run->base[at] + (uintptr_t) offsets[t];
+      continue;
+    }
+    dcnn_window_table (&run->job->in, w->taps + phase->first_tap,
+        phase->n_taps,
+        dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
+            DCNN_PIXEL_Y (pixels[at]), &ignored),
+        dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
+            DCNN_PIXEL_X (pixels[at]), &ignored),
+        run->conv->zeros, table + i, DCNN_CONV_TILE);
   }
 }
 
-/* Where the n rows of a phase go, and their residuals. */
+/* Addresses of every tile of a phase's n pixels: base addresses where all
+ * windows of a tile are even, else a table. */
 static void
-locate_rows (Run *run, const uint32_t *pixels, uint32_t n)
+locate_tiles (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
+    uint32_t n)
 {
+  for (uint32_t i = 0; i < n; i += DCNN_CONV_TILE) {
+    uint32_t tile = i / DCNN_CONV_TILE;
+    uint32_t here = n - i < DCNN_CONV_TILE ? n - i : DCNN_CONV_TILE;
+    uint32_t n_even = 0;
+    for (uint32_t j = 0; j < here; j++)
+      n_even += run->even[i + j];
+    if (n_even == here) {
+      run->rows[tile] = run->base + i;
+      run->row_steps[tile] = 0;
+      for (uint32_t j = here; j < DCNN_CONV_TILE; j++)
+        run->base[i + j] = run->base[i + here - 1];
+    } else {
+      uintptr_t *table = run->tables +
+          (size_t) tile * DCNN_CONV_TILE * (run->conv->window.max_taps + 1);
+      make_table (run, phase, pixels, i, here, table);
+      run->rows[tile] = table;
+      run->row_steps[tile] = DCNN_CONV_TILE;
+    }
+  }
+}
+
+/* Finds where the n pixels of a phase read and write. */
+static void
+locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
+    uint32_t n)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const uint32_t step = w->transposed ? w->stride_x : 1;
   uint32_t whole = (n + DCNN_CONV_TILE - 1) / DCNN_CONV_TILE * DCNN_CONV_TILE;
 
-  for (uint32_t i = 0; i < n; i++) {
+  for (uint32_t i = 0; i < n;) {
+    uint32_t length = dcnn_run_length (pixels + i, n - i, step);
     uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
-    run->out[i] = run->direct ? dcnn_map_pixel (&run->job->out, y, x)
-        : run->data + i * run->stride;
+    dcnn_locate_windows (w, phase, &run->job->in, &run->spacing, y, x, length,
+        run->base + i, run->even + i);
+    if (run->direct)
+      dcnn_locate_rows (&run->job->out, run->out_spacing, y, x, step, length,
+          run->out + i);
     if (run->residual)
-      run->residuals[i] = dcnn_map_pixel (run->residual, y, x);
+      dcnn_locate_rows (run->residual, run->residual_spacing, y, x, step,
+          length, run->residuals + i);
+    i += length;
   }
+  for (uint32_t i = 0; i < n && !run->direct; i++)
+    run->out[i] = run->data + i * run->stride;
   for (uint32_t i = n; i < whole; i++) {
     run->out[i] = run->dump;
-    run->residuals[i] = run->residuals[n - 1];
+    if (run->residual)
+      run->residuals[i] = run->residuals[n - 1];
   }
+  locate_tiles (run, phase, pixels, n);
 }
 
 /* One panel over the located pixels of a phase. */
@@ -274,10 +317,7 @@ run_phase (Run *run, uint32_t f, const uint32_t *pixels,
 {
   const DcnnPhase *phase = &run->conv->window.phases[f];
 
-  for (uint32_t i = 0; i < n; i += DCNN_CONV_TILE)
-    locate_tile (run, phase, pixels + i,
-        n - i < DCNN_CONV_TILE ? n - i : DCNN_CONV_TILE, i / DCNN_CONV_TILE);
-  locate_rows (run, pixels, n);
+  locate_phase (run, phase, pixels, n);
   for (uint32_t p = 0; p < run->packing->n_panels; p++)
     run_panel (run, f, p, n);
   if (run->direct) {

@@ -1,69 +1,262 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * depthwise_simd.c - depthwise convolutions, plain and transposed, for levels
- * above "c".
+ * above "c" (depthwise.h).
+ *
+ * The work's pixels go block by block; in each block, runs of neighbours in a
+ * row share the loads of their columns, and what is left (ends of rows,
+ * lonely pixels, transposed windows) goes four by four through tables of
+ * pointers.
  */
+#include "conv_locate.h"
 #include "cpu_table.h"
-#include "depthwise.h"
-#include "epilogue.h"
+#include "depthwise_micro.h"
+
+#define BLOCK 64
+
+typedef void RunFn (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s);
+
+#define RUN_FN(k, s)                                                           \
+  static void run_##k##_##s (const DcnnDepthwiseRun *run,                      \
+      const DcnnDepthwiseStore *store)                                         \
+  {                                                                            \
+    dcnn_depthwise_run (run, store, k, k, s, true);                            \
+  }
+
+RUN_FN (3, 1)
+RUN_FN (3, 2)
+RUN_FN (5, 1)
+RUN_FN (5, 2)
+RUN_FN (7, 1)
+RUN_FN (7, 2)
+
+static void
+run_any (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *store)
+{
+  dcnn_depthwise_run (run, store, run->kernel_y, run->kernel_x, run->stride,
+      false);
+}
+
+static RunFn *
+choose_run (const DcnnWindowPlan *w)
+{
+  if (w->kernel_y == w->kernel_x && w->dilation_x == 1 && w->stride_x <= 2)
+    switch (w->kernel_x) {
+      case 3: return w->stride_x == 1 ? run_3_1 : run_3_2;
+      case 5: return w->stride_x == 1 ? run_5_1 : run_5_2;
+      case 7: return w->stride_x == 1 ? run_7_1 : run_7_2;
+      default: break;
+    }
+  return run_any;
+}
+
+typedef struct Run {
+  const DcnnJob *job;
+  const DcnnDepthwise *depthwise;
+  RunFn *run;
+  DcnnSpacing spacing;
+  ptrdiff_t out_spacing;
+  DcnnDepthwiseStore store;
+  uint32_t n_fused;
+  bool direct;
+  size_t stride;            /* of scratch rows */
+  uint32_t n_left;          /* pixels of the block that no run took */
+  uint32_t pixels[BLOCK];
+  float *out[BLOCK];
+  uint8_t left[BLOCK];
+  /* scratch */
+  uintptr_t *table;         /* [max_taps][4] */
+  uintptr_t *rows, *steps;  /* [kernel_y] */
+  float *dump;
+  float *data;              /* [BLOCK][stride] */
+} Run;
+
+static void *
+carve (char *scratch, size_t *used, size_t bytes)
+{
+  void *part = scratch ? scratch + *used : NULL;
+
+  *used += DCNN_ALIGN64 (bytes);
+  return part;
+}
+
+static size_t
+run_layout (Run *run, const DcnnJob *job, void *scratch)
+{
+  const DcnnDepthwise *d = (const DcnnDepthwise *) job->prepared;
+  size_t used = 0;
+
+  run->job = job;
+  run->depthwise = d;
+  run->stride = dcnn_tile_stride (d->channels);
+  run->table = carve (scratch, &used, (d->window.max_taps + 1) * 4 *
+      sizeof *run->table);
+  run->rows = carve (scratch, &used, d->window.kernel_y * sizeof *run->rows);
+  run->steps = carve (scratch, &used,
+      d->window.kernel_y * sizeof *run->steps);
+  run->dump = carve (scratch, &used, (run->stride + V_LANES) * sizeof (float));
+  run->data = carve (scratch, &used, BLOCK * run->stride * sizeof (float));
+  return used;
+}
+
+static void
+run_begin (Run *run)
+{
+  const DcnnJob *job = run->job;
+
+  run->run = choose_run (&run->depthwise->window);
+  run->spacing = dcnn_map_spacing (&job->in);
+  run->out_spacing = dcnn_map_spacing (&job->out).col;
+  run->store = (DcnnDepthwiseStore) { .low = -INFINITY, .high = INFINITY };
+  run->n_fused = 0;
+  if (job->n_steps > 0 && (job->steps[0].kind == DCNN_STEP_RELU ||
+          job->steps[0].kind == DCNN_STEP_CLIP)) {
+    bool clip = job->steps[0].kind == DCNN_STEP_CLIP;
+    run->n_fused = 1;
+    run->store.low = clip ? job->steps[0].a : 0.0f;
+    run->store.high = clip ? job->steps[0].b : INFINITY;
+  }
+  run->direct = job->significance.kind == DCNN_SIGNIFICANT_ALWAYS &&
+      run->n_fused == job->n_steps;
+  run->store.channels = run->depthwise->channels;
+  run->store.writable = run->direct ? job->out.writable
+      : (uint32_t) run->stride;
+}
+
+/* Takes the even middle of a run of n pixels of the block, if it is long
+ * enough; leaves the others. */
+static void
+take_run (Run *run, uint32_t at, uint32_t n)
+{
+  const DcnnDepthwise *d = run->depthwise;
+  const DcnnWindowPlan *w = &d->window;
+  const DcnnMap *in = &run->job->in;
+  uint32_t y = DCNN_PIXEL_Y (run->pixels[at]);
+  uint32_t x = DCNN_PIXEL_X (run->pixels[at]);
+  int32_t by = (int32_t) (y * w->stride_y) - w->pad_y;
+  int32_t bx = (int32_t) (x * w->stride_x) - w->pad_x;
+  const int32_t reach = (int32_t) ((w->kernel_x - 1) * w->dilation_x);
+  const int32_t step = (int32_t) w->stride_x;
+  uint32_t begin = 0, end = 0;
+
+  if (!w->transposed && n >= DCNN_RUN_PIXELS && w->kernel_y <= 7)
+    dcnn_run_inside (bx, bx + reach, step, in->width, n, &begin, &end);
+  if (end - begin < DCNN_RUN_PIXELS || !dcnn_axis_even (in->col_offset,
+          in->width, run->spacing.col, bx + (int32_t) begin * step,
+          bx + (int32_t) (end - 1) * step + reach))
+    begin = end = 0;
+  for (uint32_t i = 0; i < n; i++)
+    if (i < begin || i >= end)
+      run->left[run->n_left++] = (uint8_t) (at + i);
+  if (begin == end)
+    return;
+  for (uint32_t ky = 0; ky < w->kernel_y; ky++) {
+    uint32_t ty = (uint32_t) (by + (int32_t) (ky * w->dilation_y));
+    bool inside = ty < in->height;
+    run->rows[ky] = (uintptr_t) (inside ? dcnn_map_pixel (in, ty,
+            (uint32_t) (bx + (int32_t) begin * step)) : d->zeros);
+    run->steps[ky] = inside
+        ? (uintptr_t) run->spacing.col * sizeof (float) : 0;
+  }
+  DcnnDepthwiseRun arguments = {
+    .rows = run->rows, .steps = run->steps,
+    .kernel_y = w->kernel_y, .kernel_x = w->kernel_x,
+    .stride = w->stride_x, .dilation = w->dilation_x,
+    .weights = d->weights, .bias = d->bias, .weight_stride = d->stride,
+    .out = run->out + at + begin, .n = end - begin,
+  };
+  run->run (&arguments, &run->store);
+}
+
+/* The pixels that no run took, four by four; of a transposed window, as many
+ * as are of the first one's phase. */
+static void
+take_left (Run *run)
+{
+  const DcnnDepthwise *d = run->depthwise;
+  const DcnnWindowPlan *w = &d->window;
+
+  for (uint32_t i = 0; i < run->n_left;) {
+    float *out[4];
+    uint32_t n = 0, f = 0;
+    while (n < 4 && i < run->n_left) {
+      uint32_t pixel = run->pixels[run->left[i]], py, px;
+      int32_t y = dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
+          DCNN_PIXEL_Y (pixel), &py);
+      int32_t x = dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
+          DCNN_PIXEL_X (pixel), &px);
+      if (n > 0 && py * w->stride_x + px != f)
+        break;
+      f = py * w->stride_x + px;
+      dcnn_window_table (&run->job->in, w->taps + w->phases[f].first_tap,
+          w->phases[f].n_taps, y, x, d->zeros, run->table + n, 4);
+      out[n++] = run->out[run->left[i++]];
+    }
+    const DcnnPhase *phase = &w->phases[f];
+    for (uint32_t j = n; j < 4; j++) {
+      out[j] = run->dump;
+      for (uint32_t t = 0; t < phase->n_taps; t++)
+        run->table[t * 4 + j] = run->table[t * 4];
+    }
+    dcnn_depthwise_gather (run->table, phase->n_taps,
+        d->weights + (size_t) phase->first_tap * d->stride, d->stride,
+        d->bias, &run->store, out);
+  }
+}
+
+/* n pixels from position `first` on. */
+static void
+run_block (Run *run, size_t first, uint32_t n)
+{
+  const DcnnJob *job = run->job;
+
+  dcnn_work_pixels (job, first, n, run->pixels);
+  run->n_left = 0;
+  for (uint32_t i = 0; i < n && !run->direct; i++)
+    run->out[i] = run->data + i * run->stride;
+  for (uint32_t i = 0; i < n;) {
+    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
+    if (run->direct)
+      dcnn_locate_rows (&job->out, run->out_spacing,
+          DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
+          length, run->out + i);
+    take_run (run, i, length);
+    i += length;
+  }
+  take_left (run);
+  if (!run->direct) {
+    DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
+      .rows = run->data, .stride = run->stride };
+    DCNN_FN (dcnn_epilogue_from) (job, &tile, run->n_fused);
+  } else if (job->verdicts)
+    memset (job->verdicts + first, DCNN_VERDICT_JOINED, n);
+}
 
 DcnnKernelFnType DCNN_FN (dcnn_k_depthwise);
 DcnnScratchFnType DCNN_FN (dcnn_k_depthwise_scratch);
 
-/* One pixel by pointers to its taps. */
-static void
-depthwise_pixel (const DcnnDepthwise *d, const DcnnPhase *phase,
-    const uintptr_t *table, float *row)
-{
-  for (uint32_t c = 0; c < d->channels; c += V_LANES) {
-    v_t sum = v_load (d->bias + c);
-    const float *w = d->weights + (size_t) phase->first_tap * d->stride + c;
-    for (uint32_t t = 0; t < phase->n_taps; t++, w += d->stride)
-      sum = v_fma (v_load ((const float *) table[t] + c), v_load (w), sum);
-    v_store (row + c, sum);
-  }
-}
-
 size_t
 DCNN_FN (dcnn_k_depthwise_scratch) (const DcnnJob *job)
 {
-  const DcnnDepthwise *d = (const DcnnDepthwise *) job->prepared;
+  Run run;
 
-  return dcnn_tile_bytes (job) + d->window.n_taps * sizeof (uintptr_t);
+  return run_layout (&run, job, NULL);
 }
 
 void
 DCNN_FN (dcnn_k_depthwise) (const DcnnJob *job, size_t begin, size_t end,
     void *scratch)
 {
-  const DcnnDepthwise *d = (const DcnnDepthwise *) job->prepared;
-  const DcnnWindowPlan *w = &d->window;
+  Run run;
   size_t position = dcnn_work_position (job, begin);
   size_t last = dcnn_work_position (job, end);
-  size_t stride = dcnn_tile_stride (job->out.channels);
-  float *rows = scratch;
-  uintptr_t *table = (uintptr_t *) (void *) ((char *) scratch +
-      dcnn_tile_bytes (job));
-  uint32_t pixels[DCNN_TILE_ROWS];
 
+  run_layout (&run, job, scratch);
+  run_begin (&run);
   while (position < last) {
-    uint32_t n = last - position < DCNN_TILE_ROWS
-        ? (uint32_t) (last - position) : DCNN_TILE_ROWS;
-    dcnn_work_pixels (job, position, n, pixels);
-    for (uint32_t i = 0; i < n; i++) {
-      uint32_t py, px;
-      int32_t y = dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
-          DCNN_PIXEL_Y (pixels[i]), &py);
-      int32_t x = dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
-          DCNN_PIXEL_X (pixels[i]), &px);
-      const DcnnPhase *phase = &w->phases[py * w->stride_x + px];
-      dcnn_window_table (&job->in, w->taps + phase->first_tap, phase->n_taps,
-          y, x, d->zeros, table, 1);
-      depthwise_pixel (d, phase, table, rows + i * stride);
-    }
-    DcnnTile tile = { .n = n, .pixels = pixels, .first = position,
-      .rows = rows, .stride = stride };
-    dcnn_epilogue (job, &tile);
+    uint32_t n = last - position < BLOCK ? (uint32_t) (last - position)
+        : BLOCK;
+    run_block (&run, position, n);
     position += n;
   }
 }

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * conv_locate.h - addresses for a list of output pixels: where each pixel's
+ * window begins in the input, where its row lies in another map. Works on runs
+ * of neighbours, so that dense rows and clusters cost a few operations a run
+ * and an addition a pixel.
+ */
+#ifndef DCNN_CONV_LOCATE_H
+#define DCNN_CONV_LOCATE_H
+
+#include <string.h>
+
+#include "isa.h"
+#include "window.h"
+
+#define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flags */
+
+/* Length of the run at the head of a list: entries of one row, `step` columns
+ * apart. */
+DCNN_INLINE uint32_t
+dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
+{
+  uint32_t expected = pixels[0] & DCNN_PIXEL_PLACE, i = 1;
+
+  while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == (expected += step))
+    i++;
+  return i;
+}
+
+/* Addresses of a run's pixels in a map of the same size as the list's. */
+DCNN_INLINE void
+dcnn_locate_rows (const DcnnMap *map, ptrdiff_t col_spacing, uint32_t y,
+    uint32_t x, uint32_t step, uint32_t n, float **to)
+{
+  float *row = map->data + map->row_offset[y];
+  const uint32_t *cols = map->col_offset;
+  uint32_t last = x + (n - 1) * step;
+
+  if ((ptrdiff_t) cols[last] - (ptrdiff_t) cols[x] ==
+      col_spacing * (ptrdiff_t) (last - x)) {
+    uintptr_t at = (uintptr_t) (row + cols[x]);
+    const uintptr_t gap = (uintptr_t) (col_spacing * (ptrdiff_t) step) *
+        sizeof (float);
+    for (uint32_t i = 0; i < n; i++, at += gap)
+      to[i] = (float *) at;
+    return;
+  }
+  for (uint32_t i = 0; i < n; i++)
+    to[i] = row + cols[x + i * step];
+}
+
+/* First and last + 1 pixel of a run whose columns are inside the map: pixel i
+ * needs columns low + i step .. high + i step. */
+DCNN_INLINE void
+dcnn_run_inside (int32_t low, int32_t high, int32_t step, uint32_t width,
+    uint32_t n, uint32_t *begin, uint32_t *end)
+{
+  int32_t first = low >= 0 ? 0 : (-low + step - 1) / step;
+  int32_t room = (int32_t) width - 1 - high;
+  int32_t last = room >= (int32_t) (n - 1) * step ? (int32_t) n
+      : room < 0 ? 0 : room / step + 1;
+
+  if (first > last)
+    first = last;
+  *begin = (uint32_t) first;
+  *end = (uint32_t) last;
+}
+
+/* Base addresses of a run of n output pixels of one phase: even[i] says
+ * whether the taps of pixel i lie at base[i] + common offsets; base[i] is set
+ * only then. */
+DCNN_INLINE void
+dcnn_locate_windows (const DcnnWindowPlan *w, const DcnnPhase *phase,
+    const DcnnMap *in, const DcnnSpacing *spacing, uint32_t y, uint32_t x,
+    uint32_t n, uintptr_t *base, uint8_t *even)
+{
+  uint32_t ignored, begin, end;
+  int32_t by = dcnn_window_base (w->transposed, w->stride_y, w->pad_y, y,
+      &ignored);
+  int32_t bx = dcnn_window_base (w->transposed, w->stride_x, w->pad_x, x,
+      &ignored);
+  const int32_t step = w->transposed ? 1 : (int32_t) w->stride_x;
+
+  if (!dcnn_axis_even (in->row_offset, in->height, spacing->row,
+          by + phase->min_dy, by + phase->max_dy)) {
+    memset (even, 0, n);
+    return;
+  }
+  dcnn_run_inside (bx + phase->min_dx, bx + phase->max_dx, step, in->width, n,
+      &begin, &end);
+  for (uint32_t i = 0; i < begin; i++)
+    even[i] = 0;
+  for (uint32_t i = end; i < n; i++)
+    even[i] = 0;
+  if (begin >= end)
+    return;
+  int32_t first = bx + (int32_t) begin * step;
+  int32_t last = bx + (int32_t) (end - 1) * step;
+  if (dcnn_axis_even (in->col_offset, in->width, spacing->col,
+          first + phase->min_dx, last + phase->max_dx)) {
+    uintptr_t at = dcnn_window_address (in, spacing, phase, by, first);
+    const uintptr_t gap = (uintptr_t) (spacing->col * step) * sizeof (float);
+    for (uint32_t i = begin; i < end; i++, at += gap) {
+      base[i] = at;
+      even[i] = 1;
+    }
+    return;
+  }
+  for (uint32_t i = begin; i < end; i++) { /* a seam runs through */
+    int32_t at = bx + (int32_t) i * step;
+    even[i] = dcnn_window_even (in, spacing, phase, by, at);
+    if (even[i])
+      base[i] = dcnn_window_address (in, spacing, phase, by, at);
+  }
+}
+
+#endif
