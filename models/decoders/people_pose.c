@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Several people, bottom-up, by votes for their centres (the people-pose net of
- * models/zoo): peaks of the centre map are people; each peak of a key point's
- * heatmap, best first, goes to the person whose centre is nearest to where
- * its offset points, if that is near enough and the person still lacks that
- * point.
+ * Several people, bottom-up, by votes for their centres: the contract of the
+ * people-pose net (models/zoo), whose plain form is decode_pose() of
+ * models/train/decode.py.
+ *
+ * 1. Peaks of the centre map are people; weaker ones within merge-radius of a
+ *    stronger are dropped.
+ * 2. Each peak of a key point's heatmap votes for the centre at itself plus
+ *    the offset of its cell.
+ * 3. A vote d px from a centre may join it when d <= max (reach, snap *
+ *    length of the offset). Pairs are taken in the order of
+ *    score / (1 + d / distance-scale), each peak once and each key point of a
+ *    person once.
+ * 4. Fewer than min-points key points are no person; a person's score is its
+ *    centre's times the mean of its key points'.
  *
  * Cell i lies at (i + 0.5) * stride. offsets hold x, y of each key point in
- * network pixels, from the key point's cell to its person's centre.
+ * network pixels, from the key point to its person's centre.
  */
 #include "decode_tools.h"
 
@@ -15,10 +24,19 @@ enum { HEATMAPS, CENTER, OFFSETS };
 
 #define MAX_POINTS 32
 #define MAX_PEAKS 512
+#define MAX_PAIRS 2048
+#define MAX_PEOPLE 128
 
 typedef struct Point {
   gfloat y, x, score; /* network pixels; score 0: not found */
 } Point;
+
+typedef struct Peak {
+  Point at, vote;
+  gfloat reach;
+  guint k;
+  gboolean used;
+} Peak;
 
 typedef struct Person {
   Point centre, points[MAX_POINTS];
@@ -26,21 +44,24 @@ typedef struct Person {
 
 typedef struct PeopleState {
   gfloat stride_y, stride_x;
-  gfloat centre_threshold, part_threshold, radius, radius_share;
-  guint max_people, min_points, n_people;
-  Person *people;
-  DcnnRanking peaks, order;
+  gfloat centre_threshold, part_threshold;
+  gfloat merge_radius, reach, snap, distance_scale;
+  guint max_people, min_points, n_people, n_peaks;
+  Person *people; /* [max_people] */
+  Peak *peaks;    /* [MAX_PEAKS] */
+  DcnnRanking ranking, pairs, order;
 } PeopleState;
 
 static const DcnnParamSpec params[] = {
-  { "score-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.3, NULL },
+  { "score-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.1, NULL },
   { "centre-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.25, NULL },
-  { "part-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.2, NULL },
-  /* a vote counts within radius px plus radius-share of its offset's length */
-  { "radius", DCNN_PARAM_NUMBER, 0, 1000, 12, NULL },
-  { "radius-share", DCNN_PARAM_NUMBER, 0, 1, 0.25, NULL },
+  { "part-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.25, NULL },
+  { "merge-radius", DCNN_PARAM_NUMBER, 0, 1000, 8, NULL },
+  { "reach", DCNN_PARAM_NUMBER, 0, 1000, 12, NULL },
+  { "snap", DCNN_PARAM_NUMBER, 0, 1, 0.5, NULL },
+  { "distance-scale", DCNN_PARAM_NUMBER, 1, 1000, 16, NULL },
   { "min-points", DCNN_PARAM_INTEGER, 1, MAX_POINTS, 3, NULL },
-  { "max-results", DCNN_PARAM_INTEGER, 1, 100, 30, NULL },
+  { "max-results", DCNN_PARAM_INTEGER, 1, MAX_PEOPLE, 32, NULL },
   DCNN_SKELETON_PARAMS,
   { NULL }
 };
@@ -67,114 +88,148 @@ parabola (gfloat before, gfloat at, gfloat after)
       0.5f) : 0;
 }
 
+/* A cell's value; 0 outside and for less. */
+static gfloat
+cell (const DcnnView *view, guint c, gint y, gint x)
+{
+  gboolean inside = y >= 0 && x >= 0 && y < (gint) view->height
+      && x < (gint) view->width;
+
+  return inside ? MAX (dcnn_view_at (view, c, (guint) y, (guint) x), 0) : 0;
+}
+
 /* Where a peak lies, to a part of a cell. */
 static Point
-refine (const DcnnDecoder *decoder, guint role, guint c, guint y, guint x)
+refine (const DcnnDecoder *decoder, guint role, guint c, gint y, gint x)
 {
   const PeopleState *state = decoder->state;
   const DcnnView *view = dcnn_decoder_view (decoder, role);
-  gfloat at = dcnn_view_at (view, c, y, x), dy = 0, dx = 0;
+  gfloat at = dcnn_view_at (view, c, (guint) y, (guint) x);
+  gfloat dy = parabola (cell (view, c, y - 1, x), at,
+      cell (view, c, y + 1, x));
+  gfloat dx = parabola (cell (view, c, y, x - 1), at,
+      cell (view, c, y, x + 1));
 
-  if (y > 0 && y + 1 < view->height)
-    dy = parabola (dcnn_view_at (view, c, y - 1, x), at,
-        dcnn_view_at (view, c, y + 1, x));
-  if (x > 0 && x + 1 < view->width)
-    dx = parabola (dcnn_view_at (view, c, y, x - 1), at,
-        dcnn_view_at (view, c, y, x + 1));
   return (Point) { ((gfloat) y + 0.5f + dy) * state->stride_y,
     ((gfloat) x + 0.5f + dx) * state->stride_x,
     activated (decoder, role, at) };
 }
 
-/* Peaks of all channels of a role above threshold, best first. */
+/* Peaks of all channels of a role above threshold, best first; id = (channel
+ * * height + y) * width + x. */
 static void
 find_peaks (const DcnnDecoder *decoder, guint role, gfloat threshold,
-    DcnnRanking *peaks)
+    DcnnRanking *ranking)
 {
   const DcnnView *view = dcnn_decoder_view (decoder, role);
   gboolean logit = decoder->roles[role].activation == DCNN_ACTIVATION_SIGMOID;
   guint id = 0;
 
-  dcnn_ranking_reset (peaks);
+  dcnn_ranking_reset (ranking);
   for (guint c = 0; c < view->channels; c++)
     for (guint y = 0; y < view->height; y++)
       for (guint x = 0; x < view->width; x++, id++) {
         gfloat value = dcnn_view_at (view, c, y, x);
 
-        if ((logit ? dcnn_sigmoid (value) : value) >= threshold
+        if ((logit ? dcnn_sigmoid (value) : value) > threshold
             && dcnn_is_peak (view, c, y, x))
-          dcnn_ranking_add (peaks, value, id);
+          dcnn_ranking_add (ranking, value, id);
       }
-  dcnn_ranking_sort (peaks);
+  dcnn_ranking_sort (ranking);
 }
 
+static gfloat
+distance (const Point *a, const Point *b)
+{
+  gfloat dy = a->y - b->y, dx = a->x - b->x;
+
+  return sqrtf (dy * dy + dx * dx);
+}
+
+/* Step 1. */
 static void
 find_centres (const DcnnDecoder *decoder, PeopleState *state)
 {
   const DcnnView *view = dcnn_decoder_view (decoder, CENTER);
 
-  find_peaks (decoder, CENTER, state->centre_threshold, &state->peaks);
-  state->n_people = MIN (state->peaks.n, state->max_people);
-  for (guint i = 0; i < state->n_people; i++) {
-    guint id = state->peaks.items[i].id;
-    Person *person = &state->people[i];
+  find_peaks (decoder, CENTER, state->centre_threshold, &state->ranking);
+  state->n_people = 0;
+  for (guint i = 0; i < state->ranking.n
+      && state->n_people < state->max_people; i++) {
+    guint id = state->ranking.items[i].id;
+    Person *person = &state->people[state->n_people];
+    gboolean merged = FALSE;
 
-    person->centre = refine (decoder, CENTER, 0, id / view->width,
-        id % view->width);
+    person->centre = refine (decoder, CENTER, 0, (gint) (id / view->width),
+        (gint) (id % view->width));
     for (guint k = 0; k < MAX_POINTS; k++)
       person->points[k] = (Point) { 0, 0, 0 };
+    for (guint j = 0; j < state->n_people && !merged; j++)
+      merged = distance (&person->centre, &state->people[j].centre)
+          <= state->merge_radius;
+    state->n_people += !merged;
   }
 }
 
-/* The person that a point's vote goes to, or NULL. */
-static Person *
-find_owner (PeopleState *state, guint k, gfloat vote_y, gfloat vote_x,
-    gfloat reach)
-{
-  gfloat best = reach * reach;
-  Person *owner = NULL;
-
-  for (guint i = 0; i < state->n_people; i++) {
-    Person *person = &state->people[i];
-    gfloat dy = person->centre.y - vote_y, dx = person->centre.x - vote_x;
-
-    if (person->points[k].score <= 0 && dy * dy + dx * dx <= best) {
-      best = dy * dy + dx * dx;
-      owner = person;
-    }
-  }
-  return owner;
-}
-
+/* Step 2. */
 static void
-assign_points (const DcnnDecoder *decoder, PeopleState *state)
+find_votes (const DcnnDecoder *decoder, PeopleState *state)
 {
   const DcnnView *view = dcnn_decoder_view (decoder, HEATMAPS);
   const DcnnView *offsets = dcnn_decoder_view (decoder, OFFSETS);
 
-  find_peaks (decoder, HEATMAPS, state->part_threshold, &state->peaks);
-  for (guint i = 0; i < state->peaks.n; i++) {
-    guint id = state->peaks.items[i].id;
-    guint x = id % view->width, y = id / view->width % view->height;
-    guint k = id / view->width / view->height;
-    gfloat ox = dcnn_view_at (offsets, 2 * k, y, x);
-    gfloat oy = dcnn_view_at (offsets, 2 * k + 1, y, x);
-    gfloat reach = state->radius
-        + state->radius_share * sqrtf (ox * ox + oy * oy);
-    Person *owner;
+  find_peaks (decoder, HEATMAPS, state->part_threshold, &state->ranking);
+  state->n_peaks = 0;
+  for (guint i = 0; i < state->ranking.n; i++) {
+    guint id = state->ranking.items[i].id;
+    guint k = id / view->width / view->height, y, x;
+    Peak *peak = &state->peaks[state->n_peaks];
+    gfloat oy, ox;
 
-    if (!isfinite (reach))
+    peak->at = refine (decoder, HEATMAPS, k,
+        (gint) (id / view->width % view->height), (gint) (id % view->width));
+    y = MIN ((guint) (peak->at.y / state->stride_y), view->height - 1);
+    x = MIN ((guint) (peak->at.x / state->stride_x), view->width - 1);
+    ox = dcnn_view_at (offsets, 2 * k, y, x);
+    oy = dcnn_view_at (offsets, 2 * k + 1, y, x);
+    if (!isfinite (ox) || !isfinite (oy))
       continue;
-    owner = find_owner (state, k,
-        ((gfloat) y + 0.5f) * state->stride_y + oy,
-        ((gfloat) x + 0.5f) * state->stride_x + ox, reach);
-    if (owner != NULL)
-      owner->points[k] = refine (decoder, HEATMAPS, k, y, x);
+    peak->vote = (Point) { peak->at.y + oy, peak->at.x + ox, 0 };
+    peak->reach = MAX (state->reach, state->snap * sqrtf (ox * ox + oy * oy));
+    peak->k = k;
+    peak->used = FALSE;
+    state->n_peaks++;
   }
 }
 
-/* A person's score: mean of its centre's and of its points'; 0 with too few
- * points. */
+/* Step 3. */
+static void
+assign_votes (PeopleState *state)
+{
+  dcnn_ranking_reset (&state->pairs);
+  for (guint i = 0; i < state->n_peaks; i++)
+    for (guint j = 0; j < state->n_people; j++) {
+      const Peak *peak = &state->peaks[i];
+      gfloat d = distance (&peak->vote, &state->people[j].centre);
+
+      if (d <= peak->reach)
+        dcnn_ranking_add (&state->pairs,
+            peak->at.score / (1 + d / state->distance_scale),
+            i * MAX_PEOPLE + j);
+    }
+  dcnn_ranking_sort (&state->pairs);
+  for (guint i = 0; i < state->pairs.n; i++) {
+    Peak *peak = &state->peaks[state->pairs.items[i].id / MAX_PEOPLE];
+    Person *person = &state->people[state->pairs.items[i].id % MAX_PEOPLE];
+
+    if (peak->used || person->points[peak->k].score > 0)
+      continue;
+    person->points[peak->k] = peak->at;
+    peak->used = TRUE;
+  }
+}
+
+/* Step 4. */
 static gfloat
 person_score (const PeopleState *state, const Person *person, guint n_points)
 {
@@ -185,8 +240,8 @@ person_score (const PeopleState *state, const Person *person, guint n_points)
     sum += person->points[k].score;
     n += person->points[k].score > 0;
   }
-  return n < state->min_points ? 0
-      : 0.5f * (person->centre.score + sum / (gfloat) n);
+  return n < state->min_points || n == 0 ? 0
+      : person->centre.score * sum / (gfloat) n;
 }
 
 static void
@@ -219,7 +274,8 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
   guint n = dcnn_decoder_view (decoder, HEATMAPS)->channels;
 
   find_centres (decoder, state);
-  assign_points (decoder, state);
+  find_votes (decoder, state);
+  assign_votes (state);
   dcnn_ranking_reset (&state->order);
   for (guint i = 0; i < state->n_people; i++) {
     gfloat score = person_score (state, &state->people[i], n);
@@ -245,12 +301,17 @@ init (DcnnDecoder *decoder, GError **error)
       (gfloat) dcnn_decoder_param (decoder, "centre-threshold");
   state->part_threshold =
       (gfloat) dcnn_decoder_param (decoder, "part-threshold");
-  state->radius = (gfloat) dcnn_decoder_param (decoder, "radius");
-  state->radius_share = (gfloat) dcnn_decoder_param (decoder, "radius-share");
+  state->merge_radius = (gfloat) dcnn_decoder_param (decoder, "merge-radius");
+  state->reach = (gfloat) dcnn_decoder_param (decoder, "reach");
+  state->snap = (gfloat) dcnn_decoder_param (decoder, "snap");
+  state->distance_scale =
+      (gfloat) dcnn_decoder_param (decoder, "distance-scale");
   state->stride_y = (gfloat) decoder->net_height / (gfloat) view->height;
   state->stride_x = (gfloat) decoder->net_width / (gfloat) view->width;
   state->people = g_new0 (Person, state->max_people);
-  dcnn_ranking_init (&state->peaks, MAX_PEAKS);
+  state->peaks = g_new0 (Peak, MAX_PEAKS);
+  dcnn_ranking_init (&state->ranking, MAX_PEAKS);
+  dcnn_ranking_init (&state->pairs, MAX_PAIRS);
   dcnn_ranking_init (&state->order, state->max_people);
   if (n > MAX_POINTS)
     return dcnn_decoder_fail (decoder, HEATMAPS, error,
@@ -270,7 +331,9 @@ clear (DcnnDecoder *decoder)
   PeopleState *state = decoder->state;
 
   if (state != NULL) {
-    dcnn_ranking_clear (&state->peaks);
+    dcnn_ranking_clear (&state->ranking);
+    dcnn_ranking_clear (&state->pairs);
+    g_free (state->peaks);
     dcnn_ranking_clear (&state->order);
     g_free (state->people);
   }
