@@ -20,11 +20,15 @@ typedef enum MaskKind {
 typedef struct MaskState {
   MaskKind kind;
   guint foreground;
+  gfloat grid_scale;
 } MaskState;
 
 static const DcnnParamSpec params[] = {
   { "score-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.5, NULL },
   { "foreground-class", DCNN_PARAM_INTEGER, -1, 255, -1, NULL },
+  /* size of a mask pixel in network pixels, times net size / mask size: not
+   * 1 where an export lost "align corners" */
+  { "grid-scale", DCNN_PARAM_NUMBER, 0.5, 2, 1, NULL },
   { NULL }
 };
 
@@ -117,6 +121,8 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
     for (guint y = 0; y < view->height; y++)
       decode_span (view, state, decoder->mask, y, 0, view->width);
   dcnn_decoder_place_mask (decoder, frame->transform);
+  decoder->results.segmentation.w *= state->grid_scale;
+  decoder->results.segmentation.h *= state->grid_scale;
 }
 
 static gboolean
@@ -175,6 +181,7 @@ init (DcnnDecoder *decoder, GError **error)
     view->step_x = 1;
     view->step_y = view->width;
   }
+  state->grid_scale = (gfloat) dcnn_decoder_param (decoder, "grid-scale");
   if (!choose_kind (decoder, state, error))
     return FALSE;
   mask->n_classes = state->kind == MASK_ARGMAX ? view->channels
