@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_onnx.c - loading a model: see dcnn_onnx.h. The steps: parse, check the
+ * opset, sort the nodes, add inputs, translate node by node, add outputs.
+ */
+#include "dcnn_onnx_node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_FILE_BYTES ((guint64) G_MAXINT32)
+#define OPSET_OLDEST 6
+#define OPSET_OLDEST_TEXT "7"
+
+/* What constants that are made, not stored, may take: enough for any shape
+ * computation, and otherwise in proportion to the file. */
+#define CONSTANT_BYTES_BASE ((gint64) 64 << 20)
+#define CONSTANT_BYTES_PER_BYTE 4
+
+static gboolean
+read_opset (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
+{
+  loader->opset = 0;
+  for (size_t i = 0; i < model->n_opset_import; i++) {
+    const char *domain = model->opset_import[i]->domain;
+    if (!domain || !*domain || strcmp (domain, "ai.onnx") == 0)
+      loader->opset = model->opset_import[i]->version;
+  }
+  if (loader->opset >= OPSET_OLDEST && loader->opset < 1000)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
+      "the model is of opset %" G_GINT64_FORMAT "; opset " OPSET_OLDEST_TEXT
+      " and later are supported: convert it with the ONNX version converter",
+      loader->opset);
+  return FALSE;
+}
+
+static gboolean
+index_initializers (OnnxLoader *loader, GError **error)
+{
+  const Onnx__GraphProto *proto = loader->proto;
+  if (proto->n_sparse_initializer > 0) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
+        "the model has sparse initializers, which are not supported: export "
+        "dense ones");
+    return FALSE;
+  }
+  for (size_t i = 0; i < proto->n_initializer; i++) {
+    Onnx__TensorProto *tensor = proto->initializer[i];
+    if (!tensor->name || !*tensor->name) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+          "initializer %" G_GSIZE_FORMAT " has no name", (gsize) i);
+      return FALSE;
+    }
+    g_hash_table_insert (loader->initializers, tensor->name, tensor);
+  }
+  return TRUE;
+}
+
+/* Adds the stored tensors that something reads. */
+static gboolean
+add_initializers (OnnxLoader *loader, GError **error)
+{
+  for (size_t i = 0; i < loader->proto->n_initializer; i++) {
+    const Onnx__TensorProto *proto = loader->proto->initializer[i];
+    DcnnTensor tensor;
+    if (!g_hash_table_contains (loader->readers, proto->name))
+      continue;
+    if (!onnx_tensor_load (proto, loader->base_dir, &tensor, error))
+      return FALSE;
+    if (dcnn_graph_add_constant (loader->graph, proto->name, &tensor, error)
+        < 0) {
+      dcnn_tensor_free (&tensor);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* Whether an input comes from a node that was refused. */
+static gboolean
+is_blocked (const OnnxLoader *loader, const Onnx__NodeProto *node)
+{
+  for (size_t i = 0; i < node->n_input; i++)
+    if (node->input[i]
+        && g_hash_table_contains (loader->blocked, node->input[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+block_outputs (OnnxLoader *loader, const Onnx__NodeProto *node)
+{
+  for (size_t i = 0; i < node->n_output; i++)
+    if (node->output[i])
+      g_hash_table_add (loader->blocked, node->output[i]);
+}
+
+/* Translates all nodes; what cannot be is refused, and what depends on it is
+ * left out. The first pass over everything is the one that needs no shapes, so
+ * that the list of refusals is whole. */
+static void
+map_nodes (OnnxLoader *loader, const GArray *order)
+{
+  for (guint i = 0; i < order->len; i++)
+    onnx_check_node (loader, loader->proto->node[g_array_index (order, guint,
+                i)]);
+  for (guint i = 0; i < order->len; i++) {
+    const Onnx__NodeProto *node =
+        loader->proto->node[g_array_index (order, guint, i)];
+    g_autoptr (GError) problem = NULL;
+    gboolean refused = node->n_output > 0 && node->output[0]
+        && g_hash_table_contains (loader->blocked, node->output[0]);
+
+    if (refused)
+      continue;
+    if (is_blocked (loader, node))
+      block_outputs (loader, node);
+    else if (!onnx_node_map (loader, node, &problem))
+      onnx_refuse (loader, node, (DcnnError) problem->code, problem->message);
+  }
+}
+
+static gboolean
+add_outputs (OnnxLoader *loader, GError **error)
+{
+  const Onnx__GraphProto *proto = loader->proto;
+  if (proto->n_output == 0) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+        "the graph has no outputs");
+    return FALSE;
+  }
+  for (size_t i = 0; i < proto->n_output; i++) {
+    const char *name = proto->output[i]->name ? proto->output[i]->name : "";
+    DcnnValueId id = dcnn_graph_find_value (loader->graph, name);
+    if (id < 0) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+          "output '%.200s' is made by nothing in the file", name);
+      return FALSE;
+    }
+    dcnn_graph_add_output (loader->graph, id);
+  }
+  return TRUE;
+}
+
+static gboolean
+build (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
+{
+  g_autoptr (GArray) order = NULL;
+
+  if (!read_opset (loader, model, error)
+      || !index_initializers (loader, error))
+    return FALSE;
+  order = onnx_order (loader, error);
+  if (!order || !onnx_add_inputs (loader, error)
+      || !add_initializers (loader, error))
+    return FALSE;
+  map_nodes (loader, order);
+  return onnx_refusals_report (loader, error) && add_outputs (loader, error);
+}
+
+/* Names come from the file: errors must still be valid UTF-8. */
+static void
+make_error_valid (GError **error)
+{
+  if (error && *error && !g_utf8_validate ((*error)->message, -1, NULL)) {
+    char *valid = g_utf8_make_valid ((*error)->message, -1);
+    g_free ((*error)->message);
+    (*error)->message = valid;
+  }
+}
+
+DcnnGraph *
+dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
+    const char *base_dir, const DcnnOnnxOptions *options,
+    GHashTable *constants, GError **error)
+{
+  static const DcnnOnnxOptions defaults = { 0 };
+  g_autoptr (OnnxModel) model = NULL;
+  g_autoptr (GHashTable) initializers = g_hash_table_new (g_str_hash,
+      g_str_equal);
+  g_autoptr (GHashTable) readers = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
+  gint64 budget = CONSTANT_BYTES_BASE + (gint64) MIN (length, G_MAXINT32)
+      * CONSTANT_BYTES_PER_BYTE;
+  OnnxLoader loader = {
+    .options = options ? options : &defaults,
+    .base_dir = base_dir,
+    .frozen = constants,
+    .constant_bytes = budget,
+    .graph = graph,
+    .initializers = initializers,
+    .readers = readers,
+    .blocked = blocked,
+  };
+  gboolean ok;
+
+  if (loader.options->width < 0 || loader.options->height < 0
+      || loader.options->width > DCNN_MAX_DIM
+      || loader.options->height > DCNN_MAX_DIM) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "an input size of %dx%d is out of range", loader.options->width,
+        loader.options->height);
+    return NULL;
+  }
+  model = onnx_model_parse (data, length, error);
+  if (!model)
+    return NULL;
+  loader.proto = model->proto->graph;
+  dcnn_graph_limit_folding (graph, budget);
+  onnx_refusals_init (&loader.refusals);
+  ok = build (&loader, model->proto, error);
+  onnx_refusals_clear (&loader.refusals);
+  if (ok)
+    return g_steal_pointer (&graph);
+  make_error_valid (error);
+  return NULL;
+}
+
+DcnnGraph *
+dcnn_onnx_load_bytes (const guint8 *data, gsize length, const char *base_dir,
+    const DcnnOnnxOptions *options, GError **error)
+{
+  return dcnn_onnx_load_bytes_with_constants (data, length, base_dir, options,
+      NULL, error);
+}
+
+static gboolean
+fail_file (GError **error, const char *path, const char *reason)
+{
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot read '%s': %s",
+      path, reason);
+  return FALSE;
+}
+
+/* Reads a regular file whole. */
+static gboolean
+read_file (const char *path, guint64 max_bytes, guint8 **data, gsize *length,
+    GError **error)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat status;
+  gsize done = 0;
+  ssize_t got = 1;
+
+  *data = NULL;
+  *length = 0;
+  if (fd < 0)
+    return fail_file (error, path, g_strerror (errno));
+  if (fstat (fd, &status) != 0 || !S_ISREG (status.st_mode)) {
+    close (fd);
+    return fail_file (error, path, "it is no regular file");
+  }
+  if ((guint64) status.st_size > max_bytes) {
+    close (fd);
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_LIMIT, "'%s' has %"
+        G_GUINT64_FORMAT " bytes, at most %" G_GUINT64_FORMAT " are allowed",
+        path, (guint64) status.st_size, max_bytes);
+    return FALSE;
+  }
+  *length = (gsize) status.st_size;
+  *data = g_try_malloc (*length + 1);
+  while (*data && done < *length && got > 0) {
+    got = read (fd, *data + done, *length - done);
+    if (got < 0 && errno == EINTR)
+      got = 1;
+    else if (got > 0)
+      done += (gsize) got;
+  }
+  close (fd);
+  if (*data && done == *length)
+    return TRUE;
+  g_clear_pointer (data, g_free);
+  return fail_file (error, path, "out of memory or a read error");
+}
+
+DcnnGraph *
+dcnn_onnx_load_file (const char *path, const DcnnOnnxOptions *options,
+    GError **error)
+{
+  guint64 max_bytes = options && options->max_file_bytes
+      ? MIN (options->max_file_bytes, MAX_FILE_BYTES) : MAX_FILE_BYTES;
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree guint8 *data = NULL;
+  DcnnGraph *graph;
+  gsize length;
+
+  if (!read_file (path, max_bytes, &data, &length, error))
+    return NULL;
+  graph = dcnn_onnx_load_bytes (data, length, folder, options, error);
+  if (!graph)
+    g_prefix_error (error, "model '%s': ", path);
+  return graph;
+}

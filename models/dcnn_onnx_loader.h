@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_onnx_loader.h - private to the ONNX import: the state of one load, and
+ * what its parts offer each other.
+ */
+#ifndef DCNN_ONNX_LOADER_H
+#define DCNN_ONNX_LOADER_H
+
+#include "dcnn_onnx.h"
+#include "onnx.pb-c.h"
+
+G_BEGIN_DECLS
+
+/* Element types of TensorProto, by number: the installed onnx.proto may be
+ * older than a file. */
+enum {
+  ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_UINT16 = 4,
+  ONNX_INT16 = 5, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_STRING = 8,
+  ONNX_BOOL = 9, ONNX_FLOAT16 = 10, ONNX_DOUBLE = 11, ONNX_UINT32 = 12,
+  ONNX_UINT64 = 13, ONNX_BFLOAT16 = 16,
+};
+
+/* What is wrong with a model, a line a node. */
+typedef struct OnnxRefusals {
+  GPtrArray *lines; /* of char *; only the first ones are kept */
+  guint count;
+  DcnnError code; /* of the gravest */
+} OnnxRefusals;
+
+typedef struct OnnxLoader {
+  const DcnnOnnxOptions *options; /* never NULL */
+  const char *base_dir; /* or NULL */
+  GHashTable *frozen; /* input name -> const DcnnTensor *, or NULL */
+  const Onnx__GraphProto *proto;
+  gint64 opset; /* of the standard domain */
+  gint64 constant_bytes; /* what constants made here may still take */
+  gboolean resized; /* the options changed the size of an input */
+  DcnnGraph *graph;
+  GHashTable *initializers; /* name -> const Onnx__TensorProto * */
+  GHashTable *readers; /* names that a live node or an output reads */
+  GHashTable *blocked; /* names whose producer was refused */
+  OnnxRefusals refusals;
+} OnnxLoader;
+
+/* dcnn_onnx_parse.c: checked unpacking. Returns NULL with error set. Free with
+ * onnx_model_free(). */
+typedef struct OnnxModel {
+  Onnx__ModelProto *proto;
+  ProtobufCAllocator allocator;
+  gsize bytes_left; /* of what unpacking may allocate */
+} OnnxModel;
+
+OnnxModel *onnx_model_parse (const guint8 *data, gsize length, GError **error);
+void onnx_model_free (OnnxModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (OnnxModel, onnx_model_free)
+
+/* dcnn_onnx_tensor.c */
+
+/* The element type a TensorProto type number has in a graph: 16-bit floats
+ * become F32; NONE for what cannot be used. */
+DcnnDtype onnx_dtype (gint64 data_type);
+/* "FLOAT16", "STRING", "type 42": static or new text in buffer. */
+const char *onnx_dtype_name (gint64 data_type);
+/* Reads a stored tensor, external data included; out->data is new (free with
+ * dcnn_tensor_free()). Refuses non-finite weights. */
+gboolean onnx_tensor_load (const Onnx__TensorProto *proto,
+    const char *base_dir, DcnnTensor *out, GError **error);
+
+/* dcnn_onnx_order.c: the live nodes (those that an output needs) in
+ * topological order, as indices into proto->node (guint); fills
+ * loader->readers. Unknown inputs become refusals. NULL with error set on
+ * names defined twice and on cycles. */
+GArray *onnx_order (OnnxLoader *loader, GError **error);
+
+/* dcnn_onnx_inputs.c: adds the graph's inputs, sized. */
+gboolean onnx_add_inputs (OnnxLoader *loader, GError **error);
+
+/* dcnn_onnx_refuse.c */
+void onnx_refusals_init (OnnxRefusals *self);
+void onnx_refusals_clear (OnnxRefusals *self);
+/* Adds a line for a node; reason is copied. */
+void onnx_refuse (OnnxLoader *loader, const Onnx__NodeProto *node,
+    DcnnError code, const char *reason);
+/* What can be said of a node without shapes: unknown operator or domain,
+ * control flow, attribute values without an implementation. Returns FALSE
+ * when it was refused. */
+gboolean onnx_check_node (OnnxLoader *loader, const Onnx__NodeProto *node);
+/* TRUE when nothing was refused; else sets error to the whole list. */
+gboolean onnx_refusals_report (const OnnxLoader *loader, GError **error);
+
+G_END_DECLS
+
+#endif
