@@ -316,8 +316,7 @@ lower_node (PlanBuilder *b, gint index)
   if (b->done[index] || !gn->alive)
     return;
   b->done[index] = TRUE;
-  if ((domain == DCNN_DOMAIN_LOCAL || domain == DCNN_DOMAIN_GLOBAL) &&
-      plan_lower_kernel (b, index))
+  if (domain != DCNN_DOMAIN_LAYOUT && plan_lower_kernel (b, index))
     return;
   if (gn->op == DCNN_OP_CONCAT && plan_lower_concat (b, index))
     return;

@@ -225,6 +225,9 @@ gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
  * views, channel gathers, resampling, space-to-depth. FALSE: neither. */
 gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
 gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
+/* The map that a value is the flattening of ([1, C, H, W] to [1, C H W]); -1:
+ * it is not one. */
+gint plan_trace_flat (PlanBuilder *b, DcnnValueId value);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

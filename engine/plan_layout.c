@@ -507,6 +507,30 @@ plan_trace_map (PlanBuilder *b, DcnnValueId value)
   return map >= 0;
 }
 
+gint
+plan_trace_flat (PlanBuilder *b, DcnnValueId value)
+{
+  gint64 count = dcnn_tensor_count (&dcnn_graph_value (b->graph,
+          value)->tensor);
+  const gint64 *index;
+  gint map = b->plan->values[value].map;
+  Trace t;
+
+  if (map >= 0 || !b->plan->values[value].lazy)
+    return map;
+  index = trace_begin (&t, b, value);
+  if (index != NULL && t.n_roots == 1 &&
+      dcnn_tensor_count (&t.done[t.roots[0]]) == count) {
+    gint64 i = 0;
+    while (i < count && index[i] == i)
+      i++;
+    if (i == count)
+      map = b->plan->values[t.roots[0]].map;
+  }
+  trace_end (&t);
+  return map;
+}
+
 /* ---- DepthToSpace, SpaceToDepth, Concat ------------------------------------------------ */
 
 gboolean

@@ -171,6 +171,69 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
   return finish (b, node, gn->outputs[0]);
 }
 
+/* The weights of a Gemm or MatMul on a flattened map as a convolution's,
+ * [n][k]; NULL: it has none that are constant, or scales them. */
+static float *
+gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
+    const float **bias)
+{
+  const DcnnTensor *w = tensor_of (b, gn->inputs[1]);
+  gboolean gemm = gn->op == DCNN_OP_GEMM;
+  gboolean rows = gemm && gn->params.gemm.trans_b; /* already [n][k] */
+  const float *data = floats_of (b, gn, 1);
+  float *out;
+
+  if (data == NULL || w->rank != 2 || w->dims[rows ? 1 : 0] != k ||
+      (gemm && (gn->params.gemm.trans_a || gn->params.gemm.alpha != 1)))
+    return NULL;
+  *n = w->dims[rows ? 0 : 1];
+  *bias = NULL;
+  if (gn->n_inputs > 2 && gn->inputs[2] >= 0) {
+    *bias = floats_of (b, gn, 2);
+    if (*bias == NULL || gn->params.gemm.beta != 1 ||
+        dcnn_tensor_count (tensor_of (b, gn->inputs[2])) != *n)
+      return NULL;
+  }
+  out = g_new (float, *n * k);
+  for (gint64 i = 0; i < *n; i++)
+    for (gint64 j = 0; j < k; j++)
+      out[i * k + j] = data[rows ? i * k + j : j * *n + i];
+  return out;
+}
+
+/* A fully connected layer on a flattened map is a convolution whose kernel is
+ * the map. */
+static gboolean
+lower_gemm (PlanBuilder *b, const DcnnNode *gn)
+{
+  gint in = plan_trace_flat (b, gn->inputs[0]);
+  const PlanMap *map = in < 0 ? NULL : plan_map (b->plan, in);
+  DcnnConvParams p = { .groups = 1, .window = { .rank = 2, .stride = { 1, 1 },
+      .dilation = { 1, 1 } } };
+  g_autofree float *weights = NULL;
+  const float *bias;
+  PlanNode *node;
+  gint64 n, k;
+
+  if (map == NULL || tensor_of (b, gn->inputs[0])->rank != 2 ||
+      tensor_of (b, gn->outputs[0])->rank != 2)
+    return FALSE;
+  k = (gint64) map->channels * map->width * map->height;
+  weights = gemm_weights (b, gn, k, &n, &bias);
+  if (weights == NULL || n > 65536)
+    return FALSE;
+  p.window.kernel[0] = map->height;
+  p.window.kernel[1] = map->width;
+  node = start (b, gn, DCNN_PRIMARY_CONV, in,
+      plan_add_map (b->plan, 1, 1, (guint) n));
+  map = plan_map (b->plan, in);
+  node->prepared = dcnn_k_conv_prepare (&p, (guint32) n, map->channels,
+      map->span, map->position, weights, bias);
+  node->macs_per_pixel = (guint64) (n * k);
+  reach_window (node, &p.window, PLAN_REACH_WINDOW);
+  return finish (b, node, gn->outputs[0]);
+}
+
 /* ---- pooling ---------------------------------------------------------------- */
 
 static gboolean
@@ -515,6 +578,9 @@ plan_lower_kernel (PlanBuilder *b, gint index)
       return lower_conv (b, gn);
     case DCNN_OP_CONV_TRANSPOSE:
       return lower_conv_transpose (b, gn);
+    case DCNN_OP_GEMM:
+    case DCNN_OP_MATMUL:
+      return lower_gemm (b, gn);
     case DCNN_OP_BATCH_NORM:
       return lower_batch_norm (b, gn);
     case DCNN_OP_MAX_POOL:
