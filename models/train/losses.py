@@ -63,7 +63,8 @@ def pose_targets(points, ignore, height, width):
         dx, dy = x - at[..., 0, None, None], y - at[..., 1, None, None]
         d2 = dx * dx + dy * dy
         bump = torch.exp(-d2 / (2 * sigma * sigma))
-        heat = torch.maximum(heat, bump * (state > 0))
+        cell = (dx.abs() <= STRIDE / 2) & (dy.abs() <= STRIDE / 2)
+        heat = torch.maximum(heat, torch.where(cell, torch.ones_like(bump), bump) * (state > 0))
         weight = torch.where((state < 0) & (d2 < (3 * sigma) ** 2), torch.zeros_like(weight), weight)
         closer = (d2[:, :17] < near) & (state[:, :17] > 0) & (d2[:, :17] < (2 * sigma) ** 2)
         near = torch.where(closer, d2[:, :17], near)

@@ -159,7 +159,7 @@ class Labeller:
 
 def run_clip(labeller, spec, videos, out, first_id):
     """Labels one clip; returns its records."""
-    path = videos / spec["file"]
+    path = next(v / spec["file"] for v in videos if (v / spec["file"]).exists())
     frames = [(i, fit(f, 768, 576)) for i, f in read_frames(
         path, spec.get("start", 0), spec.get("stop"), spec.get("step", 1))]
     background = None
@@ -182,7 +182,7 @@ def run_clip(labeller, spec, videos, out, first_id):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clips", required=True)
-    parser.add_argument("--videos", required=True, type=pathlib.Path)
+    parser.add_argument("--videos", required=True, nargs="+", type=pathlib.Path, help="folders searched for the clips")
     parser.add_argument("--teachers", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
     parser.add_argument("--set", default="train", help="train or test")

@@ -75,6 +75,8 @@ class Library:
     """
 
     def __init__(self, data, rendered, stills, device, clip_weights, limit=None):
+        """data: folder of prepare.py; rendered: folders of render_people.py; stills: folder of pictures without
+        people; clip_weights: share of each clip by name (and of `empty`) among the scenes' frames."""
         data = pathlib.Path(data)
         self.device, frames, masks, sizes, points, weight, cuts = device, [], [], [], [], [], []
         records = json.load(open(data / "labels.json"))
@@ -97,7 +99,7 @@ class Library:
         empty = [e for e in empty if "juggle" not in e.name]
         for path in empty:
             image = read_rgb(path)
-            scale = min(CANVAS_W / image.shape[1], CANVAS_H / image.shape[0])
+            scale = max(CANVAS_W / image.shape[1], CANVAS_H / image.shape[0])
             image = cv2.resize(image, None, fx=scale, fy=scale)[:CANVAS_H, :CANVAS_W]
             frames.append(pad_canvas(image, True))
             masks.append(np.zeros((CANVAS_H, CANVAS_W), np.uint8))
@@ -108,6 +110,10 @@ class Library:
         self.frames, self.masks = put(frames).permute(0, 3, 1, 2).contiguous(), put(masks)[:, None]
         self.sizes, self.points = put([np.array(s, np.float32) for s in sizes]), put(points)
         self.weight = torch.tensor(weight, device=device)
+        self.small = [F.avg_pool2d(f[None].float(), 2)[0].round().to(torch.uint8) for f in self.frames]
+        self.small = torch.stack(self.small)
+        self.small_people = F.max_pool2d((self.masks > 60).half(), 2)
+        self.empty = torch.tensor([i for i, m in enumerate(masks) if not (m == 255).any()], device=device)
         self.load_cutouts(cuts, rendered, limit)
 
     def load_cutouts(self, real, rendered, limit):
@@ -115,9 +121,10 @@ class Library:
         for picture, p, side, cut_off in real:
             rgba.append(picture), points.append(p), largest.append(1.4 * side), close.append(cut_off)
         self.real = len(rgba)
-        records = json.load(open(pathlib.Path(rendered) / "cutouts.json")) if rendered else []
-        for r in records[:limit]:
-            path = pathlib.Path(rendered) / f"{r['id']:05d}"
+        records = [(pathlib.Path(folder), r) for folder in rendered or []
+                   for r in json.load(open(pathlib.Path(folder) / "cutouts.json"))[:limit]]
+        for folder, r in records:
+            path = folder / f"{r['id']:05d}"
             rgba.append(np.dstack([read_rgb(f"{path}.jpg"), cv2.imread(f"{path}.png", 0)]))
             p = np.array(r["points"], np.float32)
             p[:, 2] = np.where(p[:, 2] > 0, 1, 0)
@@ -185,11 +192,19 @@ class Composer:
         fit = torch.minimum(size[:, 0] / width, size[:, 1] / height)
         scale = fit / torch.exp(self.uniform(batch, 0, math.log(2.4)))
         scale = torch.where(self.chance(batch, 0.35), fit, scale)
+        scale = torch.where(self.chance(batch, 0.1), scale / 1.7, scale)
         scale_x = scale * torch.exp(self.uniform(batch, -0.1, 0.1))
         angle = torch.randn(batch, device=self.device) * torch.where(self.chance(batch, 0.15), 0.3, 0.03)
+        head = lib.points[pick][:, 0, [0, 5, 6]]
+        wide = (head[:, 1, 0] - head[:, 2, 0]).abs()
+        near = (head[..., 2] > 0).all(1) & (wide > 50) & self.chance(batch, 0.35)
+        scale = torch.where(near, wide * self.uniform(batch, 0.9, 2.5) / width, scale)
+        scale_x = torch.where(near, scale, scale_x)
         room_x, room_y = (size[:, 0] - scale * width).clamp(min=0), (size[:, 1] - scale * height).clamp(min=0)
         centre = torch.stack([scale * width / 2 + room_x * torch.rand_like(scale),
                               scale * height / 2 + room_y * torch.rand_like(scale)], 1)
+        face = head[..., :2].mean(1) + torch.randn(batch, 2, device=self.device) * wide[:, None] * 0.25
+        centre = torch.where(near[:, None], face, centre)
         flip = torch.where(self.chance(batch, 0.5), -1.0, 1.0)
         middle = torch.tensor([width / 2, height / 2], device=self.device).expand(batch, 2)
         m = affine(batch, self.device, scale_x, scale, angle, centre, middle)
@@ -238,12 +253,16 @@ class Composer:
         tall = torch.exp(self.uniform(batch, math.log(low), math.log(high)))
         tall = torch.minimum(tall, lib.cut_limit[pick].clamp(min=20))
         close = lib.cut_close[pick]
-        tall = torch.where(close, tall.clamp(min=min(0.45 * height, high)), tall)
+        if level:
+            pick = torch.where(close, torch.roll(pick, 1), pick)
+            close = lib.cut_close[pick] & False
+        top = self.uniform(batch, -0.15, 0.5) * height
+        tall = torch.where(close, (height - top) * self.uniform(batch, 1.0, 1.7), tall)
         size = lib.cutouts[level].shape[-1]
         scale = size / tall
         x = self.uniform(batch, -0.02 * width, 1.02 * width)
         y = self.uniform(batch, 0.05 * height, 1.0 * height)
-        y = torch.where(close, height - tall / 2 + 1, y)
+        y = torch.where(close, top + tall / 2, y)
         angle = torch.randn(batch, device=self.device) * torch.where(close, 0.0, 0.09)
         flip = torch.where(self.chance(batch, 0.5), -1.0, 1.0)
         half = torch.full((batch, 2), size / 2.0, device=self.device)
@@ -272,21 +291,72 @@ class Composer:
         under = F.grid_sample(alpha, grid, align_corners=False).reshape(b, p, 17) > 0.5
         return torch.cat([points[..., :2], torch.where(under & (points[..., 2:3][..., 0] > 0), -1.0, points[..., 2])[..., None]], -1)
 
-    def occluder(self, scene):
-        """Pastes a piece of another picture of the batch, with a random shape, over everything."""
+    def recolour(self, image):
+        """Strong colour changes for things that are not people: other channels' order, gains, gamma, inversion."""
+        n = len(image)
+        order = torch.stack([torch.randperm(3, device=self.device) for _ in range(n)])
+        order = torch.where(self.chance(n, 0.4)[:, None], order, torch.arange(3, device=self.device))
+        image = torch.gather(image, 1, order[:, :, None, None].expand_as(image))
+        image = torch.where(self.chance(n, 0.08)[:, None, None, None], 1 - image, image)
+        gain = torch.exp(0.15 * torch.randn(n, 3, 1, 1, device=self.device) + 0.2 * torch.randn(n, 1, 1, 1, device=self.device))
+        return (image * gain).clamp(0, 1) ** torch.exp(self.uniform(n, -0.5, 0.5))[:, None, None, None]
+
+    def piece(self, batch, height, width):
+        """A piece of any picture at any zoom: image [B,3,H,W] and where it may show people [B,1,H,W]."""
+        lib = self.lib
+        pick = torch.randint(0, len(lib.frames), (batch,), device=self.device)
+        none = lib.empty[torch.randint(0, len(lib.empty), (batch,), device=self.device)]
+        pick = torch.where(self.chance(batch, 0.65), none, pick)
+        scale = torch.exp(self.uniform(batch, math.log(0.5), math.log(3.5)))
+        angle = torch.where(self.chance(batch, 0.3), self.uniform(batch, -3.1, 3.1), 0.1 * torch.randn(batch, device=self.device))
+        scale, size = scale / 2, lib.sizes[pick] / 2
+        middle = torch.tensor([width / 2, height / 2], device=self.device).expand(batch, 2)
+        m = affine(batch, self.device, scale * torch.exp(self.uniform(batch, -0.4, 0.4)), scale, angle,
+                   size * torch.rand(batch, 2, device=self.device), middle)
+        both = torch.cat([lib.small[pick].float() / 255, lib.small_people[pick].float()], 1)
+        both = warp(both, m, height, width, "reflection")
+        return self.recolour(both[:, :3]), both[:, 3:]
+
+    def shape(self, batch, height, width, low, high):
+        """Alpha [B,1,H,W] of the union of two random turned boxes or ellipses, half sizes low..high px."""
+        y, x = torch.meshgrid(torch.arange(height, device=self.device), torch.arange(width, device=self.device), indexing="ij")
+        cx, cy = self.uniform(batch, 0, width), self.uniform(batch, 0, height)
+        total = torch.zeros(batch, height, width, device=self.device)
+        for _ in range(2):
+            a = torch.exp(self.uniform(batch, math.log(low), math.log(high)))[:, None, None]
+            b = a * torch.exp(self.uniform(batch, -1.8, 0.3))[:, None, None]
+            t = self.uniform(batch, -3.1, 3.1)[:, None, None]
+            u = ((x - cx[:, None, None]) * torch.cos(t) + (y - cy[:, None, None]) * torch.sin(t)) / a
+            v = ((y - cy[:, None, None]) * torch.cos(t) - (x - cx[:, None, None]) * torch.sin(t)) / b
+            far = torch.where(self.chance(batch, 0.5)[:, None, None], torch.maximum(u.abs(), v.abs()), (u * u + v * v).sqrt())
+            total = torch.maximum(total, torch.sigmoid((1 - far) * torch.minimum(a, b) / 0.6))
+            cx, cy = cx + torch.randn_like(cx) * a[:, 0, 0], cy + torch.randn_like(cy) * a[:, 0, 0]
+        return total[:, None]
+
+    def collage(self, batch, height, width):
+        """A scene of several pieces: image, ignore (people in a piece have no key points, so they are ignored)."""
+        image, ignore = self.piece(batch, height, width)
+        for size in (0.9, 0.5, 0.3):
+            other, people = self.piece(batch, height, width)
+            on = self.shape(batch, height, width, 0.3 * size * height, size * width) * self.chance(batch, 0.6)[:, None, None, None]
+            image, ignore = image * (1 - on) + other * on, ignore * (1 - on) + people * on
+        return image, ignore
+
+    def distract(self, scene, share):
+        """Pastes a thing that is no person over everything: any texture, clothes' too, in any simple shape."""
         image, mask, ignore, points = scene
         batch, _, h, w = image.shape
-        y, x = torch.meshgrid(torch.arange(h, device=self.device), torch.arange(w, device=self.device), indexing="ij")
-        cx, cy = self.uniform(batch, 0, w)[:, None, None], self.uniform(batch, 0, h)[:, None, None]
-        rx = torch.exp(self.uniform(batch, math.log(4), math.log(w / 5)))[:, None, None]
-        ry = torch.exp(self.uniform(batch, math.log(4), math.log(h / 3)))[:, None, None]
-        square = ((x - cx).abs() < rx) & ((y - cy).abs() < ry)
-        round_ = ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
-        on = torch.where(self.chance(batch, 0.5)[:, None, None], square, round_) & self.chance(batch, 0.5)[:, None, None]
-        other = torch.roll(image, 1, 0).flip(-1)
-        clean = torch.roll(mask + ignore, 1, 0).flip(-1).clamp(0, 1) < 0.02
-        on = (on[:, None] & clean).float()
-        return image * (1 - on) + other * on, mask * (1 - on), ignore * (1 - on), self.hide(points, on)
+        other, people = self.piece(batch, h, w)
+        pick = torch.randint(0, len(self.lib.cut_points), (batch,), device=self.device)
+        half = torch.full((batch, 2), CUT / 2.0, device=self.device)
+        scale = torch.exp(self.uniform(batch, math.log(0.1), math.log(0.5)))
+        m = affine(batch, self.device, scale, scale, self.uniform(batch, -3.1, 3.1), half + 20 * torch.randn_like(half),
+                   torch.stack([self.uniform(batch, 0, w), self.uniform(batch, 0, h)], 1))
+        cloth = warp(self.lib.cutouts[0][pick][:, :3].float() / 255, m, h, w, "reflection")
+        own = self.chance(batch, 0.35)[:, None, None, None]
+        other, people = torch.where(own, self.tint(cloth), other), torch.where(own, torch.zeros_like(people), people)
+        on = self.shape(batch, h, w, 4, h / 3) * self.chance(batch, share)[:, None, None, None]
+        return (image * (1 - on) + other * on, mask * (1 - on), (ignore * (1 - on) + people * on), self.hide(points, on))
 
     def compose(self, batch, height, width, move=True):
         """A scene and the same scene a moment later (pasted people moved a little).
@@ -296,9 +366,16 @@ class Composer:
         image, mask, ignore, points = self.base(batch, height, width)
         image, gone = self.clutter(image)
         keep = (~gone).float()[:, None, None, None]
-        first = second = self.occluder((image, mask * keep, ignore * keep, points * keep))
+        mixed, hidden = self.collage(batch, height, width)
+        swap = self.chance(batch, 0.5)[:, None, None, None]
+        image, keep = torch.where(swap, mixed, image), torch.where(swap, torch.zeros_like(keep), keep)
+        ignore = torch.where(swap, hidden, ignore * keep)
+        first = second = self.distract(self.distract((image, mask * keep, ignore, points * keep), 0.6), 0.6)
+        last = torch.randint(0, len(self.LAYERS), (1,)).item()
         crowd = torch.rand(batch, device=self.device)
-        for level, low, high in self.LAYERS:
+        for turn, (level, low, high) in enumerate(self.LAYERS):
+            if turn == last:
+                first = second = self.distract(first, 0.5) if first is second else first
             source, m, own, flipped = self.layer(batch, height, width, level, low, high)
             on = self.chance(batch, 0.36) & (crowd > 0.2)
             step = torch.randn(batch, 2, device=self.device) * 3 * self.chance(batch, 0.6)[:, None]

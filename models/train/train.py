@@ -18,7 +18,7 @@ import scenes
 
 CLIP_WEIGHTS = {"static_pets09_s2l1_vtest": 0.26, "static_person_onebyone": 0.10, "static_fullbody_juggle_720p": 0.09,
                 "handheld_bedroom_540p": 0.08, "webcam_asl_walk": 0.05, "webcam_asl_book": 0.05,
-                "webcam_asl_school": 0.05, "static_car_topdown": 0.04, "static_bottle_640x360": 0.05, "empty": 0.23}
+                "webcam_asl_school": 0.05, "000000000785": 0.02, "astronaut": 0.03, "static_car_topdown": 0.04, "static_bottle_640x360": 0.05, "empty": 0.23}
 SIZES = [(288, 512), (384, 384), (320, 448), (256, 576), (416, 352)]
 
 
@@ -65,6 +65,8 @@ def train(args, device):
     print(f"{len(library.frames)} frames, {library.real} real cutouts of {len(library.cut_points)}, "
           f"loaded in {time.time() - start:.0f} s", flush=True)
     net = nets.build(args.task, args.kind).to(device).to(memory_format=torch.channels_last)
+    if args.init:
+        net.load_state_dict(torch.load(args.init, map_location=device, weights_only=True)["state"])
     mean = copy.deepcopy(net)
     print(f"{args.task} {args.kind}: {nets.macs_per_pixel(net):.0f} MAC/pixel, "
           f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters", flush=True)
@@ -101,7 +103,7 @@ def main():
     parser.add_argument("--task", choices=["seg", "pose"], required=True)
     parser.add_argument("--kind", choices=["delta", "mobile"], default="delta")
     parser.add_argument("--data", required=True)
-    parser.add_argument("--rendered")
+    parser.add_argument("--rendered", nargs="*")
     parser.add_argument("--stills")
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=8)
@@ -109,6 +111,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--steady", type=float, default=1.0, help="weight of the temporal-consistency term")
+    parser.add_argument("--init", help="start from these weights (a .pt of the same task and kind)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, help="load about this many frames and cutouts (for a dry run)")
     args = parser.parse_args()
