@@ -105,8 +105,8 @@ gst_delta_cnn_load_info (const GstDeltaCnnSettings * settings,
 static guint
 follow_frame (const DcnnModelInfo * info, guint frame)
 {
-  const guint multiple = info->multiple ? info->multiple : DEFAULT_MULTIPLE;
-  const guint rest = info->multiple ? info->multiple_rest : 0;
+  const guint multiple = info->multiple > 1 ? info->multiple : DEFAULT_MULTIPLE;
+  const guint rest = info->multiple > 1 ? info->multiple_rest : 0;
   const guint steps = frame > rest ?
       (frame - rest + multiple / 2) / multiple : 0;
 

@@ -7,6 +7,8 @@
  */
 #include "gstdeltacnn.h"
 
+#include "dcnn_decode.h"
+
 enum
 {
   PROP_0,
@@ -27,7 +29,7 @@ enum
   PROP_RESIZE,
   PROP_CHANNEL_ORDER,
   PROP_MEAN,
-  PROP_STD,
+  PROP_SCALE,
   PROP_LABELS,
   PROP_DECODER,
   PROP_SCORE_THRESHOLD,
@@ -45,6 +47,9 @@ enum
     | GST_PARAM_MUTABLE_PLAYING)
 #define READY (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS \
     | GST_PARAM_MUTABLE_READY)
+
+/* For the blurb, from the one list. */
+#define DECODER_NAME(suffix, name, reads) name ", "
 
 static void
 replace_string (gchar ** place, const GValue * value)
@@ -80,8 +85,8 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
     case PROP_MEAN:
       replace_string (&s->mean, value);
       return TRUE;
-    case PROP_STD:
-      replace_string (&s->std, value);
+    case PROP_SCALE:
+      replace_string (&s->scale, value);
       return TRUE;
     case PROP_LABELS:
       replace_string (&s->labels, value);
@@ -211,8 +216,8 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     case PROP_MEAN:
       g_value_set_string (value, s->mean);
       return TRUE;
-    case PROP_STD:
-      g_value_set_string (value, s->std);
+    case PROP_SCALE:
+      g_value_set_string (value, s->scale);
       return TRUE;
     case PROP_LABELS:
       g_value_set_string (value, s->labels);
@@ -333,9 +338,9 @@ install_model_properties (GObjectClass * klass)
           NULL, READY));
   g_object_class_install_property (klass, PROP_DECODER,
       g_param_spec_string ("decoder", "Decoder",
-          "What the outputs mean, in place of the descriptor's: segmentation, "
-          "heatmap-pose, movenet, posenet, people-pose, yolox, centernet, "
-          "fastestdet, classification, or none for tensors only", NULL, READY));
+          "What the outputs mean, in place of the descriptor's: "
+          DCNN_DECODERS (DECODER_NAME) "or none for tensors only", NULL,
+          READY));
 }
 
 static void
@@ -361,14 +366,14 @@ install_input_properties (GObjectClass * klass)
           gst_delta_cnn_order_get_type (), GST_DELTA_CNN_ORDER_AUTO, READY));
   g_object_class_install_property (klass, PROP_MEAN,
       g_param_spec_string ("mean", "Mean",
-          "Taken from a pixel (0..255) before it is divided by std: one "
-          "number or three, in the network's channel order (unset = the "
-          "descriptor's, else 0)", NULL, READY));
-  g_object_class_install_property (klass, PROP_STD,
-      g_param_spec_string ("std", "Standard deviation",
-          "What a pixel (0..255) less mean is divided by: one number or "
-          "three, in the network's channel order (unset = the descriptor's, "
-          "else 255)", NULL, READY));
+          "Taken from a pixel (0..255) before it is multiplied by scale: one "
+          "number or three with commas, in the network's channel order "
+          "(unset = the descriptor's, else 0)", NULL, READY));
+  g_object_class_install_property (klass, PROP_SCALE,
+      g_param_spec_string ("scale", "Scale",
+          "What a pixel (0..255) less mean is multiplied by: one number or "
+          "three with commas, in the network's channel order (unset = the "
+          "descriptor's, else 1/255)", NULL, READY));
 }
 
 static void

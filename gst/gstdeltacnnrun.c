@@ -97,7 +97,7 @@ report_found_nothing (GstDeltaCnn * self)
   GST_ELEMENT_INFO (self, STREAM, DECODE,
       ("Model %s has found nothing in the first %d frames; %s. If there was "
           "something to find, check score-threshold, channel-order, mean and "
-          "std against the model's training.",
+          "scale against the model's training.",
           gst_delta_cnn_runner_get_name (self->runner), FOUND_NOTHING_FRAMES,
           ranges), ("decoder %s",
           gst_delta_cnn_runner_get_decoder (self->runner)));

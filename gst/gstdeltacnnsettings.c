@@ -27,7 +27,7 @@ gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings)
   g_clear_pointer (&settings->labels, g_free);
   g_clear_pointer (&settings->decoder, g_free);
   g_clear_pointer (&settings->mean, g_free);
-  g_clear_pointer (&settings->std, g_free);
+  g_clear_pointer (&settings->scale, g_free);
   g_clear_pointer (&settings->results_location, g_free);
 }
 
@@ -40,7 +40,7 @@ gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
   to->labels = g_strdup (from->labels);
   to->decoder = g_strdup (from->decoder);
   to->mean = g_strdup (from->mean);
-  to->std = g_strdup (from->std);
+  to->scale = g_strdup (from->scale);
   to->results_location = g_strdup (from->results_location);
 }
 
@@ -86,8 +86,7 @@ gst_delta_cnn_settings_parse (const gchar * property, const gchar * text,
   if (n == 1 || n == 3)
     return TRUE;
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "Property %s is \"%s\"; give one number or three with commas between, "
-      "in 0..255 units of the pixel", property, text);
+      "Property %s is \"%s\"; give one number or three with commas between", property, text);
   return FALSE;
 }
 
@@ -95,31 +94,25 @@ gboolean
 gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
     DcnnSessionOptions * options, GError ** error)
 {
-  gfloat mean[3], std[3];
+  const gboolean has_mean = settings->mean && *settings->mean;
+  const gboolean has_scale = settings->scale && *settings->scale;
+  gfloat mean[3];
 
   if (settings->resize != GST_DELTA_CNN_RESIZE_AUTO)
     options->fit = (DcnnFit) (settings->resize - GST_DELTA_CNN_RESIZE_STRETCH);
   if (settings->order != GST_DELTA_CNN_ORDER_AUTO)
     options->bgr = settings->order == GST_DELTA_CNN_ORDER_BGR;
-  for (guint i = 0; i < 3; i++) {
-    std[i] = options->scale[i] != 0 ? 1 / options->scale[i] : 1;
-    mean[i] = -options->bias[i] * std[i];
-  }
-  if (!gst_delta_cnn_settings_parse ("mean", settings->mean, mean, error)
-      || !gst_delta_cnn_settings_parse ("std", settings->std, std, error))
-    return FALSE;
-  if ((!settings->mean || !*settings->mean)
-      && (!settings->std || !*settings->std))
+  if (!has_mean && !has_scale)
     return TRUE;
-  for (guint i = 0; i < 3; i++) {
-    if (std[i] == 0) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "Property std holds a 0; pixels are divided by it: give 1 for none");
-      return FALSE;
-    }
-    options->scale[i] = 1 / std[i];
-    options->bias[i] = -mean[i] / std[i];
-  }
+  for (guint i = 0; i < 3; i++)
+    mean[i] = options->scale[i] != 0 ? -options->bias[i] / options->scale[i] :
+        0;
+  if (!gst_delta_cnn_settings_parse ("mean", settings->mean, mean, error)
+      || !gst_delta_cnn_settings_parse ("scale", settings->scale,
+          options->scale, error))
+    return FALSE;
+  for (guint i = 0; i < 3; i++)
+    options->bias[i] = -mean[i] * options->scale[i];
   return TRUE;
 }
 

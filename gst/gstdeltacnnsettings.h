@@ -70,7 +70,7 @@ typedef enum
 
 typedef struct
 {
-  gchar *model, *labels, *decoder, *mean, *std, *results_location;
+  gchar *model, *labels, *decoder, *mean, *scale, *results_location;
   GstDeltaCnnDevice device;
   GstDeltaCnnResize resize;
   GstDeltaCnnOrder order;
@@ -97,8 +97,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDeltaCnnSettings,
 void gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
     DcnnTuning * tuning);
 
-/* Puts resize, channel order, mean and std over options. Fails on text that
- * is not one or three numbers, or a std of 0 (DCNN_ERROR_ARGUMENT). */
+/* Puts resize, channel order, mean and scale over options. Fails on text that
+ * is not one or three numbers (DCNN_ERROR_ARGUMENT). */
 gboolean gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings *
     settings, DcnnSessionOptions * options, GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -166,9 +166,9 @@ gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
   }
 }
 
-static void
-rounded_rectangle (cairo_t * cr, gdouble x, gdouble y, gdouble w, gdouble h,
-    gdouble radius)
+void
+gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
+    gdouble w, gdouble h, gdouble radius)
 {
   const gdouble r = MAX (MIN (radius, MIN (w, h) / 2), 0);
 
@@ -215,7 +215,8 @@ draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
   width = extents.x_advance + 2 * pad;
   left = CLAMP (x - line / 2, 0, MAX (canvas->width - width, 0));
   top = y - height - line / 2 >= 0 ? y - height : y + line / 2;
-  rounded_rectangle (cr, left, top, width, height, 0.25 * size);
+  gst_delta_overlay_rounded_rectangle (cr, left, top, width, height,
+      0.25 * size);
   set_color (cr, color, 0.9);
   cairo_fill (cr);
   if (0.299 * color.red + 0.587 * color.green + 0.114 * color.blue > 0.55)
@@ -243,7 +244,8 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
       || !(box->height > 0) || !isfinite (box->width)
       || !isfinite (box->height))
     return;
-  rounded_rectangle (cr, box->x, box->y, box->width, box->height, 2 * line);
+  gst_delta_overlay_rounded_rectangle (cr, box->x, box->y, box->width,
+      box->height, 2 * line);
   set_color (cr, color, 0.08);
   cairo_fill_preserve (cr);
   cairo_set_source_rgba (cr, 0, 0, 0, 0.4);

@@ -59,6 +59,9 @@ void gst_delta_overlay_draw_mask (GstDeltaOverlayCanvas * canvas,
     const GstDeltaCnnSegmentationMeta * meta);
 
 /* gstdeltaoverlaydraw.c */
+/* Adds a rectangle with round corners to the path. */
+void gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
+    gdouble w, gdouble h, gdouble radius);
 void gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnPoseMeta * meta);
 void gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,

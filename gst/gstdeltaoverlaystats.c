@@ -72,31 +72,49 @@ describe_state (const GstDeltaCnnStatsMeta * meta)
   return meta->settled ? "settled" : "sparse";
 }
 
+/* Advance of text in the given size. */
+static gdouble
+text_width (cairo_t * cr, const gchar * text, gdouble size, gboolean bold)
+{
+  cairo_text_extents_t extents;
+
+  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+      bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size (cr, size);
+  cairo_text_extents (cr, text, &extents);
+  return extents.x_advance;
+}
+
 void
 gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
     const GstDeltaOverlayHistory * history, const GstDeltaCnnStatsMeta * meta)
 {
   const gdouble size = gst_delta_overlay_font_size (style, canvas);
-  const gdouble margin = 0.6 * size, pad = 0.7 * size;
-  const gdouble width = 15 * size, height = 5.4 * size;
-  const gdouble left = margin + pad;
+  const gdouble margin = 0.6 * size, pad = 0.8 * size;
+  const gdouble height = 5.6 * size, left = margin + pad;
   cairo_t *cr = canvas->cr;
-  gchar text[96];
+  gchar title[64], detail[96];
+  gdouble width;
 
+  g_snprintf (title, sizeof title, "%.0f %% of the work saved",
+      100 * CLAMP (1 - history->shown_mac, 0, 1));
+  g_snprintf (detail, sizeof detail, "changed %.1f %%   %.1f ms   %s",
+      100 * history->shown_changed, history->shown_ms, describe_state (meta));
+  /* Wide enough for any numbers, so that it does not breathe. */
+  width = MAX (text_width (cr, "100 % of the work saved", 1.1 * size, TRUE),
+      text_width (cr, "changed 00.0 %   00.0 ms   settled", 0.9 * size,
+          FALSE)) + 2 * pad;
   if (history->count == 0 || width + margin > canvas->width
       || height + margin > canvas->height)
     return;
-  cairo_rectangle (cr, margin, margin, width, height);
-  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.66);
+  gst_delta_overlay_rounded_rectangle (cr, margin, margin, width, height,
+      0.5 * size);
+  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
   cairo_fill (cr);
-  g_snprintf (text, sizeof text, "%.0f %% of the work saved",
-      100 * CLAMP (1 - history->shown_mac, 0, 1));
-  draw_text (cr, text, left, margin + 1.6 * size, 1.1 * size, TRUE, 1);
-  g_snprintf (text, sizeof text, "changed %.1f %%   %.1f ms   %s",
-      100 * history->shown_changed, history->shown_ms, describe_state (meta));
-  draw_text (cr, text, left, margin + 3.0 * size, 0.9 * size, FALSE, 0.85);
-  draw_bars (cr, history, left, margin + 3.5 * size, width - 2 * pad,
+  draw_text (cr, title, left, margin + 1.7 * size, 1.1 * size, TRUE, 1);
+  draw_text (cr, detail, left, margin + 3.1 * size, 0.9 * size, FALSE, 0.85);
+  draw_bars (cr, history, left, margin + 3.6 * size, width - 2 * pad,
       1.3 * size);
   gst_delta_overlay_canvas_mark (canvas, margin - 1, margin - 1, width + 2,
       height + 2);
