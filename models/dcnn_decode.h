@@ -16,6 +16,7 @@
 #include "dcnn_session.h"
 
 G_BEGIN_DECLS
+#pragma GCC visibility push(default)
 
 /* DCNN_DECODER (function suffix, "name in descriptors", "what it reads") */
 #define DCNN_DECODERS(X)                                                       \
@@ -114,6 +115,7 @@ void dcnn_decoder_reset (DcnnDecoder *decoder);
 /* Names of the decoders, NULL-terminated, static. */
 const char *const *dcnn_decoder_names (void);
 
+#pragma GCC visibility pop
 G_END_DECLS
 
 #endif

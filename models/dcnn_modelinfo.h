@@ -14,6 +14,7 @@
 #include "dcnn_session.h"
 
 G_BEGIN_DECLS
+#pragma GCC visibility push(default)
 
 /* The activation that a decoder still has to apply to an output. */
 typedef enum DcnnActivation {
@@ -114,6 +115,7 @@ DcnnModel *dcnn_model_load (const char *name_or_path, guint width,
     guint height, DcnnModelInfo **info, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+#pragma GCC visibility pop
 G_END_DECLS
 
 #endif
