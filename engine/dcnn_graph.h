@@ -25,6 +25,7 @@
 #include "dcnn_tensor.h"
 
 G_BEGIN_DECLS
+#pragma GCC visibility push(default)
 
 /* Limits on what a file may ask for; past them is DCNN_ERROR_LIMIT. */
 #define DCNN_MAX_NODES 65536
@@ -186,6 +187,7 @@ gboolean dcnn_graph_run_reference (const DcnnGraph *graph,
  * new text. */
 char *dcnn_graph_dump (const DcnnGraph *graph);
 
+#pragma GCC visibility pop
 G_END_DECLS
 
 #endif

@@ -32,6 +32,7 @@
 #include "dcnn_mask.h"
 
 G_BEGIN_DECLS
+#pragma GCC visibility push(default)
 
 /* ---- model ------------------------------------------------------------ */
 
@@ -236,6 +237,7 @@ void dcnn_session_clear_stats (DcnnSession *session);
 /* Bytes held by the session: state of all streams, scratch, masks. */
 gsize dcnn_session_get_bytes (DcnnSession *session);
 
+#pragma GCC visibility pop
 G_END_DECLS
 
 #endif

@@ -23,6 +23,7 @@
 #include "dcnn_graph.h"
 
 G_BEGIN_DECLS
+#pragma GCC visibility push(default)
 
 /* All zero: the defaults. */
 typedef struct DcnnOnnxOptions {
@@ -55,6 +56,7 @@ DcnnGraph *dcnn_onnx_load_bytes_with_constants (const guint8 *data,
  * list order. Free the array, not the names, with g_free(). */
 const char **dcnn_onnx_list_ops (void);
 
+#pragma GCC visibility pop
 G_END_DECLS
 
 #endif
