@@ -105,17 +105,17 @@ block_outputs (OnnxLoader *loader, const Onnx__NodeProto *node)
 static void
 map_nodes (OnnxLoader *loader, const GArray *order)
 {
+  g_autofree gboolean *usable = g_new0 (gboolean, order->len + 1);
+
   for (guint i = 0; i < order->len; i++)
-    onnx_check_node (loader, loader->proto->node[g_array_index (order, guint,
-                i)]);
+    usable[i] = onnx_check_node (loader,
+        loader->proto->node[g_array_index (order, guint, i)]);
   for (guint i = 0; i < order->len; i++) {
     const Onnx__NodeProto *node =
         loader->proto->node[g_array_index (order, guint, i)];
     g_autoptr (GError) problem = NULL;
-    gboolean refused = node->n_output > 0 && node->output[0]
-        && g_hash_table_contains (loader->blocked, node->output[0]);
 
-    if (refused)
+    if (!usable[i])
       continue;
     if (is_blocked (loader, node))
       block_outputs (loader, node);

@@ -62,7 +62,10 @@ DcnnDtype onnx_dtype (gint64 data_type);
 /* "FLOAT16", "STRING", "type 42": static or new text in buffer. */
 const char *onnx_dtype_name (gint64 data_type);
 /* Reads a stored tensor, external data included; out->data is new (free with
- * dcnn_tensor_free()). Refuses non-finite weights. */
+ * dcnn_tensor_free()). */
+gboolean onnx_tensor_read (const Onnx__TensorProto *proto,
+    const char *base_dir, DcnnTensor *out, GError **error);
+/* The same for weights: refuses values that are not finite. */
 gboolean onnx_tensor_load (const Onnx__TensorProto *proto,
     const char *base_dir, DcnnTensor *out, GError **error);
 

@@ -18,6 +18,27 @@ onnx_map_plain (OnnxNode *node)
   onnx_node_emit (node, node->mapping->op, NULL, node->n_inputs, NULL);
 }
 
+/* Plain since opset 7. Before, `broadcast` allowed a smaller second operand,
+ * whose first dimension lies at `axis` of the first. */
+void
+onnx_map_binary (OnnxNode *node)
+{
+  const DcnnTensor *b = onnx_node_input (node, 1);
+  int rank = onnx_node_rank (node, 0);
+  if (node->opset < 7 && onnx_node_int (node, "broadcast", 0)
+      && onnx_node_attribute (node, "axis") && b && b->rank < rank) {
+    gint64 axis = onnx_node_axis (node, onnx_node_int (node, "axis", 0), rank);
+    DcnnTensor shape = *b;
+    shape.rank = rank - (int) axis;
+    for (int i = b->rank; i < shape.rank; i++)
+      shape.dims[i] = 1;
+    if (shape.rank > b->rank)
+      node->inputs[1] = onnx_node_emit_inner (node, DCNN_OP_RESHAPE, NULL, 1,
+          &node->inputs[1], &shape);
+  }
+  onnx_map_plain (node);
+}
+
 /* Attributes and defaults of the functions with alpha and beta. */
 static const struct {
   DcnnOp op;

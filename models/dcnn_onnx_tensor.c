@@ -316,7 +316,7 @@ read_header (const Onnx__TensorProto *proto, DcnnTensor *out, GError **error)
 }
 
 gboolean
-onnx_tensor_load (const Onnx__TensorProto *proto, const char *base_dir,
+onnx_tensor_read (const Onnx__TensorProto *proto, const char *base_dir,
     DcnnTensor *out, GError **error)
 {
   gboolean is_external = proto->has_data_location
@@ -350,7 +350,14 @@ onnx_tensor_load (const Onnx__TensorProto *proto, const char *base_dir,
   } else {
     typed_field (proto, out);
   }
-  if (!widen (proto->data_type, out, error))
+  return widen (proto->data_type, out, error);
+}
+
+gboolean
+onnx_tensor_load (const Onnx__TensorProto *proto, const char *base_dir,
+    DcnnTensor *out, GError **error)
+{
+  if (!onnx_tensor_read (proto, base_dir, out, error))
     return FALSE;
   if (check_finite (proto, out, error))
     return TRUE;

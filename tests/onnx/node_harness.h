@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * node_harness.h - runs ONNX's backend node tests (Debian: libonnx-testdata)
+ * through the import and any way to run a graph.
+ */
+#ifndef DCNN_NODE_HARNESS_H
+#define DCNN_NODE_HARNESS_H
+
+#include "dcnn_graph.h"
+
+/* Runs graph on one tensor per graph input; fills one tensor per graph output
+ * (allocated as by dcnn_tensor_alloc()). May refuse: FALSE with error set,
+ * which counts as unsupported when the error is DCNN_ERROR_UNSUPPORTED. */
+typedef gboolean (*NodeRunner) (DcnnGraph *graph, const DcnnTensor *inputs,
+    DcnnTensor *outputs, gpointer data, GError **error);
+
+/* Runs all tests, or those whose name contains argv[1], and prints counts and
+ * the reasons of what is unsupported. Returns an exit status: 0; 1 when a
+ * supported test fails, an operator of the import list is refused, or fewer
+ * than `minimum` pass; 77 when the data is absent. The data's folder is
+ * $DELTACNN_ONNX_TESTDATA, else where Debian has it. */
+int node_tests_run (int argc, char **argv, NodeRunner runner, gpointer data,
+    int minimum);
+
+#endif
