@@ -35,25 +35,6 @@ typedef struct DcnnMicro {
                                  written; may exceed the panel */
 } DcnnMicro;
 
-#define DCNN_UNROLL _Pragma ("GCC unroll 16")
-
-/* sum += a b, fused. Compilers, given the intrinsic, overwrite a multiplicand
- * instead of the sum in half of the places and then run out of registers: in
- * a loop with 12 sums in 16 registers that costs a fifth of the speed. */
-#if V_LANES == 16
-#define DCNN_ACCUMULATE(sum, a, b)                                             \
-  __asm__ ("vfmadd231ps %2, %1, %0" : "+v" (sum) : "v" (a), "v" (b))
-#else
-#define DCNN_ACCUMULATE(sum, a, b)                                             \
-  __asm__ ("vfmadd231ps %2, %1, %0" : "+x" (sum) : "x" (a), "x" (b))
-#endif
-
-/* Keeps the loads of a step of the unrolled loop in that step, and hides that
- * pointers have a common origin (or they become one pointer and distances,
- * which need registers as well). */
-#define DCNN_STEP_FENCE() __asm__ volatile ("" ::: "memory")
-#define DCNN_HIDE_ORIGIN(p) __asm__ ("" : "+r" (p))
-
 /* Steps fused into the store: one residual, one clamp. */
 DCNN_INLINE v_t
 dcnn_micro_finish (const DcnnMicro *m, v_t r, v_t e, v_t low, v_t high)
@@ -126,9 +107,9 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
       v_t a = v_set (p[i][c + (k)]);                                           \
       DCNN_UNROLL                                                              \
       for (unsigned j = 0; j < vectors; j++)                                   \
-        DCNN_ACCUMULATE (sum[i][j], a, b[j]);                                  \
+        V_ACCUMULATE (sum[i][j], a, b[j]);                                  \
     }                                                                          \
-    DCNN_STEP_FENCE ();                                                        \
+    V_FENCE ();                                                        \
   } while (0)
 
   for (uint32_t t = 0; t < m->n_taps; t++) {
@@ -140,7 +121,7 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
     DCNN_UNROLL
     for (unsigned i = 0; i < pixels; i++) {
       p[i] = (const float *) (rows[i] + offset);
-      DCNN_HIDE_ORIGIN (p[i]);
+      V_HIDE_ORIGIN (p[i]);
     }
     rows += m->row_step;
     if (depth) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * depthwise_micro.h - the inner loops of depthwise convolutions above level
- * "c": four neighbours of a row at once, or four pixels from anywhere. Every
- * form adds bias, then taps row by row, in that order: the same bits.
+ * "c": up to four neighbours of a row at once, one pixel at the border, or
+ * four pixels from anywhere. Every form adds bias, then taps row by row, in
+ * that order: the same bits.
  */
 #ifndef DCNN_DEPTHWISE_MICRO_H
 #define DCNN_DEPTHWISE_MICRO_H
@@ -11,7 +12,6 @@
 #include "epilogue.h"
 
 #define DCNN_RUN_PIXELS 4
-#define DCNN_UNROLL _Pragma ("GCC unroll 16")
 
 /* Where results go: rows of scratch, or the out map with a clamp fused. */
 typedef struct DcnnDepthwiseStore {
@@ -42,98 +42,169 @@ typedef struct DcnnDepthwiseRun {
   uint32_t kernel_y, kernel_x, stride, dilation; /* in x; dilation in y is in
                                                     rows already */
   const float *weights, *bias;
-  size_t weight_stride;
+  size_t weight_stride, weight_row; /* floats from tap to tap, row to row */
   float *const *out;         /* [n] */
-  uint32_t n;                /* at least DCNN_RUN_PIXELS */
+  uint32_t n;
 } DcnnDepthwiseRun;
 
-/* What the loop over channels keeps at hand for four pixels of a run. Copies:
- * the compiler must assume that stores change what pointers lead to. */
-typedef struct DcnnDepthwiseFour {
-  uintptr_t rows[7], steps[7];
-  const float *weights, *bias;
-  size_t weight_stride, dilation;
-} DcnnDepthwiseFour;
+/* Most rows of a kernel that a run may have. */
+#define DCNN_RUN_ROWS 7
 
-/* Channels c .. c + V_LANES - 1 of four pixels. With `shared` the dilation is
- * 1 and each column is loaded once; kernel and stride are constants then. */
+/* What the loop over channels keeps at hand for a few pixels of a run. Copies:
+ * the compiler must assume that stores change what pointers lead to. */
+typedef struct DcnnDepthwiseFew {
+  uintptr_t rows[DCNN_RUN_ROWS], steps[DCNN_RUN_ROWS];
+  const float *weights, *bias;
+  size_t weight_stride, weight_row, dilation;
+} DcnnDepthwiseFew;
+
+/* Channels c .. c + V_LANES - 1 of `pixels` pixels. With `shared` the dilation
+ * is 1 and each column is loaded once; kernel and stride are constants then. */
 DCNN_INLINE void
-dcnn_depthwise_four (const DcnnDepthwiseFour *four, unsigned kernel_y,
-    unsigned kernel_x, unsigned stride, bool shared, size_t c, v_t *sum)
+dcnn_depthwise_lanes (const DcnnDepthwiseFew *few, unsigned pixels,
+    unsigned kernel_y, unsigned kernel_x, unsigned stride, bool shared,
+    size_t c, v_t *sum)
 {
-  const float *w = four->weights + c;
-  const v_t bias = v_load (four->bias + c);
+  const v_t bias = v_load (few->bias + c);
 
   DCNN_UNROLL
-  for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
+  for (unsigned i = 0; i < pixels; i++)
     sum[i] = bias;
   DCNN_UNROLL
   for (unsigned ky = 0; ky < kernel_y; ky++) {
-    const uintptr_t step = four->steps[ky];
-    const uintptr_t p = four->rows[ky] + c * sizeof (float);
+    const uintptr_t step = few->steps[ky];
+    const uintptr_t p = few->rows[ky] + c * sizeof (float);
+    const float *w = few->weights + ky * few->weight_row + c;
     if (shared) {
       v_t x[3 * 2 + 7];
+      uintptr_t q = p;
       DCNN_UNROLL
-      for (unsigned j = 0; j < (DCNN_RUN_PIXELS - 1) * stride + kernel_x; j++)
-        x[j] = v_load ((const float *) (p + j * step));
+      for (unsigned j = 0; j < (pixels - 1) * stride + kernel_x; j++) {
+        if (j % 3 == 0) {
+          q = j ? q + 3 * step : q;
+          V_HIDE_ORIGIN (q);
+        }
+        x[j] = v_load ((const float *) (q + j % 3 * step));
+      }
       DCNN_UNROLL
-      for (unsigned kx = 0; kx < kernel_x; kx++, w += four->weight_stride) {
+      for (unsigned kx = 0; kx < kernel_x; kx++, w += few->weight_stride) {
         v_t a = v_load (w);
         DCNN_UNROLL
-        for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
-          sum[i] = v_fma (x[i * stride + kx], a, sum[i]);
+        for (unsigned i = 0; i < pixels; i++)
+          V_ACCUMULATE (sum[i], x[i * stride + kx], a);
       }
       continue;
     }
-    for (unsigned kx = 0; kx < kernel_x; kx++, w += four->weight_stride) {
-      const uintptr_t q = p + kx * four->dilation * step;
+    for (unsigned kx = 0; kx < kernel_x; kx++, w += few->weight_stride) {
+      const uintptr_t q = p + kx * few->dilation * step;
       v_t a = v_load (w);
       DCNN_UNROLL
-      for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
+      for (unsigned i = 0; i < pixels; i++)
         sum[i] = v_fma (v_load ((const float *) (q + i * stride * step)), a,
             sum[i]);
     }
   }
 }
 
-/* A whole run: all channels of n pixels. The last four may overlap the four
- * before. Cost a pixel and vector: taps FMA; loads of taps and columns shared
- * by four. */
+/* All channels of `pixels` pixels of a run from `first` on. */
 DCNN_INLINE void
-dcnn_depthwise_run (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
-    unsigned kernel_y, unsigned kernel_x, unsigned stride, bool shared)
+dcnn_depthwise_few (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
+    unsigned pixels, unsigned kernel_y, unsigned kernel_x, unsigned stride,
+    bool shared, uint32_t first)
 {
   const DcnnDepthwiseStore store = *s;
   const v_t low = v_set (store.low), high = v_set (store.high);
   const size_t whole = store.channels - store.channels % V_LANES;
-  DcnnDepthwiseFour four = { .weights = run->weights, .bias = run->bias,
-    .weight_stride = run->weight_stride, .dilation = run->dilation };
+  DcnnDepthwiseFew few; /* not initialized as a whole: that takes long */
+  float *out[DCNN_RUN_PIXELS];
+  v_t sum[DCNN_RUN_PIXELS];
+  size_t c = 0;
 
-  for (uint32_t first = 0; first < run->n; first += DCNN_RUN_PIXELS) {
-    float *out[DCNN_RUN_PIXELS];
-    v_t sum[DCNN_RUN_PIXELS];
-    size_t c = 0;
-    if (first + DCNN_RUN_PIXELS > run->n)
-      first = run->n - DCNN_RUN_PIXELS;
-    for (unsigned ky = 0; ky < kernel_y; ky++) {
-      four.steps[ky] = run->steps[ky];
-      four.rows[ky] = run->rows[ky] + first * stride * run->steps[ky];
+  few.weights = run->weights;
+  few.bias = run->bias;
+  few.weight_stride = run->weight_stride;
+  few.weight_row = run->weight_row;
+  few.dilation = run->dilation;
+  for (unsigned ky = 0; ky < kernel_y; ky++) {
+    few.steps[ky] = run->steps[ky];
+    few.rows[ky] = run->rows[ky] + first * stride * run->steps[ky];
+  }
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++)
+    out[i] = run->out[first + i];
+  for (; c < whole; c += V_LANES) {
+    dcnn_depthwise_lanes (&few, pixels, kernel_y, kernel_x, stride, shared, c,
+        sum);
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++)
+      v_store (out[i] + c, v_min (high, v_max (low, sum[i])));
+  }
+  if (c == store.channels)
+    return;
+  dcnn_depthwise_lanes (&few, pixels, kernel_y, kernel_x, stride, shared, c,
+      sum);
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++)
+    dcnn_depthwise_store (&store, out[i], (uint32_t) c, sum[i]);
+}
+
+/* A whole run, four pixels at a time, then what is left; three more take the
+ * last four again. Cost a pixel and vector: taps FMA; loads of taps and
+ * columns shared by the pixels. */
+DCNN_INLINE void
+dcnn_depthwise_run (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
+    unsigned kernel_y, unsigned kernel_x, unsigned stride, bool shared)
+{
+  uint32_t first = 0, n = run->n;
+
+  for (; first + 4 <= n; first += 4)
+    dcnn_depthwise_few (run, s, 4, kernel_y, kernel_x, stride, shared, first);
+  if (n - first == 3 && n > 3) {
+    dcnn_depthwise_few (run, s, 4, kernel_y, kernel_x, stride, shared, n - 4);
+    return;
+  }
+  if (first + 2 <= n) {
+    dcnn_depthwise_few (run, s, 2, kernel_y, kernel_x, stride, shared, first);
+    first += 2;
+  }
+  if (first < n)
+    dcnn_depthwise_few (run, s, 1, kernel_y, kernel_x, stride, shared, first);
+}
+
+/* One pixel with a part of the taps: kernel_y rows from rows[0], kernel_x
+ * columns `dilation` apart (the run's, runtime values; n is ignored). */
+DCNN_INLINE void
+dcnn_depthwise_part (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s)
+{
+  const DcnnDepthwiseStore store = *s;
+  const uint32_t kernel_y = run->kernel_y, kernel_x = run->kernel_x;
+  const size_t weight_stride = run->weight_stride;
+  float *out = run->out[0];
+
+  for (uint32_t c = 0; c < store.channels; c += 4 * V_LANES) {
+    v_t sum[4];
+    /* vectors past the last channel repeat it */
+    uint32_t at[4];
+    DCNN_UNROLL
+    for (unsigned i = 0; i < 4; i++) {
+      at[i] = c + i * V_LANES < store.channels ? c + i * V_LANES : c;
+      sum[i] = v_load (run->bias + at[i]);
+    }
+    for (uint32_t ky = 0; ky < kernel_y; ky++) {
+      uintptr_t p = run->rows[ky];
+      const float *w = run->weights + ky * run->weight_row;
+      for (uint32_t kx = 0; kx < kernel_x; kx++, w += weight_stride) {
+        DCNN_UNROLL
+        for (unsigned i = 0; i < 4; i++)
+          sum[i] = v_fma (v_load ((const float *) p + at[i]), v_load (w +
+                  at[i]), sum[i]);
+        p += run->dilation * run->steps[ky];
+      }
     }
     DCNN_UNROLL
-    for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
-      out[i] = run->out[first + i];
-    for (; c < whole; c += V_LANES) {
-      dcnn_depthwise_four (&four, kernel_y, kernel_x, stride, shared, c, sum);
-      DCNN_UNROLL
-      for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
-        v_store (out[i] + c, v_min (high, v_max (low, sum[i])));
-    }
-    if (c == store.channels)
-      continue;
-    dcnn_depthwise_four (&four, kernel_y, kernel_x, stride, shared, c, sum);
-    DCNN_UNROLL
-    for (unsigned i = 0; i < DCNN_RUN_PIXELS; i++)
-      dcnn_depthwise_store (&store, out[i], (uint32_t) c, sum[i]);
+    for (unsigned i = 0; i < 4; i++)
+      if (c + i * V_LANES < store.channels)
+        dcnn_depthwise_store (&store, out, at[i], sum[i]);
   }
 }
 

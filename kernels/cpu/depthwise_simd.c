@@ -4,9 +4,9 @@
  * above "c" (depthwise.h).
  *
  * The work's pixels go block by block; in each block, runs of neighbours in a
- * row share the loads of their columns, and what is left (ends of rows,
- * lonely pixels, transposed windows) goes four by four through tables of
- * pointers.
+ * row share the loads of their columns, pixels at the border skip the taps
+ * outside, and what is left (windows across a torus seam, transposed ones)
+ * goes four by four through tables of pointers.
  */
 #include "conv_locate.h"
 #include "cpu_table.h"
@@ -66,7 +66,6 @@ typedef struct Run {
   uint8_t left[BLOCK];
   /* scratch */
   uintptr_t *table;         /* [max_taps][4] */
-  uintptr_t *rows, *steps;  /* [kernel_y] */
   float *dump;
   float *data;              /* [BLOCK][stride] */
 } Run;
@@ -91,9 +90,6 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->stride = dcnn_tile_stride (d->channels);
   run->table = carve (scratch, &used, (d->window.max_taps + 1) * 4 *
       sizeof *run->table);
-  run->rows = carve (scratch, &used, d->window.kernel_y * sizeof *run->rows);
-  run->steps = carve (scratch, &used,
-      d->window.kernel_y * sizeof *run->steps);
   run->dump = carve (scratch, &used, (run->stride + V_LANES) * sizeof (float));
   run->data = carve (scratch, &used, BLOCK * run->stride * sizeof (float));
   return used;
@@ -123,13 +119,81 @@ run_begin (Run *run)
       : (uint32_t) run->stride;
 }
 
-/* Takes the even middle of a run of n pixels of the block, if it is long
- * enough; leaves the others. */
+/* Computes n neighbours from pixel `at` of the block on, whose columns are
+ * inside the input and even: base (by, bx) is that of the first. */
 static void
-take_run (Run *run, uint32_t at, uint32_t n)
+take_even (Run *run, uint32_t at, uint32_t n, int32_t by, int32_t bx)
 {
   const DcnnDepthwise *d = run->depthwise;
   const DcnnWindowPlan *w = &d->window;
+  const DcnnMap *in = &run->job->in;
+  uintptr_t rows[DCNN_RUN_ROWS], steps[DCNN_RUN_ROWS];
+
+  for (uint32_t ky = 0; ky < w->kernel_y; ky++) {
+    uint32_t ty = (uint32_t) (by + (int32_t) (ky * w->dilation_y));
+    bool inside = ty < in->height;
+    rows[ky] = (uintptr_t) (inside ? dcnn_map_pixel (in, ty, (uint32_t) bx)
+        : d->zeros);
+    steps[ky] = inside ? (uintptr_t) run->spacing.col * sizeof (float) : 0;
+  }
+  DcnnDepthwiseRun arguments = {
+    .rows = rows, .steps = steps,
+    .kernel_y = w->kernel_y, .kernel_x = w->kernel_x,
+    .stride = w->stride_x, .dilation = w->dilation_x,
+    .weights = d->weights, .bias = d->bias, .weight_stride = d->stride,
+    .weight_row = (size_t) d->stride * w->kernel_x,
+    .out = run->out + at, .n = n,
+  };
+  run->run (&arguments, &run->store);
+}
+
+/* Computes one pixel some of whose columns are outside the input; false when
+ * those inside are not even. */
+static bool
+take_border (Run *run, uint32_t at, int32_t by, int32_t bx)
+{
+  const DcnnDepthwise *d = run->depthwise;
+  const DcnnWindowPlan *w = &d->window;
+  const DcnnMap *in = &run->job->in;
+  const int32_t dilation = (int32_t) w->dilation_x;
+  int32_t low = bx >= 0 ? 0 : (-bx + dilation - 1) / dilation;
+  int32_t room = (int32_t) in->width - 1 - bx;
+  int32_t high = room < 0 ? 0 : room / dilation + 1;
+  uintptr_t rows[DCNN_RUN_ROWS], steps[DCNN_RUN_ROWS];
+  uint32_t first_row = 0, n = 0;
+
+  high = high < (int32_t) w->kernel_x ? high : (int32_t) w->kernel_x;
+  if (low < high && !dcnn_axis_even (in->col_offset, in->width,
+          run->spacing.col, bx + low * dilation, bx + (high - 1) * dilation))
+    return false;
+  for (uint32_t ky = 0; low < high && ky < w->kernel_y; ky++) {
+    uint32_t ty = (uint32_t) (by + (int32_t) (ky * w->dilation_y));
+    if (ty >= in->height)
+      continue;
+    first_row = n ? first_row : ky;
+    rows[n] = (uintptr_t) dcnn_map_pixel (in, ty,
+        (uint32_t) (bx + low * dilation));
+    steps[n++] = (uintptr_t) run->spacing.col * sizeof (float);
+  }
+  DcnnDepthwiseRun arguments = {
+    .rows = rows, .steps = steps,
+    .kernel_y = n, .kernel_x = (uint32_t) (high > low ? high - low : 0),
+    .dilation = w->dilation_x,
+    .weights = d->weights + (size_t) d->stride *
+        (first_row * w->kernel_x + (size_t) (low < high ? low : 0)),
+    .bias = d->bias, .weight_stride = d->stride,
+    .weight_row = (size_t) d->stride * w->kernel_x,
+    .out = run->out + at,
+  };
+  dcnn_depthwise_part (&arguments, &run->store);
+  return true;
+}
+
+/* Computes the neighbours at .. at + n - 1 of the block, or leaves some. */
+static void
+take_run (Run *run, uint32_t at, uint32_t n)
+{
+  const DcnnWindowPlan *w = &run->depthwise->window;
   const DcnnMap *in = &run->job->in;
   uint32_t y = DCNN_PIXEL_Y (run->pixels[at]);
   uint32_t x = DCNN_PIXEL_X (run->pixels[at]);
@@ -139,33 +203,34 @@ take_run (Run *run, uint32_t at, uint32_t n)
   const int32_t step = (int32_t) w->stride_x;
   uint32_t begin = 0, end = 0;
 
-  if (!w->transposed && n >= DCNN_RUN_PIXELS && w->kernel_y <= 7)
-    dcnn_run_inside (bx, bx + reach, step, in->width, n, &begin, &end);
-  if (end - begin < DCNN_RUN_PIXELS || !dcnn_axis_even (in->col_offset,
-          in->width, run->spacing.col, bx + (int32_t) begin * step,
-          bx + (int32_t) (end - 1) * step + reach))
-    begin = end = 0;
-  for (uint32_t i = 0; i < n; i++)
-    if (i < begin || i >= end)
+  if (w->transposed || w->kernel_y > DCNN_RUN_ROWS) {
+    for (uint32_t i = 0; i < n; i++)
       run->left[run->n_left++] = (uint8_t) (at + i);
-  if (begin == end)
     return;
-  for (uint32_t ky = 0; ky < w->kernel_y; ky++) {
-    uint32_t ty = (uint32_t) (by + (int32_t) (ky * w->dilation_y));
-    bool inside = ty < in->height;
-    run->rows[ky] = (uintptr_t) (inside ? dcnn_map_pixel (in, ty,
-            (uint32_t) (bx + (int32_t) begin * step)) : d->zeros);
-    run->steps[ky] = inside
-        ? (uintptr_t) run->spacing.col * sizeof (float) : 0;
   }
-  DcnnDepthwiseRun arguments = {
-    .rows = run->rows, .steps = run->steps,
-    .kernel_y = w->kernel_y, .kernel_x = w->kernel_x,
-    .stride = w->stride_x, .dilation = w->dilation_x,
-    .weights = d->weights, .bias = d->bias, .weight_stride = d->stride,
-    .out = run->out + at + begin, .n = end - begin,
-  };
-  run->run (&arguments, &run->store);
+  dcnn_run_inside (bx, bx + reach, step, in->width, n, &begin, &end);
+  for (uint32_t i = 0; i < n; i++)
+    if ((i < begin || i >= end) &&
+        !take_border (run, at + i, by, bx + (int32_t) i * step))
+      run->left[run->n_left++] = (uint8_t) (at + i);
+  /* one stretch of even windows, or two beside a seam */
+  while (begin < end) {
+    uint32_t length = end - begin;
+    int32_t first = bx + (int32_t) begin * step;
+    if (!dcnn_axis_even (in->col_offset, in->width, run->spacing.col, first,
+            first + (int32_t) (length - 1) * step + reach)) {
+      length = 0;
+      while (begin + length < end && dcnn_axis_even (in->col_offset,
+              in->width, run->spacing.col, first,
+              first + (int32_t) length * step + reach))
+        length++;
+    }
+    if (length == 0)
+      run->left[run->n_left++] = (uint8_t) (at + begin++);
+    else
+      take_even (run, at + begin, length, by, first);
+    begin += length;
+  }
 }
 
 /* The pixels that no run took, four by four; of a transposed window, as many

@@ -281,4 +281,27 @@ DCNN_INLINE float v_sum (v_t a) { return a; }
 
 #endif
 
+#if V_LANES > 1
+/* sum += a b, fused. Compilers, given the intrinsic, overwrite a multiplicand
+ * instead of the sum in half of the places and then run out of registers: in
+ * a loop with 12 sums in 16 registers that costs a fifth of the speed. */
+#if V_LANES == 16
+#define V_ACCUMULATE(sum, a, b)                                             \
+  __asm__ ("vfmadd231ps %2, %1, %0" : "+v" (sum) : "v" (a), "v" (b))
+#else
+#define V_ACCUMULATE(sum, a, b)                                             \
+  __asm__ ("vfmadd231ps %2, %1, %0" : "+x" (sum) : "x" (a), "x" (b))
+#endif
+#endif
+
+/* Keeps loads on their side of a step of an unrolled loop. */
+#define V_FENCE() __asm__ volatile ("" ::: "memory")
+/* Hides how an integer or pointer was computed: compilers like to keep each
+ * address of an unrolled loop in a register of its own, and spill them. */
+#define V_HIDE_ORIGIN(p) __asm__ ("" : "+r" (p))
+
+/* Before a loop with constant bounds whose body works on arrays that must
+ * become registers. */
+#define DCNN_UNROLL _Pragma ("GCC unroll 16")
+
 #endif

@@ -56,6 +56,8 @@ static const Shape shapes[] = {
   DEPTHWISE (24, 24, 384, 3, 1, 2),
   DEPTHWISE (12, 12, 960, 3, 1, 1),
   DEPTHWISE (128, 128, 16, 3, 1, 1),
+  DEPTHWISE (14, 14, 96, 3, 1, 1),
+  DEPTHWISE (28, 28, 16, 3, 1, 1),
   DEPTHWISE (48, 48, 96, 5, 1, 1),
   DEPTHWISE (48, 48, 96, 5, 2, 1),
   DEPTHWISE (24, 24, 192, 7, 1, 1),
