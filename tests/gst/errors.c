@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * errors.c - all that a user can get wrong is one error that names the culprit
+ * and the remedy, and the element can be started again after it.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define SIZE 32
+
+/* Starting fails with one error that holds all parts. */
+static void
+start_fails (Fixture * f, const gchar * culprit, const gchar * remedy)
+{
+  GstMessage *message = NULL;
+
+  fail_unless_equals_int (gst_element_set_state (f->element,
+          GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  fail_unless_equals_int (fixture_count (f, GST_MESSAGE_ERROR, &message), 1);
+  message_holds (message, culprit);
+  message_holds (message, remedy);
+  gst_message_unref (message);
+  gst_element_set_state (f->element, GST_STATE_NULL);
+}
+
+/* After a failure, with its cause removed, it works. */
+static void
+then_works (Fixture * f)
+{
+  g_object_set (f->element, "labels", NULL, "decoder", NULL, "mean", NULL,
+      "scale", NULL, "device", 0, "results-location", NULL, "input-width", 0,
+      "input-height", 0, NULL);
+  fixture_model (f, TINY_MASK, SIZE, SIZE);
+  fixture_play (f, "RGB", SIZE, SIZE);
+  gst_buffer_unref (fixture_run (f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9,
+              99)));
+  fail_unless_equals_int (fixture_count (f, GST_MESSAGE_ERROR, NULL), 0);
+}
+
+static void
+write_file (Fixture * f, const gchar * name, const gchar * text, gssize length,
+    const gchar * property)
+{
+  g_autofree gchar *path = g_build_filename (f->dir, name, NULL);
+
+  fail_unless (g_file_set_contents (path, text, length, NULL));
+  if (property)
+    g_object_set (f->element, property, path, NULL);
+}
+
+GST_START_TEST (test_no_model)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  start_fails (&f, "No model", "property model");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_missing_model)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  g_object_set (f.element, "model", "/nowhere/people.onnx", NULL);
+  start_fails (&f, "/nowhere/people.onnx", "Check the path");
+  g_object_set (f.element, "model", "no-such-name", NULL);
+  start_fails (&f, "no-such-name", "DELTACNN_MODEL_PATH");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_file_is_no_model)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  write_file (&f, "picture.onnx", "This is no ONNX file at all.", -1, "model");
+  start_fails (&f, "picture.onnx", ".");
+  write_file (&f, "empty.onnx", "", 0, "model");
+  start_fails (&f, "empty.onnx", ".");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_truncated_model)
+{
+  Fixture f;
+  g_autofree gchar *path = NULL, *bytes = NULL;
+  gsize length;
+
+  fixture_init (&f);
+  path = tiny_model_write (f.dir, "whole", TINY_MASK, SIZE, SIZE, NULL);
+  fail_unless (g_file_get_contents (path, &bytes, &length, NULL));
+  for (gsize cut = length - 1; cut > length / 2; cut -= length / 9) {
+    write_file (&f, "cut.onnx", bytes, cut, "model");
+    start_fails (&f, "cut.onnx", ".");
+  }
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_wrong_descriptor)
+{
+  Fixture f;
+  g_autofree gchar *path = NULL;
+  gchar sha[65];
+
+  fixture_init (&f);
+  path = tiny_model_write (f.dir, "odd", TINY_MASK, SIZE, SIZE,
+      "[nonsense]\nkey=1\n");
+  g_object_set (f.element, "model", path, NULL);
+  start_fails (&f, "odd.onnx.modelinfo", "nonsense");
+
+  memset (sha, '0', 64);
+  sha[64] = '\0';
+  {
+    g_autofree gchar *text = g_strdup_printf ("[modelinfo]\nversion=1.0\n"
+        "[deltacnn]\nsha256=%s\n", sha);
+    write_file (&f, "odd.onnx.modelinfo", text, -1, NULL);
+  }
+  start_fails (&f, "odd.onnx", "SHA-256");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_labels)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
+  g_object_set (f.element, "labels", "/nowhere/labels.txt", NULL);
+  start_fails (&f, "/nowhere/labels.txt", "Check the path");
+  write_file (&f, "two.txt", "red\ngreen\n", -1, "labels");
+  start_fails (&f, "model.onnx", "2");
+  write_file (&f, "binary.txt", "\xff\xfe\x00", 3, "labels");
+  start_fails (&f, "binary.txt", "one label a line");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_wrong_properties)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  g_object_set (f.element, "decoder", "crystal-ball", NULL);
+  start_fails (&f, "crystal-ball", "segmentation");
+  g_object_set (f.element, "decoder", "posenet", NULL);
+  start_fails (&f, "model.onnx", ".");
+  g_object_set (f.element, "decoder", NULL, "mean", "grey", NULL);
+  start_fails (&f, "mean", "one number or three");
+  g_object_set (f.element, "mean", NULL, "scale", "1,2", NULL);
+  start_fails (&f, "scale", "one number or three");
+  gst_util_set_object_arg (G_OBJECT (f.element), "device", "cuda");
+  start_fails (&f, "device=cuda", "device=cpu");
+  g_object_set (f.element, "device", 0, "scale", NULL, "results-location",
+      "/nowhere/results.json", NULL);
+  start_fails (&f, "/nowhere/results.json", "cannot be written");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* Pushing fails with one error that holds part. */
+static void
+push_fails (Fixture * f, GstBuffer * buffer, const gchar * part)
+{
+  GstMessage *message = NULL;
+
+  fixture_count (f, GST_MESSAGE_ERROR, NULL);
+  fail_unless_equals_int (gst_harness_push (f->harness, buffer),
+      GST_FLOW_ERROR);
+  fail_unless_equals_int (fixture_count (f, GST_MESSAGE_ERROR, &message), 1);
+  message_holds (message, part);
+  gst_message_unref (message);
+}
+
+GST_START_TEST (test_short_buffers)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  push_fails (&f, gst_buffer_new_allocate (NULL, 100, NULL), "100 bytes");
+  push_fails (&f, gst_buffer_new (), "too short");
+  /* The next good one is fine. */
+  gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0,
+              9, 99)));
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_video_meta_of_another_size)
+{
+  Fixture f;
+  GstBuffer *in = picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99);
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_RGB, SIZE / 2, SIZE / 2);
+  push_fails (&f, in, "16x16");
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_bad_size_for_following)
+{
+  Fixture f;
+  GstMessage *message = NULL;
+
+  fixture_init (&f);
+  g_object_set (f.element, "model", "/nowhere/people.onnx", "input-width", -1,
+      NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  fail_unless (gst_harness_push (f.harness, picture_new ("RGB", SIZE, SIZE, 9,
+              0, 0, 9, 99)) != GST_FLOW_OK);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, &message), 1);
+  message_holds (message, "/nowhere/people.onnx");
+  gst_message_unref (message);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_found_nothing_is_told_once)
+{
+  Fixture f;
+  GstMessage *message = NULL;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_BLIND, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  for (guint i = 0; i < 250; i++)
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 200, 0,
+                0, 9, 99)));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &message), 1);
+  message_holds (message, "ranges from");
+  message_holds (message, "score-threshold");
+  gst_message_unref (message);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+static Suite *
+errors_suite (void)
+{
+  Suite *suite = suite_create ("deltacnn errors");
+  TCase *tcase = tcase_create ("errors");
+
+  suite_add_tcase (suite, tcase);
+  tcase_set_timeout (tcase, 60);
+  tcase_add_test (tcase, test_no_model);
+  tcase_add_test (tcase, test_missing_model);
+  tcase_add_test (tcase, test_file_is_no_model);
+  tcase_add_test (tcase, test_truncated_model);
+  tcase_add_test (tcase, test_wrong_descriptor);
+  tcase_add_test (tcase, test_labels);
+  tcase_add_test (tcase, test_wrong_properties);
+  tcase_add_test (tcase, test_short_buffers);
+  tcase_add_test (tcase, test_video_meta_of_another_size);
+  tcase_add_test (tcase, test_bad_size_for_following);
+  tcase_add_test (tcase, test_found_nothing_is_told_once);
+  return suite;
+}
+
+GST_CHECK_MAIN (errors);

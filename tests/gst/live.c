@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * live.c - what may change while PLAYING, and elements that come and go.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define SIZE 32
+
+static GstBuffer *
+square (gint x)
+{
+  return picture_new ("RGB", SIZE, SIZE, 20, x, 0, 8, 230);
+}
+
+static void
+start (Fixture * f)
+{
+  fixture_init (f);
+  fixture_model (f, TINY_MASK, SIZE, SIZE);
+  fixture_play (f, "RGB", SIZE, SIZE);
+}
+
+static gdouble
+changed_share (Fixture * f, GstBuffer * in)
+{
+  GstBuffer *out = fixture_run (f, in);
+  const gdouble share = buffer_stats (out)->changed_share;
+
+  gst_buffer_unref (out);
+  return share;
+}
+
+GST_START_TEST (test_every_property_round_trips)
+{
+  GstElement *element = gst_element_factory_make ("deltacnn", NULL);
+  GstElement *overlay = gst_element_factory_make ("deltaoverlay", NULL);
+  GstElement *elements[2] = { element, overlay };
+
+  for (guint e = 0; e < 2; e++) {
+    guint n;
+    g_autofree GParamSpec **specs = elements[e] ?
+        g_object_class_list_properties (G_OBJECT_GET_CLASS (elements[e]), &n) :
+        NULL;
+
+    for (guint i = 0; specs && i < n; i++) {
+      GValue value = G_VALUE_INIT;
+      if (!(specs[i]->flags & G_PARAM_READABLE))
+        continue;
+      fail_unless (strlen (g_param_spec_get_blurb (specs[i])) > 5);
+      g_value_init (&value, specs[i]->value_type);
+      g_object_get_property (G_OBJECT (elements[e]), specs[i]->name, &value);
+      if (specs[i]->flags & G_PARAM_WRITABLE
+          && specs[i]->value_type != GST_TYPE_OBJECT) {
+        fail_unless (g_param_value_defaults (specs[i], &value)
+            || g_str_equal (specs[i]->name, "name"), "%s starts as another "
+            "value than its default", specs[i]->name);
+        g_object_set_property (G_OBJECT (elements[e]), specs[i]->name,
+            &value);
+      }
+      g_value_unset (&value);
+    }
+  }
+  gst_object_unref (element);
+  gst_clear_object (&overlay);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_thresholds_are_live)
+{
+  Fixture f;
+
+  start (&f);
+  fail_unless (changed_share (&f, square (0)) == 1);
+  g_object_set (f.element, "input-threshold", 1.0, NULL);
+  fail_unless (changed_share (&f, square (16)) == 0);
+  g_object_set (f.element, "input-threshold", 0.05, NULL);
+  fail_unless (changed_share (&f, square (16)) > 0);
+  g_object_set (f.element, "dilation", 8, NULL);
+  fail_unless (changed_share (&f, square (0)) > 0.3);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_mode_is_live)
+{
+  static const gchar *const modes[] = { "dense", "sparse", "auto" };
+  Fixture f;
+
+  start (&f);
+  for (guint i = 0; i < 9; i++) {
+    GstBuffer *out;
+    gst_util_set_object_arg (G_OBJECT (f.element), "mode", modes[i % 3]);
+    out = fixture_run (&f, square (i));
+    if (i > 0)
+      fail_unless_equals_int (buffer_stats (out)->dense, i % 3 == 0);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_interest_is_live)
+{
+  Fixture f;
+
+  start (&f);
+  g_object_set (f.element, "interest", TRUE, NULL);
+  for (guint i = 0; i < 6; i++)
+    changed_share (&f, square (4 * i));
+  g_object_set (f.element, "interest", FALSE, NULL);
+  fail_unless (changed_share (&f, square (0)) > 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_stats_messages)
+{
+  Fixture f;
+  GstStructure *stats;
+  gdouble ms;
+
+  start (&f);
+  g_object_set (f.element, "stats-interval", 1, NULL);
+  changed_share (&f, square (0));
+  g_usleep (3000);
+  changed_share (&f, square (8));
+  stats = fixture_structure (&f, "deltacnn-stats");
+  fail_unless (stats != NULL);
+  fail_unless (gst_structure_get_double (stats, "total-ms", &ms) && ms > 0);
+  fail_unless_equals_string (gst_structure_get_string (stats, "device"),
+      "cpu");
+  gst_structure_free (stats);
+  g_object_set (f.element, "stats-interval", 0, NULL);
+  g_usleep (3000);
+  changed_share (&f, square (0));
+  fail_unless (fixture_structure (&f, "deltacnn-stats") == NULL);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* Pushes frames until a model message comes; none may be lost. */
+static gboolean
+push_until_model (Fixture * f, const gchar * file)
+{
+  for (guint i = 0; i < 2000; i++) {
+    GstStructure *model;
+    gboolean found;
+
+    changed_share (f, square (i % 20));
+    model = fixture_structure (f, "deltacnn-model");
+    found = model && g_str_has_suffix (gst_structure_get_string (model,
+            "path"), file);
+    g_clear_pointer (&model, gst_structure_free);
+    if (found)
+      return TRUE;
+    g_usleep (1000);
+  }
+  return FALSE;
+}
+
+GST_START_TEST (test_model_swap)
+{
+  Fixture f;
+  GstBuffer *out;
+  g_autofree gchar *classes = NULL;
+
+  start (&f);
+  classes = tiny_model_write (f.dir, "classes", TINY_CLASSES, 2 * SIZE, SIZE,
+      NULL);
+  fail_unless (changed_share (&f, square (0)) == 1);
+  fixture_structure (&f, "none");
+  g_object_set (f.element, "model", classes, NULL);
+  fail_unless (push_until_model (&f, "classes.onnx"));
+  out = fixture_run (&f, square (0));
+  fail_unless_equals_int (gst_buffer_get_delta_cnn_segmentation_meta
+      (out)->n_classes, 3);
+  gst_buffer_unref (out);
+  /* Often, and the last one wins. */
+  for (guint i = 0; i < 20; i++) {
+    g_object_set (f.element, "model", classes, NULL);
+    fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  }
+  fail_unless (push_until_model (&f, "model.onnx"));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_failed_swap_keeps_the_model)
+{
+  Fixture f;
+  GstMessage *warning = NULL;
+  GstBuffer *out;
+
+  start (&f);
+  fail_unless (changed_share (&f, square (0)) == 1);
+  fixture_count (&f, GST_MESSAGE_WARNING, NULL);
+  g_object_set (f.element, "model", "/nowhere/other.onnx", NULL);
+  warning = gst_bus_timed_pop_filtered (f.bus, 5 * GST_SECOND,
+      GST_MESSAGE_WARNING);
+  message_holds (warning, "/nowhere/other.onnx");
+  gst_message_unref (warning);
+  out = fixture_run (&f, square (0));
+  fail_unless (buffer_stats (out)->changed_share == 0);
+  fail_unless (gst_buffer_get_delta_cnn_segmentation_meta (out) != NULL);
+  gst_buffer_unref (out);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_stop_while_loading)
+{
+  for (guint i = 0; i < 10; i++) {
+    Fixture f;
+
+    start (&f);
+    changed_share (&f, square (0));
+    fixture_model (&f, TINY_BOXES, SIZE, SIZE);
+    if (i % 2)
+      g_usleep (500);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_two_in_one_process)
+{
+  Fixture f, g;
+
+  start (&f);
+  fixture_init (&g);
+  g_free (g.dir);
+  g.dir = g_strdup (f.dir);
+  fixture_model (&g, TINY_MASK, SIZE, SIZE);
+  fixture_play (&g, "RGB", SIZE, SIZE);
+  fail_unless (changed_share (&f, square (0)) == 1);
+  fail_unless (changed_share (&g, square (16)) == 1);
+  fail_unless (changed_share (&f, square (0)) == 0);
+  fail_unless (changed_share (&g, square (16)) == 0);
+  fixture_clear (&f);
+  fail_unless (changed_share (&g, square (8)) > 0);
+  fixture_clear (&g);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_ten_starts_and_stops)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  for (guint i = 0; i < 10; i++) {
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    fail_unless (changed_share (&f, square (0)) == 1);
+    fail_unless (changed_share (&f, square (0)) == 0);
+    gst_harness_teardown (g_steal_pointer (&f.harness));
+    gst_element_set_state (f.element, GST_STATE_NULL);
+  }
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+static Suite *
+live_suite (void)
+{
+  Suite *suite = suite_create ("deltacnn live");
+  TCase *tcase = tcase_create ("live");
+
+  suite_add_tcase (suite, tcase);
+  tcase_set_timeout (tcase, 60);
+  tcase_add_test (tcase, test_every_property_round_trips);
+  tcase_add_test (tcase, test_thresholds_are_live);
+  tcase_add_test (tcase, test_mode_is_live);
+  tcase_add_test (tcase, test_interest_is_live);
+  tcase_add_test (tcase, test_stats_messages);
+  tcase_add_test (tcase, test_model_swap);
+  tcase_add_test (tcase, test_failed_swap_keeps_the_model);
+  tcase_add_test (tcase, test_stop_while_loading);
+  tcase_add_test (tcase, test_two_in_one_process);
+  tcase_add_test (tcase, test_ten_starts_and_stops);
+  return suite;
+}
+
+GST_CHECK_MAIN (live);

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * overlay.c - deltaoverlay draws what the metas say, where they say it, in
+ * every format, and nothing else.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define WIDTH 320
+#define HEIGHT 240
+
+static const gchar *const formats[] = { "NV12", "I420", "RGB", "BGR", "RGBx",
+  "BGRx", "RGBA", "BGRA", "GRAY8"
+};
+
+static GstHarness *
+overlay_new (const gchar * format, gint width, gint height)
+{
+  GstHarness *h = gst_harness_new ("deltaoverlay");
+
+  gst_harness_set_src_caps (h, gst_caps_new_simple ("video/x-raw", "format",
+          G_TYPE_STRING, format, "width", G_TYPE_INT, width, "height",
+          G_TYPE_INT, height, "framerate", GST_TYPE_FRACTION, 25, 1, NULL));
+  return h;
+}
+
+static GstBuffer *
+black (const gchar * format)
+{
+  return picture_new (format, WIDTH, HEIGHT, 0, 0, 0, 0, 0);
+}
+
+/* Brightness of a pixel, 0..255. */
+static guint
+light (GstBuffer * buffer, const gchar * format, gint x, gint y)
+{
+  guint8 rgb[3];
+
+  picture_get_pixel (buffer, format, WIDTH, HEIGHT, x, y, rgb);
+  return (rgb[0] + rgb[1] + rgb[2]) / 3;
+}
+
+static void
+add_box (GstBuffer * buffer)
+{
+  const GstDeltaCnnDetection box = { 100, 80, 120, 100, 0.87f, 0,
+    g_quark_from_static_string ("person")
+  };
+
+  gst_delta_cnn_detection_meta_append
+      (gst_buffer_add_delta_cnn_detection_meta (buffer, 0), &box);
+}
+
+/* The left half of the picture is object. */
+static void
+add_mask (GstBuffer * buffer, guint n_classes)
+{
+  const guint8 value = n_classes == 1 ? 255 : 1;
+  guint8 data[8 * 6];
+  g_autoptr (GBytes) bytes = NULL;
+
+  for (guint i = 0; i < sizeof data; i++)
+    data[i] = i % 8 < 4 ? value : 0;
+  bytes = g_bytes_new (data, sizeof data);
+  gst_delta_cnn_segmentation_meta_set_rectangle
+      (gst_buffer_add_delta_cnn_segmentation_meta (buffer, 0, 8, 6, n_classes,
+          bytes), 0, 0, WIDTH, HEIGHT);
+}
+
+/* The top left quarter was recomputed. */
+static void
+add_updates (GstBuffer * buffer)
+{
+  const guint64 words[4] = { ~G_GUINT64_CONSTANT (0), 0, 0, 0 };
+  g_autoptr (GBytes) bytes = g_bytes_new (words, sizeof words);
+
+  gst_delta_cnn_update_meta_set_rectangle
+      (gst_buffer_add_delta_cnn_update_meta (buffer, 0, 16, 16, bytes), 0, 0,
+      WIDTH, HEIGHT);
+}
+
+static void
+add_pose (GstBuffer * buffer)
+{
+  static const guint8 edges[] = { 0, 1, 1, 2 };
+  const GstDeltaCnnKeypoint points[3] = { {60, 60, 0.9f}, {160, 60, 0.9f},
+  {160, 160, 0.1f}
+  };
+  g_autoptr (GBytes) bytes = g_bytes_new (edges, sizeof edges);
+
+  gst_delta_cnn_pose_meta_append (gst_buffer_add_delta_cnn_pose_meta (buffer,
+          0, bytes), 0.9f, points, 3);
+}
+
+GST_START_TEST (test_nothing_to_draw_changes_nothing)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  GstBuffer *in = picture_new (format, WIDTH, HEIGHT, 77, 30, 30, 90, 200);
+  GstBuffer *before = gst_buffer_copy_deep (in), *out;
+  GstMapInfo a, b;
+
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (gst_buffer_map (before, &a, GST_MAP_READ));
+  fail_unless (gst_buffer_map (out, &b, GST_MAP_READ));
+  fail_unless (a.size == b.size && memcmp (a.data, b.data, a.size) == 0);
+  gst_buffer_unmap (before, &a);
+  gst_buffer_unmap (out, &b);
+  gst_buffer_unref (before);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_boxes)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  GstBuffer *in = black (format), *out;
+  guint tag = 0;
+
+  add_box (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 100, 130) > 60, "no left edge");
+  fail_unless (light (out, format, 160, 180) > 60, "no lower edge");
+  fail_unless (light (out, format, 160, 130) < 30, "the box is filled");
+  fail_unless (light (out, format, 250, 130) < 5, "drawn outside");
+  for (gint x = 102; x < 140; x++)
+    tag += light (out, format, x, 74) > 40;
+  fail_unless (tag > 20, "no label");
+  gst_buffer_unref (out);
+
+  g_object_set (h->element, "labels", FALSE, "scores", FALSE, NULL);
+  in = black (format);
+  add_box (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 110, 74) < 5, "a label all the same");
+  gst_buffer_unref (out);
+
+  g_object_set (h->element, "boxes", FALSE, NULL);
+  in = black (format);
+  add_box (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 100, 130) < 5);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_masks)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+
+  for (guint classes = 1; classes <= 3; classes += 2) {
+    GstBuffer *in = black (format), *out;
+    add_mask (in, classes);
+    out = gst_harness_push_and_pull (h, in);
+    fail_unless (light (out, format, 60, 120) > 30, "%u classes", classes);
+    fail_unless (light (out, format, 260, 120) < 5, "%u classes", classes);
+    gst_buffer_unref (out);
+    in = black (format);
+    add_mask (in, classes);
+    g_object_set (h->element, "masks", FALSE, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    fail_unless (light (out, format, 60, 120) < 5);
+    g_object_set (h->element, "masks", TRUE, NULL);
+    gst_buffer_unref (out);
+  }
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_colour_is_the_palette_s)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  GstBuffer *in = black (format), *out;
+  guint8 rgb[3];
+
+  g_object_set (h->element, "mask-alpha", 1.0, NULL);
+  add_mask (in, 1);
+  out = gst_harness_push_and_pull (h, in);
+  picture_get_pixel (out, format, WIDTH, HEIGHT, 40, 100, rgb);
+  if (!g_str_equal (format, "GRAY8"))
+    fail_unless (ABS (rgb[0] - 0x3d) < 8 && ABS (rgb[1] - 0xa5) < 8
+        && ABS (rgb[2] - 0xff) < 8, "%s: %d %d %d", format, rgb[0], rgb[1],
+        rgb[2]);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_updates)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  GstBuffer *in = black (format), *out;
+
+  add_updates (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 80, 60) < 5, "drawn unasked");
+  gst_buffer_unref (out);
+  g_object_set (h->element, "updates", TRUE, NULL);
+  in = black (format);
+  add_updates (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 80, 60) > 20);
+  fail_unless (light (out, format, 240, 60) < 5);
+  fail_unless (light (out, format, 80, 180) < 5);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_skeletons)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  GstBuffer *in = black (format), *out;
+
+  add_pose (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 110, 60) > 40, "no limb");
+  fail_unless (light (out, format, 60, 60) > 90, "no joint");
+  fail_unless (light (out, format, 160, 110) < 5, "a limb to a key point "
+      "below the threshold");
+  gst_buffer_unref (out);
+  g_object_set (h->element, "keypoint-threshold", 0.05, NULL);
+  in = black (format);
+  add_pose (in);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, format, 160, 110) > 40);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_statistics)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+
+  for (guint shown = 0; shown < 2; shown++) {
+    GstBuffer *in = picture_new (format, WIDTH, HEIGHT, 128, 0, 0, 0, 0);
+    GstBuffer *out;
+    guint bright = 0, dark = 0;
+
+    gst_buffer_add_delta_cnn_stats_meta (in, 0)->mac_share = 0.25;
+    g_object_set (h->element, "stats", shown, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    for (gint x = 8; x < 100; x++)
+      for (gint y = 8; y < 20; y += 4) {
+        const guint value = light (out, format, x, y);
+        bright += value > 180;
+        dark += value < 70;
+      }
+    fail_unless ((dark > 50) == shown);
+    fail_unless ((bright > 0) == shown, "no text");
+    gst_buffer_unref (out);
+  }
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_regions_of_others)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBuffer *in = black ("RGB"), *out;
+
+  gst_buffer_add_video_region_of_interest_meta (in, "face", 100, 80, 120, 100);
+  out = gst_harness_push_and_pull (h, in);
+  fail_unless (light (out, "RGB", 100, 130) > 60);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+/* Results that reach over the frame or hold no numbers harm nothing. */
+static void
+add_wild (GstBuffer * buffer)
+{
+  const gfloat nan = 0.0f / 0.0f;
+  const GstDeltaCnnDetection boxes[] = { {-50, -50, 1000, 1000, 2, 7, 0},
+  {nan, 0, 1, 1, nan, -3, 0}, {5, 5, -4, 3, 0.5f, 0, 0},
+  {1e9f, 1e9f, 1e9f, 1e9f, 0.5f, 1 << 30, 0}
+  };
+  const GstDeltaCnnKeypoint points[] = { {-1e6f, 3, 1}, {1e6f, nan, 1},
+  {7, 7, nan}
+  };
+  static const guint8 edges[] = { 0, 1, 0, 2, 9, 200 };
+  g_autoptr (GBytes) edge_bytes = g_bytes_new (edges, sizeof edges);
+
+  add_mask (buffer, 1);
+  add_mask (buffer, 5);
+  add_updates (buffer);
+  gst_delta_cnn_segmentation_meta_set_rectangle
+      (gst_buffer_get_delta_cnn_segmentation_meta (buffer), -30, -1000, 5000,
+      3000);
+  gst_delta_cnn_update_meta_set_rectangle
+      (gst_buffer_get_delta_cnn_update_meta (buffer), -3, nan, 0.1f, 7);
+  for (guint i = 0; i < G_N_ELEMENTS (boxes); i++)
+    gst_delta_cnn_detection_meta_append
+        (gst_buffer_add_delta_cnn_detection_meta (buffer, 0), &boxes[i]);
+  gst_delta_cnn_pose_meta_append (gst_buffer_add_delta_cnn_pose_meta (buffer,
+          0, edge_bytes), 1, points, 3);
+  gst_buffer_add_delta_cnn_stats_meta (buffer, 0)->mac_share = nan;
+}
+
+GST_START_TEST (test_odd_sizes)
+{
+  static const gint sizes[][2] = { {1, 1}, {1, 2}, {3, 1}, {5, 5}, {33, 31},
+  {8191, 17}, {17, 8191}
+  };
+
+  for (guint s = 0; s < G_N_ELEMENTS (sizes); s++) {
+    const gchar *format = formats[__i__];
+    GstHarness *h = overlay_new (format, sizes[s][0], sizes[s][1]);
+
+    g_object_set (h->element, "updates", TRUE, NULL);
+    for (guint i = 0; i < 2; i++) {
+      GstBuffer *in = picture_new (format, sizes[s][0], sizes[s][1], 9, 0, 0,
+          0, 0);
+      add_wild (in);
+      gst_buffer_unref (gst_harness_push_and_pull (h, in));
+    }
+    gst_harness_teardown (h);
+  }
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_shared_buffers_are_not_written)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBuffer *in = black ("RGB"), *out;
+
+  add_box (in);
+  out = gst_harness_push_and_pull (h, gst_buffer_ref (in));
+  fail_unless (light (in, "RGB", 100, 130) < 5);
+  fail_unless (light (out, "RGB", 100, 130) > 60);
+  gst_buffer_unref (out);
+  gst_buffer_unref (in);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+static Suite *
+overlay_suite (void)
+{
+  const gint n = G_N_ELEMENTS (formats);
+  Suite *suite = suite_create ("deltaoverlay");
+  TCase *tcase = tcase_create ("overlay");
+
+  suite_add_tcase (suite, tcase);
+  tcase_set_timeout (tcase, 60);
+  tcase_add_loop_test (tcase, test_nothing_to_draw_changes_nothing, 0, n);
+  tcase_add_loop_test (tcase, test_boxes, 0, n);
+  tcase_add_loop_test (tcase, test_masks, 0, n);
+  tcase_add_loop_test (tcase, test_colour_is_the_palette_s, 0, n);
+  tcase_add_loop_test (tcase, test_updates, 0, n);
+  tcase_add_loop_test (tcase, test_skeletons, 0, n);
+  tcase_add_loop_test (tcase, test_statistics, 0, n);
+  tcase_add_test (tcase, test_regions_of_others);
+  tcase_add_loop_test (tcase, test_odd_sizes, 0, n);
+  tcase_add_test (tcase, test_shared_buffers_are_not_written);
+  return suite;
+}
+
+GST_CHECK_MAIN (overlay);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * results.c - what deltacnn attaches and writes: masks, boxes, poses, tensors,
+ * update mask, regions of interest, JSON lines; for every format.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define SIZE 32
+
+static const gchar *const formats[] = { "NV12", "I420", "RGB", "BGR", "RGBx",
+  "BGRx", "RGBA", "BGRA", "GRAY8"
+};
+
+GST_START_TEST (test_mask_in_every_format)
+{
+  const gchar *format = formats[__i__];
+  const GstDeltaCnnSegmentationMeta *mask;
+  const GstDeltaCnnUpdateMeta *updates;
+  GstBuffer *out;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, format, 2 * SIZE, 2 * SIZE);
+  out = fixture_run (&f, picture_new (format, 2 * SIZE, 2 * SIZE, 30, 16, 16,
+          16, 220));
+  mask = gst_buffer_get_delta_cnn_segmentation_meta (out);
+  fail_unless (mask != NULL);
+  fail_unless_equals_int (mask->width, SIZE);
+  fail_unless_equals_int (mask->n_classes, 1);
+  fail_unless (mask->w == 2 * SIZE && mask->h == 2 * SIZE);
+  fail_unless (!mask->stale);
+  fail_unless_equals_string (g_quark_to_string (mask->source), "delta");
+  fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 24, 24) > 250);
+  fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 8, 8) < 5);
+  fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, -1, 8) == 0);
+  updates = gst_buffer_get_delta_cnn_update_meta (out);
+  fail_unless (updates != NULL);
+  fail_unless_equals_uint64 (gst_delta_cnn_update_meta_count (updates),
+      SIZE * SIZE);
+  fail_unless (updates->w == 2 * SIZE);
+  gst_buffer_unref (out);
+
+  /* One cell of the network's input changes. */
+  out = fixture_run (&f, picture_new (format, 2 * SIZE, 2 * SIZE, 30, 16, 16,
+          16, 220));
+  updates = gst_buffer_get_delta_cnn_update_meta (out);
+  fail_unless_equals_uint64 (gst_delta_cnn_update_meta_count (updates), 0);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_colours_arrive_in_order)
+{
+  const gchar *format = formats[__i__];
+  const gboolean gray = g_str_equal (format, "GRAY8");
+  static const guint8 colours[3][3] = { {220, 30, 30}, {30, 220, 30},
+  {30, 30, 220}
+  };
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
+  fixture_play (&f, format, SIZE, SIZE);
+  for (guint c = 0; c < 3 && !gray; c++) {
+    GstBuffer *out = fixture_run (&f, picture_new_color (format, SIZE, SIZE,
+            colours[c][0], colours[c][1], colours[c][2]));
+    const GstDeltaCnnSegmentationMeta *mask =
+        gst_buffer_get_delta_cnn_segmentation_meta (out);
+
+    fail_unless_equals_int (mask->n_classes, 3);
+    fail_unless_equals_int (gst_delta_cnn_segmentation_meta_get_value (mask,
+            16, 16), c);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_channel_order_and_scale)
+{
+  Fixture f;
+  GstBuffer *out;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
+  gst_util_set_object_arg (G_OBJECT (f.element), "channel-order", "bgr");
+  g_object_set (f.element, "attach", 0x1, "mean", "10,20,30", "scale", "0.5",
+      NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  out = fixture_run (&f, picture_new_color ("RGB", SIZE, SIZE, 100, 150, 200));
+  {
+    const GstDeltaCnnTensorMeta *meta =
+        gst_buffer_get_delta_cnn_tensor_meta (out);
+    const GstDeltaCnnTensor *tensor =
+        gst_delta_cnn_tensor_meta_find_tensor (meta, "result");
+    const gfloat *data;
+
+    fail_unless (tensor != NULL);
+    fail_unless_equals_int (tensor->type, GST_DELTA_CNN_TENSOR_FLOAT32);
+    fail_unless_equals_int (tensor->n_dims, 4);
+    fail_unless (tensor->dims[1] == 3 && tensor->dims[3] == SIZE);
+    data = g_bytes_get_data (tensor->data, NULL);
+    data += SIZE * 16 + 16;
+    fail_unless_equals_float (data[0], (200 - 10) * 0.5f);
+    fail_unless_equals_float (data[SIZE * SIZE], (150 - 20) * 0.5f);
+    fail_unless_equals_float (data[2 * SIZE * SIZE], (100 - 30) * 0.5f);
+  }
+  fail_unless (gst_buffer_get_delta_cnn_segmentation_meta (out) == NULL);
+  fail_unless (gst_buffer_get_delta_cnn_stats_meta (out) == NULL);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* A bright cell at (16, 8) of a picture of twice the network's size. */
+static GstBuffer *
+bright_cell (void)
+{
+  return picture_new ("RGB", 2 * SIZE, 2 * SIZE, 0, 32, 16, 16, 255);
+}
+
+GST_START_TEST (test_boxes)
+{
+  Fixture f;
+  GstBuffer *out;
+  GstDeltaCnnDetection box;
+  const GstDeltaCnnDetectionMeta *boxes;
+  GstVideoRegionOfInterestMeta *region;
+  GstStructure *detection;
+  gdouble confidence;
+  gint label;
+
+  fixture_init (&f);
+  g_free (tiny_model_write (f.dir, "model", TINY_BOXES, SIZE, SIZE,
+          "[labels]\nlist=cat;dog\n"));
+  fixture_model (&f, TINY_BOXES, SIZE, SIZE);
+  g_free (tiny_model_write (f.dir, "model", TINY_BOXES, SIZE, SIZE,
+          "[labels]\nlist=cat;dog\n"));
+  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
+  out = fixture_run (&f, bright_cell ());
+  boxes = gst_buffer_get_delta_cnn_detection_meta (out);
+  fail_unless (boxes != NULL);
+  fail_unless_equals_int (gst_delta_cnn_detection_meta_get_n_detections
+      (boxes), 1);
+  fail_unless (gst_delta_cnn_detection_meta_get_detection (boxes, 0, &box));
+  fail_unless (!gst_delta_cnn_detection_meta_get_detection (boxes, 1, &box));
+  fail_unless_equals_int (box.class_id, 1);
+  fail_unless (box.score > 0.9);
+  fail_unless_equals_string (g_quark_to_string (box.label), "dog");
+  /* Half the picture, around the cell's corner (32, 16). */
+  fail_unless (ABS (box.x - 16) < 1.5 && ABS (box.width - 32) < 3);
+
+  region = gst_buffer_get_video_region_of_interest_meta_id (out, 0);
+  fail_unless (region != NULL);
+  fail_unless_equals_string (g_quark_to_string (region->roi_type), "dog");
+  fail_unless (ABS ((gint) region->x - 16) <= 1);
+  detection = gst_video_region_of_interest_meta_get_param (region,
+      "detection");
+  fail_unless (detection != NULL);
+  fail_unless (gst_structure_get_double (detection, "confidence",
+          &confidence));
+  fail_unless (gst_structure_get_int (detection, "label_id", &label));
+  fail_unless (ABS (confidence - box.score) < 1e-6 && label == 1);
+  gst_buffer_unref (out);
+
+  /* Nothing there: looked, found nothing. */
+  out = fixture_run (&f, picture_new ("RGB", 64, 64, 0, 0, 0, 0, 0));
+  boxes = gst_buffer_get_delta_cnn_detection_meta (out);
+  fail_unless (boxes != NULL && boxes->detections->len == 0);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_score_threshold_is_live)
+{
+  Fixture f;
+  GstBuffer *in, *out;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_BOXES, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  in = picture_new ("RGB", SIZE, SIZE, 0, 8, 8, 8, 150);
+  for (guint i = 0; i < 3; i++) {
+    static const gfloat limits[] = { 0.2f, 0.95f, 0.2f };
+    g_object_set (f.element, "score-threshold", limits[i], NULL);
+    out = fixture_run (&f, gst_buffer_copy (in));
+    fail_unless_equals_int (gst_delta_cnn_detection_meta_get_n_detections
+        (gst_buffer_get_delta_cnn_detection_meta (out)), i == 1 ? 0 : 1);
+    gst_buffer_unref (out);
+  }
+  gst_buffer_unref (in);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_poses)
+{
+  Fixture f;
+  GstBuffer *out;
+  GstDeltaCnnKeypoint point;
+  const GstDeltaCnnPoseMeta *poses;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
+  out = fixture_run (&f, bright_cell ());
+  poses = gst_buffer_get_delta_cnn_pose_meta (out);
+  fail_unless (poses != NULL);
+  fail_unless_equals_int (gst_delta_cnn_pose_meta_get_n_poses (poses), 1);
+  fail_unless_equals_int (gst_delta_cnn_pose_meta_get_n_keypoints (poses, 0),
+      3);
+  for (guint i = 0; i < 3; i++) {
+    fail_unless (gst_delta_cnn_pose_meta_get_keypoint (poses, 0, i, &point));
+    fail_unless (ABS (point.x - 32) < 17 && ABS (point.y - 16) < 17);
+    fail_unless (point.score > 0.9);
+  }
+  fail_unless (!gst_delta_cnn_pose_meta_get_keypoint (poses, 0, 3, &point));
+  fail_unless (!gst_delta_cnn_pose_meta_get_keypoint (poses, 1, 0, &point));
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_decoder_none_gives_tensors_only)
+{
+  Fixture f;
+  GstBuffer *out;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  g_object_set (f.element, "decoder", "none", "attach", 0xff, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  out = fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 8, 230));
+  fail_unless (gst_buffer_get_delta_cnn_segmentation_meta (out) == NULL);
+  fail_unless_equals_int (gst_delta_cnn_tensor_meta_get_n_tensors
+      (gst_buffer_get_delta_cnn_tensor_meta (out)), 1);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* Runs three frames with results-location and returns what was written. */
+static gchar *
+written_lines (TinyKind kind, const gchar * extra)
+{
+  Fixture f;
+  g_autofree gchar *path = NULL;
+  gchar *text;
+
+  fixture_init (&f);
+  fixture_model (&f, kind, SIZE, SIZE);
+  g_free (tiny_model_write (f.dir, "model", kind, SIZE, SIZE, extra));
+  path = g_build_filename (f.dir, "results.jsonl", NULL);
+  g_object_set (f.element, "results-location", path, NULL);
+  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
+  for (guint i = 0; i < 3; i++) {
+    GstBuffer *in = bright_cell ();
+    GST_BUFFER_PTS (in) = i * GST_SECOND;
+    if (i == 2)
+      GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
+    gst_buffer_unref (fixture_run (&f, in));
+  }
+  gst_harness_teardown (g_steal_pointer (&f.harness));
+  fail_unless (g_file_get_contents (path, &text, NULL, NULL));
+  fixture_clear (&f);
+  return text;
+}
+
+GST_START_TEST (test_json_lines)
+{
+  g_autofree gchar *mask = written_lines (TINY_MASK, NULL);
+  g_autofree gchar *boxes = written_lines (TINY_BOXES,
+      "[labels]\nlist=cat;dog \"rex\"\n");
+  g_autofree gchar *poses = written_lines (TINY_POSE, NULL);
+  g_auto (GStrv) lines = g_strsplit (mask, "\n", -1);
+
+  fail_unless_equals_int (g_strv_length (lines), 4);
+  fail_unless (g_str_has_prefix (lines[0], "{\"pts\":0,\"stale\":false"));
+  fail_unless (g_str_has_prefix (lines[1], "{\"pts\":1000000000,"));
+  fail_unless (g_str_has_prefix (lines[2],
+          "{\"pts\":2000000000,\"stale\":true"));
+  fail_unless (strstr (lines[0], "\"segmentation\":{\"width\":32,"
+          "\"height\":32,\"classes\":1,\"rectangle\":[0.00,0.00,64.00,64.00],"
+          "\"runs\":[0,272,1,8,0,24,1,8") != NULL, "%s", lines[0]);
+  fail_unless (strstr (lines[0], "\"area\":0.0625") != NULL, "%s", lines[0]);
+  fail_unless (g_str_has_suffix (lines[0], "}"));
+  fail_unless (strstr (boxes, "\"detections\":[{\"class\":1,\"label\":"
+          "\"dog \\\"rex\\\"\",\"score\":0.9") != NULL, "%s", boxes);
+  fail_unless (strstr (poses, "\"poses\":[{\"score\":") != NULL, "%s", poses);
+  fail_unless (strstr (poses, "\"keypoints\":[[") != NULL);
+}
+
+GST_END_TEST;
+
+static Suite *
+results_suite (void)
+{
+  Suite *suite = suite_create ("deltacnn results");
+  TCase *tcase = tcase_create ("results");
+
+  suite_add_tcase (suite, tcase);
+  tcase_set_timeout (tcase, 60);
+  tcase_add_loop_test (tcase, test_mask_in_every_format, 0,
+      G_N_ELEMENTS (formats));
+  tcase_add_loop_test (tcase, test_colours_arrive_in_order, 0,
+      G_N_ELEMENTS (formats));
+  tcase_add_test (tcase, test_channel_order_and_scale);
+  tcase_add_test (tcase, test_boxes);
+  tcase_add_test (tcase, test_score_threshold_is_live);
+  tcase_add_test (tcase, test_poses);
+  tcase_add_test (tcase, test_decoder_none_gives_tensors_only);
+  tcase_add_test (tcase, test_json_lines);
+  return suite;
+}
+
+GST_CHECK_MAIN (results);
