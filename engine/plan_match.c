@@ -231,28 +231,34 @@ scalar_operand (PlanBuilder *b, const DcnnNode *node, DcnnValueId value,
       node->inputs[node->inputs[0] == value ? 1 : 0], scalar);
 }
 
-static gboolean
-near (double a, double c)
-{
-  return fabs (a - c) <= 1e-6 * (1 + fabs (c));
-}
-
-/* value -> (x / 6 or x * 1/6): the node, or -1. */
+/* value -> (x / 6 or x * 1/6): the node, or -1. Exporters that keep weights
+ * in half precision write 1/6 as 0.16662...: *factor is what is left of it,
+ * 1 or nearly. */
 static gint
-match_sixth (PlanBuilder *b, DcnnValueId value)
+match_sixth (PlanBuilder *b, DcnnValueId value, double *factor)
 {
   gint node = sole_reader (b, value, DCNN_OP_DIV);
+  gboolean divides = node >= 0 &&
+      dcnn_graph_node (b->graph, node)->inputs[0] == value;
   double s;
 
-  if (node >= 0 && dcnn_graph_node (b->graph, node)->inputs[0] == value &&
-      scalar_operand (b, dcnn_graph_node (b->graph, node), value, &s) &&
-      near (s, 6))
-    return node;
-  node = sole_reader (b, value, DCNN_OP_MUL);
-  if (node >= 0 && scalar_operand (b, dcnn_graph_node (b->graph, node), value,
-          &s) && near (s, 1.0 / 6))
-    return node;
-  return -1;
+  if (!divides)
+    node = sole_reader (b, value, DCNN_OP_MUL);
+  if (node < 0 ||
+      !scalar_operand (b, dcnn_graph_node (b->graph, node), value, &s))
+    return -1;
+  *factor = divides ? 6 / s : 6 * s;
+  return fabs (*factor - 1) < 1e-3 ? node : -1;
+}
+
+static void
+add_factor (PlanNode *node, double factor)
+{
+  PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_MUL,
+      .operand = DCNN_OPERAND_SCALAR, .a = (float) factor } };
+
+  if ((float) factor != 1)
+    node->steps[node->n_steps++] = step;
 }
 
 /* x + 3 -> clipped to 0..6: the value after, with the nodes used. */
@@ -265,7 +271,7 @@ match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
   gint next;
 
   if (node->op != DCNN_OP_ADD || !scalar_operand (b, node, x, &s) ||
-      !near (s, 3))
+      fabs (s - 3) > 1e-6)
     return -1;
   g_array_append_val (used, add);
   next = sole_reader (b, v, DCNN_OP_RELU);
@@ -278,7 +284,7 @@ match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
     return -1;
   clip = dcnn_graph_node (b->graph, next);
   if ((used->len == 1 && clip->params.act.lo != 0) || clip->params.act.lo > 0
-      || !near (clip->params.act.hi, 6))
+      || fabs (clip->params.act.hi - 6) > 1e-6)
     return -1;
   g_array_append_val (used, next);
   return clip->outputs[0];
@@ -287,7 +293,7 @@ match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
 /* x -> Sigmoid/HardSigmoid/Tanh(Softplus) -> Mul (x): SiLU and friends. */
 static DcnnValueId
 match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
-    GArray *used, PlanStep *step)
+    GArray *used, PlanStep *step, double *factor)
 {
   const DcnnNode *g = dcnn_graph_node (b->graph, gate);
   const DcnnNode *m = dcnn_graph_node (b->graph, mul);
@@ -300,7 +306,8 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
   if (g->op == DCNN_OP_SIGMOID) {
     step->step.kind = DCNN_STEP_SILU;
   } else if (g->op == DCNN_OP_HARD_SIGMOID &&
-      near (g->params.act.alpha, 1.0 / 6) && near (g->params.act.beta, 0.5)) {
+      fabs (g->params.act.alpha - 1.0 / 6) < 1e-6 &&
+      fabs (g->params.act.beta - 0.5) < 1e-6) {
     step->step.kind = DCNN_STEP_HARD_SWISH;
   } else if (g->op == DCNN_OP_SOFTPLUS) {
     next = sole_reader (b, v, DCNN_OP_TANH);
@@ -315,7 +322,7 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
     if (v < 0)
       return -1;
     step->step.kind = DCNN_STEP_HARD_SWISH;
-    next = match_sixth (b, v);
+    next = match_sixth (b, v, factor);
     if (next >= 0 && next != mul) {
       g_array_append_val (used, next);
       v = dcnn_graph_node (b->graph, next)->outputs[0];
@@ -323,7 +330,7 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
       /* the sixth may come after the product */
       if (sole_reader (b, v, DCNN_OP_MUL) != mul)
         return -1;
-      next = match_sixth (b, m->outputs[0]);
+      next = match_sixth (b, m->outputs[0], factor);
       if (next < 0)
         return -1;
       g_array_append_val (used, mul);
@@ -367,12 +374,14 @@ absorb_gated (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   for (guint i = 0; i < 2; i++) {
     gint gate = live_reader (b, value, i), mul = live_reader (b, value, 1 - i);
     g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
+    double factor = 1;
     DcnnValueId after;
-    if (gate < 0 || mul < 0)
+    if (gate < 0 || mul < 0 || node->n_steps + 2 > DCNN_MAX_STEPS)
       return -1;
-    after = match_gated (b, value, gate, mul, used, &step);
+    after = match_gated (b, value, gate, mul, used, &step, &factor);
     if (after >= 0) {
       node->steps[node->n_steps++] = step;
+      add_factor (node, factor);
       take_nodes (b, node, used, names[step.step.kind]);
       return after;
     }
@@ -388,13 +397,15 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_HARD_SIGMOID,
       .a = 1.0f / 6, .b = 0.5f } };
   gint add = sole_reader (b, value, DCNN_OP_ADD), sixth;
+  double factor = 1;
   DcnnValueId v = add < 0 ? -1 : match_relu6 (b, add, value, used);
 
-  sixth = v < 0 ? -1 : match_sixth (b, v);
-  if (sixth < 0)
+  sixth = v < 0 ? -1 : match_sixth (b, v, &factor);
+  if (sixth < 0 || node->n_steps + 2 > DCNN_MAX_STEPS)
     return -1;
   g_array_append_val (used, sixth);
   node->steps[node->n_steps++] = step;
+  add_factor (node, factor);
   take_nodes (b, node, used, "HardSigmoid");
   return dcnn_graph_node (b->graph, sixth)->outputs[0];
 }
