@@ -458,6 +458,21 @@ bind_tensors (DcnnDecoder *decoder, const DcnnTensor *const *outputs,
   return TRUE;
 }
 
+/* Key points that bad values sent away are not seen. */
+static void
+drop_stray_points (GArray *points)
+{
+  const gfloat limit = 1e6f;
+
+  for (guint i = 0; i < points->len; i++) {
+    DcnnKeypoint *point = &g_array_index (points, DcnnKeypoint, i);
+
+    if (!(point->x > -limit && point->x < limit && point->y > -limit
+            && point->y < limit))
+      *point = (DcnnKeypoint) { 0, 0, 0 };
+  }
+}
+
 const DcnnResults *
 dcnn_decoder_run_updated (DcnnDecoder *decoder,
     const DcnnTensor *const *outputs, guint n_outputs,
@@ -478,6 +493,7 @@ dcnn_decoder_run_updated (DcnnDecoder *decoder,
   if (!(transform->scale_x > 0) || !(transform->scale_y > 0))
     return results;
   decoder->class->run (decoder, &frame);
+  drop_stray_points (results->keypoints);
   return results;
 }
 

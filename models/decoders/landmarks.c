@@ -76,6 +76,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
     g_array_append_val (results->keypoints, point);
     pose.score += point.score / (gfloat) state->n_points;
   }
+  pose.score = MIN (pose.score, 1); /* rounding */
   if (pose.score >= frame->threshold && pose.score > 0)
     g_array_append_val (results->poses, pose);
   else
