@@ -290,18 +290,78 @@ match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
   return clip->outputs[0];
 }
 
+/* The two factors meet in product: is it Mul (a, c)? */
+static gboolean
+is_product (PlanBuilder *b, gint product, DcnnValueId a, DcnnValueId c)
+{
+  const DcnnNode *m = product < 0 ? NULL : dcnn_graph_node (b->graph, product);
+
+  return m && m->op == DCNN_OP_MUL && m->n_inputs == 2 &&
+      ((m->inputs[0] == a && m->inputs[1] == c) ||
+      (m->inputs[0] == c && m->inputs[1] == a));
+}
+
+static DcnnValueId
+output_of (PlanBuilder *b, gint node)
+{
+  return dcnn_graph_node (b->graph, node)->outputs[0];
+}
+
+/* x relu6 (x + 3) / 6 with the sixth at any of its three places: add starts
+ * x + 3, mul is the other reader of x. Returns the value after, or -1. */
+static DcnnValueId
+match_hard_swish (PlanBuilder *b, DcnnValueId x, gint add, gint mul,
+    GArray *used, double *factor)
+{
+  DcnnValueId v = match_relu6 (b, add, x, used), left = x;
+  gint sixth, product = mul;
+  double s;
+
+  if (v < 0)
+    return -1;
+  if (scalar_operand (b, dcnn_graph_node (b->graph, mul), x, &s) &&
+      fabs (6 * s - 1) < 1e-3) { /* (x / 6) relu6 */
+    *factor = 6 * s;
+    g_array_append_val (used, mul);
+    left = output_of (b, mul);
+    product = sole_reader (b, left, DCNN_OP_MUL);
+    if (!is_product (b, product, left, v) ||
+        sole_reader (b, v, DCNN_OP_MUL) != product)
+      return -1;
+    g_array_append_val (used, product);
+    return output_of (b, product);
+  }
+  sixth = match_sixth (b, v, factor);
+  if (sixth >= 0 && sixth != mul) { /* x (relu6 / 6) */
+    g_array_append_val (used, sixth);
+    v = output_of (b, sixth);
+  }
+  if (!is_product (b, mul, x, v) || sole_reader (b, v, DCNN_OP_MUL) != mul)
+    return -1;
+  g_array_append_val (used, mul);
+  if (sixth >= 0)
+    return output_of (b, mul);
+  sixth = match_sixth (b, output_of (b, mul), factor); /* (x relu6) / 6 */
+  if (sixth < 0)
+    return -1;
+  g_array_append_val (used, sixth);
+  return output_of (b, sixth);
+}
+
 /* x -> Sigmoid/HardSigmoid/Tanh(Softplus) -> Mul (x): SiLU and friends. */
 static DcnnValueId
 match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
     GArray *used, PlanStep *step, double *factor)
 {
   const DcnnNode *g = dcnn_graph_node (b->graph, gate);
-  const DcnnNode *m = dcnn_graph_node (b->graph, mul);
   DcnnValueId v = g->outputs[0];
   gint next;
 
-  if (m->op != DCNN_OP_MUL || m->n_inputs != 2)
-    return -1;
+  if (g->op == DCNN_OP_ADD &&
+      dcnn_graph_node (b->graph, mul)->op == DCNN_OP_MUL) {
+    step->step.kind = DCNN_STEP_HARD_SWISH;
+    return match_hard_swish (b, x, gate, mul, used, factor);
+  }
   g_array_append_val (used, gate);
   if (g->op == DCNN_OP_SIGMOID) {
     step->step.kind = DCNN_STEP_SILU;
@@ -314,38 +374,15 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
     if (next < 0)
       return -1;
     g_array_append_val (used, next);
-    v = dcnn_graph_node (b->graph, next)->outputs[0];
+    v = output_of (b, next);
     step->step.kind = DCNN_STEP_MISH;
-  } else if (g->op == DCNN_OP_ADD) {
-    g_array_set_size (used, 0);
-    v = match_relu6 (b, gate, x, used);
-    if (v < 0)
-      return -1;
-    step->step.kind = DCNN_STEP_HARD_SWISH;
-    next = match_sixth (b, v, factor);
-    if (next >= 0 && next != mul) {
-      g_array_append_val (used, next);
-      v = dcnn_graph_node (b->graph, next)->outputs[0];
-    } else {
-      /* the sixth may come after the product */
-      if (sole_reader (b, v, DCNN_OP_MUL) != mul)
-        return -1;
-      next = match_sixth (b, m->outputs[0], factor);
-      if (next < 0)
-        return -1;
-      g_array_append_val (used, mul);
-      g_array_append_val (used, next);
-      return dcnn_graph_node (b->graph, next)->outputs[0];
-    }
   } else {
     return -1;
   }
-  if (sole_reader (b, v, DCNN_OP_MUL) != mul ||
-      !((m->inputs[0] == x && m->inputs[1] == v) ||
-          (m->inputs[1] == x && m->inputs[0] == v)))
+  if (!is_product (b, mul, x, v) || sole_reader (b, v, DCNN_OP_MUL) != mul)
     return -1;
   g_array_append_val (used, mul);
-  return m->outputs[0];
+  return output_of (b, mul);
 }
 
 static void
