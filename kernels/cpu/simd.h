@@ -12,7 +12,9 @@
  *    that may be NaN second and it survives;
  *  - v_load_n and v_store_n touch exactly n floats (1 .. V_LANES), the lanes
  *    from n on load as 0;
- *  - loads and stores need no alignment.
+ *  - loads and stores need no alignment;
+ *  - vb_t gathers vectors, to ask at the end whether any lane of any was not
+ *    0 (or -0): vb_none, vb_or, vb_merge, vb_any.
  */
 #ifndef DCNN_SIMD_H
 #define DCNN_SIMD_H
@@ -31,6 +33,7 @@
 typedef __m512 v_t;
 typedef __m512i vi_t;
 typedef __mmask16 vm_t;
+typedef __m512 vb_t;
 
 DCNN_INLINE v_t v_zero (void) { return _mm512_setzero_ps (); }
 DCNN_INLINE v_t v_set (float a) { return _mm512_set1_ps (a); }
@@ -86,6 +89,14 @@ DCNN_INLINE vm_t v_ne (v_t a, v_t b)
 DCNN_INLINE vm_t vm_none (void) { return 0; }
 DCNN_INLINE vm_t vm_or (vm_t a, vm_t b) { return (vm_t) (a | b); }
 DCNN_INLINE int vm_any (vm_t m) { return m != 0; }
+DCNN_INLINE vb_t vb_none (void) { return _mm512_setzero_ps (); }
+DCNN_INLINE vb_t vb_or (vb_t a, v_t b) { return _mm512_or_ps (a, b); }
+DCNN_INLINE vb_t vb_merge (vb_t a, vb_t b) { return _mm512_or_ps (a, b); }
+DCNN_INLINE int vb_any (vb_t a)
+{
+  return _mm512_test_epi32_mask (_mm512_castps_si512 (a),
+      _mm512_set1_epi32 (0x7fffffff)) != 0;
+}
 /* m ? a : b */
 DCNN_INLINE v_t v_select (vm_t m, v_t a, v_t b)
 {
@@ -129,6 +140,7 @@ DCNN_INLINE v_t vi_convert (vi_t a) { return _mm512_cvtepi32_ps (a); }
 typedef __m256 v_t;
 typedef __m256i vi_t;
 typedef __m256 vm_t;
+typedef __m256 vb_t;
 
 static const int32_t dcnn_v_lane_masks[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 
@@ -194,6 +206,14 @@ DCNN_INLINE vm_t v_ne (v_t a, v_t b)
 DCNN_INLINE vm_t vm_none (void) { return _mm256_setzero_ps (); }
 DCNN_INLINE vm_t vm_or (vm_t a, vm_t b) { return _mm256_or_ps (a, b); }
 DCNN_INLINE int vm_any (vm_t m) { return _mm256_movemask_ps (m) != 0; }
+DCNN_INLINE vb_t vb_none (void) { return _mm256_setzero_ps (); }
+DCNN_INLINE vb_t vb_or (vb_t a, v_t b) { return _mm256_or_ps (a, b); }
+DCNN_INLINE vb_t vb_merge (vb_t a, vb_t b) { return _mm256_or_ps (a, b); }
+DCNN_INLINE int vb_any (vb_t a)
+{
+  return !_mm256_testz_si256 (_mm256_castps_si256 (a),
+      _mm256_set1_epi32 (0x7fffffff));
+}
 DCNN_INLINE v_t v_select (vm_t m, v_t a, v_t b)
 {
   return _mm256_blendv_ps (b, a, m);
@@ -240,6 +260,7 @@ DCNN_INLINE v_t v_scale (v_t a, v_t n)
 #define V_LANES 1
 typedef float v_t;
 typedef int vm_t;
+typedef int vb_t;
 
 DCNN_INLINE v_t v_zero (void) { return 0.0f; }
 DCNN_INLINE v_t v_set (float a) { return a; }
@@ -271,6 +292,10 @@ DCNN_INLINE vm_t v_ne (v_t a, v_t b) { return a != b; }
 DCNN_INLINE vm_t vm_none (void) { return 0; }
 DCNN_INLINE vm_t vm_or (vm_t a, vm_t b) { return a | b; }
 DCNN_INLINE int vm_any (vm_t m) { return m; }
+DCNN_INLINE vb_t vb_none (void) { return 0; }
+DCNN_INLINE vb_t vb_or (vb_t a, v_t b) { return a | (b != 0.0f); }
+DCNN_INLINE vb_t vb_merge (vb_t a, vb_t b) { return a | b; }
+DCNN_INLINE int vb_any (vb_t a) { return a; }
 DCNN_INLINE v_t v_select (vm_t m, v_t a, v_t b) { return m ? a : b; }
 DCNN_INLINE v_t v_keep (v_t a, unsigned n)
 {

@@ -103,7 +103,7 @@ bool check_fail (const char *format, ...)
  * one random case on every level and returns whether all went well. */
 #define CHECK_SUITES(X)                                                        \
   X (conv, 500, "conv")                                                        \
-  X (steps, 150, "steps")
+  X (steps, 2000, "steps")
 
 #define DCNN_X(f, n, s) bool check_##f (Rng *rng);
 CHECK_SUITES (DCNN_X)
