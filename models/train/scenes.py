@@ -173,7 +173,7 @@ def carry_points(points, m):
 class Composer:
     """Draws batches of composed scenes. All random numbers come from torch's generator of the device."""
 
-    LAYERS = [(0, 110, 2.2), (1, 56, 120), (1, 56, 120), (2, 26, 60), (3, 16, 30)]   # level, lowest, highest height px
+    LAYERS = [(0, 110, 1.6), (0, 85, 200), (1, 56, 120), (1, 50, 120), (2, 26, 60), (3, 16, 30)]   # level, lowest, highest height px
 
     def __init__(self, library):
         self.lib, self.device = library, library.device
@@ -263,7 +263,7 @@ class Composer:
         x = self.uniform(batch, -0.02 * width, 1.02 * width)
         y = self.uniform(batch, 0.05 * height, 1.0 * height)
         y = torch.where(close, top + tall / 2, y)
-        angle = torch.randn(batch, device=self.device) * torch.where(close, 0.0, 0.09)
+        angle = torch.randn(batch, device=self.device) * torch.where(close, 0.05, 0.2)
         flip = torch.where(self.chance(batch, 0.5), -1.0, 1.0)
         half = torch.full((batch, 2), size / 2.0, device=self.device)
         m = affine(batch, self.device, scale * torch.exp(self.uniform(batch, -0.12, 0.12)), scale, angle, half,
