@@ -4,9 +4,7 @@
  * max, reductions, layer normalisation. Cost: two or three passes over the
  * pixel's channels, which stay in the first cache.
  */
-#include "cpu_table.h"
-#include "epilogue.h"
-#include "local.h"
+#include "local_kernel.h"
 #include "vmath.h"
 
 /* Largest of the lanes; NaN lanes are passed over unless all are. */
@@ -21,21 +19,38 @@ lanes_max (v_t v)
   return most;
 }
 
-/* The channels c .. c + V_LANES - 1, `other` past the last. */
-DCNN_INLINE v_t
-load_or (const float *in, uint32_t c, uint32_t channels, float other)
-{
-  if (c + V_LANES <= channels)
-    return v_load (in + c);
+/* Added to a vector whose lanes past n are 0, makes them minus infinity. */
 #if V_LANES > 1
-  float lane[V_LANES];
-  v_store (lane, v_load (in + c));
-  for (uint32_t i = channels - c; i < V_LANES; i++)
-    lane[i] = other;
-  return v_load (lane);
+static const float minus_infinity_after[2 * V_LANES] = {
+#if V_LANES == 16
+  [16] = -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF,
+  -HUGE_VALF, -HUGE_VALF, -HUGE_VALF,
+  [24] = -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF,
+  -HUGE_VALF, -HUGE_VALF, -HUGE_VALF
 #else
-  return v_set (other);
+  [8] = -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF,
+  -HUGE_VALF, -HUGE_VALF, -HUGE_VALF
 #endif
+};
+#endif
+
+/* Channels c .. c + V_LANES - 1 with zeros, or minus infinity, past the last. */
+DCNN_INLINE v_t
+load_zero (const float *in, uint32_t c, uint32_t channels)
+{
+  v_t v = v_load (in + c);
+  return c + V_LANES <= channels ? v : v_keep (v, channels - c);
+}
+
+DCNN_INLINE v_t
+load_low (const float *in, uint32_t c, uint32_t channels)
+{
+#if V_LANES > 1
+  if (c + V_LANES > channels)
+    return v_add (v_keep (v_load (in + c), channels - c),
+        v_load (minus_infinity_after + V_LANES - (channels - c)));
+#endif
+  return v_load (in + c);
 }
 
 DCNN_INLINE float
@@ -43,7 +58,7 @@ channels_max (const float *in, uint32_t channels)
 {
   v_t most = v_set (-HUGE_VALF);
   for (uint32_t c = 0; c < channels; c += V_LANES)
-    most = v_max (load_or (in, c, channels, -HUGE_VALF), most);
+    most = v_max (load_low (in, c, channels), most);
   return lanes_max (most);
 }
 
@@ -52,7 +67,7 @@ channels_sum (const float *in, uint32_t channels)
 {
   v_t sum = v_zero ();
   for (uint32_t c = 0; c < channels; c += V_LANES)
-    sum = v_add (sum, load_or (in, c, channels, 0.0f));
+    sum = v_add (sum, load_zero (in, c, channels));
   return v_sum (sum);
 }
 
@@ -72,7 +87,7 @@ softmax_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
   v_t most = v_set (channels_max (in, channels)), sum = v_zero ();
   (void) spare;
   for (uint32_t c = 0; c < channels; c += V_LANES) {
-    v_t d = v_sub (load_or (in, c, channels, -HUGE_VALF), most);
+    v_t d = v_sub (load_low (in, c, channels), most);
     v_t e = v_exp (d);
     if (c + V_LANES > channels)
       e = v_keep (e, channels - c);
@@ -132,7 +147,9 @@ layer_norm_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
   v_t m = v_set (mean), sum = v_zero ();
   (void) spare;
   for (uint32_t c = 0; c < channels; c += V_LANES) {
-    v_t d = v_sub (load_or (in, c, channels, mean), m);
+    v_t d = v_sub (v_load (in + c), m);
+    if (c + V_LANES > channels)
+      d = v_keep (d, channels - c);
     sum = v_fma (d, d, sum);
     v_store (row + c, d);
   }

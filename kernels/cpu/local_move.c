@@ -4,9 +4,7 @@
  * depth, depth to space. Each row is a function of one or a few input pixels;
  * cost: the row's bytes, read and written once into the tile.
  */
-#include "cpu_table.h"
-#include "epilogue.h"
-#include "local.h"
+#include "local_kernel.h"
 
 /* Exactly n floats: vectors, then the rest one by one. */
 DCNN_INLINE void
@@ -63,6 +61,20 @@ resample_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
   DCNN_LOCAL_COPY (row, in, l->channels);
 }
 
+/* A block of 2x2 pixels of 3 floats, the first layer of many detectors. All
+ * but the last write 4 floats: the next one overwrites what is too much. */
+DCNN_INLINE void
+space_to_depth_rgb (const DcnnMap *in, uint32_t y, uint32_t x, float *row)
+{
+  const float *upper = in->data + in->row_offset[y];
+  const float *lower = in->data + in->row_offset[y + 1];
+  uint32_t left = in->col_offset[x], right = in->col_offset[x + 1];
+  memcpy (row, upper + left, 4 * sizeof *row);
+  memcpy (row + 3, upper + right, 4 * sizeof *row);
+  memcpy (row + 6, lower + left, 4 * sizeof *row);
+  memcpy (row + 9, lower + right, 3 * sizeof *row);
+}
+
 /* Space to depth: block * block input pixels one after the other. */
 DCNN_INLINE void
 space_to_depth_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
@@ -70,11 +82,13 @@ space_to_depth_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
 {
   uint32_t y = DCNN_PIXEL_Y (p) * l->block, x = DCNN_PIXEL_X (p) * l->block;
   (void) spare;
+  if (l->block == 2 && l->channels == 3) {
+    space_to_depth_rgb (&job->in, y, x, row);
+    return;
+  }
   for (uint32_t by = 0; by < l->block; by++)
-    for (uint32_t bx = 0; bx < l->block; bx++) {
+    for (uint32_t bx = 0; bx < l->block; bx++, row += l->channels)
       copy_exact (row, dcnn_map_pixel (&job->in, y + by, x + bx), l->channels);
-      row += l->channels;
-    }
 }
 
 /* Depth to space: one block's share of the input pixel's channels. */

@@ -2,9 +2,7 @@
  *
  * local_pool.c - max and average pooling of listed pixels, and block sums.
  */
-#include "cpu_table.h"
-#include "epilogue.h"
-#include "local.h"
+#include "local_kernel.h"
 
 /* The kernel elements k0 .. k1-1 that lie inside 0 .. n-1 from base on. */
 DCNN_INLINE void

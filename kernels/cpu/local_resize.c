@@ -2,23 +2,7 @@
  *
  * local_resize.c - separable interpolation of listed pixels.
  */
-#include "cpu_table.h"
-#include "epilogue.h"
-#include "local.h"
-
-/* Two taps each way, the linear case: four pointers, six products. */
-DCNN_INLINE void
-resize_row_linear (float *row, const float *const in[4], const float *wy,
-    const float *wx, uint32_t channels)
-{
-  v_t y0 = v_set (wy[0]), y1 = v_set (wy[1]);
-  v_t x0 = v_set (wx[0]), x1 = v_set (wx[1]);
-  for (uint32_t c = 0; c < channels; c += V_LANES) {
-    v_t upper = v_fma (x1, v_load (in[1] + c), v_mul (x0, v_load (in[0] + c)));
-    v_t lower = v_fma (x1, v_load (in[3] + c), v_mul (x0, v_load (in[2] + c)));
-    v_store (row + c, v_fma (y1, lower, v_mul (y0, upper)));
-  }
-}
+#include "local_kernel.h"
 
 /* Any number of taps; those outside the map are left out. Sums start from 0
  * and add in order of k, horizontally first. */
@@ -47,6 +31,44 @@ resize_row_taps (const DcnnMap *in, const DcnnLocal *l, uint32_t y, uint32_t x,
   }
 }
 
+/* taps rows and columns, all inside the map; taps is a constant, so that the
+ * loops unroll. The same products and sums as above. */
+DCNN_INLINE void
+resize_row_fixed (const DcnnMap *in, const DcnnLocal *l, uint32_t y, uint32_t x,
+    float *row, uint32_t taps)
+{
+  const uint32_t *iy = l->index_y + (size_t) y * taps;
+  const uint32_t *ix = l->index_x + (size_t) x * taps;
+  const float *line[4];
+  uint32_t column[4];
+  v_t wy[4], wx[4];
+  for (uint32_t k = 0; k < taps; k++) {
+    line[k] = in->data + in->row_offset[iy[k]];
+    column[k] = in->col_offset[ix[k]];
+    wy[k] = v_set (l->weight_y[(size_t) y * taps + k]);
+    wx[k] = v_set (l->weight_x[(size_t) x * taps + k]);
+  }
+  for (uint32_t c = 0; c < l->channels; c += V_LANES) {
+    v_t sum = v_zero ();
+    for (uint32_t a = 0; a < taps; a++) {
+      v_t part = v_mul (wx[0], v_load (line[a] + column[0] + c));
+      for (uint32_t b = 1; b < taps; b++)
+        part = v_fma (wx[b], v_load (line[a] + column[b] + c), part);
+      sum = a ? v_fma (wy[a], part, sum) : v_mul (wy[0], part);
+    }
+    v_store (row + c, sum);
+  }
+}
+
+DCNN_INLINE bool
+all_below (const uint32_t *index, uint32_t n, uint32_t limit)
+{
+  bool all = true;
+  for (uint32_t k = 0; k < n; k++)
+    all = all && index[k] < limit;
+  return all;
+}
+
 /* Resize: the weighted sum of taps_y * taps_x input pixels. Cost: that many
  * loads and products a channel. */
 DCNN_INLINE void
@@ -54,22 +76,17 @@ resize_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
     void *spare)
 {
   const DcnnMap *in = &job->in;
-  uint32_t y = DCNN_PIXEL_Y (p), x = DCNN_PIXEL_X (p);
-  const uint32_t *iy = l->index_y + (size_t) y * 2;
-  const uint32_t *ix = l->index_x + (size_t) x * 2;
+  uint32_t y = DCNN_PIXEL_Y (p), x = DCNN_PIXEL_X (p), taps = l->taps_x;
   (void) spare;
-  if (l->taps_y != 2 || l->taps_x != 2 || iy[0] >= in->height
-      || iy[1] >= in->height || ix[0] >= in->width || ix[1] >= in->width) {
+  bool whole = l->taps_y == taps && (taps == 2 || taps == 4)
+      && all_below (l->index_y + (size_t) y * taps, taps, in->height)
+      && all_below (l->index_x + (size_t) x * taps, taps, in->width);
+  if (!whole)
     resize_row_taps (in, l, y, x, row);
-    return;
-  }
-  const float *upper = in->data + in->row_offset[iy[0]];
-  const float *lower = in->data + in->row_offset[iy[1]];
-  uint32_t left = in->col_offset[ix[0]], right = in->col_offset[ix[1]];
-  const float *const from[4] = { upper + left, upper + right, lower + left,
-    lower + right };
-  resize_row_linear (row, from, l->weight_y + (size_t) y * 2,
-      l->weight_x + (size_t) x * 2, l->channels);
+  else if (taps == 2)
+    resize_row_fixed (in, l, y, x, row, 2);
+  else
+    resize_row_fixed (in, l, y, x, row, 4);
 }
 
 DCNN_LOCAL_KERNEL (resize, resize_row, 0)
