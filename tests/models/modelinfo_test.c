@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Descriptors: every key, every refusal, finding models and descriptors, and
+ * the descriptors that ship.
+ */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "dcnn_graph.h"
+#include "dcnn_labels.h"
+#include "dcnn_modelinfo.h"
+#include "decoders/dcnn_decoder.h"
+
+#define HEAD "[modelinfo]\nversion=1.0\n"
+
+static DcnnModelInfo *
+load (const char *text, GError **error)
+{
+  return dcnn_modelinfo_load_data (text, strlen (text), "/nowhere/x.modelinfo",
+      error);
+}
+
+static void
+test_full (void)
+{
+  static const char text[] = HEAD "group-id=g\n"
+      "[deltacnn]\nname=net\ntask=t\nlicence=MIT\nsource=s\n"
+      "sha256=ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\n"
+      "decoder=yolox\ninput-size=385x193\ninput-multiple=16\n"
+      "input-multiple-rest=1\n"
+      "[in:0]\ndir=input\nid=i\ntype=float32\ndims=1,3,-1,-1\n"
+      "dims-order=row-major\nchannel-order=bgr\nmean=10;20;30\n"
+      "scale=0.5;0.25;2\nresize=letterbox-topleft\nfill=1;2;3\n"
+      "[output:out]\nsemantics=boxes\nactivation=sigmoid\nlayout=nhwc\n"
+      "[decoder]\nscore-threshold=0.25\nstrides=8;16\nnms=all\n"
+      "[labels]\nlist=cat;dog \\; wolf\n"
+      "[tuning]\nthreshold=0.1\ninput-threshold=0.02\ngate-threshold=0.3\n"
+      "dilation=2\ncriterion=max\n"
+      "[thresholds]\nconv/1:0=0.5\na%3Db%25=1e-3\n";
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = load (text, &error);
+  DcnnSessionOptions options;
+  const DcnnTensorInfo *out;
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (info->name, ==, "net");
+  g_assert_cmpstr (info->sha256, ==,
+      "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
+  g_assert_cmpuint (info->width, ==, 385);
+  g_assert_cmpuint (info->height, ==, 193);
+  g_assert_true (info->bgr);
+  g_assert_cmpuint (info->tensors->len, ==, 2);
+  out = g_ptr_array_index (info->tensors, 1);
+  g_assert_cmpstr (out->name, ==, "out");
+  g_assert_true (out->nhwc && out->activation == DCNN_ACTIVATION_SIGMOID);
+  g_assert_cmpuint (info->n_labels, ==, 2);
+  g_assert_cmpstr (info->labels[1], ==, "dog ; wolf");
+  memset (&options, 0, sizeof options);
+  dcnn_modelinfo_apply (info, &options);
+  g_assert_true (options.bgr);
+  g_assert_cmpfloat (options.scale[2], ==, 2);
+  g_assert_cmpfloat (options.bias[0], ==, -5);
+  g_assert_cmpfloat (options.bias[2], ==, -60);
+  g_assert_cmpint (options.fit, ==, DCNN_FIT_LETTERBOX_TOPLEFT);
+  g_assert_cmpuint (options.fill[2], ==, 3);
+  g_assert_cmpfloat (options.tuning.threshold, ==, 0.1f);
+  g_assert_cmpfloat (options.tuning.input_threshold, ==, 0.02f);
+  g_assert_cmpfloat (options.tuning.gate_threshold, ==, 0.3f);
+  g_assert_cmpuint (options.tuning.dilation, ==, 2);
+  g_assert_cmpint (options.tuning.criterion, ==, DCNN_CRITERION_MAX);
+  g_assert_cmpfloat (*(gdouble *) g_hash_table_lookup (options.thresholds,
+          "a=b%"), ==, 1e-3);
+  g_assert_cmpfloat (*(gdouble *) g_hash_table_lookup (options.thresholds,
+          "conv/1:0"), ==, 0.5);
+}
+
+static void
+test_defaults (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = load (HEAD, &error);
+  g_autoptr (DcnnModelInfo) plain = dcnn_modelinfo_new_default ();
+  DcnnSessionOptions options = { .tuning = { .threshold = 7, .dilation = 9 } };
+
+  g_assert_no_error (error);
+  g_assert_null (info->decoder);
+  g_assert_cmpfloat (info->scale[1], ==, 1.0f / 255);
+  g_assert_cmpfloat (info->bias[1], ==, 0);
+  dcnn_modelinfo_apply (plain, &options);
+  g_assert_cmpfloat (options.tuning.threshold, ==, 7);
+  g_assert_cmpuint (options.tuning.dilation, ==, 9);
+  g_assert_null (options.thresholds);
+}
+
+static void
+test_ranges (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = load (HEAD
+      "[image]\ndir=input\nranges=-1,1;0,1;0,255\n", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpfloat_with_epsilon (info->scale[0], 2.0 / 255, 1e-8);
+  g_assert_cmpfloat (info->bias[0], ==, -1);
+  g_assert_cmpfloat (info->scale[2], ==, 1);
+}
+
+/* text, what its error must say */
+static const char *const refusals[][2] = {
+  { "", "group is missing" },
+  { "[modelinfo]\n", "version" },
+  { "[modelinfo]\nversion=2.0\n", "use 1.0" },
+  { HEAD "[deltacnn]\nnam=x\n", "x.modelinfo:4: [deltacnn] nam: unknown key" },
+  { HEAD "[deltacnn]\nsha256=12\n", "64 hexadecimal digits" },
+  { HEAD "[deltacnn]\ndecoder=yolo\n", "there are: segmentation" },
+  { HEAD "[deltacnn]\ninput-size=0x5\n", "WIDTHxHEIGHT" },
+  { HEAD "[deltacnn]\ninput-size=99999999999999999999x5\n", "WIDTHxHEIGHT" },
+  { HEAD "[deltacnn]\ninput-size=-4x5\n", "WIDTHxHEIGHT" },
+  { HEAD "[deltacnn]\ninput-multiple=0\n", "from 1 to 1024" },
+  { HEAD "[deltacnn]\ninput-multiple=4\ninput-multiple-rest=4\n",
+    "not less than" },
+  { HEAD "[deltacnn]\ninput-size=33x32\ninput-multiple=32\n", "multiple" },
+  { HEAD "[what]\n", "unknown group" },
+  { HEAD "[decoder]\nx=1\n", "without a decoder" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nskeleton=none\n",
+    "[decoder] skeleton: unknown key; this group has: score-threshold" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nscore-threshold=1.5\n",
+    "number from 0 to 1" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nscore-threshold=nan\n",
+    "number from 0 to 1" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nmax-results=2.5\n",
+    "whole number" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nstrides=8;x\n", "\"x\"" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nnms=some\n", "class, all" },
+  { HEAD "[deltacnn]\ndecoder=yolox\n[o]\ndir=output\nsemantics=mask\n",
+    "it reads: boxes" },
+  { HEAD "[i]\ndir=sideways\n", "input, output" },
+  { HEAD "[input]\nmean=1;2\n", "1 or 3 numbers" },
+  { HEAD "[input]\nscale=0\n", "is 0" },
+  { HEAD "[input]\nmean=inf\n", "number from" },
+  { HEAD "[input]\nmean=1\nranges=0,1\n", "keep one" },
+  { HEAD "[input]\nranges=1,0\n", "not less" },
+  { HEAD "[input]\nranges=1,2;3,4\n", "three" },
+  { HEAD "[input]\nfill=256\n", "from 0 to 255" },
+  { HEAD "[input]\nresize=crop\n", "letterbox-topleft" },
+  { HEAD "[input]\nchannel-order=grb\n", "rgb, bgr" },
+  { HEAD "[input]\nsemantics=mask\n", "unknown key" },
+  { HEAD "[input]\n[x]\ndir=input\n", "second input" },
+  { HEAD "[output:a]\n[a]\ndir=output\n", "says again" },
+  { HEAD "[output:a]\ndims=1,2.5\n", "whole numbers" },
+  { HEAD "[output:a]\ndims=1,2,3,4,5,6,7,8,9\n", "1 to 8" },
+  { HEAD "[output:a]\ntype=complex\n", "float32" },
+  { HEAD "[labels]\n", "either" },
+  { HEAD "[labels]\nlist=a\nfile=b\n", "either" },
+  { HEAD "[labels]\nlist=\n", "labels" },
+  { HEAD "[labels]\nfile=../../etc/passwd\n", "plain file name" },
+  { HEAD "[labels]\nfile=.hidden\n", "plain file name" },
+  { HEAD "[labels]\nfile=none.txt\n", "no file none.txt" },
+  { HEAD "[thresholds]\nx=-1\n", "number from 0" },
+  { HEAD "[thresholds]\n%zz=1\n", "escape" },
+  { HEAD "[tuning]\ndilation=1000\n", "from 0 to 64" },
+  { HEAD "[tuning]\ncriterion=l1\n", "nrms, rms, max" },
+  { HEAD "[[x]]\n", "no descriptor" },
+  { HEAD "no equals\n", "no descriptor" },
+  { "\x89PNG\r\n", "not UTF-8" },
+};
+
+static void
+test_refusals (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (refusals); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModelInfo) info = load (refusals[i][0], &error);
+
+    if (info != NULL)
+      g_error ("case %u was taken: %s", i, refusals[i][0]);
+    g_assert_true (error->domain == DCNN_ERROR);
+    if (strstr (error->message, refusals[i][1]) == NULL)
+      g_error ("case %u: \"%s\" does not say \"%s\"", i, error->message,
+          refusals[i][1]);
+    g_assert_true (g_str_has_prefix (error->message, "/nowhere/x.modelinfo"));
+  }
+}
+
+static void
+test_too_long (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = g_strnfill (2 * 1024 * 1024, '#');
+  g_autofree char *value = g_strnfill (5000, 'a');
+  g_autofree char *key = g_strconcat (HEAD "[deltacnn]\nname=", value, NULL);
+  char nul[] = HEAD "\0[x]";
+
+  g_assert_null (load (text, &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_LIMIT);
+  g_clear_error (&error);
+  g_assert_null (load (key, &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_INVALID);
+  g_clear_error (&error);
+  g_assert_null (dcnn_modelinfo_load_data (nul, sizeof nul, "x", &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_INVALID);
+}
+
+static void
+test_sizes (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = load (HEAD
+      "[deltacnn]\ninput-multiple=16\ninput-multiple-rest=1\n", &error);
+
+  g_assert_no_error (error);
+  g_assert_true (dcnn_modelinfo_check_size (info, 0, 0, &error));
+  g_assert_true (dcnn_modelinfo_check_size (info, 385, 17, &error));
+  g_assert_false (dcnn_modelinfo_check_size (info, 384, 17, &error));
+  g_assert_nonnull (strstr (error->message, "369 and 385"));
+  g_clear_error (&error);
+  g_assert_false (dcnn_modelinfo_check_size (info, 17, G_MAXUINT, &error));
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+static char *folder; /* DELTACNN_MODEL_PATH */
+
+static char *
+put (const char *name, const char *text)
+{
+  char *path = g_build_filename (folder, name, NULL);
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  return path;
+}
+
+static void
+test_find (void)
+{
+  static const char sum[] = /* of "model" */
+      "9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4";
+  g_autofree char *model = put ("one.onnx", "model");
+  g_autofree char *other = put ("two.onnx", "other");
+  g_autofree char *good = g_strdup_printf (HEAD
+      "[deltacnn]\nname=first\nsha256=%s\n", sum);
+  g_autofree char *descriptor = put ("one.onnx.modelinfo", good);
+  g_autofree char *wrong = NULL, *path = NULL, *sha = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = NULL;
+
+  sha = dcnn_model_sha256 (model, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (sha, ==, sum);
+  path = dcnn_model_find_file ("first", &error); /* by name= */
+  g_assert_no_error (error);
+  g_assert_cmpstr (path, ==, model);
+  g_clear_pointer (&path, g_free);
+  path = dcnn_model_find_file ("two", &error); /* by file */
+  g_assert_cmpstr (path, ==, other);
+  info = dcnn_modelinfo_find (model, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (info->name, ==, "first");
+  g_clear_pointer (&info, dcnn_modelinfo_free);
+  info = dcnn_modelinfo_find (other, &error); /* none: defaults */
+  g_assert_no_error (error);
+  g_assert_null (info->path);
+  wrong = put ("two.onnx.modelinfo", good);
+  g_assert_null (dcnn_modelinfo_find (other, &error));
+  g_assert_nonnull (strstr (error->message, "descriptor for another file"));
+  g_clear_error (&error);
+  g_assert_null (dcnn_model_find_file ("absent", &error));
+  g_assert_nonnull (strstr (error->message, folder));
+  g_assert_nonnull (strstr (error->message, "deltacnn-models get absent"));
+  g_clear_error (&error);
+  g_assert_null (dcnn_model_find_file ("no/such.onnx", &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_FILE);
+  g_unlink (model);
+  g_unlink (other);
+  g_unlink (descriptor);
+  g_unlink (wrong);
+}
+
+/* A renamed model is known by its SHA-256. */
+static void
+test_find_by_sum (void)
+{
+  g_autofree char *model = put ("renamed.onnx", "model");
+  g_autofree char *descriptor = put ("original.onnx.modelinfo", HEAD
+      "[deltacnn]\nname=original\nsha256="
+      "9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4\n");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = dcnn_modelinfo_find (model, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (info->name, ==, "original");
+  g_unlink (model);
+  g_unlink (descriptor);
+}
+
+static void
+test_label_file (void)
+{
+  g_autofree char *labels = put ("l.txt", "\xef\xbb\xbf" "a\r\n\nc\n\n");
+  g_autofree char *descriptor =
+      put ("d.modelinfo", HEAD "[labels]\nfile=l.txt\n");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = dcnn_modelinfo_load (descriptor, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (info->n_labels, ==, 3);
+  g_assert_cmpstr (info->labels[0], ==, "a");
+  g_assert_cmpstr (info->labels[1], ==, "");
+  g_assert_cmpstr (info->labels[2], ==, "c");
+  g_clear_pointer (&info, dcnn_modelinfo_free);
+  info = dcnn_modelinfo_load (folder, &error);
+  g_assert_null (info);
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_FILE);
+  g_unlink (labels);
+  g_unlink (descriptor);
+}
+
+/* Every descriptor of the source tree is read without a complaint, names a
+ * model of its own, and has its SHA-256. */
+static void
+test_shipped (void)
+{
+  static const char *const folders[] = { "descriptors", "zoo" };
+  g_autoptr (GHashTable) names =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
+    g_autofree char *path = g_build_filename (DCNN_TEST_SOURCE_ROOT, "models",
+        folders[i], NULL);
+    g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+      g_autofree char *file = g_build_filename (path, name, NULL);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (DcnnModelInfo) info = NULL;
+
+      if (!g_str_has_suffix (name, ".modelinfo"))
+        continue;
+      info = dcnn_modelinfo_load (file, &error);
+      g_assert_no_error (error);
+      g_assert_nonnull (info->name);
+      g_assert_nonnull (info->sha256);
+      g_assert_nonnull (info->decoder);
+      g_assert_nonnull (info->licence);
+      g_assert_true (g_hash_table_add (names, g_strdup (info->name)));
+    }
+  }
+  g_assert_cmpuint (g_hash_table_size (names), >=, 17);
+}
+
+/* models/README.md has every decoder, role and parameter. */
+static void
+test_documented (void)
+{
+  g_autofree char *path = g_build_filename (DCNN_TEST_SOURCE_ROOT, "models",
+      "README.md", NULL);
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  for (guint i = 0; dcnn_decoder_names ()[i] != NULL; i++) {
+    const DcnnDecoderClass *class =
+        dcnn_decoder_class_find (dcnn_decoder_names ()[i]);
+    g_autofree char *start = g_strdup_printf ("\n| `%s` |", class->name);
+    char *row = strstr (text, start);
+    g_autofree char *line = NULL;
+
+    if (row == NULL)
+      g_error ("README.md has no row for decoder %s", class->name);
+    line = g_strndup (row + 1, strcspn (row + 1, "\n"));
+    for (guint k = 0; class->params[k].key != NULL; k++)
+      if (strstr (line, class->params[k].key) == NULL)
+        g_error ("README.md: %s lacks %s", class->name, class->params[k].key);
+    for (guint k = 0; class->roles[k].name != NULL; k++)
+      if (strstr (line, class->roles[k].name) == NULL)
+        g_error ("README.md: %s lacks %s", class->name, class->roles[k].name);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  int code;
+
+  folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
+  g_setenv ("DELTACNN_MODEL_PATH", folder, TRUE);
+  g_setenv ("XDG_DATA_HOME", folder, TRUE);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/modelinfo/full", test_full);
+  g_test_add_func ("/modelinfo/defaults", test_defaults);
+  g_test_add_func ("/modelinfo/ranges", test_ranges);
+  g_test_add_func ("/modelinfo/refusals", test_refusals);
+  g_test_add_func ("/modelinfo/too-long", test_too_long);
+  g_test_add_func ("/modelinfo/sizes", test_sizes);
+  g_test_add_func ("/modelinfo/find", test_find);
+  g_test_add_func ("/modelinfo/find-by-sum", test_find_by_sum);
+  g_test_add_func ("/modelinfo/label-file", test_label_file);
+  g_test_add_func ("/modelinfo/shipped", test_shipped);
+  g_test_add_func ("/modelinfo/documented", test_documented);
+  code = g_test_run ();
+  g_rmdir (folder);
+  g_free (folder);
+  return code;
+}
