@@ -10,9 +10,8 @@
 #ifndef DCNN_ENGINE_H
 #define DCNN_ENGINE_H
 
-#include <pthreadpool.h>
-
 #include "dcnn_plan.h"
+#include "dcnn_pool.h"
 #include "dcnn_session.h"
 
 G_BEGIN_DECLS
@@ -93,7 +92,7 @@ struct DcnnSession {
   GMutex tuning_lock;      /* guards shown_tuning; never on the frame path */
   DcnnTuning shown_tuning;
   guint threads;
-  pthreadpool_t pool;      /* NULL: one thread */
+  DcnnPool *pool;          /* NULL: one thread */
   void **scratch;          /* by thread */
   DcnnMask candidates, other, settle; /* of the largest map */
   guint64 *mask_words;
@@ -131,8 +130,7 @@ const DcnnMask *dcnn_stream_mask (DcnnSession *session,
 void dcnn_run_nodes (DcnnSession *session, DcnnStream *stream);
 /* Work split over threads; units of about equal cost. */
 void dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
-    guint64 cost, void (*fn) (gpointer data, gsize begin, gsize end,
-        guint thread), gpointer data);
+    guint64 cost, DcnnPoolFn fn, gpointer data);
 gint64 dcnn_now_ns (void);
 
 /* ---- dcnn_judge.c: thresholds, spreads, candidates --------------------------------- */

@@ -123,8 +123,7 @@ store_work (gpointer data, gsize begin, gsize end, guint thread)
 }
 
 static void
-split_rows (DcnnSession *session, InputWork *work,
-    void (*fn) (gpointer data, gsize begin, gsize end, guint thread))
+split_rows (DcnnSession *session, InputWork *work, DcnnPoolFn fn)
 {
   guint rows = work->changed->blocks_y;
 

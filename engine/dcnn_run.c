@@ -22,39 +22,14 @@ dcnn_now_ns (void)
 
 /* ---- threads -------------------------------------------------------------------- */
 
-typedef struct Split {
-  void (*fn) (gpointer data, gsize begin, gsize end, guint thread);
-  gpointer data;
-  gsize units, chunk, next;
-} Split;
-
-static void
-split_worker (void *data, size_t thread)
-{
-  Split *split = data;
-
-  for (;;) {
-    gsize begin = __atomic_fetch_add (&split->next, split->chunk,
-        __ATOMIC_RELAXED);
-    if (begin >= split->units)
-      break;
-    split->fn (split->data, begin, MIN (begin + split->chunk, split->units),
-        (guint) thread);
-  }
-}
-
 void
 dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
-    guint64 cost, void (*fn) (gpointer data, gsize begin, gsize end,
-        guint thread), gpointer data)
+    guint64 cost, DcnnPoolFn fn, gpointer data)
 {
-  Split split = { fn, data, units, chunk, 0 };
-
   if (session->pool == NULL || cost < PARALLEL_MACS || units <= chunk)
     fn (data, 0, units, 0);
   else
-    pthreadpool_parallelize_1d (session->pool, split_worker, &split,
-        session->threads, 0);
+    dcnn_pool_run (session->pool, units, chunk, fn, data);
 }
 
 typedef struct KernelWork {

@@ -181,7 +181,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   }
   ok = ok && set_thresholds (session, options->thresholds, error);
   if (ok && session->threads > 1)
-    session->pool = pthreadpool_create (session->threads);
+    session->pool = dcnn_pool_new (session->threads);
   if (!ok)
     g_clear_pointer (&session, dcnn_session_free);
   return session;
@@ -192,8 +192,7 @@ dcnn_session_free (DcnnSession *session)
 {
   if (session == NULL)
     return;
-  if (session->pool)
-    pthreadpool_destroy (session->pool);
+  dcnn_pool_free (session->pool);
   for (guint s = 0; s < session->n_streams; s++)
     dcnn_stream_clear (&session->streams[s], session->plan);
   for (guint t = 0; session->scratch && t < session->threads; t++)
@@ -307,7 +306,7 @@ spreads_when_due (DcnnSession *session, DcnnStream *stream)
 }
 
 static void
-finish_outputs (DcnnSession *session, DcnnStream *stream)
+finish_outputs (DcnnSession *session, DcnnStream *stream, gboolean moved)
 {
   const DcnnPlan *plan = session->plan;
 
@@ -317,7 +316,9 @@ finish_outputs (DcnnSession *session, DcnnStream *stream)
     DcnnOutput *out = &stream->outputs[i];
     out->changed = stream->dense || (v->tensor >= 0 &&
         stream->tensor_changed[v->tensor]);
-    if (out->is_map && !stream->masks[plan_map (plan, v->map)->mask].any)
+    if (moved && out->is_map) /* everything lies elsewhere now */
+      dcnn_mask_fill (&out->updated);
+    else if (out->is_map && !stream->masks[plan_map (plan, v->map)->mask].any)
       dcnn_mask_clear (&out->updated);
   }
 }
@@ -326,9 +327,10 @@ static void
 run_frame (DcnnSession *session, DcnnStream *stream, gint64 start)
 {
   gint64 input_done = dcnn_now_ns (), done;
+  gboolean moved = stream->move.active;
 
   dcnn_run_nodes (session, stream);
-  finish_outputs (session, stream);
+  finish_outputs (session, stream, moved);
   done = dcnn_now_ns ();
   stream->stats.frames++;
   stream->stats.macs_done = stream->macs_done;
