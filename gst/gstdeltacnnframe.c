@@ -49,24 +49,42 @@ gst_delta_cnn_frame_fill (const GstVideoFrame * video, DcnnFrame * frame)
   return TRUE;
 }
 
-gchar *
-gst_delta_cnn_frame_explain (const GstVideoInfo * info, GstBuffer * buffer)
+/* Sets the error of a buffer that is not what its caps say; part: what it is
+ * instead. Takes part. */
+static gboolean
+gst_delta_cnn_frame_refuse (const GstVideoInfo * info, gchar * part,
+    GError ** error)
+{
+  g_set_error (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+      "%s, but its caps say %s %dx%d (%" G_GSIZE_FORMAT " bytes). The element "
+      "before sends frames that do not match its caps.", part,
+      GST_VIDEO_INFO_NAME (info), GST_VIDEO_INFO_WIDTH (info),
+      GST_VIDEO_INFO_HEIGHT (info), GST_VIDEO_INFO_SIZE (info));
+  g_free (part);
+  return FALSE;
+}
+
+gboolean
+gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
+    GstBuffer * buffer, GError ** error)
 {
   const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   const gsize size = gst_buffer_get_size (buffer);
-  const gchar *format = GST_VIDEO_INFO_NAME (info);
-  const gint width = GST_VIDEO_INFO_WIDTH (info);
-  const gint height = GST_VIDEO_INFO_HEIGHT (info);
 
-  if (meta && ((gint) meta->width != width || (gint) meta->height != height
+  /* gst_video_frame_map() takes a wrong meta for a programmer's mistake. */
+  if (meta && ((gint) meta->width != GST_VIDEO_INFO_WIDTH (info)
+          || (gint) meta->height != GST_VIDEO_INFO_HEIGHT (info)
           || meta->format != GST_VIDEO_INFO_FORMAT (info)))
-    return g_strdup_printf ("A buffer's video meta says %s %ux%u, but its "
-        "caps say %s %dx%d", gst_video_format_to_string (meta->format),
-        meta->width, meta->height, format, width, height);
+    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer's "
+            "video meta says %s %ux%u",
+            gst_video_format_to_string (meta->format), meta->width,
+            meta->height), error);
   if (!meta && size < GST_VIDEO_INFO_SIZE (info))
-    return g_strdup_printf ("A buffer of %" G_GSIZE_FORMAT " bytes is too "
-        "short for %s %dx%d, which needs %" G_GSIZE_FORMAT, size, format,
-        width, height, GST_VIDEO_INFO_SIZE (info));
-  return g_strdup_printf ("A buffer of %" G_GSIZE_FORMAT " bytes cannot be "
-      "mapped as %s %dx%d", size, format, width, height);
+    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
+            G_GSIZE_FORMAT " bytes is too short", size), error);
+  if (!gst_video_frame_map (video, info, buffer,
+          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
+            G_GSIZE_FORMAT " bytes cannot be mapped", size), error);
+  return TRUE;
 }

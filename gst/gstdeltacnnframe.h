@@ -21,9 +21,12 @@ G_BEGIN_DECLS
 gboolean gst_delta_cnn_frame_fill (const GstVideoFrame * video,
     DcnnFrame * frame);
 
-/* Why buffer cannot be mapped as info, for an error message; new text. */
-gchar *gst_delta_cnn_frame_explain (const GstVideoInfo * info,
-    GstBuffer * buffer);
+/* Maps a buffer for reading, by its video meta where it has one. FALSE with
+ * error set (GST_STREAM_ERROR_FORMAT) when it does not hold a picture as info
+ * says. Unmap with gst_video_frame_unmap(). */
+gboolean gst_delta_cnn_frame_map (GstVideoFrame * video,
+    const GstVideoInfo * info, GstBuffer * buffer, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS
 

@@ -114,15 +114,8 @@ run_frame (GstDeltaCnn * self, GstBuffer * buffer, GError ** error)
   GstVideoFrame frame;
   gboolean ok;
 
-  if (!gst_video_frame_map (&frame, &self->info, buffer,
-          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    g_autofree gchar *reason =
-        gst_delta_cnn_frame_explain (&self->info, buffer);
-    g_set_error (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-        "%s. The element before sends frames that do not match its caps.",
-        reason);
+  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer, error))
     return FALSE;
-  }
   if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST) {
     motion.tile_x = meta->tile_x;
     motion.tile_y = meta->tile_y;

@@ -76,10 +76,12 @@ hand_over (GstDeltaCnn * self, guint64 request, GstDeltaCnnRunner * runner,
   return surplus;
 }
 
+/* Holds no reference: stop() waits until hand_over() has said that there is
+ * no more, after which self is not touched. */
 static gpointer
 load_models (gpointer data)
 {
-  g_autoptr (GstDeltaCnn) self = data;
+  GstDeltaCnn *self = data;
   gboolean more = TRUE;
 
   while (more) {
@@ -120,8 +122,7 @@ gst_delta_cnn_swap_request (GstDeltaCnn * self)
   if (!start)
     return;
 
-  thread = g_thread_try_new ("deltacnn-load", load_models,
-      gst_object_ref (self), &error);
+  thread = g_thread_try_new ("deltacnn-load", load_models, self, &error);
   if (thread) {
     g_thread_unref (thread);
     return;
@@ -133,7 +134,6 @@ gst_delta_cnn_swap_request (GstDeltaCnn * self)
   self->loading = FALSE;
   g_cond_broadcast (&self->loading_done);
   GST_OBJECT_UNLOCK (self);
-  gst_object_unref (self);
 }
 
 void

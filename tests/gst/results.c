@@ -297,7 +297,7 @@ GST_START_TEST (test_json_lines)
   fail_unless (strstr (lines[0], "\"area\":0.0625") != NULL, "%s", lines[0]);
   fail_unless (g_str_has_suffix (lines[0], "}"));
   fail_unless (strstr (boxes, "\"detections\":[{\"class\":1,\"label\":"
-          "\"dog \\\"rex\\\"\",\"score\":0.9") != NULL, "%s", boxes);
+          "\"dog \\\"rex\\\"\",\"score\":1.0000,\"x\":16.00") != NULL, "%s", boxes);
   fail_unless (strstr (poses, "\"poses\":[{\"score\":") != NULL, "%s", poses);
   fail_unless (strstr (poses, "\"keypoints\":[[") != NULL);
 }
