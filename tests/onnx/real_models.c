@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * real_models.c - every model of a folder, unmodified, against ONNX Runtime on
+ * a real picture: 1e-4 relative.
+ *
+ *   real_models [NAME]
+ *
+ * $DELTACNN_TEST_DATA: a folder with models/ in it (or models themselves) and
+ * perhaps a picture under videos/; without it ../shared/data beside the
+ * sources. Absent: exit status 77.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "against_ort.h"
+
+static const char *
+data_folder (void)
+{
+  const char *folder = g_getenv ("DELTACNN_TEST_DATA");
+  return folder ? folder : SHARED_DATA;
+}
+
+static gint
+by_name (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Paths of all .onnx files of a folder whose name contains pattern. */
+static GPtrArray *
+list_models (const char *folder, const char *pattern)
+{
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+  while (dir && (name = g_dir_read_name (dir)))
+    if (g_str_has_suffix (name, ".onnx")
+        && (!pattern || strstr (name, pattern)))
+      g_ptr_array_add (paths, g_build_filename (folder, name, NULL));
+  g_ptr_array_sort (paths, by_name);
+  return paths;
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *root = data_folder ();
+  g_autofree char *models = g_build_filename (root, "models", NULL);
+  g_autofree char *image = g_build_filename (root, "videos", "stills_coco_kp",
+      "000000000785.jpg", NULL);
+  g_autoptr (GPtrArray) paths = list_models (g_file_test (models,
+          G_FILE_TEST_IS_DIR) ? models : root, argc > 1 ? argv[1] : NULL);
+  gboolean has_image = g_file_test (image, G_FILE_TEST_EXISTS);
+  guint failed = 0;
+
+  if (paths->len == 0) {
+    printf ("SKIP: no models: set DELTACNN_TEST_DATA to a folder of them\n");
+    return 77;
+  }
+  if (!ort_available (NULL)) {
+    printf ("SKIP: %s has no onnxruntime: set DELTACNN_PYTHON\n",
+        ort_python ());
+    return 77;
+  }
+  for (guint i = 0; i < paths->len; i++) {
+    OrtCase one = { paths->pdata[i], 0, 0, has_image ? image : NULL, 1e-4 };
+    failed += !ort_check (&one);
+  }
+  printf ("%u models, %u failed\n", paths->len, failed);
+  if (failed > 0)
+    printf ("rerun one: %s NAME\n", argv[0]);
+  return failed > 0;
+}
