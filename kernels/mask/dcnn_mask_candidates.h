@@ -178,6 +178,15 @@ DCNN_MASK_FN void
 dcnn_mask_row_generic (uint64_t *dst, uint32_t n_out, const uint64_t *src,
     uint32_t width, const DcnnMaskAxis *axis)
 {
+  /* Most block rows of most frames are empty. */
+  uint64_t any = 0;
+  for (uint32_t i = 0; i < (width + 7) / 8; i++)
+    any |= src[i];
+  if (!any) {
+    for (uint32_t i = 0; i < (n_out + 7) / 8; i++)
+      dst[i] = 0;
+    return;
+  }
   for (uint32_t o = 0; o < n_out; o++) {
     uint64_t column = 0;
     for (int64_t k = 0; k < axis->taps; k++) {

@@ -11,6 +11,7 @@
 #include "dcnn_input.h"
 
 #include <math.h>
+#include <pthread.h>
 
 #define POISON 12345.678f
 
@@ -594,6 +595,84 @@ test_extremes (uint64_t seed)
   }
 }
 
+/* ---- threads ---------------------------------------------------------- */
+
+typedef struct Worker {
+  DcnnInputStage *stage;
+  const DcnnInputParams *params;
+  const DcnnFrame *frame;
+  DcnnMask *changed, *differs;
+  DcnnMap *s0;
+  unsigned thread;
+  bool store;
+} Worker;
+
+/* Every third band of 8 rows. */
+static void *
+worker_run (void *data)
+{
+  Worker *w = data;
+  uint32_t blocks = w->changed->blocks_y;
+  for (uint32_t by = w->thread; by < blocks; by += 3) {
+    uint32_t end = 8 * by + 8;
+    if (w->store)
+      dcnn_input_store (w->stage, w->params, w->changed, w->s0, by, by + 1);
+    else
+      dcnn_input_convert_rows (w->stage, w->params, w->frame, w->thread, 8 * by,
+          end > w->changed->height ? w->changed->height : end, NULL, w->changed,
+          w->differs);
+  }
+  return NULL;
+}
+
+/* Three threads give what one gives. */
+static void
+test_threads (uint64_t seed)
+{
+  DcnnPixelFormat format = (DcnnPixelFormat) check_random (DCNN_FORMAT_COUNT);
+  Image image = image_new (format, 163, 121);
+  DcnnInputGeometry g = { 141, 103, 3, 5, 130, 90, { 1, 2, 3 },
+    DCNN_SCALING_AUTO, 0, 0, 0, 0 };
+  DcnnInputParams p = { .scale = { 1, 2, 3 }, .threshold = 0.3f };
+  DcnnInputStage *stages[2];
+  DcnnMask changed[2], differs[2];
+  Output out[2];
+  for (int i = 0; i < 2; i++) {
+    stages[i] = dcnn_input_stage_new (&g, 163, 121, format, 3);
+    changed[i] = mask_new (g.width, g.height);
+    differs[i] = mask_new (g.width, g.height);
+    output_init (&out[i], g.width, g.height);
+  }
+  for (int step = 0; step < 2; step++) {
+    pthread_t threads[3];
+    Worker workers[3];
+    for (unsigned t = 0; t < 3; t++) {
+      workers[t] = (Worker) { stages[0], &p, &image.frame, &changed[0],
+        &differs[0], &out[0].map, t, step };
+      CHECK (!pthread_create (&threads[t], NULL, worker_run, &workers[t]),
+          "no thread");
+    }
+    for (unsigned t = 0; t < 3; t++)
+      pthread_join (threads[t], NULL);
+  }
+  dcnn_input_convert_rows (stages[1], &p, &image.frame, 0, 0, g.height, NULL,
+      &changed[1], &differs[1]);
+  dcnn_input_store (stages[1], &p, &changed[1], &out[1].map, 0,
+      changed[1].blocks_y);
+  CHECK (!memcmp (differs[0].words, differs[1].words,
+          8 * dcnn_mask_n_words (&differs[0])), "threads differ");
+  check_same (seed, stages[0], stages[1], &changed[0], &changed[1], &out[0],
+      &out[1]);
+  for (int i = 0; i < 2; i++) {
+    dcnn_input_stage_free (stages[i]);
+    free (changed[i].words);
+    free (differs[i].words);
+    free (out[i].store);
+    free (out[i].tables);
+  }
+  image_free (&image);
+}
+
 static void
 bench (DcnnPixelFormat format, const char *name, uint32_t w, uint32_t h,
     uint32_t dw, uint32_t dh, bool portable)
@@ -663,6 +742,8 @@ main (int argc, char **argv)
       test_extremes (seed);
     check_seed (seed);
     test_case (seed);
+    if (i % 16 == 0)
+      test_threads (seed);
   }
   printf ("ok: %llu cases from seed %llu\n", (unsigned long long) options.cases,
       (unsigned long long) options.seed);
