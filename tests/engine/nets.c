@@ -265,9 +265,9 @@ block_pool (TestNet *net, DcnnValueId v)
   return test_net_node (net, DCNN_OP_MAX_POOL, &p, 1, &v, NULL);
 }
 
-DcnnGraph *
-test_net_random (guint64 seed, gboolean integer, gboolean even,
-    gboolean global)
+static DcnnGraph *
+random_net (guint64 seed, gboolean integer, gboolean even, gboolean global,
+    gint height, gint width)
 {
   DcnnValueId (*blocks[]) (TestNet *, DcnnValueId) = { block_residual,
     block_branches, block_silu, block_pool, block_down_up, block_transposed,
@@ -277,7 +277,9 @@ test_net_random (guint64 seed, gboolean integer, gboolean even,
   guint n;
 
   test_net_begin (&net, seed, integer);
-  if (even)
+  if (height > 0)
+    v = test_net_input (&net, 3, height, width);
+  else if (even)
     v = test_net_input (&net, 3, 16 * (2 + (gint) test_random (&net.state, 3)),
         16 * (2 + (gint) test_random (&net.state, 4)));
   else
@@ -297,6 +299,20 @@ test_net_random (guint64 seed, gboolean integer, gboolean even,
   v = test_net_conv (&net, v, 5, 1, 1, 1, 1);
   dcnn_graph_add_output (net.graph, v);
   return net.graph;
+}
+
+DcnnGraph *
+test_net_random (guint64 seed, gboolean integer, gboolean even,
+    gboolean global)
+{
+  return random_net (seed, integer, even, global, 0, 0);
+}
+
+DcnnGraph *
+test_net_sized (guint64 seed, gboolean integer, gboolean global, gint height,
+    gint width)
+{
+  return random_net (seed, integer, TRUE, global, height, width);
 }
 
 void

@@ -42,6 +42,11 @@ DcnnValueId test_net_concat (TestNet *net, DcnnValueId a, DcnnValueId c);
 DcnnGraph *test_net_random (guint64 seed, gboolean integer, gboolean even,
     gboolean global);
 
+/* The same of any size: a net's layers and weights do not depend on it. Sizes
+ * are multiples of 16. */
+DcnnGraph *test_net_sized (guint64 seed, gboolean integer, gboolean global,
+    gint height, gint width);
+
 /* Moves a few squares of random content over tensor [1,C,H,W]. */
 void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);
 
