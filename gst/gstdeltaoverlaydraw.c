@@ -18,7 +18,7 @@ gst_delta_overlay_style_init (GstDeltaOverlayStyle * style)
     .scores = TRUE,
     .updates = FALSE,
     .stats = TRUE,
-    .mask_alpha = 0.45,
+    .mask_alpha = 0.4,
     .update_alpha = 0.5,
     .keypoint_threshold = 0.3,
     .update_color = 0xff3d9a,
@@ -60,7 +60,7 @@ gst_delta_overlay_font_size (const GstDeltaOverlayStyle * style,
     const GstDeltaOverlayCanvas * canvas)
 {
   return style->font_size > 0 ? style->font_size :
-      MAX (15 * canvas_unit (canvas), 9);
+      MAX (13 * canvas_unit (canvas), 9);
 }
 
 static void

@@ -128,11 +128,11 @@ make_ramp (const GstDeltaOverlayStyle * style, guint32 * ramp)
   const GstDeltaOverlayColor color = gst_delta_overlay_color (0);
 
   for (gint p = 0; p < 256; p++) {
-    const gdouble inside = CLAMP ((p - 108) / 24.0, 0, 1);
-    const gdouble edge = CLAMP (1 - ABS (p - 128) / 26.0, 0, 1);
-    const gdouble white = 0.75 * edge;
+    const gdouble inside = CLAMP ((p - 104) / 24.0, 0, 1);
+    const gdouble edge = CLAMP (1 - ABS (p - 128) / 40.0, 0, 1);
+    const gdouble white = 0.8 * edge;
     const gdouble alpha = MAX (style->mask_alpha * inside,
-        MIN (1.9 * style->mask_alpha, 0.95) * edge);
+        MIN (2.2 * style->mask_alpha, 0.95) * edge);
 
     ramp[p] = premultiplied (color.red + (1 - color.red) * white,
         color.green + (1 - color.green) * white,
@@ -176,8 +176,8 @@ draw_probability (GstDeltaOverlayCanvas * canvas,
     guint a, b, c, d;
 
     /* Most rows of most frames hold nothing. */
-    const gboolean in_top = row_extent (top, meta->width, 96, &a, &b);
-    const gboolean in_bottom = row_extent (bottom, meta->width, 96, &c, &d);
+    const gboolean in_top = row_extent (top, meta->width, 88, &a, &b);
+    const gboolean in_bottom = row_extent (bottom, meta->width, 88, &c, &d);
     if (!in_top && !in_bottom)
       continue;
     a = in_top ? (in_bottom ? MIN (a, c) : a) : c;

@@ -181,8 +181,8 @@ GST_END_TEST;
 
 GST_START_TEST (test_what_turns_the_picture_drops)
 {
-  GstBuffer *out = through ("videoflip method=clockwise",
-      "video/x-raw,format=RGB,width=60,height=80,framerate=25/1");
+  GstBuffer *out = through ("videoflip video-direction=180",
+      "video/x-raw,format=RGB,width=80,height=60,framerate=25/1");
   const GstDeltaCnnPoseMeta *poses = gst_buffer_get_delta_cnn_pose_meta (out);
 
   /* videoflip knows nothing of our coordinates; wrong ones are worse than
