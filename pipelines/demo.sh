@@ -170,7 +170,7 @@ step "Measuring $(basename "$model") on $(basename "$input"): sparse and dense, 
 step "Drawing the results"
 "$build"/tools/deltacnn-annotate --input "$input" --model "$model" --device "$device" \
   "${limit[@]}" --video "$out/annotated.mp4" --sheet "$out/contact-sheet.png" \
-  --report "$out/report.json" --title "$(basename "$model" .onnx) on $(basename "$input")" </dev/null
+  --set-overlay mask-alpha=0.6 --report "$out/report.json" --title "$(basename "$model" .onnx) on $(basename "$input")" </dev/null
 
 echo
 show_report "$out/report.json"

@@ -86,7 +86,7 @@ encoder (const char *path, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (chains); i++)
     if (have (chains[i][0]))
       return g_strdup_printf ("videoconvert ! video/x-raw,format=I420 ! %s ! "
-          "mp4mux ! filesink location=\"%s\"", chains[i][1], path);
+          "mp4mux ! filesink async=false location=\"%s\"", chains[i][1], path);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
       "no video encoder (x264enc, openh264enc, avenc_mpeg4): install "
       "gstreamer1.0-plugins-ugly or gstreamer1.0-libav");

@@ -248,7 +248,8 @@ draw_heading (cairo_t *cr, const BenchRun *run)
         text->len ? ", " : "", bench_quantile (run->peer_ms, 0.5) / sparse,
         bench_peer_version (run->peer));
   if (*agreement)
-    g_string_append_printf (text, "; %s to dense", agreement);
+    g_string_append_printf (text, "; agreement with dense: %s",
+        agreement);
   text_at (cr, LEFT, 32, 19, ink, TRUE, 0, title);
   text_at (cr, LEFT, 54, 13, grey, FALSE, 0, text->str);
   g_string_free (text, TRUE);

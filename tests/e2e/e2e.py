@@ -50,8 +50,9 @@ class Bench:
         return out
 
     def need_model(self):
-        if not MODEL.exists():
-            raise Skip("models/zoo/people-seg.onnx is not there")
+        for path in (MODEL, MODEL.with_name(MODEL.name + ".modelinfo")):
+            if not path.exists():
+                raise Skip(f"models/zoo/{path.name} is not there")
         return MODEL
 
     def scene(self, frames=40):

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures models on clips with deltacnn-bench and writes docs/figures.md.
+
+  tools/figures.py [--build DIR] [--frames N] [--threads N] [--only REGEX]
+                   [--peers onnxruntime,openvino] [--page-only]
+
+Models and clips come from the folder in DELTACNN_TEST_DATA (models/, videos/);
+the peers from the Python in DELTACNN_PYTHON (packages numpy, onnx, onnxruntime,
+openvino). Raw reports are kept in cache/figures/, so that a run that is
+stopped goes on where it was with --page-only for the page alone. Standard
+library only.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CACHE = ROOT / "cache" / "figures"
+DATA = pathlib.Path(os.environ.get("DELTACNN_TEST_DATA", "."))
+
+# (model, clip, size or None, goal against ONNX Runtime)
+PAIRS = [
+    ("people-seg", "static_pets09_s2l1_vtest.avi", None, None),
+    ("det_yolox_nano_416", "static_pets09_s2l1_vtest.avi", "768x576", 4),
+    ("pose_posenet_mnv1_385", "static_fullbody_juggle_720p.mp4", None, 3),
+    ("pose_hourglass_mnv2_192", "webcam_asl_walk.mkv", None, 3),
+    ("pose_movenet_lightning_192", "static_fullbody_juggle_720p.mp4", None, 3),
+    ("pose_movenet_thunder_256", "static_fullbody_juggle_720p.mp4", None, 3),
+    ("seg_selfie_mediapipe_256", "webcam_asl_book.mkv", None, 2),
+    ("seg_selfie_mediapipe_256", "webcam_talkinghead_512x480.mp4", None, 2),
+    ("seg_portrait_prismanet_256", "webcam_talkinghead_512x480.mp4", None, 2),
+    ("seg_portrait_deeplabv3_mnv2_513", "webcam_asl_walk.mkv", None, 2),
+    ("det_centernet_mnv3_512", "static_retail_1080p.mp4", None, None),
+    ("det_yolox_nano_416", "static_person_onebyone.mp4", None, 6),
+    ("pose_posenet_mnv1_385", "static_person_onebyone.mp4", None, 6),
+    ("det_yolox_nano_416", "static_bottle_640x360.mp4", None, 20),
+]
+# Dense mode beside ONNX Runtime: every model, a picture that is new each frame.
+DENSE_MODELS = [
+    "pose_simplepose_mnv2_256x192", "pose_cpm_mnv2_192",
+    "pose_hourglass_mnv2_192", "pose_posenet_mnv1_385",
+    "pose_movenet_lightning_192", "pose_movenet_thunder_256",
+    "pose_blazepose_lite_256", "seg_portrait_prismanet_256",
+    "seg_portrait_deeplabv3_mnv2_513", "seg_selfie_mediapipe_256",
+    "seg_voc_deeplabv3_mnv2_257", "seg_road_adas0001_512x896",
+    "det_fastestdet_352", "det_yolox_nano_416", "det_person_yolox_192",
+    "det_centernet_mnv3_512", "cls_squeezenet_v1.1_227", "people-seg",
+    "people-pose",
+]
+
+
+def model_path(name):
+    for folder in (ROOT / "models" / "zoo", DATA / "models"):
+        path = folder / f"{name}.onnx"
+        if path.exists():
+            return path
+    return None
+
+
+def bench(options, name, arguments):
+    """Runs one measurement; its report, or None with the reason shown."""
+    report = CACHE / f"{name}.json"
+    if options.page_only:
+        return json.loads(report.read_text()) if report.exists() else None
+    command = [str(options.build / "tools" / "deltacnn-bench"), *arguments,
+               "--json", str(report), "--quiet",
+               "--threads", str(options.threads)]
+    out = subprocess.run(command, capture_output=True, text=True)
+    if out.returncode:
+        print(f"  {name}: {out.stderr.strip()[:400]}", flush=True)
+        return None
+    result = json.loads(report.read_text())
+    print(f"  {name}: sparse {result['sparse_ms']:.2f} ms, dense "
+          f"{result['dense_ms'] or 0:.2f}, peer {result['peer_ms'] or 0:.2f}, "
+          f"work {result['mac_share']:.2f}", flush=True)
+    return result
+
+
+def measure_pairs(options, peer):
+    rows = []
+    for model, clip, size, goal in PAIRS:
+        name = f"{model}-{pathlib.Path(clip).stem}-{size or ''}-{peer}"
+        path, video = model_path(model), DATA / "videos" / clip
+        if not path or not video.exists() or not re.search(options.only, name):
+            continue
+        arguments = ["--model", str(path), "--clip", str(video),
+                     "--peer", peer]
+        arguments += ["--size", size] if size else []
+        arguments += ["--frames", str(options.frames)] if options.frames \
+            else []
+        report = bench(options, name, arguments)
+        if report:
+            rows.append((model, clip, goal, report))
+    return rows
+
+
+def measure_dense(options, peer):
+    rows = []
+    for model in DENSE_MODELS:
+        path, name = model_path(model), f"dense-{model}-{peer}"
+        if not path or not re.search(options.only, name):
+            continue
+        report = bench(options, name, [
+            "--model", str(path), "--synthetic", "1", "--frames", "40",
+            "--peer", peer])
+        if report:
+            rows.append((model, report))
+    return rows
+
+
+def agreement(report):
+    a = report["agreement"]
+    words = [("iou", "IoU {:.4f}"), ("keypoint_px", "{:.2f} px"),
+             ("pose_f1", "poses {:.3f}"), ("f1", "boxes {:.3f}")]
+    out = [text.format(a[key]) for key, text in words if key in a]
+    return ", ".join(out) or f"{100 * a.get('relative_rms', 0):.2g} % rms"
+
+
+def table(columns, rows):
+    out = ["| " + " | ".join(columns) + " |",
+           "|" + " --- |" * len(columns)]
+    return "\n".join(out + ["| " + " | ".join(r) + " |" for r in rows]) + "\n"
+
+
+def pair_table(rows, peer):
+    columns = ["model", "clip", "input", "frames", "pixels changed",
+               "work done", "sparse ms", "dense ms", f"{peer} ms",
+               f"against {peer}", "against dense", "agreement with dense"]
+    out = []
+    for model, clip, goal, r in rows:
+        times = r["peer_ms"] / r["sparse_ms"]
+        wanted = f" (goal {goal})" if goal and peer == "onnxruntime" else ""
+        out.append([
+            model, pathlib.Path(clip).stem, f"{r['width']}x{r['height']}",
+            str(r["frames"]), f"{100 * r['changed_share']:.1f} %",
+            f"{100 * r['mac_share']:.0f} %", f"{r['sparse_ms']:.2f}",
+            f"{r['dense_ms']:.2f}", f"{r['peer_ms']:.2f}",
+            f"{times:.1f} x{wanted}",
+            f"{r['dense_ms'] / r['sparse_ms']:.1f} x", agreement(r)])
+    return table(columns, out)
+
+
+def dense_table(rows, peer):
+    columns = ["model", "input", "dense ms", "sparse ms, all new",
+               f"{peer} ms", f"{peer} / dense", f"{peer} / sparse, all new"]
+    return table(columns, [
+        [model, f"{r['width']}x{r['height']}", f"{r['dense_ms']:.2f}",
+         f"{r['sparse_ms']:.2f}", f"{r['peer_ms']:.2f}",
+         f"{r['peer_ms'] / r['dense_ms']:.2f} x",
+         f"{r['peer_ms'] / r['sparse_ms']:.2f} x"] for model, r in rows])
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    name = re.search(r"model name\s*: (.*)", text)
+    flags = "AVX-512" if "avx512f" in text else \
+        "AVX2" if "avx2" in text else "no AVX2"
+    return f"{name.group(1).strip() if name else 'unknown processor'}, {flags}"
+
+
+def page(options, sections):
+    command = "DELTACNN_TEST_DATA=<folder> tools/figures.py"
+    command += f" --threads {options.threads}"
+    command += f" --frames {options.frames}" if options.frames else ""
+    text = (
+        "# Figures\n\n<!-- Written by tools/figures.py. -->\n\n"
+        f"Made by `{command}`\non {machine()}, {options.threads} threads of a "
+        "shared machine. Compare within a row only: all\nengines of a row ran "
+        "in turn, frame by frame, in one run.\n\n"
+        "Times are medians of whole frames in milliseconds. Ours hold colour "
+        "conversion, scaling and\nnormalisation of the picture; the peers' "
+        "are one inference on an input prepared beforehand. Defaults\n"
+        "everywhere (threshold 0.05, nothing tuned to a clip). \"Work done\" "
+        "is the share of multiply-accumulates\nof a dense run. Agreement: "
+        "IoU of masks, mean distance of key points in pixels of the "
+        "network's input,\nF1 of boxes.\n")
+    versions = sorted({r["peer"] for _, rows in sections["all"]
+                       for r in rows if r.get("peer")})
+    text += f"Peers: {', '.join(versions)}.\n\n" if versions else "\n"
+    for title, body in sections["text"]:
+        text += f"## {title}\n\n{body}\n"
+    (ROOT / "docs" / "figures.md").write_text(text, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--frames", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--only", default=".")
+    parser.add_argument("--peers", default="onnxruntime")
+    parser.add_argument("--page-only", action="store_true")
+    options = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    sections = {"text": [], "all": []}
+    for peer in options.peers.split(","):
+        print(f"clips, {peer}", flush=True)
+        rows = measure_pairs(options, peer)
+        sections["all"].append((peer, [r[3] for r in rows]))
+        if rows:
+            sections["text"].append((f"Clips, beside {peer}",
+                                     pair_table(rows, peer)))
+        print(f"every pixel changing, {peer}", flush=True)
+        dense = measure_dense(options, peer)
+        sections["all"].append((peer, [r[1] for r in dense]))
+        if dense:
+            sections["text"].append(
+                (f"Every pixel changing, beside {peer}",
+                 dense_table(dense, peer)))
+    page(options, sections)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
