@@ -43,8 +43,8 @@ static void
 decode (const DcnnModelInfo *info)
 {
   DcnnTensor tensors[MAX_OUTPUTS];
-  const DcnnTensor *list[MAX_OUTPUTS];
-  const char *names[MAX_OUTPUTS];
+  const DcnnTensor *list[MAX_OUTPUTS] = { NULL };
+  const char *names[MAX_OUTPUTS] = { NULL };
   DcnnTransform transform = { 0.5f, 0.5f, 0, 0, 128, 128, 64, 64 };
   g_autoptr (DcnnDecoder) decoder = NULL;
   guint n = 0;
