@@ -116,33 +116,42 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- gather ------------------------------------------------------------------------ */
 
+/* n pixels into the tensor: channels outside, pixels inside, so that
+ * neighbours share the cache lines they write. */
 static void
-scatter_pixel (const PlanMap *map, const PlanGatherSource *s,
-    const float *pixel, DcnnTensor *to, gint64 at)
+scatter_pixels (const PlanMap *map, const PlanGatherSource *s,
+    const float *const *pixels, const gint64 *at, guint n, DcnnTensor *to)
 {
-  if (to->dtype == DCNN_DTYPE_F32) {
-    float *out = (float *) to->data + at;
-    if (map->position == NULL)
-      for (guint c = 0; c < map->channels; c++)
-        out[c * s->stride_c] = pixel[c];
-    else
-      for (guint c = 0; c < map->channels; c++)
-        out[c * s->stride_c] = pixel[map->position[c]];
-  } else if (to->dtype == DCNN_DTYPE_I64) {
-    gint64 *out = (gint64 *) to->data + at;
-    for (guint c = 0; c < map->channels; c++)
-      out[c * s->stride_c] = (gint64) pixel[plan_position (map, c)];
+  for (guint c = 0; c < map->channels; c++) {
+    guint32 position = plan_position (map, c);
+    if (to->dtype == DCNN_DTYPE_F32) {
+      float *out = (float *) to->data + c * s->stride_c;
+      for (guint i = 0; i < n; i++)
+        out[at[i]] = pixels[i][position];
+    } else if (to->dtype == DCNN_DTYPE_I64) {
+      gint64 *out = (gint64 *) to->data + c * s->stride_c;
+      for (guint i = 0; i < n; i++)
+        out[at[i]] = (gint64) pixels[i][position];
+    }
   }
 }
 
 static void
-scatter_all (const DcnnMap *from, const PlanMap *map,
-    const PlanGatherSource *s, DcnnTensor *to)
+scatter_block (const DcnnMap *from, const PlanMap *map,
+    const PlanGatherSource *s, DcnnTensor *to, guint by, guint bx,
+    guint64 word)
 {
-  for (guint y = 0; y < map->height; y++)
-    for (guint x = 0; x < map->width; x++)
-      scatter_pixel (map, s, dcnn_map_pixel (from, y, x), to,
-          s->base + y * s->stride_y + x * s->stride_x);
+  const float *pixels[64];
+  gint64 at[64];
+  guint n = 0;
+
+  for (; word; word &= word - 1, n++) {
+    guint bit = (guint) __builtin_ctzll (word);
+    guint y = by * 8 + bit / 8, x = bx * 8 + bit % 8;
+    pixels[n] = dcnn_map_pixel (from, y, x);
+    at[n] = s->base + y * s->stride_y + x * s->stride_x;
+  }
+  scatter_pixels (map, s, pixels, at, n, to);
 }
 
 static void
@@ -152,13 +161,48 @@ scatter_mask (const DcnnMap *from, const PlanMap *map,
   for (guint by = 0; by < mask->blocks_y; by++)
     for (guint bx = 0; bx < mask->blocks_x; bx++) {
       guint64 word = mask->words[by * mask->blocks_x + bx];
-      for (; word; word &= word - 1) {
-        guint bit = (guint) __builtin_ctzll (word);
-        guint y = by * 8 + bit / 8, x = bx * 8 + bit % 8;
-        scatter_pixel (map, s, dcnn_map_pixel (from, y, x), to,
-            s->base + y * s->stride_y + x * s->stride_x);
-      }
+      if (word)
+        scatter_block (from, map, s, to, by, bx, word);
     }
+}
+
+typedef struct ScatterWork {
+  const DcnnMap *from;
+  const PlanMap *map;
+  const PlanGatherSource *source;
+  DcnnTensor *to;
+} ScatterWork;
+
+/* Rows begin .. end-1 of a whole map, a cache line of pixels at a time. */
+static void
+scatter_rows (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const ScatterWork *work = data;
+  const PlanMap *map = work->map;
+  const PlanGatherSource *s = work->source;
+  const float *pixels[16];
+  gint64 at[16];
+
+  for (gsize y = begin; y < end; y++)
+    for (guint x = 0; x < map->width; x += 16) {
+      guint n = MIN (16, map->width - x);
+      for (guint i = 0; i < n; i++) {
+        pixels[i] = dcnn_map_pixel (work->from, (guint32) y, x + i);
+        at[i] = s->base + (gint64) y * s->stride_y + (x + i) * s->stride_x;
+      }
+      scatter_pixels (map, s, pixels, at, n, work->to);
+    }
+}
+
+static void
+scatter_all (DcnnSession *session, const DcnnMap *from, const PlanMap *map,
+    const PlanGatherSource *s, DcnnTensor *to)
+{
+  ScatterWork work = { from, map, s, to };
+
+  dcnn_run_parallel (session, map->height, MAX (1, map->height / 8),
+      (guint64) 4 * map->width * map->height * map->channels, scatter_rows,
+      &work);
 }
 
 void
@@ -174,7 +218,8 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
     const PlanMap *map = plan_map (session->plan, s->map);
     const DcnnMask *mask;
     if (stream->dense || stream->move.active) {
-      scatter_all (&stream->maps[s->map], map, s, &stream->tensors[index]);
+      scatter_all (session, &stream->maps[s->map], map, s,
+          &stream->tensors[index]);
       changed = TRUE;
       continue;
     }

@@ -168,7 +168,7 @@ plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value)
 {
   const DcnnTensor *t;
 
-  if (value < 0)
+  if (value < 0 || plan->values[value].nhwc)
     return FALSE;
   t = &dcnn_graph_value (plan->graph, value)->tensor;
   return t->rank == 4 && t->dims[0] == 1 && t->dtype == DCNN_DTYPE_F32 &&
@@ -190,6 +190,19 @@ plan_set_map (PlanBuilder *b, DcnnValueId value, gint map)
   v->stride_c = (gint64) m->width * m->height;
   if (t->rank != 4 && m->width == 1 && m->height == 1)
     v->stride_c = 1; /* [1, C] of a reduced map */
+}
+
+void
+plan_set_map_nhwc (PlanBuilder *b, DcnnValueId value, gint map)
+{
+  PlanValue *v = &b->plan->values[value];
+  const PlanMap *m = plan_map (b->plan, map);
+
+  plan_set_map (b, value, map);
+  v->nhwc = TRUE;
+  v->stride_c = 1;
+  v->stride_x = m->channels;
+  v->stride_y = (gint64) m->channels * m->width;
 }
 
 static void

@@ -118,6 +118,7 @@ typedef struct PlanValue {
   gint tensor;             /* index of its dense tensor; -1 */
   gint tensor_node;        /* plan node that writes the tensor; -1 */
   gboolean lazy;           /* made by data movement only, not yet needed */
+  gboolean nhwc;           /* has a map, but is [1, H, W, C] itself */
 } PlanValue;
 
 typedef struct DcnnPlan {
@@ -190,6 +191,8 @@ gint plan_commit_node (PlanBuilder *b, PlanNode *node);
 /* The node's out map gets a mask of its own. */
 void plan_node_writes (PlanBuilder *b, PlanNode *node, gint map);
 void plan_set_map (PlanBuilder *b, DcnnValueId value, gint map);
+/* The same for a value whose dense form has the channels last. */
+void plan_set_map_nhwc (PlanBuilder *b, DcnnValueId value, gint map);
 /* [1, C, H, W], float32, sizes a map can have. */
 gboolean plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value);
 /* Map of a value, importing the dense tensor when there is none; -1: no map
@@ -225,9 +228,9 @@ gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
  * views, channel gathers, resampling, space-to-depth. FALSE: neither. */
 gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
 gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
-/* The map that a value is the flattening of ([1, C, H, W] to [1, C H W]); -1:
- * it is not one. */
-gint plan_trace_flat (PlanBuilder *b, DcnnValueId value);
+/* The map whose elements a value holds in the order of [1, C, H, W] (a
+ * flattening), or of [1, H, W, C] when nhwc; -1: it is no such value. */
+gint plan_trace_flat (PlanBuilder *b, DcnnValueId value, gboolean nhwc);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

@@ -507,8 +507,21 @@ plan_trace_map (PlanBuilder *b, DcnnValueId value)
   return map >= 0;
 }
 
+/* Does the trace walk the map pixel by pixel, channels fastest? */
+static gboolean
+in_nhwc_order (const gint64 *index, const PlanMap *map)
+{
+  gint64 plane = (gint64) map->width * map->height, i = 0;
+
+  for (gint64 p = 0; p < plane; p++)
+    for (guint c = 0; c < map->channels; c++, i++)
+      if (index[i] != c * plane + p)
+        return FALSE;
+  return TRUE;
+}
+
 gint
-plan_trace_flat (PlanBuilder *b, DcnnValueId value)
+plan_trace_flat (PlanBuilder *b, DcnnValueId value, gboolean nhwc)
 {
   gint64 count = dcnn_tensor_count (&dcnn_graph_value (b->graph,
           value)->tensor);
@@ -517,15 +530,17 @@ plan_trace_flat (PlanBuilder *b, DcnnValueId value)
   Trace t;
 
   if (map >= 0 || !b->plan->values[value].lazy)
-    return map;
+    return nhwc ? -1 : map;
   index = trace_begin (&t, b, value);
   if (index != NULL && t.n_roots == 1 &&
-      dcnn_tensor_count (&t.done[t.roots[0]]) == count) {
+      dcnn_tensor_count (&t.done[t.roots[0]]) == count &&
+      b->plan->values[t.roots[0]].stride_x == 1) {
+    gint root = b->plan->values[t.roots[0]].map;
     gint64 i = 0;
-    while (i < count && index[i] == i)
+    while (!nhwc && i < count && index[i] == i)
       i++;
-    if (i == count)
-      map = b->plan->values[t.roots[0]].map;
+    if (nhwc ? in_nhwc_order (index, plan_map (b->plan, root)) : i == count)
+      map = root;
   }
   trace_end (&t);
   return map;

@@ -206,7 +206,7 @@ gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
 static gboolean
 lower_gemm (PlanBuilder *b, const DcnnNode *gn)
 {
-  gint in = plan_trace_flat (b, gn->inputs[0]);
+  gint in = plan_trace_flat (b, gn->inputs[0], FALSE);
   const PlanMap *map = in < 0 ? NULL : plan_map (b->plan, in);
   DcnnConvParams p = { .groups = 1, .window = { .rank = 2, .stride = { 1, 1 },
       .dilation = { 1, 1 } } };
@@ -399,25 +399,58 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
 
 /* ---- over channels ----------------------------------------------------------------- */
 
+/* The map whose channels a softmax runs over; *nhwc: they are the last
+ * dimension of the value. -1: it runs over something else. */
+static gint
+softmax_map (PlanBuilder *b, const DcnnNode *gn, gboolean *nhwc)
+{
+  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  gint64 axis = gn->params.axis.axis, in_axis = t->dims[axis];
+  gint map = -1;
+
+  *nhwc = FALSE;
+  if (t->dtype != DCNN_DTYPE_F32)
+    return -1;
+  for (gint64 i = axis + 1; gn->params.axis.coerce_2d && i < t->rank; i++)
+    if (t->dims[i] != 1)
+      return -1;
+  if (axis == 1 && t->rank == 4)
+    return map_input (b, gn);
+  if (axis == 1 && t->rank == 2) {
+    map = plan_trace_flat (b, gn->inputs[0], FALSE);
+    if (map >= 0 && (plan_map (b->plan, map)->width != 1 ||
+            plan_map (b->plan, map)->height != 1))
+      map = -1;
+  } else if (axis == t->rank - 1) {
+    map = plan_trace_flat (b, gn->inputs[0], TRUE);
+    *nhwc = TRUE;
+  }
+  return map >= 0 && plan_map (b->plan, map)->channels == in_axis ? map : -1;
+}
+
 static gboolean
 lower_softmax (PlanBuilder *b, const DcnnNode *gn)
 {
-  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  gboolean nhwc;
+  const PlanMap *map;
   PlanNode *node;
-  gint in;
+  gint in = softmax_map (b, gn, &nhwc);
 
-  if (t->rank != 4 || gn->params.axis.axis != 1 ||
-      (gn->params.axis.coerce_2d && (t->dims[2] != 1 || t->dims[3] != 1)))
-    return FALSE;
-  in = map_input (b, gn);
   if (in < 0)
     return FALSE;
   in = plan_relayout (b, in, NULL);
-  node = start (b, gn, DCNN_PRIMARY_SOFTMAX, in,
-      new_output_map (b, gn->outputs[0]));
+  map = plan_map (b->plan, in);
+  node = start (b, gn, DCNN_PRIMARY_SOFTMAX, in, plan_add_map (b->plan,
+          map->width, map->height, map->channels));
   node->prepared = dcnn_k_softmax_prepare (plan_map (b->plan, in)->channels,
       FALSE);
-  return finish (b, node, gn->outputs[0]);
+  if (!nhwc)
+    return finish (b, node, gn->outputs[0]);
+  g_free (node->name);
+  node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
+  plan_commit_node (b, node);
+  plan_set_map_nhwc (b, gn->outputs[0], node->out);
+  return TRUE;
 }
 
 static gboolean
