@@ -52,8 +52,15 @@ total_of_blocks (const NodeState *state, gsize blocks, guint width,
   }
 }
 
-static gboolean
-store_global (DcnnSession *session, DcnnStream *stream, gint n)
+/* What became of a global value: unchanged, or not enough; changed; only
+ * settled (its readers follow within the budget). */
+typedef enum GlobalNews { GLOBAL_SAME, GLOBAL_CHANGED, GLOBAL_SETTLED }
+    GlobalNews;
+
+/* regular: something in its input changed by more than settling. */
+static GlobalNews
+store_global (DcnnSession *session, DcnnStream *stream, gint n,
+    gboolean regular)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *in = plan_map (session->plan, node->in);
@@ -63,7 +70,7 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n)
   gdouble pixels = (gdouble) in->width * in->height, change = 0, size = 0;
   float *row = session->scratch[0], *s = dcnn_map_pixel (out, 0, 0);
   gfloat t = node->is_gate ? session->tuning.gate_threshold : 0;
-  gboolean differs = FALSE;
+  gboolean differs = FALSE, news;
 
   for (guint c = 0; c < in->span; c++) {
     gdouble total;
@@ -74,11 +81,13 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n)
     size += s[c] * s[c];
     differs |= row[c] != s[c];
   }
-  if (!stream->dense && !(stream->settling && differs) &&
-      !(t > 0 ? change > t * t * size : differs))
-    return FALSE;
+  /* NaN is news */
+  news = stream->dense || (t > 0 ? !(change <= t * t * size) :
+      differs && (regular || !stream->settling));
+  if (!news && !(stream->settling && differs))
+    return GLOBAL_SAME;
   memcpy (s, row, in->span * sizeof (float));
-  return TRUE;
+  return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
 }
 
 void
@@ -89,7 +98,10 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
   NodeState *state = &stream->nodes[n];
   gint mask = plan_map (session->plan, node->out)->mask;
   StreamMask *updated = &stream->masks[mask];
+  gboolean regular = dcnn_stream_mask (session, stream->masks, node->in) !=
+      NULL;
   const DcnnMask *changed = all_changes (session, stream, node->in);
+  GlobalNews news;
   gsize count;
 
   updated->any = FALSE;
@@ -107,8 +119,11 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
   state->sums_valid = TRUE;
   state->stats.candidates += (gdouble) count /
       dcnn_mask_words (in->width, in->height);
-  if (!store_global (session, stream, n))
+  news = store_global (session, stream, n, regular);
+  if (news == GLOBAL_SAME)
     return;
+  if (news == GLOBAL_SETTLED)
+    updated = &stream->exact[mask];
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
   state->stats.joined += 1;

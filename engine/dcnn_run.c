@@ -232,6 +232,8 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   gsize count, limit = left / MAX (1, node->macs_per_pixel);
   gint64 ns;
 
+  if (left > 0 && limit == 0)
+    limit = 1; /* a pixel dearer than the budget must not wait for ever */
   if (dcnn_find_candidates (session, stream->exact, n)) {
     if (state->pending.any)
       dcnn_mask_or (&state->pending.mask, &session->candidates);
@@ -257,14 +259,6 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   dcnn_mask_from_list (&session->settle, session->list, count);
   dcnn_mask_and_not (&state->pending.mask, &session->settle);
   state->pending.any = dcnn_mask_any (&state->pending.mask);
-  if (node->is_output && exact->any) {
-    StreamMask *updated = &stream->masks[out->mask];
-    if (updated->any)
-      dcnn_mask_or (&updated->mask, &exact->mask);
-    else
-      dcnn_mask_copy (&updated->mask, &exact->mask);
-    updated->any = TRUE;
-  }
   count_work (stream, node, state, count, (gsize) out->width * out->height,
       ns);
 }
@@ -303,6 +297,28 @@ anything_pending (const DcnnSession *session, const DcnnStream *stream)
   return FALSE;
 }
 
+/* What settling changed is news to who reads the outputs; not before all nodes
+ * have run, or their readers would take it for regular changes. */
+static void
+show_settled (const DcnnPlan *plan, DcnnStream *stream)
+{
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    StreamMask *updated, *exact;
+    if (node->kind != PLAN_KERNEL || !node->is_output)
+      continue;
+    updated = &stream->masks[plan_map (plan, node->out)->mask];
+    exact = &stream->exact[plan_map (plan, node->out)->mask];
+    if (!exact->any)
+      continue;
+    if (updated->any)
+      dcnn_mask_or (&updated->mask, &exact->mask);
+    else
+      dcnn_mask_copy (&updated->mask, &exact->mask);
+    updated->any = TRUE;
+  }
+}
+
 void
 dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
 {
@@ -335,6 +351,8 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
     stream->nodes[n].stats.time_ns += dcnn_now_ns () - start;
   }
   stream->move.active = FALSE;
+  if (stream->settling)
+    show_settled (plan, stream);
   if (stream->settling && !anything_pending (session, stream)) {
     stream->settling = FALSE;
     stream->active_since_settled = FALSE;

@@ -232,6 +232,25 @@ dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning)
   g_mutex_unlock (&session->tuning_lock);
 }
 
+/* Settling was off and kept no record of what it truncated: anything may
+ * differ. */
+static void
+distrust_all (DcnnSession *session)
+{
+  for (guint s = 0; s < session->n_streams; s++) {
+    DcnnStream *stream = &session->streams[s];
+    if (stream->first)
+      continue;
+    stream->active_since_settled = TRUE;
+    stream->still_frames = 0;
+    for (guint n = 0; n < session->plan->nodes->len; n++)
+      if (plan_node (session->plan, n)->kind == PLAN_KERNEL) {
+        dcnn_mask_fill (&stream->nodes[n].pending.mask);
+        stream->nodes[n].pending.any = TRUE;
+      }
+  }
+}
+
 static void
 take_tuning (DcnnSession *session)
 {
@@ -241,6 +260,8 @@ take_tuning (DcnnSession *session)
     return;
   next = __atomic_exchange_n (&session->next_tuning, NULL, __ATOMIC_ACQ_REL);
   if (next) {
+    if (next->settle && !session->tuning.settle)
+      distrust_all (session);
     session->tuning = *next;
     g_free (next);
   }
