@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * print_results.h - a decoder's results as one line of JSON on stdout.
+ */
+#ifndef TESTS_PRINT_RESULTS_H
+#define TESTS_PRINT_RESULTS_H
+
+#include "dcnn_decode.h"
+
+void print_results (const DcnnResults *results);
+
+#endif
