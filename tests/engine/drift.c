@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * drift.c - over 10 000 frames of a noisy, moving scene at the default
+ * thresholds the error against dense stays where it was in the beginning: no
+ * accumulation, no drift.
+ */
+#include <math.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+#include "video.h"
+
+#define FRAMES 10000
+#define WINDOW 1000
+
+typedef struct Errors {
+  gdouble sum, worst;       /* of the rms over the outputs' rms */
+} Errors;
+
+static gdouble
+error_of (DcnnSession *a, DcnnSession *b)
+{
+  gdouble difference = 0, size = 0;
+
+  for (guint i = 0; i < 2; i++) {
+    const DcnnTensor *p = &dcnn_session_get_output (a, 0, i)->tensor;
+    const DcnnTensor *q = &dcnn_session_get_output (b, 0, i)->tensor;
+    for (gint64 k = 0; k < dcnn_tensor_count (p); k++) {
+      gdouble x = ((gfloat *) p->data)[k], y = ((gfloat *) q->data)[k];
+      difference += (x - y) * (x - y);
+      size += y * y;
+    }
+  }
+  return sqrt (difference / MAX (size, 1e-12));
+}
+
+static void
+run (guint64 seed, gboolean settle, DcnnCriterion criterion)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (seed, FALSE,
+          FALSE, 32, 32), &error);
+  g_autoptr (DcnnSession) sparse = NULL, dense = NULL;
+  Errors errors[FRAMES / WINDOW] = { { 0 } };
+  DcnnSessionOptions options;
+  TestVideo video;
+  DcnnFrame frame;
+  gdouble macs = 0;
+
+  g_assert_no_error (error);
+  dcnn_session_options_init (&options);
+  options.threads = 1;
+  options.tuning.settle = settle;
+  options.tuning.criterion = criterion;
+  sparse = dcnn_session_new (model, &options, &error);
+  options.tuning.mode = DCNN_MODE_DENSE;
+  dense = dcnn_session_new (model, &options, &error);
+  test_video_init (&video, seed, 32, 32);
+  video.noise = 2;
+  for (guint f = 0; f < FRAMES; f++) {
+    Errors *e = &errors[f / WINDOW];
+    DcnnFrameStats stats;
+    gdouble d;
+    if (f % 100 < 70)
+      test_video_move (&video);
+    test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
+    g_assert_true (dcnn_session_push_frame (sparse, 0, &frame, NULL, &error));
+    g_assert_true (dcnn_session_push_frame (dense, 0, &frame, NULL, &error));
+    dcnn_session_get_stats (sparse, 0, &stats);
+    macs += (gdouble) stats.macs_done / stats.macs_dense;
+    d = error_of (sparse, dense);
+    e->sum += d;
+    e->worst = MAX (e->worst, d);
+  }
+  test_video_clear (&video);
+  for (guint w = 0; w < FRAMES / WINDOW; w += FRAMES / WINDOW - 1)
+    g_test_message ("seed %d window %u: mean %.4f, worst %.4f of the outputs' "
+        "rms; %.2f of the MACs", (gint) seed, w, errors[w].sum / WINDOW,
+        errors[w].worst, macs / FRAMES);
+  for (guint w = 0; w < FRAMES / WINDOW; w++) {
+    g_assert_cmpfloat (errors[w].sum, <=, 1.3 * errors[0].sum);
+    g_assert_cmpfloat (errors[w].worst, <=, 0.1);
+  }
+  g_assert_cmpfloat (errors[0].sum, >, 0);
+}
+
+static void
+test_drift (void)
+{
+  run (2, FALSE, DCNN_CRITERION_NRMS);
+  run (5, TRUE, DCNN_CRITERION_NRMS);
+  run (6, FALSE, DCNN_CRITERION_MAX);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/drift", test_drift);
+  return g_test_run ();
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * poison.c - a sparse frame writes the pixels of its update masks and nothing
+ * else, not a lane of padding (invariant 3); every pixel that it sends has
+ * changed; and no pixel anywhere is left with a change that would count, so
+ * nothing is lost and candidates are complete. With settling, what is kept
+ * back is on record.
+ *
+ *   poison [SEED]
+ */
+#include <string.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+
+#define SEEDS 60
+#define FRAMES 16
+
+static guint64 floats_held, pixels_joined, pixels_kept;
+
+typedef struct Case {
+  guint64 seed, state;
+  DcnnModel *model;
+  DcnnSession *session;
+  DcnnStream *stream;
+  const DcnnPlan *plan;
+  gsize *sizes;             /* floats, by buffer */
+  gfloat **before;
+  guint8 **allowed;
+  guint32 *list;
+  guint8 *verdicts;
+  DcnnTensor frame;
+  DcnnMotion motion;
+} Case;
+
+static void
+case_init (Case *c, guint64 seed)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+  gsize pixels = 0;
+
+  memset (c, 0, sizeof *c);
+  c->seed = seed;
+  c->state = seed + 31;
+  c->model = dcnn_model_new (test_net_random (seed, FALSE, seed % 2,
+          seed % 4 == 0), &error);
+  g_assert_no_error (error);
+  dcnn_session_options_init (&options);
+  options.threads = 1 + seed / 2 % 2;
+  options.tuning.mode = DCNN_MODE_SPARSE;
+  options.tuning.settle = seed / 4 % 2;
+  options.tuning.criterion = seed / 8 % 2 ? DCNN_CRITERION_MAX :
+      DCNN_CRITERION_RMS;
+  options.tuning.threshold = seed % 5 ? 0.05f : 0;
+  c->session = dcnn_session_new (c->model, &options, &error);
+  g_assert_no_error (error);
+  c->stream = &c->session->streams[0];
+  c->plan = c->session->plan;
+  c->sizes = g_new0 (gsize, c->plan->buffers->len);
+  c->before = g_new0 (gfloat *, c->plan->buffers->len);
+  c->allowed = g_new0 (guint8 *, c->plan->buffers->len);
+  for (guint i = 0; i < c->plan->buffers->len; i++) {
+    const PlanBuffer *b = &g_array_index (c->plan->buffers, PlanBuffer, i);
+    c->sizes[i] = (gsize) b->width * b->height * b->pixel_floats +
+        DCNN_OVERREAD;
+    c->before[i] = g_new0 (gfloat, c->sizes[i]);
+    c->allowed[i] = g_new0 (guint8, c->sizes[i]);
+    pixels = MAX (pixels, (gsize) b->width * b->height);
+  }
+  c->list = g_new0 (guint32, pixels + 64);
+  c->verdicts = g_new0 (guint8, pixels + 64);
+  c->frame = *dcnn_model_input (c->model, 0);
+  c->frame.data = NULL;
+  g_assert_true (dcnn_tensor_alloc (&c->frame, &error));
+  for (gint64 i = 0; i < dcnn_tensor_count (&c->frame); i++)
+    ((gfloat *) c->frame.data)[i] = test_random_value (&c->state, FALSE);
+}
+
+static void
+case_clear (Case *c)
+{
+  for (guint i = 0; i < c->plan->buffers->len; i++) {
+    g_free (c->before[i]);
+    g_free (c->allowed[i]);
+  }
+  g_free (c->sizes);
+  g_free (c->before);
+  g_free (c->allowed);
+  g_free (c->list);
+  g_free (c->verdicts);
+  dcnn_tensor_free (&c->frame);
+  dcnn_session_free (c->session);
+  dcnn_model_unref (c->model);
+}
+
+static void
+fail (const Case *c, const char *format, ...)
+{
+  g_autofree char *plan = dcnn_model_dump_plan (c->model);
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_test_message ("%s\n%s\nrerun: engine-poison %" G_GUINT64_FORMAT, text,
+      plan, c->seed);
+  g_test_fail ();
+}
+
+static void
+snapshot (Case *c)
+{
+  for (guint i = 0; i < c->plan->buffers->len; i++) {
+    memcpy (c->before[i], c->stream->buffers[i], c->sizes[i] *
+        sizeof (gfloat));
+    memset (c->allowed[i], 0, c->sizes[i]);
+  }
+}
+
+/* Marks what the map's update mask lets change; a pixel that was sent must
+ * have changed, unless it has just come into view. */
+static void
+allow_map (Case *c, guint index, gboolean moved)
+{
+  const PlanMap *m = plan_map (c->plan, index);
+  const DcnnMap *map = &c->stream->maps[index];
+  const StreamMask *mask = &c->stream->masks[m->mask];
+
+  for (guint y = 0; mask->any && y < m->height; y++)
+    for (guint x = 0; x < m->width; x++) {
+      gfloat *pixel = dcnn_map_pixel (map, y, x);
+      gsize at = (gsize) (pixel - c->stream->buffers[m->buffer]);
+      if (!dcnn_mask_get (&mask->mask, y, x))
+        continue;
+      memset (c->allowed[m->buffer] + at, 1, map->writable);
+      pixels_joined++;
+      if (!moved && memcmp (pixel, c->before[m->buffer] + at, map->channels *
+              sizeof (gfloat)) == 0)
+        fail (c, "map %u y %u x %u joined and did not change", index, y, x);
+    }
+}
+
+static void
+check_writes (Case *c, gboolean moved)
+{
+  for (guint m = 0; m < c->plan->maps->len; m++)
+    if (plan_map (c->plan, m)->mask >= 0 && plan_map (c->plan, m)->buffer >= 0)
+      allow_map (c, m, moved);
+  for (guint i = 0; i < c->plan->buffers->len; i++)
+    for (gsize p = 0; p < c->sizes[i] && !g_test_failed (); p++) {
+      if (c->allowed[i][p])
+        continue;
+      floats_held++;
+      if (memcmp (&c->before[i][p], &c->stream->buffers[i][p],
+              sizeof (gfloat)) != 0)
+        fail (c, "buffer %u float %" G_GSIZE_FORMAT " was written", i, p);
+    }
+}
+
+/* Judges every pixel of a node again: none may join. */
+static void
+check_node (Case *c, guint n)
+{
+  const PlanNode *node = plan_node (c->plan, n);
+  NodeState *state = &c->stream->nodes[n];
+  DcnnJob job;
+  guint count = 0;
+
+  if (node->kind != PLAN_KERNEL)
+    return;
+  dcnn_judge_node (c->session, c->stream, (gint) n);
+  job = state->job;
+  for (guint y = 0; y < job.out.height; y++)
+    for (guint x = 0; x < job.out.width; x++)
+      c->list[count++] = DCNN_PIXEL (y, x);
+  job.pixels = c->list;
+  job.verdicts = c->verdicts;
+  c->session->kernels->run[node->primary] (&job, 0, count,
+      c->session->scratch[0]);
+  for (guint i = 0; i < count && !g_test_failed (); i++) {
+    guint y = DCNN_PIXEL_Y (c->list[i]), x = DCNN_PIXEL_X (c->list[i]);
+    if (c->verdicts[i] == DCNN_VERDICT_JOINED)
+      fail (c, "node %u y %u x %u holds a change that counts", n, y, x);
+    if (c->verdicts[i] != DCNN_VERDICT_KEPT)
+      continue;
+    pixels_kept++;
+    if (c->session->tuning.settle && !(state->pending.any &&
+            dcnn_mask_get (&state->pending.mask, y, x)))
+      fail (c, "node %u y %u x %u differs and settling does not know", n, y,
+          x);
+  }
+}
+
+static void
+run_seed (guint64 seed)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean moved = FALSE, ever_moved = FALSE;
+  Case c;
+
+  case_init (&c, seed);
+  for (gint f = 0; f < FRAMES && !g_test_failed (); f++) {
+    snapshot (&c);
+    g_assert_true (dcnn_session_push_tensors (c.session, 0, &c.frame, 0.02f,
+            &c.motion, &error));
+    if (!c.stream->dense) {
+      check_writes (&c, moved);
+      /* a window's border keeps what it knew of neighbours out of view */
+      for (guint n = 0; n < c.plan->nodes->len && !ever_moved &&
+          !g_test_failed (); n++)
+        check_node (&c, n);
+    }
+    test_video_step (&c.state, &c.frame, FALSE);
+    moved = c.plan->tile && f >= FRAMES / 2 && f % 2;
+    ever_moved |= moved;
+    if (moved) {
+      c.motion.tile_x += (gint) test_random (&c.state, 3) - 1;
+      c.motion.tile_y += (gint) test_random (&c.state, 3) - 1;
+    }
+  }
+  case_clear (&c);
+}
+
+static void
+test_poison (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
+    run_seed (seed);
+  g_test_message ("%" G_GUINT64_FORMAT " floats untouched, %"
+      G_GUINT64_FORMAT " pixels joined, %" G_GUINT64_FORMAT " kept",
+      floats_held, pixels_joined, pixels_kept);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  if (argc > 1) {
+    run_seed (g_ascii_strtoull (argv[1], NULL, 10));
+    return g_test_failed ();
+  }
+  g_test_add_func ("/engine/poison", test_poison);
+  return g_test_run ();
+}

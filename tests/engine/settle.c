@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * settle.c - a video that stops moving becomes equal to a dense run, bit for
+ * bit, within a bounded number of frames and within its budget a frame, and
+ * costs nothing afterwards; also when the camera moved on the way, and when
+ * settling is switched on late.
+ *
+ *   settle [SEED]
+ */
+#include <string.h>
+
+#include "dcnn_engine.h"
+#include "inside.h"
+#include "nets.h"
+#include "video.h"
+
+#define SEEDS 16
+#define NET_H 96
+#define NET_W 112
+#define BOUND_FRAMES 200
+
+typedef struct Case {
+  guint64 seed;
+  DcnnModel *model;
+  DcnnModelSummary summary;
+  DcnnSession *session, *dense;
+  TestVideo video;
+  DcnnMotion motion;
+  guint64 largest_pixel;    /* MACs of the dearest pixel */
+} Case;
+
+static void
+case_init (Case *c, guint64 seed, DcnnGraph *graph, gboolean settle,
+    gfloat budget)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+
+  memset (c, 0, sizeof *c);
+  c->seed = seed;
+  c->model = dcnn_model_new (graph, &error);
+  g_assert_no_error (error);
+  dcnn_model_get_summary (c->model, &c->summary);
+  dcnn_session_options_init (&options);
+  options.threads = 1 + seed % 2;
+  options.tuning.settle = settle;
+  options.tuning.settle_budget = budget;
+  c->session = dcnn_session_new (c->model, &options, &error);
+  g_assert_no_error (error);
+  options.tuning.mode = DCNN_MODE_DENSE;
+  c->dense = dcnn_session_new (c->model, &options, &error);
+  g_assert_no_error (error);
+  for (guint n = 0; n < c->session->plan->nodes->len; n++)
+    c->largest_pixel = MAX (c->largest_pixel,
+        plan_node (c->session->plan, n)->macs_per_pixel);
+  test_video_init (&c->video, seed, NET_W, NET_H);
+}
+
+static void
+case_clear (Case *c)
+{
+  test_video_clear (&c->video);
+  dcnn_session_free (c->session);
+  dcnn_session_free (c->dense);
+  dcnn_model_unref (c->model);
+}
+
+static void
+fail (const Case *c, const char *format, ...)
+{
+  g_autofree char *plan = dcnn_model_dump_plan (c->model);
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_test_message ("%s\n%s\nrerun: engine-settle %" G_GUINT64_FORMAT, text,
+      plan, c->seed);
+  g_test_fail ();
+}
+
+/* One frame; the budget holds whenever nothing but settling was to do. */
+static void
+push (Case *c, DcnnFrameStats *stats)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnFrame frame;
+
+  c->video.origin_x = c->motion.tile_x * (gint) c->summary.tile;
+  c->video.origin_y = c->motion.tile_y * (gint) c->summary.tile;
+  test_video_draw (&c->video, DCNN_FORMAT_RGB, FALSE, &frame);
+  g_assert_true (dcnn_session_push_frame (c->session, 0, &frame, &c->motion,
+          &error));
+  dcnn_session_get_stats (c->session, 0, stats);
+  if (stats->changed_share == 0 && stats->macs_done >
+      c->session->tuning.settle_budget * stats->macs_dense + c->largest_pixel)
+    fail (c, "%" G_GUINT64_FORMAT " MACs of %" G_GUINT64_FORMAT " in a frame "
+        "without changes", stats->macs_done, stats->macs_dense);
+}
+
+static void
+run_moving (Case *c, guint frames)
+{
+  DcnnFrameStats stats;
+
+  for (guint f = 0; f < frames && !g_test_failed (); f++) {
+    test_video_move (&c->video);
+    push (c, &stats);
+  }
+}
+
+/* Still frames until settled, at most bound. */
+static void
+run_still (Case *c, guint bound)
+{
+  DcnnFrameStats stats;
+  guint f = 0;
+
+  do
+    push (c, &stats);
+  while (!stats.settled && ++f < bound);
+  if (!stats.settled)
+    fail (c, "not settled after %u still frames", bound);
+  for (guint i = 0; i < 3; i++) {
+    push (c, &stats);
+    if (stats.macs_done != 0 || !stats.settled)
+      fail (c, "%" G_GUINT64_FORMAT " MACs after settling", stats.macs_done);
+  }
+}
+
+/* Outputs equal a dense run on the frame; whole, or where the window's border
+ * does not reach. */
+static void
+compare (Case *c, gboolean whole)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree TestInside *inside = test_inside_new (c->session->plan);
+  const DcnnPlan *plan = c->session->plan;
+  DcnnFrame frame;
+
+  test_video_draw (&c->video, DCNN_FORMAT_RGB, FALSE, &frame);
+  g_assert_true (dcnn_session_push_frame (c->dense, 0, &frame, NULL, &error));
+  for (guint i = 0; i < plan->graph->outputs->len && !g_test_failed (); i++) {
+    const DcnnTensor *a = &dcnn_session_get_output (c->session, 0, i)->tensor;
+    const DcnnTensor *b = &dcnn_session_get_output (c->dense, 0, i)->tensor;
+    const TestInside *in = &inside[plan->values[g_array_index (
+            plan->graph->outputs, DcnnValueId, i)].map];
+    gint h = (gint) a->dims[2], w = (gint) a->dims[3];
+    for (gint p = 0; p < dcnn_tensor_count (a) && !g_test_failed (); p++) {
+      gint y = p / w % h, x = p % w;
+      gboolean look = whole || (y >= in->y0 && y < in->y1 && x >= in->x0 &&
+          x < in->x1);
+      if (look && ((gfloat *) a->data)[p] != ((gfloat *) b->data)[p])
+        fail (c, "output %u y %d x %d: %g, dense %g", i, y, x,
+            ((gfloat *) a->data)[p], ((gfloat *) b->data)[p]);
+    }
+  }
+}
+
+/* ---- stops, moves, stops -------------------------------------------------------- */
+
+static void
+run_plain (guint64 seed)
+{
+  Case c;
+
+  case_init (&c, seed, test_net_sized (seed, FALSE, seed % 2, NET_H, NET_W),
+      TRUE, seed % 3 ? 0.1f : 0.02f);
+  for (guint round = 0; round < 3 && !g_test_failed (); round++) {
+    run_moving (&c, 20);
+    run_still (&c, BOUND_FRAMES);
+    compare (&c, TRUE);
+  }
+  case_clear (&c);
+}
+
+/* A move in the middle of settling only delays it. */
+static void
+run_interrupted (guint64 seed)
+{
+  DcnnFrameStats stats;
+  Case c;
+
+  case_init (&c, seed, test_net_sized (seed, FALSE, seed % 2, NET_H, NET_W),
+      TRUE, 0.02f);
+  for (guint round = 0; round < 4 && !g_test_failed (); round++) {
+    run_moving (&c, 10);
+    for (guint f = 0; f < 10 + round; f++)
+      push (&c, &stats);
+  }
+  run_still (&c, BOUND_FRAMES);
+  compare (&c, TRUE);
+  case_clear (&c);
+}
+
+/* The camera pans while it settles. */
+static void
+run_panned (guint64 seed)
+{
+  DcnnFrameStats stats;
+  Case c;
+
+  case_init (&c, seed, test_net_sized (seed, FALSE, FALSE, NET_H, NET_W),
+      TRUE, 0.02f);
+  for (guint round = 0; round < 4 && !g_test_failed (); round++) {
+    run_moving (&c, 10);
+    for (guint f = 0; f < 9 + round; f++)
+      push (&c, &stats);
+    c.motion.tile_x += 1 - (gint) round % 3;
+    c.motion.tile_y += 1;
+    push (&c, &stats);
+  }
+  run_still (&c, BOUND_FRAMES);
+  compare (&c, FALSE);
+  case_clear (&c);
+}
+
+static void
+test_seeds (gconstpointer data)
+{
+  void (*run) (guint64) = (void (*) (guint64)) data;
+
+  for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
+    run (seed);
+}
+
+/* ---- corners ----------------------------------------------------------------------- */
+
+/* Switched on after frames that kept no record of what they truncated. */
+static void
+test_late (void)
+{
+  DcnnTuning tuning;
+  Case c;
+
+  case_init (&c, 3, test_net_sized (3, FALSE, FALSE, NET_H, NET_W), FALSE,
+      0.1f);
+  run_moving (&c, 20);
+  dcnn_session_get_tuning (c.session, &tuning);
+  tuning.settle = TRUE;
+  dcnn_session_set_tuning (c.session, &tuning);
+  run_still (&c, BOUND_FRAMES);
+  compare (&c, TRUE);
+  case_clear (&c);
+}
+
+/* One pixel of a node costs more than the budget of a frame. */
+static void
+test_dear_pixel (void)
+{
+  TestNet net;
+  DcnnValueId v, head;
+  Case c;
+
+  test_net_begin (&net, 5, FALSE);
+  v = test_net_input (&net, 3, NET_H, NET_W);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 8, 3, 2, 1,
+          1));
+  head = test_net_node (&net, DCNN_OP_GLOBAL_AVERAGE_POOL, NULL, 1, &v, NULL);
+  head = test_net_conv (&net, head, 512, 1, 1, 1, 1);
+  head = test_net_unary (&net, DCNN_OP_RELU, head);
+  head = test_net_conv (&net, head, 1024, 1, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 3, 1, 1, 1));
+  dcnn_graph_add_output (net.graph, head);
+  case_init (&c, 5, net.graph, TRUE, 0.1f);
+  g_assert_cmpuint (c.largest_pixel, >, c.summary.macs / 10);
+  run_moving (&c, 20);
+  run_still (&c, BOUND_FRAMES);
+  compare (&c, TRUE);
+  case_clear (&c);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  if (argc > 1) {
+    guint64 seed = g_ascii_strtoull (argv[1], NULL, 10);
+    run_plain (seed);
+    run_interrupted (seed);
+    run_panned (seed);
+    return g_test_failed ();
+  }
+  g_test_add_data_func ("/engine/settle/plain", (gconstpointer) run_plain,
+      test_seeds);
+  g_test_add_data_func ("/engine/settle/interrupted",
+      (gconstpointer) run_interrupted, test_seeds);
+  g_test_add_data_func ("/engine/settle/panned", (gconstpointer) run_panned,
+      test_seeds);
+  g_test_add_func ("/engine/settle/late", test_late);
+  g_test_add_func ("/engine/settle/dear-pixel", test_dear_pixel);
+  return g_test_run ();
+}
