@@ -106,10 +106,10 @@ add_layout_params (GString *text, const DcnnNode *node, int rank)
           p->depth.block, p->depth.crd ? " crd" : "");
       break;
     case DCNN_OP_RESIZE:
-      g_string_append_printf (text, " mode=%d coord=%d nearest=%d scale=",
+      g_string_append_printf (text, " mode=%d coord=%d nearest=%d",
           p->resize.mode, p->resize.coord, p->resize.nearest);
       for (int i = 0; i < rank; i++)
-        add_double (text, "", p->resize.scale[i]);
+        add_double (text, "scale", p->resize.scale[i]);
       break;
     default:
       break;

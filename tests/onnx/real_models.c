@@ -18,7 +18,7 @@ static const char *
 data_folder (void)
 {
   const char *folder = g_getenv ("DELTACNN_TEST_DATA");
-  return folder ? folder : SHARED_DATA;
+  return folder && *folder ? folder : SHARED_DATA;
 }
 
 static gint

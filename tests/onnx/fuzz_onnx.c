@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * fuzz_onnx.c - any bytes as a model: the import may refuse them, and what it
+ * loads runs when it is small. With libFuzzer:
+ *
+ *   fuzz_onnx CORPUS [-max_total_time=600]
+ *
+ * Built with DCNN_FUZZ_REPLAY it runs every file of the folders given, as an
+ * ordinary test; what a fuzzer once found is kept there.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dcnn_onnx.h"
+
+/* Graphs with larger tensors are loaded, not run. */
+#define MAX_RUN_ELEMENTS 4096
+#define MAX_RUN_NODES 64
+#define MAX_TENSORS 64
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+static gboolean
+is_small (const DcnnGraph *graph)
+{
+  for (guint i = 0; i < graph->values->len; i++)
+    if (dcnn_tensor_count (&dcnn_graph_value (graph, (int) i)->tensor)
+        > MAX_RUN_ELEMENTS)
+      return FALSE;
+  return graph->nodes->len <= MAX_RUN_NODES
+      && graph->inputs->len <= MAX_TENSORS
+      && graph->outputs->len <= MAX_TENSORS;
+}
+
+static void
+run_graph (const DcnnGraph *graph)
+{
+  DcnnTensor inputs[MAX_TENSORS] = { { 0 } }, outputs[MAX_TENSORS] = { { 0 } };
+  gboolean ok = TRUE;
+
+  for (guint i = 0; ok && i < graph->inputs->len; i++) {
+    inputs[i] = dcnn_graph_value (graph,
+        g_array_index (graph->inputs, DcnnValueId, i))->tensor;
+    ok = dcnn_tensor_alloc (&inputs[i], NULL);
+    /* not zeros: bytes that make indices and floats of every kind; 0 or 1
+     * where the type is bool */
+    for (gsize k = 0, n = (gsize) dcnn_tensor_count (&inputs[i])
+        * dcnn_dtype_bytes (inputs[i].dtype); ok && k < n; k++)
+      ((guint8 *) inputs[i].data)[k] = inputs[i].dtype == DCNN_DTYPE_BOOL
+          ? k & 1 : (guint8) (k * 37 + 11);
+  }
+  if (ok && dcnn_graph_run_reference (graph, inputs, outputs, NULL))
+    for (guint i = 0; i < graph->outputs->len; i++)
+      dcnn_tensor_free (&outputs[i]);
+  for (guint i = 0; i < graph->inputs->len; i++)
+    dcnn_tensor_free (&inputs[i]);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  DcnnOnnxOptions sized = { .width = 24, .height = 16 };
+  for (int pass = 0; pass < 2; pass++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnGraph) graph = dcnn_onnx_load_bytes (data, size, NULL,
+        pass ? &sized : NULL, &error);
+    if (!graph && (!error || !g_utf8_validate (error->message, -1, NULL)))
+      abort ();
+    if (graph && is_small (graph)) {
+      g_free (dcnn_graph_dump (graph));
+      run_graph (graph);
+    }
+  }
+  return 0;
+}
+
+#ifdef DCNN_FUZZ_REPLAY
+static int
+replay_folder (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+  int count = 0;
+  while (dir && (name = g_dir_read_name (dir))) {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+    g_autofree char *bytes = NULL;
+    gsize length;
+    if (!g_file_get_contents (path, &bytes, &length, NULL))
+      continue;
+    LLVMFuzzerTestOneInput ((const uint8_t *) bytes, length);
+    count++;
+  }
+  return count;
+}
+
+int
+main (int argc, char **argv)
+{
+  int count = 0;
+  for (int i = 1; i < argc; i++)
+    count += replay_folder (argv[i]);
+  printf ("%d files replayed\n", count);
+  return count == 0;
+}
+#endif
