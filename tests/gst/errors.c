@@ -271,6 +271,7 @@ errors_suite (void)
   Suite *suite = suite_create ("deltacnn errors");
   TCase *tcase = tcase_create ("errors");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_no_model);

@@ -7,6 +7,18 @@
 #include <string.h>
 
 void
+fixture_load_plugin (void)
+{
+  const gchar *path = g_getenv ("DELTACNN_TEST_PLUGIN");
+  GError *error = NULL;
+  GstPlugin *plugin = path ? gst_plugin_load_file (path, &error) : NULL;
+
+  if (path && !plugin)
+    g_error ("%s: %s", path, error->message);
+  gst_clear_object (&plugin);
+}
+
+void
 fixture_init (Fixture * fixture)
 {
   fixture->dir = tiny_folder_new ();

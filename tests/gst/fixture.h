@@ -15,6 +15,10 @@
 
 G_BEGIN_DECLS
 
+/* Loads the plugin under test from DELTACNN_TEST_PLUGIN, or leaves it to
+ * GST_PLUGIN_PATH when that is not set. Each suite begins with it. */
+void fixture_load_plugin (void);
+
 /* A deltacnn in a harness, its bus and a folder for models. */
 typedef struct
 {

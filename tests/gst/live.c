@@ -264,6 +264,7 @@ live_suite (void)
   Suite *suite = suite_create ("deltacnn live");
   TCase *tcase = tcase_create ("live");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_every_property_round_trips);

@@ -227,6 +227,7 @@ metas_suite (void)
   Suite *suite = suite_create ("metas");
   TCase *tcase = tcase_create ("metas");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_copies);
   tcase_add_test (tcase, test_videoscale_scales);

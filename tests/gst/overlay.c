@@ -362,6 +362,7 @@ overlay_suite (void)
   Suite *suite = suite_create ("deltaoverlay");
   TCase *tcase = tcase_create ("overlay");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_loop_test (tcase, test_nothing_to_draw_changes_nothing, 0, n);

@@ -7,6 +7,15 @@
 
 #include <string.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature (address_sanitizer)
+#define SANITIZED TRUE
+#else
+#define SANITIZED FALSE
+#endif
+
 /* Runs a pipeline to its end; model is put in place of %s. Returns how many
  * errors there were. */
 static void
@@ -163,12 +172,19 @@ GST_START_TEST (test_no_leaks)
     "fakesink", NULL
   };
   g_auto (GStrv) environment = g_get_environ ();
+  const gchar *plugin = g_getenv ("DELTACNN_TEST_PLUGIN");
   g_autofree gchar *output = NULL;
   gint status;
 
-  if (!launcher) {
-    GST_INFO ("skipped: gst-launch-1.0 is not installed");
+  if (!launcher || SANITIZED) {
+    g_printerr ("skipped: no gst-launch-1.0, or one that cannot load a "
+        "sanitizers' build\n");
     return;
+  }
+  if (plugin) {
+    g_autofree gchar *folder = g_path_get_dirname (plugin);
+    environment = g_environ_setenv (environment, "GST_PLUGIN_PATH", folder,
+        TRUE);
   }
   environment = g_environ_setenv (environment, "GST_TRACERS", "leaks", TRUE);
   environment = g_environ_setenv (environment, "GST_DEBUG", "GST_TRACER:7",
@@ -192,6 +208,7 @@ pipeline_suite (void)
   Suite *suite = suite_create ("pipelines");
   TCase *tcase = tcase_create ("pipelines");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 120);
   tcase_add_loop_test (tcase, test_pipelines, 0, G_N_ELEMENTS (launches));

@@ -310,6 +310,7 @@ results_suite (void)
   Suite *suite = suite_create ("deltacnn results");
   TCase *tcase = tcase_create ("results");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_loop_test (tcase, test_mask_in_every_format, 0,

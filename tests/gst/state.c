@@ -538,6 +538,7 @@ state_suite (void)
   Suite *suite = suite_create ("deltacnn state rules");
   TCase *tcase = tcase_create ("state");
 
+  fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_only_changes_are_counted);
