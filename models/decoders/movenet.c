@@ -6,7 +6,8 @@
  * points; each heatmap, weighted by nearness to its rough point, gives the
  * cell; the offset there gives the place inside it.
  *
- * Everything is in cells; regress and offset hold y, x of each key point.
+ * Everything is in cells, cell i at pixel i * stride (the centre of that pixel:
+ * half a pixel further); regress and offset hold y, x of each key point.
  */
 #include "decode_tools.h"
 
@@ -80,8 +81,8 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
     gfloat oy = dcnn_clamp (dcnn_view_at (offset, 2 * k, y, x), -4, 4);
     gfloat ox = dcnn_clamp (dcnn_view_at (offset, 2 * k + 1, y, x), -4, 4);
     DcnnKeypoint point = {
-      dcnn_frame_x (frame->transform, ((gfloat) x + ox) * stride_x),
-      dcnn_frame_y (frame->transform, ((gfloat) y + oy) * stride_y),
+      dcnn_frame_x (frame->transform, ((gfloat) x + ox) * stride_x + 0.5f),
+      dcnn_frame_y (frame->transform, ((gfloat) y + oy) * stride_y + 0.5f),
       activated (decoder, HEATMAP, value)
     };
 

@@ -91,8 +91,9 @@ test_movenet (void)
   r = kit_run (&kit, -1);
   g_assert_cmpuint (r->poses->len, ==, 1);
   for (guint k = 0; k < 17; k++) {
-    kit_assert_near (kit_point (r, 0, k).y, (4.25 + k) * 4, 1e-3);
-    kit_assert_near (kit_point (r, 0, k).x, (12.75 + k % 3) * 4, 1e-3);
+    kit_assert_near (kit_point (r, 0, k).y, (4.25 + k) * 4 + 0.5, 1e-3);
+    kit_assert_near (kit_point (r, 0, k).x, (12.75 + k % 3) * 4 + 0.5,
+        1e-3);
     kit_assert_near (kit_point (r, 0, k).score, 0.6, 1e-5);
   }
   kit_clear (&kit);
