@@ -63,7 +63,8 @@ typedef struct Run {
   /* scratch */
   uint32_t *pixels;         /* [block] of the work */
   uint32_t *phase_of;       /* [block] transposed only, as the next two */
-  uint32_t *members, *places; /* [block] pixels of one phase */
+  uint32_t *members, *places; /* [block] pixels in the order of phases */
+  uint32_t *starts;         /* [n_phases + 1] where phases begin in these */
   uintptr_t *tables;        /* [tile][max_taps][12] */
   const uintptr_t **rows;   /* [tile] */
   size_t *row_steps;        /* [tile] */
@@ -121,6 +122,11 @@ block_pixels (const DcnnConv *conv, const DcnnPacking *packing)
     n = input;
   if (n < 48)
     n = 48;
+  /* phases of a transposed convolution should fill tiles */
+  if (n < 24 * (size_t) conv->window.n_phases)
+    n = 24 * (size_t) conv->window.n_phases;
+  if (n > 3072)
+    n = 3072;
   return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);
 }
 
@@ -150,6 +156,8 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->places = carve (scratch, &used, n * sizeof *run->places);
   run->members = carve (scratch, &used, n * sizeof *run->members);
   run->phase_of = carve (scratch, &used, n * sizeof *run->phase_of);
+  run->starts = carve (scratch, &used, sizeof *run->starts *
+      (run->conv->window.n_phases + 1));
   run->tables = carve (scratch, &used, n * sizeof *run->tables *
       (run->conv->window.max_taps + 1));
   run->rows = carve (scratch, &used, tiles * sizeof *run->rows);
@@ -331,31 +339,50 @@ run_phase (Run *run, uint32_t f, const uint32_t *pixels,
   DCNN_FN (dcnn_epilogue_from) (run->job, &tile, run->n_fused);
 }
 
-/* A block of a transposed convolution, phase by phase. */
+/* Phases of the n pixels of the block; counts[f + 1] is how many are of phase
+ * f. Neighbours' phases follow from the first's. */
 static void
-run_phases (Run *run, uint32_t n, size_t first)
+find_phases (Run *run, uint32_t n, uint32_t *counts)
 {
   const DcnnWindowPlan *w = &run->conv->window;
   uint32_t *phase_of = run->phase_of;
 
-  for (uint32_t i = 0; i < n; i++) {
-    uint32_t py, px;
+  memset (counts, 0, (w->n_phases + 1) * sizeof *counts);
+  for (uint32_t i = 0; i < n;) {
+    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1), py, px;
     dcnn_window_base (true, w->stride_y, w->pad_y,
         DCNN_PIXEL_Y (run->pixels[i]), &py);
     dcnn_window_base (true, w->stride_x, w->pad_x,
         DCNN_PIXEL_X (run->pixels[i]), &px);
-    phase_of[i] = py * w->stride_x + px;
+    for (uint32_t end = i + length; i < end; i++) {
+      uint32_t f = py * w->stride_x + px;
+      phase_of[i] = f;
+      counts[f + 1]++;
+      px = px + 1 == w->stride_x ? 0 : px + 1;
+    }
   }
-  for (uint32_t f = 0; f < w->n_phases; f++) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n; i++)
-      if (phase_of[i] == f) {
-        run->places[count] = i;
-        run->members[count++] = run->pixels[i];
-      }
-    if (count > 0)
-      run_phase (run, f, run->members, run->places, count, first);
+}
+
+/* A block of a transposed convolution, phase by phase. */
+static void
+run_phases (Run *run, uint32_t n, size_t first)
+{
+  const uint32_t n_phases = run->conv->window.n_phases;
+  uint32_t *starts = run->starts;
+
+  find_phases (run, n, starts);
+  for (uint32_t f = 0; f < n_phases; f++)
+    starts[f + 1] += starts[f];
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t at = starts[run->phase_of[i]]++;
+    run->places[at] = i;
+    run->members[at] = run->pixels[i];
   }
+  /* each start has moved to its phase's end */
+  for (uint32_t f = 0, begin = 0; f < n_phases; begin = starts[f++])
+    if (starts[f] > begin)
+      run_phase (run, f, run->members + begin, run->places + begin,
+          starts[f] - begin, first);
 }
 
 static void

@@ -58,12 +58,11 @@ typedef struct DcnnDepthwiseFew {
   size_t weight_stride, weight_row, dilation;
 } DcnnDepthwiseFew;
 
-/* Channels c .. c + V_LANES - 1 of `pixels` pixels. With `shared` the dilation
- * is 1 and each column is loaded once; kernel and stride are constants then. */
+/* Channels c .. c + V_LANES - 1 of `pixels` pixels; dilation 1, each column
+ * loaded once. Kernel and stride are constants. */
 DCNN_INLINE void
-dcnn_depthwise_lanes (const DcnnDepthwiseFew *few, unsigned pixels,
-    unsigned kernel_y, unsigned kernel_x, unsigned stride, bool shared,
-    size_t c, v_t *sum)
+dcnn_depthwise_shared (const DcnnDepthwiseFew *few, unsigned pixels,
+    unsigned kernel_y, unsigned kernel_x, unsigned stride, size_t c, v_t *sum)
 {
   const v_t bias = v_load (few->bias + c);
 
@@ -73,37 +72,61 @@ dcnn_depthwise_lanes (const DcnnDepthwiseFew *few, unsigned pixels,
   DCNN_UNROLL
   for (unsigned ky = 0; ky < kernel_y; ky++) {
     const uintptr_t step = few->steps[ky];
-    const uintptr_t p = few->rows[ky] + c * sizeof (float);
     const float *w = few->weights + ky * few->weight_row + c;
-    if (shared) {
-      v_t x[3 * 2 + 7];
-      uintptr_t q = p;
-      DCNN_UNROLL
-      for (unsigned j = 0; j < (pixels - 1) * stride + kernel_x; j++) {
-        if (j % 3 == 0) {
-          q = j ? q + 3 * step : q;
-          V_HIDE_ORIGIN (q);
-        }
-        x[j] = v_load ((const float *) (q + j % 3 * step));
+    uintptr_t q = few->rows[ky] + c * sizeof (float);
+    v_t x[3 * 2 + 7];
+    DCNN_UNROLL
+    for (unsigned j = 0; j < (pixels - 1) * stride + kernel_x; j++) {
+      if (j % 3 == 0) {
+        q = j ? q + 3 * step : q;
+        V_HIDE_ORIGIN (q);
       }
-      DCNN_UNROLL
-      for (unsigned kx = 0; kx < kernel_x; kx++, w += few->weight_stride) {
-        v_t a = v_load (w);
-        DCNN_UNROLL
-        for (unsigned i = 0; i < pixels; i++)
-          V_ACCUMULATE (sum[i], x[i * stride + kx], a);
-      }
-      continue;
+      x[j] = v_load ((const float *) (q + j % 3 * step));
     }
+    DCNN_UNROLL
     for (unsigned kx = 0; kx < kernel_x; kx++, w += few->weight_stride) {
-      const uintptr_t q = p + kx * few->dilation * step;
       v_t a = v_load (w);
       DCNN_UNROLL
       for (unsigned i = 0; i < pixels; i++)
-        sum[i] = v_fma (v_load ((const float *) (q + i * stride * step)), a,
-            sum[i]);
+        V_ACCUMULATE (sum[i], x[i * stride + kx], a);
     }
   }
+}
+
+/* The same for any kernel, stride and dilation. */
+DCNN_INLINE void
+dcnn_depthwise_apart (const DcnnDepthwiseFew *few, unsigned pixels,
+    unsigned kernel_y, unsigned kernel_x, unsigned stride, size_t c, v_t *sum)
+{
+  const v_t bias = v_load (few->bias + c);
+
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++)
+    sum[i] = bias;
+  for (unsigned ky = 0; ky < kernel_y; ky++) {
+    const uintptr_t step = few->steps[ky];
+    const float *w = few->weights + ky * few->weight_row + c;
+    uintptr_t p = few->rows[ky] + c * sizeof (float);
+    for (unsigned kx = 0; kx < kernel_x; kx++, w += few->weight_stride) {
+      v_t a = v_load (w);
+      DCNN_UNROLL
+      for (unsigned i = 0; i < pixels; i++)
+        sum[i] = v_fma (v_load ((const float *) (p + i * stride * step)), a,
+            sum[i]);
+      p += few->dilation * step;
+    }
+  }
+}
+
+DCNN_INLINE void
+dcnn_depthwise_lanes (const DcnnDepthwiseFew *few, unsigned pixels,
+    unsigned kernel_y, unsigned kernel_x, unsigned stride, bool shared,
+    size_t c, v_t *sum)
+{
+  if (shared)
+    dcnn_depthwise_shared (few, pixels, kernel_y, kernel_x, stride, c, sum);
+  else
+    dcnn_depthwise_apart (few, pixels, kernel_y, kernel_x, stride, c, sum);
 }
 
 /* All channels of `pixels` pixels of a run from `first` on. */

@@ -327,6 +327,10 @@ DCNN_INLINE float v_sum (v_t a) { return a; }
 
 /* Before a loop with constant bounds whose body works on arrays that must
  * become registers. */
+#ifdef __clang__
+#define DCNN_UNROLL _Pragma ("clang loop unroll(full)")
+#else
 #define DCNN_UNROLL _Pragma ("GCC unroll 16")
+#endif
 
 #endif
