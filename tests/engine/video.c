@@ -175,6 +175,7 @@ test_video_draw (TestVideo *video, DcnnPixelFormat format, gboolean gray,
   frame->height = video->height;
   frame->kr = 0.299f;
   frame->kb = 0.114f;
+  frame->full_range = format == DCNN_FORMAT_GRAY8;
   frame->planes[0] = video->planes[0];
   frame->strides[0] = (gint32) (video->width * bytes[format]);
   if (format == DCNN_FORMAT_NV12 || format == DCNN_FORMAT_I420) {

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gates.c - global operators: exact at gate threshold 0; with a threshold,
+ * the gate's readers run whole only when the gate has moved past it, and the
+ * gate is then exact.
+ *
+ *   gates [SEED]
+ */
+#include <math.h>
+#include <string.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+
+#define SEEDS 24
+#define FRAMES 30
+
+/* Convolution, squeeze and excite (mean or maximum), convolution. */
+static DcnnGraph *
+make_net (guint64 seed)
+{
+  DcnnOp op = seed % 2 ? DCNN_OP_GLOBAL_AVERAGE_POOL :
+      DCNN_OP_GLOBAL_MAX_POOL;
+  gint c = 5 + (gint) seed % 12;
+  DcnnValueId v, g;
+  TestNet net;
+
+  test_net_begin (&net, seed, FALSE);
+  v = test_net_input (&net, 3, 40 + (gint) seed % 5, 52);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, c, 3, 2, 1,
+          1));
+  g = test_net_node (&net, op, NULL, 1, &v, NULL);
+  if (seed % 3) {
+    g = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, g, 4, 1, 1,
+            1, 1));
+    g = test_net_conv (&net, g, c, 1, 1, 1, 1);
+  }
+  g = test_net_unary (&net, DCNN_OP_SIGMOID, g);
+  v = test_net_binary (&net, DCNN_OP_MUL, v, g);
+  v = test_net_conv (&net, v, 6, 3, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, v);
+  return net.graph;
+}
+
+static DcnnSession *
+new_session (DcnnModel *model, DcnnMode mode, gfloat gate)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+  DcnnSession *session;
+
+  dcnn_session_options_init (&options);
+  options.threads = 2;
+  options.tuning.mode = mode;
+  options.tuning.threshold = options.tuning.input_threshold = 0;
+  options.tuning.gate_threshold = gate;
+  options.tuning.settle = FALSE;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  return session;
+}
+
+/* The last node of one pixel that a larger map reads. */
+static gint
+find_gate (const DcnnPlan *plan)
+{
+  gint gate = -1;
+
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (plan_node (plan, n)->is_gate)
+      gate = (gint) n;
+  return gate;
+}
+
+static guint
+read_gate (const DcnnSession *session, gint gate, gfloat *values)
+{
+  const DcnnMap *map =
+      &session->streams[0].maps[plan_node (session->plan, gate)->out];
+
+  memcpy (values, map->data, map->channels * sizeof (gfloat));
+  return map->channels;
+}
+
+/* Moved past the threshold: relative to the rms of what is stored. */
+static gdouble
+moved_by (const gfloat *before, const gfloat *after, guint n)
+{
+  gdouble change = 0, size = 0;
+
+  for (guint c = 0; c < n; c++) {
+    change += (after[c] - before[c]) * (after[c] - before[c]);
+    size += before[c] * before[c];
+  }
+  return sqrt (change / size);
+}
+
+static void
+check (gboolean ok, guint64 seed, gint frame, const char *what)
+{
+  if (ok)
+    return;
+  g_test_message ("frame %d: %s; rerun: engine-gates %" G_GUINT64_FORMAT,
+      frame, what, seed);
+  g_test_fail ();
+}
+
+static gboolean
+same_outputs (DcnnSession *a, DcnnSession *b)
+{
+  const DcnnTensor *p = &dcnn_session_get_output (a, 0, 0)->tensor;
+  const DcnnTensor *q = &dcnn_session_get_output (b, 0, 0)->tensor;
+
+  return memcmp (p->data, q->data, (gsize) dcnn_tensor_count (p) *
+      sizeof (gfloat)) == 0;
+}
+
+static guint joined_frames, kept_frames;
+
+static void
+run_frame (DcnnSession *exact, DcnnSession *gated, DcnnSession *dense,
+    const DcnnTensor *frame, guint64 seed, gint f)
+{
+  g_autoptr (GError) error = NULL;
+  gint gate = find_gate (exact->plan);
+  gfloat before[64], after[64], now[64];
+  DcnnNodeStats s0, s1;
+  gdouble moved;
+  guint n;
+
+  read_gate (gated, gate, before);
+  dcnn_session_get_node_stats (gated, 0, gate, &s0);
+  g_assert_true (dcnn_session_push_tensors (exact, 0, frame, 0, NULL, &error));
+  g_assert_true (dcnn_session_push_tensors (dense, 0, frame, 0, NULL, &error));
+  g_assert_true (dcnn_session_push_tensors (gated, 0, frame, 0, NULL, &error));
+  check (same_outputs (exact, dense), seed, f, "not exact at threshold 0");
+  if (f == 0)
+    return;
+  n = read_gate (gated, gate, after);
+  read_gate (dense, gate, now);
+  dcnn_session_get_node_stats (gated, 0, gate, &s1);
+  moved = moved_by (before, now, n);
+  if (s1.joined > s0.joined) {
+    joined_frames++;
+    check (moved > 0.02 * 0.999, seed, f, "the gate moved too early");
+    check (same_outputs (gated, dense), seed, f, "moved and not exact");
+  } else {
+    kept_frames += moved > 0;
+    check (memcmp (before, after, n * sizeof (gfloat)) == 0, seed, f,
+        "the gate changed and did not join");
+    check (moved <= 0.02 * 1.001, seed, f, "the gate moved and was kept");
+  }
+}
+
+static void
+run_seed (guint64 seed)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed), &error);
+  g_autoptr (DcnnSession) exact = NULL, gated = NULL, dense = NULL;
+  guint64 state = seed + 7;
+  DcnnTensor frame;
+
+  g_assert_no_error (error);
+  exact = new_session (model, seed % 2 ? DCNN_MODE_AUTO : DCNN_MODE_SPARSE, 0);
+  gated = new_session (model, DCNN_MODE_SPARSE, 0.02f);
+  dense = new_session (model, DCNN_MODE_DENSE, 0);
+  g_assert_cmpint (find_gate (exact->plan), >=, 0);
+  frame = *dcnn_model_input (model, 0);
+  frame.data = NULL;
+  g_assert_true (dcnn_tensor_alloc (&frame, &error));
+  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
+    ((gfloat *) frame.data)[i] = test_random_value (&state, FALSE);
+  for (gint f = 0; f < FRAMES && !g_test_failed (); f++) {
+    run_frame (exact, gated, dense, &frame, seed, f);
+    test_video_step (&state, &frame, FALSE);
+  }
+  dcnn_tensor_free (&frame);
+}
+
+static void
+test_gates (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
+    run_seed (seed);
+  g_test_message ("gates moved in %u frames, were held in %u", joined_frames,
+      kept_frames);
+  g_assert_cmpuint (joined_frames, >, 20);
+  g_assert_cmpuint (kept_frames, >, 20);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  if (argc > 1) {
+    run_seed (g_ascii_strtoull (argv[1], NULL, 10));
+    return g_test_failed ();
+  }
+  g_test_add_func ("/engine/gates", test_gates);
+  return g_test_run ();
+}
