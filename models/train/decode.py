@@ -6,7 +6,7 @@ Pose: see decode_pose; its steps are the contract that the model card states.
 import numpy as np
 
 STRIDE = 4
-PEAK, CENTRE, SNAP = 0.25, 0.25, 0.5
+PEAK, CENTRE, SNAP, LEAST, SCORE = 0.25, 0.25, 0.5, 3, 0.1
 
 
 def peaks(heat, threshold):
@@ -48,7 +48,8 @@ def decode_pose(heatmaps, center, offsets, peak=PEAK, centre=CENTRE, snap=SNAP):
     2. Every peak p of heatmap k above `peak` votes for the centre p + offset, offset read at the peak's cell.
     3. Candidates (peak, centre) with distance d(vote, centre) <= max(12 px, snap * |offset|) are taken in the
        order of score / (1 + d / 16 px), each peak once and each key point of a person once.
-    4. A person with fewer than 3 key points is dropped; its score is centre score * mean key point score.
+    4. A person with fewer than LEAST = 3 key points, or with a score under SCORE, is dropped; its score is centre score *
+       mean key point score.
     """
     people = [{"center": c, "points": np.zeros((17, 3), np.float32)} for c in merge_close(peaks(center[0], centre), 8)]
     pairs = []
@@ -69,9 +70,10 @@ def decode_pose(heatmaps, center, offsets, peak=PEAK, centre=CENTRE, snap=SNAP):
     out = []
     for person in people:
         found = person["points"][:, 2] > 0
-        if found.sum() >= 3:
+        if found.sum() >= LEAST:
             person["score"] = person["center"][2] * float(person["points"][found, 2].mean())
-            out.append(person)
+            if person["score"] >= SCORE:
+                out.append(person)
     return sorted(out, key=lambda p: -p["score"])
 
 

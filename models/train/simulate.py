@@ -30,10 +30,10 @@ class Net:
 
     ACTS = {"Relu": torch.relu, "Sigmoid": torch.sigmoid}
 
-    def __init__(self, path):
+    def __init__(self, path, device="cpu"):
         model = onnx.load(path)
         graph = model.graph
-        self.const = {t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer}
+        self.const = {t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)).to(device) for t in graph.initializer}
         nodes = []
         for n in graph.node:
             if n.op_type == "Cast" and n.input[0] in self.const:
@@ -137,7 +137,7 @@ class Delta:
         self.store = {"image": image}
         for step in self.net.steps:
             y = self.store[step["out"]] = self.net.value(step, self.store)
-            self.spread[step["out"]] = y.std((0, 2, 3), keepdim=True).clamp(min=1e-4)
+            self.spread[step["out"]] = y.std((0, 2, 3), keepdim=True, correction=0).clamp(min=1e-4)
         return 1.0, {}
 
     def push(self, image):
@@ -161,7 +161,7 @@ class Delta:
                 is_gate = step["op"] == "HardSigmoid"
                 go = bool(moved > self.gate) if is_gate else True
                 self.store[out] = v if go else old
-                masks[out] = torch.full((1, 1, 1, 1), go and is_gate, dtype=torch.bool) if is_gate else torch.ones(1, 1, 1, 1, dtype=torch.bool)
+                masks[out] = torch.full((1, 1, 1, 1), go if is_gate else True, dtype=torch.bool, device=v.device)
                 continue
             candidates = candidates.expand(1, 1, *v.shape[-2:])
             d = (((v - old) / self.spread[out]) ** 2).mean(1, keepdim=True).sqrt() > (0.0 if out in self.net.outputs else self.nrms)
@@ -184,12 +184,12 @@ def agreement(delta, dense):
         a, b = delta["mask"] > 0.5, dense["mask"] > 0.5
         union = float((a | b).sum())
         return float((a & b).sum()) / union if union > 0 else None
-    got = decode.decode_pose(*[delta[k][0].numpy() for k in ("heatmaps", "center", "offsets")])
-    want = decode.decode_pose(*[dense[k][0].numpy() for k in ("heatmaps", "center", "offsets")])
+    got = decode.decode_pose(*[delta[k][0].cpu().numpy() for k in ("heatmaps", "center", "offsets")])
+    want = decode.decode_pose(*[dense[k][0].cpu().numpy() for k in ("heatmaps", "center", "offsets")])
     far = []
     for p in want:
         near = [np.linalg.norm(q["points"][:, :2] - p["points"][:, :2], axis=1)[(q["points"][:, 2] > 0) & (p["points"][:, 2] > 0)]
-                for q in got if np.hypot(*(np.subtract(q["center"], p["center"]))) < 24]
+                for q in got if np.hypot(*np.subtract(q["center"][:2], p["center"][:2])) < 24]
         near = [n for n in near if len(n)]
         far.append(min(float(n.mean()) for n in near) if near else 24.0)
     return float(np.mean(far)) if far else None
@@ -234,8 +234,9 @@ def main():
     parser.add_argument("--sweep", action="store_true", help="several thresholds, one line each")
     parser.add_argument("--nodes", action="store_true", help="also the share of every node")
     args = parser.parse_args()
-    net = Net(args.model)
-    images = load_clip(args.clip, tuple(int(v) for v in args.size.split("x")), args.start, args.frames)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = Net(args.model, device)
+    images = [i.to(device) for i in load_clip(args.clip, tuple(int(v) for v in args.size.split("x")), args.start, args.frames)]
     with torch.no_grad():
         for nrms in ([0.02, 0.05, 0.1, 0.2, 0.3] if args.sweep else [args.nrms]):
             share, agree, nodes = simulate(net, images, args.t0, nrms, args.gate)
