@@ -100,6 +100,7 @@ struct DcnnSession {
   guint32 *list;
   guint8 *verdicts;
   float *ones;             /* for criteria without a spread */
+  gdouble *spread_sums;    /* while spreads are measured */
   guint n_streams;
   DcnnStream *streams;
   gsize bytes;

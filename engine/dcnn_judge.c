@@ -71,12 +71,13 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
  * channel far quieter than the others counts as a tenth of their rms, so that
  * rounding in a dead channel is not mistaken for news. */
 static void
-measure_spread (const DcnnMap *map, guint channels, NodeState *state)
+measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
+    NodeState *state)
 {
   gdouble n = (gdouble) map->width * map->height, total = 0;
-  g_autofree gdouble *sum = g_new0 (gdouble, 2 * map->channels);
   gdouble *sum2 = sum + map->channels;
 
+  memset (sum, 0, 2 * map->channels * sizeof *sum);
   for (guint y = 0; y < map->height; y++)
     for (guint x = 0; x < map->width; x++) {
       const float *p = dcnn_map_pixel (map, y, x);
@@ -107,7 +108,8 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
       continue;
     if (stream->maps[node->out].width > 1 || stream->maps[node->out].height > 1)
       measure_spread (&stream->maps[node->out],
-          plan_map (session->plan, node->out)->channels, &stream->nodes[n]);
+          plan_map (session->plan, node->out)->channels, session->spread_sums,
+          &stream->nodes[n]);
   }
 }
 

@@ -92,8 +92,9 @@ make_scratch (DcnnSession *session)
   session->list = take (session, (pixels + 64) * sizeof (guint32));
   session->verdicts = take (session, pixels + 64);
   session->ones = take (session, span * sizeof (float));
+  session->spread_sums = take (session, 2 * span * sizeof (gdouble));
   if (!session->mask_words || !session->mask_scratch || !session->list ||
-      !session->verdicts || !session->ones)
+      !session->verdicts || !session->ones || !session->spread_sums)
     return FALSE;
   session->candidates.words = session->mask_words;
   session->other.words = session->mask_words + words;
@@ -203,6 +204,7 @@ dcnn_session_free (DcnnSession *session)
   free (session->list);
   free (session->verdicts);
   free (session->ones);
+  free (session->spread_sums);
   g_free (session->streams);
   g_free (session->next_tuning);
   g_mutex_clear (&session->tuning_lock);
