@@ -14,79 +14,129 @@ taps_inside (int32_t base, int32_t kernel, int32_t dilation, int32_t n,
   *k1 = *k1 > kernel ? kernel : *k1;
 }
 
-/* Pointers to the taps inside the map, row by row; returns how many. */
-DCNN_INLINE uint32_t
-pool_taps (const DcnnMap *in, const DcnnLocal *l, uint32_t p,
-    const float **taps)
+/* The window of an output pixel, cut at the map's borders: first input pixel
+ * and number of taps each way. */
+typedef struct PoolWindow {
+  int32_t y, x, ny, nx;
+} PoolWindow;
+
+DCNN_INLINE PoolWindow
+pool_window (const DcnnMap *in, const DcnnLocal *l, uint32_t p)
 {
   int32_t y = (int32_t) DCNN_PIXEL_Y (p) * l->stride[0] - l->pad_begin[0];
   int32_t x = (int32_t) DCNN_PIXEL_X (p) * l->stride[1] - l->pad_begin[1];
   int32_t y0, y1, x0, x1;
-  uint32_t n = 0;
   taps_inside (y, l->kernel[0], l->dilation[0], (int32_t) in->height, &y0, &y1);
   taps_inside (x, l->kernel[1], l->dilation[1], (int32_t) in->width, &x0, &x1);
-  for (int32_t ky = y0; ky < y1; ky++) {
-    const float *row = in->data + in->row_offset[y + ky * l->dilation[0]];
-    for (int32_t kx = x0; kx < x1; kx++)
-      taps[n++] = row + in->col_offset[x + kx * l->dilation[1]];
+  return (PoolWindow) { y + y0 * l->dilation[0], x + x0 * l->dilation[1],
+    y1 > y0 ? y1 - y0 : 0, x1 > x0 ? x1 - x0 : 0 };
+}
+
+/* Pointers to the window's taps, column by column; returns how many. */
+DCNN_INLINE uint32_t
+pool_taps (const DcnnMap *in, const DcnnLocal *l, const PoolWindow *w,
+    const float **taps)
+{
+  uint32_t n = 0;
+  for (int32_t b = 0; b < w->nx; b++) {
+    const float *column = in->data + in->col_offset[w->x + b * l->dilation[1]];
+    for (int32_t a = 0; a < w->ny; a++)
+      taps[n++] = column + in->row_offset[w->y + a * l->dilation[0]];
   }
   return n;
 }
 
-/* row[c] = max (or sum) over the taps in their order, n > 0, two vectors at a
- * time. Reads up to 2 V_LANES - 1 floats past the channels. */
 DCNN_INLINE void
-reduce_taps (float *row, const float *const *taps, uint32_t n,
-    uint32_t channels, bool maximum)
+fill_row (float *row, uint32_t channels, float value)
 {
-  uint32_t c = 0;
-  for (; c + V_LANES < channels; c += 2 * V_LANES) {
-    v_t a = v_load (taps[0] + c), b = v_load (taps[0] + c + V_LANES);
-    for (uint32_t t = 1; t < n; t++) {
-      v_t u = v_load (taps[t] + c), v = v_load (taps[t] + c + V_LANES);
-      a = maximum ? v_max (a, u) : v_add (a, u);
-      b = maximum ? v_max (b, v) : v_add (b, v);
+  for (uint32_t c = 0; c < channels; c++)
+    row[c] = value;
+}
+
+/* row[c] = maximum of nx columns of ny taps, the columns' maxima in order: the
+ * order matters where NaN is among them, and is the same on every path. */
+DCNN_INLINE void
+max_columns (float *row, const float *const *taps, uint32_t nx, uint32_t ny,
+    uint32_t channels)
+{
+  for (uint32_t c = 0; c < channels; c += V_LANES) {
+    v_t most = v_zero ();
+    for (uint32_t b = 0; b < nx; b++) {
+      const float *const *column = taps + b * ny;
+      v_t m = v_load (column[0] + c);
+      for (uint32_t a = 1; a < ny; a++)
+        m = v_max (m, v_load (column[a] + c));
+      most = b ? v_max (most, m) : m;
     }
-    v_store (row + c, a);
-    v_store (row + c + V_LANES, b);
-  }
-  for (; c < channels; c += V_LANES) {
-    v_t a = v_load (taps[0] + c);
-    for (uint32_t t = 1; t < n; t++) {
-      v_t u = v_load (taps[t] + c);
-      a = maximum ? v_max (a, u) : v_add (a, u);
-    }
-    v_store (row + c, a);
+    v_store (row + c, most);
   }
 }
 
-DCNN_INLINE void
-reduce_window (float *row, const float *const *taps, uint32_t n,
-    uint32_t channels, bool maximum)
+/* Wide windows in dense runs: neighbours share their columns' maxima. */
+DCNN_INLINE bool
+shares_columns (const DcnnLocal *l)
 {
-  /* The common sizes as constants, so that the loop unrolls. */
-  if (n == 4)
-    reduce_taps (row, taps, 4, channels, maximum);
-  else if (n == 9)
-    reduce_taps (row, taps, 9, channels, maximum);
-  else
-    reduce_taps (row, taps, n, channels, maximum);
+  return l->kernel[1] >= 4 && l->stride[1] <= 2;
+}
+
+/* The maximum of every column of the map over the window's rows. */
+static void
+make_columns (const DcnnMap *in, const DcnnLocal *l, const PoolWindow *w,
+    const float **taps, float *columns, size_t stride)
+{
+  for (uint32_t x = 0; x < in->width; x++) {
+    for (int32_t a = 0; a < w->ny; a++)
+      taps[a] = in->data + in->col_offset[x]
+          + in->row_offset[w->y + a * l->dilation[0]];
+    max_columns (columns + x * stride, taps, 1, (uint32_t) w->ny, l->channels);
+  }
 }
 
 /* Max pooling: the largest of the taps inside the map; a window with none
- * gives minus infinity. Cost: channels * taps loads a pixel. */
+ * gives minus infinity. Cost: channels * taps loads a pixel; dense runs of
+ * wide windows: channels * (kernel height / stride + kernel width). */
 DCNN_INLINE void
 max_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
     void *spare)
 {
   const float **taps = spare;
-  uint32_t n = pool_taps (&job->in, l, p, taps);
-  if (!n) {
-    for (uint32_t c = 0; c < l->channels; c++)
-      row[c] = -HUGE_VALF;
-    return;
+  PoolWindow w = pool_window (&job->in, l, p);
+  uint32_t nx = (uint32_t) w.nx, ny = (uint32_t) w.ny;
+  bool shared = !job->pixels && shares_columns (l);
+  size_t stride = dcnn_tile_stride (l->channels);
+  float *columns = (float *) (void *) (taps + l->kernel[0] * l->kernel[1]);
+  /* Dense rows come whole: a new one begins at x = 0. */
+  if (shared && ny && DCNN_PIXEL_X (p) == 0)
+    make_columns (&job->in, l, &w, taps, columns, stride);
+  if (!nx || !ny) {
+    fill_row (row, l->channels, -HUGE_VALF);
+  } else if (shared) {
+    for (uint32_t b = 0; b < nx; b++)
+      taps[b] = columns + ((uint32_t) w.x + b * (uint32_t) l->dilation[1])
+          * stride;
+    max_columns (row, taps, nx, 1, l->channels);
+  } else {
+    pool_taps (&job->in, l, &w, taps);
+    /* The common sizes as constants, so that the loops unroll. */
+    if (nx == 2 && ny == 2)
+      max_columns (row, taps, 2, 2, l->channels);
+    else if (nx == 3 && ny == 3)
+      max_columns (row, taps, 3, 3, l->channels);
+    else
+      max_columns (row, taps, nx, ny, l->channels);
   }
-  reduce_window (row, taps, n, l->channels, true);
+}
+
+/* row[c] = sum over the taps in their order, n > 0. */
+DCNN_INLINE void
+sum_taps (float *row, const float *const *taps, uint32_t n, uint32_t channels)
+{
+  for (uint32_t c = 0; c < channels; c += V_LANES) {
+    v_t sum = v_load (taps[0] + c);
+    for (uint32_t t = 1; t < n; t++)
+      sum = v_add (sum, v_load (taps[t] + c));
+    v_store (row + c, sum);
+  }
 }
 
 /* Positions of the window that count on one axis when pads do: those up to
@@ -107,7 +157,8 @@ average_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
     float *row, void *spare)
 {
   const float **taps = spare;
-  uint32_t n = pool_taps (&job->in, l, p, taps);
+  PoolWindow w = pool_window (&job->in, l, p);
+  uint32_t n = pool_taps (&job->in, l, &w, taps);
   int32_t count = (int32_t) n;
   if (l->count_pad)
     count = padded_count (l, 0, (int32_t) DCNN_PIXEL_Y (p),
@@ -115,22 +166,30 @@ average_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
         * padded_count (l, 1, (int32_t) DCNN_PIXEL_X (p),
         (int32_t) job->in.width);
   if (!n) {
-    for (uint32_t c = 0; c < l->channels; c++)
-      row[c] = 0.0f;
+    fill_row (row, l->channels, 0.0f);
     return;
   }
-  reduce_window (row, taps, n, l->channels, false);
+  if (n == 4)
+    sum_taps (row, taps, 4, l->channels);
+  else if (n == 9)
+    sum_taps (row, taps, 9, l->channels);
+  else
+    sum_taps (row, taps, n, l->channels);
   v_t divisor = v_set ((float) count);
   for (uint32_t c = 0; c < l->channels; c += V_LANES)
     v_store (row + c, v_div (v_load (row + c), divisor));
 }
 
-/* Bytes for the pointers to one window's taps. */
+/* Bytes for the pointers to one window's taps, and for the shared columns
+ * whether this run is dense or not. */
 static size_t
 window_bytes (const DcnnJob *job)
 {
   const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
-  return (size_t) l->kernel[0] * (size_t) l->kernel[1] * sizeof (float *);
+  size_t taps = (size_t) l->kernel[0] * (size_t) l->kernel[1];
+  size_t columns = job->primary == DCNN_PRIMARY_MAX_POOL && shares_columns (l)
+      ? job->in.width * dcnn_tile_stride (l->channels) : 0;
+  return taps * sizeof (float *) + columns * sizeof (float);
 }
 
 DCNN_LOCAL_KERNEL (max_pool, max_pool_row, window_bytes (job))
