@@ -13,6 +13,16 @@
 #include "gstdeltacnnmetas.h"
 #include "tiny_models.h"
 
+/* Was the test built with the address sanitizer? */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature (address_sanitizer)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 G_BEGIN_DECLS
 
 /* Loads the plugin under test from DELTACNN_TEST_PLUGIN, or leaves it to

@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature (address_sanitizer)
-#define SANITIZED TRUE
-#else
-#define SANITIZED FALSE
-#endif
-
 /* Runs a pipeline to its end; model is put in place of %s. Returns how many
  * errors there were. */
 static void
