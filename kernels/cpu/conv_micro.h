@@ -35,43 +35,48 @@ typedef struct DcnnMicro {
                                  written; may exceed the panel */
 } DcnnMicro;
 
+/* What the stores need, copied: the compiler must assume that a store changes
+ * what pointers lead to. */
+typedef struct DcnnMicroEnd {
+  v_t low, high;
+  bool residual_first;
+  uint32_t valid, writable;
+} DcnnMicroEnd;
+
 /* Steps fused into the store: one residual, one clamp. */
 DCNN_INLINE v_t
-dcnn_micro_finish (const DcnnMicro *m, v_t r, v_t e, v_t low, v_t high)
+dcnn_micro_finish (const DcnnMicroEnd *end, v_t r, bool add, v_t e)
 {
-  if (m->residual && m->residual_first)
+  if (add && end->residual_first)
     r = v_add (r, e);
-  r = v_min (high, v_max (low, r));
-  if (m->residual && !m->residual_first)
+  r = v_min (end->high, v_max (end->low, r));
+  if (add && !end->residual_first)
     r = v_add (r, e);
   return r;
 }
 
 /* Stores the sums of one pixel. */
 DCNN_INLINE void
-dcnn_micro_store (const DcnnMicro *m, unsigned vectors, const v_t *sum,
+dcnn_micro_store (const DcnnMicroEnd *end, unsigned vectors, const v_t *sum,
     float *out, const float *residual)
 {
-  const v_t low = v_set (m->low), high = v_set (m->high);
-
-  if (m->valid >= vectors * V_LANES) {
+  if (end->valid >= vectors * V_LANES) {
     DCNN_UNROLL
-    for (unsigned j = 0; j < vectors; j++) {
-      v_t e = residual ? v_load (residual + j * V_LANES) : v_zero ();
-      v_store (out + j * V_LANES, dcnn_micro_finish (m, sum[j], e, low, high));
-    }
+    for (unsigned j = 0; j < vectors; j++)
+      v_store (out + j * V_LANES, dcnn_micro_finish (end, sum[j], residual,
+              residual ? v_load (residual + j * V_LANES) : v_zero ()));
     return;
   }
   DCNN_UNROLL
   for (unsigned j = 0; j < vectors; j++) {
     uint32_t c = j * V_LANES;
-    if (c >= m->valid)
-      break;
-    uint32_t n = m->valid - c < V_LANES ? m->valid - c : V_LANES;
-    uint32_t w = m->writable - c < V_LANES ? m->writable - c : V_LANES;
-    v_t e = residual ? v_load_n (residual + c, n) : v_zero ();
-    v_store_n (out + c, v_keep (dcnn_micro_finish (m, sum[j], e, low, high),
-            n), w);
+    if (c < end->valid) {
+      uint32_t n = end->valid - c < V_LANES ? end->valid - c : V_LANES;
+      uint32_t w = end->writable - c < V_LANES ? end->writable - c : V_LANES;
+      v_t r = dcnn_micro_finish (end, sum[j], residual,
+          residual ? v_load_n (residual + c, n) : v_zero ());
+      v_store_n (out + c, v_keep (r, n), w);
+    }
   }
 }
 
@@ -145,10 +150,15 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
   }
 #undef DCNN_STEP_K
 
+  const DcnnMicroEnd end = { v_set (m->low), v_set (m->high),
+    m->residual_first, m->valid, m->writable };
+  float *const *out = m->out;
+  float *const *residual = m->residual;
+  const uint32_t begin = m->begin;
   DCNN_UNROLL
   for (unsigned i = 0; i < pixels; i++)
-    dcnn_micro_store (m, vectors, sum[i], m->out[i] + m->begin,
-        m->residual ? m->residual[i] + m->begin : NULL);
+    dcnn_micro_store (&end, vectors, sum[i], out[i] + begin,
+        residual ? residual[i] + begin : NULL);
 }
 
 #endif
