@@ -25,10 +25,13 @@ def short_name(test):
     """'deltacnn:kernels / mask' or an introspected test to 'kernels/mask'."""
     if isinstance(test, dict):
         suites = [s.split(":")[-1] for s in test["suite"]]
-        return f"{suites[0]}/{test['name']}", suites
-    suite, _, name = test.rpartition(" / ")
-    suite = suite.split(":")[-1].split("+")[0]
-    return f"{suite}/{name.strip()}" if suite else name.strip()
+        return join(suites[0], test["name"]), suites
+    suite, _, name = test.partition(" / ")
+    return join(suite.split(":")[-1].split("+")[0], name.strip() or suite)
+
+
+def join(suite, name):
+    return name if name.startswith(suite + "/") else f"{suite}/{name}"
 
 
 def names(folder, pattern, label):

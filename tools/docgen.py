@@ -139,7 +139,7 @@ def property_rows(text):
         default = default.group(1).strip() if default else ""
         named = re.match(r'-?\d+, "(.*)"', default)
         default = named.group(1) if named else default
-        default = re.sub(r"^0x[0-9a-f]+, ", "", default)
+        default = re.sub(r"^0x[0-9a-f]+, ", "", default).strip('"')
         type_name = re.match(r'(Enum|Flags) "', kind)
         if type_name and values:
             what = ", ".join(n for _, n in values)

@@ -7,7 +7,7 @@
 #ifndef DCNN_MASK_OPS_H
 #define DCNN_MASK_OPS_H
 
-#include "../cpu/dcnn_map.h"
+#include "dcnn_map.h"
 #include "dcnn_mask_words.h"
 
 DCNN_MASK_FN size_t

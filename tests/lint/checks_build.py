@@ -60,7 +60,7 @@ def exports(context):
 
 def public_headers(context):
     for source, goal in introspect(context, "installed").items():
-        if source.endswith(".h") and "include" in goal:
+        if source.endswith((".h", ".def")) and "include" in goal:
             yield pathlib.Path(source), pathlib.Path(goal)
 
 
@@ -87,7 +87,8 @@ def headers(context):
             copy = tree / goal.relative_to(goal.anchor)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
-            goals.append(copy)
+            if copy.suffix == ".h":
+                goals.append(copy)
         folders = sorted({"-I" + str(g.parent) for g in goals}
                          | {"-I" + str(p) for p in tree.rglob("include")})
         for goal in goals:
