@@ -452,6 +452,48 @@ check_same (uint64_t seed, const DcnnInputStage *a, const DcnnInputStage *b,
               dcnn_map_pixel (&ob->map, y, x), 16), "levels store differently");
 }
 
+/* Which pixels are changed, and which differ at all. */
+static void
+brute_compare (const DcnnInputParams *p, const DcnnMask *force,
+    const DcnnMask *m, const uint8_t *pic, const uint8_t *ref, uint8_t *want,
+    uint8_t *differ)
+{
+  for (size_t i = 0; i < (size_t) m->width * m->height; i++) {
+    uint32_t y = (uint32_t) (i / m->width), x = (uint32_t) (i % m->width);
+    int most = 0;
+    for (int c = 0; c < 3; c++)
+      most = abs (pic[3 * i + c] - ref[3 * i + c]) > most
+          ? abs (pic[3 * i + c] - ref[3 * i + c]) : most;
+    want[i] = (float) most > limit_at (p, m, y, x)
+        || (force && dcnn_mask_get (force, y, x));
+    differ[i] = most > 0;
+  }
+}
+
+/* The shift, seen through `differs` against the shifted reference. */
+static void
+check_shift (uint64_t seed, DcnnInputStage *stage, const DcnnInputParams *p,
+    const DcnnFrame *frame, DcnnMask *changed, DcnnMask *differs,
+    const uint8_t *ref)
+{
+  uint32_t w = changed->width, h = changed->height;
+  int32_t dy = (int32_t) check_random (2 * h + 3) - (int32_t) h - 1;
+  int32_t dx = (int32_t) check_random (2 * w + 3) - (int32_t) w - 1;
+  const uint8_t *pic = dcnn_input_picture (stage);
+  dcnn_input_shift (stage, dy, dx);
+  convert_split (stage, p, frame, NULL, changed, differs);
+  for (uint32_t y = 0; y < h; y++)
+    for (uint32_t x = 0; x < w; x++) {
+      int64_t sy = (int64_t) y + dy, sx = (int64_t) x + dx;
+      if (sy < 0 || sx < 0 || sy >= h || sx >= w)
+        continue;
+      bool same = !memcmp (pic + ((size_t) y * w + x) * 3,
+          ref + ((size_t) sy * w + (size_t) sx) * 3, 3);
+      CHECK (dcnn_mask_get (differs, y, x) == !same, "shift by %d %d at %u %u",
+          dy, dx, y, x);
+    }
+}
+
 static void
 test_case (uint64_t seed)
 {
@@ -504,16 +546,7 @@ test_case (uint64_t seed)
         want_differs ? &differs : NULL);
     check_picture (seed, stage, &image.frame, &g, scaling, region, unscaled);
     const uint8_t *pic = dcnn_input_picture (stage);
-    for (size_t i = 0; i < n; i++) {
-      int most = 0;
-      for (int c = 0; c < 3; c++)
-        most = abs (pic[3 * i + c] - ref[3 * i + c]) > most
-            ? abs (pic[3 * i + c] - ref[3 * i + c]) : most;
-      uint32_t y = (uint32_t) (i / g.width), x = (uint32_t) (i % g.width);
-      want[i] = (float) most > limit_at (&p, &changed, y, x)
-          || (f && dcnn_mask_get (f, y, x));
-      differ[i] = most > 0;
-    }
+    brute_compare (&p, f, &changed, pic, ref, want, differ);
     compare_mask (seed, &changed, want, "changed");
     if (want_differs)
       compare_mask (seed, &differs, differ, "differs");
@@ -535,21 +568,7 @@ test_case (uint64_t seed)
     check_same (seed, stage, plain, &changed, &changed_plain, &out, &out_plain);
     image_disturb (&image);
   }
-  /* The shift, seen through `differs` against the shifted reference. */
-  int32_t dy = (int32_t) check_random (2 * g.height + 3) - (int32_t) g.height - 1;
-  int32_t dx = (int32_t) check_random (2 * g.width + 3) - (int32_t) g.width - 1;
-  dcnn_input_shift (stage, dy, dx);
-  convert_split (stage, &p, &image.frame, NULL, &changed, &differs);
-  for (uint32_t y = 0; y < g.height; y++)
-    for (uint32_t x = 0; x < g.width; x++) {
-      int64_t sy = (int64_t) y + dy, sx = (int64_t) x + dx;
-      if (sy < 0 || sx < 0 || sy >= g.height || sx >= g.width)
-        continue;
-      bool same = !memcmp (dcnn_input_picture (stage) + ((size_t) y * g.width + x) * 3,
-          ref + ((size_t) sy * g.width + (size_t) sx) * 3, 3);
-      CHECK (dcnn_mask_get (&differs, y, x) == !same, "shift by %d %d at %u %u",
-          dy, dx, y, x);
-    }
+  check_shift (seed, stage, &p, &image.frame, &changed, &differs, ref);
   dcnn_input_stage_free (stage);
   dcnn_input_stage_free (plain);
   image_free (&image);
