@@ -65,8 +65,8 @@ gst_delta_cnn_frame_refuse (const GstVideoInfo * info, gchar * part,
 }
 
 gboolean
-gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
-    GstBuffer * buffer, GError ** error)
+gst_delta_cnn_frame_check (const GstVideoInfo * info, GstBuffer * buffer,
+    GError ** error)
 {
   const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   const gsize size = gst_buffer_get_size (buffer);
@@ -82,9 +82,19 @@ gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
   if (!meta && size < GST_VIDEO_INFO_SIZE (info))
     return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
             G_GSIZE_FORMAT " bytes is too short", size), error);
+  return TRUE;
+}
+
+gboolean
+gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
+    GstBuffer * buffer, GError ** error)
+{
+  if (!gst_delta_cnn_frame_check (info, buffer, error))
+    return FALSE;
   if (!gst_video_frame_map (video, info, buffer,
           GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
     return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
-            G_GSIZE_FORMAT " bytes cannot be mapped", size), error);
+            G_GSIZE_FORMAT " bytes cannot be mapped",
+            gst_buffer_get_size (buffer)), error);
   return TRUE;
 }

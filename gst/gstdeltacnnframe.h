@@ -21,9 +21,12 @@ G_BEGIN_DECLS
 gboolean gst_delta_cnn_frame_fill (const GstVideoFrame * video,
     DcnnFrame * frame);
 
-/* Maps a buffer for reading, by its video meta where it has one. FALSE with
- * error set (GST_STREAM_ERROR_FORMAT) when it does not hold a picture as info
- * says. Unmap with gst_video_frame_unmap(). */
+/* Does a buffer hold a picture as info says, as far as can be seen without
+ * mapping it? FALSE with error set (GST_STREAM_ERROR_FORMAT). */
+gboolean gst_delta_cnn_frame_check (const GstVideoInfo * info,
+    GstBuffer * buffer, GError ** error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same, and maps it for reading, by its video meta where it has one. Unmap with gst_video_frame_unmap(). */
 gboolean gst_delta_cnn_frame_map (GstVideoFrame * video,
     const GstVideoInfo * info, GstBuffer * buffer, GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -31,6 +31,7 @@ struct GstDeltaCnnRunner
   GQuark *labels;
   guint n_labels;
   GBytes *edges;                /* of the last skeleton seen */
+  gboolean finds_poses;         /* a pose or a skeleton was seen */
 };
 
 gboolean
@@ -225,7 +226,9 @@ gst_delta_cnn_runner_collect_poses (GstDeltaCnnRunner * runner,
 {
   const gsize bytes = (gsize) decoded->n_edges * 2;
 
-  results->looks_for_poses = decoded->n_edges > 0;
+  runner->finds_poses |= decoded->n_edges > 0
+      || (decoded->poses && decoded->poses->len > 0);
+  results->looks_for_poses = runner->finds_poses;
   for (guint i = 0; decoded->poses && i < decoded->poses->len; i++) {
     const DcnnPose *from = &g_array_index (decoded->poses, DcnnPose, i);
     const GstDeltaCnnPose pose = { from->score, from->first,

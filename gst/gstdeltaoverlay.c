@@ -21,6 +21,7 @@
  */
 #include "gstdeltaoverlay.h"
 
+#include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_delta_overlay_debug);
@@ -156,6 +157,23 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
     gst_delta_overlay_draw_stats (self->canvas, style, &self->history, stats);
 }
 
+/* GstVideoFilter maps the buffer, and takes one that is not what its caps say
+ * for a programmer's mistake: looks first. */
+static GstFlowReturn
+gst_delta_overlay_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!gst_delta_cnn_frame_check (&GST_VIDEO_FILTER (trans)->in_info, buffer,
+          &error)) {
+    gst_delta_cnn_error_post (GST_ELEMENT (trans), GST_MESSAGE_ERROR, error,
+        "drawing on a frame");
+    return GST_FLOW_ERROR;
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_delta_overlay_parent_class)->
+      transform_ip (trans, buffer);
+}
+
 static GstFlowReturn
 gst_delta_overlay_transform_frame_ip (GstVideoFilter * filter,
     GstVideoFrame * frame)
@@ -163,15 +181,6 @@ gst_delta_overlay_transform_frame_ip (GstVideoFilter * filter,
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (filter);
   GstDeltaOverlayStyle style;
 
-  if (GST_VIDEO_FRAME_WIDTH (frame) != self->canvas->width
-      || GST_VIDEO_FRAME_HEIGHT (frame) != self->canvas->height) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("A buffer's video meta says %dx%d, but its caps say %dx%d. The "
-            "element before sends frames that do not match its caps.",
-            GST_VIDEO_FRAME_WIDTH (frame), GST_VIDEO_FRAME_HEIGHT (frame),
-            self->canvas->width, self->canvas->height), (NULL));
-    return GST_FLOW_ERROR;
-  }
   GST_OBJECT_LOCK (self);
   style = self->style;
   GST_OBJECT_UNLOCK (self);
@@ -222,6 +231,7 @@ gst_delta_overlay_class_init (GstDeltaOverlayClass * klass)
 
   trans_class->stop = gst_delta_overlay_stop;
   trans_class->before_transform = gst_delta_overlay_before_transform;
+  trans_class->transform_ip = gst_delta_overlay_transform_ip;
   filter_class->set_info = gst_delta_overlay_set_info;
   filter_class->transform_frame_ip = gst_delta_overlay_transform_frame_ip;
 }

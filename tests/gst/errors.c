@@ -226,6 +226,80 @@ GST_START_TEST (test_video_meta_of_another_size)
 
 GST_END_TEST;
 
+GST_START_TEST (test_memory_that_cannot_be_mapped)
+{
+  Fixture f;
+  GstMemory *memory;
+  GstMapInfo map;
+  GstBuffer *in = picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99);
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  /* Somebody still writes it. */
+  memory = gst_buffer_get_memory (in, 0);
+  fail_unless (gst_memory_map (memory, &map, GST_MAP_WRITE));
+  push_fails (&f, in, "cannot be mapped");
+  gst_memory_unmap (memory, &map);
+  gst_memory_unref (memory);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_frames_past_the_engine_s_limit)
+{
+  Fixture f;
+  GstMessage *message = NULL;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "GRAY8", 40000, 1);
+  fail_unless (gst_harness_push (f.harness, gst_buffer_new_allocate (NULL,
+              40000, NULL)) != GST_FLOW_OK);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, &message), 1);
+  message_holds (message, "40000");
+  gst_message_unref (message);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_overlay_on_wrong_buffers)
+{
+  GstElement *overlay = gst_element_factory_make ("deltaoverlay", NULL);
+  GstBus *bus = gst_bus_new ();
+  GstHarness *h;
+  GstBuffer *in = picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99);
+
+  if (!overlay) {
+    gst_object_unref (bus);
+    gst_buffer_unref (in);
+    return;
+  }
+  gst_element_set_bus (overlay, bus);
+  h = gst_harness_new_with_element (overlay, "sink", "src");
+  gst_harness_set_src_caps_str (h,
+      "video/x-raw,format=RGB,width=32,height=32,framerate=25/1");
+  gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_RGB, SIZE / 2, SIZE / 2);
+  fail_unless_equals_int (gst_harness_push (h, in), GST_FLOW_ERROR);
+  fail_unless_equals_int (gst_harness_push (h, gst_buffer_new_allocate (NULL,
+              7, NULL)), GST_FLOW_ERROR);
+  for (guint i = 0; i < 2; i++) {
+    GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+    message_holds (message, i ? "too short" : "16x16");
+    gst_message_unref (message);
+  }
+  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) == NULL);
+  gst_harness_teardown (h);
+  gst_element_set_bus (overlay, NULL);
+  gst_object_unref (overlay);
+  gst_object_unref (bus);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_bad_size_for_following)
 {
   Fixture f;
@@ -283,6 +357,9 @@ errors_suite (void)
   tcase_add_test (tcase, test_wrong_properties);
   tcase_add_test (tcase, test_short_buffers);
   tcase_add_test (tcase, test_video_meta_of_another_size);
+  tcase_add_test (tcase, test_memory_that_cannot_be_mapped);
+  tcase_add_test (tcase, test_frames_past_the_engine_s_limit);
+  tcase_add_test (tcase, test_overlay_on_wrong_buffers);
   tcase_add_test (tcase, test_bad_size_for_following);
   tcase_add_test (tcase, test_found_nothing_is_told_once);
   return suite;

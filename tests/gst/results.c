@@ -5,7 +5,10 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SIZE 32
 
@@ -304,6 +307,163 @@ GST_START_TEST (test_json_lines)
 
 GST_END_TEST;
 
+GST_START_TEST (test_json_into_a_pipe)
+{
+  Fixture f;
+  g_autofree gchar *path = NULL;
+  gchar line[4096];
+  gint reader;
+  gssize got;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  path = g_build_filename (f.dir, "pipe", NULL);
+  fail_unless (mkfifo (path, 0600) == 0);
+  g_object_set (f.element, "results-location", path, NULL);
+  /* No reader: an error at once, not a pipeline that hangs. */
+  fail_unless_equals_int (gst_element_set_state (f.element, GST_STATE_PAUSED),
+      GST_STATE_CHANGE_FAILURE);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 1);
+  gst_element_set_state (f.element, GST_STATE_NULL);
+
+  reader = open (path, O_RDONLY | O_NONBLOCK);
+  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
+  gst_buffer_unref (fixture_run (&f, bright_cell ()));
+  got = read (reader, line, sizeof line - 1);
+  fail_unless (got > 10);
+  line[got] = '\0';
+  fail_unless (g_str_has_prefix (line, "{\"pts\":"), "%s", line);
+  fail_unless (g_str_has_suffix (line, "}\n"), "%s", line);
+  /* A reader that does not read holds up nothing. */
+  for (guint i = 0; i < 1000; i++)
+    gst_buffer_unref (fixture_run (&f, bright_cell ()));
+  /* One that goes away is a warning, and the video goes on. */
+  close (reader);
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_unref (fixture_run (&f, bright_cell ()));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 1);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_padded_strides)
+{
+  Fixture f;
+  const gint stride = 3 * SIZE + 29, offset = 13;
+  GstBuffer *plain = picture_new ("RGB", SIZE, SIZE, 20, 4, 4, 9, 230);
+  GstBuffer *padded = gst_buffer_new_allocate (NULL, offset + stride * SIZE,
+      NULL);
+  gsize offsets[4] = { offset };
+  gint strides[4] = { stride };
+  GstBuffer *a, *b;
+  GstMapInfo from, to;
+
+  gst_buffer_memset (padded, 0, 255, -1);
+  fail_unless (gst_buffer_map (plain, &from, GST_MAP_READ));
+  fail_unless (gst_buffer_map (padded, &to, GST_MAP_WRITE));
+  for (gint y = 0; y < SIZE; y++)
+    memcpy (to.data + offset + y * stride, from.data + y * 3 * SIZE, 3 * SIZE);
+  gst_buffer_unmap (plain, &from);
+  gst_buffer_unmap (padded, &to);
+  gst_buffer_add_video_meta_full (padded, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_FORMAT_RGB, SIZE, SIZE, 1, offsets, strides);
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  a = fixture_run (&f, plain);
+  b = fixture_run (&f, padded);
+  fail_unless (buffer_stats (b)->changed_share == 0);
+  fail_unless (g_bytes_equal (gst_buffer_get_delta_cnn_segmentation_meta
+          (a)->data, gst_buffer_get_delta_cnn_segmentation_meta (b)->data));
+  gst_buffer_unref (a);
+  gst_buffer_unref (b);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* A colour in NV12 by that colorimetry comes back as what it was. */
+GST_START_TEST (test_colorimetry)
+{
+  static const gchar *const names[] = { "bt601", "bt709", "bt2020",
+    "1:4:0:1", "1:3:0:1"
+  };
+  static const guint8 rgb[3] = { 200, 90, 40 };
+  GstBuffer *in = picture_new_color ("RGB", SIZE, SIZE, rgb[0], rgb[1],
+      rgb[2]), *nv12, *out;
+  const GstDeltaCnnTensor *tensor;
+  GstVideoInfo in_info, out_info;
+  GstVideoFrame in_frame, out_frame;
+  GstVideoConverter *converter;
+  GstCaps *caps;
+  Fixture f;
+
+  gst_video_info_set_format (&in_info, GST_VIDEO_FORMAT_RGB, SIZE, SIZE);
+  gst_video_info_set_format (&out_info, GST_VIDEO_FORMAT_NV12, SIZE, SIZE);
+  fail_unless (gst_video_colorimetry_from_string (&out_info.colorimetry,
+          names[__i__]));
+  nv12 = gst_buffer_new_allocate (NULL, out_info.size, NULL);
+  converter = gst_video_converter_new (&in_info, &out_info,
+      gst_structure_new ("options", GST_VIDEO_CONVERTER_OPT_PRIMARIES_MODE,
+          GST_TYPE_VIDEO_PRIMARIES_MODE, GST_VIDEO_PRIMARIES_MODE_NONE, NULL));
+  gst_video_frame_map (&in_frame, &in_info, in, GST_MAP_READ);
+  gst_video_frame_map (&out_frame, &out_info, nv12, GST_MAP_WRITE);
+  gst_video_converter_frame (converter, &in_frame, &out_frame);
+  gst_video_frame_unmap (&in_frame);
+  gst_video_frame_unmap (&out_frame);
+  gst_video_converter_free (converter);
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
+  g_object_set (f.element, "attach", 0x1, "scale", "1", NULL);
+  fixture_play (&f, "NV12", SIZE, SIZE);
+  out_info.fps_n = 25;
+  caps = gst_video_info_to_caps (&out_info);
+  gst_harness_set_src_caps (f.harness, caps);
+  out = fixture_run (&f, nv12);
+  tensor = gst_delta_cnn_tensor_meta_get_tensor
+      (gst_buffer_get_delta_cnn_tensor_meta (out), 0);
+  for (guint c = 0; c < 3; c++) {
+    const gfloat value = ((const gfloat *) g_bytes_get_data (tensor->data,
+            NULL))[c * SIZE * SIZE + SIZE * 16 + 16];
+    fail_unless (ABS (value - rgb[c]) <= 4, "%s: channel %u is %f, not %u",
+        names[__i__], c, value, rgb[c]);
+  }
+  gst_buffer_unref (in);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_allocation_query)
+{
+  Fixture f;
+  GstCaps *caps;
+  GstQuery *query;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  gst_buffer_unref (fixture_run (&f, bright_cell ()));
+  gst_harness_add_propose_allocation_meta (f.harness,
+      GST_VIDEO_CROP_META_API_TYPE, NULL);
+  caps = gst_pad_get_current_caps (f.harness->srcpad);
+  query = gst_query_new_allocation (caps, FALSE);
+  fail_unless (gst_pad_peer_query (f.harness->srcpad, query));
+  fail_unless (gst_query_find_allocation_meta (query,
+          GST_VIDEO_META_API_TYPE, NULL));
+  fail_unless (!gst_query_find_allocation_meta (query,
+          GST_VIDEO_CROP_META_API_TYPE, NULL));
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 static Suite *
 results_suite (void)
 {
@@ -323,6 +483,10 @@ results_suite (void)
   tcase_add_test (tcase, test_poses);
   tcase_add_test (tcase, test_decoder_none_gives_tensors_only);
   tcase_add_test (tcase, test_json_lines);
+  tcase_add_test (tcase, test_json_into_a_pipe);
+  tcase_add_test (tcase, test_padded_strides);
+  tcase_add_loop_test (tcase, test_colorimetry, 0, 5);
+  tcase_add_test (tcase, test_allocation_query);
   return suite;
 }
 
