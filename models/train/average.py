@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Mean of the weights of several trainings of one network: average.py OUT.pt A.pt B.pt ..."""
 import sys
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Plain decoding of both networks' outputs; the reference for any other implementation.
 
 Segmentation: `mask` [1,1,h,w] is the person probability of each 4x4 block of input pixels.

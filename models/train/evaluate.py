@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Figures of one network on labelled frames (prepare.py's output) and on ground-truth boxes.
 
     evaluate.py MODEL.onnx --data DIR [--clip NAME ...] [--sizes CLIP=WxH ...]

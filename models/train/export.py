@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Trained weights (.pt) -> ONNX with float16 initialisers, checked against torch, and its .modelinfo draft.
 
     export.py FILE.pt OUT.onnx [--float32]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Targets and losses. All maps are at a quarter of the picture (STRIDE 4), pixel centres at (i + 0.5) * 4."""
 import torch
 import torch.nn.functional as F

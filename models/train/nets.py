@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The networks: DeltaNet (what ships) and a MobileNetV3-like net with squeeze-excite to compare with.
 
 DeltaNet is made of fused nodes only: convolution, bias, optional residual add, ReLU. Strides 2 to 16,

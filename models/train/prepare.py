@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Clips and stills -> labelled frames.
 
 Writes DIR/frames/NNNNN.jpg, DIR/masks/NNNNN.png (0 background, 255 person, 128 ignore) and

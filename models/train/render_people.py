@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Rendered people: random bodies, poses, clothes, light and cameras, with exact masks and key points.
 
 The body is Anny (PyPI package `anny`, Apache-2.0; its mesh and shapes are MakeHuman's, CC0). Clothes are

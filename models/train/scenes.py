@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Training scenes, composed on the device: frames, pasted people, clutter, light, blur, noise, compression.
 
 Library loads what prepare.py and render_people.py wrote into uint8 tensors. Composer draws batches from it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Contact sheet: one network drawn on frames of a clip, to look at.
 
     sheet.py MODEL.onnx CLIP OUT.png [--frames 12] [--size 512x288] [--start N --stop N]

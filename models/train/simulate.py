@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Simulates delta inference of any ONNX net of this repository's kind over a clip, in float32.
 
     simulate.py MODEL.onnx CLIP [--size 512x288] [--start N] [--frames 60] [--t0 0.05] [--nrms 0.05] [--gate 0.2]

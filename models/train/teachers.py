@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Teachers: public ONNX models run with onnxruntime, one small class each.
 
 Every teacher takes BGR uint8 images [H,W,3] as OpenCV reads them and returns float32

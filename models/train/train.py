@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Trains one network for a given time on one device.
 
     train.py --task seg|pose --kind delta|mobile --data DIR --rendered DIR --stills DIR --minutes M --out FILE.pt
