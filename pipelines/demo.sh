@@ -5,7 +5,8 @@
 # what that saved. On a fresh machine it also installs and builds everything.
 #
 #   pipelines/demo.sh [--input FILE|DEVICE|rtsp://...] [--model FILE|NAME]
-#                     [--frames N] [--device D] [--out DIR] [--no-install]
+#                     [--frames N] [--device D] [--out DIR] [--size WxH]
+#                     [--no-install]
 #
 #   --input   a video file, a folder of numbered .jpg, a camera (/dev/video0)
 #             or an address. Default: a surveillance clip from Debian's
@@ -15,6 +16,7 @@
 #   --device  auto (default) or cpu
 #   --out     where to write annotated.mp4, contact-sheet.png and report.json.
 #             Default: out/
+#   --size    of the network's input. Default: what the model's descriptor says
 #   --no-install  never call apt-get
 #
 # A second run builds and downloads nothing. DELTACNN_BUILD names another build
@@ -25,13 +27,13 @@ called_from=$PWD
 export DEBIAN_FRONTEND=noninteractive
 build=${DELTACNN_BUILD:-$here/build}
 
-input='' model='' frames='' device=auto out=$here/out install=1
+input='' model='' frames='' size='' device=auto out=$here/out install=1
 bad() { echo "demo.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '4,25s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,27s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --no-install) install=0; shift; continue ;;
-    --input | --model | --frames | --device | --out)
+    --input | --model | --frames | --device | --out | --size)
       [ $# -ge 2 ] || bad "$1 needs a value; see --help"
       declare "${1#--}=$2"; shift 2 ;;
     *) bad "no option '$1'; see --help" ;;
@@ -96,7 +98,7 @@ fetch_clip() (
   [ ! -t 1 ] || printf '\r\033[K'
   wait $local_pid || { sed 's/^/  /' apt.log >&2; exit 1; }
   path=$(dpkg-deb --fsys-tarfile ./*.deb | tar -t 2>/dev/null |
-    grep -m1 'vtest\.avi\(\.gz\)\?$') || exit 1
+    grep 'vtest\.avi\(\.gz\)\?$' | tail -n 1) || exit 1
   dpkg-deb --fsys-tarfile ./*.deb | tar -xO "$path" >vtest.part
   case $path in *.gz) gzip -dc <vtest.part >vtest.avi ;; *) mv vtest.part vtest.avi ;; esac
   mv vtest.avi "$here/cache/vtest.avi"
@@ -159,11 +161,14 @@ build
 export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export GST_REGISTRY=$build/gst-registry.bin
 export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+# People are small in the default clip: the network sees it at full size.
+[ -n "$input$model$size" ] || size=768x576
 [ -n "$input" ] || default_clip
 [ -n "$model" ] || default_model
 
 limit=()
 [ -z "$frames" ] || limit=(--frames "$frames")
+[ -z "$size" ] || limit+=(--size "$size")
 step "Measuring $(basename "$model") on $(basename "$input"): sparse and dense, frame by frame"
 "$build"/tools/deltacnn-bench --model "$model" --clip "$input" --device "$device" \
   "${limit[@]}" --json "$out/report.json" >"$out/report.txt" </dev/null
