@@ -16,7 +16,7 @@
 #include "gstdeltacnnstatsmeta.h"
 #include "gstdeltacnnupdatemeta.h"
 
-static char *input, *model, *video, *sheet, *title, *report, *device;
+static char *input, *model, *video, *sheet, *title, *report, *device, *size;
 static char **net_properties, **overlay_properties;
 static gint frames, moments_wanted = 4, skip;
 static gboolean quiet;
@@ -26,6 +26,8 @@ static const GOptionEntry entries[] = {
       "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...", "C" },
   { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
       "ONNX file, or name of an installed model", "M" },
+  { "size", 0, 0, G_OPTION_ARG_STRING, &size,
+      "Network input size instead of the descriptor's", "WxH" },
   { "video", 'o', 0, G_OPTION_ARG_FILENAME, &video,
       "Write the annotated clip", "FILE.mp4" },
   { "sheet", 's', 0, G_OPTION_ARG_FILENAME, &sheet,
@@ -138,7 +140,7 @@ build (Annotate *it, GError **error)
   g_autofree char *text = description (&live, error);
   if (!text)
     return FALSE;
-  it->pipeline = gst_parse_launch (text, error);
+  it->pipeline = tool_parse_launch (text, error);
   if (!it->pipeline)
     return FALSE;
   GstBin *bin = GST_BIN (it->pipeline);
@@ -147,6 +149,11 @@ build (Annotate *it, GError **error)
   g_autoptr (GstElement) net = gst_bin_get_by_name (bin, "net");
   g_autoptr (GstElement) overlay = gst_bin_get_by_name (bin, "overlay");
   g_object_set (net, "model", model, NULL);
+  guint width = 0, height = 0;
+  if (!tool_parse_size (size, &width, &height, error))
+    return FALSE;
+  g_object_set (net, "input-width", (gint) width, "input-height",
+      (gint) height, NULL);
   if (device)
     gst_util_set_object_arg (G_OBJECT (net), "device", device);
   if (g_object_class_find_property (G_OBJECT_GET_CLASS (net), "qos"))

@@ -86,6 +86,19 @@ tool_source_describe (const char *location, gboolean *live, GError **error)
 
 /* ---- GStreamer --------------------------------------------------------- */
 
+GstElement *
+tool_parse_launch (const char *text, GError **error)
+{
+  GError *cause = NULL;
+  GstElement *pipeline = gst_parse_launch (text, &cause);
+  if (!cause)
+    return pipeline;
+  /* A pipeline that lacks an element comes back all the same. */
+  g_clear_pointer (&pipeline, gst_object_unref);
+  g_propagate_error (error, cause);
+  return NULL;
+}
+
 static void
 error_from_bus (ToolSource *source, GError **error)
 {
@@ -132,7 +145,7 @@ tool_source_open (const char *location, GError **error)
       live ? 2 : 4, live ? "true" : "false");
   g_autoptr (ToolSource) source = g_new0 (ToolSource, 1);
   source->live = live;
-  source->pipeline = gst_parse_launch (text, error);
+  source->pipeline = tool_parse_launch (text, error);
   if (!source->pipeline)
     return NULL;
   source->sink =

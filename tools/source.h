@@ -8,6 +8,8 @@
 #ifndef DCNN_TOOLS_SOURCE_H
 #define DCNN_TOOLS_SOURCE_H
 
+#include <gst/gst.h>
+
 #include "common.h"
 
 G_BEGIN_DECLS
@@ -38,6 +40,10 @@ guint64 tool_source_total (ToolSource *source);
 
 /* Whether frames cannot be asked for at leisure. */
 gboolean tool_source_is_live (ToolSource *source);
+
+/* gst_parse_launch() that fails when an element is missing, with its name. */
+GstElement *tool_parse_launch (const char *text, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* The GStreamer description, for gst_parse_launch(), of what delivers decoded
  * frames of a location; returns new text. live: set. */

@@ -87,7 +87,9 @@ def headers(context):
             copy = tree / goal.relative_to(goal.anchor)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
-            if copy.suffix == ".h":
+            text = source.read_text(encoding="utf-8")
+            inner = re.search(r"Included by\s[\s*]*\w+\.h only", text)
+            if copy.suffix == ".h" and not inner:
                 goals.append(copy)
         folders = sorted({"-I" + str(g.parent) for g in goals}
                          | {"-I" + str(p) for p in tree.rglob("include")})
