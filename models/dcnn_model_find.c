@@ -176,7 +176,9 @@ dcnn_modelinfo_find (const char *model_path, GError **error)
     return NULL;
   if (info != NULL && strcmp (info->sha256, sha256) == 0)
     return g_steal_pointer (&info);
-  other = scan_descriptors (folders, "sha256", sha256);
+  /* one that the user put beside the model is meant: no other is tried */
+  if (info == NULL || !g_str_has_prefix (path, model_path))
+    other = scan_descriptors (folders, "sha256", sha256);
   if (other != NULL)
     return load_descriptor (other, error);
   if (info == NULL)
