@@ -127,10 +127,7 @@ void
 onnx_map_mod (OnnxNode *node)
 {
   DcnnParams params = { 0 };
-  const DcnnTensor *x = onnx_node_input (node, 0);
   params.mod.fmod = onnx_node_int (node, "fmod", 0) != 0;
-  if (x && ref_is_float (x->dtype) && !params.mod.fmod)
-    onnx_node_fail (node, DCNN_ERROR_INVALID, "floats need fmod = 1");
   onnx_node_emit (node, DCNN_OP_MOD, &params, 2, NULL);
 }
 

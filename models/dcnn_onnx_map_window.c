@@ -161,9 +161,11 @@ void
 onnx_map_depth_space (OnnxNode *node)
 {
   static const char *const modes[] = { "DCR", "CRD", NULL };
+  static const char *const deep_modes[] = { "DCR", NULL };
+  gboolean to_space = node->mapping->op == DCNN_OP_DEPTH_TO_SPACE;
   DcnnParams params = { 0 };
   params.depth.block = onnx_node_int (node, "blocksize", 0);
-  if (node->mapping->op == DCNN_OP_DEPTH_TO_SPACE)
-    params.depth.crd = onnx_node_choice (node, "mode", modes, 0) == 1;
+  params.depth.crd = onnx_node_choice (node, "mode",
+      to_space ? modes : deep_modes, 0) == 1;
   onnx_node_emit (node, node->mapping->op, &params, 1, NULL);
 }

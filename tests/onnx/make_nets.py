@@ -103,7 +103,7 @@ def hrnet_fuse(net, branches, widths, outputs):
         total = None
         for j, x in enumerate(branches):
             if j > i:
-                x = net.conv_norm(x, widths[j], widths[i], 1, gain=.5)
+                x = net.conv_norm(x, widths[j], widths[i], 1, gain=.2)
                 scales = np.array([1, 1, 2 ** (j - i), 2 ** (j - i)], np.float32)
                 name = f"scales.{len(net.weights)}"
                 net.weights.append(numpy_helper.from_array(scales, name))
@@ -111,7 +111,7 @@ def hrnet_fuse(net, branches, widths, outputs):
                              coordinate_transformation_mode="asymmetric")
             for k in range(i - j):
                 last = k == i - j - 1
-                x = net.conv_norm(x, widths[j], widths[i] if last else widths[j], 3, 2, gain=.5 if last else 1)
+                x = net.conv_norm(x, widths[j], widths[i] if last else widths[j], 3, 2, gain=.2 if last else 1)
                 x = x if last else net.relu(x)
             total = x if total is None else net.add(total, x)
         fused.append(net.relu(total))

@@ -83,6 +83,21 @@ def make_input(model_name, shape, size, path):
     return np.ascontiguousarray(image, np.float32)
 
 
+def with_size(path, size):
+    """The model's bytes with another input size, which ONNX Runtime has no
+    option for. The shapes of everything else are dropped; it infers them."""
+    import onnx
+    model = onnx.load(path)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    nhwc = dims[1].dim_value not in (0, 1, 3, 4) and dims[3].dim_value in (1, 3, 4)
+    for dim, value in zip(dims[1:3] if nhwc else dims[2:4], size[::-1]):
+        dim.dim_value = value
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return model.SerializeToString()
+
+
 def open_session(model, level):
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
@@ -99,8 +114,9 @@ def main():
     parser.add_argument("--image")
     args = parser.parse_args()
     size = tuple(int(n) for n in args.size.split("x")) if args.size else None
-    session = open_session(args.model, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
-    plain = open_session(args.model, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    model = with_size(args.model, size) if size else args.model
+    session = open_session(model, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    plain = open_session(model, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
     feeds = {}
     for i, value in enumerate(session.get_inputs()):
         data = make_input(os.path.basename(args.model), value.shape, size, args.image)

@@ -5,6 +5,7 @@
  *
  *   random_nets [tiny | full]      default: tiny
  *
+ * With DELTACNN_TEST_QUICK=1 only one of each shape.
  * Exit status 77 when $DELTACNN_PYTHON (python3) has no onnx or onnxruntime.
  */
 #include <glib/gstdio.h>
@@ -59,16 +60,21 @@ main (int argc, char **argv)
 {
   gboolean tiny = argc < 2 || strcmp (argv[1], "full") != 0;
   g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
-  int failed = 0;
+  gboolean quick = g_strcmp0 (g_getenv ("DELTACNN_TEST_QUICK"), "1") == 0;
+  int failed = 0, count = 0;
 
   if (!folder || !ort_available ("onnx")) {
     printf ("SKIP: %s has no onnx or onnxruntime: set DELTACNN_PYTHON\n",
         ort_python ());
     return 77;
   }
-  for (gsize i = 0; i < G_N_ELEMENTS (nets); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (nets); i++) {
+    if (quick && i > 0 && strcmp (nets[i].name, nets[i - 1].name) == 0)
+      continue;
     failed += !check_net (&nets[i], tiny, folder);
+    count++;
+  }
   g_rmdir (folder);
-  printf ("%d nets, %d failed\n", (int) G_N_ELEMENTS (nets), failed);
+  printf ("%d nets, %d failed\n", count, failed);
   return failed > 0;
 }

@@ -120,7 +120,10 @@ reduce_run (const Reduction *r, const DcnnReduceParams *p,
     if (!isfinite (shift))
       shift = 0;
     value = fold_box (r, in, base, folded, folded_dims, folded_strides, shift);
-    dcnn_ref_set (out, at++, r->finish (value, (double) n, shift));
+    value = r->finish (value, (double) n, shift);
+    if (out->dtype == DCNN_DTYPE_BOOL) /* infinity, of nothing, is no truth */
+      value = value > 0 && (value < INFINITY || n == 0);
+    dcnn_ref_set (out, at++, value);
   } while (ref_next (kept, kept_dims, index));
 }
 
