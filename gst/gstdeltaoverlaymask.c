@@ -81,6 +81,8 @@ gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
     premultiplied (red, green, blue, style->update_alpha)
   };
   const gint period = MAX (3 * gst_delta_overlay_line_width (style, canvas), 2);
+  const gsize blocks_x = (meta->width + 7) / 8;
+  const guint64 *words;
   g_auto (Axis) across = { 0 };
   g_auto (Axis) down = { 0 };
 
@@ -88,14 +90,18 @@ gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
       || !axis_init (&down, meta->y, meta->h, meta->height, canvas->height,
           TRUE))
     return;
+  words = g_bytes_get_data (meta->words, NULL);
   for (gint y = down.first; y < down.last; y++) {
     guint32 *row = canvas->pixels + (gsize) y * canvas->stride_px;
     const guint cell_y = down.cell[y - down.first];
+    const guint shift = 8 * (cell_y % 8);
+    const guint64 *blocks = words + (gsize) (cell_y / 8) * blocks_x;
     gint left = canvas->width, right = 0;
 
     for (gint x = across.first; x < across.last; x++) {
-      if (!gst_delta_cnn_update_meta_get_pixel (meta,
-              across.cell[x - across.first], cell_y))
+      const guint cell = across.cell[x - across.first];
+
+      if (!((blocks[cell / 8] >> (shift + cell % 8)) & 1))
         continue;
       row[x] = tint[((x + y) / period) & 1];
       left = MIN (left, x);
