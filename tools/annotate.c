@@ -355,7 +355,7 @@ figures (void)
   double dense = member (object, "dense_ms");
   GString *text = g_string_new (NULL);
   g_string_append_printf (text, "%.0f frames: %.1f %% of the pixels changed, "
-      "%.0f %% of the network's work was done", member (object, "frames"),
+      "%.0f %% of the network's work was done", member (object, "frames") + 1,
       100 * member (object, "changed_share"),
       100 * member (object, "mac_share"));
   if (sparse > 0 && dense > 0)
