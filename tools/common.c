@@ -222,10 +222,10 @@ guint64
 tool_predict_peak (const DcnnModelSummary *summary, guint64 session_bytes,
     guint64 file_bytes)
 {
-  /* While loading: the file and its tensors beside the packed weights. */
-  guint64 loading = 2 * file_bytes + summary->weight_bytes;
-  guint64 running = summary->weight_bytes + session_bytes;
-  return MAX (loading, running);
+  /* The allocator keeps what loading used once, about the file's size; the
+   * rest is threads' stacks, tables and a picture or two. */
+  const guint64 around = 8 << 20;
+  return summary->weight_bytes + session_bytes + file_bytes + around;
 }
 
 static guint64

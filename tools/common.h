@@ -47,9 +47,10 @@ void tool_json_string (JsonBuilder *builder, const char *name,
 gboolean tool_json_write (JsonBuilder *builder, const char *path,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Bytes that a session of the model is expected to hold at its peak: packed
- * weights, `session_bytes` of dcnn_session_get_bytes(), and what loading needs
- * at the same time (file_bytes: size of the model file). */
+/* By how much a process is expected to grow, at its peak, that loads the model
+ * and runs one session of it: packed weights, `session_bytes` of
+ * dcnn_session_get_bytes(), and what loading leaves (file_bytes: size of the
+ * model file). Measured growth is within 1.2 times of it. */
 guint64 tool_predict_peak (const DcnnModelSummary *summary,
     guint64 session_bytes, guint64 file_bytes);
 
