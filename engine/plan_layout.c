@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MAX_ROOTS 64
+#define MAX_FILLS 8
 #define MAX_TRACED ((gint64) 1 << 26) /* elements */
 #define INDEX_BITS 40
 #define INDEX_MASK (((gint64) 1 << INDEX_BITS) - 1)
@@ -21,21 +22,43 @@ typedef struct Trace {
   DcnnTensor *done;        /* by value: index tensor, data NULL: not yet */
   DcnnValueId roots[MAX_ROOTS];
   int n_roots;
+  double fills[MAX_FILLS]; /* padding with fills[k] is index -1 - k */
+  int n_fills;
   gboolean failed;
 } Trace;
 
+/* Elements of a root count in the order of its map, [C][H][W], however the
+ * value itself lies. */
 static void
 trace_root (Trace *t, DcnnValueId value, DcnnTensor *out)
 {
-  gint64 *data = out->data, n = dcnn_tensor_count (out);
+  const PlanValue *v = &t->b->plan->values[value];
+  const PlanMap *map = plan_map (t->b->plan, v->map);
+  gint64 *data = out->data, i = (gint64) t->n_roots << INDEX_BITS;
 
   if (t->n_roots == MAX_ROOTS) {
     t->failed = TRUE;
     return;
   }
-  for (gint64 i = 0; i < n; i++)
-    data[i] = ((gint64) t->n_roots << INDEX_BITS) | i;
+  for (guint c = 0; c < map->channels; c++)
+    for (guint y = 0; y < map->height; y++)
+      for (guint x = 0; x < map->width; x++, i++)
+        data[c * v->stride_c + y * v->stride_y + x * v->stride_x] = i;
   t->roots[t->n_roots++] = value;
+}
+
+static double
+fill_code (Trace *t, double fill)
+{
+  int k = 0;
+
+  while (k < t->n_fills && t->fills[k] != fill)
+    k++;
+  if (k == MAX_FILLS)
+    t->failed = TRUE;
+  else if (k == t->n_fills)
+    t->fills[t->n_fills++] = fill;
+  return -1 - k;
 }
 
 static void trace_value (Trace *t, DcnnValueId value);
@@ -76,7 +99,7 @@ trace_node (Trace *t, const DcnnNode *gn)
       t->failed = TRUE;
   }
   if (gn->op == DCNN_OP_PAD)
-    params.pad.value = -1;
+    params.pad.value = fill_code (t, gn->params.pad.value);
   if (!t->failed)
     dcnn_op_run_reference (gn->op, &params, gn->n_inputs, in, gn->n_outputs,
         out);
@@ -131,29 +154,26 @@ trace_end (Trace *t)
 /* dest[e]: where element e of the root goes, -1 nowhere. Finds the strides
  * and checks every element. */
 static gboolean
-fit_affine (const PlanMap *map, const PlanValue *v, const gint64 *dest,
-    gint64 n, PlanGatherSource *s)
+fit_affine (const PlanMap *map, const gint64 *dest, PlanGatherSource *s)
 {
-  gint64 origin = dest[0];
+  gint64 origin = dest[0], plane = (gint64) map->width * map->height, e = 0;
 
   s->base = origin;
   s->stride_y = s->stride_x = s->stride_c = 0;
   if (origin < 0)
     return FALSE;
   if (map->height > 1)
-    s->stride_y = dest[v->stride_y] - origin;
+    s->stride_y = dest[map->width] - origin;
   if (map->width > 1)
-    s->stride_x = dest[v->stride_x] - origin;
+    s->stride_x = dest[1] - origin;
   if (map->channels > 1)
-    s->stride_c = dest[v->stride_c] - origin;
+    s->stride_c = dest[plane] - origin;
   for (guint c = 0; c < map->channels; c++)
     for (guint y = 0; y < map->height; y++)
-      for (guint x = 0; x < map->width; x++) {
-        gint64 e = c * v->stride_c + y * v->stride_y + x * v->stride_x;
-        if (e >= n || dest[e] != origin + y * s->stride_y +
-            x * s->stride_x + c * s->stride_c)
+      for (guint x = 0; x < map->width; x++, e++)
+        if (dest[e] != origin + y * s->stride_y + x * s->stride_x +
+            c * s->stride_c)
           return FALSE;
-      }
   return TRUE;
 }
 
@@ -179,7 +199,7 @@ affine_sources (Trace *t, const gint64 *index, gint64 count, GArray *sources)
         dest[index[i] & INDEX_MASK] = i;
         used++;
       }
-    if (used != n || !fit_affine (plan_map (plan, v->map), v, dest, n, &s))
+    if (used != n || !fit_affine (plan_map (plan, v->map), dest, &s))
       return FALSE;
     g_array_append_val (sources, s);
   }
@@ -440,23 +460,25 @@ try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index,
   return add_depth_to_space (b, map, &params, (guint) out->c);
 }
 
-static double
-pad_value_of (PlanBuilder *b, DcnnValueId value)
+/* What all padding holds. FALSE: not one value. */
+static gboolean
+one_fill (const Trace *t, const gint64 *index, gint64 n, float *fill)
 {
-  gint producer = dcnn_graph_value (b->graph, value)->producer;
+  gint64 code = 0;
 
-  while (producer >= 0) {
-    const DcnnNode *gn = dcnn_graph_node (b->graph, producer);
-    if (gn->op == DCNN_OP_PAD)
-      return gn->params.pad.value;
-    producer = dcnn_graph_value (b->graph, gn->inputs[0])->producer;
-  }
-  return 0;
+  for (gint64 i = 0; i < n; i++)
+    if (index[i] < 0) {
+      if (code < 0 && index[i] != code)
+        return FALSE;
+      code = index[i];
+    }
+  *fill = code < 0 ? (float) t->fills[-1 - code] : 0;
+  return TRUE;
 }
 
 static gint
-classify (PlanBuilder *b, DcnnValueId value, gint map, const gint64 *index,
-    const Shape *in, const Shape *out)
+classify (PlanBuilder *b, gint map, const gint64 *index, const Shape *in,
+    const Shape *out, float fill)
 {
   Separable s = { g_new (gint64, out->c), g_new (gint64, out->h),
     g_new (gint64, out->w) };
@@ -470,8 +492,7 @@ classify (PlanBuilder *b, DcnnValueId value, gint map, const gint64 *index,
       result = map;
       if (!is_identity (s.g, out->h, in->h) ||
           !is_identity (s.k, out->w, in->w))
-        result = resample (b, result, &s, out,
-            (float) pad_value_of (b, value));
+        result = resample (b, result, &s, out, fill);
       result = gather_channels (b, result, s.f, (guint) out->c);
     }
   }
@@ -491,55 +512,70 @@ plan_trace_map (PlanBuilder *b, DcnnValueId value)
   const DcnnTensor *to = &dcnn_graph_value (b->graph, value)->tensor;
   Trace t;
   const gint64 *index = trace_begin (&t, b, value);
+  gboolean mixed = FALSE;
   gint map = -1;
+  float fill;
 
   if (index != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
       && plan_is_map_shaped (b->plan, t.roots[0])) {
     const DcnnTensor *from = &dcnn_graph_value (b->graph, t.roots[0])->tensor;
     Shape in = { from->dims[1], from->dims[2], from->dims[3] };
     Shape out = { to->dims[1], to->dims[2], to->dims[3] };
-    map = classify (b, value, b->plan->values[t.roots[0]].map, index, &in,
-        &out);
+    mixed = !one_fill (&t, index, dcnn_tensor_count (to), &fill);
+    if (!mixed)
+      map = classify (b, b->plan->values[t.roots[0]].map, index, &in, &out,
+          fill);
   }
   trace_end (&t);
+  if (mixed) { /* one step less at a time */
+    gint producer = dcnn_graph_value (b->graph, value)->producer;
+    const DcnnNode *gn = dcnn_graph_node (b->graph, producer);
+    if (gn->n_inputs == 1 && b->plan->values[gn->inputs[0]].lazy &&
+        plan_require_map (b, gn->inputs[0]) >= 0)
+      return plan_trace_map (b, value);
+  }
   if (map >= 0)
     plan_set_map (b, value, map);
   return map >= 0;
 }
 
-/* Does the trace walk the map pixel by pixel, channels fastest? */
+/* Does the trace walk the map in this order? */
 static gboolean
-in_nhwc_order (const gint64 *index, const PlanMap *map)
+in_order (const gint64 *index, const PlanMap *map, PlanOrder order)
 {
-  gint64 plane = (gint64) map->width * map->height, i = 0;
+  gint64 w = map->width, h = map->height, c = map->channels;
+  gint64 n = w * h * c;
 
-  for (gint64 p = 0; p < plane; p++)
-    for (guint c = 0; c < map->channels; c++, i++)
-      if (index[i] != c * plane + p)
-        return FALSE;
+  for (gint64 i = 0; i < n; i++) {
+    gint64 p = i / c, e = i;
+    if (order == PLAN_ORDER_HWC)
+      e = i % c * w * h + p;
+    else if (order == PLAN_ORDER_WHC)
+      e = i % c * w * h + p % h * w + p / h;
+    if (index[i] != e)
+      return FALSE;
+  }
   return TRUE;
 }
 
 gint
-plan_trace_flat (PlanBuilder *b, DcnnValueId value, gboolean nhwc)
+plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order)
 {
   gint64 count = dcnn_tensor_count (&dcnn_graph_value (b->graph,
           value)->tensor);
+  const PlanValue *v = &b->plan->values[value];
   const gint64 *index;
-  gint map = b->plan->values[value].map;
+  gint map = -1;
   Trace t;
 
-  if (map >= 0 || !b->plan->values[value].lazy)
-    return nhwc ? -1 : map;
+  if (v->map < 0 && !v->lazy)
+    return -1;
   index = trace_begin (&t, b, value);
-  if (index != NULL && t.n_roots == 1 &&
-      dcnn_tensor_count (&t.done[t.roots[0]]) == count &&
-      b->plan->values[t.roots[0]].stride_x == 1) {
+  if (index != NULL && t.n_roots == 1) {
     gint root = b->plan->values[t.roots[0]].map;
-    gint64 i = 0;
-    while (!nhwc && i < count && index[i] == i)
-      i++;
-    if (nhwc ? in_nhwc_order (index, plan_map (b->plan, root)) : i == count)
+    const PlanMap *m = plan_map (b->plan, root);
+    if (count == (gint64) m->width * m->height * m->channels &&
+        in_order (index, m, order))
       map = root;
   }
   trace_end (&t);

@@ -4,6 +4,7 @@
  * operator, what it packs, how far a change reaches.
  */
 #include "dcnn_plan.h"
+#include "dcnn_resize.h"
 
 #include <math.h>
 #include <string.h>
@@ -206,7 +207,7 @@ gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
 static gboolean
 lower_gemm (PlanBuilder *b, const DcnnNode *gn)
 {
-  gint in = plan_trace_flat (b, gn->inputs[0], FALSE);
+  gint in = plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW);
   const PlanMap *map = in < 0 ? NULL : plan_map (b->plan, in);
   DcnnConvParams p = { .groups = 1, .window = { .rank = 2, .stride = { 1, 1 },
       .dilation = { 1, 1 } } };
@@ -399,16 +400,16 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
 
 /* ---- over channels ----------------------------------------------------------------- */
 
-/* The map whose channels a softmax runs over; *nhwc: they are the last
- * dimension of the value. -1: it runs over something else. */
+/* The map whose channels a softmax runs over, and the order of the value it
+ * is read from. -1: it runs over something else. */
 static gint
-softmax_map (PlanBuilder *b, const DcnnNode *gn, gboolean *nhwc)
+softmax_map (PlanBuilder *b, const DcnnNode *gn, PlanOrder *order)
 {
   const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
-  gint64 axis = gn->params.axis.axis, in_axis = t->dims[axis];
+  gint64 axis = gn->params.axis.axis;
   gint map = -1;
 
-  *nhwc = FALSE;
+  *order = PLAN_ORDER_CHW;
   if (t->dtype != DCNN_DTYPE_F32)
     return -1;
   for (gint64 i = axis + 1; gn->params.axis.coerce_2d && i < t->rank; i++)
@@ -416,25 +417,29 @@ softmax_map (PlanBuilder *b, const DcnnNode *gn, gboolean *nhwc)
       return -1;
   if (axis == 1 && t->rank == 4)
     return map_input (b, gn);
-  if (axis == 1 && t->rank == 2) {
-    map = plan_trace_flat (b, gn->inputs[0], FALSE);
+  if (axis != t->rank - 1)
+    return -1;
+  if (axis == 1) {
+    map = plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW);
     if (map >= 0 && (plan_map (b->plan, map)->width != 1 ||
             plan_map (b->plan, map)->height != 1))
       map = -1;
-  } else if (axis == t->rank - 1) {
-    map = plan_trace_flat (b, gn->inputs[0], TRUE);
-    *nhwc = TRUE;
   }
-  return map >= 0 && plan_map (b->plan, map)->channels == in_axis ? map : -1;
+  for (*order = PLAN_ORDER_HWC; map < 0 && *order <= PLAN_ORDER_WHC;)
+    if ((map = plan_trace_order (b, gn->inputs[0], *order)) < 0)
+      ++*order;
+  if (map < 0 || plan_map (b->plan, map)->channels != t->dims[axis])
+    return -1;
+  return map;
 }
 
 static gboolean
 lower_softmax (PlanBuilder *b, const DcnnNode *gn)
 {
-  gboolean nhwc;
+  PlanOrder order;
   const PlanMap *map;
   PlanNode *node;
-  gint in = softmax_map (b, gn, &nhwc);
+  gint in = softmax_map (b, gn, &order);
 
   if (in < 0)
     return FALSE;
@@ -444,12 +449,12 @@ lower_softmax (PlanBuilder *b, const DcnnNode *gn)
           map->width, map->height, map->channels));
   node->prepared = dcnn_k_softmax_prepare (plan_map (b->plan, in)->channels,
       FALSE);
-  if (!nhwc)
+  if (tensor_of (b, gn->outputs[0])->rank == 4 && order == PLAN_ORDER_CHW)
     return finish (b, node, gn->outputs[0]);
   g_free (node->name);
   node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
   plan_commit_node (b, node);
-  plan_set_map_nhwc (b, gn->outputs[0], node->out);
+  plan_set_map_order (b, gn->outputs[0], node->out, order);
   return TRUE;
 }
 
@@ -480,78 +485,24 @@ lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
 
 /* ---- resize ------------------------------------------------------------------------- */
 
-static double
-source_coordinate (const DcnnResizeParams *p, int axis, gint64 i, gint64 in,
-    gint64 out)
-{
-  double scale = p->scale[axis];
-
-  switch (p->coord) {
-    case DCNN_COORD_HALF_PIXEL:
-      return (i + 0.5) / scale - 0.5;
-    case DCNN_COORD_HALF_PIXEL_SYMMETRIC: {
-      double adjust = out / (in * scale);
-      return in / 2.0 * (1 - adjust) + (i + 0.5) / scale - 0.5;
-    }
-    case DCNN_COORD_PYTORCH_HALF_PIXEL:
-      return out > 1 ? (i + 0.5) / scale - 0.5 : 0;
-    case DCNN_COORD_ALIGN_CORNERS:
-      return out > 1 ? (double) i * (in - 1) / (out - 1) : 0;
-    case DCNN_COORD_TF_HALF_PIXEL_FOR_NN:
-      return (i + 0.5) / scale;
-    case DCNN_COORD_ASYMMETRIC:
-    default:
-      return i / scale;
-  }
-}
-
-static gint64
-nearest_index (const DcnnResizeParams *p, double x)
-{
-  switch (p->nearest) {
-    case DCNN_NEAREST_ROUND_PREFER_FLOOR:
-      return (gint64) ceil (x - 0.5);
-    case DCNN_NEAREST_ROUND_PREFER_CEIL:
-      return (gint64) floor (x + 0.5);
-    case DCNN_NEAREST_FLOOR:
-      return (gint64) floor (x);
-    default:
-      return (gint64) ceil (x);
-  }
-}
-
-/* Indices and weights of one axis; taps = 1 nearest, 2 linear, 4 cubic. */
+/* Indices and weights of one axis; taps = 1 nearest, 2 linear, 4 cubic. A tap
+ * of weight 0 repeats its neighbour: it must not make candidates. */
 static void
 resize_axis (const DcnnResizeParams *p, int axis, gint64 in, gint64 out,
     guint taps, guint32 *index, float *weight)
 {
   for (gint64 i = 0; i < out; i++) {
-    double x = source_coordinate (p, axis, i, in, out), w[4], f;
-    gint64 first = (gint64) floor (x);
-    if (taps == 1) {
-      index[i] = (guint32) CLAMP (nearest_index (p, x), 0, in - 1);
-      continue;
-    }
-    f = x - first;
-    if (taps == 2) {
-      w[0] = 1 - f, w[1] = f;
-    } else {
-      double a = p->cubic_a, sum = 0;
-      for (int k = 0; k < 4; k++) {
-        double d = fabs (f - (k - 1));
-        w[k] = d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 :
-            d < 2 ? ((d - 5) * d + 8) * d * a - 4 * a : 0;
-        if (p->exclude_outside && (first - 1 + k < 0 || first - 1 + k >= in))
-          w[k] = 0;
-        sum += w[k];
-      }
-      for (int k = 0; k < 4; k++)
-        w[k] /= p->exclude_outside ? sum : 1;
-      first--;
-    }
+    DcnnResizeTaps t;
+    dcnn_resize_taps (p, axis, i, in, out, &t);
     for (guint k = 0; k < taps; k++) {
-      index[i * taps + k] = (guint32) CLAMP (first + k, 0, in - 1);
-      weight[i * taps + k] = (float) w[k];
+      gboolean have = (int) k < t.n;
+      index[i * taps + k] = (guint32) t.position[have ? k : 0];
+      if (taps > 1)
+        weight[i * taps + k] = have ? (float) t.weight[k] : 0;
+    }
+    if (taps == 2 && (t.n == 1 || t.weight[1] == 0)) {
+      index[i * 2 + 1] = index[i * 2];
+      weight[i * 2] = weight[i * 2 + 1] = 0.5f;
     }
   }
 }
