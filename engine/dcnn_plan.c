@@ -168,7 +168,7 @@ plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value)
 {
   const DcnnTensor *t;
 
-  if (value < 0 || plan->values[value].nhwc)
+  if (value < 0 || plan->values[value].foreign)
     return FALSE;
   t = &dcnn_graph_value (plan->graph, value)->tensor;
   return t->rank == 4 && t->dims[0] == 1 && t->dtype == DCNN_DTYPE_F32 &&
@@ -193,16 +193,21 @@ plan_set_map (PlanBuilder *b, DcnnValueId value, gint map)
 }
 
 void
-plan_set_map_nhwc (PlanBuilder *b, DcnnValueId value, gint map)
+plan_set_map_order (PlanBuilder *b, DcnnValueId value, gint map,
+    PlanOrder order)
 {
   PlanValue *v = &b->plan->values[value];
   const PlanMap *m = plan_map (b->plan, map);
 
   plan_set_map (b, value, map);
-  v->nhwc = TRUE;
+  if (order == PLAN_ORDER_CHW)
+    return;
+  v->foreign = TRUE;
   v->stride_c = 1;
-  v->stride_x = m->channels;
-  v->stride_y = (gint64) m->channels * m->width;
+  v->stride_x = (gint64) m->channels *
+      (order == PLAN_ORDER_HWC ? 1 : m->height);
+  v->stride_y = (gint64) m->channels *
+      (order == PLAN_ORDER_HWC ? m->width : 1);
 }
 
 static void

@@ -110,6 +110,13 @@ typedef struct PlanNode {
   GArray *deps;            /* of gint, producing nodes (-1 - i: input i) */
 } PlanNode;
 
+/* Orders of a map's elements in a dense tensor. */
+typedef enum PlanOrder {
+  PLAN_ORDER_CHW, /* [1, C, H, W] and its flattenings */
+  PLAN_ORDER_HWC,
+  PLAN_ORDER_WHC,
+} PlanOrder;
+
 /* How a graph value exists at run time. */
 typedef struct PlanValue {
   gint map;                /* as a map; -1 */
@@ -118,7 +125,7 @@ typedef struct PlanValue {
   gint tensor;             /* index of its dense tensor; -1 */
   gint tensor_node;        /* plan node that writes the tensor; -1 */
   gboolean lazy;           /* made by data movement only, not yet needed */
-  gboolean nhwc;           /* has a map, but is [1, H, W, C] itself */
+  gboolean foreign;        /* has a map, but is not [1, C, H, W] itself */
 } PlanValue;
 
 typedef struct DcnnPlan {
@@ -191,8 +198,9 @@ gint plan_commit_node (PlanBuilder *b, PlanNode *node);
 /* The node's out map gets a mask of its own. */
 void plan_node_writes (PlanBuilder *b, PlanNode *node, gint map);
 void plan_set_map (PlanBuilder *b, DcnnValueId value, gint map);
-/* The same for a value whose dense form has the channels last. */
-void plan_set_map_nhwc (PlanBuilder *b, DcnnValueId value, gint map);
+/* The same for a value whose dense form has another order. */
+void plan_set_map_order (PlanBuilder *b, DcnnValueId value, gint map,
+    PlanOrder order);
 /* [1, C, H, W], float32, sizes a map can have. */
 gboolean plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value);
 /* Map of a value, importing the dense tensor when there is none; -1: no map
@@ -228,9 +236,9 @@ gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
  * views, channel gathers, resampling, space-to-depth. FALSE: neither. */
 gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
 gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
-/* The map whose elements a value holds in the order of [1, C, H, W] (a
- * flattening), or of [1, H, W, C] when nhwc; -1: it is no such value. */
-gint plan_trace_flat (PlanBuilder *b, DcnnValueId value, gboolean nhwc);
+/* The map whose elements a value holds in that order (of a dense tensor, last
+ * dimension fastest); -1: it is no such value. */
+gint plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

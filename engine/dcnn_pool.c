@@ -38,6 +38,35 @@ struct DcnnPool {
   gboolean stop;
 };
 
+#if defined(__x86_64__) || defined(__i386__)
+#define FLUSH_BITS 0x8040u /* MXCSR: flush to zero, denormals are zero */
+guint
+dcnn_flush_begin (void)
+{
+  guint before = __builtin_ia32_stmxcsr ();
+
+  __builtin_ia32_ldmxcsr (before | FLUSH_BITS);
+  return before;
+}
+
+void
+dcnn_flush_end (guint before)
+{
+  __builtin_ia32_ldmxcsr (before);
+}
+#else
+guint
+dcnn_flush_begin (void)
+{
+  return 0;
+}
+
+void
+dcnn_flush_end (guint before)
+{
+}
+#endif
+
 static inline void
 relax (void)
 {
@@ -94,6 +123,7 @@ worker_main (gpointer data)
   DcnnPool *pool = worker->pool;
   guint64 seen = LOOP_UNIT, state;
 
+  dcnn_flush_begin ();
   while ((state = wait_for_loop (pool, seen)) != 0) {
     seen = state;
     while (state / LOOP_UNIT == seen / LOOP_UNIT && (state & OPEN)) {

@@ -21,6 +21,12 @@ G_BEGIN_DECLS
 
 typedef struct DcnnPool DcnnPool;
 
+/* Results too small for a normal float become 0 on this thread (as on GPUs):
+ * they mean nothing to a network and cost a hundred cycles each. The pool's
+ * workers always run so; the caller's thread between _begin and _end. */
+guint dcnn_flush_begin (void);
+void dcnn_flush_end (guint before);
+
 /* Works on units begin .. end-1; thread is 0 for the caller, else 1 ..
  * threads-1, and nobody else has that number meanwhile. */
 typedef void (*DcnnPoolFn) (gpointer data, gsize begin, gsize end,

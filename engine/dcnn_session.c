@@ -351,8 +351,10 @@ run_frame (DcnnSession *session, DcnnStream *stream, gint64 start)
 {
   gint64 input_done = dcnn_now_ns (), done;
   gboolean moved = stream->move.active;
+  guint flush = dcnn_flush_begin ();
 
   dcnn_run_nodes (session, stream);
+  dcnn_flush_end (flush);
   finish_outputs (session, stream, moved);
   done = dcnn_now_ns ();
   stream->stats.frames++;
