@@ -7,6 +7,21 @@
 #include <math.h>
 #include <string.h>
 
+static guint64 only_seed;
+
+void
+test_seeds_init (int argc, char **argv)
+{
+  if (argc > 1)
+    only_seed = g_ascii_strtoull (argv[1], NULL, 10);
+}
+
+gboolean
+test_seed_runs (guint64 seed)
+{
+  return only_seed == 0 || seed == only_seed;
+}
+
 guint
 test_random (guint64 *state, guint n)
 {

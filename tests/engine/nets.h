@@ -17,6 +17,11 @@ typedef struct TestNet {
   gint names;
 } TestNet;
 
+/* A seed on the command line makes loops over seeds run that one alone; call
+ * after g_test_init(). test_seed_runs (0): all run. */
+void test_seeds_init (int argc, char **argv);
+gboolean test_seed_runs (guint64 seed);
+
 /* 0 .. n-1 */
 guint test_random (guint64 *state, guint n);
 /* -1 .. 1; an integer of -2 .. 2 when integer is set. */

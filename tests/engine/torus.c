@@ -6,7 +6,7 @@
  * window moves one way over a still canvas, everything behind the leading
  * edge equals a dense run of the whole canvas.
  *
- *   torus [SEED INTEGER]
+ *   torus [SEED]
  */
 #include <string.h>
 
@@ -107,8 +107,8 @@ fail (const Case *c, const char *what)
 {
   g_autofree char *plan = dcnn_model_dump_plan (c->model);
 
-  g_test_message ("%s\n%s\nrerun: engine-torus %" G_GUINT64_FORMAT " %d",
-      what, plan, c->seed, c->integer);
+  g_test_message ("%s\n%s\nrerun: engine-torus %" G_GUINT64_FORMAT,
+      what, plan, c->seed);
   g_test_fail ();
 }
 
@@ -238,7 +238,8 @@ static void
 test_walk_integer (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
-    run_walk (seed, TRUE);
+    if (test_seed_runs (seed))
+      run_walk (seed, TRUE);
 }
 
 static void
@@ -246,10 +247,12 @@ test_walk_real (void)
 {
   inside_share = 0;
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
-    run_walk (seed, FALSE);
+    if (test_seed_runs (seed))
+      run_walk (seed, FALSE);
   g_test_message ("%.0f %% of the outputs compared, %" G_GUINT64_FORMAT
       " values", inside_share / SEEDS * 100, compared);
-  g_assert_cmpfloat (inside_share, >=, 0.2 * SEEDS);
+  if (test_seed_runs (0))
+    g_assert_cmpfloat (inside_share, >=, 0.2 * SEEDS);
 }
 
 /* ---- one way ----------------------------------------------------------------------- */
@@ -302,9 +305,11 @@ test_one_way (void)
 {
   compared = 0;
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
-    run_one_way (seed, seed % 2, seed / 2 % 2);
+    if (test_seed_runs (seed))
+      run_one_way (seed, seed % 2, seed / 2 % 2);
   g_test_message ("%" G_GUINT64_FORMAT " values", compared);
-  g_assert_cmpuint (compared, >, 1000000);
+  if (test_seed_runs (0))
+    g_assert_cmpuint (compared, >, 1000000);
 }
 
 /* ---- sums over the window ------------------------------------------------------------ */
@@ -363,20 +368,15 @@ static void
 test_gated (void)
 {
   for (guint64 seed = 1; seed <= 12 && !g_test_failed (); seed++)
-    run_gated (seed);
+    if (test_seed_runs (seed))
+      run_gated (seed);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  if (argc > 2) {
-    guint64 seed = g_ascii_strtoull (argv[1], NULL, 10);
-    run_walk (seed, argv[2][0] == '1');
-    run_one_way (seed, argv[2][0] == '1', seed / 2 % 2);
-    run_gated (seed);
-    return g_test_failed ();
-  }
+  test_seeds_init (argc, argv);
   g_test_add_func ("/engine/torus/integer", test_walk_integer);
   g_test_add_func ("/engine/torus/real", test_walk_real);
   g_test_add_func ("/engine/torus/one-way", test_one_way);
