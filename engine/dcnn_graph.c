@@ -204,7 +204,8 @@ add_value (DcnnGraph *graph, const char *name, const DcnnTensor *tensor,
   value->producer = producer;
   value->alive = TRUE;
   g_ptr_array_add (graph->values, value);
-  return (DcnnValueId) graph->values->len - 1;
+  /* indexed now, so that looking up in a finished graph only reads */
+  return dcnn_graph_find_value (graph, value->name);
 }
 
 static gboolean

@@ -69,7 +69,7 @@ add_initializers (OnnxLoader *loader, GError **error)
     DcnnTensor tensor;
     if (!g_hash_table_contains (loader->readers, proto->name))
       continue;
-    if (!onnx_tensor_load (proto, loader->base_dir, &tensor, error))
+    if (!onnx_tensor_load (proto, &loader->data, &tensor, error))
       return FALSE;
     if (dcnn_graph_add_constant (loader->graph, proto->name, &tensor, error)
         < 0) {
@@ -158,6 +158,10 @@ build (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
   if (!order || !onnx_add_inputs (loader, error)
       || !add_initializers (loader, error))
     return FALSE;
+  /* weights outside of the file count as if they were in it */
+  loader->constant_bytes += (gint64) loader->data.external_bytes
+      * CONSTANT_BYTES_PER_BYTE;
+  dcnn_graph_limit_folding (loader->graph, loader->constant_bytes);
   map_nodes (loader, order);
   return onnx_refusals_report (loader, error) && add_outputs (loader, error);
 }
@@ -184,12 +188,14 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
       g_str_equal);
   g_autoptr (GHashTable) readers = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
+      g_str_equal, g_free, NULL);
   g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
   gint64 budget = CONSTANT_BYTES_BASE + (gint64) MIN (length, G_MAXINT32)
       * CONSTANT_BYTES_PER_BYTE;
   OnnxLoader loader = {
     .options = options ? options : &defaults,
-    .base_dir = base_dir,
+    .data = { .base_dir = base_dir, .files = files },
     .frozen = constants,
     .constant_bytes = budget,
     .graph = graph,
@@ -211,7 +217,6 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
   if (!model)
     return NULL;
   loader.proto = model->proto->graph;
-  dcnn_graph_limit_folding (graph, budget);
   onnx_refusals_init (&loader.refusals);
   ok = build (&loader, model->proto, error);
   onnx_refusals_clear (&loader.refusals);

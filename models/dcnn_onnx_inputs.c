@@ -123,13 +123,18 @@ resize_input (OnnxLoader *loader, Input *input)
 {
   int h = height_dimension (loader, input);
   gint64 wanted[2] = { loader->options->height, loader->options->width };
+  gboolean changed = FALSE;
   for (int i = 0; i < 2; i++) {
     if (wanted[i] <= 0)
       continue;
     if (input->dims[h + i] != 0 && input->dims[h + i] != wanted[i])
-      loader->resized = TRUE;
+      changed = TRUE;
     input->dims[h + i] = wanted[i];
     input->symbols[h + i] = NULL;
+  }
+  if (changed) {
+    loader->resized_to[0] = input->dims[h + 1];
+    loader->resized_to[1] = input->dims[h];
   }
 }
 

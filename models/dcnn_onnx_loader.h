@@ -27,14 +27,23 @@ typedef struct OnnxRefusals {
   DcnnError code; /* of the gravest */
 } OnnxRefusals;
 
+/* Where stored tensors come from, and what was read so far: a file may name
+ * the same external bytes again and again, but not get more memory for it. */
+typedef struct OnnxData {
+  const char *base_dir; /* or NULL */
+  GHashTable *files; /* paths of external files (char *), owned; or NULL */
+  guint64 file_bytes; /* their sizes */
+  guint64 external_bytes; /* read from them */
+} OnnxData;
+
 typedef struct OnnxLoader {
   const DcnnOnnxOptions *options; /* never NULL */
-  const char *base_dir; /* or NULL */
+  OnnxData data;
   GHashTable *frozen; /* input name -> const DcnnTensor *, or NULL */
   const Onnx__GraphProto *proto;
   gint64 opset; /* of the standard domain */
   gint64 constant_bytes; /* what constants made here may still take */
-  gboolean resized; /* the options changed the size of an input */
+  gint64 resized_to[2]; /* width, height that the options gave; 0: the file's */
   DcnnGraph *graph;
   GHashTable *initializers; /* name -> const Onnx__TensorProto * */
   GHashTable *readers; /* names that a live node or an output reads */
@@ -63,11 +72,11 @@ DcnnDtype onnx_dtype (gint64 data_type);
 const char *onnx_dtype_name (gint64 data_type);
 /* Reads a stored tensor, external data included; out->data is new (free with
  * dcnn_tensor_free()). */
-gboolean onnx_tensor_read (const Onnx__TensorProto *proto,
-    const char *base_dir, DcnnTensor *out, GError **error);
+gboolean onnx_tensor_read (const Onnx__TensorProto *proto, OnnxData *data,
+    DcnnTensor *out, GError **error);
 /* The same for weights: refuses values that are not finite. */
-gboolean onnx_tensor_load (const Onnx__TensorProto *proto,
-    const char *base_dir, DcnnTensor *out, GError **error);
+gboolean onnx_tensor_load (const Onnx__TensorProto *proto, OnnxData *data,
+    DcnnTensor *out, GError **error);
 
 /* dcnn_onnx_order.c: the live nodes (those that an output needs) in
  * topological order, as indices into proto->node (guint); fills

@@ -172,7 +172,7 @@ onnx_map_constant (OnnxNode *node)
   DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32 };
 
   if ((a = onnx_node_attribute (node, "value")) && a->t) {
-    if (onnx_tensor_load (a->t, node->loader->base_dir, &tensor, &node->error))
+    if (onnx_tensor_load (a->t, &node->loader->data, &tensor, &node->error))
       onnx_node_emit_constant (node, 0, &tensor);
     return;
   }
@@ -216,7 +216,7 @@ onnx_map_constant_of_shape (OnnxNode *node)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its shape is missing or has too "
         "many dimensions");
   if (!node->error && a && a->t
-      && onnx_tensor_load (a->t, node->loader->base_dir, &value, &node->error)
+      && onnx_tensor_load (a->t, &node->loader->data, &value, &node->error)
       && dcnn_tensor_count (&value) != 1)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its value is not one number");
   tensor = value;

@@ -202,11 +202,11 @@ onnx_refusals_report (const OnnxLoader *loader, GError **error)
   if (self->count > self->lines->len)
     g_string_append_printf (text, "\n  ... and %u more",
         self->count - self->lines->len);
-  if (loader->resized)
-    g_string_append_printf (text, "\nThe input was resized to %dx%d; shapes "
-        "stored in the file may fit its own size only: leave the size out, or "
-        "export the model for the size wanted.", loader->options->width,
-        loader->options->height);
+  if (loader->resized_to[0] > 0)
+    g_string_append_printf (text, "\nThe input was resized to %"
+        G_GINT64_FORMAT "x%" G_GINT64_FORMAT "; shapes stored in the file may "
+        "fit its own size only: leave the size out, or export the model for "
+        "the size wanted.", loader->resized_to[0], loader->resized_to[1]);
   valid = g_utf8_make_valid (text->str, (gssize) text->len);
   g_set_error_literal (error, DCNN_ERROR, self->code, valid);
   return FALSE;

@@ -78,6 +78,7 @@ typedef struct External {
   const char *location;
   guint64 offset, length;
   gboolean has_length;
+  int fd;
 } External;
 
 static gboolean
@@ -148,33 +149,66 @@ resolve_external (const Onnx__TensorProto *proto, const char *base_dir,
   return result;
 }
 
-/* Reads size bytes from offset of the external file into data. */
+/* Counts bytes that are about to be read: twice all there is allows for
+ * shared weights. */
 static gboolean
-read_external (const Onnx__TensorProto *proto, const char *base_dir,
-    void *data, guint64 size, const External *external, GError **error)
+count_external (const Onnx__TensorProto *proto, OnnxData *data,
+    const char *path, guint64 file_bytes, guint64 bytes, GError **error)
 {
-  g_autofree char *path = resolve_external (proto, base_dir,
-      external->location, error);
-  struct stat status;
-  guint64 done = 0;
-  int fd;
+  if (g_hash_table_add (data->files, g_strdup (path)))
+    data->file_bytes += file_bytes;
+  data->external_bytes += bytes;
+  if (data->external_bytes <= 2 * data->file_bytes)
+    return TRUE;
+  return fail (error, DCNN_ERROR_LIMIT, proto, "the model reads the same "
+      "external data again and again");
+}
 
+/* Opens the external file and checks, before memory is taken, that it has the
+ * bytes. */
+static gboolean
+open_external (const Onnx__TensorProto *proto, OnnxData *data, guint64 size,
+    External *external, GError **error)
+{
+  g_autofree char *path = NULL;
+  struct stat status;
+
+  external->fd = -1;
+  if (!parse_external (proto, external, error))
+    return FALSE;
+  if (external->has_length && external->length != size)
+    return fail (error, DCNN_ERROR_FILE, proto, "its external data has %"
+        G_GUINT64_FORMAT " bytes, its shape needs %" G_GUINT64_FORMAT,
+        external->length, size);
+  path = resolve_external (proto, data ? data->base_dir : NULL,
+      external->location, error);
   if (!path)
     return FALSE;
-  fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-  if (fd < 0)
+  external->fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  if (external->fd < 0)
     return fail (error, DCNN_ERROR_FILE, proto, "cannot open '%.400s': %s",
         path, g_strerror (errno));
-  if (fstat (fd, &status) != 0 || !S_ISREG (status.st_mode)
+  if (fstat (external->fd, &status) != 0 || !S_ISREG (status.st_mode)
       || external->offset > (guint64) status.st_size
-      || size > (guint64) status.st_size - external->offset) {
-    close (fd);
-    return fail (error, DCNN_ERROR_FILE, proto, "'%.400s' is too short for %"
+      || size > (guint64) status.st_size - external->offset)
+    fail (error, DCNN_ERROR_FILE, proto, "'%.400s' is too short for %"
         G_GUINT64_FORMAT " bytes from %" G_GUINT64_FORMAT, path, size,
         external->offset);
-  }
+  else if (count_external (proto, data, path, (guint64) status.st_size, size,
+          error))
+    return TRUE;
+  close (external->fd);
+  return FALSE;
+}
+
+/* Reads what open_external() checked, and closes the file. */
+static gboolean
+read_external (const Onnx__TensorProto *proto, void *buffer, guint64 size,
+    const External *external, GError **error)
+{
+  guint64 done = 0;
   while (done < size) {
-    ssize_t got = pread (fd, (guint8 *) data + done, size - done,
+    ssize_t got = pread (external->fd, (guint8 *) buffer + done, size - done,
         (off_t) (external->offset + done));
     if (got < 0 && errno == EINTR)
       continue;
@@ -182,34 +216,10 @@ read_external (const Onnx__TensorProto *proto, const char *base_dir,
       break;
     done += (guint64) got;
   }
-  close (fd);
+  close (external->fd);
   return done == size ? TRUE
-      : fail (error, DCNN_ERROR_FILE, proto, "cannot read '%.400s'", path);
-}
-
-/* The size of external data, checked before memory is taken for it. */
-static gboolean
-check_external (const Onnx__TensorProto *proto, const char *base_dir,
-    guint64 size, External *external, GError **error)
-{
-  g_autofree char *path = NULL;
-  struct stat status;
-  if (!parse_external (proto, external, error))
-    return FALSE;
-  if (external->has_length && external->length != size)
-    return fail (error, DCNN_ERROR_FILE, proto, "its external data has %"
-        G_GUINT64_FORMAT " bytes, its shape needs %" G_GUINT64_FORMAT,
-        external->length, size);
-  path = resolve_external (proto, base_dir, external->location, error);
-  if (!path)
-    return FALSE;
-  if (stat (path, &status) != 0 || !S_ISREG (status.st_mode)
-      || external->offset > (guint64) status.st_size
-      || size > (guint64) status.st_size - external->offset)
-    return fail (error, DCNN_ERROR_FILE, proto, "'%.400s' is too short for %"
-        G_GUINT64_FORMAT " bytes from %" G_GUINT64_FORMAT, path, size,
-        external->offset);
-  return TRUE;
+      : fail (error, DCNN_ERROR_FILE, proto, "cannot read '%.200s'",
+          external->location);
 }
 
 /* Number of elements in the typed field that holds this type, and the field
@@ -316,7 +326,7 @@ read_header (const Onnx__TensorProto *proto, DcnnTensor *out, GError **error)
 }
 
 gboolean
-onnx_tensor_read (const Onnx__TensorProto *proto, const char *base_dir,
+onnx_tensor_read (const Onnx__TensorProto *proto, OnnxData *data,
     DcnnTensor *out, GError **error)
 {
   gboolean is_external = proto->has_data_location
@@ -329,7 +339,7 @@ onnx_tensor_read (const Onnx__TensorProto *proto, const char *base_dir,
     return FALSE;
   bytes = (size_t) dcnn_tensor_count (out) * dcnn_dtype_bytes (out->dtype);
   if (is_external) {
-    if (!check_external (proto, base_dir, bytes, &external, error))
+    if (!open_external (proto, data, bytes, &external, error))
       return FALSE;
   } else {
     have = raw ? proto->raw_data.len
@@ -338,10 +348,13 @@ onnx_tensor_read (const Onnx__TensorProto *proto, const char *base_dir,
       return fail (error, DCNN_ERROR_FILE, proto, "it has %" G_GSIZE_FORMAT
           " bytes of data, its shape needs %" G_GSIZE_FORMAT, have, bytes);
   }
-  if (!dcnn_tensor_alloc (out, error))
+  if (!dcnn_tensor_alloc (out, error)) {
+    if (is_external)
+      close (external.fd);
     return FALSE;
+  }
   if (is_external) {
-    if (!read_external (proto, base_dir, out->data, bytes, &external, error)) {
+    if (!read_external (proto, out->data, bytes, &external, error)) {
       dcnn_tensor_free (out);
       return FALSE;
     }
@@ -354,10 +367,10 @@ onnx_tensor_read (const Onnx__TensorProto *proto, const char *base_dir,
 }
 
 gboolean
-onnx_tensor_load (const Onnx__TensorProto *proto, const char *base_dir,
+onnx_tensor_load (const Onnx__TensorProto *proto, OnnxData *data,
     DcnnTensor *out, GError **error)
 {
-  if (!onnx_tensor_read (proto, base_dir, out, error))
+  if (!onnx_tensor_read (proto, data, out, error))
     return FALSE;
   if (check_finite (proto, out, error))
     return TRUE;

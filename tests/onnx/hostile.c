@@ -338,9 +338,10 @@ test_tensors (void)
 }
 
 static Pk *
-external_tensor (const char *location, const char *offset, const char *length)
+named_external (const char *name, const char *location, const char *offset,
+    const char *length)
 {
-  Pk *tensor = pk_tensor ("w", FLOAT, 4, weight_dims, NULL, 0);
+  Pk *tensor = pk_tensor (name, FLOAT, 4, weight_dims, NULL, 0);
   const char *entries[][2] = { { "location", location }, { "offset", offset },
     { "length", length } };
   for (gsize i = 0; i < G_N_ELEMENTS (entries); i++) {
@@ -353,6 +354,25 @@ external_tensor (const char *location, const char *offset, const char *length)
   }
   pk_int (tensor, 14, 1);
   return tensor;
+}
+
+static Pk *
+external_tensor (const char *location, const char *offset, const char *length)
+{
+  return named_external ("w", location, offset, length);
+}
+
+/* Many weights out of the same bytes. */
+static void
+expect_reread (const char *folder)
+{
+  Pk *graph = new_graph ();
+  for (int i = 0; i < 5; i++) {
+    char name[2] = { (char) ('a' + i), 0 };
+    pk_message (graph, 5, named_external (name, "w.bin", NULL, NULL));
+  }
+  add_node (graph, "sum", "Sum", "a b c d e", "y");
+  expect_with (pk_model (graph, 13), folder, NULL, "again and again");
 }
 
 static void
@@ -389,6 +409,7 @@ test_external (void)
   expect_tensor (external_tensor ("w.bin", "99999999999999999999", NULL),
       folder, "bad offset");
   expect_tensor (external_tensor ("w.bin", NULL, "7"), folder, "7 bytes");
+  expect_reread (folder);
   pk_message (good, 5, external_tensor ("w.bin", "0", "432"));
   add_node (good, "conv", "Conv", "x w", "y");
   graph = load (pk_model (good, 13), folder, NULL, &error);
