@@ -13,7 +13,11 @@
 #include "nets.h"
 #include "video.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
 #if defined (__SANITIZE_ADDRESS__) || defined (__SANITIZE_THREAD__) || \
+    __has_feature (address_sanitizer) || __has_feature (thread_sanitizer) || \
     !defined (__GLIBC__)
 #define CAN_COUNT 0
 #else

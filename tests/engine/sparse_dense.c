@@ -57,10 +57,10 @@ check_frame (DcnnSession *sparse, DcnnSession *dense, const DcnnGraph *graph,
     gdouble against_dense = largest_difference (s, d);
     gdouble against_reference = largest_difference (s, &reference[i]);
     if (against_dense != 0 || !(against_reference <= (integer ? 0 : 2e-5))) {
-      g_autofree char *plan = NULL;
       g_test_message ("seed %" G_GUINT64_FORMAT " frame %d output %u: %g to "
-          "dense, %g to the reference", seed, number, i, against_dense,
-          against_reference);
+          "dense, %g to the reference; rerun: engine-sparse_dense %"
+          G_GUINT64_FORMAT, seed, number, i, against_dense,
+          against_reference, seed);
       g_test_fail ();
     }
     dcnn_tensor_free (&reference[i]);
