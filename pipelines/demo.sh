@@ -100,6 +100,7 @@ fetch_clip() (
   path=$(dpkg-deb --fsys-tarfile ./*.deb | tar -t 2>/dev/null |
     grep 'vtest\.avi\(\.gz\)\?$' | tail -n 1) || exit 1
   dpkg-deb --fsys-tarfile ./*.deb | tar -xO "$path" >vtest.part
+  [ -s vtest.part ] || exit 1
   case $path in *.gz) gzip -dc <vtest.part >vtest.avi ;; *) mv vtest.part vtest.avi ;; esac
   mv vtest.avi "$here/cache/vtest.avi"
 )

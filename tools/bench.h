@@ -33,8 +33,9 @@ typedef struct BenchOptions {
 /* Sums over frames; bench_agreement_*() give the means. */
 typedef struct BenchAgreement {
   guint64 frames;
-  double iou_sum;            /* of frames in which either saw something */
-  guint64 iou_frames;
+  /* Pixels of each class over all frames: seen by both, by either. */
+  guint64 mask_both[256], mask_either[256];
+  gboolean binary;           /* one class: its background does not count */
   double keypoint_net_sum, keypoint_frame_sum; /* px of network, of frame */
   guint64 keypoints;
   guint64 poses_both, poses_one;

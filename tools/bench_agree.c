@@ -15,36 +15,35 @@ static void
 add_masks (BenchAgreement *agreement, const DcnnSegmentation *a,
     const DcnnSegmentation *b)
 {
-  guint64 both[256] = { 0 }, either[256] = { 0 };
   gsize n = (gsize) a->width * a->height;
   if (a->width != b->width || a->height != b->height)
     return;
-  gboolean binary = b->n_classes <= 1;
+  agreement->binary = b->n_classes <= 1;
   for (gsize i = 0; i < n; i++) {
-    guint8 p = binary ? a->data[i] >= 128 : a->data[i];
-    guint8 q = binary ? b->data[i] >= 128 : b->data[i];
-    if (p == q) {
-      both[p]++;
-      either[p]++;
-    } else {
-      either[p]++;
-      either[q]++;
-    }
+    guint8 p = agreement->binary ? a->data[i] >= 128 : a->data[i];
+    guint8 q = agreement->binary ? b->data[i] >= 128 : b->data[i];
+    agreement->mask_either[p]++;
+    if (p == q)
+      agreement->mask_both[p]++;
+    else
+      agreement->mask_either[q]++;
   }
-  /* The mean over the classes that occur; of a single mask, what it holds
-   * and not its background. */
+}
+
+/* The mean over the classes that occur in the clip; of a single mask, what it
+ * holds. -1: there are no masks, or nothing was seen. */
+static double
+mask_iou (const BenchAgreement *it)
+{
   double sum = 0;
   guint classes = 0;
-  for (guint c = binary ? 1 : 0; c < 256; c++) {
-    if (!either[c])
+  for (guint c = it->binary ? 1 : 0; c < 256; c++) {
+    if (!it->mask_either[c])
       continue;
-    sum += (double) both[c] / (double) either[c];
+    sum += (double) it->mask_both[c] / (double) it->mask_either[c];
     classes++;
   }
-  if (classes) {
-    agreement->iou_sum += sum / classes;
-    agreement->iou_frames++;
-  }
+  return classes ? sum / classes : -1;
 }
 
 /* ---- poses ------------------------------------------------------------- */
@@ -217,8 +216,8 @@ f1 (guint64 both, guint64 one)
 void
 bench_agreement_json (const BenchAgreement *it, JsonBuilder *builder)
 {
-  if (it->iou_frames)
-    tool_json_double (builder, "iou", it->iou_sum / (double) it->iou_frames);
+  if (mask_iou (it) >= 0)
+    tool_json_double (builder, "iou", mask_iou (it));
   if (it->keypoints) {
     tool_json_double (builder, "keypoint_px",
         it->keypoint_net_sum / (double) it->keypoints);
@@ -241,9 +240,8 @@ char *
 bench_agreement_text (const BenchAgreement *it)
 {
   GString *text = g_string_new (NULL);
-  if (it->iou_frames)
-    g_string_append_printf (text, "mask IoU %.4f, ",
-        it->iou_sum / (double) it->iou_frames);
+  if (mask_iou (it) >= 0)
+    g_string_append_printf (text, "mask IoU %.4f, ", mask_iou (it));
   if (it->keypoints)
     g_string_append_printf (text, "key points within %.2f px, ",
         it->keypoint_net_sum / (double) it->keypoints);
