@@ -117,7 +117,7 @@ default_clip() {
   step "No clip could be fetched: rendering a street scene instead."
   echo "  It is drawn, so what is found in it says little; give a clip with --input."
   [ -e cache/scene.avi ] || "$build"/tools/deltacnn-scene --frames 300 cache/scene.avi
-  input=cache/scene.avi
+  input=cache/scene.avi size=512x384
 }
 
 # ---- model ----------------------------------------------------------------
