@@ -17,7 +17,7 @@
 
 /* What constants that are made, not stored, may take: enough for any shape
  * computation, and otherwise in proportion to the file. */
-#define CONSTANT_BYTES_BASE ((gint64) 64 << 20)
+#define CONSTANT_BYTES_BASE ((gint64) 32 << 20)
 #define CONSTANT_BYTES_PER_BYTE 4
 
 static gboolean
