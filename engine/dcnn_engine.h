@@ -21,6 +21,9 @@ struct DcnnModel {
   DcnnPlan *plan;
 };
 
+/* Frames between two settlings of a scene that is still but for its noise. */
+#define DCNN_SETTLE_INTERVAL 64
+
 /* Size of the model's image input, network pixels; 0 when it has none. */
 void dcnn_model_get_input_size (const DcnnModel *model, guint *width,
     guint *height);
@@ -74,6 +77,10 @@ typedef struct DcnnStream {
   /* settling */
   guint still_frames;
   gboolean settling, active_since_settled;
+  guint settle_due;        /* still frames before the next settling may start */
+  guint settle_wait;       /* frames between two, growing while noise keeps
+                              any from finishing */
+  guint64 settle_spent;    /* MACs of this settling */
   /* results and statistics */
   DcnnOutput *outputs;
   DcnnFrameStats stats;

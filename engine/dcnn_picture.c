@@ -10,9 +10,8 @@
 
 /* Share of changed pixels up to which a scene counts as still. */
 #define STILL_SHARE 0.001
-/* Still frames before settling starts, and between two settlings. */
+/* Still frames before settling starts. */
 #define STILL_FRAMES 8
-#define SETTLE_INTERVAL 64
 
 static gint
 input_map (const DcnnPlan *plan)
@@ -184,16 +183,20 @@ consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
   if (changed > 0)
     stream->active_since_settled = TRUE;
   if (changed > STILL_SHARE * pixels) {
-    stream->still_frames = 0;
+    stream->still_frames = stream->settle_due = 0;
+    stream->settle_wait = DCNN_SETTLE_INTERVAL;
     stream->settling = FALSE;
     return;
   }
   stream->still_frames++;
+  stream->settle_due -= stream->settle_due > 0;
   if (!session->tuning.settle || session->tuning.mode == DCNN_MODE_DENSE ||
       stream->settling || !stream->active_since_settled ||
-      stream->still_frames % SETTLE_INTERVAL != STILL_FRAMES)
+      stream->still_frames < STILL_FRAMES || stream->settle_due > 0)
     return;
   stream->settling = TRUE;
+  stream->settle_spent = 0;
+  stream->settle_due = stream->settle_wait;
   dcnn_mask_copy (&exact->mask, &stream->differs);
   dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
   exact->any = dcnn_mask_any (&exact->mask);
@@ -242,7 +245,8 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   stream->exact[map->mask].any = FALSE;
   if (stream->dense) {
     stream->settling = stream->active_since_settled = FALSE;
-    stream->still_frames = 0;
+    stream->still_frames = stream->settle_due = 0;
+    stream->settle_wait = DCNN_SETTLE_INTERVAL;
   } else {
     consider_settling (session, stream, map->mask, count, pixels);
   }

@@ -11,6 +11,11 @@
  * brings. */
 #define PARALLEL_MACS 150000
 
+/* A settling that has cost this many dense frames is chasing noise: it stops,
+ * and the next one waits twice as long. */
+#define SETTLE_FRAMES 3
+#define SETTLE_WAIT_MOST 4096
+
 gint64
 dcnn_now_ns (void)
 {
@@ -248,6 +253,7 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
     count = limit;
   for (gsize i = 0; i < count; i++)
     session->list[i] |= DCNN_PIXEL_EXACT;
+  stream->settle_spent += count * node->macs_per_pixel;
   ns = run_job (session, stream, n, session->list, count, session->verdicts);
   dcnn_mask_clear (&exact->mask);
   dcnn_mask_from_verdicts (&exact->mask, NULL, session->list,
@@ -319,6 +325,20 @@ show_settled (const DcnnPlan *plan, DcnnStream *stream)
   }
 }
 
+/* Is this settling done, or is it never going to be? */
+static void
+finish_settling (const DcnnSession *session, DcnnStream *stream)
+{
+  show_settled (session->plan, stream);
+  if (!anything_pending (session, stream)) {
+    stream->settling = stream->active_since_settled = FALSE;
+    stream->settle_wait = DCNN_SETTLE_INTERVAL;
+  } else if (stream->settle_spent > SETTLE_FRAMES * session->plan->macs) {
+    stream->settling = FALSE;
+    stream->settle_wait = MIN (2 * stream->settle_wait, SETTLE_WAIT_MOST);
+  }
+}
+
 void
 dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
 {
@@ -352,9 +372,5 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
   }
   stream->move.active = FALSE;
   if (stream->settling)
-    show_settled (plan, stream);
-  if (stream->settling && !anything_pending (session, stream)) {
-    stream->settling = FALSE;
-    stream->active_since_settled = FALSE;
-  }
+    finish_settling (session, stream);
 }
