@@ -266,6 +266,11 @@ onnx_node_emit (OnnxNode *node, DcnnOp op, const DcnnParams *params,
     int n_inputs, const DcnnTensor *out_shape)
 {
   DcnnValueId outputs[DCNN_MAX_NODE_OUTPUTS];
+  if (out_shape && op != DCNN_OP_SPLIT && node->n_outputs > 1) {
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "has %d outputs, the operator "
+        "has one", node->n_outputs);
+    return;
+  }
   emit (node, op, params, MIN (n_inputs, node->n_inputs), node->inputs,
       node->n_outputs, node->outputs, out_shape, outputs);
 }

@@ -88,7 +88,8 @@ guint32 onnx_node_axes (OnnxNode *node, int n, const gint64 *axes, int rank);
 char *onnx_node_temporary (OnnxNode *node);
 
 /* Adds a graph node over the first n_inputs inputs, with the outputs of this
- * one. params, out_shape: as in dcnn_graph_add_node(). */
+ * one. params, out_shape: as in dcnn_graph_add_node(); only Split may have
+ * more than one output together with an out_shape. */
 void onnx_node_emit (OnnxNode *node, DcnnOp op, const DcnnParams *params,
     int n_inputs, const DcnnTensor *out_shape);
 /* Adds a graph node inside a mapping: over the given inputs, with one new

@@ -173,6 +173,7 @@ test_damage (void)
 static void
 test_structure (void)
 {
+  static const gint64 two_ints[2] = { 1, 192 };
   Pk *graph = new_graph ();
   add_node (graph, "one", "Relu", "b", "y");
   add_node (graph, "two", "Relu", "y", "b");
@@ -198,6 +199,11 @@ test_structure (void)
   graph = new_graph ();
   add_node (graph, "lonely", "Conv", "x", "y");
   expect (graph, "lonely");
+  graph = new_graph ();
+  add_ints (graph, "s", 2, two_ints);
+  add_output (graph, "z");
+  add_node (graph, "twins", "Reshape", "x s", "y z");
+  expect (graph, "has 2 outputs");
   graph = new_graph ();
   add_node (graph, "none", "Relu", "", "y");
   expect (graph, "none");
