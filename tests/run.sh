@@ -120,7 +120,7 @@ if ((!quick)); then
   # These four take clang minutes on the unrolled kernels, and the address
   # sanitizer sees what they would.
   build build-asan "$compiler" -Db_sanitize=address,undefined -Db_lundef=false \
-    -Ddebug=true -Doptimization=1 \
+    -Ddebug=true -Doptimization=1 -Dintrospection=disabled \
     -Dc_args=-fno-sanitize=null,alignment,object-size,pointer-overflow ||
     { say "the build with sanitizers failed"; echo "0 passed, 1 failed"; exit 1; }
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
