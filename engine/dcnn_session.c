@@ -313,14 +313,16 @@ begin_frame (DcnnSession *session, DcnnStream *stream,
     stream->move.active = FALSE;
 }
 
+/* Spreads are measured on a stream's first frame and twice more; again after a
+ * cut, but not on every frame of a scene that is nothing but cuts. */
 static void
-spreads_when_due (DcnnSession *session, DcnnStream *stream)
+spreads_when_due (DcnnSession *session, DcnnStream *stream, gboolean first)
 {
   if (session->tuning.mode == DCNN_MODE_DENSE) {
     stream->spread_frames = 0;
     return;
   }
-  if (stream->dense)
+  if (first || (stream->dense && stream->spread_frames > SPREAD_AGAIN_2))
     stream->spread_frames = 0;
   if (stream->spread_frames == 0 || stream->spread_frames == SPREAD_AGAIN_1 ||
       stream->spread_frames == SPREAD_AGAIN_2)
@@ -350,7 +352,7 @@ static void
 run_frame (DcnnSession *session, DcnnStream *stream, gint64 start)
 {
   gint64 input_done = dcnn_now_ns (), done;
-  gboolean moved = stream->move.active;
+  gboolean moved = stream->move.active, first = stream->first;
   guint flush = dcnn_flush_begin ();
 
   dcnn_run_nodes (session, stream);
@@ -366,7 +368,7 @@ run_frame (DcnnSession *session, DcnnStream *stream, gint64 start)
   stream->stats.settled =
       !stream->settling && !stream->active_since_settled;
   stream->first = FALSE;
-  spreads_when_due (session, stream);
+  spreads_when_due (session, stream, first);
 }
 
 gboolean
