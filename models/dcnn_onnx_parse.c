@@ -137,13 +137,14 @@ OnnxModel *
 onnx_model_parse (const guint8 *data, gsize length, GError **error)
 {
   g_autoptr (OnnxModel) model = g_new0 (OnnxModel, 1);
-  Cursor whole = { data, data + length };
+  Cursor whole = { data, data };
   gboolean too_deep = FALSE;
 
   if (length == 0) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "the file is empty");
     return NULL;
   }
+  whole = (Cursor) { data, data + length };
   if (!check_message (&onnx__model_proto__descriptor, whole, 1, &too_deep)) {
     g_set_error (error, DCNN_ERROR,
         too_deep ? DCNN_ERROR_LIMIT : DCNN_ERROR_FILE, too_deep

@@ -73,7 +73,8 @@ decode_fresh (Clip *clip)
 static gboolean
 same_array (const GArray *a, const GArray *b, gsize bytes)
 {
-  return a->len == b->len && memcmp (a->data, b->data, a->len * bytes) == 0;
+  return a->len == b->len && (a->len == 0 ||
+      memcmp (a->data, b->data, a->len * bytes) == 0);
 }
 
 static gboolean
