@@ -39,7 +39,7 @@ typedef struct NodeState {
   StreamMask pending;      /* settling: stored value differs, or may */
   float *inv_spread;       /* [span padded]; pads 0 */
   gboolean spread_valid;
-  float threshold;         /* own; negative: the session's */
+  float threshold;         /* own; NaN: the session's */
   float *sums;             /* GLOBAL: [blocks][span padded] */
   gboolean sums_valid;
   gdouble sparse_ns, dense_ns; /* a pixel, running means; 0: not known */

@@ -41,7 +41,8 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
   NodeState *state = &stream->nodes[n];
   DcnnSignificance *s = &state->job.significance;
   const DcnnTuning *tuning = &session->tuning;
-  gfloat t = state->threshold >= 0 ? state->threshold : tuning->threshold;
+  gfloat t = isnan (state->threshold) ? MAX (tuning->threshold, 0) :
+      state->threshold;
 
   s->inv_spread = session->ones;
   s->limit = 0;
@@ -49,6 +50,8 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
     s->kind = DCNN_SIGNIFICANT_ALWAYS;
   } else if (node->is_gate) {
     judge_gate (session, &stream->maps[node->out], s);
+  } else if (t < 0 && !node->is_output) {
+    s->kind = DCNN_SIGNIFICANT_ALWAYS;
   } else if (node->is_output || t <= 0 || (out->width == 1 &&
           out->height == 1)) {
     s->kind = DCNN_SIGNIFICANT_ANY;

@@ -180,6 +180,38 @@ merge_pending (NodeState *state, const DcnnMask *kept_and_done,
   state->pending.any = dcnn_mask_any (&state->pending.mask);
 }
 
+/* A node that compares nothing: its candidates are its update mask. Where the
+ * whole map was computed, what settling had left to do has been done too. */
+static void
+pass_on (NodeState *state, DcnnMask *updated, const DcnnMask *candidates,
+    gboolean whole)
+{
+  dcnn_mask_copy (updated, candidates);
+  if (!state->pending.any)
+    return;
+  if (whole)
+    dcnn_mask_or (updated, &state->pending.mask);
+  else
+    dcnn_mask_and_not (&state->pending.mask, candidates);
+  state->pending.any = !whole && dcnn_mask_any (&state->pending.mask);
+}
+
+/* What the judged pixels' verdicts make of the update mask. */
+static void
+take_verdicts (DcnnSession *session, NodeState *state, DcnnMask *updated,
+    const guint32 *list, gsize count)
+{
+  if (list)
+    dcnn_mask_from_verdicts (updated, NULL, list, session->verdicts, count);
+  else
+    dcnn_mask_from_verdicts_dense (updated, NULL, session->verdicts);
+  if (!session->tuning.settle)
+    return;
+  if (!list)
+    dcnn_mask_fill (&session->candidates);
+  merge_pending (state, &session->candidates, list, session->verdicts, count);
+}
+
 static void
 run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
 {
@@ -188,6 +220,8 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   NodeState *state = &stream->nodes[n];
   StreamMask *updated = &stream->masks[out->mask];
   gsize pixels = (gsize) out->width * out->height, count;
+  gboolean passes =
+      state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS;
   guint32 *list = session->list;
   gint64 ns;
 
@@ -200,23 +234,20 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   } else if (dense_is_cheaper (session, state, count, pixels)) {
     list = NULL;
     count = pixels;
-    dcnn_mask_fill (&session->candidates);
   }
-  ns = run_job (session, stream, n, list, count, session->verdicts);
-  if (list) {
-    dcnn_mask_from_verdicts (&updated->mask, NULL, list, session->verdicts,
-        count);
-    if (count >= 64)
-      learn (&state->sparse_ns, ns, count);
-  } else {
-    dcnn_mask_from_verdicts_dense (&updated->mask, NULL, session->verdicts);
+  ns = run_job (session, stream, n, list, count,
+      passes ? NULL : session->verdicts);
+  if (!list) {
     learn (&state->dense_ns, ns, pixels);
     state->stats.dense_frames++;
+  } else if (count >= 64) {
+    learn (&state->sparse_ns, ns, count);
   }
+  if (passes)
+    pass_on (state, &updated->mask, &session->candidates, !list);
+  else
+    take_verdicts (session, state, &updated->mask, list, count);
   updated->any = dcnn_mask_any (&updated->mask);
-  if (session->tuning.settle)
-    merge_pending (state, &session->candidates, list, session->verdicts,
-        count);
   count_work (stream, node, state, count, pixels, ns);
   state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;
 }
@@ -251,6 +282,8 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   count = dcnn_mask_to_list (&state->pending.mask, session->list);
   if (count > limit)
     count = limit;
+  if (state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS)
+    state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
   for (gsize i = 0; i < count; i++)
     session->list[i] |= DCNN_PIXEL_EXACT;
   stream->settle_spent += count * node->macs_per_pixel;

@@ -4,6 +4,7 @@
  */
 #include "dcnn_engine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,11 @@ set_thresholds (DcnnSession *session, GHashTable *thresholds, GError **error)
   g_hash_table_iter_init (&iter, thresholds);
   while (g_hash_table_iter_next (&iter, &key, &value)) {
     gboolean found = FALSE;
+    if (isnan (*(const gdouble *) value)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "the threshold of '%s' is not a number", (const char *) key);
+      return FALSE;
+    }
     for (guint n = 0; n < session->plan->nodes->len; n++)
       if (strcmp (plan_node (session->plan, n)->name, key) == 0) {
         for (guint s = 0; s < session->n_streams; s++)

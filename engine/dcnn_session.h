@@ -134,9 +134,11 @@ typedef struct DcnnSessionOptions {
   DcnnFit fit;
   guint8 fill[3];          /* R, G, B of the letterbox */
   DcnnScaling scaling;
-  /* Own thresholds by DcnnNodeInfo.name: char* -> GINT/gfloat boxed as
-   * gdouble*; NULL: none. Borrowed during dcnn_session_new(). A name that the
-   * model does not have is DCNN_ERROR_ARGUMENT. */
+  /* Own thresholds by DcnnNodeInfo.name: char* -> gdouble*; NULL: none.
+   * Negative: every candidate joins and nothing is compared, which is the
+   * fastest for a node that would keep little back (at 0, what came out the
+   * same does not join). Borrowed during dcnn_session_new(). A name that the
+   * model does not have, or a NaN, is DCNN_ERROR_ARGUMENT. */
   GHashTable *thresholds;
 } DcnnSessionOptions;
 void dcnn_session_options_init (DcnnSessionOptions *options);

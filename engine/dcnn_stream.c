@@ -5,6 +5,7 @@
  */
 #include "dcnn_engine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,7 +166,7 @@ init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
     const PlanNode *node = plan_node (plan, n);
     NodeState *state = &stream->nodes[n];
     const PlanMap *out;
-    state->threshold = -1;
+    state->threshold = NAN;
     if (node->kind == PLAN_GLOBAL)
       state->sums = take (stream, global_sums_bytes (plan, node), ok);
     if (node->out < 0 || !*ok)

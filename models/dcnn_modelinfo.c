@@ -408,7 +408,7 @@ read_thresholds (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
     gdouble value = 0;
     char *name;
 
-    if (!dcnn_keys_number (keys, group, names[i], 0, 1e9, &value, error))
+    if (!dcnn_keys_number (keys, group, names[i], -1, 1e9, &value, error))
       return FALSE;
     /* GKeyFile has no '=' or brackets in a name: they come as %3D and so on */
     name = g_uri_unescape_string (names[i], NULL);

@@ -296,7 +296,8 @@ test_wrong_options (void)
   g_autoptr (GHashTable) table = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  gdouble t = 0.1;
+  DcnnNodeInfo info;
+  gdouble t = 0.1, nan = NAN;
 
   dcnn_session_options_init (&options);
   options.streams = 0;
@@ -310,6 +311,12 @@ test_wrong_options (void)
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
       "1000 threads");
   dcnn_session_options_init (&options);
+  dcnn_model_get_node (model, 0, &info);
+  g_hash_table_insert (table, (gpointer) info.name, &nan);
+  options.thresholds = table;
+  assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
+      "not a number");
+  g_hash_table_remove_all (table);
   g_hash_table_insert (table, (gpointer) "nobody", &t);
   options.thresholds = table;
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,

@@ -29,11 +29,29 @@ typedef struct Case {
   guint64 largest_pixel;    /* MACs of the dearest pixel */
 } Case;
 
+/* Every third node passes on all it computes. */
+static GHashTable *
+passing_nodes (DcnnModel *model, guint64 seed)
+{
+  static const gdouble pass = -1;
+  GHashTable *table = g_hash_table_new (g_str_hash, g_str_equal);
+  DcnnModelSummary summary;
+  DcnnNodeInfo info;
+
+  dcnn_model_get_summary (model, &summary);
+  for (guint n = seed % 3; n < summary.n_nodes; n += 3) {
+    dcnn_model_get_node (model, n, &info);
+    g_hash_table_insert (table, (gpointer) info.name, (gpointer) &pass);
+  }
+  return table;
+}
+
 static void
 case_init (Case *c, guint64 seed, DcnnGraph *graph, gboolean settle,
     gfloat budget)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GHashTable) thresholds = NULL;
   DcnnSessionOptions options;
 
   memset (c, 0, sizeof *c);
@@ -45,6 +63,9 @@ case_init (Case *c, guint64 seed, DcnnGraph *graph, gboolean settle,
   options.threads = 1 + seed % 2;
   options.tuning.settle = settle;
   options.tuning.settle_budget = budget;
+  thresholds = passing_nodes (c->model, seed);
+  if (seed % 4 >= 2)
+    options.thresholds = thresholds;
   c->session = dcnn_session_new (c->model, &options, &error);
   g_assert_no_error (error);
   options.tuning.mode = DCNN_MODE_DENSE;

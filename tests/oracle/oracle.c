@@ -236,8 +236,8 @@ oracle_rules_take (OracleRules *rules, const DcnnSession *session)
     const PlanNode *node = plan_node (plan, n);
     if (node->kind != PLAN_KERNEL)
       continue;
-    rules->threshold[n] = node->is_output ? 0 : state->threshold >= 0 ?
-        state->threshold : session->tuning.threshold;
+    rules->threshold[n] = node->is_output ? 0 : isnan (state->threshold) ?
+        session->tuning.threshold : state->threshold;
     rules->spread_valid[n] = state->spread_valid;
     rules->inv_spread[n] = g_memdup2 (state->inv_spread,
         sizeof (float) * plan_map (plan, node->out)->span);
@@ -272,7 +272,7 @@ judge (const Oracle *oracle, const OracleRules *rules, const OracleNode *node,
     size = MAX (size, fabs (s[c]));
     squares += d[c] * inverse * d[c] * inverse;
   }
-  if (oracle->first)
+  if (oracle->first || t < 0)
     return JOIN;
   if (t <= 0 || (out->width == 1 && out->height == 1) ||
       (criterion == DCNN_CRITERION_NRMS &&
