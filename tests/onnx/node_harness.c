@@ -5,7 +5,7 @@
  * A test is a folder with model.onnx and test_data_set_N with one TensorProto
  * a file. Many give what the engine wants constant (shapes, axes, scales) as
  * graph inputs, so those are frozen before import: first none, then all but
- * the first, then all.
+ * the first, then all (see NodeForm).
  */
 #include "node_harness.h"
 
@@ -15,6 +15,7 @@
 
 #include "dcnn_onnx.h"
 #include "dcnn_onnx_loader.h"
+#include "node_maps.h"
 #include "ref_util.h"
 
 #define DATA_DIR "/usr/share/libonnx-testdata/data"
@@ -72,6 +73,7 @@ typedef struct Test {
 typedef struct Summary {
   int passed, failed, unsupported;
   GHashTable *reasons; /* text -> count */
+  NodeForm form;
   NodeRunner runner;
   gpointer data;
 } Summary;
@@ -142,7 +144,7 @@ compare (const DcnnTensor *have, const DcnnTensor *want)
 
 /* The model's graph, with as few inputs frozen as will do. */
 static DcnnGraph *
-load (const Test *test, GError **error)
+load (const Test *test, NodeForm form, GError **error)
 {
   g_autoptr (OnnxModel) model = onnx_model_parse (test->model,
       test->model_bytes, error);
@@ -150,7 +152,8 @@ load (const Test *test, GError **error)
 
   if (!model)
     return NULL;
-  for (int first = test->n_inputs; first >= 0 && !graph; first--) {
+  for (int first = form == NODE_FORM_OPEN ? test->n_inputs : 1;
+      first >= 0 && !graph; first--) {
     g_autoptr (GHashTable) frozen = g_hash_table_new (g_str_hash, g_str_equal);
     if (first > 1 && first < test->n_inputs)
       continue;
@@ -230,9 +233,10 @@ static void
 run_test (Summary *summary, Test *test)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnGraph) graph = load (test, &error);
+  g_autoptr (DcnnGraph) graph = load (test, summary->form, &error);
   DcnnTensor picked[MAX_TENSORS], outputs[MAX_TENSORS];
   gboolean failed = FALSE;
+  int n_outputs;
 
   for (gsize i = 0; i < G_N_ELEMENTS (broken_tests); i++) {
     if (strstr (test->name, broken_tests[i].pattern)) {
@@ -247,7 +251,8 @@ run_test (Summary *summary, Test *test)
   }
   pick_inputs (test, graph, picked);
   memset (outputs, 0, sizeof outputs);
-  if (!summary->runner (graph, picked, outputs, summary->data, &error)) {
+  n_outputs = (int) graph->outputs->len;
+  if (!summary->runner (&graph, picked, outputs, summary->data, &error)) {
     if (g_error_matches (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED)) {
       summary->unsupported++;
       count_reason (summary, error->message);
@@ -257,16 +262,37 @@ run_test (Summary *summary, Test *test)
     }
     return;
   }
-  for (int i = 0; i < (int) graph->outputs->len && i < test->n_wanted; i++) {
+  for (int i = 0; i < n_outputs && i < test->n_wanted; i++) {
     g_autofree char *problem = compare (&outputs[i], &test->wanted[i]);
     if (problem) {
       printf ("FAIL %s: output %d %s\n", test->name, i, problem);
       failed = TRUE;
     }
   }
-  clear_tensors ((int) graph->outputs->len, outputs);
+  clear_tensors (n_outputs, outputs);
   summary->failed += failed;
   summary->passed += !failed;
+}
+
+/* The test as maps, one run an image. */
+static void
+run_as_maps (Summary *summary, const Test *test)
+{
+  gint64 count = node_maps_count (test->model, test->model_bytes,
+      test->inputs, test->n_inputs, test->wanted, test->n_wanted);
+
+  for (gint64 i = 0; i < count; i++) {
+    Test map = *test;
+    map.name = g_strdup_printf ("%s[%" G_GINT64_FORMAT "]", test->name, i);
+    map.model = node_maps_model (test->model, test->model_bytes,
+        &test->inputs[0], &map.model_bytes);
+    map.inputs[0] = node_maps_view (&test->inputs[0], count, i);
+    for (int k = 0; k < test->n_wanted; k++)
+      map.wanted[k] = node_maps_view (&test->wanted[k], count, i);
+    run_test (summary, &map);
+    g_free (map.model);
+    g_free (map.name);
+  }
 }
 
 static void
@@ -279,7 +305,10 @@ run_folder (Summary *summary, const char *folder, const char *name)
           NULL)) {
     test.n_inputs = read_tensors (folder, 0, "input", test.inputs);
     test.n_wanted = read_tensors (folder, 0, "output", test.wanted);
-    run_test (summary, &test);
+    if (summary->form == NODE_FORM_MAPS)
+      run_as_maps (summary, &test);
+    else if (summary->form == NODE_FORM_OPEN || test.n_inputs > 1)
+      run_test (summary, &test);
     clear_tensors (test.n_inputs, test.inputs);
     clear_tensors (test.n_wanted, test.wanted);
   }
@@ -318,19 +347,19 @@ print_reasons (const Summary *summary)
 {
   GHashTableIter iter;
   gpointer reason, count;
-  printf ("unsupported, by reason:\n");
+  printf ("not applicable, by reason:\n");
   g_hash_table_iter_init (&iter, summary->reasons);
   while (g_hash_table_iter_next (&iter, &reason, &count))
     printf ("  %4d  %.140s\n", GPOINTER_TO_INT (count), (char *) reason);
 }
 
 int
-node_tests_run (int argc, char **argv, NodeRunner runner, gpointer data,
-    int minimum)
+node_tests_run (int argc, char **argv, NodeForm form, NodeRunner runner,
+    gpointer data, int minimum)
 {
   const char *root = g_getenv ("DELTACNN_ONNX_TESTDATA");
   const char *pattern = argc > 1 ? argv[1] : NULL;
-  Summary summary = { .runner = runner, .data = data };
+  Summary summary = { .form = form, .runner = runner, .data = data };
 
   root = root ? root : DATA_DIR;
   if (!g_file_test (root, G_FILE_TEST_IS_DIR)) {
@@ -343,7 +372,7 @@ node_tests_run (int argc, char **argv, NodeRunner runner, gpointer data,
     run_suite (&summary, root, suites[i], pattern);
   print_reasons (&summary);
   g_hash_table_unref (summary.reasons);
-  printf ("%d passed, %d failed, %d unsupported\n", summary.passed,
+  printf ("%d passed, %d failed, %d not applicable\n", summary.passed,
       summary.failed, summary.unsupported);
   if (summary.failed > 0)
     printf ("rerun one: %s NAME\n", argv[0]);

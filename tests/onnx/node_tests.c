@@ -5,14 +5,14 @@
 #include "node_harness.h"
 
 static gboolean
-run_reference (DcnnGraph *graph, const DcnnTensor *inputs, DcnnTensor *outputs,
+run_reference (DcnnGraph **graph, const DcnnTensor *inputs, DcnnTensor *outputs,
     gpointer data, GError **error)
 {
-  return dcnn_graph_run_reference (graph, inputs, outputs, error);
+  return dcnn_graph_run_reference (*graph, inputs, outputs, error);
 }
 
 int
 main (int argc, char **argv)
 {
-  return node_tests_run (argc, argv, run_reference, NULL, 350);
+  return node_tests_run (argc, argv, NODE_FORM_OPEN, run_reference, NULL, 350);
 }
