@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_dense.c - nodes that are not kernels: global operators by exact block
- * sums, outputs and tails as dense tensors, and the way back into a map.
+ * dcnn_dense.c - dense tensors: outputs and tails, and the way back into a
+ * map.
  */
 #include "dcnn_engine.h"
 
 #include <math.h>
 #include <string.h>
 
-static guint
-padded (guint span)
-{
-  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
-}
-
-/* Regular and settling changes of a map together, into session->candidates;
- * NULL: none. */
-static const DcnnMask *
-all_changes (DcnnSession *session, DcnnStream *stream, gint map)
+const DcnnMask *
+dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map)
 {
   const PlanMap *m = plan_map (session->plan, map);
   const DcnnMask *mask = dcnn_stream_mask (session, stream->masks, map);
@@ -36,97 +28,6 @@ all_changes (DcnnSession *session, DcnnStream *stream, gint map)
       dcnn_mask_copy (both, exact);
     return mask || exact ? both : NULL;
   }
-}
-
-/* ---- global operators ------------------------------------------------------------ */
-
-/* The sum (maximum) over all blocks, in one fixed order: no drift. */
-static void
-total_of_blocks (const NodeState *state, gsize blocks, guint width,
-    gboolean maximum, guint channel, gdouble *total)
-{
-  *total = maximum ? -INFINITY : 0;
-  for (gsize i = 0; i < blocks; i++) {
-    float v = state->sums[i * width + channel];
-    *total = !maximum ? *total + v : v > *total || isnan (v) ? v : *total;
-  }
-}
-
-/* What became of a global value: unchanged, or not enough; changed; only
- * settled (its readers follow within the budget). */
-typedef enum GlobalNews { GLOBAL_SAME, GLOBAL_CHANGED, GLOBAL_SETTLED }
-    GlobalNews;
-
-/* regular: something in its input changed by more than settling. */
-static GlobalNews
-store_global (DcnnSession *session, DcnnStream *stream, gint n,
-    gboolean regular)
-{
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *in = plan_map (session->plan, node->in);
-  const DcnnMap *out = &stream->maps[node->out];
-  NodeState *state = &stream->nodes[n];
-  gsize blocks = dcnn_mask_words (in->width, in->height);
-  gdouble pixels = (gdouble) in->width * in->height, change = 0, size = 0;
-  float *row = session->scratch[0], *s = dcnn_map_pixel (out, 0, 0);
-  gfloat t = node->is_gate ? session->tuning.gate_threshold : 0;
-  gboolean differs = FALSE, news;
-
-  for (guint c = 0; c < in->span; c++) {
-    gdouble total;
-    total_of_blocks (state, blocks, padded (in->span), node->maximum, c,
-        &total);
-    row[c] = (float) (node->maximum ? total : total / pixels);
-    change += (row[c] - s[c]) * (row[c] - s[c]);
-    size += s[c] * s[c];
-    differs |= row[c] != s[c];
-  }
-  /* NaN is news */
-  news = stream->dense || (t > 0 ? !(change <= t * t * size) :
-      differs && (regular || !stream->settling));
-  if (!news && !(stream->settling && differs))
-    return GLOBAL_SAME;
-  memcpy (s, row, in->span * sizeof (float));
-  return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
-}
-
-void
-dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
-{
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *in = plan_map (session->plan, node->in);
-  NodeState *state = &stream->nodes[n];
-  gint mask = plan_map (session->plan, node->out)->mask;
-  StreamMask *updated = &stream->masks[mask];
-  gboolean regular = dcnn_stream_mask (session, stream->masks, node->in) !=
-      NULL;
-  const DcnnMask *changed = all_changes (session, stream, node->in);
-  GlobalNews news;
-  gsize count;
-
-  updated->any = FALSE;
-  stream->exact[mask].any = FALSE;
-  if (changed == NULL && state->sums_valid && !stream->settling)
-    return;
-  if (!state->sums_valid || changed == NULL) {
-    dcnn_mask_init (&session->candidates, in->width, in->height,
-        session->candidates.words);
-    dcnn_mask_fill (&session->candidates);
-  }
-  count = dcnn_mask_blocks_to_list (&session->candidates, session->list);
-  session->kernels->block_reduce (&stream->maps[node->in], node->maximum,
-      session->list, count, session->candidates.blocks_x, state->sums);
-  state->sums_valid = TRUE;
-  state->stats.candidates += (gdouble) count /
-      dcnn_mask_words (in->width, in->height);
-  news = store_global (session, stream, n, regular);
-  if (news == GLOBAL_SAME)
-    return;
-  if (news == GLOBAL_SETTLED)
-    updated = &stream->exact[mask];
-  dcnn_mask_fill (&updated->mask);
-  updated->any = TRUE;
-  state->stats.joined += 1;
 }
 
 /* ---- gather ------------------------------------------------------------------------ */
@@ -238,7 +139,7 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
       changed = TRUE;
       continue;
     }
-    mask = all_changes (session, stream, s->map);
+    mask = dcnn_all_changes (session, stream, s->map);
     if (mask == NULL)
       continue;
     scatter_mask (&stream->maps[s->map], map, s, &stream->tensors[index],

@@ -41,6 +41,8 @@ typedef struct NodeState {
   gboolean spread_valid;
   float threshold;         /* own; NaN: the session's */
   float *sums;             /* GLOBAL: [blocks][span padded] */
+  gdouble *moments;        /* GLOBAL of a normalisation, instead of sums: see
+                              DcnnBlockMomentsFn */
   gboolean sums_valid;
   gdouble sparse_ns, dense_ns; /* a pixel, running means; 0: not known */
   DcnnNodeStats stats;
@@ -151,9 +153,16 @@ void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
 gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
     gint node);
 
-/* ---- dcnn_dense.c: nodes that are not kernels ---------------------------------------- */
+/* ---- dcnn_global.c: maps to one pixel ----------------------------------------------- */
 
 void dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint node);
+
+/* ---- dcnn_dense.c: dense tensors ---------------------------------------------------- */
+
+/* Regular and settling changes of a map together, into session->candidates;
+ * NULL: none. */
+const DcnnMask *dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
+    gint map);
 void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);

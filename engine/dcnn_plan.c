@@ -133,6 +133,17 @@ plan_commit_node (PlanBuilder *b, PlanNode *node)
 }
 
 static void
+norm_free (PlanNorm *norm)
+{
+  if (norm == NULL)
+    return;
+  g_free (norm->group);
+  g_free (norm->scale);
+  g_free (norm->bias);
+  g_free (norm);
+}
+
+static void
 node_free (gpointer data)
 {
   PlanNode *node = data;
@@ -143,6 +154,7 @@ node_free (gpointer data)
   dcnn_prepared_free (node->prepared);
   for (gint i = 0; i < node->n_steps; i++)
     g_free (node->steps[i].vector);
+  norm_free (node->norm);
   g_free (node->index_y);
   g_free (node->index_x);
   if (node->sources)

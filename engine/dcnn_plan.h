@@ -5,7 +5,8 @@
  * The planner lowers a graph (dcnn_graph.h) to a list of plan nodes in
  * execution order. A node is one of:
  *   KERNEL  a primary operator, point-wise steps, judgement: one DcnnJob
- *   GLOBAL  a map reduced to one pixel by exact sums per 8x8 block
+ *   GLOBAL  a map reduced to one pixel by exact sums per 8x8 block: pooling,
+ *           or the moments of a normalisation
  *   GATHER  maps scattered into a dense tensor by affine strides: outputs in
  *           ONNX layout, and whole detection-head tails
  *   TAIL    a reference operator on dense tensors, run when an input changed
@@ -84,6 +85,16 @@ typedef struct PlanGatherSource {
   gint64 base, stride_y, stride_x, stride_c; /* elements of the tensor */
 } PlanGatherSource;
 
+/* A normalisation's view of the map whose moments it takes; arrays are by
+ * position, [span padded to DCNN_LANES]. */
+typedef struct PlanNorm {
+  guint n_groups;
+  guint group_channels;    /* of one group */
+  gdouble epsilon;
+  guint32 *group;          /* UINT32_MAX: no channel lies here */
+  float *scale, *bias;
+} PlanNorm;
+
 typedef struct PlanNode {
   PlanNodeKind kind;
   char *name;              /* last ONNX output tensor fused in */
@@ -103,6 +114,9 @@ typedef struct PlanNode {
   gboolean is_output;      /* feeds a graph output: threshold 0 */
   gboolean is_gate;        /* 1x1 map read by larger ones */
   gboolean maximum;        /* GLOBAL: maximum, else mean */
+  PlanNorm *norm;          /* GLOBAL: not a pooling but moments. The out map
+                              holds three vectors of the in map's span, each
+                              padded: what to subtract, multiply and add */
   /* GATHER, TAIL, IMPORT: graph values */
   DcnnValueId value;       /* GATHER: tensor written; IMPORT: tensor read */
   GArray *sources;         /* GATHER: of PlanGatherSource */
@@ -224,10 +238,38 @@ DcnnValueId plan_absorb_steps (PlanBuilder *b, PlanNode *node,
 gboolean plan_step_from_node (PlanBuilder *b, gint graph_node,
     DcnnValueId value, gint out, PlanStep *step);
 gboolean plan_op_is_elementwise (DcnnOp op);
+/* The only reader of value, not lowered yet, when it is of that op; else -1. */
+gint plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op);
 
 /* plan_ops.c: lowers one graph node to a KERNEL or GLOBAL node. FALSE: not a
  * map operation (becomes TAIL). */
 gboolean plan_lower_kernel (PlanBuilder *b, gint graph_node);
+/* NULL: no such value; a constant of floats, else NULL. */
+const DcnnTensor *plan_value_tensor (PlanBuilder *b, DcnnValueId value);
+const float *plan_value_floats (PlanBuilder *b, const DcnnNode *gn,
+    int input);
+/* The map that a value of shape [1, C, H, W] will be written to. */
+gint plan_new_output_map (PlanBuilder *b, DcnnValueId value);
+/* Input 0 as a map; its output is a map too. -1: not for us. */
+gint plan_map_input (PlanBuilder *b, const DcnnNode *gn);
+PlanNode *plan_start_kernel (PlanBuilder *b, const DcnnNode *gn,
+    DcnnPrimary primary, gint in, gint out);
+/* Fuses what follows, appends the node, and says where the value is. */
+gboolean plan_finish_kernel (PlanBuilder *b, PlanNode *node,
+    DcnnValueId value);
+/* The pooling of a map to one pixel. */
+gboolean plan_lower_global (PlanBuilder *b, const DcnnNode *gn,
+    gboolean maximum);
+
+/* plan_channels.c: softmax, arg max, layer normalisation, mean. */
+gboolean plan_lower_channels (PlanBuilder *b, const DcnnNode *gn);
+/* Appends the node, whose value holds its map in that order; the operator
+ * that brings it back to [1, C, H, W] and what follows are fused in. */
+gboolean plan_finish_ordered (PlanBuilder *b, PlanNode *node,
+    DcnnValueId value, PlanOrder order);
+
+/* plan_norm.c: instance and group normalisation. */
+gboolean plan_lower_norm (PlanBuilder *b, const DcnnNode *gn);
 
 /* plan_layout.c */
 gboolean plan_lower_concat (PlanBuilder *b, gint graph_node);

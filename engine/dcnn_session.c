@@ -69,7 +69,7 @@ largest_kernel_scratch (const DcnnSession *session, const DcnnStream *stream)
       bytes = MAX (bytes,
           session->kernels->scratch_bytes (&stream->nodes[n].job));
     if (node->kind == PLAN_GLOBAL)
-      bytes = MAX (bytes, (plan_map (session->plan, node->in)->span + 64) *
+      bytes = MAX (bytes, (plan_map (session->plan, node->out)->span + 64) *
           sizeof (float));
   }
   return bytes;

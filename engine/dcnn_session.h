@@ -109,7 +109,10 @@ typedef struct DcnnTuning {
   DcnnCriterion criterion;
   gfloat threshold;        /* t of every node without its own; default 0.05 */
   gfloat input_threshold;  /* t_0, 0..1 scale; default 0.05 */
-  gfloat gate_threshold;   /* of gates, relative to their rms; default 0.2 */
+  gfloat gate_threshold;   /* of gates, relative to their rms; default 0.2. A
+                              normalisation's moments count by what they do to
+                              the normalised map, and take the lower of this
+                              and threshold */
   guint dilation;          /* px of the input mask; default 3 */
   gboolean noise_suppression; /* default FALSE */
   gboolean interest;       /* scale differences by the previous result

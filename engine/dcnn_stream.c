@@ -28,7 +28,7 @@ global_sums_bytes (const DcnnPlan *plan, const PlanNode *node)
   const PlanMap *in = plan_map (plan, node->in);
 
   return dcnn_mask_words (in->width, in->height) * padded (in->span) *
-      sizeof (float);
+      (node->norm ? 2 * sizeof (gdouble) : sizeof (float));
 }
 
 gsize
@@ -167,7 +167,9 @@ init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
     NodeState *state = &stream->nodes[n];
     const PlanMap *out;
     state->threshold = NAN;
-    if (node->kind == PLAN_GLOBAL)
+    if (node->kind == PLAN_GLOBAL && node->norm)
+      state->moments = take (stream, global_sums_bytes (plan, node), ok);
+    else if (node->kind == PLAN_GLOBAL)
       state->sums = take (stream, global_sums_bytes (plan, node), ok);
     if (node->out < 0 || !*ok)
       continue;
@@ -284,6 +286,7 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
     free (stream->nodes[n].pending.mask.words);
     free (stream->nodes[n].inv_spread);
     free (stream->nodes[n].sums);
+    free (stream->nodes[n].moments);
   }
   for (guint i = 0; stream->tensors && i < plan->tensors->len; i++)
     free (stream->tensors[i].data);

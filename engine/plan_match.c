@@ -211,9 +211,8 @@ live_reader (PlanBuilder *b, DcnnValueId value, guint i)
   return b->done[node] || !dcnn_graph_node (b->graph, node)->alive ? -1 : node;
 }
 
-/* The only reader of value, not lowered yet, when it is of that op; else -1. */
-static gint
-sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op)
+gint
+plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op)
 {
   gint node;
 
@@ -237,13 +236,13 @@ scalar_operand (PlanBuilder *b, const DcnnNode *node, DcnnValueId value,
 static gint
 match_sixth (PlanBuilder *b, DcnnValueId value, double *factor)
 {
-  gint node = sole_reader (b, value, DCNN_OP_DIV);
+  gint node = plan_sole_reader (b, value, DCNN_OP_DIV);
   gboolean divides = node >= 0 &&
       dcnn_graph_node (b->graph, node)->inputs[0] == value;
   double s;
 
   if (!divides)
-    node = sole_reader (b, value, DCNN_OP_MUL);
+    node = plan_sole_reader (b, value, DCNN_OP_MUL);
   if (node < 0 ||
       !scalar_operand (b, dcnn_graph_node (b->graph, node), value, &s))
     return -1;
@@ -274,12 +273,12 @@ match_relu6 (PlanBuilder *b, gint add, DcnnValueId x, GArray *used)
       fabs (s - 3) > 1e-6)
     return -1;
   g_array_append_val (used, add);
-  next = sole_reader (b, v, DCNN_OP_RELU);
+  next = plan_sole_reader (b, v, DCNN_OP_RELU);
   if (next >= 0) {
     g_array_append_val (used, next);
     v = dcnn_graph_node (b->graph, next)->outputs[0];
   }
-  next = sole_reader (b, v, DCNN_OP_CLIP);
+  next = plan_sole_reader (b, v, DCNN_OP_CLIP);
   if (next < 0)
     return -1;
   clip = dcnn_graph_node (b->graph, next);
@@ -324,9 +323,9 @@ match_hard_swish (PlanBuilder *b, DcnnValueId x, gint add, gint mul,
     *factor = 6 * s;
     g_array_append_val (used, mul);
     left = output_of (b, mul);
-    product = sole_reader (b, left, DCNN_OP_MUL);
+    product = plan_sole_reader (b, left, DCNN_OP_MUL);
     if (!is_product (b, product, left, v) ||
-        sole_reader (b, v, DCNN_OP_MUL) != product)
+        plan_sole_reader (b, v, DCNN_OP_MUL) != product)
       return -1;
     g_array_append_val (used, product);
     return output_of (b, product);
@@ -336,7 +335,7 @@ match_hard_swish (PlanBuilder *b, DcnnValueId x, gint add, gint mul,
     g_array_append_val (used, sixth);
     v = output_of (b, sixth);
   }
-  if (!is_product (b, mul, x, v) || sole_reader (b, v, DCNN_OP_MUL) != mul)
+  if (!is_product (b, mul, x, v) || plan_sole_reader (b, v, DCNN_OP_MUL) != mul)
     return -1;
   g_array_append_val (used, mul);
   if (sixth >= 0)
@@ -370,7 +369,7 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
       fabs (g->params.act.beta - 0.5) < 1e-6) {
     step->step.kind = DCNN_STEP_HARD_SWISH;
   } else if (g->op == DCNN_OP_SOFTPLUS) {
-    next = sole_reader (b, v, DCNN_OP_TANH);
+    next = plan_sole_reader (b, v, DCNN_OP_TANH);
     if (next < 0)
       return -1;
     g_array_append_val (used, next);
@@ -379,7 +378,7 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
   } else {
     return -1;
   }
-  if (!is_product (b, mul, x, v) || sole_reader (b, v, DCNN_OP_MUL) != mul)
+  if (!is_product (b, mul, x, v) || plan_sole_reader (b, v, DCNN_OP_MUL) != mul)
     return -1;
   g_array_append_val (used, mul);
   return output_of (b, mul);
@@ -433,7 +432,7 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
   PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_HARD_SIGMOID,
       .a = 1.0f / 6, .b = 0.5f } };
-  gint add = sole_reader (b, value, DCNN_OP_ADD), sixth;
+  gint add = plan_sole_reader (b, value, DCNN_OP_ADD), sixth;
   double factor = 1;
   DcnnValueId v = add < 0 ? -1 : match_relu6 (b, add, value, used);
 

@@ -9,33 +9,31 @@
 #include <math.h>
 #include <string.h>
 
-static const DcnnTensor *
-tensor_of (PlanBuilder *b, DcnnValueId value)
+const DcnnTensor *
+plan_value_tensor (PlanBuilder *b, DcnnValueId value)
 {
   return value < 0 ? NULL : &dcnn_graph_value (b->graph, value)->tensor;
 }
 
-static const float *
-floats_of (PlanBuilder *b, const DcnnNode *gn, int input)
+const float *
+plan_value_floats (PlanBuilder *b, const DcnnNode *gn, int input)
 {
   const DcnnTensor *t =
-      input < gn->n_inputs ? tensor_of (b, gn->inputs[input]) : NULL;
+      input < gn->n_inputs ? plan_value_tensor (b, gn->inputs[input]) : NULL;
 
   return t && t->dtype == DCNN_DTYPE_F32 ? t->data : NULL;
 }
 
-/* The map that a value of shape [1, C, H, W] will be written to. */
-static gint
-new_output_map (PlanBuilder *b, DcnnValueId value)
+gint
+plan_new_output_map (PlanBuilder *b, DcnnValueId value)
 {
-  const DcnnTensor *t = tensor_of (b, value);
+  const DcnnTensor *t = plan_value_tensor (b, value);
 
   return plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
 }
 
-/* Input 0 as a map; its output is a map too. -1: not for us. */
-static gint
-map_input (PlanBuilder *b, const DcnnNode *gn)
+gint
+plan_map_input (PlanBuilder *b, const DcnnNode *gn)
 {
   if (!plan_is_map_shaped (b->plan, gn->outputs[0]) ||
       !plan_is_map_shaped (b->plan, gn->inputs[0]))
@@ -43,9 +41,8 @@ map_input (PlanBuilder *b, const DcnnNode *gn)
   return plan_require_map (b, gn->inputs[0]);
 }
 
-/* Fuses what follows, appends the node, and says where the value is. */
-static gboolean
-finish (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+gboolean
+plan_finish_kernel (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
   DcnnValueId last = plan_absorb_steps (b, node, value);
 
@@ -54,9 +51,9 @@ finish (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   return TRUE;
 }
 
-static PlanNode *
-start (PlanBuilder *b, const DcnnNode *gn, DcnnPrimary primary, gint in,
-    gint out)
+PlanNode *
+plan_start_kernel (PlanBuilder *b, const DcnnNode *gn, DcnnPrimary primary,
+    gint in, gint out)
 {
   PlanNode *node = plan_new_node (b, PLAN_KERNEL, dcnn_op_name (gn->op));
 
@@ -81,7 +78,8 @@ prepare_depthwise (PlanBuilder *b, PlanNode *node, const DcnnNode *gn)
   const PlanMap *in = plan_map (b->plan, node->in);
   const DcnnConvParams *p = &gn->params.conv;
   gsize taps = (gsize) (p->window.kernel[0] * p->window.kernel[1]);
-  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
+  const float *w = plan_value_floats (b, gn, 1);
+  const float *bias = plan_value_floats (b, gn, 2);
   g_autofree float *ww = g_new0 (float, in->span * taps);
   g_autofree float *bb = g_new0 (float, in->span);
 
@@ -98,8 +96,9 @@ static gboolean
 lower_conv (PlanBuilder *b, const DcnnNode *gn)
 {
   const DcnnConvParams *p = &gn->params.conv;
-  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
-  const DcnnTensor *wt = tensor_of (b, gn->inputs[1]);
+  const float *w = plan_value_floats (b, gn, 1);
+  const float *bias = plan_value_floats (b, gn, 2);
+  const DcnnTensor *wt = plan_value_tensor (b, gn->inputs[1]);
   gint64 taps;
   PlanNode *node;
   const PlanMap *map;
@@ -108,7 +107,7 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
   if (w == NULL || p->window.rank != 2 ||
       (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
     return FALSE;
-  in = map_input (b, gn);
+  in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
   taps = p->window.kernel[0] * p->window.kernel[1];
@@ -117,35 +116,36 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
       p->groups > 1) {
     out = plan_add_map_like (b->plan, in);
     plan_map (b->plan, out)->height =
-        (guint) tensor_of (b, gn->outputs[0])->dims[2];
+        (guint) plan_value_tensor (b, gn->outputs[0])->dims[2];
     plan_map (b->plan, out)->width =
-        (guint) tensor_of (b, gn->outputs[0])->dims[3];
-    node = start (b, gn, DCNN_PRIMARY_DEPTHWISE, in, out);
+        (guint) plan_value_tensor (b, gn->outputs[0])->dims[3];
+    node = plan_start_kernel (b, gn, DCNN_PRIMARY_DEPTHWISE, in, out);
     prepare_depthwise (b, node, gn);
   } else if (p->groups > 1) {
     in = plan_relayout (b, in, NULL);
-    node = start (b, gn, DCNN_PRIMARY_GROUP_CONV, in,
-        new_output_map (b, gn->outputs[0]));
+    node = plan_start_kernel (b, gn, DCNN_PRIMARY_GROUP_CONV, in,
+        plan_new_output_map (b, gn->outputs[0]));
     node->prepared = dcnn_k_group_conv_prepare (p, wt->dims[0],
         plan_map (b->plan, in)->channels, w, bias);
   } else {
-    node = start (b, gn, DCNN_PRIMARY_CONV, in,
-        new_output_map (b, gn->outputs[0]));
+    node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
+        plan_new_output_map (b, gn->outputs[0]));
     map = plan_map (b->plan, in);
     node->prepared = dcnn_k_conv_prepare (p, wt->dims[0], map->channels,
         map->span, map->position, w, bias);
   }
   node->macs_per_pixel = (guint64) (wt->dims[0] * wt->dims[1] * taps);
   reach_window (node, &p->window, PLAN_REACH_WINDOW);
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 static gboolean
 lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
 {
   const DcnnConvParams *p = &gn->params.conv;
-  const float *w = floats_of (b, gn, 1), *bias = floats_of (b, gn, 2);
-  const DcnnTensor *wt = tensor_of (b, gn->inputs[1]);
+  const float *w = plan_value_floats (b, gn, 1);
+  const float *bias = plan_value_floats (b, gn, 2);
+  const DcnnTensor *wt = plan_value_tensor (b, gn->inputs[1]);
   const PlanMap *map;
   PlanNode *node;
   gint in;
@@ -153,14 +153,14 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
   if (w == NULL || p->window.rank != 2 ||
       (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
     return FALSE;
-  in = map_input (b, gn);
+  in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
   if (p->groups > 1)
     in = plan_relayout (b, in, NULL);
   map = plan_map (b->plan, in);
-  node = start (b, gn, DCNN_PRIMARY_CONV_TRANSPOSE, in,
-      new_output_map (b, gn->outputs[0]));
+  node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV_TRANSPOSE, in,
+      plan_new_output_map (b, gn->outputs[0]));
   map = plan_map (b->plan, in);
   node->prepared = dcnn_k_conv_transpose_prepare (p,
       (guint32) (wt->dims[1] * p->groups), map->channels, map->span,
@@ -169,7 +169,7 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
       p->window.kernel[0] * p->window.kernel[1] /
       (p->window.stride[0] * p->window.stride[1]));
   reach_window (node, &p->window, PLAN_REACH_TRANSPOSED);
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 /* The weights of a Gemm or MatMul on a flattened map as a convolution's,
@@ -178,10 +178,10 @@ static float *
 gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
     const float **bias)
 {
-  const DcnnTensor *w = tensor_of (b, gn->inputs[1]);
+  const DcnnTensor *w = plan_value_tensor (b, gn->inputs[1]);
   gboolean gemm = gn->op == DCNN_OP_GEMM;
   gboolean rows = gemm && gn->params.gemm.trans_b; /* already [n][k] */
-  const float *data = floats_of (b, gn, 1);
+  const float *data = plan_value_floats (b, gn, 1);
   float *out;
 
   if (data == NULL || w->rank != 2 || w->dims[rows ? 1 : 0] != k ||
@@ -190,9 +190,9 @@ gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
   *n = w->dims[rows ? 0 : 1];
   *bias = NULL;
   if (gn->n_inputs > 2 && gn->inputs[2] >= 0) {
-    *bias = floats_of (b, gn, 2);
+    *bias = plan_value_floats (b, gn, 2);
     if (*bias == NULL || gn->params.gemm.beta != 1 ||
-        dcnn_tensor_count (tensor_of (b, gn->inputs[2])) != *n)
+        dcnn_tensor_count (plan_value_tensor (b, gn->inputs[2])) != *n)
       return NULL;
   }
   out = g_new (float, *n * k);
@@ -216,8 +216,8 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
   PlanNode *node;
   gint64 n, k;
 
-  if (map == NULL || tensor_of (b, gn->inputs[0])->rank != 2 ||
-      tensor_of (b, gn->outputs[0])->rank != 2)
+  if (map == NULL || plan_value_tensor (b, gn->inputs[0])->rank != 2 ||
+      plan_value_tensor (b, gn->outputs[0])->rank != 2)
     return FALSE;
   k = (gint64) map->channels * map->width * map->height;
   weights = gemm_weights (b, gn, k, &n, &bias);
@@ -225,20 +225,20 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
     return FALSE;
   p.window.kernel[0] = map->height;
   p.window.kernel[1] = map->width;
-  node = start (b, gn, DCNN_PRIMARY_CONV, in,
+  node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
       plan_add_map (b->plan, 1, 1, (guint) n));
   map = plan_map (b->plan, in);
   node->prepared = dcnn_k_conv_prepare (&p, (guint32) n, map->channels,
       map->span, map->position, weights, bias);
   node->macs_per_pixel = (guint64) (n * k);
   reach_window (node, &p.window, PLAN_REACH_WINDOW);
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 /* ---- pooling ---------------------------------------------------------------- */
 
-static gboolean
-lower_global (PlanBuilder *b, const DcnnNode *gn, gboolean maximum)
+gboolean
+plan_lower_global (PlanBuilder *b, const DcnnNode *gn, gboolean maximum)
 {
   gint in, out;
   const PlanMap *map;
@@ -273,7 +273,7 @@ lower_pool (PlanBuilder *b, const DcnnNode *gn)
 {
   const DcnnPoolParams *p = &gn->params.pool;
   gboolean average = gn->op == DCNN_OP_AVERAGE_POOL;
-  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
+  const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   PlanNode *node;
   gint in, out;
 
@@ -283,44 +283,19 @@ lower_pool (PlanBuilder *b, const DcnnNode *gn)
       p->window.kernel[0] == t->dims[2] && p->window.kernel[1] == t->dims[3]
       && !p->window.pad_begin[0] && !p->window.pad_begin[1] &&
       !p->window.pad_end[0] && !p->window.pad_end[1])
-    return lower_global (b, gn, FALSE);
-  in = map_input (b, gn);
+    return plan_lower_global (b, gn, FALSE);
+  in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
   out = plan_add_map_like (b->plan, in);
-  t = tensor_of (b, gn->outputs[0]);
+  t = plan_value_tensor (b, gn->outputs[0]);
   plan_map (b->plan, out)->height = (guint) t->dims[2];
   plan_map (b->plan, out)->width = (guint) t->dims[3];
-  node = start (b, gn, average ? DCNN_PRIMARY_AVERAGE_POOL :
+  node = plan_start_kernel (b, gn, average ? DCNN_PRIMARY_AVERAGE_POOL :
       DCNN_PRIMARY_MAX_POOL, in, out);
   node->prepared = dcnn_k_pool_prepare (p, plan_map (b->plan, in)->span);
   reach_window (node, &p->window, PLAN_REACH_WINDOW);
-  return finish (b, node, gn->outputs[0]);
-}
-
-static gboolean
-lower_reduce (PlanBuilder *b, const DcnnNode *gn)
-{
-  const DcnnReduceParams *p = &gn->params.reduce;
-  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
-  PlanNode *node;
-  gint in;
-
-  if (t->rank != 4)
-    return FALSE;
-  if (p->axes == 0xc)
-    return lower_global (b, gn, FALSE);
-  if (p->axes != 0x2 || !p->keepdims)
-    return FALSE;
-  in = map_input (b, gn);
-  if (in < 0)
-    return FALSE;
-  in = plan_relayout (b, in, NULL);
-  node = start (b, gn, DCNN_PRIMARY_CHANNEL_REDUCE, in,
-      new_output_map (b, gn->outputs[0]));
-  node->prepared = dcnn_k_channel_reduce_prepare (
-      plan_map (b->plan, in)->channels, DCNN_CHANNEL_MEAN);
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 /* ---- element-wise on its own ---------------------------------------------------- */
@@ -329,10 +304,10 @@ lower_reduce (PlanBuilder *b, const DcnnNode *gn)
 static int
 row_operand (PlanBuilder *b, const DcnnNode *gn)
 {
-  const DcnnTensor *out = tensor_of (b, gn->outputs[0]);
+  const DcnnTensor *out = plan_value_tensor (b, gn->outputs[0]);
 
   for (int i = 0; i < gn->n_inputs && i < 2; i++) {
-    const DcnnTensor *t = tensor_of (b, gn->inputs[i]);
+    const DcnnTensor *t = plan_value_tensor (b, gn->inputs[i]);
     const PlanValue *v = &b->plan->values[MAX (gn->inputs[i], 0)];
     if (t && t->data == NULL && plan_is_map_shaped (b->plan, gn->inputs[i]) &&
         (v->map >= 0 || v->lazy) &&
@@ -360,9 +335,9 @@ lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
   out = plan_add_map_like (b->plan, in);
   if (!plan_step_from_node (b, index, gn->inputs[row], out, &step))
     return FALSE;
-  node = start (b, gn, DCNN_PRIMARY_COPY, in, out);
+  node = plan_start_kernel (b, gn, DCNN_PRIMARY_COPY, in, out);
   node->steps[node->n_steps++] = step;
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 static gboolean
@@ -375,12 +350,13 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
   gint in;
 
   for (int i = 1; i < 5; i++)
-    if ((p[i] = floats_of (b, gn, i)) == NULL)
+    if ((p[i] = plan_value_floats (b, gn, i)) == NULL)
       return FALSE;
-  in = map_input (b, gn);
+  in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
-  node = start (b, gn, DCNN_PRIMARY_COPY, in, plan_add_map_like (b->plan, in));
+  node = plan_start_kernel (b, gn, DCNN_PRIMARY_COPY, in,
+      plan_add_map_like (b->plan, in));
   map = plan_map (b->plan, in);
   node->n_steps = 2;
   mul = &node->steps[0], add = &node->steps[1];
@@ -395,92 +371,7 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
     mul->vector[plan_position (map, c)] = (float) scale;
     add->vector[plan_position (map, c)] = (float) (p[2][c] - p[3][c] * scale);
   }
-  return finish (b, node, gn->outputs[0]);
-}
-
-/* ---- over channels ----------------------------------------------------------------- */
-
-/* The map whose channels a softmax runs over, and the order of the value it
- * is read from. -1: it runs over something else. */
-static gint
-softmax_map (PlanBuilder *b, const DcnnNode *gn, PlanOrder *order)
-{
-  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
-  gint64 axis = gn->params.axis.axis;
-  gint map = -1;
-
-  *order = PLAN_ORDER_CHW;
-  if (t->dtype != DCNN_DTYPE_F32)
-    return -1;
-  for (gint64 i = axis + 1; gn->params.axis.coerce_2d && i < t->rank; i++)
-    if (t->dims[i] != 1)
-      return -1;
-  if (axis == 1 && t->rank == 4)
-    return map_input (b, gn);
-  if (axis != t->rank - 1)
-    return -1;
-  if (axis == 1) {
-    map = plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW);
-    if (map >= 0 && (plan_map (b->plan, map)->width != 1 ||
-            plan_map (b->plan, map)->height != 1))
-      map = -1;
-  }
-  for (*order = PLAN_ORDER_HWC; map < 0 && *order <= PLAN_ORDER_WHC;)
-    if ((map = plan_trace_order (b, gn->inputs[0], *order)) < 0)
-      ++*order;
-  if (map < 0 || plan_map (b->plan, map)->channels != t->dims[axis])
-    return -1;
-  return map;
-}
-
-static gboolean
-lower_softmax (PlanBuilder *b, const DcnnNode *gn)
-{
-  PlanOrder order;
-  const PlanMap *map;
-  PlanNode *node;
-  gint in = softmax_map (b, gn, &order);
-
-  if (in < 0)
-    return FALSE;
-  in = plan_relayout (b, in, NULL);
-  map = plan_map (b->plan, in);
-  node = start (b, gn, DCNN_PRIMARY_SOFTMAX, in, plan_add_map (b->plan,
-          map->width, map->height, map->channels));
-  node->prepared = dcnn_k_softmax_prepare (plan_map (b->plan, in)->channels,
-      FALSE);
-  if (tensor_of (b, gn->outputs[0])->rank == 4 && order == PLAN_ORDER_CHW)
-    return finish (b, node, gn->outputs[0]);
-  g_free (node->name);
-  node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
-  plan_commit_node (b, node);
-  plan_set_map_order (b, gn->outputs[0], node->out, order);
-  return TRUE;
-}
-
-static gboolean
-lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
-{
-  const DcnnTensor *t = tensor_of (b, gn->inputs[0]);
-  PlanNode *node;
-  gint in;
-
-  if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
-      gn->params.axis.axis != 1)
-    return FALSE;
-  in = plan_require_map (b, gn->inputs[0]);
-  if (in < 0)
-    return FALSE;
-  in = plan_relayout (b, in, NULL);
-  node = start (b, gn, DCNN_PRIMARY_ARG_MAX, in,
-      plan_add_map (b->plan, t->dims[3], t->dims[2], 1));
-  node->prepared = dcnn_k_arg_max_prepare (plan_map (b->plan, in)->channels,
-      gn->params.axis.select_last);
-  g_free (node->name);
-  node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
-  plan_commit_node (b, node);
-  plan_set_map (b, gn->outputs[0], node->out);
-  return TRUE;
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 /* ---- resize ------------------------------------------------------------------------- */
@@ -513,8 +404,8 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
   const DcnnResizeParams *p = &gn->params.resize;
   guint taps = p->mode == DCNN_RESIZE_NEAREST ? 1 :
       p->mode == DCNN_RESIZE_LINEAR ? 2 : 4;
-  const DcnnTensor *ti = tensor_of (b, gn->inputs[0]);
-  const DcnnTensor *to = tensor_of (b, gn->outputs[0]);
+  const DcnnTensor *ti = plan_value_tensor (b, gn->inputs[0]);
+  const DcnnTensor *to = plan_value_tensor (b, gn->outputs[0]);
   g_autofree float *wy = NULL, *wx = NULL;
   PlanNode *node;
   gint in, out;
@@ -524,13 +415,13 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
       !plan_is_map_shaped (b->plan, gn->outputs[0]) ||
       ti->dims[1] != to->dims[1])
     return FALSE;
-  in = map_input (b, gn);
+  in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
   out = plan_add_map_like (b->plan, in);
   plan_map (b->plan, out)->height = (guint) to->dims[2];
   plan_map (b->plan, out)->width = (guint) to->dims[3];
-  node = start (b, gn, taps == 1 ? DCNN_PRIMARY_RESAMPLE :
+  node = plan_start_kernel (b, gn, taps == 1 ? DCNN_PRIMARY_RESAMPLE :
       DCNN_PRIMARY_RESIZE, in, out);
   node->reach = PLAN_REACH_TABLE;
   node->taps_y = node->taps_x = taps;
@@ -547,7 +438,7 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
     node->prepared = dcnn_k_resize_prepare (plan_map (b->plan, in)->span,
         to->dims[2], taps, node->index_y, wy, to->dims[3], taps,
         node->index_x, wx);
-  return finish (b, node, gn->outputs[0]);
+  return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
 gboolean
@@ -572,13 +463,15 @@ plan_lower_kernel (PlanBuilder *b, gint index)
       return lower_pool (b, gn);
     case DCNN_OP_GLOBAL_AVERAGE_POOL:
     case DCNN_OP_GLOBAL_MAX_POOL:
-      return lower_global (b, gn, gn->op == DCNN_OP_GLOBAL_MAX_POOL);
+      return plan_lower_global (b, gn, gn->op == DCNN_OP_GLOBAL_MAX_POOL);
     case DCNN_OP_REDUCE_MEAN:
-      return lower_reduce (b, gn);
     case DCNN_OP_SOFTMAX:
-      return lower_softmax (b, gn);
     case DCNN_OP_ARG_MAX:
-      return lower_arg_max (b, gn);
+    case DCNN_OP_LAYER_NORM:
+      return plan_lower_channels (b, gn);
+    case DCNN_OP_INSTANCE_NORM:
+    case DCNN_OP_GROUP_NORM:
+      return plan_lower_norm (b, gn);
     case DCNN_OP_RESIZE:
       return lower_resize (b, gn);
     default:

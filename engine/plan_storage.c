@@ -170,7 +170,7 @@ plan_node_kernel (const PlanNode *node)
     case PLAN_KERNEL:
       return primary_names[node->primary];
     case PLAN_GLOBAL:
-      return "block-sums";
+      return node->norm ? "block-moments" : "block-sums";
     case PLAN_GATHER:
       return "gather";
     case PLAN_IMPORT:

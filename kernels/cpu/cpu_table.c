@@ -13,6 +13,7 @@
 DCNN_PRIMARIES (DCNN_X)
 #undef DCNN_X
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
+DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
 
 static size_t
 scratch_bytes (const DcnnJob *job)
@@ -37,5 +38,6 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
 #undef DCNN_X
   },
   .block_reduce = DCNN_FN (dcnn_k_block_reduce),
+  .block_moments = DCNN_FN (dcnn_k_block_moments),
   .scratch_bytes = scratch_bytes,
 };

@@ -15,6 +15,8 @@ typedef void DcnnKernelFnType (const DcnnJob *job, size_t begin, size_t end,
 typedef size_t DcnnScratchFnType (const DcnnJob *job);
 typedef void DcnnBlockReduceFnType (const DcnnMap *map, bool maximum,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
+typedef void DcnnBlockMomentsFnType (const DcnnMap *map,
+    const uint32_t *blocks, size_t n, uint32_t blocks_x, double *moments);
 
 #define DCNN_X(s, e) extern const DcnnCpuKernels dcnn_cpu_table__##s;
 DCNN_ISAS (DCNN_X)

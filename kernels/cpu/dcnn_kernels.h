@@ -238,11 +238,19 @@ typedef void (*DcnnKernelFn) (const DcnnJob *job, size_t begin, size_t end,
 typedef void (*DcnnBlockReduceFn) (const DcnnMap *map, bool maximum,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
 
+/* Partial moments, for normalisations: to moments + block * 2 *
+ * channels_padded the sum of each channel over the block's pixels, and to as
+ * many doubles behind them the sum of its squared differences from the block's
+ * own mean. Zeros past the channels. The same bits at every level. */
+typedef void (*DcnnBlockMomentsFn) (const DcnnMap *map,
+    const uint32_t *blocks, size_t n, uint32_t blocks_x, double *moments);
+
 /* A level of the instruction set: one table of functions. */
 typedef struct DcnnCpuKernels {
   const char *isa;                          /* "c", "avx2", "avx512" */
   DcnnKernelFn run[DCNN_PRIMARY_COUNT];
   DcnnBlockReduceFn block_reduce;
+  DcnnBlockMomentsFn block_moments;
   /* Scratch a job needs per thread, whatever its range. */
   size_t (*scratch_bytes) (const DcnnJob *job);
 } DcnnCpuKernels;

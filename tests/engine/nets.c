@@ -280,13 +280,125 @@ block_pool (TestNet *net, DcnnValueId v)
   return test_net_node (net, DCNN_OP_MAX_POOL, &p, 1, &v, NULL);
 }
 
+static DcnnValueId
+reshape (TestNet *net, DcnnValueId v, gint rank, const gint64 *dims)
+{
+  DcnnTensor shape = { DCNN_DTYPE_F32, rank, { 0 }, NULL };
+
+  memcpy (shape.dims, dims, sizeof (gint64) * (gsize) rank);
+  return test_net_node (net, DCNN_OP_RESHAPE, NULL, 1, &v, &shape);
+}
+
+static DcnnValueId
+transpose (TestNet *net, DcnnValueId v, gint a, gint b, gint c, gint d)
+{
+  DcnnParams p = { .transpose = { .perm = { a, b, c, d } } };
+
+  return test_net_node (net, DCNN_OP_TRANSPOSE, &p, 1, &v, NULL);
+}
+
+static DcnnValueId
+norm (TestNet *net, DcnnOp op, const DcnnParams *p, DcnnValueId v,
+    gint64 parameters)
+{
+  DcnnValueId in[3] = { v, test_net_constant (net, 1, &parameters),
+    test_net_constant (net, 1, &parameters) };
+
+  return test_net_node (net, op, p, 3, in, NULL);
+}
+
+DcnnValueId
+test_net_norm (TestNet *net, DcnnValueId v, TestNorm kind)
+{
+  gint64 dims[4], c = dims_of (net, v)[1], groups = c % 4 ? 1 : 4;
+  gint64 flat[3] = { 1, groups, c / groups * dims_of (net, v)[2] *
+    dims_of (net, v)[3] }, column[3] = { c, 1, 1 };
+  DcnnParams p = { .norm = { .epsilon = 0.01, .groups = groups,
+      .axis = 3 } };
+
+  memcpy (dims, dims_of (net, v), sizeof dims);
+  switch (kind) {
+    case TEST_NORM_INSTANCE:
+      return norm (net, DCNN_OP_INSTANCE_NORM, &p, v, c);
+    case TEST_NORM_GROUP:
+      return norm (net, DCNN_OP_GROUP_NORM, &p, v, c);
+    case TEST_NORM_GROUP_SPELLED:
+      v = reshape (net, v, 3, flat);
+      v = norm (net, DCNN_OP_INSTANCE_NORM, &p, v, groups);
+      v = reshape (net, v, 4, dims);
+      v = test_net_binary (net, DCNN_OP_MUL, v,
+          test_net_constant (net, 3, column));
+      return test_net_binary (net, DCNN_OP_ADD, v,
+          test_net_constant (net, 3, column));
+    case TEST_NORM_LAYER:
+    default:
+      v = transpose (net, v, 0, 2, 3, 1);
+      v = norm (net, DCNN_OP_LAYER_NORM, &p, v, c);
+      return transpose (net, v, 0, 3, 1, 2);
+  }
+}
+
+DcnnValueId
+test_net_layer_norm_spelled (TestNet *net, DcnnValueId v, gint axis)
+{
+  DcnnParams p = { .reduce = { .axes = 1u << axis, .keepdims = true } };
+  gint64 one = 1, c = dims_of (net, v)[axis], last[3] = { 1, 1, c };
+  gint64 column[3] = { c, 1, 1 };
+  DcnnValueId m, d, s, epsilon = test_net_constant (net, 1, &one);
+
+  *(gfloat *) dcnn_graph_value (net->graph, epsilon)->tensor.data = 0.01f;
+  m = test_net_node (net, DCNN_OP_REDUCE_MEAN, &p, 1, &v, NULL);
+  d = test_net_binary (net, DCNN_OP_SUB, v, m);
+  s = test_net_binary (net, DCNN_OP_MUL, d, d);
+  s = test_net_node (net, DCNN_OP_REDUCE_MEAN, &p, 1, &s, NULL);
+  s = test_net_binary (net, DCNN_OP_ADD, s, epsilon);
+  v = test_net_binary (net, DCNN_OP_DIV, d,
+      test_net_unary (net, DCNN_OP_SQRT, s));
+  v = test_net_binary (net, DCNN_OP_MUL, v,
+      test_net_constant (net, 3, axis == 1 ? column : last));
+  return test_net_binary (net, DCNN_OP_ADD, v,
+      test_net_constant (net, 3, axis == 1 ? column : last));
+}
+
+static DcnnValueId
+block_norm (TestNet *net, DcnnValueId v)
+{
+  DcnnValueId x = test_net_conv (net, v,
+      4 * (1 + (gint) test_random (&net->state, 4)), 3, 1, 1, 1);
+
+  x = test_net_norm (net, x, test_random (&net->state, TEST_NORM_LAYER));
+  return test_net_conv (net, activation (net, x), 9, 1, 1, 1, 1);
+}
+
+static DcnnValueId
+block_layer_norm (TestNet *net, DcnnValueId v)
+{
+  DcnnValueId x = test_net_conv (net, v,
+      5 + (gint) test_random (&net->state, 12), 3, 1, 1, 1);
+
+  switch (test_random (&net->state, 3)) {
+    case 0:
+      x = test_net_norm (net, x, TEST_NORM_LAYER);
+      break;
+    case 1:
+      x = test_net_layer_norm_spelled (net, x, 1);
+      break;
+    default:
+      x = transpose (net, x, 0, 2, 3, 1);
+      x = test_net_layer_norm_spelled (net, x, 3);
+      x = transpose (net, x, 0, 3, 1, 2);
+      break;
+  }
+  return activation (net, x);
+}
+
 static DcnnGraph *
 random_net (guint64 seed, gboolean integer, gboolean even, gboolean global,
     gint height, gint width)
 {
   DcnnValueId (*blocks[]) (TestNet *, DcnnValueId) = { block_residual,
     block_branches, block_silu, block_pool, block_down_up, block_transposed,
-    block_gate };
+    block_gate, block_norm, block_layer_norm };
   TestNet net;
   DcnnValueId v;
   guint n;
@@ -304,7 +416,7 @@ random_net (guint64 seed, gboolean integer, gboolean even, gboolean global,
   n = integer ? 2 : 3 + test_random (&net.state, 3);
   v = activation (&net, test_net_conv (&net, v, 8, 3, 2, 1, 1));
   for (guint i = 0; i < n; i++) {
-    guint kind = test_random (&net.state, global && !integer ? 7 : 6);
+    guint kind = test_random (&net.state, global && !integer ? 9 : 6);
     gint64 h = dims_of (&net, v)[2], w = dims_of (&net, v)[3];
     if ((kind == 4 || kind == 5) && (h % 2 || w % 2))
       kind = 0;

@@ -42,6 +42,18 @@ DcnnValueId test_net_resize2 (TestNet *net, DcnnValueId in,
     DcnnResizeMode mode);
 DcnnValueId test_net_concat (TestNet *net, DcnnValueId a, DcnnValueId c);
 
+typedef enum TestNorm {
+  TEST_NORM_INSTANCE,
+  TEST_NORM_GROUP,         /* four groups, or one */
+  TEST_NORM_GROUP_SPELLED, /* Reshape, InstanceNormalization, Reshape, Mul,
+                              Add */
+  TEST_NORM_LAYER,         /* over channels, between Transposes */
+} TestNorm;
+DcnnValueId test_net_norm (TestNet *net, DcnnValueId v, TestNorm kind);
+/* Layer normalisation as eight operators; axis: where the channels are. */
+DcnnValueId test_net_layer_norm_spelled (TestNet *net, DcnnValueId v,
+    gint axis);
+
 /* A net of residual blocks, branches, gates, up-sampling and heads. even:
  * sizes stay multiples of the stride, so that the window can move. */
 DcnnGraph *test_net_random (guint64 seed, gboolean integer, gboolean even,

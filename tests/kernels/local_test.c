@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * local_test.c - the primaries that are no convolutions, and block_reduce,
+ * local_test.c - the primaries that are no convolutions, block_reduce and block_moments,
  * against a naive oracle in double precision, on every level, dense and
  * sparse, judged and not. Maps have random torus offsets, guards and poison.
  *
@@ -529,6 +529,47 @@ check_block_reduce (const DcnnCpuKernels *kernels, Rng *rng)
   return good;
 }
 
+/* Sums and squared differences of every block: the bits of plain loops in
+ * double, from any level. */
+static bool
+check_block_moments (const DcnnCpuKernels *kernels, Rng *rng)
+{
+  GuardedShape shape = { 1 + rng_below (rng, 20), 1 + rng_below (rng, 20),
+    pick_channels (rng), rng_chance (rng, 50), rng_chance (rng, 30) };
+  uint32_t bx = (shape.width + 7) / 8, n = bx * ((shape.height + 7) / 8);
+  uint32_t padded = (shape.channels + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+  double *have = malloc ((size_t) n * 2 * padded * sizeof *have);
+  bool good = true;
+  GuardedMap g;
+  report.isa = kernels->isa;
+  guarded_init (&g, rng, &shape);
+  guarded_randomize (&g, rng, false);
+  for (uint32_t b = 0; b < n; b++)
+    kernels->block_moments (&g.map, &b, 1, bx, have);
+  for (uint32_t i = 0; good && i < n * padded; i++) {
+    uint32_t b = i / padded, c = i % padded, count = 0;
+    const double *at = have + (size_t) b * 2 * padded + c;
+    double sum = 0, squares = 0;
+    for (int pass = 0; c < shape.channels && pass < 2; pass++)
+      for (uint32_t y = b / bx * 8; y < b / bx * 8 + 8 && y < shape.height; y++)
+        for (uint32_t x = b % bx * 8; x < b % bx * 8 + 8 && x < shape.width; x++) {
+          double v = (double) guarded_pixel (&g, y, x)[c];
+          if (pass == 0) {
+            sum += v;
+            count++;
+          } else {
+            squares += (v - sum / count) * (v - sum / count);
+          }
+        }
+    if (at[0] != sum || at[padded] != squares)
+      good = check_fail ("block %u channel %u: moments %g, %g, not %g, %g", b, c,
+          at[0], at[padded], sum, squares);
+  }
+  guarded_clear (&g);
+  free (have);
+  return good;
+}
+
 static bool
 run_case (uint64_t seed)
 {
@@ -540,7 +581,8 @@ run_case (uint64_t seed)
   case_init (&k, &rng);
   report.covered[k.primary] = 1;
   for (unsigned i = 0; good && (kernels = dcnn_cpu_kernels_at (i)); i++)
-    good = check_level (&k, kernels, &rng) && check_block_reduce (kernels, &rng);
+    good = check_level (&k, kernels, &rng) && check_block_reduce (kernels, &rng)
+        && check_block_moments (kernels, &rng);
   if (!good)
     printf ("  primary %d, %ux%ux%u -> %ux%ux%u, taps %u, block %u\n",
         k.primary, k.in.map.height, k.in.map.width, k.in.map.channels,

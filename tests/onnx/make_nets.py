@@ -6,7 +6,8 @@
                  [--no-classifier] [--symbolic] [--opset N]
 
 NET is one of: hrnet-w32 (pose, 17 heat maps), resnet50, densenet121,
-mobilenetv2. Layers, channels, strides and order are those of the papers; the
+mobilenetv2, or norms (instance, group and layer normalisations, whole and
+spelled out; opset 17). Layers, channels, strides and order are those of the papers; the
 weights are He-initialised and the batch norms near identity, so that every
 activation stays of order one. --tiny keeps the shape of the net but takes a
 quarter of the channels and few blocks. --float16 stores and computes in
@@ -21,7 +22,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SIZES = {"hrnet-w32": (384, 384), "resnet50": (224, 224), "densenet121": (224, 224), "mobilenetv2": (224, 224)}
+SIZES = {"norms": (96, 64), "hrnet-w32": (384, 384), "resnet50": (224, 224), "densenet121": (224, 224),
+         "mobilenetv2": (224, 224)}
 
 
 class Net:
@@ -198,13 +200,51 @@ def mobilenetv2(net, x, classifier):
     return net.classifier(x, last, 1000) if classifier else x
 
 
-NETS = {"hrnet-w32": hrnet_w32, "resnet50": resnet50, "densenet121": densenet121, "mobilenetv2": mobilenetv2}
+def norms(net, x, classifier):
+    """Every normalisation that is no batch norm, as exporters spell them."""
+    channels = 16
+
+    def vector(*shape):
+        return net.weight(net.rng.normal(1, .2, shape), "v")
+
+    def layer_spelled(x, axis, shape):
+        mean = net.node("ReduceMean", [x], axes=[axis], keepdims=1)
+        d = net.node("Sub", [x, mean])
+        v = net.node("ReduceMean", [net.node("Pow", [d, net.weight(2., "two")])], axes=[axis], keepdims=1)
+        s = net.node("Sqrt", [net.node("Add", [v, net.weight(1e-3, "epsilon")])])
+        x = net.node("Mul", [net.node("Div", [d, s]), vector(*shape)])
+        return net.node("Add", [x, vector(*shape)])
+
+    def shape(*dims):
+        name = f"shape.{len(net.weights)}"
+        net.weights.append(numpy_helper.from_array(np.asarray(dims, np.int64), name))
+        return name
+
+    x = net.conv(x, 3, channels, bias=True)
+    x = net.relu(net.node("InstanceNormalization", [x, vector(channels), vector(channels)]))
+    flat = net.node("Reshape", [net.conv(x, channels, channels), shape(1, 4, -1)])
+    y = net.node("InstanceNormalization", [flat, net.weight(np.ones(4), "one"), net.weight(np.zeros(4), "zero")])
+    y = net.node("Reshape", [y, shape(1, channels, net.height, net.width_px)])
+    x = net.add(x, net.node("Add", [net.node("Mul", [y, vector(channels, 1, 1)]), vector(channels, 1, 1)]))
+    y = net.node("Transpose", [net.conv(x, channels, channels), ], perm=[0, 2, 3, 1])
+    y = net.node("LayerNormalization", [y, vector(channels), vector(channels)], epsilon=1e-3)
+    x = net.add(x, net.relu(net.node("Transpose", [y], perm=[0, 3, 1, 2])))
+    y = net.node("Transpose", [net.conv(x, channels, channels)], perm=[0, 2, 3, 1])
+    y = net.node("Transpose", [layer_spelled(y, 3, (channels,))], perm=[0, 3, 1, 2])
+    x = net.add(x, y)
+    x = net.add(x, layer_spelled(net.conv(x, channels, channels), 1, (channels, 1, 1)))
+    return net.conv(x, channels, 5, kernel=1)
+
+
+NETS = {"norms": norms, "hrnet-w32": hrnet_w32, "resnet50": resnet50, "densenet121": densenet121,
+        "mobilenetv2": mobilenetv2}
 
 
 def build(name, size=None, seed=1, tiny=False, half=False, classifier=True, symbolic=False, opset=13):
     """The model as an onnx.ModelProto. size: (width, height)."""
     width, height = size or SIZES[name]
     net = Net(seed, half, tiny)
+    net.width_px, net.height = width, height
     output = NETS[name](net, "image", classifier)
     kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     shape = ["batch", 3, "height", "width"] if symbolic else [1, 3, height, width]

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_global.c - global operators: a map reduced to one pixel by sums per 8x8
+ * block, recomputed for changed blocks only and added up in one order, so that
+ * nothing drifts. Poolings, and the moments of instance and group
+ * normalisation.
+ */
+#include "dcnn_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+static guint
+padded (guint span)
+{
+  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+}
+
+/* What became of a global value: unchanged, or not enough; changed; only
+ * settled (its readers follow within the budget). */
+typedef enum GlobalNews { GLOBAL_SAME, GLOBAL_CHANGED, GLOBAL_SETTLED }
+    GlobalNews;
+
+/* The new row and how far it is from the stored one. */
+typedef struct GlobalRow {
+  float *values;           /* [n], in scratch */
+  guint n;
+  gboolean differs;        /* in some bit */
+  gdouble change, size;    /* squares: of the change, of what it counts by */
+} GlobalRow;
+
+/* ---- poolings -------------------------------------------------------------- */
+
+/* The sum (maximum) over all blocks, in one fixed order. */
+static gdouble
+total_of_blocks (const NodeState *state, gsize blocks, guint width,
+    gboolean maximum, guint channel)
+{
+  gdouble total = maximum ? -INFINITY : 0;
+
+  for (gsize i = 0; i < blocks; i++) {
+    float v = state->sums[i * width + channel];
+    total = !maximum ? total + v : v > total || isnan (v) ? v : total;
+  }
+  return total;
+}
+
+static void
+pool_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *in = plan_map (session->plan, node->in);
+  const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
+  gsize blocks = dcnn_mask_words (in->width, in->height);
+  gdouble pixels = (gdouble) in->width * in->height;
+
+  row->n = in->span;
+  for (guint c = 0; c < in->span; c++) {
+    gdouble total = total_of_blocks (&stream->nodes[n], blocks,
+        padded (in->span), node->maximum, c);
+    float v = (float) (node->maximum ? total : total / pixels);
+    row->values[c] = v;
+    row->change += (v - s[c]) * (v - s[c]);
+    row->size += s[c] * s[c];
+    row->differs |= v != s[c];
+  }
+}
+
+/* ---- moments ---------------------------------------------------------------- */
+
+typedef struct MomentsWork {
+  const DcnnSession *session;
+  const DcnnMap *map;
+  const guint32 *blocks;
+  guint blocks_x;
+  gdouble *moments;
+} MomentsWork;
+
+static void
+moments_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const MomentsWork *w = data;
+
+  w->session->kernels->block_moments (w->map, w->blocks + begin, end - begin,
+      w->blocks_x, w->moments);
+}
+
+/* Each channel's value becomes the mean over its group's channels. room:
+ * [n_groups] */
+static void
+share_in_groups (const PlanNorm *norm, guint span, gdouble *channel,
+    gdouble *room)
+{
+  memset (room, 0, norm->n_groups * sizeof *room);
+  for (guint c = 0; c < span; c++)
+    if (norm->group[c] != UINT32_MAX)
+      room[norm->group[c]] += channel[c];
+  for (guint c = 0; c < span; c++)
+    channel[c] = norm->group[c] == UINT32_MAX ? 0 :
+        room[norm->group[c]] / norm->group_channels;
+}
+
+/* Mean and variance of each channel's group from its blocks' (Chan, Golub and
+ * LeVeque 1979): squares of what is left after the mean only, so nothing
+ * cancels. */
+static void
+total_moments (const PlanNorm *norm, const PlanMap *in,
+    const gdouble *moments, gdouble *mean, gdouble *variance, gdouble *room)
+{
+  guint blocks_x = (in->width + 7) / 8, width = padded (in->span);
+  gsize blocks = dcnn_mask_words (in->width, in->height);
+  gdouble pixels = (gdouble) in->width * in->height;
+
+  memset (mean, 0, in->span * sizeof *mean);
+  memset (variance, 0, in->span * sizeof *variance);
+  for (gsize b = 0; b < blocks; b++)
+    for (guint c = 0; c < in->span; c++)
+      mean[c] += moments[2 * b * width + c];
+  for (guint c = 0; c < in->span; c++)
+    mean[c] /= pixels;
+  share_in_groups (norm, in->span, mean, room);
+  for (gsize b = 0; b < blocks; b++) {
+    const gdouble *sum = moments + 2 * b * width, *squares = sum + width;
+    guint h = MIN (8, in->height - (guint) (b / blocks_x) * 8);
+    guint w = MIN (8, in->width - (guint) (b % blocks_x) * 8);
+    gdouble n = (gdouble) w * h;
+    for (guint c = 0; c < in->span; c++) {
+      gdouble d = sum[c] / n - mean[c];
+      variance[c] += squares[c] + n * d * d;
+    }
+  }
+  for (guint c = 0; c < in->span; c++)
+    variance[c] /= pixels;
+  share_in_groups (norm, in->span, variance, room);
+}
+
+/* What to subtract, multiply and add. What the mean loses as a float goes into
+ * the last. A change counts by what it does to the normalised map, whose
+ * spread is 1. */
+static void
+moments_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *in = plan_map (session->plan, node->in);
+  const PlanNorm *norm = node->norm;
+  const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
+  guint width = padded (in->span);
+  gdouble *mean = session->spread_sums, *variance = mean + width;
+  float *subtract = row->values, *multiply = subtract + width;
+  float *add = multiply + width;
+
+  total_moments (norm, in, stream->nodes[n].moments, mean, variance,
+      variance + width);
+  row->n = 3 * width;
+  memset (row->values, 0, row->n * sizeof (float));
+  for (guint c = 0; c < in->span; c++) {
+    gdouble inverse = 1 / sqrt (variance[c] + norm->epsilon), d;
+    if (norm->group[c] == UINT32_MAX)
+      continue;
+    subtract[c] = (float) mean[c];
+    multiply[c] = (float) (norm->scale[c] * inverse);
+    add[c] = (float) (norm->bias[c] - (mean[c] - subtract[c]) *
+        norm->scale[c] * inverse);
+    if (norm->scale[c] == 0)
+      continue;
+    d = (subtract[c] - s[c]) * inverse;
+    row->change += d * d;
+    d = s[width + c] / multiply[c] - 1;
+    row->change += d * d;
+    row->size += 1;
+  }
+  row->differs = memcmp (row->values, s, row->n * sizeof (float)) != 0;
+}
+
+/* ---- a node ------------------------------------------------------------------- */
+
+static gfloat
+threshold_of (const DcnnSession *session, const PlanNode *node,
+    const NodeState *state)
+{
+  const DcnnTuning *t = &session->tuning;
+
+  if (!node->is_gate)
+    return 0;
+  if (node->norm == NULL)
+    return t->gate_threshold;
+  return isnan (state->threshold) ? MIN (t->threshold, t->gate_threshold) :
+      state->threshold;
+}
+
+/* regular: something in its input changed by more than settling. */
+static GlobalNews
+store_global (DcnnSession *session, DcnnStream *stream, gint n,
+    gboolean regular)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  gfloat t = threshold_of (session, node, &stream->nodes[n]);
+  GlobalRow row = { .values = session->scratch[0] };
+  gboolean news;
+
+  if (node->norm)
+    moments_row (session, stream, n, &row);
+  else
+    pool_row (session, stream, n, &row);
+  /* NaN is news */
+  news = stream->dense || (t > 0 ? !(row.change <= t * t * row.size) :
+      row.differs && (regular || !stream->settling));
+  if (!news && !(stream->settling && row.differs))
+    return GLOBAL_SAME;
+  memcpy (dcnn_map_pixel (&stream->maps[node->out], 0, 0), row.values,
+      row.n * sizeof (float));
+  return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
+}
+
+/* The blocks of a list anew. */
+static void
+reduce_blocks (DcnnSession *session, DcnnStream *stream, gint n, gsize count)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const DcnnMap *map = &stream->maps[node->in];
+  NodeState *state = &stream->nodes[n];
+  guint blocks_x = session->candidates.blocks_x;
+
+  if (node->norm) {
+    MomentsWork work = { session, map, session->list, blocks_x,
+      state->moments };
+    dcnn_run_parallel (session, count, MAX (4, count / session->threads / 2),
+        (guint64) count * 128 * map->channels, moments_work, &work);
+  } else {
+    session->kernels->block_reduce (map, node->maximum, session->list, count,
+        blocks_x, state->sums);
+  }
+  state->sums_valid = TRUE;
+  state->stats.candidates += (gdouble) count /
+      dcnn_mask_words (map->width, map->height);
+}
+
+void
+dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *in = plan_map (session->plan, node->in);
+  NodeState *state = &stream->nodes[n];
+  gint mask = plan_map (session->plan, node->out)->mask;
+  StreamMask *updated = &stream->masks[mask];
+  gboolean regular = dcnn_stream_mask (session, stream->masks, node->in) !=
+      NULL;
+  const DcnnMask *changed = dcnn_all_changes (session, stream, node->in);
+  GlobalNews news;
+  gsize count;
+
+  updated->any = FALSE;
+  stream->exact[mask].any = FALSE;
+  if (changed == NULL && state->sums_valid && !stream->settling)
+    return;
+  if (!state->sums_valid || changed == NULL) {
+    dcnn_mask_init (&session->candidates, in->width, in->height,
+        session->candidates.words);
+    dcnn_mask_fill (&session->candidates);
+  }
+  count = dcnn_mask_blocks_to_list (&session->candidates, session->list);
+  reduce_blocks (session, stream, n, count);
+  news = store_global (session, stream, n, regular);
+  if (news == GLOBAL_SAME)
+    return;
+  if (news == GLOBAL_SETTLED)
+    updated = &stream->exact[mask];
+  dcnn_mask_fill (&updated->mask);
+  updated->any = TRUE;
+  state->stats.joined += 1;
+}
