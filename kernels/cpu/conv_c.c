@@ -79,23 +79,23 @@ run_tiles (const DcnnJob *job, size_t begin, size_t end, float *rows)
 {
   size_t position = dcnn_work_position (job, begin);
   size_t last = dcnn_work_position (job, end);
-  size_t stride = dcnn_tile_stride (job->out.channels);
   uint32_t pixels[DCNN_TILE_ROWS];
+  float *tile_rows[DCNN_TILE_ROWS], *out[DCNN_TILE_ROWS];
 
   while (position < last) {
     uint32_t n = last - position < DCNN_TILE_ROWS
         ? (uint32_t) (last - position) : DCNN_TILE_ROWS;
     dcnn_work_pixels (job, position, n, pixels);
+    DcnnTile tile = { .n = n, .pixels = pixels, .first = position };
+    dcnn_tile_begin (&tile, job, rows, tile_rows, out);
     for (uint32_t i = 0; i < n; i++) {
       if (job->prepared->depthwise)
         depthwise_pixel ((const DcnnDepthwise *) job->prepared, &job->in,
-            pixels[i], rows + i * stride);
+            pixels[i], tile_rows[i]);
       else
         conv_pixel ((const DcnnConv *) job->prepared, &job->in, pixels[i],
-            rows + i * stride);
+            tile_rows[i]);
     }
-    DcnnTile tile = { .n = n, .pixels = pixels, .first = position,
-      .rows = rows, .stride = stride };
     dcnn_epilogue (job, &tile);
     position += n;
   }

@@ -25,6 +25,8 @@
 #define PIXELS_3 6
 #endif
 
+#define STEP_PIXELS 48 /* rows that steps run over at once, at least */
+
 typedef void MicroFn (const DcnnMicro *m);
 
 #define MICRO(vectors, depth)                                                  \
@@ -57,7 +59,7 @@ typedef struct Run {
   const DcnnMap *residual;
   bool residual_first;
   float low, high;
-  bool direct;              /* micro-kernels store to the out map */
+  bool in_place;            /* rows are computed in the out map */
   uint32_t block;           /* pixels of a block, a multiple of the tile */
   size_t stride;            /* of scratch rows */
   /* scratch */
@@ -68,7 +70,9 @@ typedef struct Run {
   uintptr_t *tables;        /* [tile][max_taps][12] */
   const uintptr_t **rows;   /* [tile] */
   size_t *row_steps;        /* [tile] */
-  float **out;              /* [block] */
+  float **out;              /* [block] out pixels */
+  float **data_rows;        /* [block] rows of data, then dump */
+  float **rows_at;          /* where rows are computed: out or data_rows */
   float **residuals;        /* [block] */
   uintptr_t *base;          /* [block] see dcnn_locate_windows */
   uint8_t *even;            /* [block] */
@@ -105,8 +109,7 @@ fuse_steps (Run *run)
     } else
       break;
   }
-  run->direct = job->significance.kind == DCNN_SIGNIFICANT_ALWAYS &&
-      run->n_fused == job->n_steps;
+  run->in_place = dcnn_job_in_place (job);
 }
 
 /* Pixels of a block: enough that weights streamed from an outer cache are
@@ -163,6 +166,7 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->rows = carve (scratch, &used, tiles * sizeof *run->rows);
   run->row_steps = carve (scratch, &used, tiles * sizeof *run->row_steps);
   run->out = carve (scratch, &used, n * sizeof *run->out);
+  run->data_rows = carve (scratch, &used, n * sizeof *run->data_rows);
   run->residuals = carve (scratch, &used, n * sizeof *run->residuals);
   run->base = carve (scratch, &used, n * sizeof *run->base);
   run->even = carve (scratch, &used, n * sizeof *run->even);
@@ -259,18 +263,20 @@ locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
     uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
     dcnn_locate_windows (w, phase, &run->job->in, &run->spacing, y, x, length,
         run->base + i, run->even + i);
-    if (run->direct)
-      dcnn_locate_rows (&run->job->out, run->out_spacing, y, x, step, length,
-          run->out + i);
+    dcnn_locate_rows (&run->job->out, run->out_spacing, y, x, step, length,
+        run->out + i);
     if (run->residual)
       dcnn_locate_rows (run->residual, run->residual_spacing, y, x, step,
           length, run->residuals + i);
     i += length;
   }
-  for (uint32_t i = 0; i < n && !run->direct; i++)
-    run->out[i] = run->data + i * run->stride;
+  run->rows_at = run->in_place ? run->out : run->data_rows;
+  for (uint32_t i = 0; i < n && !run->in_place; i++) {
+    run->rows_at[i] = run->data + i * run->stride;
+    dcnn_prefetch (run->out[i], run->job->out.channels);
+  }
   for (uint32_t i = n; i < whole; i++) {
-    run->out[i] = run->dump;
+    run->rows_at[i] = run->dump;
     if (run->residual)
       run->residuals[i] = run->residuals[n - 1];
   }
@@ -279,7 +285,8 @@ locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
 
 /* One panel over the located pixels of a phase. */
 static void
-run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
+run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
+    uint32_t n)
 {
   const DcnnConv *conv = run->conv;
   const DcnnPhase *phase = &conv->window.phases[f];
@@ -302,7 +309,9 @@ run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
     .valid = panel->out_count,
     .writable = panel->out_count,
   };
-  const uint32_t channels_end = run->direct ? run->job->out.writable
+  const bool more_steps = run->n_fused < run->job->n_steps;
+  uint32_t done = 0;
+  const uint32_t channels_end = run->in_place ? run->job->out.writable
       : (uint32_t) run->stride;
   if (last)
     m.writable = channels_end - panel->out_begin;
@@ -312,13 +321,20 @@ run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
     m.row_step = run->row_steps[tile];
     m.offsets = run->offsets +
         (m.row_step ? conv->window.n_taps : phase->first_tap);
-    m.out = run->out + i;
+    m.out = run->rows_at + i;
     m.residual = run->residual ? run->residuals + i : NULL;
     micro (&m);
+    /* the other steps, while the rows are near */
+    uint32_t end = i + pixels < n ? i + pixels : n;
+    if (more_steps && (end == n || end - done >= STEP_PIXELS)) {
+      DCNN_FN (dcnn_steps_from) (run->job, run->n_fused, list + done,
+          run->rows_at + done, end - done, m.begin, m.valid, m.writable);
+      done = end;
+    }
   }
 }
 
-/* The n pixels of one phase: all panels, then the rest of the epilogue. */
+/* The n pixels of one phase: all panels, then the judgement. */
 static void
 run_phase (Run *run, uint32_t f, const uint32_t *pixels,
     const uint32_t *places, uint32_t n, size_t first)
@@ -327,16 +343,10 @@ run_phase (Run *run, uint32_t f, const uint32_t *pixels,
 
   locate_phase (run, phase, pixels, n);
   for (uint32_t p = 0; p < run->packing->n_panels; p++)
-    run_panel (run, f, p, n);
-  if (run->direct) {
-    for (uint32_t i = 0; run->job->verdicts && i < n; i++)
-      run->job->verdicts[first + (places ? places[i] : i)] =
-          DCNN_VERDICT_JOINED;
-    return;
-  }
+    run_panel (run, f, p, pixels, n);
   DcnnTile tile = { .n = n, .pixels = pixels, .places = places, .first = first,
-    .rows = run->data, .stride = run->stride };
-  DCNN_FN (dcnn_epilogue_from) (run->job, &tile, run->n_fused);
+    .rows = run->rows_at, .out = run->out };
+  DCNN_FN (dcnn_judge_tile) (run->job, &tile);
 }
 
 /* Phases of the n pixels of the block; counts[f + 1] is how many are of phase

@@ -58,11 +58,13 @@ typedef struct Run {
   ptrdiff_t out_spacing;
   DcnnDepthwiseStore store;
   uint32_t n_fused;
-  bool direct;
+  bool in_place;            /* rows are computed in the out map */
   size_t stride;            /* of scratch rows */
   uint32_t n_left;          /* pixels of the block that no run took */
   uint32_t pixels[BLOCK];
-  float *out[BLOCK];
+  float *out[BLOCK];        /* out pixels */
+  float *data_rows[BLOCK];  /* rows of data */
+  float **rows;             /* where rows are computed: out or data_rows */
   uint8_t left[BLOCK];
   /* scratch */
   uintptr_t *table;         /* [max_taps][4] */
@@ -112,11 +114,13 @@ run_begin (Run *run)
     run->store.low = clip ? job->steps[0].a : 0.0f;
     run->store.high = clip ? job->steps[0].b : INFINITY;
   }
-  run->direct = job->significance.kind == DCNN_SIGNIFICANT_ALWAYS &&
-      run->n_fused == job->n_steps;
+  run->in_place = dcnn_job_in_place (job);
   run->store.channels = run->depthwise->channels;
-  run->store.writable = run->direct ? job->out.writable
+  run->store.writable = run->in_place ? job->out.writable
       : (uint32_t) run->stride;
+  for (uint32_t i = 0; i < BLOCK; i++)
+    run->data_rows[i] = run->data + i * run->stride;
+  run->rows = run->in_place ? run->out : run->data_rows;
 }
 
 /* Computes n neighbours from pixel `at` of the block on, whose columns are
@@ -142,7 +146,7 @@ take_even (Run *run, uint32_t at, uint32_t n, int32_t by, int32_t bx)
     .stride = w->stride_x, .dilation = w->dilation_x,
     .weights = d->weights, .bias = d->bias, .weight_stride = d->stride,
     .weight_row = (size_t) d->stride * w->kernel_x,
-    .out = run->out + at, .n = n,
+    .out = run->rows + at, .n = n,
   };
   run->run (&arguments, &run->store);
 }
@@ -183,7 +187,7 @@ take_border (Run *run, uint32_t at, int32_t by, int32_t bx)
         (first_row * w->kernel_x + (size_t) (low < high ? low : 0)),
     .bias = d->bias, .weight_stride = d->stride,
     .weight_row = (size_t) d->stride * w->kernel_x,
-    .out = run->out + at,
+    .out = run->rows + at,
   };
   dcnn_depthwise_part (&arguments, &run->store);
   return true;
@@ -255,7 +259,7 @@ take_left (Run *run)
       f = py * w->stride_x + px;
       dcnn_window_table (&run->job->in, w->taps + w->phases[f].first_tap,
           w->phases[f].n_taps, y, x, d->zeros, run->table + n, 4);
-      out[n++] = run->out[run->left[i++]];
+      out[n++] = run->rows[run->left[i++]];
     }
     const DcnnPhase *phase = &w->phases[f];
     for (uint32_t j = n; j < 4; j++) {
@@ -277,24 +281,26 @@ run_block (Run *run, size_t first, uint32_t n)
 
   dcnn_work_pixels (job, first, n, run->pixels);
   run->n_left = 0;
-  for (uint32_t i = 0; i < n && !run->direct; i++)
-    run->out[i] = run->data + i * run->stride;
   for (uint32_t i = 0; i < n;) {
     uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
-    if (run->direct)
-      dcnn_locate_rows (&job->out, run->out_spacing,
-          DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
-          length, run->out + i);
+    dcnn_locate_rows (&job->out, run->out_spacing,
+        DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
+        length, run->out + i);
+    i += length;
+  }
+  for (uint32_t i = 0; i < n && !run->in_place; i++)
+    dcnn_prefetch (run->out[i], job->out.channels);
+  for (uint32_t i = 0; i < n;) {
+    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
     take_run (run, i, length);
     i += length;
   }
   take_left (run);
-  if (!run->direct) {
-    DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
-      .rows = run->data, .stride = run->stride };
-    DCNN_FN (dcnn_epilogue_from) (job, &tile, run->n_fused);
-  } else if (job->verdicts)
-    memset (job->verdicts + first, DCNN_VERDICT_JOINED, n);
+  DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
+    .rows = run->rows, .out = run->out };
+  DCNN_FN (dcnn_steps_from) (job, run->n_fused, run->pixels, run->rows, n, 0,
+      job->out.channels, run->store.writable);
+  DCNN_FN (dcnn_judge_tile) (job, &tile);
 }
 
 DcnnKernelFnType DCNN_FN (dcnn_k_depthwise);

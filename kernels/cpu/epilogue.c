@@ -91,37 +91,124 @@ judge_row (const DcnnJob *job, DcnnSignificanceKind kind, uint32_t flags,
   return joins ? DCNN_VERDICT_JOINED : DCNN_VERDICT_KEPT;
 }
 
-/* Judges and stores a tile whose steps are done, by a criterion known at
- * compile time. */
+DCNN_INLINE void
+set_verdict (const DcnnJob *job, const DcnnTile *tile, uint32_t i,
+    uint8_t verdict)
+{
+  job->verdicts[tile->first + (tile->places ? tile->places[i] : i)] = verdict;
+}
+
+/* Judges and stores a tile by a criterion known at compile time. */
 DCNN_INLINE void
 judge_tile (const DcnnJob *job, const DcnnTile *tile,
     DcnnSignificanceKind kind)
 {
   for (uint32_t i = 0; i < tile->n; i++) {
-    uint32_t p = tile->pixels[i];
-    const float *row = tile->rows + i * tile->stride;
-    float *pixel = dcnn_map_pixel (&job->out, DCNN_PIXEL_Y (p),
-        DCNN_PIXEL_X (p));
-    uint8_t verdict = kind == DCNN_SIGNIFICANT_ALWAYS ? DCNN_VERDICT_JOINED
-        : judge_row (job, kind, p, pixel, row);
+    const float *row = tile->rows[i];
+    float *pixel = tile->out[i];
+    uint8_t verdict = judge_row (job, kind, tile->pixels[i], pixel, row);
     if (verdict == DCNN_VERDICT_JOINED)
       dcnn_store_row (&job->out, pixel, row);
-    if (job->verdicts)
-      job->verdicts[tile->first + (tile->places ? tile->places[i] : i)] =
-          verdict;
+    set_verdict (job, tile, i, verdict);
   }
 }
 
-void
-DCNN_FN (dcnn_epilogue_from) (const DcnnJob *job, const DcnnTile *tile,
-    uint32_t first_step)
+/* The same as judge_tile by SQUARE for rows of `vectors` vectors, in
+ * registers; `ragged`: the last one is not full. */
+DCNN_INLINE void
+judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
+    bool ragged)
 {
-  for (uint32_t s = first_step; s < job->n_steps; s++)
-    dcnn_step_apply (&job->steps[s], tile->pixels, tile->n, tile->rows,
-        tile->stride, job->out.channels);
+  const uint32_t channels = job->out.channels;
+  const float limit = job->significance.limit;
+  v_t weight[4];
+
+  DCNN_UNROLL
+  for (unsigned v = 0; v < vectors; v++)
+    weight[v] = v_load (job->significance.inv_spread + v * V_LANES);
+  for (uint32_t i = 0; i < tile->n; i++) {
+    const uint32_t flags = tile->pixels[i];
+    const float *from = tile->rows[i];
+    float *pixel = tile->out[i];
+    v_t row[4], sum = v_zero ();
+    vb_t bits = vb_none ();
+    if (flags & (DCNN_PIXEL_FORCE | DCNN_PIXEL_EXACT)) {
+      uint8_t verdict = judge_row (job, DCNN_SIGNIFICANT_SQUARE, flags, pixel,
+          from);
+      if (verdict == DCNN_VERDICT_JOINED)
+        dcnn_store_row (&job->out, pixel, from);
+      set_verdict (job, tile, i, verdict);
+      continue;
+    }
+    DCNN_UNROLL
+    for (unsigned v = 0; v < vectors; v++) {
+      row[v] = v_load (from + v * V_LANES);
+      v_t d = v_sub (row[v], v_load (pixel + v * V_LANES));
+      if (ragged && v + 1 == vectors)
+        d = v_keep (d, channels - v * V_LANES);
+      v_t e = v_mul (d, weight[v]);
+      bits = vb_or (bits, d);
+      sum = v_fma (e, e, sum);
+    }
+    if (v_sum (sum) <= limit) {
+      set_verdict (job, tile, i, vb_any (bits) ? DCNN_VERDICT_KEPT
+          : DCNN_VERDICT_SAME);
+      continue;
+    }
+    DCNN_UNROLL
+    for (unsigned v = 0; v < vectors; v++)
+      if (ragged && v + 1 == vectors)
+        dcnn_store_lanes (&job->out, pixel, v * V_LANES, row[v]);
+      else
+        v_store (pixel + v * V_LANES, row[v]);
+    set_verdict (job, tile, i, DCNN_VERDICT_JOINED);
+  }
+}
+
+static void
+judge_square (const DcnnJob *job, const DcnnTile *tile)
+{
+  const bool ragged = job->out.channels % V_LANES != 0;
+
+  switch (V_LANES == 1 ? 0 : (job->out.channels + V_LANES - 1) / V_LANES) {
+#define NARROW(n)                                                              \
+    case n:                                                                    \
+      if (ragged)                                                              \
+        judge_narrow (job, tile, n, true);                                     \
+      else                                                                     \
+        judge_narrow (job, tile, n, false);                                    \
+      break;
+    NARROW (1)
+    NARROW (2)
+    NARROW (3)
+#undef NARROW
+    default:
+      judge_tile (job, tile, DCNN_SIGNIFICANT_SQUARE);
+      break;
+  }
+}
+
+/* Every row joins; those not computed in place are stored. */
+static void
+store_tile (const DcnnJob *job, const DcnnTile *tile)
+{
+  for (uint32_t i = 0; i < tile->n && tile->rows != tile->out; i++)
+    if (tile->rows[i] != tile->out[i])
+      dcnn_store_row (&job->out, tile->out[i], tile->rows[i]);
+  if (!job->verdicts)
+    return;
+  if (!tile->places)
+    memset (job->verdicts + tile->first, DCNN_VERDICT_JOINED, tile->n);
+  for (uint32_t i = 0; i < tile->n && tile->places; i++)
+    set_verdict (job, tile, i, DCNN_VERDICT_JOINED);
+}
+
+void
+DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile)
+{
   switch (job->significance.kind) {
     case DCNN_SIGNIFICANT_ALWAYS:
-      judge_tile (job, tile, DCNN_SIGNIFICANT_ALWAYS);
+      store_tile (job, tile);
       break;
     case DCNN_SIGNIFICANT_ANY:
       judge_tile (job, tile, DCNN_SIGNIFICANT_ANY);
@@ -130,7 +217,18 @@ DCNN_FN (dcnn_epilogue_from) (const DcnnJob *job, const DcnnTile *tile,
       judge_tile (job, tile, DCNN_SIGNIFICANT_MAX);
       break;
     case DCNN_SIGNIFICANT_SQUARE:
-      judge_tile (job, tile, DCNN_SIGNIFICANT_SQUARE);
+      judge_square (job, tile);
       break;
   }
+}
+
+void
+DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
+    const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
+    uint32_t count, uint32_t writable)
+{
+  const DcnnStepRows work = { pixels, rows, n, begin, count, writable };
+
+  for (uint32_t s = first_step; s < job->n_steps; s++)
+    dcnn_step_apply (&job->steps[s], &work);
 }

@@ -54,17 +54,50 @@ dcnn_tile_stride (uint32_t channels)
   return stride >= 256 ? stride + 16 : stride;
 }
 
-/* n computed rows. Lanes of a row from `channels` up to its stride may hold
- * anything. rows is 64-byte aligned. */
+/* n computed rows. Lanes of a scratch row from `channels` up to its stride may
+ * hold anything. rows[i] == out[i] says that the row was computed in place. */
 typedef struct DcnnTile {
   uint32_t n;
   const uint32_t *pixels;   /* [n] list entries with their flags */
   const uint32_t *places;   /* [n] positions (see above) relative to `first`;
                                NULL: 0, 1, 2 ... */
   size_t first;
-  float *rows;
-  size_t stride;            /* dcnn_tile_stride (channels) */
+  float *const *rows;       /* [n] */
+  float *const *out;        /* [n] the out pixels: dcnn_locate_out */
 } DcnnTile;
+
+/* Every row is stored, whatever changed: kernels compute them in place. */
+DCNN_INLINE bool
+dcnn_job_in_place (const DcnnJob *job)
+{
+  return job->significance.kind == DCNN_SIGNIFICANT_ALWAYS;
+}
+
+/* Asks for n floats that will be read soon. */
+DCNN_INLINE void
+dcnn_prefetch (const float *p, size_t n)
+{
+  const char *at = (const char *) p, *end = (const char *) (p + n);
+
+  for (; at < end; at += 64)
+    __builtin_prefetch (at);
+}
+
+/* Addresses of the out pixels of n entries. A judged job's are asked for: by
+ * the time the rows are computed they have come from memory. */
+DCNN_INLINE void
+dcnn_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
+    float **out)
+{
+  const bool judged = !dcnn_job_in_place (job);
+
+  for (uint32_t i = 0; i < n; i++) {
+    out[i] = dcnn_map_pixel (&job->out, DCNN_PIXEL_Y (pixels[i]),
+        DCNN_PIXEL_X (pixels[i]));
+    if (judged)
+      dcnn_prefetch (out[i], job->out.channels);
+  }
+}
 
 /* Stores channels c .. c + V_LANES - 1 of a row to an out pixel: zeros past
  * `channels`, nothing past `writable`. */
@@ -92,18 +125,17 @@ dcnn_store_row (const DcnnMap *out, float *pixel, const float *row)
     dcnn_store_lanes (out, pixel, c, v_load (row + c));
 }
 
-/* Applies the job's steps from first_step on to the tile's rows (in place),
- * judges each row's change against the out map, stores the rows that join and
- * all verdicts. Reads the steps' operands and the tile's out pixels; writes
- * nothing else. */
-void DCNN_FN (dcnn_epilogue_from) (const DcnnJob *job, const DcnnTile *tile,
-    uint32_t first_step);
+/* Applies the job's steps from first_step on to channels begin .. begin +
+ * count - 1 of n rows, in place. Reads the steps' operands at `pixels`; may
+ * write lanes up to begin + writable - 1 of a row. */
+void DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
+    const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
+    uint32_t count, uint32_t writable);
 
-DCNN_INLINE void
-dcnn_epilogue (const DcnnJob *job, const DcnnTile *tile)
-{
-  DCNN_FN (dcnn_epilogue_from) (job, tile, 0);
-}
+/* Judges each finished row's change against its out pixel, stores the rows
+ * that join and all verdicts. Reads the tile's rows and out pixels; writes
+ * nothing else. */
+void DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile);
 
 /* Rows of the tiles that simple kernels work in, and the scratch they take:
  * the rows alone. */
@@ -114,6 +146,35 @@ dcnn_tile_bytes (const DcnnJob *job)
 {
   return DCNN_TILE_ROWS * dcnn_tile_stride (job->out.channels) *
       sizeof (float);
+}
+
+/* A tile of scratch or, where rows of whole vectors are stored anyway, of the
+ * out map. rows, out: [DCNN_TILE_ROWS]. */
+DCNN_INLINE void
+dcnn_tile_begin (DcnnTile *tile, const DcnnJob *job, float *scratch,
+    float **rows, float **out)
+{
+  const size_t stride = dcnn_tile_stride (job->out.channels);
+  const bool in_place = dcnn_job_in_place (job) &&
+      job->out.channels % V_LANES == 0;
+
+  dcnn_locate_out (job, tile->pixels, tile->n, out);
+  for (uint32_t i = 0; i < tile->n; i++)
+    rows[i] = in_place ? out[i] : scratch + i * stride;
+  tile->rows = rows;
+  tile->out = out;
+}
+
+/* All steps, then the judgement. */
+DCNN_INLINE void
+dcnn_epilogue (const DcnnJob *job, const DcnnTile *tile)
+{
+  const bool in_place = tile->rows[0] == tile->out[0];
+
+  DCNN_FN (dcnn_steps_from) (job, 0, tile->pixels, tile->rows, tile->n, 0,
+      job->out.channels, in_place ? job->out.writable
+      : (uint32_t) dcnn_tile_stride (job->out.channels));
+  DCNN_FN (dcnn_judge_tile) (job, tile);
 }
 
 #endif

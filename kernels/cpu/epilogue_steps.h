@@ -28,7 +28,7 @@ dcnn_step_lanes (DcnnStepKind kind, v_t r, v_t e, float a, float b)
     case DCNN_STEP_HARD_SWISH:
       return v_mul (r, v_min (one, v_max (zero,
                   v_add (v_mul (r, v_set (1.0f / 6.0f)), v_set (0.5f)))));
-    case DCNN_STEP_SILU: return v_mul (r, v_sigmoid (r));
+    case DCNN_STEP_SILU: return v_silu (r);
     case DCNN_STEP_TANH: return v_tanh (r);
     case DCNN_STEP_ELU:
       return v_select (v_lt (r, zero),
@@ -62,53 +62,69 @@ dcnn_step_lanes (DcnnStepKind kind, v_t r, v_t e, float a, float b)
   return r;
 }
 
-/* One step on n rows of `channels` floats, `stride` apart. Binary steps read
- * their operand at the rows' pixels. Unary steps also run over the lanes
- * between channels and the next full vector. */
+/* The rows that steps work on: channels begin .. begin + count - 1, lanes up
+ * to begin + writable - 1 may be written. */
+typedef struct DcnnStepRows {
+  const uint32_t *pixels;   /* [n] where binary steps read their operand */
+  float *const *rows;       /* [n] */
+  uint32_t n, begin, count, writable;
+} DcnnStepRows;
+
+/* One step; kind is a constant where this is expanded. Lanes between count and
+ * the next full vector become 0, as every row's: a view's are part of what its
+ * neighbours' consumers compare. */
 DCNN_INLINE void
 dcnn_step_rows (const DcnnStep *step, DcnnStepKind kind,
-    const uint32_t *pixels, uint32_t n, float *rows, size_t stride,
-    uint32_t channels)
+    const DcnnStepRows *work)
 {
-  for (uint32_t i = 0; i < n; i++) {
-    float *row = rows + i * stride;
-    const float *operand = step->vector;
-    v_t e = v_set (step->a);
-    bool each = step->operand == DCNN_OPERAND_VECTOR;
+  const DcnnStepRows w = *work;
+  const uint32_t whole = w.count - w.count % V_LANES;
+  const uint32_t tail = w.writable - whole < V_LANES ? w.writable - whole
+      : V_LANES;
+  const bool pixelwise = step->operand == DCNN_OPERAND_MAP ||
+      step->operand == DCNN_OPERAND_PIXEL;
+  const bool each = step->operand == DCNN_OPERAND_VECTOR ||
+      step->operand == DCNN_OPERAND_MAP;
+  const float *operand = step->vector ? step->vector + w.begin : NULL;
+  const float a = step->a, b = step->b;
+  v_t e = v_set (a);
 
-    if (step->operand == DCNN_OPERAND_MAP ||
-        step->operand == DCNN_OPERAND_PIXEL) {
-      operand = dcnn_map_pixel (&step->map, DCNN_PIXEL_Y (pixels[i]),
-          DCNN_PIXEL_X (pixels[i]));
-      each = step->operand == DCNN_OPERAND_MAP;
-      if (!each)
+  for (uint32_t i = 0; i < w.n; i++) {
+    float *row = w.rows[i] + w.begin;
+    uint32_t c = 0;
+    if (pixelwise) {
+      operand = dcnn_map_pixel (&step->map, DCNN_PIXEL_Y (w.pixels[i]),
+          DCNN_PIXEL_X (w.pixels[i]));
+      if (each)
+        operand += w.begin;
+      else
         e = v_set (*operand);
     }
     if (!each) {
-      for (uint32_t c = 0; c < channels; c += V_LANES)
-        v_store (row + c, dcnn_step_lanes (kind, v_load (row + c), e, step->a,
-                step->b));
+      for (; c < whole; c += V_LANES)
+        v_store (row + c, dcnn_step_lanes (kind, v_load (row + c), e, a, b));
+      if (c < w.count)
+        v_store_n (row + c, v_keep (dcnn_step_lanes (kind, v_load (row + c), e,
+                    a, b), w.count - c), tail);
       continue;
     }
-    uint32_t c = 0;
-    for (; c + V_LANES <= channels; c += V_LANES)
+    for (; c < whole; c += V_LANES)
       v_store (row + c, dcnn_step_lanes (kind, v_load (row + c),
-              v_load (operand + c), step->a, step->b));
-    if (c < channels)
-      v_store (row + c, dcnn_step_lanes (kind, v_load (row + c),
-              v_load_n (operand + c, channels - c), step->a, step->b));
+              v_load (operand + c), a, b));
+    if (c < w.count)
+      v_store_n (row + c, v_keep (dcnn_step_lanes (kind, v_load (row + c),
+                  v_load_n (operand + c, w.count - c), a, b), w.count - c),
+          tail);
   }
 }
 
-/* Applies one step to n rows in place. Reads the operand at those pixels. */
 static inline void
-dcnn_step_apply (const DcnnStep *step, const uint32_t *pixels, uint32_t n,
-    float *rows, size_t stride, uint32_t channels)
+dcnn_step_apply (const DcnnStep *step, const DcnnStepRows *work)
 {
   switch (step->kind) {
 #define DCNN_X(e, name)                                                        \
     case DCNN_STEP_##e:                                                        \
-      dcnn_step_rows (step, DCNN_STEP_##e, pixels, n, rows, stride, channels); \
+      dcnn_step_rows (step, DCNN_STEP_##e, work);                              \
       break;
     DCNN_STEPS (DCNN_X)
 #undef DCNN_X

@@ -10,15 +10,6 @@
 #include "epilogue.h"
 #include "local.h"
 
-/* Rows can go straight to the out map: all are stored, as they are, in whole
- * vectors. */
-DCNN_INLINE bool
-dcnn_local_direct (const DcnnJob *job)
-{
-  return job->significance.kind == DCNN_SIGNIFICANT_ALWAYS && !job->n_steps
-      && job->out.channels % V_LANES == 0;
-}
-
 /* A kernel of this family: fills a tile with the rows of its pixels by
  * f (job, local, pixel, row, spare), then ends the tile. `spare` is scratch
  * past the tile. f reads the input map and writes the row's channels rounded
@@ -31,8 +22,8 @@ dcnn_local_direct (const DcnnJob *job)
   {                                                                            \
     const DcnnLocal *local = (const DcnnLocal *) (const void *) job->prepared; \
     uint32_t pixels[DCNN_TILE_ROWS];                                           \
-    DcnnTile tile = { 0, pixels, NULL, 0, scratch,                             \
-      dcnn_tile_stride (job->out.channels) };                                  \
+    float *rows[DCNN_TILE_ROWS], *out[DCNN_TILE_ROWS];                         \
+    DcnnTile tile = { .pixels = pixels };                                      \
     void *spare = (char *) scratch + dcnn_tile_bytes (job);                    \
     size_t at = dcnn_work_position (job, begin);                               \
     size_t stop = dcnn_work_position (job, end);                               \
@@ -41,16 +32,9 @@ dcnn_local_direct (const DcnnJob *job)
       tile.n = left < DCNN_TILE_ROWS ? (uint32_t) left : DCNN_TILE_ROWS;       \
       tile.first = at;                                                         \
       dcnn_work_pixels (job, at, tile.n, pixels);                              \
-      if (dcnn_local_direct (job)) {                                           \
-        for (uint32_t i = 0; i < tile.n; i++)                                  \
-          f (job, local, pixels[i], dcnn_map_pixel (&job->out,                 \
-                  DCNN_PIXEL_Y (pixels[i]), DCNN_PIXEL_X (pixels[i])), spare); \
-        if (job->verdicts)                                                     \
-          memset (job->verdicts + at, DCNN_VERDICT_JOINED, tile.n);            \
-        continue;                                                              \
-      }                                                                        \
+      dcnn_tile_begin (&tile, job, scratch, rows, out);                        \
       for (uint32_t i = 0; i < tile.n; i++)                                    \
-        f (job, local, pixels[i], tile.rows + i * tile.stride, spare);         \
+        f (job, local, pixels[i], rows[i], spare);                             \
       dcnn_epilogue (job, &tile);                                              \
     }                                                                          \
   }                                                                            \

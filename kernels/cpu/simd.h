@@ -123,6 +123,7 @@ DCNN_INLINE v_t v_round (v_t a)
 }
 /* a 2^n for integral n */
 DCNN_INLINE v_t v_scale (v_t a, v_t n) { return _mm512_scalef_ps (a, n); }
+DCNN_INLINE v_t v_scale_normal (v_t a, v_t n) { return v_scale (a, n); }
 DCNN_INLINE vi_t v_bits (v_t a) { return _mm512_castps_si512 (a); }
 DCNN_INLINE v_t vi_float (vi_t a) { return _mm512_castsi512_ps (a); }
 DCNN_INLINE vi_t vi_set (int32_t a) { return _mm512_set1_epi32 (a); }
@@ -242,6 +243,12 @@ DCNN_INLINE vi_t vi_sub (vi_t a, vi_t b) { return _mm256_sub_epi32 (a, b); }
 DCNN_INLINE vi_t vi_and (vi_t a, vi_t b) { return _mm256_and_si256 (a, b); }
 DCNN_INLINE vi_t vi_sra (vi_t a, int n) { return _mm256_srai_epi32 (a, n); }
 DCNN_INLINE v_t vi_convert (vi_t a) { return _mm256_cvtepi32_ps (a); }
+/* a 2^n for integral n, where a and the result are normal */
+DCNN_INLINE v_t v_scale_normal (v_t a, v_t n)
+{
+  return vi_float (_mm256_add_epi32 (v_bits (a),
+          _mm256_slli_epi32 (_mm256_cvtps_epi32 (n), 23)));
+}
 /* a 2^n for integral n of -252 .. 254, in two factors so that both ends of
  * the range (subnormals, infinity) come out right */
 DCNN_INLINE v_t v_scale (v_t a, v_t n)

@@ -21,25 +21,46 @@ DCNN_INLINE v_t v_log (v_t x) { return logf (x); }
 DCNN_INLINE v_t v_tanh (v_t x) { return tanhf (x); }
 DCNN_INLINE v_t v_erf (v_t x) { return erff (x); }
 DCNN_INLINE v_t v_log1p_unit (v_t x) { return log1pf (x); }
+DCNN_INLINE v_t v_one_and_exp (v_t x) { return 1.0f + expf (x); }
 
 #else
 
-/* e^x */
+/* e^r - 1 for x = n log 2 + r; n = x / log 2 rounded, also returned. */
 DCNN_INLINE v_t
-v_exp (v_t x)
+v_exp_parts (v_t x, v_t *n)
 {
-  x = v_max (v_set (-104.0f), v_min (v_set (89.0f), x));
-  v_t n = v_round (v_mul (x, v_set (0x1.715476p+0f)));
-  v_t r = v_fma (n, v_set (-0x1.62e4p-1f), x);
-  r = v_fma (n, v_set (-0x1.7f7d1cp-20f), r);
+  *n = v_round (v_mul (x, v_set (0x1.715476p+0f)));
+  v_t r = v_fma (*n, v_set (-0x1.62e4p-1f), x);
+  r = v_fma (*n, v_set (-0x1.7f7d1cp-20f), r);
   v_t p = v_set (0x1.9f080cp-13f);
   p = v_fma (p, r, v_set (0x1.6d8db2p-10f));
   p = v_fma (p, r, v_set (0x1.111272p-7f));
   p = v_fma (p, r, v_set (0x1.55548ep-5f));
   p = v_fma (p, r, v_set (0x1.555554p-3f));
   p = v_fma (p, r, v_set (0.5f));
-  p = v_fma (p, v_mul (r, r), r);
+  return v_fma (p, v_mul (r, r), r);
+}
+
+/* e^x */
+DCNN_INLINE v_t
+v_exp (v_t x)
+{
+  v_t n, p;
+
+  x = v_max (v_set (-104.0f), v_min (v_set (89.0f), x));
+  p = v_exp_parts (x, &n);
   return v_scale (v_add (p, v_set (1.0f)), n);
+}
+
+/* 1 + e^x, where e^x is at most 2^127: what sigmoid divides by. */
+DCNN_INLINE v_t
+v_one_and_exp (v_t x)
+{
+  v_t n, p, one = v_set (1.0f);
+
+  x = v_max (v_set (-87.0f), v_min (v_set (88.37f), x));
+  p = v_exp_parts (x, &n);
+  return v_add (v_scale_normal (v_add (p, one), n), one);
 }
 
 /* log (1 + f) - f + f^2 / 2, for 1 + f between sqrt (1/2) and sqrt (2) */
@@ -137,7 +158,14 @@ v_erf (v_t x)
 DCNN_INLINE v_t
 v_sigmoid (v_t x)
 {
-  return v_div (v_set (1.0f), v_add (v_set (1.0f), v_exp (v_neg (x))));
+  return v_div (v_set (1.0f), v_one_and_exp (v_neg (x)));
+}
+
+/* x sigmoid (x); its limit, 0, at minus infinity */
+DCNN_INLINE v_t
+v_silu (v_t x)
+{
+  return v_div (v_max (v_set (-88.37f), x), v_one_and_exp (v_neg (x)));
 }
 
 DCNN_INLINE v_t
