@@ -8,8 +8,8 @@
 #ifndef DCNN_TOOLS_BENCH_H
 #define DCNN_TOOLS_BENCH_H
 
+#include "agree.h"
 #include "common.h"
-#include "dcnn_decode.h"
 #include "source.h"
 
 G_BEGIN_DECLS
@@ -27,38 +27,6 @@ typedef struct BenchOptions {
   gboolean quiet, nodes, no_report;
   BenchMode mode;
 } BenchOptions;
-
-/* ---- agreement --------------------------------------------------------- */
-
-/* Sums over frames; bench_agreement_*() give the means. */
-typedef struct BenchAgreement {
-  guint64 frames;
-  /* Pixels of each class over all frames: seen by both, by either. */
-  guint64 mask_both[256], mask_either[256];
-  gboolean binary;           /* one class: its background does not count */
-  double keypoint_net_sum, keypoint_frame_sum; /* px of network, of frame */
-  guint64 keypoints;
-  guint64 poses_both, poses_one;
-  guint64 boxes_both, boxes_one; /* matched; seen by one side only */
-  double max_abs, squares, reference_squares;
-} BenchAgreement;
-
-/* A copy of a decoder's results, so that two decoders can be compared. */
-void bench_agreement_add_results (BenchAgreement *agreement,
-    const DcnnResults *sparse, const DcnnResults *dense,
-    const DcnnTransform *transform);
-
-/* The outputs themselves: the largest difference and the sums for a relative
- * one. */
-void bench_agreement_add_outputs (BenchAgreement *agreement,
-    DcnnModel *model, DcnnSession *sparse, DcnnSession *dense);
-
-/* Writes the members of the object "agreement" (only those that apply). */
-void bench_agreement_json (const BenchAgreement *agreement,
-    JsonBuilder *builder);
-
-/* "IoU 0.998, key points 0.3 px" for people; new text. */
-char *bench_agreement_text (const BenchAgreement *agreement);
 
 /* ---- peer -------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -207,6 +208,109 @@ def case_bench_errors(bench):
         junk = bench.scratch / "junk.mp4"
         junk.write_bytes(b"no clip" * 100)
         bench.run(*with_model, "--clip", junk, good=False)
+
+
+def tuned_copy(bench):
+    """A copy of the model that a descriptor may be written beside, and the
+    command that tunes it."""
+    model = bench.need_model()
+    copy = bench.scratch / "net.onnx"
+    shutil.copy(model, copy)
+    shutil.copy(f"{model}.modelinfo", f"{copy}.modelinfo")
+    return copy, ["deltacnn-tune", "--model", copy, "--clip",
+                  bench.scene(90), "--size", "192x112", "--frames", 32,
+                  "--check-frames", 16, "--threads", 1]
+
+
+def case_tune(bench):
+    """Less work within the budget, on frames held back too; a descriptor
+    that other programs take; the same again starting from that."""
+    model, command = tuned_copy(bench)
+    path, info = bench.scratch / "r.json", bench.scratch / "net.onnx.modelinfo"
+    before = info.read_text(encoding="utf-8")
+    for budget in (0.05, 0.02):
+        out = bench.run(*command, "--budget", budget, "--report", path)
+        says(out.stdout, "chosen", "IoU", "written")
+        report = json.loads(path.read_text(encoding="utf-8"))
+        chosen = report[report["chosen"].split()[0].replace("one", "global")]
+        assert report["metric"] == "iou" and chosen["holds"]
+        assert report["evaluations"] > 10 and report["nodes"]
+        assert any("alone" in step for step in report["steps"])
+        for found in chosen["sets"]:
+            assert found["error"] <= budget, found
+            assert found["mac_share"] < 0.9, found
+        assert len(chosen["sets"]) == 2 and chosen["sets"][1]["held_back"]
+        after = info.read_text(encoding="utf-8")
+        assert after != before and "[tuning]" in after and "mean=0" in after
+        before = after
+    bench.run("deltacnn-inspect", model)
+    shown = bench.run("deltacnn-bench", "--model", model, "--synthetic",
+                      "0.05", "--size", "192x112", "--frames", 4, "--json",
+                      "-")
+    threshold = json.loads(shown.stdout)["threshold"]
+    says(after, f"threshold={threshold:.3g}\n")
+
+
+def case_tune_kinds(bench):
+    """Outputs that nobody knows the meaning of; nothing written when dry."""
+    _, command = tuned_copy(bench)
+    info = bench.scratch / "net.onnx.modelinfo"
+    before = info.read_text(encoding="utf-8")
+    out = bench.run(*command, "--metric", "relative", "--budget", "0.3",
+                    "--effort", "quick", "--dry-run", "--report", "-")
+    report = json.loads(out.stdout)
+    assert report["metric"] == "relative" and report["written"] is None
+    assert report["chosen"] == "one threshold"
+    assert info.read_text(encoding="utf-8") == before
+
+
+def case_tune_errors(bench):
+    base = ["deltacnn-tune", "--model", "x.onnx"]
+    says(bench.run("deltacnn-tune", good=False).stderr, "--model")
+    says(bench.run(*base, good=False).stderr, "--clip")
+    base += ["--clip", "/no/clip.mp4"]
+    says(bench.run(*base, good=False).stderr, "x.onnx")
+    for option, value, *words in (
+            ("--metric", "mse", "keypoint_px", "relative"),
+            ("--budget", "0", "above 0"), ("--budget", "nan", "above 0"),
+            ("--effort", "more", "thorough"), ("--frames", "3", "16"),
+            ("--threads", "-1", "256"), ("--check-frames", "0", "16")):
+        says(bench.run(*base, option, value, good=False).stderr, *words)
+    model, command = tuned_copy(bench)
+    info = bench.scratch / "net.onnx.modelinfo"
+    before = info.read_text(encoding="utf-8")
+    says(bench.run("deltacnn-tune", "--model", model, "--clip",
+                   "/no/clip.mp4", good=False).stderr, "/no/clip.mp4")
+    says(bench.run(*command, "--metric", "f1", good=False).stderr, "iou")
+    says(bench.run(*command, "--clip", "/no/other.mp4", good=False).stderr,
+         "/no/other.mp4")
+    says(bench.run("deltacnn-tune", "--model", model, "--clip",
+                   bench.scene(10), good=False).stderr, "10 frames", "24")
+    command[4] = bench.scene(90)
+    says(bench.run(*command, "--metric", "relative", "--budget", "1e-9",
+                   good=False).stderr, "cannot be met", "--budget")
+    assert info.read_text(encoding="utf-8") == before
+
+
+def case_tune_stop(bench):
+    """Ctrl-C: an error status, and the descriptor as it was."""
+    _, command = tuned_copy(bench)
+    info = bench.scratch / "net.onnx.modelinfo"
+    before = info.read_text(encoding="utf-8")
+    command[0] = bench.build / "tools" / command[0]
+    with subprocess.Popen([str(c) for c in command], text=True,
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          env=bench.environment) as process:
+        for line in process.stderr:
+            if "alone" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    says(rest, "stopped", "nothing was written")
+    assert process.returncode == 1, process.returncode
+    assert info.read_text(encoding="utf-8") == before
+    assert sorted(p.name for p in bench.scratch.iterdir()) == [
+        "net.onnx", "net.onnx.modelinfo", "scene.avi"]
 
 
 def need_elements(bench):

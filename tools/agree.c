@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * How far the sparse session's results are from the dense session's. */
-#include "bench.h"
+#include "agree.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "common.h"
 
 #define KEYPOINT_SCORE 0.3f /* below, a dense key point is not counted */
 #define BOX_OVERLAP 0.5f    /* boxes of one class match from this IoU on */
@@ -211,6 +213,28 @@ static double
 f1 (guint64 both, guint64 one)
 {
   return 2.0 * (double) both / (2.0 * (double) both + (double) one);
+}
+
+double
+bench_agreement_value (const BenchAgreement *it, BenchMeasure measure)
+{
+  switch (measure) {
+    case BENCH_IOU:
+      return mask_iou (it);
+    case BENCH_KEYPOINT:
+      return it->keypoints ? it->keypoint_net_sum / (double) it->keypoints
+          : -1;
+    case BENCH_POSE_F1:
+      return it->poses_both + it->poses_one
+          ? f1 (it->poses_both, it->poses_one) : -1;
+    case BENCH_F1:
+      return it->boxes_both + it->boxes_one
+          ? f1 (it->boxes_both, it->boxes_one) : -1;
+    case BENCH_RELATIVE:
+      return it->reference_squares > 0
+          ? sqrt (it->squares / it->reference_squares) : 0;
+  }
+  return -1;
 }
 
 void

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * agree.h - how far sparse results are from dense ones: masks, key points,
+ * boxes, and the outputs themselves.
+ */
+#ifndef DCNN_TOOLS_AGREE_H
+#define DCNN_TOOLS_AGREE_H
+
+#include <json-glib/json-glib.h>
+
+#include "dcnn_decode.h"
+
+G_BEGIN_DECLS
+
+/* Sums over frames; bench_agreement_value() gives the means. */
+typedef struct BenchAgreement {
+  guint64 frames;
+  /* Pixels of each class over all frames: seen by both, by either. */
+  guint64 mask_both[256], mask_either[256];
+  gboolean binary;           /* one class: its background does not count */
+  double keypoint_net_sum, keypoint_frame_sum; /* px of network, of frame */
+  guint64 keypoints;
+  guint64 poses_both, poses_one;
+  guint64 boxes_both, boxes_one; /* matched; seen by one side only */
+  double max_abs, squares, reference_squares;
+} BenchAgreement;
+
+/* Adds a frame's results; transform: of the network's input in the frame. */
+void bench_agreement_add_results (BenchAgreement *agreement,
+    const DcnnResults *sparse, const DcnnResults *dense,
+    const DcnnTransform *transform);
+
+/* The outputs themselves: the largest difference and the sums for a relative
+ * one. */
+void bench_agreement_add_outputs (BenchAgreement *agreement,
+    DcnnModel *model, DcnnSession *sparse, DcnnSession *dense);
+
+/* Writes the members of the object "agreement" (only those that apply). */
+void bench_agreement_json (const BenchAgreement *agreement,
+    JsonBuilder *builder);
+
+/* "IoU 0.998, key points 0.3 px" for people; new text. */
+char *bench_agreement_text (const BenchAgreement *agreement);
+
+typedef enum BenchMeasure {
+  BENCH_IOU,       /* of masks, mean over the classes seen */
+  BENCH_KEYPOINT,  /* mean distance, px of the network's input */
+  BENCH_POSE_F1,
+  BENCH_F1,        /* of boxes */
+  BENCH_RELATIVE,  /* rms of the outputs' differences to that of the outputs */
+} BenchMeasure;
+
+/* -1: does not apply, or nothing was seen. */
+double bench_agreement_value (const BenchAgreement *agreement,
+    BenchMeasure measure);
+
+G_END_DECLS
+
+#endif
