@@ -175,10 +175,11 @@ typedef struct TuneCheck {
   TuneSetting *setting;      /* owned */
   TuneScore *scores;         /* a set */
   double scale;              /* that thresholds were multiplied by to hold */
-  double time;               /* modelled, mean over the sets */
   gboolean holds;
 } TuneCheck;
 void tune_check_clear (const Tuner *tuner, TuneCheck *check);
+/* Modelled milliseconds a frame, mean over the sets. */
+double tune_check_time (const Tuner *tuner, const TuneCheck *check);
 
 /* Makes the thresholds smaller until every set is within the budget. Takes
  * setting. */

@@ -18,6 +18,15 @@ tune_check_clear (const Tuner *tuner, TuneCheck *check)
   g_clear_pointer (&check->setting, tune_setting_free);
 }
 
+double
+tune_check_time (const Tuner *tuner, const TuneCheck *check)
+{
+  double sum = 0;
+  for (guint i = 0; i < tuner->sets->len; i++)
+    sum += tune_time (tuner, &check->scores[i]);
+  return sum / tuner->sets->len;
+}
+
 /* What a set may be off by: as for the first set, by its own input stage. */
 static gboolean
 find_allowed (Tuner *tuner, GError **error)
@@ -47,7 +56,7 @@ find_allowed (Tuner *tuner, GError **error)
 static gboolean
 score_sets (Tuner *tuner, TuneCheck *check, double *worst, GError **error)
 {
-  check->time = *worst = 0;
+  *worst = 0;
   if (!find_allowed (tuner, error))
     return FALSE;
   for (guint i = 0; i < tuner->sets->len; i++) {
@@ -55,7 +64,6 @@ score_sets (Tuner *tuner, TuneCheck *check, double *worst, GError **error)
     tune_score_clear (&check->scores[i]);
     if (!tune_evaluate (tuner, check->setting, set, &check->scores[i], error))
       return FALSE;
-    check->time += tune_time (tuner, &check->scores[i]) / tuner->sets->len;
     *worst = MAX (*worst, check->scores[i].error / tuner->allowed_held[i]);
     g_autofree char *text = tune_error_text (tuner, check->scores[i].error);
     tune_say (tuner, TRUE, "check of %s on %s: %.1f %% of the work, %s",
@@ -85,18 +93,23 @@ tune_check_as_is (Tuner *tuner, const char *name, TuneSetting *setting,
   return score_sets (tuner, check, &worst, error);
 }
 
-/* Smaller thresholds; the input's too where that was not enough. */
+/* Smaller thresholds, and every other time a more careful input stage: no
+ * threshold makes good what never came in. */
 static void
 make_safer (const Tuner *tuner, TuneCheck *check, double worst, guint try)
 {
-  double factor = CLAMP (pow (worst, -0.8), 0.3, 0.8);
+  double factor = CLAMP (pow (worst, -0.8), 0.3, 0.85);
+  if (try % 2) {
+    check->setting->tuning.input_threshold *= 0.7f;
+    check->setting->tuning.dilation =
+        MAX (check->setting->tuning.dilation, tuner->start.dilation);
+    return;
+  }
   check->scale *= factor;
   check->setting->tuning.threshold *= (float) factor;
   for (guint n = 0; n < tuner->summary.n_nodes; n++)
     if (check->setting->thresholds[n] > 0)
       check->setting->thresholds[n] *= (float) factor;
-  if (try >= TRIES / 2)
-    check->setting->tuning.input_threshold *= 0.7f;
 }
 
 gboolean

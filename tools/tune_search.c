@@ -364,7 +364,7 @@ search_tuning (Tuner *tuner, TuneSetting **best, TuneScore *score,
     for (gboolean more = TRUE; more;) {
       DcnnTuning tuning = (*best)->tuning;
       tuning.dilation = (guint) ((gint) tuning.dilation + step);
-      if (tuning.dilation < 1 || tuning.dilation > 6)
+      if (tuning.dilation < 2 || tuning.dilation > 5)
         break;
       g_autofree char *what = g_strdup_printf ("dilation %u",
           tuning.dilation);
@@ -374,8 +374,8 @@ search_tuning (Tuner *tuner, TuneSetting **best, TuneScore *score,
     }
   }
   if (!descend_float (tuner, best, score,
-          G_STRUCT_OFFSET (DcnnTuning, input_threshold), 0.01, 0.12,
-          "input-threshold", error))
+          G_STRUCT_OFFSET (DcnnTuning, input_threshold), 0.01,
+          tuner->start.input_threshold, "input-threshold", error))
     return FALSE;
   return !tuner->gates || descend_float (tuner, best, score,
       G_STRUCT_OFFSET (DcnnTuning, gate_threshold), 0.02, 1,

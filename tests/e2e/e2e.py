@@ -232,7 +232,8 @@ def case_tune(bench):
         out = bench.run(*command, "--budget", budget, "--report", path)
         says(out.stdout, "chosen", "IoU", "written")
         report = json.loads(path.read_text(encoding="utf-8"))
-        chosen = report[report["chosen"].split()[0].replace("one", "global")]
+        chosen = report[{"defaults": "before", "one threshold": "global",
+                         "groups": "groups"}[report["chosen"]]]
         assert report["metric"] == "iou" and chosen["holds"]
         assert report["evaluations"] > 10 and report["nodes"]
         assert any("alone" in step for step in report["steps"])
