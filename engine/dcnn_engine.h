@@ -10,15 +10,26 @@
 #ifndef DCNN_ENGINE_H
 #define DCNN_ENGINE_H
 
+#include "dcnn_backend.h"
 #include "dcnn_plan.h"
 #include "dcnn_pool.h"
 #include "dcnn_session.h"
 
 G_BEGIN_DECLS
 
+/* Weights as a backend wants them, in use by `users` sessions. */
+typedef struct ModelWeights {
+  const DcnnBackend *backend;
+  gint index;
+  guint users;
+  gpointer data;
+} ModelWeights;
+
 struct DcnnModel {
   gatomicrefcount refs;
   DcnnPlan *plan;
+  GMutex weights_lock;     /* guards weights */
+  GArray *weights;         /* of ModelWeights */
 };
 
 /* Frames between two settlings of a scene that is still but for its noise. */
@@ -56,26 +67,33 @@ typedef struct StreamMove {
 } StreamMove;
 
 typedef struct DcnnStream {
+  /* whatever it runs on */
+  gboolean first;          /* the next frame runs dense */
+  gint tile_y, tile_x;
+  NodeState *nodes;        /* by plan node: statistics and thresholds; the
+                              rest of a NodeState is the cpu's */
+  gfloat *interest;
+  gboolean interest_set;
+  DcnnFrameStats stats;
+  /* filled by the backend */
+  DcnnOutput *outputs;
+  StreamMask *input_mask;  /* NULL: none */
+  DcnnFrame format;        /* of the last frame: size and format */
+  DcnnInputGeometry geometry;
+  /* the cpu's own from here on */
   gfloat **buffers;        /* by plan buffer */
   guint32 **row_offset, **col_offset; /* by plan geometry */
   guint32 (*torus)[2];     /* by plan geometry: y, x */
   DcnnMap *maps;           /* by plan map */
   StreamMask *masks;       /* by plan mask: update masks of this frame */
   StreamMask *exact;       /* by plan mask: changed by settling instead */
-  NodeState *nodes;        /* by plan node */
   DcnnTensor *tensors;     /* by plan tensor; data owned */
   gboolean *tensor_changed;
-  gboolean first;          /* the next frame runs dense */
   gboolean dense;          /* this frame does */
-  gint tile_y, tile_x;
   StreamMove move;
   /* picture input */
   DcnnInputStage *stage;
-  DcnnFrame format;        /* of the last frame: size and format */
-  DcnnInputGeometry geometry;
   DcnnMask differs, force;
-  gfloat *interest;
-  gboolean interest_set;
   /* settling */
   guint still_frames;
   gboolean settling, active_since_settled;
@@ -83,9 +101,7 @@ typedef struct DcnnStream {
   guint settle_wait;       /* frames between two, growing while noise keeps
                               any from finishing */
   guint64 settle_spent;    /* MACs of this settling */
-  /* results and statistics */
-  DcnnOutput *outputs;
-  DcnnFrameStats stats;
+  /* statistics */
   guint64 macs_done;
   guint spread_frames;     /* frames since the spreads were measured */
   gsize bytes;
@@ -94,13 +110,20 @@ typedef struct DcnnStream {
 struct DcnnSession {
   DcnnModel *model;
   const DcnnPlan *plan;
-  const DcnnCpuKernels *kernels;
+  const DcnnBackend *backend;
+  gint device_index;       /* -1: the first */
+  gpointer weights;        /* of the model, the backend's; borrowed */
+  gpointer state;          /* a backend's own */
   DcnnSessionOptions options;
   DcnnTuning tuning;       /* in force */
   DcnnTuning *next_tuning; /* atomic: set by anybody, taken by push */
   GMutex tuning_lock;      /* guards shown_tuning; never on the frame path */
   DcnnTuning shown_tuning;
   guint threads;
+  guint n_streams;
+  DcnnStream *streams;
+  /* the cpu's own from here on */
+  const DcnnCpuKernels *kernels;
   DcnnPool *pool;          /* NULL: one thread */
   void **scratch;          /* by thread */
   DcnnMask candidates, other, settle; /* of the largest map */
@@ -110,8 +133,6 @@ struct DcnnSession {
   guint8 *verdicts;
   float *ones;             /* for criteria without a spread */
   gdouble *spread_sums;    /* while spreads are measured */
-  guint n_streams;
-  DcnnStream *streams;
   gsize bytes;
 };
 

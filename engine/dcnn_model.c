@@ -24,6 +24,8 @@ dcnn_model_new (DcnnGraph *graph, GError **error)
   model = g_new0 (DcnnModel, 1);
   g_atomic_ref_count_init (&model->refs);
   model->plan = plan;
+  g_mutex_init (&model->weights_lock);
+  model->weights = g_array_new (FALSE, FALSE, sizeof (ModelWeights));
   return model;
 }
 
@@ -39,6 +41,8 @@ dcnn_model_unref (DcnnModel *model)
 {
   if (model == NULL || !g_atomic_ref_count_dec (&model->refs))
     return;
+  g_array_unref (model->weights);
+  g_mutex_clear (&model->weights_lock);
   dcnn_plan_free (model->plan);
   g_free (model);
 }

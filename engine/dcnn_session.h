@@ -128,6 +128,10 @@ typedef enum DcnnFit {
 } DcnnFit;
 
 typedef struct DcnnSessionOptions {
+  /* "auto" (NULL, the default: the best that is there), "cpu", "cuda",
+   * "cuda:1" ..., or "null", which computes nothing. Borrowed during
+   * dcnn_session_new(). */
+  const char *device;
   guint streams;           /* independent videos; default 1 */
   guint threads;           /* 0: one a core */
   DcnnTuning tuning;
@@ -148,12 +152,21 @@ void dcnn_session_options_init (DcnnSessionOptions *options);
 
 typedef struct DcnnSession DcnnSession;
 
-/* Refs model. Allocates everything the frame path will use. */
+/* Whether a session can run on that device here: DCNN_ERROR_DEVICE, with what
+ * would help, or DCNN_ERROR_ARGUMENT for a device that does not exist. */
+gboolean dcnn_device_check (const char *device, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+/* Refs model. Allocates everything the frame path will use. A device that
+ * cannot run here is DCNN_ERROR_DEVICE. */
 DcnnSession *dcnn_session_new (DcnnModel *model,
     const DcnnSessionOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 void dcnn_session_free (DcnnSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnSession, dcnn_session_free)
+
+/* "cpu" and so on: what "auto" has chosen. Static storage. */
+const char *dcnn_session_get_device (DcnnSession *session);
 
 /* The camera's motion for one frame: where the window lies on the canvas, in
  * tiles (DcnnModelSummary.tile). Absolute, not relative to the last frame. */
@@ -163,7 +176,8 @@ typedef struct DcnnMotion {
 
 /* Runs one frame of a stream. frame is borrowed during the call. A frame of
  * another size or format than the last resets the stream. motion NULL: (0,0).
- * Needs a model with one image input of 3 (or 1) channels. */
+ * Needs a model with one image input of 3 (or 1) channels. A push that fails
+ * on the device (DCNN_ERROR_DEVICE, _MEMORY) resets the stream. */
 gboolean dcnn_session_push_frame (DcnnSession *session, guint stream,
     const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

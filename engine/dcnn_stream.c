@@ -161,12 +161,10 @@ init_job (DcnnStream *stream, const DcnnPlan *plan, guint n)
 static void
 init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 {
-  stream->nodes = g_new0 (NodeState, plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len && *ok; n++) {
     const PlanNode *node = plan_node (plan, n);
     NodeState *state = &stream->nodes[n];
     const PlanMap *out;
-    state->threshold = NAN;
     if (node->kind == PLAN_GLOBAL && node->norm)
       state->moments = take (stream, global_sums_bytes (plan, node), ok);
     else if (node->kind == PLAN_GLOBAL)
@@ -236,10 +234,20 @@ init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
       stream->differs = m.mask;
       take_mask (stream, &m, map->width, map->height, ok);
       stream->force = m.mask;
-      stream->interest = take (stream, 4 * dcnn_mask_words (map->width,
-              map->height), ok);
     }
   }
+}
+
+/* The mask of the image input, or of the first one. */
+static StreamMask *
+find_input_mask (DcnnStream *stream, const DcnnPlan *plan)
+{
+  gint wanted = MAX (plan->image_input, 0);
+
+  for (guint m = 0; m < plan->maps->len; m++)
+    if (plan_map (plan, m)->graph_input == wanted)
+      return &stream->masks[plan_map (plan, m)->mask];
+  return NULL;
 }
 
 gboolean
@@ -248,7 +256,6 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
 
-  stream->first = TRUE;
   stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len; i++)
     stream->buffers[i] = take (stream, buffer_bytes (
@@ -258,6 +265,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   for (guint i = 0; i < plan->maps->len && ok; i++)
     init_map (stream, plan, i);
   init_masks (stream, plan, &ok);
+  stream->input_mask = find_input_mask (stream, plan);
   init_nodes (stream, plan, &ok);
   init_tensors (stream, plan, &ok);
   if (ok)
@@ -292,7 +300,6 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
     free (stream->tensors[i].data);
   free (stream->differs.words);
   free (stream->force.words);
-  free (stream->interest);
   dcnn_input_stage_free (stream->stage);
   g_free (stream->buffers);
   g_free (stream->row_offset);
@@ -301,7 +308,6 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
   g_free (stream->maps);
   g_free (stream->masks);
   g_free (stream->exact);
-  g_free (stream->nodes);
   g_free (stream->tensors);
   g_free (stream->tensor_changed);
   g_free (stream->outputs);

@@ -16,11 +16,8 @@
 gchar *
 gst_delta_cnn_load_find (const GstDeltaCnnSettings * settings, GError ** error)
 {
-  if (settings->device == GST_DELTA_CNN_DEVICE_CUDA) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=cuda was asked for, but this build has no CUDA backend");
+  if (!dcnn_device_check (gst_delta_cnn_settings_get_device (settings), error))
     return NULL;
-  }
   if (!settings->model || !*settings->model) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "No model was given: set the property model to an ONNX file or to "

@@ -66,6 +66,7 @@ gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
     return FALSE;
   dcnn_session_options_init (&options);
   dcnn_modelinfo_apply (runner->info, &options);
+  options.device = gst_delta_cnn_settings_get_device (settings);
   options.threads = settings->threads;
   runner->base_tuning = options.tuning;
   gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
@@ -365,6 +366,12 @@ const gchar *
 gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner * runner)
 {
   return runner->decoder ? runner->info->decoder : "none";
+}
+
+const gchar *
+gst_delta_cnn_runner_get_device (const GstDeltaCnnRunner * runner)
+{
+  return dcnn_session_get_device (runner->session);
 }
 
 void

@@ -61,6 +61,9 @@ const gchar *gst_delta_cnn_runner_get_path (const GstDeltaCnnRunner * runner);
 const gchar *gst_delta_cnn_runner_get_name (const GstDeltaCnnRunner * runner);
 const gchar *gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner *
     runner);
+/* What the session runs on; static storage. */
+const gchar *gst_delta_cnn_runner_get_device (const GstDeltaCnnRunner *
+    runner);
 /* The network's input, pixels. */
 void gst_delta_cnn_runner_get_size (const GstDeltaCnnRunner * runner,
     guint * width, guint * height);

@@ -132,7 +132,20 @@ gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
 DEFINE_ENUM (gst_delta_cnn_device_get_type, "GstDeltaCnnDevice",
   {GST_DELTA_CNN_DEVICE_AUTO, "The best device that is there", "auto"},
   {GST_DELTA_CNN_DEVICE_CPU, "The processor", "cpu"},
-  {GST_DELTA_CNN_DEVICE_CUDA, "An NVIDIA GPU", "cuda"})
+  {GST_DELTA_CNN_DEVICE_CUDA, "An NVIDIA GPU", "cuda"},
+  {GST_DELTA_CNN_DEVICE_NULL, "Nothing: every result is zero; for tests",
+      "null"})
+
+const gchar *
+gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
+{
+  GEnumClass *values = g_type_class_peek_static
+      (gst_delta_cnn_device_get_type ());
+  const GEnumValue *value =
+      values ? g_enum_get_value (values, settings->device) : NULL;
+
+  return value ? value->value_nick : "auto";
+}
 
 DEFINE_ENUM (gst_delta_cnn_resize_get_type, "GstDeltaCnnResize",
   {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else stretch", "auto"},

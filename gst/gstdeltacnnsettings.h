@@ -19,6 +19,7 @@ typedef enum
   GST_DELTA_CNN_DEVICE_AUTO,
   GST_DELTA_CNN_DEVICE_CPU,
   GST_DELTA_CNN_DEVICE_CUDA,
+  GST_DELTA_CNN_DEVICE_NULL,
 } GstDeltaCnnDevice;
 
 typedef enum
@@ -96,6 +97,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDeltaCnnSettings,
 /* Puts the tuning values that the user has set over those in tuning. */
 void gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
     DcnnTuning * tuning);
+
+/* The device as the engine calls it; static storage. */
+const gchar *gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings *
+    settings);
 
 /* Puts resize, channel order, mean and scale over options. Fails on text that
  * is not one or three numbers (DCNN_ERROR_ARGUMENT). */

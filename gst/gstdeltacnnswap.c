@@ -24,7 +24,7 @@ describe_runner (GstDeltaCnnRunner * runner)
       "model", G_TYPE_STRING, gst_delta_cnn_runner_get_name (runner),
       "path", G_TYPE_STRING, gst_delta_cnn_runner_get_path (runner),
       "decoder", G_TYPE_STRING, gst_delta_cnn_runner_get_decoder (runner),
-      "device", G_TYPE_STRING, "cpu",
+      "device", G_TYPE_STRING, gst_delta_cnn_runner_get_device (runner),
       "input-width", G_TYPE_UINT, width,
       "input-height", G_TYPE_UINT, height,
       "state-bytes", G_TYPE_UINT64, state,

@@ -27,7 +27,7 @@ static const GOptionEntry entries[] = {
   { "mode", 0, 0, G_OPTION_ARG_STRING, &chosen.mode_text,
       "both (default), sparse or dense", "MODE" },
   { "device", 0, 0, G_OPTION_ARG_STRING, &chosen.device,
-      "auto or cpu (this build has no other)", "D" },
+      "auto, cpu, cuda, cuda:1 ... (default: auto)", "D" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
       "Threads, the peer's too (default: one a core)", "N" },
   { "peer", 'p', 0, G_OPTION_ARG_STRING, &chosen.peer,
@@ -96,9 +96,6 @@ check_options (GError **error)
       || chosen.threads > 1024)
     problem = "--frames, --skip and --threads are not negative, and at most "
         "1024 threads";
-  else if (chosen.device && !g_str_equal (chosen.device, "cpu")
-      && !g_str_equal (chosen.device, "auto"))
-    problem = "--device: this build has cpu only";
   else if (chosen.plot && !g_str_has_suffix (chosen.plot, ".png")
       && !g_str_has_suffix (chosen.plot, ".svg"))
     problem = "--plot: a name that ends in .png or .svg";
@@ -106,6 +103,8 @@ check_options (GError **error)
     g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
     return FALSE;
   }
+  if (!dcnn_device_check (chosen.device, error))
+    return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
     if (!chosen.mode_text || g_str_equal (chosen.mode_text, modes[i])) {
       chosen.mode = (BenchMode) i;

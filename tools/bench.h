@@ -68,6 +68,7 @@ typedef struct BenchRun {
   guint64 dense_frames;      /* frames that the sparse session ran dense */
   guint64 macs_done, macs_dense;
   BenchAgreement agreement;
+  const char *device;        /* what the sessions run on */
   guint64 session_bytes, base_rss_bytes, peak_rss_bytes;
 } BenchRun;
 

@@ -46,14 +46,19 @@ static DcnnSession *
 open_session (BenchRun *run, DcnnMode mode, GError **error)
 {
   DcnnSessionOptions options;
+  DcnnSession *session;
   dcnn_session_options_init (&options);
   dcnn_modelinfo_apply (run->info, &options);
+  options.device = run->options->device;
   options.threads = run->threads;
   if (!tool_set_tunings (&options.tuning, run->options->set, error))
     return NULL;
   options.tuning.mode = mode;
   run->tuning = options.tuning;
-  return dcnn_session_new (run->model, &options, error);
+  session = dcnn_session_new (run->model, &options, error);
+  if (session)
+    run->device = dcnn_session_get_device (session);
+  return session;
 }
 
 static gboolean

@@ -193,6 +193,42 @@ push_fails (Fixture * f, GstBuffer * buffer, const gchar * part)
   gst_message_unref (message);
 }
 
+/* Whatever a device refuses, at whatever call, is one element error. */
+GST_START_TEST (test_device_failures)
+{
+  static const gchar *const at_start[] = { "available:1", "available:2",
+    "model_new:1", "session_new:1"
+  };
+  static const gchar *const at_frame[] = { "run_frame:2", "read_outputs:2" };
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  gst_util_set_object_arg (G_OBJECT (f.element), "device", "null");
+  for (guint i = 0; i < G_N_ELEMENTS (at_start); i++) {
+    g_setenv ("DELTACNN_NULL_FAIL", at_start[i], TRUE);
+    start_fails (&f, "null device failed in", "device=cpu");
+  }
+  g_unsetenv ("DELTACNN_NULL_FAIL");
+  then_works (&f);
+  fixture_clear (&f);
+  for (guint i = 0; i < G_N_ELEMENTS (at_frame); i++) {
+    fixture_init (&f);
+    fixture_model (&f, TINY_MASK, SIZE, SIZE);
+    gst_util_set_object_arg (G_OBJECT (f.element), "device", "null");
+    g_setenv ("DELTACNN_NULL_FAIL", at_frame[i], TRUE);
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0,
+                9, 99)));
+    push_fails (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99),
+        "null device failed in");
+    g_unsetenv ("DELTACNN_NULL_FAIL");
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_short_buffers)
 {
   Fixture f;
@@ -394,6 +430,7 @@ errors_suite (void)
   tcase_add_test (tcase, test_wrong_descriptor);
   tcase_add_test (tcase, test_labels);
   tcase_add_test (tcase, test_wrong_properties);
+  tcase_add_test (tcase, test_device_failures);
   tcase_add_test (tcase, test_short_buffers);
   tcase_add_test (tcase, test_video_meta_of_another_size);
   tcase_add_test (tcase, test_memory_that_cannot_be_mapped);

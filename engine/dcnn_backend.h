@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_backend.h - internal: what runs a session's frames. One table of
+ * functions a backend, at the level of whole frames, so that a device can keep
+ * its state, its graph of kernels and its queue to itself.
+ *
+ * Above the table (dcnn_session.c): every check of arguments, options and
+ * tuning, where the window lies, statistics, and whatever else is the same for
+ * all. A function here is never called with arguments that do not fit, and
+ * never again after session_new failed.
+ *
+ * Rules for every backend:
+ *  - run_frame may return before the frame is done; read_outputs waits. No
+ *    other entry on the frame path may wait for a device;
+ *  - no allocation in run_frame and read_outputs, but for the first frame of a
+ *    size and format;
+ *  - a function that fails sets error and leaves the session such that
+ *    session_free may be called, and nothing else need be;
+ *  - a backend that was not built in is a stub whose `available` says so.
+ * Thread safety: model_new and model_free are called under one lock, the rest
+ * as the session is (dcnn_session.h).
+ */
+#ifndef DCNN_BACKEND_H
+#define DCNN_BACKEND_H
+
+#include "dcnn_plan.h"
+#include "dcnn_session.h"
+
+G_BEGIN_DECLS
+
+/* What one frame brings. */
+typedef struct BackendFrame {
+  const DcnnFrame *picture;  /* or NULL: tensors */
+  const DcnnTensor *tensors; /* one a model input */
+  gfloat tensor_threshold;
+  gint dy, dx;               /* network pixels that the window moved; (0, 0)
+                                when stream->first */
+  gboolean moved;
+  gint64 start_ns;
+} BackendFrame;
+
+typedef struct DcnnBackend {
+  const char *name;
+  /* May it run here, on its device number `index` (-1: the first)? The error
+   * says what would help. */
+  gboolean (*available) (gint index, GError **error);
+  /* The model's weights as the device wants them, shared by the sessions of a
+   * model on that device. NULL: the planner has packed them. */
+  gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);
+  void (*model_free) (gpointer weights);
+  gsize (*model_bytes) (gpointer weights);
+  /* Everything the frame path will use, for all streams: fills the streams'
+   * outputs and input_mask, and whatever of session and streams is marked as
+   * the backend's own. */
+  gboolean (*session_new) (DcnnSession *session, GError **error);
+  /* Also after a session_new that failed half-way. */
+  void (*session_free) (DcnnSession *session);
+  /* Bytes held, host and device. */
+  gsize (*session_bytes) (const DcnnSession *session);
+  /* tuning is in force; before is what was. */
+  void (*retune) (DcnnSession *session, const DcnnTuning *before);
+  /* Input stage and nodes. */
+  gboolean (*run_frame) (DcnnSession *session, guint stream,
+      const BackendFrame *frame, GError **error);
+  /* Outputs, masks and statistics of the last frame are in host memory. */
+  gboolean (*read_outputs) (DcnnSession *session, guint stream,
+      GError **error);
+  /* The next frame runs as the first one does. */
+  void (*reset) (DcnnSession *session, guint stream);
+} DcnnBackend;
+
+#define DCNN_BACKEND(symbol, automatic, description)                           \
+  extern const DcnnBackend dcnn_backend_##symbol;
+#include "backends.def"
+#undef DCNN_BACKEND
+
+/* "auto" (or NULL), "NAME" or "NAME:INDEX". Fails with DCNN_ERROR_ARGUMENT
+ * when there is no such device, DCNN_ERROR_DEVICE when it cannot run here.
+ * index: -1 when none was named. */
+const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
+    GError **error);
+
+/* The model's weights for a backend, made by the first session to ask and
+ * freed with the last. */
+gboolean dcnn_backend_take_weights (DcnnModel *model,
+    const DcnnBackend *backend, gint index, gpointer *weights,
+    GError **error);
+void dcnn_backend_drop_weights (DcnnModel *model,
+    const DcnnBackend *backend, gint index);
+
+/* dcnn_backend_null.c: what it holds, for tests: 0 when all is freed. */
+gint dcnn_backend_null_live (void);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_backend_cpu.c - the processor: kernels/cpu on threads, stored values in
+ * dcnn_stream.c, nodes in dcnn_run.c.
+ */
+#include "dcnn_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Frames after which spreads are measured again: the first picture of a
+ * camera is often no picture. */
+#define SPREAD_AGAIN_1 16
+#define SPREAD_AGAIN_2 128
+
+/* ---- making --------------------------------------------------------------- */
+
+static gboolean
+cpu_available (gint index, GError **error)
+{
+  if (index <= 0)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=cpu:%d: there is one cpu; the property threads says how many "
+      "threads it uses", index);
+  return FALSE;
+}
+
+static gpointer
+take (DcnnSession *session, gsize bytes)
+{
+  gsize size = (MAX (bytes, 1) + 63) / 64 * 64;
+  gpointer p = aligned_alloc (64, size);
+
+  session->bytes += size;
+  return p ? memset (p, 0, size) : NULL;
+}
+
+static gsize
+largest_mask_scratch (const DcnnPlan *plan)
+{
+  gsize bytes = 64;
+
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    if (node->in < 0 || node->out < 0)
+      continue;
+    bytes = MAX (bytes, dcnn_mask_scratch_bytes (
+            plan_map (plan, node->in)->width,
+            plan_map (plan, node->in)->height,
+            plan_map (plan, node->out)->width,
+            plan_map (plan, node->out)->height));
+  }
+  return bytes;
+}
+
+static gsize
+largest_kernel_scratch (const DcnnSession *session, const DcnnStream *stream)
+{
+  gsize bytes = 4096;
+
+  for (guint n = 0; n < session->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    if (node->kind == PLAN_KERNEL)
+      bytes = MAX (bytes,
+          session->kernels->scratch_bytes (&stream->nodes[n].job));
+    if (node->kind == PLAN_GLOBAL)
+      bytes = MAX (bytes, (plan_map (session->plan, node->out)->span + 64) *
+          sizeof (float));
+  }
+  return bytes;
+}
+
+static gboolean
+make_scratch (DcnnSession *session)
+{
+  const DcnnPlan *plan = session->plan;
+  gsize words = 1, pixels = 1, span = 64, bytes;
+  gboolean ok = TRUE;
+
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    words = MAX (words, dcnn_mask_words (map->width, map->height));
+    pixels = MAX (pixels, (gsize) map->width * map->height);
+    span = MAX (span, (gsize) map->span + DCNN_LANES);
+  }
+  session->mask_words = take (session, 3 * words * 8);
+  session->mask_scratch = take (session, largest_mask_scratch (plan));
+  session->list = take (session, (pixels + 64) * sizeof (guint32));
+  session->verdicts = take (session, pixels + 64);
+  session->ones = take (session, span * sizeof (float));
+  session->spread_sums = take (session, 2 * span * sizeof (gdouble));
+  if (!session->mask_words || !session->mask_scratch || !session->list ||
+      !session->verdicts || !session->ones || !session->spread_sums)
+    return FALSE;
+  session->candidates.words = session->mask_words;
+  session->other.words = session->mask_words + words;
+  session->settle.words = session->mask_words + 2 * words;
+  for (gsize i = 0; i < span; i++)
+    session->ones[i] = 1;
+  bytes = largest_kernel_scratch (session, &session->streams[0]);
+  session->scratch = g_new0 (void *, session->threads);
+  for (guint t = 0; t < session->threads; t++)
+    ok &= (session->scratch[t] = take (session, bytes)) != NULL;
+  return ok;
+}
+
+static gboolean
+cpu_session_new (DcnnSession *session, GError **error)
+{
+  gboolean ok = TRUE;
+
+  session->kernels = dcnn_cpu_kernels ();
+  for (guint s = 0; s < session->n_streams && ok; s++)
+    ok = dcnn_stream_init (&session->streams[s], session, error);
+  if (ok && !make_scratch (session)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for a session's scratch");
+    ok = FALSE;
+  }
+  if (ok && session->threads > 1)
+    session->pool = dcnn_pool_new (session->threads);
+  return ok;
+}
+
+static void
+cpu_session_free (DcnnSession *session)
+{
+  dcnn_pool_free (session->pool);
+  for (guint s = 0; s < session->n_streams; s++)
+    dcnn_stream_clear (&session->streams[s], session->plan);
+  for (guint t = 0; session->scratch && t < session->threads; t++)
+    free (session->scratch[t]);
+  g_free (session->scratch);
+  free (session->mask_words);
+  free (session->mask_scratch);
+  free (session->list);
+  free (session->verdicts);
+  free (session->ones);
+  free (session->spread_sums);
+}
+
+static gsize
+cpu_session_bytes (const DcnnSession *session)
+{
+  gsize bytes = session->bytes;
+
+  for (guint s = 0; s < session->n_streams; s++)
+    bytes += session->streams[s].bytes + (session->streams[s].stage ?
+        dcnn_input_stage_bytes (session->streams[s].stage) : 0);
+  return bytes;
+}
+
+/* ---- tuning --------------------------------------------------------------------- */
+
+/* Settling was off and kept no record of what it truncated: anything may
+ * differ. */
+static void
+distrust_all (DcnnSession *session)
+{
+  for (guint s = 0; s < session->n_streams; s++) {
+    DcnnStream *stream = &session->streams[s];
+    if (stream->first)
+      continue;
+    stream->active_since_settled = TRUE;
+    stream->still_frames = 0;
+    for (guint n = 0; n < session->plan->nodes->len; n++)
+      if (plan_node (session->plan, n)->kind == PLAN_KERNEL) {
+        dcnn_mask_fill (&stream->nodes[n].pending.mask);
+        stream->nodes[n].pending.any = TRUE;
+      }
+  }
+}
+
+static void
+cpu_retune (DcnnSession *session, const DcnnTuning *before)
+{
+  if (session->tuning.settle && !before->settle)
+    distrust_all (session);
+}
+
+static void
+cpu_reset (DcnnSession *session, guint stream)
+{
+  DcnnStream *s = &session->streams[stream];
+
+  s->settling = s->active_since_settled = FALSE;
+  s->still_frames = 0;
+}
+
+/* ---- a frame --------------------------------------------------------------------- */
+
+/* Spreads are measured on a stream's first frame and twice more; again after a
+ * cut, but not on every frame of a scene that is nothing but cuts. */
+static void
+spreads_when_due (DcnnSession *session, DcnnStream *stream, gboolean first)
+{
+  if (session->tuning.mode == DCNN_MODE_DENSE) {
+    stream->spread_frames = 0;
+    return;
+  }
+  if (first || (stream->dense && stream->spread_frames > SPREAD_AGAIN_2))
+    stream->spread_frames = 0;
+  if (stream->spread_frames == 0 || stream->spread_frames == SPREAD_AGAIN_1 ||
+      stream->spread_frames == SPREAD_AGAIN_2)
+    dcnn_measure_spreads (session, stream);
+  stream->spread_frames++;
+}
+
+static void
+finish_outputs (DcnnSession *session, DcnnStream *stream, gboolean moved)
+{
+  const DcnnPlan *plan = session->plan;
+
+  for (guint i = 0; i < plan->graph->outputs->len; i++) {
+    const PlanValue *v = &plan->values[
+        g_array_index (plan->graph->outputs, DcnnValueId, i)];
+    DcnnOutput *out = &stream->outputs[i];
+    out->changed = stream->dense || (v->tensor >= 0 &&
+        stream->tensor_changed[v->tensor]);
+    if (moved && out->is_map) /* everything lies elsewhere now */
+      dcnn_mask_fill (&out->updated);
+    else if (out->is_map && !stream->masks[plan_map (plan, v->map)->mask].any)
+      dcnn_mask_clear (&out->updated);
+  }
+}
+
+static gsize
+push_input (DcnnSession *session, DcnnStream *stream, guint i,
+    const DcnnTensor *tensor, gfloat threshold, gsize *pixels)
+{
+  const DcnnPlan *plan = session->plan;
+  DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
+  gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
+
+  if (direct >= 0) {
+    DcnnTensor *own = &stream->tensors[direct];
+    gsize bytes = (gsize) dcnn_tensor_count (own) *
+        dcnn_dtype_bytes (own->dtype);
+    gboolean same = !stream->dense &&
+        memcmp (own->data, tensor->data, bytes) == 0;
+    stream->tensor_changed[direct] = !same;
+    memcpy (own->data, tensor->data, bytes);
+  }
+  for (guint m = 0; m < plan->maps->len; m++) {
+    const PlanMap *map = plan_map (plan, m);
+    if (map->graph_input != (gint) i)
+      continue;
+    dcnn_import_tensor (session, stream, m, tensor,
+        plan->values[id].map < 0, threshold);
+    *pixels += (gsize) map->width * map->height;
+    return stream->masks[map->mask].any ?
+        dcnn_mask_count (&stream->masks[map->mask].mask) : 0;
+  }
+  return 0;
+}
+
+/* Tensors into the input's maps and tensors. */
+static void
+take_tensors (DcnnSession *session, DcnnStream *stream,
+    const BackendFrame *frame)
+{
+  gsize changed = 0, pixels = 0;
+
+  stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
+  stream->settling = FALSE;
+  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
+    changed += push_input (session, stream, i, &frame->tensors[i],
+        frame->tensor_threshold, &pixels);
+  stream->stats.changed_share = pixels ? (gfloat) changed / pixels : 1;
+}
+
+static gboolean
+cpu_run_frame (DcnnSession *session, guint index, const BackendFrame *frame,
+    GError **error)
+{
+  DcnnStream *stream = &session->streams[index];
+  gint64 input_done, done;
+  gboolean moved, first;
+  guint flush;
+
+  stream->move.active = FALSE;
+  if (frame->moved)
+    dcnn_stream_move (stream, session, frame->dy, frame->dx);
+  if (stream->first)
+    stream->move.active = FALSE;
+  if (frame->picture == NULL)
+    take_tensors (session, stream, frame);
+  else if (!dcnn_picture_update (session, stream, frame->picture, error))
+    return FALSE;
+  input_done = dcnn_now_ns ();
+  moved = stream->move.active;
+  first = stream->first;
+  flush = dcnn_flush_begin ();
+  dcnn_run_nodes (session, stream);
+  dcnn_flush_end (flush);
+  finish_outputs (session, stream, moved);
+  done = dcnn_now_ns ();
+  stream->stats.macs_done = stream->macs_done;
+  stream->stats.macs_dense = session->plan->macs;
+  stream->stats.input_ns = input_done - frame->start_ns;
+  stream->stats.run_ns = done - input_done;
+  stream->stats.dense = stream->dense;
+  stream->stats.settled =
+      !stream->settling && !stream->active_since_settled;
+  spreads_when_due (session, stream, first);
+  return TRUE;
+}
+
+static gboolean
+cpu_read_outputs (DcnnSession *session, guint stream, GError **error)
+{
+  return TRUE; /* run_frame wrote them */
+}
+
+const DcnnBackend dcnn_backend_cpu = {
+  .name = "cpu",
+  .available = cpu_available,
+  .session_new = cpu_session_new,
+  .session_free = cpu_session_free,
+  .session_bytes = cpu_session_bytes,
+  .retune = cpu_retune,
+  .run_frame = cpu_run_frame,
+  .read_outputs = cpu_read_outputs,
+  .reset = cpu_reset,
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_backend_cuda_stub.c - answers for the CUDA backend where it is not
+ * built in.
+ */
+#include "dcnn_backend.h"
+
+static gboolean
+cuda_available (gint index, GError **error)
+{
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=cuda was asked for, but this is built without CUDA; use the "
+      "device cpu, or a build that has it");
+  return FALSE;
+}
+
+const DcnnBackend dcnn_backend_cuda = {
+  .name = "cuda",
+  .available = cuda_available,
+};

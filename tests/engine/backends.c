@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * backends.c - the table of backends: what a device's name means, and that a
+ * failure of any entry, at any call, is one clean error that leaves nothing
+ * behind (the null backend fails as DELTACNN_NULL_FAIL tells it to).
+ */
+#include <string.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+#include "video.h"
+
+static DcnnModel *
+new_model (void)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnModel *model = dcnn_model_new (test_net_sized (3, FALSE, TRUE, 48, 64),
+      &error);
+
+  g_assert_no_error (error);
+  return model;
+}
+
+static DcnnSession *
+new_session (DcnnModel *model, const char *device, GError **error)
+{
+  DcnnSessionOptions options;
+
+  dcnn_session_options_init (&options);
+  options.device = device;
+  options.streams = 2;
+  options.threads = 1;
+  return dcnn_session_new (model, &options, error);
+}
+
+/* ---- names ------------------------------------------------------------------- */
+
+static void
+test_names (void)
+{
+  static const struct {
+    const char *device, *becomes; /* NULL: refused */
+    DcnnError code;
+    const char *text;
+  } names[] = {
+    { NULL, "cpu", 0, NULL },
+    { "auto", "cpu", 0, NULL },
+    { "cpu", "cpu", 0, NULL },
+    { "cpu:0", "cpu", 0, NULL },
+    { "null", "null", 0, NULL },
+    { "cpu:1", NULL, DCNN_ERROR_DEVICE, "there is one cpu" },
+    { "cuda", NULL, DCNN_ERROR_DEVICE, "built without CUDA" },
+    { "cuda:1", NULL, DCNN_ERROR_DEVICE, "use the device cpu" },
+    { "cuda:", NULL, DCNN_ERROR_ARGUMENT, "auto, cuda, cpu, null" },
+    { "cuda:x", NULL, DCNN_ERROR_ARGUMENT, "auto, cuda, cpu, null" },
+    { "cuda:256", NULL, DCNN_ERROR_ARGUMENT, "none of" },
+    { "cpux", NULL, DCNN_ERROR_ARGUMENT, "device=cpux" },
+    { "", NULL, DCNN_ERROR_ARGUMENT, "none of" },
+    { "tpu", NULL, DCNN_ERROR_ARGUMENT, "device=tpu" },
+  };
+  g_autoptr (DcnnModel) model = new_model ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autoptr (GError) error = NULL, again = NULL;
+    g_autoptr (DcnnSession) session = NULL;
+    g_test_message ("device %s", names[i].device);
+    session = new_session (model, names[i].device, &error);
+    g_assert_true (dcnn_device_check (names[i].device, &again) ==
+        (session != NULL));
+    if (names[i].becomes) {
+      g_assert_no_error (error);
+      g_assert_cmpstr (dcnn_session_get_device (session), ==,
+          names[i].becomes);
+      continue;
+    }
+    g_assert_null (session);
+    g_assert_error (error, DCNN_ERROR, (gint) names[i].code);
+    g_assert_nonnull (strstr (error->message, names[i].text));
+    g_assert_cmpstr (error->message, ==, again->message);
+  }
+}
+
+/* ---- the null backend ----------------------------------------------------------- */
+
+static gboolean
+push (DcnnSession *session, guint stream, GError **error)
+{
+  const DcnnTensor *input = dcnn_model_input (session->model, 0);
+  DcnnTensor frame = *input;
+  gboolean ok;
+
+  g_assert_true (dcnn_tensor_alloc (&frame, error));
+  ok = dcnn_session_push_tensors (session, stream, &frame, 0, NULL, error);
+  dcnn_tensor_free (&frame);
+  return ok;
+}
+
+static void
+check_results (DcnnSession *session, guint stream)
+{
+  DcnnModelSummary summary;
+  DcnnFrameStats stats;
+
+  dcnn_model_get_summary (session->model, &summary);
+  for (guint i = 0; i < summary.n_outputs; i++) {
+    const DcnnOutput *out = dcnn_session_get_output (session, stream, i);
+    const DcnnTensor *want = dcnn_model_output (session->model, i);
+    g_assert_cmpstr (out->name, ==, dcnn_model_output_name (session->model,
+            i));
+    g_assert_cmpint (dcnn_tensor_count (&out->tensor), ==,
+        dcnn_tensor_count (want));
+    for (gint64 k = 0; k < dcnn_tensor_count (want); k++)
+      g_assert_true (((gfloat *) out->tensor.data)[k] == 0);
+  }
+  dcnn_session_get_stats (session, stream, &stats);
+  g_assert_cmpuint (stats.frames, >, 0);
+  g_assert_null (dcnn_session_get_input_mask (session, stream));
+  g_assert_cmpuint (dcnn_session_get_bytes (session), >, 0);
+}
+
+/* Everything a user does, once: two sessions of a model, frames on both
+ * streams, tuning, reset. Returns at the first error. */
+static gboolean
+use_all (guint *pushed, GError **error)
+{
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) first = new_session (model, "null", error);
+  g_autoptr (DcnnSession) second = NULL;
+  DcnnTuning tuning;
+
+  *pushed = 0;
+  if (first == NULL)
+    return FALSE;
+  second = new_session (model, "null", error);
+  if (second == NULL)
+    return FALSE;
+  dcnn_session_get_tuning (first, &tuning);
+  tuning.settle = !tuning.settle;
+  dcnn_session_set_tuning (first, &tuning);
+  for (guint f = 0; f < 3; f++)
+    for (guint s = 0; s < 2; s++) {
+      if (!push (first, s, error) || !push (second, s, error))
+        return FALSE;
+      check_results (first, s);
+      ++*pushed;
+    }
+  dcnn_session_reset (first, 1);
+  return push (first, 1, error);
+}
+
+static void
+test_failures (void)
+{
+  static const struct {
+    const char *entry;
+    guint calls;             /* how often use_all makes it */
+  } entries[] = {
+    { "available", 2 }, { "model_new", 1 }, { "session_new", 2 },
+    { "run_frame", 13 }, { "read_outputs", 13 },
+  };
+
+  for (guint e = 0; e < G_N_ELEMENTS (entries); e++)
+    for (guint n = 1; n <= entries[e].calls + 1; n++) {
+      g_autofree char *when = g_strdup_printf ("%s:%u", entries[e].entry, n);
+      g_autoptr (GError) error = NULL;
+      gboolean ok;
+      guint pushed;
+      g_test_message ("DELTACNN_NULL_FAIL=%s", when);
+      g_setenv ("DELTACNN_NULL_FAIL", when, TRUE);
+      ok = use_all (&pushed, &error);
+      g_unsetenv ("DELTACNN_NULL_FAIL");
+      g_assert_cmpint (dcnn_backend_null_live (), ==, 0);
+      g_assert_true (ok == (n > entries[e].calls));
+      if (ok)
+        continue;
+      g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);
+      g_assert_nonnull (strstr (error->message, entries[e].entry));
+    }
+  g_assert_cmpint (dcnn_backend_null_live (), ==, 0);
+}
+
+/* A frame that failed makes the next one a first frame, and no other stream's. */
+static void
+test_recovery (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) session = NULL;
+  DcnnFrameStats stats;
+
+  session = new_session (model, "null", &error);
+  g_assert_no_error (error);
+  g_assert_true (push (session, 0, &error) && push (session, 1, &error));
+  g_setenv ("DELTACNN_NULL_FAIL", "run_frame:1", TRUE);
+  g_assert_false (push (session, 1, &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);
+  g_clear_error (&error);
+  g_unsetenv ("DELTACNN_NULL_FAIL");
+  g_assert_true (session->streams[1].first);
+  g_assert_false (session->streams[0].first);
+  dcnn_session_get_stats (session, 1, &stats);
+  g_assert_cmpuint (stats.frames, ==, 0);
+  g_assert_true (push (session, 1, &error));
+  g_assert_false (session->streams[1].first);
+}
+
+/* Weights are made once a model and device, and freed with the last session. */
+static void
+test_weights (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  DcnnSession *a = new_session (model, "null", &error);
+  DcnnSession *b = new_session (model, "null:0", &error);
+  DcnnSession *c = new_session (model, "null", &error);
+
+  g_assert_no_error (error);
+  g_assert_true (a->weights == c->weights);
+  g_assert_true (a->weights != b->weights);
+  g_assert_cmpint (dcnn_backend_null_live (), ==, 5);
+  dcnn_session_free (a);
+  g_assert_cmpint (dcnn_backend_null_live (), ==, 4);
+  dcnn_session_free (c);
+  g_assert_cmpint (dcnn_backend_null_live (), ==, 2);
+  dcnn_session_free (b);
+  g_assert_cmpint (dcnn_backend_null_live (), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/backends/names", test_names);
+  g_test_add_func ("/engine/backends/weights", test_weights);
+  g_test_add_func ("/engine/backends/failures", test_failures);
+  g_test_add_func ("/engine/backends/recovery", test_recovery);
+  return g_test_run ();
+}
