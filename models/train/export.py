@@ -58,12 +58,19 @@ class Graph:
             x = self.add("Add", [x, residual], stem + ".add")
         return self.add("Relu", [x], stem + ".relu") if node.relu else x
 
+    def clipped(self, conv, x, stem, low=0.0, high=6.0):
+        """Convolution and Clip (ReLU6)."""
+        for v in (low, high):
+            if not any(t.name == f"limit_{v:g}" for t in self.inits):
+                self.inits.append(numpy_helper.from_array(np.array(v, np.float32), f"limit_{v:g}"))
+        return self.add("Clip", [self.conv(conv, x, stem), f"limit_{low:g}", f"limit_{high:g}"], stem + ".clip")
+
     def residual(self, block, x, stem):
         return self.node(block.second, self.node(block.first, x, stem + ".first"), stem + ".second", x)
 
-    def up(self, x, stem):
+    def up(self, x, stem, factor=2):
         scales = self.name("scales")
-        self.inits.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), scales))
+        self.inits.append(numpy_helper.from_array(np.array([1, 1, factor, factor], np.float32), scales))
         return self.add("Resize", [x, "", scales], stem, mode="nearest", nearest_mode="floor",
                         coordinate_transformation_mode="asymmetric")
 
@@ -96,7 +103,8 @@ class Graph:
         return self.add("Add", [y, x], stem + ".add") if row.skip else y
 
 
-def decode_part(graph, decoder, x4, x8, x16):
+def decode_part(graph, decoder, x4, x8, x16, added={}):
+    """added: tensors to add to an output before its sigmoid, by the output's name."""
     up = lambda x, stem: graph.up(x, stem)
     y8 = graph.node(decoder.skip8, x8, "decoder.skip8", up(graph.node(decoder.down16, x16, "decoder.down16"), "decoder.up16"))
     y8 = graph.rows(decoder.block8, y8, "decoder.block8")
@@ -106,6 +114,8 @@ def decode_part(graph, decoder, x4, x8, x16):
     for name, head in decoder.heads.items():
         unit = nets.OFFSET_UNIT if name == "offsets" else 1.0
         y = graph.conv(head, y4, "head." + name, head.weight.detach().numpy() * unit, head.bias.detach().numpy() * unit)
+        if name in added:
+            y = graph.add("Add", [y, added[name]], "head." + name + ".add")
         graph.nodes.append(helper.make_node("Identity" if name == "offsets" else "Sigmoid", [y], [name], name=name))
         outputs.append((name, head.out_channels))
     return outputs
@@ -120,6 +130,16 @@ def to_graph(net, half):
             taps[i] = x = graph.inverted(row, x, f"row{i}")
         x16 = graph.node(net.skip16, taps[11], "skip16", graph.up(graph.node(net.down32, x, "down32"), "up32"))
         outputs = decode_part(graph, net.decoder, taps[2], taps[5], x16)
+    elif isinstance(net, nets.TransferNet):
+        x, taps = graph.clipped(net.trunk.stem, "image", "stem"), []
+        for i, row in enumerate(net.trunk.rows):
+            x = graph.clipped(row.depth, x, f"row{i}.depth")
+            x = graph.clipped(row.point, x, f"row{i}.point")
+            taps += [x] if i in nets.Trunk.TAPS else []
+        added = {}
+        if net.prior is not None:
+            added["heatmaps"] = graph.up(graph.clipped(net.prior, x, "prior", *net.PRIOR), "prior.up", 4)
+        outputs = decode_part(graph, net.decoder, *taps, x, added)
     else:
         x = graph.node(net.stem, "image", "stem")
         x4 = graph.rows(net.stage4, graph.node(net.enter4, x, "enter4"), "stage4")
@@ -139,6 +159,8 @@ def load(path):
     """A trained net in eval mode, and its record."""
     record = torch.load(path, map_location="cpu", weights_only=True)
     net = nets.build(record["task"], record["kind"])
+    if "prior.weight" in record["state"]:
+        net.prior = torch.nn.Conv2d(nets.Trunk.CHANNELS[2], nets.HEADS["pose"]["heatmaps"], 1)
     net.load_state_dict(record["state"])
     return net.eval(), record
 

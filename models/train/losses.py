@@ -115,3 +115,13 @@ def consistency(out_a, out_b, features_a, features_b, still):
         change = (((a.float() - b.float()) / spread) ** 2).mean(1, keepdim=True)
         parts = parts + ((change + 1e-4).sqrt() * same).sum() / (same.sum() + 1)
     return total, parts / len(features_a)
+
+
+def kept(features, known):
+    """Mean squared distance of features to those of the frozen trunk, in each channel's spread (as `nrms` measures)."""
+    total = 0
+    for a, b in zip(features, known):
+        b = b.float()
+        spread = b.std((0, 2, 3), keepdim=True) + 0.02
+        total = total + (((a.float() - b) / spread) ** 2).mean()
+    return total / len(features)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The networks: DeltaNet (what ships) and a MobileNetV3-like net with squeeze-excite to compare with.
+"""The networks: TransferNet (what ships), DeltaNet (the first design, trained from nothing) and a MobileNetV3-like net
+with squeeze-excite to compare with.
 
-DeltaNet is made of fused nodes only: convolution, bias, optional residual add, ReLU. Strides 2 to 16,
-plain 3x3 convolutions, narrow residual blocks, no global operation, nearest-neighbour upsampling.
+TransferNet is PoseNet's trunk (MobileNetV1 0.75, weights by transfer.py) under a narrow decoder; DeltaNet is plain 3x3
+convolutions and narrow residual blocks. Both are made of fused nodes only: convolution, bias, optional residual add,
+ReLU or ReLU6; strides 2 to 16, no global operation, nearest-neighbour upsampling.
 Batch normalisation exists in training only; fold() moves it into the convolutions.
 
 Input of every net: float [N,3,H,W], RGB, 0..1, H and W multiples of 16 (32 for the comparison net).
@@ -53,16 +55,21 @@ class Residual(nn.Module):
 
 
 class Decoder(nn.Module):
-    """1/16 -> 1/8 -> 1/4 with skips, then one plain 3x3 head per output."""
+    """1/16 -> 1/8 -> 1/4 with skips, then one head per output, 3x3 (1x1 for those named in `point`).
 
-    def __init__(self, channels, width, heads, blocks=1):
+    inner: channels at 1/8 (default: those of the trunk there); width: channels at 1/4.
+    """
+
+    def __init__(self, channels, width, heads, blocks=1, inner=None, point=()):
         super().__init__()
         c4, c8, c16 = channels
-        self.down16, self.skip8 = Node(c16, c8, 1, relu=False), Node(c8, c8, 1)
-        self.block8 = nn.Sequential(*[Residual(c8) for _ in range(blocks)])
-        self.down8, self.skip4 = Node(c8, width, 1, relu=False), Node(c4, width, 1)
+        inner = inner or c8
+        self.down16, self.skip8 = Node(c16, inner, 1, relu=False), Node(c8, inner, 1)
+        self.block8 = nn.Sequential(*[Residual(inner) for _ in range(blocks)])
+        self.down8, self.skip4 = Node(inner, width, 1, relu=False), Node(c4, width, 1)
         self.block4 = Node(width, width)
-        self.heads = nn.ModuleDict({k: nn.Conv2d(width, n, 3, 1, 1) for k, n in heads.items()})
+        size = {k: 1 if k in point else 3 for k in heads}
+        self.heads = nn.ModuleDict({k: nn.Conv2d(width, n, size[k], 1, size[k] // 2) for k, n in heads.items()})
         for name, head in self.heads.items():
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(head.bias, 0.0 if name == "offsets" else -3.0)
@@ -93,6 +100,64 @@ class DeltaNet(nn.Module):
         x16 = self.stage16(self.enter16(x8))
         out, features = self.decoder(x4, x8, x16)
         return out, [x4, x8, x16] + features
+
+
+class Separable(nn.Module):
+    """Depthwise 3x3, ReLU6, pointwise, ReLU6: a row of MobileNetV1, normalisation folded."""
+
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        self.depth, self.point = nn.Conv2d(cin, cin, 3, stride, 1, groups=cin), nn.Conv2d(cin, cout, 1)
+
+    def forward(self, x):
+        return F.relu6(self.point(F.relu6(self.depth(x))))
+
+
+class Trunk(nn.Module):
+    """MobileNetV1 0.75 down to 1/16, its first `rows` rows; returns what it has at 1/4, 1/8 and 1/16."""
+
+    ROWS = [(48, 1), (96, 2), (96, 1), (192, 2), (192, 1), (384, 2)] + [(384, 1)] * 7
+    TAPS = (2, 4)
+    CHANNELS = (96, 192, 384)
+
+    def __init__(self, rows=13):
+        super().__init__()
+        self.stem, self.rows, cin = nn.Conv2d(3, 24, 3, 2, 1), nn.ModuleList(), 24
+        for cout, stride in self.ROWS[:rows]:
+            self.rows.append(Separable(cin, cout, stride))
+            cin = cout
+
+    def forward(self, x):
+        x, taps = F.relu6(self.stem(x)), []
+        for i, row in enumerate(self.rows):
+            x = row(x)
+            if i in self.TAPS:
+                taps.append(x)
+        return taps + [x]
+
+
+class TransferNet(nn.Module):
+    """PoseNet's trunk and a narrow decoder. forward(x) -> outputs by name, and the features that consistency looks at.
+
+    prior (transfer.py sets it, after training): PoseNet's own heat map head on the trunk. Its logits, moved and cut to
+    PRIOR, are added to ours: no key point where PoseNet is sure that there is none, a little more where it sees one.
+    """
+
+    PRIOR, PRIOR_SHIFT = (-6.0, 2.0), 2.0
+
+    def __init__(self, task, rows=13, inner=48, width=32, point=()):
+        super().__init__()
+        self.trunk = Trunk(rows)
+        self.decoder = Decoder(Trunk.CHANNELS, width, HEADS[task], inner=inner, point=point)
+        self.prior = None
+
+    def forward(self, x):
+        taps = self.trunk(x)
+        out, features = self.decoder(*taps)
+        if self.prior is not None:
+            opinion = self.prior(taps[-1]).clamp(*self.PRIOR)
+            out["heatmaps"] = out["heatmaps"] + F.interpolate(opinion, scale_factor=4, mode="nearest")
+        return out, taps + features
 
 
 class SqueezeExcite(nn.Module):
@@ -155,8 +220,12 @@ class MobileNet(nn.Module):
         return out, [taps[2], taps[5], x16] + features
 
 
-def build(task, kind="delta"):
-    """The net that ships for a task, or the comparison net (kind mobile)."""
+def build(task, kind="transfer"):
+    """The net that ships for a task (kind transfer), the first design (delta) or the comparison net (mobile)."""
+    if kind == "transfer":
+        if task == "pose":
+            return TransferNet(task, rows=13, inner=64, point=("offsets",))
+        return TransferNet(task, rows=11)
     if kind == "mobile":
         return MobileNet(task)
     if task == "pose":

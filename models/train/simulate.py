@@ -63,8 +63,8 @@ class Net:
                 if len(other) != 1 or other[0] not in made:
                     break
                 step["residual"] = other[0]
-            elif after.op_type in ("Relu", "Sigmoid", "Identity"):
-                step["acts"].append(after.op_type)
+            elif after.op_type in ("Relu", "Sigmoid", "Clip", "Identity"):
+                step["acts"].append(after.op_type if after.op_type != "Clip" else tuple(float(self.const[i]) for i in after.input[1:]))
             else:
                 break
             tail = after
@@ -93,7 +93,7 @@ class Net:
             if step["residual"]:
                 y = y + store[step["residual"]]
         elif op == "Resize":
-            y = F.interpolate(x, scale_factor=2, mode="nearest")
+            y = F.interpolate(x, scale_factor=self.factor(step), mode="nearest")
         elif op == "GlobalAveragePool":
             y = x.mean((2, 3), keepdim=True)
         elif op == "HardSigmoid":
@@ -107,8 +107,14 @@ class Net:
         else:
             raise ValueError(f"node {step['name']}: op {op} is not simulated")
         for act in step["acts"]:
+            if isinstance(act, tuple):
+                y = y.clamp(*act)
+                continue
             y = self.ACTS[act](y) if act in self.ACTS else (y * (y / 6 + 0.5).clamp(0, 1) if act == "HardSwish" else y)
         return y
+
+    def factor(self, step):
+        return float(self.const[step["inputs"][2]][-1])
 
     def macs(self, step, y):
         """Multiply-accumulates of one output pixel (convolutions only, as the dense total counts them)."""
@@ -118,13 +124,13 @@ class Net:
         return w.shape[1] * w.shape[2] * w.shape[3] * y.shape[1]
 
 
-def reach(mask, step):
+def reach(mask, step, net):
     """Output pixels [1,1,h,w] bool with a tap in mask."""
     if step["op"] == "Conv":
         k, attr = step["attr"]["kernel_shape"][0], step["attr"]
         return F.max_pool2d(mask.float(), k, attr["strides"][0], attr["pads"][0]) > 0
     if step["op"] == "Resize":
-        return F.interpolate(mask.float(), scale_factor=2, mode="nearest") > 0
+        return F.interpolate(mask.float(), scale_factor=net.factor(step), mode="nearest") > 0
     return mask
 
 
@@ -152,7 +158,7 @@ class Delta:
             sources = [i for i in step["inputs"][:1] + ([step["inputs"][1]] if step["op"] in ("Mul", "Add") else []) if i in self.store]
             candidates = None
             for i in sources:
-                part = reach(masks[i], step)
+                part = reach(masks[i], step, self.net)
                 candidates = part if candidates is None else candidates | part
             if step["residual"]:
                 candidates = candidates | masks[step["residual"]]

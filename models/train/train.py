@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trains one network for a given time on one device.
+"""Trains one network, or two on the same scenes, for a given time on one device.
 
-    train.py --task seg|pose --kind delta|mobile --data DIR --rendered DIR --stills DIR --minutes M --out FILE.pt
+    train.py --task seg pose --trunk POSENET.onnx --data DIR --rendered DIR --stills DIR --minutes M --out seg.pt pose.pt
 
 Every step draws scenes (scenes.py), shows each twice (a moment apart, with other noise), and adds to the
-task's loss a temporal-consistency term. FILE.pt holds the averaged weights and the arguments.
+task's loss a temporal-consistency term. A trunk that comes from PoseNet learns slowly and pays for every feature that
+moves away from PoseNet's own (losses.kept), so that it goes on knowing what our few clips do not show.
+Each .pt holds the averaged weights and the arguments.
 """
 import argparse
 import copy
@@ -16,6 +18,7 @@ import torch
 import losses
 import nets
 import scenes
+import transfer
 
 CLIP_WEIGHTS = {"static_pets09_s2l1_vtest": 0.26, "static_person_onebyone": 0.10, "static_fullbody_juggle_720p": 0.09,
                 "handheld_bedroom_540p": 0.08, "webcam_asl_walk": 0.05, "webcam_asl_book": 0.05,
@@ -34,19 +37,65 @@ def draw(composer, camera, batch, size):
     return frames, mask, ignore, points, still
 
 
-def loss_of(task, net, frames, mask, ignore, points, still, steady):
-    """Task loss plus `steady` times the consistency terms; returns the total and its parts."""
-    half = len(frames) // 2
-    with torch.autocast(frames.device.type, dtype=torch.bfloat16):
-        out, features = net(frames.contiguous(memory_format=torch.channels_last))
-    out = {k: v.float() for k, v in out.items()}
-    if task == "seg":
-        main = losses.mask_loss(out["mask"], mask, ignore)
-    else:
-        main = losses.pose_loss(out, points, ignore, *frames.shape[-2:])
-    same, moved = losses.consistency({k: v[:half] for k, v in out.items()}, {k: v[half:] for k, v in out.items()},
-                                     [f[:half] for f in features], [f[half:] for f in features], still)
-    return main + steady * (4 * same + 0.15 * moved), (main.detach(), same.detach(), moved.detach())
+class Run:
+    """One network in training: weights, their running mean, optimiser, and the frozen trunk that it must not forget."""
+
+    def __init__(self, args, task, init, device):
+        self.task, self.args, kind = task, args, args.kind
+        self.net, self.teacher, known = nets.build(task, kind), None, ()
+        if kind == "transfer":
+            known = transfer.start(self.net, args.trunk)
+            self.teacher = copy.deepcopy(self.net.trunk).to(device, memory_format=self.layout()).eval().requires_grad_(False)
+        if init and init != "none":
+            self.net.load_state_dict(torch.load(init, map_location="cpu", weights_only=True)["state"])
+        self.net = self.net.to(device, memory_format=self.layout())
+        self.mean = copy.deepcopy(self.net)
+        groups = {}
+        for name, p in self.net.named_parameters():
+            groups.setdefault((name.startswith(known), p.dim() > 1), []).append(p)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": g, "weight_decay": 0.02 if wide and not slow else 0.0, "scale": args.trunk_rate if slow else 1.0}
+             for (slow, wide), g in groups.items()], lr=args.rate)
+        print(f"{task} {kind}: {nets.macs_per_pixel(self.net):.0f} MAC/pixel, "
+              f"{sum(p.numel() for p in self.net.parameters()) / 1e6:.2f} M parameters", flush=True)
+
+    def layout(self):
+        return torch.contiguous_format if self.args.nchw else torch.channels_last
+
+    def loss(self, frames, mask, ignore, points, still, steady):
+        """Task loss, `steady` times the consistency terms, `keep` times the distance to PoseNet; the total and its parts."""
+        half, frames = len(frames) // 2, frames.contiguous(memory_format=self.layout())
+        with torch.autocast(frames.device.type, dtype=torch.bfloat16):
+            out, features = self.net(frames)
+            kept = frames.new_zeros(())
+            if self.teacher is not None:
+                with torch.no_grad():
+                    known = self.teacher(frames[:half])
+                kept = losses.kept([f[:half] for f in features[:len(known)]], known)
+        out = {k: v.float() for k, v in out.items()}
+        if self.task == "seg":
+            main = losses.mask_loss(out["mask"], mask, ignore)
+        else:
+            main = losses.pose_loss(out, points, ignore, *frames.shape[-2:])
+        same, moved = losses.consistency({k: v[:half] for k, v in out.items()}, {k: v[half:] for k, v in out.items()},
+                                         [f[:half] for f in features], [f[half:] for f in features], still)
+        total = main + steady * (4 * same + 0.15 * moved) + self.args.keep * kept
+        return total, (main.detach(), same.detach(), moved.detach(), kept.detach())
+
+    def step(self, number, rate, batch, steady):
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        total, parts = self.loss(*batch, steady)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        average(self.mean, self.net, min(0.999, 1 - 1 / (number / 10 + 1)))
+        return parts
+
+    def save(self, path, steps):
+        torch.save({"task": self.task, "kind": self.args.kind, "steps": steps, "batch": self.args.batch, "steady": self.args.steady,
+                    "state": {k: v.cpu().contiguous() for k, v in self.mean.state_dict().items()}}, path)
 
 
 @torch.no_grad()
@@ -65,59 +114,53 @@ def train(args, device):
     composer, camera = scenes.Composer(library), scenes.Camera(device)
     print(f"{len(library.frames)} frames, {library.real} real cutouts of {len(library.cut_points)}, "
           f"loaded in {time.time() - start:.0f} s", flush=True)
-    net = nets.build(args.task, args.kind).to(device).to(memory_format=torch.channels_last)
-    if args.init:
-        net.load_state_dict(torch.load(args.init, map_location=device, weights_only=True)["state"])
-    mean = copy.deepcopy(net)
-    print(f"{args.task} {args.kind}: {nets.macs_per_pixel(net):.0f} MAC/pixel, "
-          f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters", flush=True)
-    decay = [p for p in net.parameters() if p.dim() > 1]
-    plain = [p for p in net.parameters() if p.dim() <= 1]
-    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=args.rate)
+    runs = [Run(args, task, init, device) for task, init in zip(args.task, args.init or [None] * len(args.task))]
     begin, step, told = time.time(), 0, 0.0
     while True:
         done = (time.time() - begin) / (60 * args.minutes)
         if done >= 1 or (args.steps and step >= args.steps):
             break
         rate = args.rate * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1, done)) + 0.005)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
         with torch.no_grad():
             batch = draw(composer, camera, args.batch, SIZES[step % len(SIZES)])
-        loss, parts = loss_of(args.task, net, *batch, args.steady * min(1, 2 * done))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        average(mean, net, min(0.999, 1 - 1 / (step / 10 + 1)))
+        parts = [run.step(step, rate, batch, args.steady * min(1, 2 * done)) for run in runs]
         step += 1
         if time.time() - told > 20:
             told = time.time()
-            print(f"{100 * done:5.1f} %  step {step}  loss " + " ".join(f"{float(p):.4f}" for p in parts), flush=True)
-    torch.save({"task": args.task, "kind": args.kind, "steps": step, "batch": args.batch, "steady": args.steady,
-                "state": {k: v.cpu() for k, v in mean.state_dict().items()}}, args.out)
-    print(f"{step} steps of {args.batch} frames in {(time.time() - begin) / 60:.1f} min -> {args.out}", flush=True)
+            print(f"{100 * done:5.1f} %  step {step}  " + "  ".join(
+                run.task + " " + " ".join(f"{float(p):.4f}" for p in part) for run, part in zip(runs, parts)), flush=True)
+    for run, path in zip(runs, args.out):
+        run.save(path, step)
+    print(f"{step} steps of {args.batch} frames in {(time.time() - begin) / 60:.1f} min -> {' '.join(args.out)}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--task", choices=["seg", "pose"], required=True)
-    parser.add_argument("--kind", choices=["delta", "mobile"], default="delta")
+    parser.add_argument("--task", nargs="+", choices=["seg", "pose"], required=True)
+    parser.add_argument("--kind", choices=["transfer", "delta", "mobile"], default="transfer")
+    parser.add_argument("--trunk", help="PoseNet's ONNX (kind transfer)")
+    parser.add_argument("--trunk-rate", type=float, default=0.05, help="learning rate of the trunk as a part of --rate")
+    parser.add_argument("--keep", type=float, default=1.0, help="weight of the distance to PoseNet's features")
     parser.add_argument("--data", required=True)
     parser.add_argument("--rendered", nargs="*")
     parser.add_argument("--stills")
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", nargs="+", required=True, help="one .pt a task")
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--steps", type=int, default=0, help="stop after this many steps (0: by time only)")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--steady", type=float, default=1.0, help="weight of the temporal-consistency term")
-    parser.add_argument("--init", help="start from these weights (a .pt of the same task and kind)")
+    parser.add_argument("--init", nargs="*", help="start from these weights (a .pt or none a task, same kind)")
+    parser.add_argument("--nchw", action="store_true", help="channels first in memory (faster on some devices)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, help="load about this many frames and cutouts (for a dry run)")
     args = parser.parse_args()
+    if len(args.out) != len(args.task) or (args.init and len(args.init) != len(args.task)):
+        parser.error("--out and --init want one file a task")
+    if args.kind == "transfer" and not args.trunk:
+        parser.error("kind transfer wants --trunk")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
     train(args, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
