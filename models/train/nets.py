@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The networks: TransferNet (what ships), DeltaNet (the first design, trained from nothing) and a MobileNetV3-like net
+"""The networks: TransferNet (ships for masks), DeltaNet (trained from nothing; ships for poses) and a MobileNetV3-like net
 with squeeze-excite to compare with.
 
 TransferNet is PoseNet's trunk (MobileNetV1 0.75, weights by transfer.py) under a narrow decoder; DeltaNet is plain 3x3
@@ -221,7 +221,7 @@ class MobileNet(nn.Module):
 
 
 def build(task, kind="transfer"):
-    """The net that ships for a task (kind transfer), the first design (delta) or the comparison net (mobile)."""
+    """PoseNet's trunk and a decoder (kind transfer), the design trained from nothing (delta) or the comparison net (mobile)."""
     if kind == "transfer":
         if task == "pose":
             return TransferNet(task, rows=13, inner=64, point=("offsets",))
