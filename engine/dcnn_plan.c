@@ -91,6 +91,9 @@ plan_relayout (PlanBuilder *b, gint map, const PlanMap *like)
     to->position = g_memdup2 (like->position,
         sizeof (guint32) * like->channels);
   node = plan_new_node (b, PLAN_KERNEL, "Copy");
+  g_string_assign (node->why, like ? "read in place: its channels must lie as "
+      "those of the map that it joins" :
+      "read in place: its channels lie apart in a concatenation");
   node->primary = DCNN_PRIMARY_COPY;
   node->prepared = dcnn_k_copy_prepare (span, source, 0.0f);
   node->in = map;
@@ -259,7 +262,8 @@ plan_require_tensor (PlanBuilder *b, DcnnValueId value)
     gather_from_map (b, value);
   } else if (v->lazy) {
     if (!plan_trace_tensor (b, value))
-      plan_lower_tail (b, gv->producer);
+      plan_lower_tail (b, gv->producer, "its result is no strided copy of "
+          "whole maps");
     else
       value_gets_tensor (b, value, (gint) b->plan->nodes->len - 1);
   } else {
@@ -286,6 +290,8 @@ plan_require_map (PlanBuilder *b, DcnnValueId value)
   t = &dcnn_graph_value (b->graph, value)->tensor;
   map = plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
   node = plan_new_node (b, PLAN_IMPORT, "Import");
+  g_string_append_printf (node->why, "a map all along: '%s' is a dense tensor",
+      dcnn_graph_value (b->graph, value)->name);
   node->value = value;
   plan_node_writes (b, node, map);
   plan_commit_node (b, node);
@@ -295,10 +301,22 @@ plan_require_map (PlanBuilder *b, DcnnValueId value)
 
 /* ---- lowering ----------------------------------------------------------------- */
 
+gboolean
+plan_refuse (PlanBuilder *b, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_string_vprintf (b->refusal, format, arguments);
+  va_end (arguments);
+  return FALSE;
+}
+
 void
-plan_lower_tail (PlanBuilder *b, gint index)
+plan_lower_tail (PlanBuilder *b, gint index, const char *why)
 {
   DcnnNode *gn = dcnn_graph_node (b->graph, index);
+  g_autofree char *reason = g_strdup_printf ("on maps: %s", why);
   PlanNode *node;
   gint plan_index;
 
@@ -306,6 +324,7 @@ plan_lower_tail (PlanBuilder *b, gint index)
     if (gn->inputs[i] >= 0)
       plan_require_tensor (b, gn->inputs[i]);
   node = plan_new_node (b, PLAN_TAIL, dcnn_op_name (gn->op));
+  g_string_assign (node->why, reason);
   plan_index = plan_commit_node (b, node);
   node->graph_node = index;
   for (int i = 0; i < gn->n_outputs; i++)
@@ -346,6 +365,7 @@ lower_node (PlanBuilder *b, gint index)
   if (b->done[index] || !gn->alive)
     return;
   b->done[index] = TRUE;
+  g_string_assign (b->refusal, "its inputs are dense tensors");
   if (domain != DCNN_DOMAIN_LAYOUT && plan_lower_kernel (b, index))
     return;
   if (gn->op == DCNN_OP_CONCAT && plan_lower_concat (b, index))
@@ -356,7 +376,7 @@ lower_node (PlanBuilder *b, gint index)
   if (domain == DCNN_DOMAIN_LAYOUT && gn->op != DCNN_OP_CAST &&
       lower_lazily (b, gn))
     return;
-  plan_lower_tail (b, index);
+  plan_lower_tail (b, index, b->refusal->str);
 }
 
 /* ---- inputs --------------------------------------------------------------------- */
@@ -565,7 +585,8 @@ DcnnPlan *
 dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
   DcnnPlan *plan = g_new0 (DcnnPlan, 1);
-  PlanBuilder b = { .plan = plan, .graph = graph };
+  PlanBuilder b = { .plan = plan, .graph = graph,
+    .refusal = g_string_new (NULL) };
   gboolean ok;
 
   plan->graph = graph;
@@ -591,6 +612,7 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
     g_free (b.done);
     ok = check_prepared (plan, error);
   }
+  g_string_free (b.refusal, TRUE);
   if (!ok)
     g_clear_pointer (&plan, dcnn_plan_free);
   return plan;

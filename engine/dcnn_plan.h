@@ -99,7 +99,7 @@ typedef struct PlanNode {
   PlanNodeKind kind;
   char *name;              /* last ONNX output tensor fused in */
   GString *ops;            /* "Conv+Clip" */
-  GString *why;
+  GString *why;            /* "choice: reason" of faster ones, or empty */
   /* KERNEL, GLOBAL */
   DcnnPrimary primary;
   DcnnPrepared *prepared;  /* owned; NULL: plain copy */
@@ -199,7 +199,13 @@ typedef struct PlanBuilder {
   GArray **readers;        /* by value: graph nodes that read it (gint), once
                               each */
   GError *error;           /* first out-of-memory; checked at the end */
+  GString *refusal;        /* why the graph node at hand is not on maps */
 } PlanBuilder;
+
+/* Notes why the graph node at hand is not lowered to a node on maps; the last
+ * note is what users see. Returns FALSE. */
+gboolean plan_refuse (PlanBuilder *b, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
 
 /* dcnn_plan.c */
 gint plan_add_map (DcnnPlan *plan, guint width, guint height, guint channels);
@@ -222,7 +228,8 @@ gboolean plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value);
 gint plan_require_map (PlanBuilder *b, DcnnValueId value);
 /* Dense tensor of a value, gathering from maps when there is none. */
 void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
-void plan_lower_tail (PlanBuilder *b, gint graph_node);
+/* why: what refused it on maps. */
+void plan_lower_tail (PlanBuilder *b, gint graph_node, const char *why);
 guint32 plan_position (const PlanMap *map, guint channel);
 gboolean plan_same_layout (const PlanMap *a, const PlanMap *c);
 /* map with its channels where like has them (NULL: 0, 1, 2 ...): map itself,

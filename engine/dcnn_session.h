@@ -74,7 +74,7 @@ typedef struct DcnnNodeInfo {
                                 that thresholds go by */
   const char *ops;           /* "Conv+Clip+Add" */
   const char *kernel;        /* "conv", "depthwise", "tail:Reshape" ... */
-  const char *why;           /* refused faster choices and reasons, or "" */
+  const char *why;           /* "choice: reason" of faster ones refused, or "" */
   guint width, height, channels; /* of the output; 0 for tail nodes */
   guint64 macs;              /* dense */
   gsize weight_bytes, state_bytes;

@@ -39,6 +39,13 @@ channel_map (PlanBuilder *b, DcnnValueId value, gint64 axis, PlanOrder *order)
   return map;
 }
 
+static gboolean
+refuse_axis (PlanBuilder *b, gint64 axis)
+{
+  return plan_refuse (b, "it runs over dimension %" G_GINT64_FORMAT ", which "
+      "is not the channels of a map", axis);
+}
+
 gboolean
 plan_finish_ordered (PlanBuilder *b, PlanNode *node, DcnnValueId value,
     PlanOrder order)
@@ -85,10 +92,10 @@ lower_softmax (PlanBuilder *b, const DcnnNode *gn)
 
   for (gint64 i = axis + 1; gn->params.axis.coerce_2d && i < t->rank; i++)
     if (t->dims[i] != 1)
-      return FALSE;
+      return plan_refuse (b, "it runs over several dimensions");
   in = channel_map (b, gn->inputs[0], axis, &order);
   if (in < 0)
-    return FALSE;
+    return refuse_axis (b, axis);
   in = plan_relayout (b, in, NULL);
   map = plan_map (b->plan, in);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_SOFTMAX, in,
@@ -107,10 +114,10 @@ lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
 
   if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
       gn->params.axis.axis != 1)
-    return FALSE;
+    return refuse_axis (b, gn->params.axis.axis);
   in = plan_require_map (b, gn->inputs[0]);
   if (in < 0)
-    return FALSE;
+    return plan_refuse (b, "its input is constant");
   in = plan_relayout (b, in, NULL);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_ARG_MAX, in,
       plan_add_map (b->plan, t->dims[3], t->dims[2], 1));
@@ -281,15 +288,17 @@ lower_layer_norm (PlanBuilder *b, const DcnnNode *gn)
   scale = last_dimension (b, gn->inputs[1], channels);
   if (gn->n_inputs > 2 && gn->inputs[2] >= 0 &&
       (bias = last_dimension (b, gn->inputs[2], channels)) == NULL)
-    return FALSE;
+    scale = NULL;
   for (int i = 1; i < gn->n_outputs; i++)
     if (gn->outputs[i] >= 0)
-      return FALSE;
-  if (scale == NULL || gn->params.norm.axis != t->rank - 1)
-    return FALSE;
+      return plan_refuse (b, "its mean or deviation is used");
+  if (gn->params.norm.axis != t->rank - 1)
+    return plan_refuse (b, "it runs over several dimensions");
+  if (scale == NULL)
+    return plan_refuse (b, "its scale or bias is not one constant a channel");
   in = channel_map (b, gn->inputs[0], t->rank - 1, &order);
   if (in < 0)
-    return FALSE;
+    return refuse_axis (b, t->rank - 1);
   in = plan_relayout (b, in, NULL);
   node = new_layer_norm (b, gn, in);
   node->prepared = dcnn_k_layer_norm_prepare (channels,
@@ -312,11 +321,12 @@ lower_reduce (PlanBuilder *b, const DcnnNode *gn)
     if (p->axes == 1u << axis && match_layer_norm (b, gn, &norm))
       return lower_spelled_norm (b, gn, axis, &norm);
   if (t->rank != 4)
-    return FALSE;
+    return plan_refuse (b, "its input has %d dimensions", t->rank);
   if (p->axes == 0xc)
     return plan_lower_global (b, gn, FALSE);
   if (p->axes != 0x2 || !p->keepdims)
-    return FALSE;
+    return plan_refuse (b, "it takes the mean over neither channels nor rows "
+        "and columns");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;

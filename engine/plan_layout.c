@@ -321,6 +321,8 @@ gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
     return out;
   }
   node = plan_new_node (b, PLAN_KERNEL, "Gather");
+  g_string_assign (node->why, "a view: its channels are no neighbours in "
+      "ascending order");
   {
     g_autofree guint32 *source = g_new (guint32, n);
     for (guint i = 0; i < n; i++)
@@ -619,6 +621,9 @@ placeable (PlanBuilder *b, gint index)
   if (map->parent < 0 && map->graph_input < 0 && map->constant == NULL)
     return index;
   node = plan_new_node (b, PLAN_KERNEL, "Copy");
+  g_string_assign (node->why, map->parent >= 0 ? "in place: it lies in another "
+      "concatenation or is a part of a map already" :
+      "in place: it is an input or constant");
   out = plan_add_map_like (b->plan, index);
   node->primary = DCNN_PRIMARY_COPY;
   node->in = index;
@@ -656,7 +661,7 @@ plan_lower_concat (PlanBuilder *b, gint index)
   gint out;
 
   if (!concat_fits (b, gn))
-    return FALSE;
+    return plan_refuse (b, "it joins no maps along their channels");
   for (int i = 0; i < gn->n_inputs; i++)
     lazy &= b->plan->values[gn->inputs[i]].lazy;
   if (lazy) {

@@ -108,10 +108,10 @@ plan_lower_norm (PlanBuilder *b, const DcnnNode *gn)
   PlanNode *node;
 
   if (scale == NULL || bias == NULL)
-    return FALSE;
+    return plan_refuse (b, "its scale or bias is computed");
   in = norm_input (b, gn, &group_channels);
   if (in < 0)
-    return FALSE;
+    return plan_refuse (b, "its groups are not channels of one map");
   moments = add_moments (b, gn, in, new_norm (plan_map (b->plan, in),
           group_channels,
           (guint) dcnn_tensor_count (plan_value_tensor (b, gn->inputs[1])),

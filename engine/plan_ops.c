@@ -32,13 +32,35 @@ plan_new_output_map (PlanBuilder *b, DcnnValueId value)
   return plan_add_map (b->plan, t->dims[3], t->dims[2], t->dims[1]);
 }
 
+/* what is no map. FALSE. */
+static gboolean
+refuse_shape (PlanBuilder *b, const char *what, DcnnValueId value)
+{
+  g_autofree char *shape =
+      dcnn_tensor_describe (plan_value_tensor (b, value));
+
+  return plan_refuse (b, b->plan->values[value].foreign ?
+      "its %s %s is a map in another order" :
+      "its %s %s is no map float32[1,C,H,W]", what, shape);
+}
+
 gint
 plan_map_input (PlanBuilder *b, const DcnnNode *gn)
 {
-  if (!plan_is_map_shaped (b->plan, gn->outputs[0]) ||
-      !plan_is_map_shaped (b->plan, gn->inputs[0]))
+  gint map;
+
+  if (!plan_is_map_shaped (b->plan, gn->inputs[0])) {
+    refuse_shape (b, "input", gn->inputs[0]);
     return -1;
-  return plan_require_map (b, gn->inputs[0]);
+  }
+  if (!plan_is_map_shaped (b->plan, gn->outputs[0])) {
+    refuse_shape (b, "result", gn->outputs[0]);
+    return -1;
+  }
+  map = plan_require_map (b, gn->inputs[0]);
+  if (map < 0)
+    plan_refuse (b, "its input is constant");
+  return map;
 }
 
 gboolean
@@ -106,7 +128,9 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
 
   if (w == NULL || p->window.rank != 2 ||
       (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
-    return FALSE;
+    return plan_refuse (b, p->window.rank != 2 ?
+        "its window has not two dimensions" :
+        "its weights or bias are computed");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
@@ -125,6 +149,9 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
     in = plan_relayout (b, in, NULL);
     node = plan_start_kernel (b, gn, DCNN_PRIMARY_GROUP_CONV, in,
         plan_new_output_map (b, gn->outputs[0]));
+    g_string_printf (node->why, "depthwise: %" G_GINT64_FORMAT " groups, %u "
+        "channels in, %" G_GINT64_FORMAT " out; conv: several groups",
+        p->groups, plan_map (b->plan, in)->channels, wt->dims[0]);
     node->prepared = dcnn_k_group_conv_prepare (p, wt->dims[0],
         plan_map (b->plan, in)->channels, w, bias);
   } else {
@@ -152,7 +179,9 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
 
   if (w == NULL || p->window.rank != 2 ||
       (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
-    return FALSE;
+    return plan_refuse (b, p->window.rank != 2 ?
+        "its window has not two dimensions" :
+        "its weights or bias are computed");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
@@ -218,11 +247,12 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
 
   if (map == NULL || plan_value_tensor (b, gn->inputs[0])->rank != 2 ||
       plan_value_tensor (b, gn->outputs[0])->rank != 2)
-    return FALSE;
+    return plan_refuse (b, "its input is no flattened map");
   k = (gint64) map->channels * map->width * map->height;
   weights = gemm_weights (b, gn, k, &n, &bias);
   if (weights == NULL || n > 65536)
-    return FALSE;
+    return plan_refuse (b, weights ? "it has more than 65536 results" :
+        "its weights are computed, transposed or scaled");
   p.window.kernel[0] = map->height;
   p.window.kernel[1] = map->width;
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
@@ -245,10 +275,10 @@ plan_lower_global (PlanBuilder *b, const DcnnNode *gn, gboolean maximum)
   PlanNode *node;
 
   if (!plan_is_map_shaped (b->plan, gn->inputs[0]))
-    return FALSE;
+    return refuse_shape (b, "input", gn->inputs[0]);
   in = plan_require_map (b, gn->inputs[0]);
   if (in < 0)
-    return FALSE;
+    return plan_refuse (b, "its input is constant");
   map = plan_map (b->plan, in);
   node = plan_new_node (b, PLAN_GLOBAL, dcnn_op_name (gn->op));
   node->in = in;
@@ -278,7 +308,8 @@ lower_pool (PlanBuilder *b, const DcnnNode *gn)
   gint in, out;
 
   if (p->window.rank != 2 || (gn->n_outputs > 1 && gn->outputs[1] >= 0))
-    return FALSE;
+    return plan_refuse (b, p->window.rank != 2 ?
+        "its window has not two dimensions" : "its indices are used");
   if (average && plan_is_map_shaped (b->plan, gn->inputs[0]) &&
       p->window.kernel[0] == t->dims[2] && p->window.kernel[1] == t->dims[3]
       && !p->window.pad_begin[0] && !p->window.pad_begin[1] &&
@@ -317,6 +348,19 @@ row_operand (PlanBuilder *b, const DcnnNode *gn)
   return -1;
 }
 
+/* Why a step is a node on its own, a pass over the map. */
+static void
+say_why_alone (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  const char *name = dcnn_graph_value (b->graph, value)->name;
+
+  if (dcnn_graph_is_output (b->graph, value))
+    g_string_printf (node->why, "a step of '%s': that is an output", name);
+  else if (b->readers[value]->len > 1)
+    g_string_printf (node->why, "a step of '%s': %u operators read that", name,
+        b->readers[value]->len);
+}
+
 static gboolean
 lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
 {
@@ -325,17 +369,20 @@ lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
   PlanStep step;
   gint in, out;
 
-  if (!plan_is_map_shaped (b->plan, gn->outputs[0]) ||
-      !plan_op_is_elementwise (gn->op))
-    return FALSE;
+  if (!plan_op_is_elementwise (gn->op))
+    return plan_refuse (b, "%s has no kernel on maps", dcnn_op_name (gn->op));
+  if (!plan_is_map_shaped (b->plan, gn->outputs[0]))
+    return refuse_shape (b, "result", gn->outputs[0]);
   row = row_operand (b, gn);
   in = row < 0 ? -1 : plan_require_map (b, gn->inputs[row]);
   if (in < 0)
-    return FALSE;
+    return plan_refuse (b, "no operand is a map of the result's size");
   out = plan_add_map_like (b->plan, in);
   if (!plan_step_from_node (b, index, gn->inputs[row], out, &step))
-    return FALSE;
+    return plan_refuse (b, "its other operand does not spread over the map by "
+        "channel, pixel or element");
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_COPY, in, out);
+  say_why_alone (b, node, gn->inputs[row]);
   node->steps[node->n_steps++] = step;
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
@@ -351,7 +398,7 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
 
   for (int i = 1; i < 5; i++)
     if ((p[i] = plan_value_floats (b, gn, i)) == NULL)
-      return FALSE;
+      return plan_refuse (b, "its parameters are computed");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
@@ -414,7 +461,9 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
       !plan_is_map_shaped (b->plan, gn->inputs[0]) ||
       !plan_is_map_shaped (b->plan, gn->outputs[0]) ||
       ti->dims[1] != to->dims[1])
-    return FALSE;
+    return plan_refuse (b, p->coord == DCNN_COORD_TF_CROP_AND_RESIZE ?
+        "it crops at computed places" :
+        "it is no resizing of a map's rows and columns");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
@@ -447,7 +496,7 @@ plan_lower_kernel (PlanBuilder *b, gint index)
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
 
   if (gn->n_inputs < 1 || gn->inputs[0] < 0 || gn->outputs[0] < 0)
-    return FALSE;
+    return plan_refuse (b, "it has no input, or its first result is unused");
   switch (gn->op) {
     case DCNN_OP_CONV:
       return lower_conv (b, gn);

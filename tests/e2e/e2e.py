@@ -80,6 +80,9 @@ def case_inspect(bench):
     out = bench.run("deltacnn-inspect", model, "--why")
     says(out.stdout, "input", "output", "fused nodes", "predicted peak")
     report = json.loads(bench.run("deltacnn-inspect", model, "--json").stdout)
+    reasons = [n["why"] for n in report["nodes"] if n["why"]]
+    assert out.stdout.count("why: ") == len(reasons)
+    says(out.stdout, *reasons)
     assert report["macs"] == sum(n["macs"] for n in report["nodes"])
     assert report["state_bytes"] > 0 and report["predicted_peak_bytes"] > 0
     dot = bench.scratch / "net.dot"
