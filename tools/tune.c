@@ -99,6 +99,10 @@ find_nodes (Tuner *tuner)
     node->group = -1;
     node->free = read[n] && node->info.width * node->info.height > 1
         && node->info.name && *node->info.name;
+    for (guint i = 0; node->free && i < tuner->summary.n_outputs; i++)
+      if (g_strcmp0 (dcnn_model_output_name (tuner->model, i),
+              node->info.name) == 0)
+        node->free = FALSE; /* outputs tell of every change */
     for (guint k = 0; node->free && k < n; k++)
       if (g_strcmp0 (tuner->nodes[k].info.name, node->info.name) == 0)
         node->free = FALSE;
