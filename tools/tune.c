@@ -274,7 +274,8 @@ finish (Tuner *tuner, TuneResult *result, GError **error)
 {
   const TuneOptions *options = tuner->options;
   gboolean holds = result->chosen->holds, good = TRUE;
-  if (holds && !options->dry)
+  gboolean pays = result->times.after < result->times.dense;
+  if (holds && pays && !options->dry)
     good = tune_write (tuner, result, error);
   if (good && options->report)
     good = tune_report (tuner, result, options->report, error);
@@ -285,6 +286,13 @@ finish (Tuner *tuner, TuneResult *result, GError **error)
         "no setting that was found keeps the budget on the frames held back; "
         "nothing was written. Tune on a clip that is more like them, or raise "
         "--budget");
+    return FALSE;
+  }
+  if (good && !pays) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "the budget can be kept on the frames held back, but takes as long as "
+        "a dense run; nothing was written. Raise --budget, or run the model "
+        "dense on scenes such as these");
     return FALSE;
   }
   return good;

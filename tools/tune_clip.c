@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define STRETCH 16          /* frames of one stretch that is tuned on */
-#define CHECK_STRETCH 32    /* of one that was held back */
+#define CHECK_STRETCH 96    /* of one that was held back: errors take some tens of
+                               frames to grow to what they stay at */
 
 /* ---- copies ------------------------------------------------------------ */
 
