@@ -231,7 +231,7 @@ def case_tune(bench):
     model, command = tuned_copy(bench)
     path, info = bench.scratch / "r.json", bench.scratch / "net.onnx.modelinfo"
     before = info.read_text(encoding="utf-8")
-    for budget in (0.05, 0.02):
+    for budget in (0.25, 0.12):
         out = bench.run(*command, "--budget", budget, "--report", path)
         says(out.stdout, "chosen", "IoU", "written")
         report = json.loads(path.read_text(encoding="utf-8"))
