@@ -174,8 +174,8 @@ def page(options, sections):
         "in turn, frame by frame, in one run.\n\n"
         "Times are medians of whole frames in milliseconds. Ours hold colour "
         "conversion, scaling and\nnormalisation of the picture; the peers' "
-        "are one inference on an input prepared beforehand. Defaults\n"
-        "everywhere (threshold 0.05, nothing tuned to a clip). \"Work done\" "
+        "are one inference on an input prepared beforehand. Settings\n"
+        "are those of the descriptors (tuning.md), else defaults. \"Work done\" "
         "is the share of multiply-accumulates\nof a dense run. Agreement: "
         "IoU of masks, mean distance of key points in pixels of the "
         "network's input,\nF1 of boxes.\n")
