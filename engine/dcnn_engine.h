@@ -81,6 +81,7 @@ typedef struct DcnnStream {
   DcnnFrame format;        /* of the last frame: size and format */
   DcnnInputGeometry geometry;
   /* the cpu's own from here on */
+  guint8 *block;           /* all buffers, one after the other */
   gfloat **buffers;        /* by plan buffer */
   guint32 **row_offset, **col_offset; /* by plan geometry */
   guint32 (*torus)[2];     /* by plan geometry: y, x */

@@ -164,22 +164,6 @@ run_dense (DcnnSession *session, DcnnStream *stream, gint n)
   state->stats.dense_frames++;
 }
 
-static void
-merge_pending (NodeState *state, const DcnnMask *kept_and_done,
-    const guint32 *list, const guint8 *verdicts, gsize count)
-{
-  if (!state->pending.any)
-    dcnn_mask_clear (&state->pending.mask);
-  else
-    dcnn_mask_and_not (&state->pending.mask, kept_and_done);
-  if (list)
-    dcnn_mask_from_verdicts (NULL, &state->pending.mask, list, verdicts,
-        count);
-  else
-    dcnn_mask_from_verdicts_dense (NULL, &state->pending.mask, verdicts);
-  state->pending.any = dcnn_mask_any (&state->pending.mask);
-}
-
 /* A node that compares nothing: its candidates are its update mask. Where the
  * whole map was computed, what settling had left to do has been done too. */
 static void
@@ -196,20 +180,27 @@ pass_on (NodeState *state, DcnnMask *updated, const DcnnMask *candidates,
   state->pending.any = !whole && dcnn_mask_any (&state->pending.mask);
 }
 
-/* What the judged pixels' verdicts make of the update mask. */
+/* What the verdicts on the candidates (on the whole map) make of the update
+ * mask, and of what settling has left to do. */
 static void
 take_verdicts (DcnnSession *session, NodeState *state, DcnnMask *updated,
-    const guint32 *list, gsize count)
+    gboolean whole)
 {
-  if (list)
-    dcnn_mask_from_verdicts (updated, NULL, list, session->verdicts, count);
-  else
-    dcnn_mask_from_verdicts_dense (updated, NULL, session->verdicts);
-  if (!session->tuning.settle)
-    return;
-  if (!list)
+  DcnnMask *kept = session->tuning.settle ? &state->pending.mask : NULL;
+
+  if (whole)
     dcnn_mask_fill (&session->candidates);
-  merge_pending (state, &session->candidates, list, session->verdicts, count);
+  if (kept && state->pending.any)
+    dcnn_mask_and_not (kept, &session->candidates);
+  else if (kept)
+    dcnn_mask_clear (kept);
+  if (whole)
+    dcnn_mask_from_verdicts_dense (updated, kept, session->verdicts);
+  else
+    dcnn_mask_from_verdicts_in (&session->candidates, updated, kept,
+        session->verdicts);
+  if (kept)
+    state->pending.any = dcnn_mask_any (kept);
 }
 
 static void
@@ -246,7 +237,7 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   if (passes)
     pass_on (state, &updated->mask, &session->candidates, !list);
   else
-    take_verdicts (session, state, &updated->mask, list, count);
+    take_verdicts (session, state, &updated->mask, !list);
   updated->any = dcnn_mask_any (&updated->mask);
   count_work (stream, node, state, count, pixels, ns);
   state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static guint
 padded (guint span)
@@ -59,10 +60,36 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
 
 /* ---- allocation -------------------------------------------------------------- */
 
+static gsize
+round_up (gsize bytes, gsize to)
+{
+  return (bytes + to - 1) / to * to;
+}
+
+#define HUGE_PAGE ((gsize) 2 << 20)
+
+/* New zeroed memory, on huge pages where there is enough of it and the system
+ * has them. NULL: none. */
+static gpointer
+take_pages (gsize bytes)
+{
+  gsize size = round_up (MAX (bytes, 1), 64);
+  gpointer p = aligned_alloc (size < 2 * HUGE_PAGE ? 64 : HUGE_PAGE, size);
+
+  if (p == NULL)
+    return NULL;
+#ifdef MADV_HUGEPAGE
+  /* whole pages only: the rest stays small */
+  if (size >= 2 * HUGE_PAGE)
+    (void) madvise (p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return memset (p, 0, size);
+}
+
 static gpointer
 take (DcnnStream *stream, gsize bytes, gboolean *ok)
 {
-  gsize size = (MAX (bytes, 1) + 63) / 64 * 64;
+  gsize size = round_up (MAX (bytes, 1), 64);
   gpointer p = *ok ? aligned_alloc (64, size) : NULL;
 
   if (p == NULL)
@@ -79,6 +106,27 @@ take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
 {
   dcnn_mask_init (&m->mask, width, height, take (stream,
           dcnn_mask_words (width, height) * 8, ok));
+}
+
+/* All feature maps lie in one block: a sparse frame touches a few pixels of
+ * each, and with small pages nearly every touch would miss the TLB. */
+static void
+init_buffers (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+{
+  gsize bytes = 0, at = 0;
+
+  for (guint i = 0; i < plan->buffers->len; i++)
+    bytes += round_up (buffer_bytes (
+            &g_array_index (plan->buffers, PlanBuffer, i)), 64);
+  stream->block = take_pages (bytes);
+  *ok = *ok && stream->block != NULL;
+  stream->bytes += bytes;
+  stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
+  for (guint i = 0; i < plan->buffers->len && *ok; i++) {
+    stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
+    at += round_up (buffer_bytes (
+            &g_array_index (plan->buffers, PlanBuffer, i)), 64);
+  }
 }
 
 static void
@@ -256,10 +304,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
 
-  stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
-  for (guint i = 0; i < plan->buffers->len; i++)
-    stream->buffers[i] = take (stream, buffer_bytes (
-            &g_array_index (plan->buffers, PlanBuffer, i)), &ok);
+  init_buffers (stream, plan, &ok);
   init_geometries (stream, plan, &ok);
   stream->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   for (guint i = 0; i < plan->maps->len && ok; i++)
@@ -280,8 +325,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
 void
 dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
 {
-  for (guint i = 0; stream->buffers && i < plan->buffers->len; i++)
-    free (stream->buffers[i]);
+  free (stream->block);
   for (guint i = 0; stream->torus && i < plan->geometries->len; i++) {
     free (stream->row_offset[i]);
     free (stream->col_offset[i]);

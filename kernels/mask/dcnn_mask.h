@@ -58,6 +58,8 @@ typedef struct DcnnMask {
  * void dcnn_mask_from_verdicts (joined, kept, list, verdicts, n)
  *       overwrites nothing: ORs JOINED pixels into joined and KEPT ones into
  *       kept (each may be NULL)
+ * void dcnn_mask_from_verdicts_in (listed, joined, kept, verdicts)   the same
+ *       for the whole list of a mask, in its order; kept may be NULL
  * void dcnn_mask_from_verdicts_dense (joined, kept, verdicts)   [h*w] bytes
  * size_t dcnn_mask_blocks_to_list (mask, blocks)      indices of non-empty
  *       blocks, ascending

@@ -256,6 +256,25 @@ dcnn_mask_from_verdicts (DcnnMask *joined, DcnnMask *kept,
 }
 
 DCNN_MASK_FN void
+dcnn_mask_from_verdicts_in (const DcnnMask *listed, DcnnMask *joined,
+    DcnnMask *kept, const uint8_t *verdicts)
+{
+  size_t words = dcnn_mask_words (listed->width, listed->height);
+  for (size_t i = 0; i < words; i++) {
+    uint64_t j = 0, k = 0;
+    for (uint64_t left = listed->words[i]; left; left &= left - 1) {
+      /* The verdict's bit 0 says KEPT and bit 1 JOINED. */
+      uint64_t verdict = *verdicts++, bit = left & (0 - left);
+      j |= bit & (0 - (verdict >> 1));
+      k |= bit & (0 - (verdict & 1));
+    }
+    joined->words[i] |= j;
+    if (kept)
+      kept->words[i] |= k;
+  }
+}
+
+DCNN_MASK_FN void
 dcnn_mask_from_verdicts_dense (DcnnMask *joined, DcnnMask *kept,
     const uint8_t *verdicts)
 {
