@@ -319,12 +319,14 @@ test_lists (uint64_t seed)
   for (size_t i = 0; i < n; i++)
     dense[DCNN_PIXEL_Y (list[i]) * w + DCNN_PIXEL_X (list[i])] = verdicts[i] =
         (uint8_t) check_random (3);
-  for (int form = 0; form < 2; form++) {
+  for (int form = 0; form < 3; form++) {
     dcnn_mask_clear (&b.mask);
     dcnn_mask_clear (&c.mask);
-    DcnnMask *joined = check_random (4) ? &b.mask : NULL;
+    DcnnMask *joined = form == 2 || check_random (4) ? &b.mask : NULL;
     DcnnMask *kept = check_random (4) ? &c.mask : NULL;
-    if (form)
+    if (form == 2)
+      dcnn_mask_from_verdicts_in (&a.mask, joined, kept, verdicts);
+    else if (form)
       dcnn_mask_from_verdicts_dense (joined, kept, dense);
     else
       dcnn_mask_from_verdicts (joined, kept, list, verdicts, n);
