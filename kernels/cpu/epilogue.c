@@ -125,7 +125,10 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
 
   DCNN_UNROLL
   for (unsigned v = 0; v < vectors; v++)
-    weight[v] = v_load (job->significance.inv_spread + v * V_LANES);
+    weight[v] = ragged && v + 1 == vectors
+        ? v_load_n (job->significance.inv_spread + v * V_LANES,
+        channels - v * V_LANES)
+        : v_load (job->significance.inv_spread + v * V_LANES);
   for (uint32_t i = 0; i < tile->n; i++) {
     const uint32_t flags = tile->pixels[i];
     const float *from = tile->rows[i];
