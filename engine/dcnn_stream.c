@@ -74,9 +74,9 @@ static gpointer
 take_pages (gsize bytes)
 {
   gsize size = round_up (MAX (bytes, 1), 64);
-  gpointer p = aligned_alloc (size < 2 * HUGE_PAGE ? 64 : HUGE_PAGE, size);
+  gpointer p = NULL;
 
-  if (p == NULL)
+  if (posix_memalign (&p, size < 2 * HUGE_PAGE ? 64 : HUGE_PAGE, size) != 0)
     return NULL;
 #ifdef MADV_HUGEPAGE
   /* whole pages only: the rest stays small */
