@@ -184,8 +184,10 @@ cpu_reset (DcnnSession *session, guint stream)
 {
   DcnnStream *s = &session->streams[stream];
 
-  s->settling = s->active_since_settled = FALSE;
+  s->settling = SETTLING_NOTHING;
+  s->active_since_settled = FALSE;
   s->still_frames = 0;
+  s->band_from = s->band_to = s->busy = 0;
 }
 
 /* ---- a frame --------------------------------------------------------------------- */
@@ -263,7 +265,7 @@ take_tensors (DcnnSession *session, DcnnStream *stream,
   gsize changed = 0, pixels = 0;
 
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
-  stream->settling = FALSE;
+  stream->settling = SETTLING_NOTHING;
   for (guint i = 0; i < session->plan->graph->inputs->len; i++)
     changed += push_input (session, stream, i, &frame->tensors[i],
         frame->tensor_threshold, &pixels);

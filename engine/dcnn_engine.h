@@ -66,6 +66,13 @@ typedef struct StreamMove {
   gint dy, dx;             /* network pixels that the window moved */
 } StreamMove;
 
+/* Which pixels are recomputed with threshold 0 in a frame, to be exact again. */
+typedef enum StreamSettling {
+  SETTLING_NOTHING,
+  SETTLING_BAND,           /* busy scene: rows of a band that moves on */
+  SETTLING_ALL,            /* still scene: all, front to back */
+} StreamSettling;
+
 typedef struct DcnnStream {
   /* whatever it runs on */
   gboolean first;          /* the next frame runs dense */
@@ -97,7 +104,11 @@ typedef struct DcnnStream {
   DcnnMask differs, force;
   /* settling */
   guint still_frames;
-  gboolean settling, active_since_settled;
+  StreamSettling settling;
+  gboolean active_since_settled;
+  gdouble band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  gdouble busy;            /* mean share of the dense work for changes */
+  guint64 settled_macs;    /* of this frame */
   guint settle_due;        /* still frames before the next settling may start */
   guint settle_wait;       /* frames between two, growing while noise keeps
                               any from finishing */
@@ -143,6 +154,8 @@ gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
 gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session,
     GError **error);
 void dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan);
+/* The rows of a map that lie in the band being settled. */
+void dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask);
 /* Recomputes torus tables after the window moved by (dy, dx) network pixels
  * and shifts what is kept in window coordinates. */
 void dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy,

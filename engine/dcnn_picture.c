@@ -170,6 +170,28 @@ forced (DcnnStream *stream, const PlanMap *map)
   return &stream->force;
 }
 
+/* In a busy scene one band of rows after the other is made exact, as encoders
+ * refresh pictures: what a passing change left under the thresholds would
+ * otherwise stay until the next one. */
+static void
+start_band (DcnnSession *session, DcnnStream *stream, gint mask)
+{
+  StreamMask *exact = &stream->exact[mask];
+
+  stream->settling = SETTLING_NOTHING;
+  if (!session->tuning.settle || session->tuning.refresh <= 0 ||
+      session->tuning.mode == DCNN_MODE_DENSE || stream->move.active)
+    return;
+  stream->settling = SETTLING_BAND;
+  stream->band_from = fmod (stream->band_to, 1);
+  stream->band_to = stream->band_from + session->tuning.refresh *
+      MIN (stream->busy, 1);
+  dcnn_stream_band (stream, &exact->mask);
+  dcnn_mask_and (&exact->mask, &stream->differs);
+  dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
+  exact->any = dcnn_mask_any (&exact->mask);
+}
+
 /* Starts settling once the scene has been still for a while: everything that
  * differs from the stored input is taken over, not as a change but as a
  * correction. */
@@ -185,16 +207,16 @@ consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
   if (changed > STILL_SHARE * pixels) {
     stream->still_frames = stream->settle_due = 0;
     stream->settle_wait = DCNN_SETTLE_INTERVAL;
-    stream->settling = FALSE;
+    start_band (session, stream, mask);
     return;
   }
   stream->still_frames++;
   stream->settle_due -= stream->settle_due > 0;
   if (!session->tuning.settle || session->tuning.mode == DCNN_MODE_DENSE ||
-      stream->settling || !stream->active_since_settled ||
+      stream->settling != SETTLING_NOTHING || !stream->active_since_settled ||
       stream->still_frames < STILL_FRAMES || stream->settle_due > 0)
     return;
-  stream->settling = TRUE;
+  stream->settling = SETTLING_ALL;
   stream->settle_spent = 0;
   stream->settle_due = stream->settle_wait;
   dcnn_mask_copy (&exact->mask, &stream->differs);
@@ -244,7 +266,8 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   updated->any = count > 0;
   stream->exact[map->mask].any = FALSE;
   if (stream->dense) {
-    stream->settling = stream->active_since_settled = FALSE;
+    stream->settling = SETTLING_NOTHING;
+    stream->active_since_settled = FALSE;
     stream->still_frames = stream->settle_due = 0;
     stream->settle_wait = DCNN_SETTLE_INTERVAL;
   } else {

@@ -245,8 +245,42 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- settling ---------------------------------------------------------------------------- */
 
-/* What settling changed before this node waits here; as much of it as the
- * budget allows is recomputed with threshold 0. */
+/* Those of the waiting pixels whose turn it is, into session->list. */
+static gsize
+list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
+    gsize limit)
+{
+  const DcnnMask *pending = &state->pending.mask;
+  DcnnMask *turn = &session->settle;
+  gsize count;
+
+  if (stream->settling == SETTLING_ALL) {
+    count = dcnn_mask_to_list (pending, session->list);
+    return MIN (count, limit);
+  }
+  dcnn_mask_init (turn, pending->width, pending->height, turn->words);
+  dcnn_stream_band (stream, turn);
+  dcnn_mask_and (turn, pending);
+  return dcnn_mask_to_list (turn, session->list);
+}
+
+/* What settling changed before this node waits here. */
+static void
+await_settling (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  StreamMask *pending = &stream->nodes[n].pending;
+
+  if (!dcnn_find_candidates (session, stream->exact, n))
+    return;
+  if (pending->any)
+    dcnn_mask_or (&pending->mask, &session->candidates);
+  else
+    dcnn_mask_copy (&pending->mask, &session->candidates);
+  pending->any = TRUE;
+}
+
+/* Of what waits, the band or as much as the budget allows is recomputed with
+ * threshold 0. */
 static void
 run_settling (DcnnSession *session, DcnnStream *stream, gint n,
     guint64 budget)
@@ -259,25 +293,21 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   gsize count, limit = left / MAX (1, node->macs_per_pixel);
   gint64 ns;
 
-  if (left > 0 && limit == 0)
+  if (stream->settling == SETTLING_BAND)
+    limit = G_MAXSIZE;
+  else if (left > 0 && limit == 0)
     limit = 1; /* a pixel dearer than the budget must not wait for ever */
-  if (dcnn_find_candidates (session, stream->exact, n)) {
-    if (state->pending.any)
-      dcnn_mask_or (&state->pending.mask, &session->candidates);
-    else
-      dcnn_mask_copy (&state->pending.mask, &session->candidates);
-    state->pending.any = TRUE;
-  }
   if (!state->pending.any || limit == 0)
     return;
-  count = dcnn_mask_to_list (&state->pending.mask, session->list);
-  if (count > limit)
-    count = limit;
+  count = list_settling (session, stream, state, limit);
+  if (count == 0)
+    return;
   if (state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS)
     state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
   for (gsize i = 0; i < count; i++)
     session->list[i] |= DCNN_PIXEL_EXACT;
   stream->settle_spent += count * node->macs_per_pixel;
+  stream->settled_macs += count * node->macs_per_pixel;
   ns = run_job (session, stream, n, session->list, count, session->verdicts);
   dcnn_mask_clear (&exact->mask);
   dcnn_mask_from_verdicts (&exact->mask, NULL, session->list,
@@ -307,12 +337,14 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
     run_dense (session, stream, n);
     return;
   }
+  if (stream->settling != SETTLING_NOTHING)
+    await_settling (session, stream, n);
   any = dcnn_find_candidates (session, stream->masks, n);
   if (stream->move.active)
     any = add_unveiled (session, stream, out, any);
   if (any)
     run_candidates (session, stream, n);
-  if (stream->settling)
+  if (stream->settling != SETTLING_NOTHING)
     run_settling (session, stream, n, budget);
 }
 
@@ -354,11 +386,16 @@ static void
 finish_settling (const DcnnSession *session, DcnnStream *stream)
 {
   show_settled (session->plan, stream);
+  if (stream->settling == SETTLING_BAND) {
+    stream->settling = SETTLING_NOTHING;
+    return;
+  }
   if (!anything_pending (session, stream)) {
-    stream->settling = stream->active_since_settled = FALSE;
+    stream->settling = SETTLING_NOTHING;
+    stream->active_since_settled = FALSE;
     stream->settle_wait = DCNN_SETTLE_INTERVAL;
   } else if (stream->settle_spent > SETTLE_FRAMES * session->plan->macs) {
-    stream->settling = FALSE;
+    stream->settling = SETTLING_NOTHING;
     stream->settle_wait = MIN (2 * stream->settle_wait, SETTLE_WAIT_MOST);
   }
 }
@@ -370,7 +407,7 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
   guint64 budget =
       (guint64) (session->tuning.settle_budget * (gdouble) plan->macs);
 
-  stream->macs_done = 0;
+  stream->macs_done = stream->settled_macs = 0;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint64 start = dcnn_now_ns ();
@@ -395,6 +432,10 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
     stream->nodes[n].stats.time_ns += dcnn_now_ns () - start;
   }
   stream->move.active = FALSE;
-  if (stream->settling)
+  if (!stream->dense)
+    stream->busy += 0.125 * ((gdouble) (stream->macs_done -
+            stream->settled_macs) / (gdouble) MAX (1, plan->macs) -
+        stream->busy);
+  if (stream->settling != SETTLING_NOTHING)
     finish_settling (session, stream);
 }

@@ -14,7 +14,7 @@ dcnn_session_options_init (DcnnSessionOptions *options)
   options->streams = 1;
   options->tuning = (DcnnTuning) {
     .threshold = 0.05f, .input_threshold = 0.05f, .gate_threshold = 0.2f,
-    .dilation = 3, .settle = TRUE, .settle_budget = 0.1f,
+    .dilation = 3, .settle = TRUE, .settle_budget = 0.1f, .refresh = 0.2f,
   };
   for (int c = 0; c < 3; c++)
     options->scale[c] = 1.0f / 255;

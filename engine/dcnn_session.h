@@ -119,6 +119,9 @@ typedef struct DcnnTuning {
                               (dcnn_session_set_interest); default FALSE */
   gboolean settle;         /* default TRUE */
   gfloat settle_budget;    /* share of the dense MACs a frame; default 0.1 */
+  gfloat refresh;          /* a busy scene is settled in part, in turn, for at
+                              most this much of what its changes cost; default
+                              0.2 */
 } DcnnTuning;
 
 typedef enum DcnnFit {

@@ -394,6 +394,18 @@ dcnn_stream_mask (DcnnSession *session, const StreamMask *masks, gint index)
       &session->other : NULL;
 }
 
+void
+dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask)
+{
+  gint h = (gint) mask->height, w = (gint) mask->width;
+  gint from = (gint) (stream->band_from * h), to = (gint) (stream->band_to * h);
+
+  dcnn_mask_clear (mask);
+  dcnn_mask_fill_rect (mask, 0, from, w, MIN (to, h) - from);
+  if (to > h)
+    dcnn_mask_fill_rect (mask, 0, 0, w, to - h);
+}
+
 /* ---- moving the window ------------------------------------------------------------- */
 
 static guint

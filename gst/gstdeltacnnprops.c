@@ -24,6 +24,7 @@ enum
   PROP_INTEREST,
   PROP_SETTLE,
   PROP_SETTLE_BUDGET,
+  PROP_REFRESH,
   PROP_INPUT_WIDTH,
   PROP_INPUT_HEIGHT,
   PROP_RESIZE,
@@ -144,6 +145,10 @@ set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       return TRUE;
     case PROP_SETTLE_BUDGET:
       s->tuning.settle_budget = g_value_get_float (value);
+      return TRUE;
+    case PROP_REFRESH:
+      s->tuning.refresh = g_value_get_float (value);
+      s->set |= GST_DELTA_CNN_SET_REFRESH;
       return TRUE;
     default:
       return FALSE;
@@ -269,6 +274,9 @@ get_tuning_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
       return TRUE;
     case PROP_SETTLE_BUDGET:
       g_value_set_float (value, s->tuning.settle_budget);
+      return TRUE;
+    case PROP_REFRESH:
+      g_value_set_float (value, s->tuning.refresh);
       return TRUE;
     default:
       return FALSE;
@@ -419,6 +427,11 @@ install_threshold_properties (GObjectClass * klass)
       g_param_spec_float ("settle-budget", "Settle budget",
           "Share of a dense frame's work that settling may take a frame", 0, 1,
           0.1f, LIVE));
+  g_object_class_install_property (klass, PROP_REFRESH,
+      g_param_spec_float ("refresh", "Refresh",
+          "While the scene is busy, settle one band of the picture after the "
+          "other, for at most this much of the work that changes cost (0 = "
+          "not; needs settle; unset = the descriptor's)", 0, 1, 0.2f, LIVE));
 }
 
 static void

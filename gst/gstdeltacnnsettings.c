@@ -61,6 +61,8 @@ gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
     tuning->dilation = base.dilation;
   if (!(settings->set & GST_DELTA_CNN_SET_CRITERION))
     tuning->criterion = base.criterion;
+  if (!(settings->set & GST_DELTA_CNN_SET_REFRESH))
+    tuning->refresh = base.refresh;
 }
 
 /* Reads "a" or "a,b,c" into values; values stay when text is NULL or "". */

@@ -67,6 +67,7 @@ typedef enum
   GST_DELTA_CNN_SET_GATE_THRESHOLD = 1 << 2,
   GST_DELTA_CNN_SET_DILATION = 1 << 3,
   GST_DELTA_CNN_SET_CRITERION = 1 << 4,
+  GST_DELTA_CNN_SET_REFRESH = 1 << 5,
 } GstDeltaCnnSet;
 
 typedef struct

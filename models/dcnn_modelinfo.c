@@ -18,7 +18,7 @@
 #define OUTPUT_KEYS TENSOR_KEYS "|semantics|activation|layout"
 #define LABELS_KEYS "file|list"
 #define TUNING_KEYS                                                            \
-  "threshold|input-threshold|gate-threshold|dilation|criterion"
+  "threshold|input-threshold|gate-threshold|dilation|criterion|refresh"
 #define TYPE_NAMES                                                             \
   "float32|float16|float64|bfloat16|int4|int8|int16|int32|int64|uint4|uint8|"  \
   "uint16|uint32|uint64"
@@ -46,7 +46,8 @@ dcnn_modelinfo_new_default (void)
     info->scale[c] = 1.0f / 255;
   info->fit = DCNN_FIT_STRETCH;
   info->tensors = g_ptr_array_new_with_free_func (tensor_info_free);
-  info->threshold = info->input_threshold = info->gate_threshold = -1;
+  info->threshold = info->input_threshold = -1;
+  info->gate_threshold = info->refresh = -1;
   info->dilation = info->criterion = -1;
   return info;
 }
@@ -371,7 +372,7 @@ static gboolean
 read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
 {
   const char *group = "tuning";
-  gdouble threshold = -1, input = -1, gate = -1;
+  gdouble threshold = -1, input = -1, gate = -1, refresh = -1;
 
   if (!dcnn_keys_only (keys, group, TUNING_KEYS, error)
       || !dcnn_keys_number (keys, group, "threshold", 0, 1e6, &threshold,
@@ -380,6 +381,7 @@ read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
           error)
       || !dcnn_keys_number (keys, group, "gate-threshold", 0, 1e6, &gate,
           error)
+      || !dcnn_keys_number (keys, group, "refresh", 0, 1, &refresh, error)
       || !dcnn_keys_integer (keys, group, "dilation", 0, 64, &info->dilation,
           error)
       || !dcnn_keys_choice (keys, group, "criterion", "nrms|rms|max",
@@ -388,6 +390,7 @@ read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
   info->threshold = (gfloat) threshold;
   info->input_threshold = (gfloat) input;
   info->gate_threshold = (gfloat) gate;
+  info->refresh = (gfloat) refresh;
   return TRUE;
 }
 
@@ -522,6 +525,8 @@ dcnn_modelinfo_apply (const DcnnModelInfo *info, DcnnSessionOptions *options)
     tuning->input_threshold = info->input_threshold;
   if (info->gate_threshold >= 0)
     tuning->gate_threshold = info->gate_threshold;
+  if (info->refresh >= 0)
+    tuning->refresh = info->refresh;
   if (info->dilation >= 0)
     tuning->dilation = (guint) info->dilation;
   if (info->criterion >= 0)

@@ -53,7 +53,7 @@ typedef struct DcnnModelInfo {
   guint n_labels;
   GHashTable *thresholds;  /* char* -> gdouble*; NULL: none */
   /* Session tuning that suits the model; < 0: not stated. */
-  gfloat threshold, input_threshold, gate_threshold;
+  gfloat threshold, input_threshold, gate_threshold, refresh;
   gint dilation, criterion;
 } DcnnModelInfo;
 

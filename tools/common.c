@@ -45,6 +45,8 @@ tool_parse_size (const char *text, guint *width, guint *height,
       "lower weight far from the last result (default 0)")                     \
   X ("settle", settle, BOOL, 0, 1,                                             \
       "exact results when the scene is still (default 1)")                     \
+  X ("refresh", refresh, FLOAT, 0, 1,                                          \
+      "work on staying exact in a busy scene (default 0.2)")               \
   X ("settle-budget", settle_budget, FLOAT, 0, 1,                              \
       "share of the dense work a frame for it (default 0.1)")
 

@@ -85,6 +85,7 @@ fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
   set_number (keys, "tuning", "threshold", t->threshold);
   set_number (keys, "tuning", "input-threshold", t->input_threshold);
   set_number (keys, "tuning", "gate-threshold", t->gate_threshold);
+  set_number (keys, "tuning", "refresh", t->refresh);
   g_key_file_set_integer (keys, "tuning", "dilation", (gint) t->dilation);
   g_key_file_set_value (keys, "tuning", "criterion", criteria[t->criterion]);
   set_thresholds (tuner, keys, setting);

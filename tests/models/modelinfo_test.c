@@ -35,7 +35,7 @@ test_full (void)
       "[decoder]\nscore-threshold=0.25\nstrides=8;16\nnms=all\n"
       "[labels]\nlist=cat;dog \\; wolf\n"
       "[tuning]\nthreshold=0.1\ninput-threshold=0.02\ngate-threshold=0.3\n"
-      "dilation=2\ncriterion=max\n"
+      "dilation=2\nrefresh=0.5\ncriterion=max\n"
       "[thresholds]\nconv/1:0=0.5\na%3Db%25=1e-3\n";
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModelInfo) info = load (text, &error);
@@ -67,6 +67,7 @@ test_full (void)
   g_assert_cmpfloat (options.tuning.input_threshold, ==, 0.02f);
   g_assert_cmpfloat (options.tuning.gate_threshold, ==, 0.3f);
   g_assert_cmpuint (options.tuning.dilation, ==, 2);
+  g_assert_cmpfloat (options.tuning.refresh, ==, 0.5f);
   g_assert_cmpint (options.tuning.criterion, ==, DCNN_CRITERION_MAX);
   g_assert_cmpfloat (*(gdouble *) g_hash_table_lookup (options.thresholds,
           "a=b%"), ==, 1e-3);
@@ -159,6 +160,7 @@ static const char *const refusals[][2] = {
   { HEAD "[thresholds]\nx=-2\n", "number from -1" },
   { HEAD "[thresholds]\n%zz=1\n", "escape" },
   { HEAD "[tuning]\ndilation=1000\n", "from 0 to 64" },
+  { HEAD "[tuning]\nrefresh=-1\n", "refresh" },
   { HEAD "[tuning]\ncriterion=l1\n", "nrms, rms, max" },
   { HEAD "[[x]]\n", "no descriptor" },
   { HEAD "no equals\n", "no descriptor" },
