@@ -4,6 +4,7 @@
  * the peer in turn, so that whatever else the machine does hits all alike. */
 #include "bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,6 +242,17 @@ progress_detail (const BenchRun *run)
   return g_string_free (text, FALSE);
 }
 
+/* A camera or a server that goes away ends a measurement and spoils none. */
+static void
+forgive_live (BenchRun *run, GError **cause)
+{
+  if (!*cause || !tool_source_is_live (run->source) || run->frames < 2)
+    return;
+  fprintf (stderr, "deltacnn-bench: %s; going on with the %d frames that "
+      "came\n", (*cause)->message, (int) run->frames);
+  g_clear_error (cause);
+}
+
 static gboolean
 run_frames (BenchRun *run, GError **error)
 {
@@ -264,12 +276,13 @@ run_frames (BenchRun *run, GError **error)
     }
     run->frame_width = frame.width;
     run->frame_height = frame.height;
-    if (!run_frame (run, &frame, &cause))
-      break;
+    if (!run_frame (run, &frame, error))
+      return FALSE;
     g_autofree char *detail = progress_detail (run);
     tool_progress_update (&progress, run->frames, detail);
   }
   tool_progress_end (&progress);
+  forgive_live (run, &cause);
   if (cause) {
     g_propagate_error (error, cause);
     return FALSE;

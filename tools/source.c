@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct ToolSource {
+  char *location;
   GstElement *pipeline;
   GstAppSink *sink;
   GstSample *sample;
@@ -62,7 +63,10 @@ tool_source_describe (const char *location, gboolean *live, GError **error)
         "%s: quotes and backslashes in names are not supported", location);
     return NULL;
   }
-  if (g_str_has_prefix (location, "/dev/")) {
+  /* Not every path in /dev is a camera: /dev/shm is a folder of files. */
+  if (g_str_has_prefix (location, "/dev/")
+      && !g_file_test (location, G_FILE_TEST_IS_REGULAR)
+      && !g_file_test (location, G_FILE_TEST_IS_DIR)) {
     *live = TRUE;
     return g_strdup_printf ("v4l2src device=\"%s\" ! decodebin", location);
   }
@@ -99,19 +103,32 @@ tool_parse_launch (const char *text, GError **error)
   return NULL;
 }
 
-static void
-error_from_bus (ToolSource *source, GError **error)
+void
+tool_error_from_message (GstMessage *message, const char *location,
+    GError **error)
 {
-  g_autoptr (GstBus) bus = gst_element_get_bus (source->pipeline);
-  g_autoptr (GstMessage) message =
-      gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  if (!message)
-    return;
   g_autoptr (GError) cause = NULL;
   g_autofree char *debug = NULL;
   gst_message_parse_error (message, &cause, &debug);
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "%s (from %s)",
-      cause->message, GST_OBJECT_NAME (message->src));
+  /* "file.c(12): function (): /GstPipeline:pipeline0/...:", then the detail. */
+  const char *detail = debug ? strchr (debug, '\n') : NULL;
+  if (location)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "%s: %s%s%s (from %s)",
+        location, cause->message, detail && detail[1] ? " " : "",
+        detail ? detail + 1 : "", GST_OBJECT_NAME (message->src));
+  else
+    g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_FILE, cause->message);
+}
+
+/* A state may have failed a moment before the message that says why. */
+static void
+error_from_bus (ToolSource *source, GstClockTime wait, GError **error)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (source->pipeline);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, wait, GST_MESSAGE_ERROR);
+  if (message)
+    tool_error_from_message (message, source->location, error);
 }
 
 static void
@@ -145,6 +162,7 @@ tool_source_open (const char *location, GError **error)
       live ? 2 : 4, live ? "true" : "false");
   g_autoptr (ToolSource) source = g_new0 (ToolSource, 1);
   source->live = live;
+  source->location = g_strdup (location);
   source->pipeline = tool_parse_launch (text, error);
   if (!source->pipeline)
     return NULL;
@@ -154,7 +172,7 @@ tool_source_open (const char *location, GError **error)
   /* Wait for the first frame or an error. */
   if (gst_element_get_state (source->pipeline, NULL, NULL,
           20 * GST_SECOND) == GST_STATE_CHANGE_FAILURE) {
-    error_from_bus (source, error);
+    error_from_bus (source, GST_SECOND, error);
     if (error && !*error)
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot play %s",
           location);
@@ -217,10 +235,10 @@ next_from_pipeline (ToolSource *source, DcnnFrame *frame, GError **error)
   source->sample =
       gst_app_sink_try_pull_sample (source->sink, 30 * GST_SECOND);
   if (!source->sample) {
-    error_from_bus (source, error);
+    error_from_bus (source, 0, error);
     if (!(error && *error) && !gst_app_sink_is_eos (source->sink))
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-          "no frame came for 30 seconds");
+          "%s: no frame came for 30 seconds", source->location);
     return FALSE;
   }
   GstVideoInfo info;
@@ -372,6 +390,7 @@ tool_source_free (ToolSource *source)
     gst_clear_object (&source->sink);
     gst_object_unref (source->pipeline);
   }
+  g_free (source->location);
   g_free (source->background);
   g_free (source->picture);
   g_free (source);

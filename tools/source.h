@@ -31,7 +31,8 @@ ToolSource *tool_source_synthetic (double share, guint width, guint height,
 void tool_source_free (ToolSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ToolSource, tool_source_free)
 
-/* The next frame. Returns FALSE at the end (error not set) or on failure. */
+/* The next frame. Returns FALSE at the end (error not set) or on failure. Of a
+ * live source a failure may well be its ordinary end: what came is good. */
 gboolean tool_source_next (ToolSource *source, DcnnFrame *frame,
     GError **error);
 
@@ -44,6 +45,12 @@ gboolean tool_source_is_live (ToolSource *source);
 /* gst_parse_launch() that fails when an element is missing, with its name. */
 GstElement *tool_parse_launch (const char *text, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/* What an error message of a pipeline says. location: what could not be read;
+ * it is named, with the detail that GStreamer keeps for developers ("Could not
+ * open resource" alone helps nobody). NULL: the error is not the input's. */
+void tool_error_from_message (GstMessage *message, const char *location,
+    GError **error);
 
 /* The GStreamer description, for gst_parse_launch(), of what delivers decoded
  * frames of a location; returns new text. live: set. */
