@@ -11,6 +11,7 @@
 #include <gst/app/gstappsink.h>
 #include <gst/video/video.h>
 #include <locale.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gstdeltacnnstatsmeta.h"
@@ -58,6 +59,7 @@ typedef struct Annotate {
   GstAppSink *plain, *drawn;
   SheetMoment *moments;      /* [n_moments]: the best of each stretch */
   guint n_moments;
+  gboolean live, ended;
   guint64 total, count;
 } Annotate;
 
@@ -88,7 +90,7 @@ encoder (const char *path, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (chains); i++)
     if (have (chains[i][0]))
       return g_strdup_printf ("videoconvert ! video/x-raw,format=I420 ! %s ! "
-          "mp4mux ! filesink async=false location=\"%s\"", chains[i][1], path);
+          "mp4mux ! filesink name=file async=false location=\"%s\"", chains[i][1], path);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
       "no video encoder (x264enc, openh264enc, avenc_mpeg4): install "
       "gstreamer1.0-plugins-ugly or gstreamer1.0-libav");
@@ -136,8 +138,7 @@ description (gboolean *live, GError **error)
 static gboolean
 build (Annotate *it, GError **error)
 {
-  gboolean live;
-  g_autofree char *text = description (&live, error);
+  g_autofree char *text = description (&it->live, error);
   if (!text)
     return FALSE;
   it->pipeline = tool_parse_launch (text, error);
@@ -158,7 +159,7 @@ build (Annotate *it, GError **error)
     gst_util_set_object_arg (G_OBJECT (net), "device", device);
   if (g_object_class_find_property (G_OBJECT_GET_CLASS (net), "qos"))
     g_object_set (net, "qos", FALSE, NULL);
-  if (live && !frames)
+  if (it->live && !frames)
     frames = 300;
   return set_properties (net, net_properties, error)
       && set_properties (overlay, overlay_properties, error);
@@ -252,18 +253,37 @@ consider (Annotate *it, GstSample *plain, GstSample *drawn)
 
 /* ---- running ----------------------------------------------------------- */
 
+/* Whether an error of ours, not of the input, stopped the pipeline. */
 static gboolean
-bus_error (Annotate *it, GstClockTime wait, GError **error)
+is_own (GstMessage *message)
+{
+  static const char *const own[] = { "net", "overlay", "file" };
+  for (guint i = 0; i < G_N_ELEMENTS (own); i++)
+    if (g_str_equal (GST_OBJECT_NAME (message->src), own[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* Whether the pipeline failed. A camera or a server that goes away ends the
+ * clip and spoils nothing: a line, and no more. */
+static gboolean
+bus_error (Annotate *it, GError **error)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (it->pipeline);
   g_autoptr (GstMessage) message =
-      gst_bus_timed_pop_filtered (bus, wait, GST_MESSAGE_ERROR);
+      gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
   if (!message)
     return FALSE;
   g_autoptr (GError) cause = NULL;
-  g_autofree char *debug = NULL;
-  gst_message_parse_error (message, &cause, &debug);
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "%s", cause->message);
+  tool_error_from_message (message, is_own (message) ? NULL : input, &cause);
+  if (it->live && it->count && !is_own (message)) {
+    if (!it->ended)
+      fprintf (stderr, "deltacnn-annotate: %s; going on with the %d frames "
+          "that came\n", cause->message, (int) it->count);
+    it->ended = TRUE;
+    return FALSE;
+  }
+  g_propagate_error (error, g_steal_pointer (&cause));
   return TRUE;
 }
 
@@ -286,17 +306,32 @@ guess_total (Annotate *it, GstSample *sample)
     it->total = 300;
 }
 
+/* The next picture before the overlay, or NULL at the end. */
+static GstSample *
+pull_plain (Annotate *it, GError **error)
+{
+  GstSample *plain;
+  for (guint waited_s = 0; !(plain = gst_app_sink_try_pull_sample (it->plain,
+              GST_SECOND)); waited_s++) {
+    if (gst_app_sink_is_eos (it->plain) || bus_error (it, error) || it->ended)
+      return NULL;
+    if (it->live && waited_s >= 30) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+          "%s: no frame came for 30 seconds", input);
+      return NULL;
+    }
+  }
+  return plain;
+}
+
 static gboolean
 pull_all (Annotate *it, GError **error)
 {
   ToolProgress progress;
+  GError *cause = NULL;
   tool_progress_init (&progress, "drawing", 0, quiet);
   while (!frames || it->count < (guint64) frames) {
-    g_autoptr (GstSample) plain = NULL;
-    while (!(plain = gst_app_sink_try_pull_sample (it->plain, GST_SECOND))
-        && !gst_app_sink_is_eos (it->plain))
-      if (bus_error (it, 0, error))
-        return FALSE;
+    g_autoptr (GstSample) plain = pull_plain (it, &cause);
     g_autoptr (GstSample) drawn =
         plain ? gst_app_sink_pull_sample (it->drawn) : NULL;
     if (!plain || !drawn)
@@ -310,24 +345,43 @@ pull_all (Annotate *it, GError **error)
     tool_progress_update (&progress, it->count, NULL);
   }
   tool_progress_end (&progress);
-  return !bus_error (it, 0, error);
+  if (!cause)
+    return !bus_error (it, error);
+  g_propagate_error (error, cause);
+  return FALSE;
 }
 
 /* The file is whole only when its end went through the muxer. */
-static void
-finish_video (Annotate *it)
+static gboolean
+finish_video (Annotate *it, GError **error)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (it->pipeline);
-  GstElement *net = gst_bin_get_by_name (GST_BIN (it->pipeline), "net");
+  g_autoptr (GstElement) net =
+      gst_bin_get_by_name (GST_BIN (it->pipeline), "net");
   g_autoptr (GstPad) pad = gst_element_get_static_pad (net, "sink");
   /* Frames still on their way have nobody to pull them. */
-  g_object_set (it->plain, "max-buffers", 1, "drop", TRUE, NULL);
-  g_object_set (it->drawn, "max-buffers", 1, "drop", TRUE, NULL);
+  GstAppSink *sinks[] = { it->plain, it->drawn };
+  for (guint i = 0; i < G_N_ELEMENTS (sinks); i++)
+    g_object_set (sinks[i], "max-buffers", 1, "drop", TRUE, "wait-on-eos",
+        FALSE, NULL);
   gst_pad_send_event (pad, gst_event_new_eos ());
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
-      20 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-  (void) message;
-  gst_object_unref (net);
+  gint64 deadline_us = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  gint64 left_us;
+  while ((left_us = deadline_us - g_get_monotonic_time ()) > 0) {
+    g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
+        (GstClockTime) left_us * GST_USECOND,
+        GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
+      return TRUE;
+    /* What the input says after its last frame matters no more. */
+    if (message && is_own (message)) {
+      tool_error_from_message (message, NULL, error);
+      return FALSE;
+    }
+  }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+      "%s could not be finished within 20 seconds", video);
+  return FALSE;
 }
 
 /* ---- the sheet's words ------------------------------------------------- */
@@ -395,7 +449,7 @@ run (GError **error)
     gst_element_set_state (it.pipeline, GST_STATE_PLAYING);
     good = pull_all (&it, error);
     if (good && video)
-      finish_video (&it);
+      good = finish_video (&it, error);
   }
   if (it.pipeline) {
     gst_element_set_state (it.pipeline, GST_STATE_NULL);
