@@ -22,7 +22,8 @@ packages_of() {
     run) echo gstreamer1.0-tools gstreamer1.0-plugins-base \
       gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
       gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core ;;
-    test) echo libonnx-testdata python3 git binutils ;;
+    test) echo libonnx-testdata python3 git binutils python3-gi \
+      gir1.2-gst-rtsp-server-1.0 ;;
     clang) echo clang ;;
     peer) echo python3 python3-venv ;;
     *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer)" >&2
@@ -39,6 +40,19 @@ retry() {
     ((n < times)) && { echo "  (failed, trying again in $((n * 3)) s)" >&2; sleep $((n * 3)); }
   done
   return 1
+}
+
+# briefly COMMAND...: of what apt-get prints in thousands of lines, how much
+# there is to fetch and what goes wrong.
+briefly() {
+  local log status=0
+  log=$(mktemp)
+  "$@" </dev/null 2>&1 | tee "$log" |
+    { grep --line-buffered -E '^(Need to get|After this|Err:|[EW]:)' || true; } |
+    sed -u 's/^/  /' || status=$?
+  ((status == 0)) || { echo "  apt-get failed; its last lines:" >&2; tail -n 15 "$log" >&2; }
+  rm -f "$log"
+  return $status
 }
 
 main() {
@@ -80,8 +94,9 @@ main() {
   fi
   local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y
     -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
-  retry 3 "${apt[@]}" -q update </dev/null || true
-  retry 3 "${apt[@]}" -q install --no-install-recommends "${missing[@]}" </dev/null
+  retry 3 briefly "${apt[@]}" -q update || true
+  retry 3 briefly "${apt[@]}" -q install --no-install-recommends "${missing[@]}"
+  echo "  done"
 }
 
 main "$@"
