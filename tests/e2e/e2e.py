@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "zoo" / "people-seg.onnx"
@@ -351,6 +352,89 @@ def case_demo(bench):
     assert (out / "contact-sheet.png").read_bytes()[:4] == b"\x89PNG"
     assert (out / "annotated.mp4").stat().st_size > 5000
     check_report(json.loads((out / "report.json").read_text()))
+
+
+class Camera:
+    """rtsp_server.py as a context; raises Skip where it cannot run."""
+
+    def __init__(self, bench):
+        # Debian's packages are for Debian's Python.
+        python = "/usr/bin/python3"
+        self.process = subprocess.Popen(
+            [python if os.path.exists(python) else sys.executable,
+             str(ROOT / "tests" / "e2e" / "rtsp_server.py"),
+             "60"], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            env=bench.environment)
+
+    def __enter__(self):
+        line = self.process.stdout.readline().strip()
+        if not line.isdigit():
+            self.__exit__()
+            raise Skip(line.replace("skip: ", "") or "no RTSP server")
+        self.address = f"rtsp://127.0.0.1:{line}/x"
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+
+def case_rtsp(bench):
+    """A camera by address: the demo, the README's pipeline until the camera
+    goes away, and what is measured until then is not lost."""
+    need_elements(bench)
+    model = bench.need_model()
+    out, lines = bench.scratch / "out", bench.scratch / "results.jsonl"
+    with Camera(bench) as camera:
+        command = [bench.build / "tools" / "deltacnn-bench", "--model", model,
+                   "--clip", camera.address, "--frames", 1200, "--size",
+                   "192x128", "--json", bench.scratch / "r.json"]
+        pipeline = (f"gst-launch-1.0 -q rtspsrc location={camera.address}"
+                    f" latency=100 ! decodebin ! videoconvert !"
+                    f" deltacnn model={model} results-location={lines} !"
+                    " deltaoverlay ! videoconvert ! fakesink")
+        common = {"text": True, "stdin": subprocess.DEVNULL,
+                  "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT,
+                  "env": bench.environment}
+        with subprocess.Popen([str(c) for c in command], **common) as bencher, \
+                subprocess.Popen(pipeline.split(), **common) as player:
+            shown = bench.run(
+                ROOT / "pipelines" / "demo.sh", "--no-install", "--input",
+                camera.address, "--frames", 15, "--size", "192x128", "--out",
+                out)
+            camera.process.kill()
+            measured = bencher.communicate(timeout=60)[0]
+            says(player.communicate(timeout=60)[0], "server", "rtspsrc")
+    says(shown.stdout, "15\n", "agreement with dense")
+    assert (out / "annotated.mp4").stat().st_size > 2000
+    assert bencher.returncode == 0, measured
+    says(measured, "going on with", camera.address)
+    check_report(json.loads((bench.scratch / "r.json").read_text()))
+    for line in lines.read_text().splitlines():
+        assert "segmentation" in json.loads(line), line
+    away = bench.run("deltacnn-annotate", "--model", model, "--input",
+                     camera.address, "--video", out / "b.mp4", good=False)
+    says(away.stderr, camera.address, "connect")
+
+
+def case_camera_errors(bench):
+    """What is no camera is said to be none; a clip in /dev/shm is a clip."""
+    need_elements(bench)
+    model = bench.need_model()
+    for program, option in (("deltacnn-bench", "--clip"),
+                            ("deltacnn-annotate", "--input")):
+        out = bench.run(program, "--model", model, option, "/dev/video99",
+                        *(["--video", bench.scratch / "a.mp4"]
+                          if option == "--input" else []), good=False)
+        says(out.stderr, "/dev/video99")
+    if not os.access("/dev/shm", os.W_OK):
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        clip = pathlib.Path(folder) / "clip.avi"
+        shutil.copy(bench.scene(8), clip)
+        bench.run("deltacnn-bench", "--model", model, "--clip", clip,
+                  "--size", "192x128", "--mode", "sparse")
 
 
 def case_demo_errors(bench):
