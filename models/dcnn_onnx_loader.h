@@ -11,8 +11,7 @@
 
 G_BEGIN_DECLS
 
-/* Element types of TensorProto, by number: the installed onnx.proto may be
- * older than a file. */
+/* Element types of TensorProto. */
 enum {
   ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_UINT16 = 4,
   ONNX_INT16 = 5, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_STRING = 8,

@@ -17,7 +17,7 @@ packages_of() {
   case $1 in
     build) echo gcc g++ libc6-dev meson ninja-build pkg-config \
       libglib2.0-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
-      libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libonnx-dev \
+      libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
       libjson-glib-dev libcairo2-dev ;;
     run) echo gstreamer1.0-tools gstreamer1.0-plugins-base \
       gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
