@@ -58,6 +58,12 @@ strict() {
   case $("$1" -dumpversion) in 12 | 12.* | 14.0.*) echo --werror ;; esac
 }
 
+# Whether a compiler has the sanitizers' runtime; clang's is a package apart.
+sanitizes() {
+  command -v "$1" >/dev/null && echo 'int main (void) { return 0; }' |
+    "$1" -x c -fsanitize=address,undefined -o "$log_dir/sanitizes" - 2>/dev/null
+}
+
 # build DIR COMPILER MESON-OPTIONS...: configures once, builds always.
 build() {
   local dir=$1 compiler=$2 werror=()
@@ -115,7 +121,7 @@ builds=(build)
 
 if ((!quick)); then
   compiler=clang
-  command -v clang >/dev/null || compiler=gcc
+  sanitizes clang || compiler=gcc
   say "building with $compiler, address and undefined-behaviour sanitizers, into build-asan/"
   build build-asan "$compiler" -Db_sanitize=address,undefined -Db_lundef=false \
     -Ddebug=true -Doptimization=1 -Dintrospection=disabled ||

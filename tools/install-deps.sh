@@ -8,7 +8,8 @@
 #
 # Groups: build (compiler, libraries' headers), run (GStreamer's plugins),
 # test (test data, Python), clang (the second compiler), peer (Python's venv).
-# The list below is the only one in the project.
+# The list below is the only one in the project. A package with "?" behind it
+# is taken where the distribution has it.
 set -euo pipefail
 
 usage() { sed -n '4,12s/^# \{0,1\}//p' "$0"; }
@@ -24,7 +25,7 @@ packages_of() {
       gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core ;;
     test) echo libonnx-testdata python3 git binutils python3-gi \
       gir1.2-gst-rtsp-server-1.0 ;;
-    clang) echo clang ;;
+    clang) echo clang 'libclang-rt-dev?' ;; # sanitizers, if not in clang's own
     peer) echo python3 python3-venv ;;
     *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer)" >&2
        return 1 ;;
@@ -55,6 +56,18 @@ briefly() {
   return $status
 }
 
+# known PACKAGE...: those that apt has heard of; others lose their place.
+known() {
+  local package
+  for package in "$@"; do
+    if [[ $package != *\? ]]; then
+      echo "$package"
+    elif apt-cache show -q=2 "${package%\?}" 2>/dev/null | grep -q ^Package; then
+      echo "${package%\?}"
+    fi
+  done
+}
+
 main() {
   local dry_run=0 missing=() package groups=()
   for package in "$@"; do
@@ -74,20 +87,22 @@ main() {
   local wanted='' installed
   for package in "${groups[@]}"; do wanted+=" $(packages_of "$package")"; done
   # shellcheck disable=SC2086
-  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' ${wanted//\?/} 2>/dev/null |
     sed -n 's/^installed //p' || true)
   for package in $wanted; do
-    grep -qx -- "$package" <<<"$installed" || missing+=("$package")
+    grep -qx -- "${package%\?}" <<<"$installed" || missing+=("$package")
   done
+  # What this distribution does not have is no reason to ask for it each time.
+  [[ " ${missing[*]/%*\?/} " =~ [a-z] ]] || mapfile -t missing < <(known "${missing[@]}")
   [ ${#missing[@]} -gt 0 ] || return 0
 
-  echo "Installing ${#missing[@]} packages with apt-get: ${missing[*]}"
+  echo "Installing ${#missing[@]} packages with apt-get: ${missing[*]%\?}"
   ((dry_run)) && return 0
   local sudo=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || {
       echo "These packages are missing and this is not root. Please run, as root:" >&2
-      echo "  apt-get install ${missing[*]}" >&2
+      echo "  apt-get install ${missing[*]%\?}" >&2
       return 1
     }
     sudo=(sudo)
@@ -95,6 +110,7 @@ main() {
   local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y
     -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
   retry 3 briefly "${apt[@]}" -q update || true
+  mapfile -t missing < <(known "${missing[@]}")
   retry 3 briefly "${apt[@]}" -q install --no-install-recommends "${missing[@]}"
   echo "  done"
 }
