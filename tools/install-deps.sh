@@ -62,7 +62,7 @@ known() {
   for package in "$@"; do
     if [[ $package != *\? ]]; then
       echo "$package"
-    elif apt-cache show -q=2 "${package%\?}" 2>/dev/null | grep -q ^Package; then
+    elif [ -n "$(apt-cache show "${package%\?}" 2>/dev/null)" ]; then
       echo "${package%\?}"
     fi
   done
