@@ -102,6 +102,8 @@ DcnnDecoder *dcnn_decoder_new_for_tensors (const DcnnModelInfo *info,
  * only where it did: keep one decoder a stream. */
 const DcnnResults *dcnn_decoder_run (DcnnDecoder *decoder,
     DcnnSession *session, guint stream, gfloat score_threshold);
+/* The descriptor's, or the decoder's default. */
+gfloat dcnn_decoder_get_score_threshold (const DcnnDecoder *decoder);
 
 /* The same on plain tensors: outputs[i] in the order of the model's outputs,
  * shapes and types as at creation. NULL when they are not. */

@@ -133,35 +133,60 @@ overlap (const DcnnDetection *a, const DcnnDetection *b)
   return all > 0 ? both / all : 0;
 }
 
-/* Greedy, best score first: each box of one side matches one of the other. */
-static void
-add_boxes (BenchAgreement *agreement, const GArray *sparse,
-    const GArray *dense)
+/* How many boxes of a list, best score first, have at least a score. */
+static guint
+down_to (const GArray *boxes, float score)
 {
-  guint64 matched = 0;
-  guint8 taken[1024] = { 0 };
-  guint n = MIN (sparse->len, 1024);
-  for (guint i = 0; i < dense->len; i++) {
+  guint n = 0;
+  while (n < boxes->len
+      && g_array_index (boxes, DcnnDetection, n).score >= score)
+    n++;
+  return n;
+}
+
+/* Greedy, best score first: each of the n_dense boxes matches at most one of
+ * the n_sparse. A pair counts when either has at least `score`, and so does a
+ * box without a match. */
+static void
+match_boxes (const GArray *sparse, guint n_sparse, const GArray *dense,
+    guint n_dense, float score, guint64 *both, guint64 *one)
+{
+  g_autofree gboolean *taken = g_new0 (gboolean, n_sparse + 1);
+  for (guint i = 0; i < n_dense; i++) {
     const DcnnDetection *box = &g_array_index (dense, DcnnDetection, i);
     gint best = -1;
-    float best_overlap = BOX_OVERLAP;
-    for (guint k = 0; k < n; k++) {
+    float best_overlap = BOX_OVERLAP, best_score = 0;
+    for (guint k = 0; k < n_sparse; k++) {
       const DcnnDetection *other = &g_array_index (sparse, DcnnDetection, k);
       if (taken[k] || other->class_id != box->class_id)
         continue;
       float share = overlap (box, other);
       if (share >= best_overlap) {
         best_overlap = share;
+        best_score = other->score;
         best = (gint) k;
       }
     }
-    if (best >= 0) {
-      taken[best] = 1;
-      matched++;
-    }
+    if (best >= 0)
+      taken[best] = TRUE;
+    if (MAX (box->score, best_score) >= score)
+      ++*(best >= 0 ? both : one);
   }
-  agreement->boxes_both += matched;
-  agreement->boxes_one += (dense->len - matched) + (sparse->len - matched);
+  for (guint k = 0; k < n_sparse; k++)
+    if (!taken[k] && g_array_index (sparse, DcnnDetection, k).score >= score)
+      ++*one;
+}
+
+void
+bench_agreement_add_boxes (BenchAgreement *agreement, const GArray *sparse,
+    const GArray *dense, float score)
+{
+  float near = score - BENCH_NEAR_SCORE;
+  match_boxes (sparse, down_to (sparse, score), dense,
+      down_to (dense, score), score, &agreement->boxes_both,
+      &agreement->boxes_one);
+  match_boxes (sparse, down_to (sparse, near), dense, down_to (dense, near),
+      score, &agreement->near_both, &agreement->near_one);
 }
 
 void
@@ -173,8 +198,6 @@ bench_agreement_add_results (BenchAgreement *agreement,
     add_masks (agreement, &sparse->segmentation, &dense->segmentation);
   if (sparse->poses && dense->poses)
     add_poses (agreement, sparse, dense, transform);
-  if (sparse->detections && dense->detections)
-    add_boxes (agreement, sparse->detections, dense->detections);
 }
 
 /* ---- outputs ----------------------------------------------------------- */
@@ -230,6 +253,9 @@ bench_agreement_value (const BenchAgreement *it, BenchMeasure measure)
     case BENCH_F1:
       return it->boxes_both + it->boxes_one
           ? f1 (it->boxes_both, it->boxes_one) : -1;
+    case BENCH_F1_NEAR:
+      return it->near_both + it->near_one
+          ? f1 (it->near_both, it->near_one) : -1;
     case BENCH_RELATIVE:
       return it->reference_squares > 0
           ? sqrt (it->squares / it->reference_squares) : 0;
@@ -253,6 +279,8 @@ bench_agreement_json (const BenchAgreement *it, JsonBuilder *builder)
         f1 (it->poses_both, it->poses_one));
   if (it->boxes_both + it->boxes_one)
     tool_json_double (builder, "f1", f1 (it->boxes_both, it->boxes_one));
+  if (it->near_both + it->near_one)
+    tool_json_double (builder, "f1_near", f1 (it->near_both, it->near_one));
   if (it->frames) {
     tool_json_double (builder, "max_abs", it->max_abs);
     tool_json_double (builder, "relative_rms", it->reference_squares > 0
@@ -273,8 +301,9 @@ bench_agreement_text (const BenchAgreement *it)
     g_string_append_printf (text, "poses F1 %.3f, ",
         f1 (it->poses_both, it->poses_one));
   if (it->boxes_both + it->boxes_one)
-    g_string_append_printf (text, "boxes F1 %.3f, ",
-        f1 (it->boxes_both, it->boxes_one));
+    g_string_append_printf (text, "boxes F1 %.3f (%.3f with scores within "
+        "%.2f), ", f1 (it->boxes_both, it->boxes_one),
+        f1 (it->near_both, it->near_one), (double) BENCH_NEAR_SCORE);
   if (!text->len && it->frames)
     g_string_append_printf (text, "outputs differ by %.2g %% rms, ",
         it->reference_squares > 0

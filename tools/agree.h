@@ -22,13 +22,26 @@ typedef struct BenchAgreement {
   guint64 keypoints;
   guint64 poses_both, poses_one;
   guint64 boxes_both, boxes_one; /* matched; seen by one side only */
+  guint64 near_both, near_one;
   double max_abs, squares, reference_squares;
 } BenchAgreement;
 
-/* Adds a frame's results; transform: of the network's input in the frame. */
+/* A box whose score is on the limit comes and goes with the camera's noise,
+ * dense or not. So boxes are also compared with this much tolerance: one that
+ * only one side has counts as found when the other gives it a score that is
+ * lower by no more. */
+#define BENCH_NEAR_SCORE 0.05f
+
+/* Adds a frame's masks and poses; transform: of the network's input in the
+ * frame. */
 void bench_agreement_add_results (BenchAgreement *agreement,
     const DcnnResults *sparse, const DcnnResults *dense,
     const DcnnTransform *transform);
+
+/* Adds a frame's boxes from `score` on. Both lists hold DcnnDetection, best
+ * first, down to score - BENCH_NEAR_SCORE. */
+void bench_agreement_add_boxes (BenchAgreement *agreement,
+    const GArray *sparse, const GArray *dense, float score);
 
 /* The outputs themselves: the largest difference and the sums for a relative
  * one. */
@@ -47,6 +60,7 @@ typedef enum BenchMeasure {
   BENCH_KEYPOINT,  /* mean distance, px of the network's input */
   BENCH_POSE_F1,
   BENCH_F1,        /* of boxes */
+  BENCH_F1_NEAR,   /* of boxes, their scores with a tolerance */
   BENCH_RELATIVE,  /* rms of the outputs' differences to that of the outputs */
 } BenchMeasure;
 

@@ -60,7 +60,7 @@ static const char summary_text[] =
 
 static const char examples[] =
     "JSON: frames, changed_share, mac_share, sparse_ms, dense_ms, peer_ms,\n"
-    "agreement (iou, keypoint_px, f1, max_abs as they apply), state_bytes,\n"
+    "agreement (iou, keypoint_px, f1, f1_near, max_abs as they apply), state_bytes,\n"
     "peak_rss_bytes, nodes, and more. Shares are 0..1. keypoint_px counts pixels\n"
     "of the network's input, keypoint_frame_px of the clip.\n"
     "\n"

@@ -180,14 +180,22 @@ compare (BenchRun *run)
       run->dense);
   if (!run->sparse_decoder || !run->dense_decoder)
     return;
-  double score = run->options->score;
+  gfloat score = run->options->score >= 0 ? (gfloat) run->options->score
+      : dcnn_decoder_get_score_threshold (run->dense_decoder);
   DcnnTransform transform;
   dcnn_session_get_transform (run->dense, 0, &transform);
   const DcnnResults *a =
-      dcnn_decoder_run (run->sparse_decoder, run->sparse, 0, (gfloat) score);
+      dcnn_decoder_run (run->sparse_decoder, run->sparse, 0, score);
   const DcnnResults *b =
-      dcnn_decoder_run (run->dense_decoder, run->dense, 0, (gfloat) score);
+      dcnn_decoder_run (run->dense_decoder, run->dense, 0, score);
   bench_agreement_add_results (&run->agreement, a, b, &transform);
+  if (!a->detections || !b->detections)
+    return;
+  float low = MAX (0, score - BENCH_NEAR_SCORE);
+  a = dcnn_decoder_run (run->sparse_decoder, run->sparse, 0, low);
+  b = dcnn_decoder_run (run->dense_decoder, run->dense, 0, low);
+  bench_agreement_add_boxes (&run->agreement, a->detections, b->detections,
+      score);
 }
 
 /* The order alternates, so that neither always finds the caches as the other

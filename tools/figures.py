@@ -113,10 +113,41 @@ def measure_dense(options, peer):
     return rows
 
 
+def measure_memory(options):
+    """(model, report of one session, bytes that deltacnn-inspect predicts)."""
+    rows = []
+    for model in DENSE_MODELS:
+        path, name = model_path(model), f"memory-{model}"
+        if not path or not re.search(options.only, name):
+            continue
+        report = bench(options, name, ["--model", str(path), "--synthetic",
+                                       "0.1", "--frames", "4", "--mode",
+                                       "sparse"])
+        out = subprocess.run(
+            [str(options.build / "tools" / "deltacnn-inspect"), str(path),
+             "--json", "--size", f"{report['width']}x{report['height']}"],
+            capture_output=True, text=True) if report else None
+        if out and out.returncode == 0:
+            rows.append((model, report,
+                         json.loads(out.stdout)["predicted_peak_bytes"]))
+    return rows
+
+
+def memory_table(rows):
+    mib = 2 ** 20
+    return table(
+        ["model", "input", "predicted MiB", "peak MiB", "peak / predicted"],
+        [[model, f"{r['width']}x{r['height']}", f"{predicted / mib:.1f}",
+          f"{r['peak_growth_bytes'] / mib:.1f}",
+          f"{r['peak_growth_bytes'] / predicted:.2f}"]
+         for model, r, predicted in rows])
+
+
 def agreement(report):
     a = report["agreement"]
     words = [("iou", "IoU {:.4f}"), ("keypoint_px", "{:.2f} px"),
-             ("pose_f1", "poses {:.3f}"), ("f1", "boxes {:.3f}")]
+             ("pose_f1", "poses {:.3f}"), ("f1", "boxes {:.3f}"),
+             ("f1_near", "near {:.3f}")]
     out = [text.format(a[key]) for key, text in words if key in a]
     return ", ".join(out) or f"{100 * a.get('relative_rms', 0):.2g} % rms"
 
@@ -153,6 +184,55 @@ def dense_table(rows, peer):
          f"{r['sparse_ms']:.2f}", f"{r['peer_ms']:.2f}",
          f"{r['peer_ms'] / r['dense_ms']:.2f} x",
          f"{r['peer_ms'] / r['sparse_ms']:.2f} x"] for model, r in rows])
+
+
+KINDS = ("convolutions", "depthwise", "rest")
+
+
+def our_kinds(report):
+    """Dense milliseconds by kind of layer, and the three slowest nodes."""
+    total = dict.fromkeys(KINDS, 0.0)
+    for node in report["nodes"]:
+        kind = "depthwise" if node["kernel"] == "depthwise" else \
+            "convolutions" if "Conv" in node["ops"] else "rest"
+        total[kind] += node["dense_ms"]
+    slowest = sorted(report["nodes"], key=lambda n: -n["dense_ms"])[:3]
+    return total, slowest
+
+
+def measure_kinds(options, rows):
+    """(model, our times, ONNX Runtime's) of what is slower than 0.95 times."""
+    found = []
+    python = os.environ.get("DELTACNN_PYTHON", "python3")
+    for model, r in rows:
+        if r["peer_ms"] >= 0.95 * r["dense_ms"]:
+            continue
+        kept = CACHE / f"kinds-{model}.json"
+        if not options.page_only:
+            out = subprocess.run(
+                [python, str(ROOT / "tools" / "peer_profile.py"),
+                 str(model_path(model)), f"{r['width']}x{r['height']}",
+                 str(options.threads)], capture_output=True, text=True)
+            if out.returncode:
+                print(f"  {model}: {out.stderr.strip()[-300:]}", flush=True)
+                continue
+            kept.write_text(out.stdout)
+        if kept.exists():
+            found.append((model, r, json.loads(kept.read_text())))
+    return found
+
+
+def kinds_table(found):
+    columns = ["model", "convolutions", "depthwise", "rest",
+               "our slowest nodes"]
+    out = []
+    for model, r, theirs in found:
+        ours, slowest = our_kinds(r)
+        out.append([model, *(f"{ours[k]:.2f} / {theirs[k]:.2f}"
+                             for k in KINDS),
+                    ", ".join(f"{n['name']} ({n['ops']}) {n['dense_ms']:.2f}"
+                              for n in slowest)])
+    return table(columns, out)
 
 
 def machine():
@@ -213,6 +293,19 @@ def main():
             sections["text"].append(
                 (f"Every pixel changing, beside {peer}",
                  dense_table(dense, peer)))
+        found = measure_kinds(options, dense) if peer == "onnxruntime" else []
+        if found:
+            sections["text"].append(
+                ("Where dense is slower than 0.95 times onnxruntime",
+                 "Milliseconds, ours / onnxruntime's by its own profile. "
+                 "decisions.md says why.\n\n" + kinds_table(found)))
+    print("memory", flush=True)
+    memory = measure_memory(options)
+    if memory:
+        sections["text"].append(
+            ("Memory", "What a process grows by, at its peak, when it loads "
+             "the model and runs one session,\nbeside what deltacnn-inspect "
+             "predicts (goal: within 1.2).\n\n" + memory_table(memory)))
     page(options, sections)
     return 0
 

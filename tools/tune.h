@@ -16,6 +16,9 @@
 
 G_BEGIN_DECLS
 
+/* Boxes are compared at scores of 0.3 to 0.7. */
+#define TUNE_LEAST_SCORE (0.3f - BENCH_NEAR_SCORE)
+
 typedef enum TuneMetric {
   TUNE_IOU,
   TUNE_KEYPOINT,

@@ -140,7 +140,7 @@ run_dense (Tuner *tuner, DcnnSession *session, DcnnDecoder *decoder,
     frame->outputs = copy_outputs (tuner, session);
   else
     copy_results (&frame->results, dcnn_decoder_run (decoder, session, 0,
-            tuner->metric == TUNE_F1 ? 0.3f : -1));
+            tuner->metric == TUNE_F1 ? TUNE_LEAST_SCORE : -1));
   return TRUE;
 }
 

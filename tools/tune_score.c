@@ -75,31 +75,6 @@ tune_session_new (const Tuner *tuner, const TuneSetting *setting,
 
 /* ---- error ------------------------------------------------------------- */
 
-/* Boxes down to a score. F1 summed over several scores is a smoother measure
- * than at a single one: fewer boxes sit right on a limit. */
-static void
-add_boxes (BenchAgreement *sum, const DcnnResults *a, const DcnnResults *b,
-    const DcnnTransform *transform)
-{
-  for (guint step = 3; step <= 7; step++) {
-    DcnnResults p = { 0 }, q = { 0 };
-    const DcnnResults *from[2] = { a, b };
-    DcnnResults *to[2] = { &p, &q };
-    for (guint i = 0; i < 2; i++) {
-      guint n = 0;
-      while (n < from[i]->detections->len && g_array_index (
-              from[i]->detections, DcnnDetection, n).score >= 0.1f * step)
-        n++;
-      to[i]->detections = g_array_new (FALSE, FALSE, sizeof (DcnnDetection));
-      if (n)
-        g_array_append_vals (to[i]->detections, from[i]->detections->data, n);
-    }
-    bench_agreement_add_results (sum, &p, &q, transform);
-    g_array_unref (p.detections);
-    g_array_unref (q.detections);
-  }
-}
-
 static void
 add_outputs (const Tuner *tuner, BenchAgreement *sum, DcnnSession *session,
     const float *dense)
@@ -130,12 +105,14 @@ add_frame (const Tuner *tuner, BenchAgreement *sum, DcnnSession *session,
     return;
   }
   const DcnnResults *results = dcnn_decoder_run (decoder, session, 0,
-      tuner->metric == TUNE_F1 ? 0.3f : -1);
-  if (tuner->metric == TUNE_F1)
-    add_boxes (sum, results, &frame->results, &frame->transform);
-  else
+      tuner->metric == TUNE_F1 ? TUNE_LEAST_SCORE : -1);
+  if (tuner->metric != TUNE_F1)
     bench_agreement_add_results (sum, results, &frame->results,
         &frame->transform);
+  /* summed over several scores: fewer boxes sit right on a limit */
+  for (guint step = 3; step <= 7 && tuner->metric == TUNE_F1; step++)
+    bench_agreement_add_boxes (sum, results->detections,
+        frame->results.detections, 0.1f * step);
 }
 
 static double
@@ -149,7 +126,7 @@ error_of (const Tuner *tuner, const BenchAgreement *sum, gboolean *blind)
       *blind = value < 0;
       return *blind ? 0 : 1 - value;
     case TUNE_F1:
-      value = bench_agreement_value (sum, BENCH_F1);
+      value = bench_agreement_value (sum, BENCH_F1_NEAR);
       *blind = value < 0;
       return *blind ? 0 : 1 - value;
     case TUNE_KEYPOINT:

@@ -70,6 +70,12 @@ usable_mask (const DcnnDecoder *decoder, const DcnnOutput *output)
       && output->updated.height == view->height ? &output->updated : NULL;
 }
 
+gfloat
+dcnn_decoder_get_score_threshold (const DcnnDecoder *decoder)
+{
+  return decoder->score_threshold;
+}
+
 const DcnnResults *
 dcnn_decoder_run (DcnnDecoder *decoder, DcnnSession *session, guint stream,
     gfloat score_threshold)
