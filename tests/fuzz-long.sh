@@ -25,6 +25,10 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || {
+  echo "fuzz-long.sh: --minutes $minutes: a number is needed" >&2
+  exit 2
+}
 tools/install-deps.sh build test clang
 if [ ! -e build-fuzz/build.ninja ]; then
   CC=clang meson setup build-fuzz -Dfuzz=true -Dbuildtype=debugoptimized \
@@ -33,7 +37,7 @@ if [ ! -e build-fuzz/build.ninja ]; then
 fi
 ninja -C build-fuzz
 mkdir -p build-fuzz/crashes
-failed=0
+failed=0 ran=0
 while read -r target; do
   name=$(basename "$target")
   if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then continue; fi
@@ -43,7 +47,7 @@ while read -r target; do
   for candidate in "$folder/corpus/${name#fuzz_}" "$folder/corpus/$name"; do
     if [ -d "$candidate" ]; then corpus=$candidate; fi
   done
-  work=build-fuzz/corpus-$name
+  ran=1 work=build-fuzz/corpus-$name
   mkdir -p "$work"
   echo "$name: $minutes minutes, corpus $corpus"
   "$target" -max_total_time=$((minutes * 60)) -rss_limit_mb=4096 -timeout=20 \
@@ -57,4 +61,5 @@ while read -r target; do
     "$target" -merge=1 "$corpus" "$work" 2>/dev/null || true
   fi
 done < <(find build-fuzz/tests -type f -executable -name 'fuzz_*' ! -name '*replay*' | sort)
+((ran)) || { echo "fuzz-long.sh: no target ${wanted[*]}" >&2; exit 2; }
 exit $failed
