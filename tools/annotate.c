@@ -432,7 +432,8 @@ write_sheet (Annotate *it, GError **error)
   it->n_moments = n;
   if (!n) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "the clip is too short for a contact sheet");
+        "the clip is too short for a contact sheet: %d frames came, %d are "
+        "needed", (int) it->count, MAX (skip, 2) + 1);
     return FALSE;
   }
   g_autofree char *line = figures ();
