@@ -115,8 +115,10 @@ fuse_steps (Run *run)
 /* Pixels of a block: enough that weights streamed from an outer cache are
  * used often, few enough that inputs and rows stay in an inner one. */
 static uint32_t
-block_pixels (const DcnnConv *conv, const DcnnPacking *packing)
+block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
 {
+  size_t near = 24576 / (2 * sizeof (float) *
+      dcnn_tile_stride (conv->out_channels));
   size_t weights = packing->weight_count * sizeof (float);
   size_t n = weights <= 16384 ? 48 : weights <= 262144 ? 96 : 192;
   size_t input = 262144 / ((size_t) conv->in_span * sizeof (float));
@@ -125,6 +127,8 @@ block_pixels (const DcnnConv *conv, const DcnnPacking *packing)
     n = input;
   if (n < 48)
     n = 48;
+  if (judged && n > near)
+    n = near < 24 ? 24 : near;
   /* phases of a transposed convolution should fill tiles */
   if (n < 24 * (size_t) conv->window.n_phases)
     n = 24 * (size_t) conv->window.n_phases;
@@ -150,7 +154,8 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
 
   *run = (Run) { .job = job, .conv = (const DcnnConv *) job->prepared };
   run->packing = dcnn_conv_packing (run->conv, DCNN_ISA_LEVEL);
-  run->block = block_pixels (run->conv, run->packing);
+  run->block = block_pixels (run->conv, run->packing,
+      !dcnn_job_in_place (job));
   n = run->block;
   tiles = n / DCNN_CONV_TILE;
   run->stride = dcnn_tile_stride (run->conv->out_channels) +

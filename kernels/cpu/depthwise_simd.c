@@ -12,7 +12,8 @@
 #include "cpu_table.h"
 #include "depthwise_micro.h"
 
-#define BLOCK 64
+#define BLOCK 64 /* most pixels of a block */
+#define BLOCK_BYTES 16384
 
 typedef void RunFn (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s);
 
@@ -71,6 +72,16 @@ typedef struct Run {
   float *dump;
   float *data;              /* [BLOCK][stride] */
 } Run;
+
+/* Pixels of a block. Rows that are judged should still be near by then, and
+ * so should the stored pixels, which were asked for when the block began. */
+static uint32_t
+block_pixels (const Run *run)
+{
+  size_t n = BLOCK_BYTES / (2 * run->stride * sizeof (float)) & ~(size_t) 3;
+
+  return run->in_place || n > BLOCK ? BLOCK : n < 8 ? 8 : (uint32_t) n;
+}
 
 static void *
 carve (char *scratch, size_t *used, size_t bytes)
@@ -324,9 +335,10 @@ DCNN_FN (dcnn_k_depthwise) (const DcnnJob *job, size_t begin, size_t end,
 
   run_layout (&run, job, scratch);
   run_begin (&run);
+  const uint32_t block = block_pixels (&run);
   while (position < last) {
-    uint32_t n = last - position < BLOCK ? (uint32_t) (last - position)
-        : BLOCK;
+    uint32_t n = last - position < block ? (uint32_t) (last - position)
+        : block;
     run_block (&run, position, n);
     position += n;
   }
