@@ -64,7 +64,7 @@ typedef struct Run {
   size_t stride;            /* of scratch rows */
   /* scratch */
   uint32_t *pixels;         /* [block] of the work */
-  uint32_t *phase_of;       /* [block] transposed only, as the next two */
+  /* transposed only: */
   uint32_t *members, *places; /* [block] pixels in the order of phases */
   uint32_t *starts;         /* [n_phases + 1] where phases begin in these */
   uintptr_t *tables;        /* [tile][max_taps][12] */
@@ -117,6 +117,7 @@ fuse_steps (Run *run)
 static uint32_t
 block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
 {
+  const size_t least = conv->out_channels > 16 ? 24 : 96;
   size_t near = 24576 / (2 * sizeof (float) *
       dcnn_tile_stride (conv->out_channels));
   size_t weights = packing->weight_count * sizeof (float);
@@ -130,8 +131,8 @@ block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
   if (judged && n > near)
     n = near < 24 ? 24 : near;
   /* phases of a transposed convolution should fill tiles */
-  if (n < 24 * (size_t) conv->window.n_phases)
-    n = 24 * (size_t) conv->window.n_phases;
+  if (n < least * (size_t) conv->window.n_phases)
+    n = least * (size_t) conv->window.n_phases;
   if (n > 3072)
     n = 3072;
   return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);
@@ -163,7 +164,6 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->pixels = carve (scratch, &used, n * sizeof *run->pixels);
   run->places = carve (scratch, &used, n * sizeof *run->places);
   run->members = carve (scratch, &used, n * sizeof *run->members);
-  run->phase_of = carve (scratch, &used, n * sizeof *run->phase_of);
   run->starts = carve (scratch, &used, sizeof *run->starts *
       (run->conv->window.n_phases + 1));
   run->tables = carve (scratch, &used, n * sizeof *run->tables *
@@ -354,26 +354,46 @@ run_phase (Run *run, uint32_t f, const uint32_t *pixels,
   DCNN_FN (dcnn_judge_tile) (run->job, &tile);
 }
 
-/* Phases of the n pixels of the block; counts[f + 1] is how many are of phase
- * f. Neighbours' phases follow from the first's. */
+/* Sorts the n pixels of the block by phase: run->starts says where each phase
+ * begins in members and places. Along a run, phases repeat every stride_x
+ * pixels. */
 static void
-find_phases (Run *run, uint32_t n, uint32_t *counts)
+sort_phases (Run *run, uint32_t n)
 {
   const DcnnWindowPlan *w = &run->conv->window;
-  uint32_t *phase_of = run->phase_of;
+  const uint32_t step = w->stride_x;
+  uint32_t *starts = run->starts, at = 0;
 
-  memset (counts, 0, (w->n_phases + 1) * sizeof *counts);
-  for (uint32_t i = 0; i < n;) {
-    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1), py, px;
-    dcnn_window_base (true, w->stride_y, w->pad_y,
-        DCNN_PIXEL_Y (run->pixels[i]), &py);
-    dcnn_window_base (true, w->stride_x, w->pad_x,
-        DCNN_PIXEL_X (run->pixels[i]), &px);
-    for (uint32_t end = i + length; i < end; i++) {
-      uint32_t f = py * w->stride_x + px;
-      phase_of[i] = f;
-      counts[f + 1]++;
-      px = px + 1 == w->stride_x ? 0 : px + 1;
+  memset (starts, 0, (w->n_phases + 1) * sizeof *starts);
+  /* first how many, then which */
+  for (unsigned pass = 0; pass < 2; pass++) {
+    for (uint32_t i = 0; i < n;) {
+      const uint32_t end = i + dcnn_run_length (run->pixels + i, n - i, 1);
+      uint32_t py, px;
+      dcnn_window_base (true, w->stride_y, w->pad_y,
+          DCNN_PIXEL_Y (run->pixels[i]), &py);
+      dcnn_window_base (true, step, w->pad_x, DCNN_PIXEL_X (run->pixels[i]),
+          &px);
+      for (uint32_t j = i; j < end && j < i + step; j++) {
+        uint32_t f = py * step + px;
+        px = px + 1 == step ? 0 : px + 1;
+        if (pass == 0) {
+          starts[f] += (end - j + step - 1) / step;
+          continue;
+        }
+        uint32_t to = starts[f];
+        for (uint32_t k = j; k < end; k += step, to++) {
+          run->places[to] = k;
+          run->members[to] = run->pixels[k];
+        }
+        starts[f] = to;
+      }
+      i = end;
+    }
+    for (uint32_t f = 0; f <= w->n_phases && pass == 0; f++) {
+      uint32_t count = starts[f];
+      starts[f] = at;
+      at += count;
     }
   }
 }
@@ -383,21 +403,13 @@ static void
 run_phases (Run *run, uint32_t n, size_t first)
 {
   const uint32_t n_phases = run->conv->window.n_phases;
-  uint32_t *starts = run->starts;
 
-  find_phases (run, n, starts);
-  for (uint32_t f = 0; f < n_phases; f++)
-    starts[f + 1] += starts[f];
-  for (uint32_t i = 0; i < n; i++) {
-    uint32_t at = starts[run->phase_of[i]]++;
-    run->places[at] = i;
-    run->members[at] = run->pixels[i];
-  }
+  sort_phases (run, n);
   /* each start has moved to its phase's end */
-  for (uint32_t f = 0, begin = 0; f < n_phases; begin = starts[f++])
-    if (starts[f] > begin)
+  for (uint32_t f = 0, begin = 0; f < n_phases; begin = run->starts[f++])
+    if (run->starts[f] > begin)
       run_phase (run, f, run->members + begin, run->places + begin,
-          starts[f] - begin, first);
+          run->starts[f] - begin, first);
 }
 
 static void

@@ -225,6 +225,40 @@ DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile)
   }
 }
 
+/* Steps of maps of one channel need no operand of their own at each pixel. */
+static bool
+steps_alike (const DcnnJob *job, uint32_t first_step)
+{
+  for (uint32_t s = first_step; s < job->n_steps; s++)
+    if (job->steps[s].operand != DCNN_OPERAND_NONE &&
+        job->steps[s].operand != DCNN_OPERAND_SCALAR)
+      return false;
+  return true;
+}
+
+/* Rows of one channel are packed, so that a vector holds as many pixels. */
+static void
+steps_packed (const DcnnJob *job, uint32_t first_step, float *const *rows,
+    uint32_t n, uint32_t begin)
+{
+  float packed[8 * V_LANES];
+  float *const row = packed;
+
+  for (uint32_t at = 0; at < n; at += 8 * V_LANES) {
+    uint32_t m = n - at < 8 * V_LANES ? n - at : 8 * V_LANES;
+    const DcnnStepRows work = { .rows = &row, .n = 1,
+      .count = (m + V_LANES - 1) / V_LANES * V_LANES };
+    for (uint32_t i = 0; i < m; i++)
+      packed[i] = rows[at + i][begin];
+    for (uint32_t i = m; i < work.count; i++)
+      packed[i] = 0;
+    for (uint32_t s = first_step; s < job->n_steps; s++)
+      dcnn_step_apply (&job->steps[s], &work);
+    for (uint32_t i = 0; i < m; i++)
+      rows[at + i][begin] = packed[i];
+  }
+}
+
 void
 DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
@@ -232,6 +266,11 @@ DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
 {
   const DcnnStepRows work = { pixels, rows, n, begin, count, writable };
 
+  if (V_LANES > 1 && count == 1 && n > 1 && first_step < job->n_steps &&
+      steps_alike (job, first_step)) {
+    steps_packed (job, first_step, rows, n, begin);
+    return;
+  }
   for (uint32_t s = first_step; s < job->n_steps; s++)
     dcnn_step_apply (&job->steps[s], &work);
 }
