@@ -297,11 +297,13 @@ run_block (Run *run, size_t first, uint32_t n)
     dcnn_locate_rows (&job->out, run->out_spacing,
         DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
         length, run->out + i);
+    if (run->in_place)
+      take_run (run, i, length);
     i += length;
   }
   for (uint32_t i = 0; i < n && !run->in_place; i++)
     dcnn_prefetch (run->out[i], job->out.channels);
-  for (uint32_t i = 0; i < n;) {
+  for (uint32_t i = 0; i < n && !run->in_place;) {
     uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
     take_run (run, i, length);
     i += length;

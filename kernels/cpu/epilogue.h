@@ -32,14 +32,14 @@ dcnn_work_pixels (const DcnnJob *job, size_t begin, uint32_t n,
     memcpy (pixels, job->pixels + begin, n * sizeof *pixels);
     return;
   }
-  uint32_t y = (uint32_t) (begin / job->out.width);
-  uint32_t x = (uint32_t) (begin % job->out.width);
-  for (uint32_t i = 0; i < n; i++) {
-    pixels[i] = DCNN_PIXEL (y, x);
-    if (++x == job->out.width) {
-      x = 0;
-      y++;
-    }
+  const uint32_t width = job->out.width;
+  uint32_t y = (uint32_t) (begin / width), x = (uint32_t) (begin % width);
+  for (uint32_t i = 0; i < n; y++, x = 0) {
+    const uint32_t first = DCNN_PIXEL (y, x);
+    const uint32_t here = n - i < width - x ? n - i : width - x;
+    for (uint32_t j = 0; j < here; j++)
+      pixels[i + j] = first + j;
+    i += here;
   }
 }
 
