@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Measures models on clips with deltacnn-bench and writes docs/figures.md.
+"""Measures models on clips with deltacnn-bench and writes docs/figures.md, and
+what it found into models/catalogue.
 
   tools/figures.py [--build DIR] [--frames N] [--threads N] [--only REGEX]
                    [--peers onnxruntime,openvino] [--page-only]
@@ -43,7 +44,18 @@ PAIRS = [
     ("det_yolox_nano_416", "static_person_onebyone.mp4", None, 6),
     ("pose_posenet_mnv1_385", "static_person_onebyone.mp4", None, 6, "all"),
     ("det_yolox_nano_416", "static_bottle_640x360.mp4", None, 20, "all"),
-    ("people-seg", "static_bottle_640x360.mp4", None, 20),
+    ("people-seg", "static_fullbody_juggle_720p.mp4", None, None),
+    ("people-pose", "static_pets09_s2l1_vtest.avi", None, None),
+    ("people-pose", "static_fullbody_juggle_720p.mp4", None, None),
+    ("det_person_yolox_192", "static_pets09_s2l1_vtest.avi", None, None),
+    ("det_fastestdet_352", "static_retail_1080p.mp4", None, None),
+    ("pose_blazepose_lite_256", "static_fullbody_juggle_720p.mp4", None, None),
+    ("pose_simplepose_mnv2_256x192", "static_fullbody_juggle_720p.mp4", None,
+     None),
+    ("pose_cpm_mnv2_192", "webcam_asl_walk.mkv", None, None),
+    ("seg_voc_deeplabv3_mnv2_257", "static_fullbody_dog_720p.mp4", None, None),
+    ("seg_road_adas0001_512x896", "static_car_topdown.mp4", None, None),
+    ("cls_squeezenet_v1.1_227", "static_retail_1080p.mp4", None, None),
 ]
 # Dense mode beside ONNX Runtime: every model, a picture that is new each frame.
 DENSE_MODELS = [
@@ -247,6 +259,26 @@ def kinds_table(found):
     return table(columns, out)
 
 
+def write_catalogue(options, rows):
+    """What was measured, with the descriptors' settings, into the catalogue."""
+    path = ROOT / "models" / "catalogue" / "catalogue.json"
+    catalogue = json.loads(path.read_text(encoding="utf-8"))
+    for entry in catalogue["models"]:
+        measured = [{
+            "clip": pathlib.Path(clip).stem,
+            "size": f"{r['width']}x{r['height']}", "threads": r["threads"],
+            "cpu": machine(), "mac_share": round(r["mac_share"], 3),
+            "sparse_ms": round(r["sparse_ms"], 2),
+            "dense_ms": round(r["dense_ms"], 2),
+            "onnxruntime_ms": round(r["peer_ms"], 2)}
+            for model, clip, _, r in rows
+            if f"{model}.onnx" == entry["file"]]
+        if measured:
+            entry["measured"] = measured
+    path.write_text(json.dumps(catalogue, indent=2, ensure_ascii=False) +
+                    "\n", encoding="utf-8")
+
+
 def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = re.search(r"model name\s*: (.*)", text)
@@ -298,6 +330,8 @@ def main():
         print(f"clips, {peer}", flush=True)
         rows = measure_pairs(options, peer)
         sections["all"].append((peer, [r[3] for r in rows]))
+        if rows and peer == "onnxruntime":
+            write_catalogue(options, rows)
         if rows:
             sections["text"].append((f"Clips, beside {peer}",
                                      pair_table(rows, peer)))

@@ -229,6 +229,17 @@ class ToolTest(unittest.TestCase):
         self.assertIn(self.target, self.run_tool("info", "net"))
         self.assertEqual(json.loads(self.run_tool("list", "--json"))[0]["path"], self.target)
 
+    def test_measured(self):
+        self.write_catalogue(measured=[{
+            "clip": "street", "size": "64x48", "threads": 1, "cpu": "a processor", "mac_share": 0.254, "sparse_ms": 2.0,
+            "dense_ms": 6.1, "onnxruntime_ms": 7.0}])
+        self.assertRegex(self.run_tool("list"), r"25 %\s+3\.5 x")
+        info = self.run_tool("info", "net")
+        for text in ("street at 64x48", "25 % of the work", "2.0 ms a frame", "dense 6.1", "onnxruntime 7.0"):
+            self.assertIn(text, info)
+        self.write_catalogue()
+        self.assertRegex(self.run_tool("list"), r"\s-\s+-\s")
+
     def test_descriptor_and_labels_come_along(self):
         self.write_catalogue()
         with open(os.path.join(self.folder, "file.onnx.modelinfo"), "w", encoding="utf-8") as file:
@@ -451,6 +462,9 @@ class ToolTest(unittest.TestCase):
         entries = json.loads(self.run_tool("list", "--json"))
         self.assertGreaterEqual(len(entries), 17)
         for entry in entries:
+            for measured in entry.get("measured", []):
+                self.assertTrue(0 < measured["mac_share"] <= 1, entry["name"])
+                self.assertTrue(min(measured[k] for k in ("sparse_ms", "dense_ms", "onnxruntime_ms")) > 0, entry["name"])
             if entry.get("included"):
                 continue
             path = os.path.join(ROOT, "models", "descriptors", entry["file"] + ".modelinfo")
