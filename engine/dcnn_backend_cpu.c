@@ -26,16 +26,6 @@ cpu_available (gint index, GError **error)
   return FALSE;
 }
 
-static gpointer
-take (DcnnSession *session, gsize bytes)
-{
-  gsize size = (MAX (bytes, 1) + 63) / 64 * 64;
-  gpointer p = aligned_alloc (64, size);
-
-  session->bytes += size;
-  return p ? memset (p, 0, size) : NULL;
-}
-
 static gsize
 largest_mask_scratch (const DcnnPlan *plan)
 {
@@ -84,12 +74,15 @@ make_scratch (DcnnSession *session)
     pixels = MAX (pixels, (gsize) map->width * map->height);
     span = MAX (span, (gsize) map->span + DCNN_LANES);
   }
-  session->mask_words = take (session, 3 * words * 8);
-  session->mask_scratch = take (session, largest_mask_scratch (plan));
-  session->list = take (session, (pixels + 64) * sizeof (guint32));
-  session->verdicts = take (session, pixels + 64);
-  session->ones = take (session, span * sizeof (float));
-  session->spread_sums = take (session, 2 * span * sizeof (gdouble));
+  session->mask_words = dcnn_take (3 * words * 8, &session->bytes);
+  session->mask_scratch = dcnn_take (largest_mask_scratch (plan),
+      &session->bytes);
+  session->list = dcnn_take ((pixels + 64) * sizeof (guint32),
+      &session->bytes);
+  session->verdicts = dcnn_take (pixels + 64, &session->bytes);
+  session->ones = dcnn_take (span * sizeof (float), &session->bytes);
+  session->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
+      &session->bytes);
   if (!session->mask_words || !session->mask_scratch || !session->list ||
       !session->verdicts || !session->ones || !session->spread_sums)
     return FALSE;
@@ -101,7 +94,8 @@ make_scratch (DcnnSession *session)
   bytes = largest_kernel_scratch (session, &session->streams[0]);
   session->scratch = g_new0 (void *, session->threads);
   for (guint t = 0; t < session->threads; t++)
-    ok &= (session->scratch[t] = take (session, bytes)) != NULL;
+    ok &= (session->scratch[t] =
+        dcnn_take (bytes, &session->bytes)) != NULL;
   return ok;
 }
 

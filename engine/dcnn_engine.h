@@ -150,6 +150,10 @@ struct DcnnSession {
 
 /* ---- dcnn_stream.c: state ------------------------------------------------- */
 
+/* New zeroed memory for any vector, on huge pages where there is enough of it
+ * and the system has them; to be freed with free(). NULL: none. Adds to total
+ * either way. */
+gpointer dcnn_take (gsize bytes, gsize *total);
 gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
 gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session,
     GError **error);

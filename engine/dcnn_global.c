@@ -10,12 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static guint
-padded (guint span)
-{
-  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
-}
-
 /* What became of a global value: unchanged, or not enough; changed; only
  * settled (its readers follow within the budget). */
 typedef enum GlobalNews { GLOBAL_SAME, GLOBAL_CHANGED, GLOBAL_SETTLED }
@@ -57,7 +51,7 @@ pool_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
   row->n = in->span;
   for (guint c = 0; c < in->span; c++) {
     gdouble total = total_of_blocks (&stream->nodes[n], blocks,
-        padded (in->span), node->maximum, c);
+        dcnn_padded (in->span), node->maximum, c);
     float v = (float) (node->maximum ? total : total / pixels);
     row->values[c] = v;
     row->change += (v - s[c]) * (v - s[c]);
@@ -107,7 +101,7 @@ static void
 total_moments (const PlanNorm *norm, const PlanMap *in,
     const gdouble *moments, gdouble *mean, gdouble *variance, gdouble *room)
 {
-  guint blocks_x = (in->width + 7) / 8, width = padded (in->span);
+  guint blocks_x = (in->width + 7) / 8, width = dcnn_padded (in->span);
   gsize blocks = dcnn_mask_words (in->width, in->height);
   gdouble pixels = (gdouble) in->width * in->height;
 
@@ -144,7 +138,7 @@ moments_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
   const PlanMap *in = plan_map (session->plan, node->in);
   const PlanNorm *norm = node->norm;
   const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
-  guint width = padded (in->span);
+  guint width = dcnn_padded (in->span);
   gdouble *mean = session->spread_sums, *variance = mean + width;
   float *subtract = row->values, *multiply = subtract + width;
   float *add = multiply + width;

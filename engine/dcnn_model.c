@@ -150,7 +150,7 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
     info->channels = map->channels;
     info->macs = node->macs_per_pixel * map->width * map->height;
     info->state_bytes = (gsize) map->width * map->height * 4 *
-        ((map->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES);
+        dcnn_padded (map->span);
   }
 }
 

@@ -10,12 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static guint
-padded (guint span)
-{
-  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
-}
-
 static gsize
 buffer_bytes (const PlanBuffer *b)
 {
@@ -28,7 +22,7 @@ global_sums_bytes (const DcnnPlan *plan, const PlanNode *node)
 {
   const PlanMap *in = plan_map (plan, node->in);
 
-  return dcnn_mask_words (in->width, in->height) * padded (in->span) *
+  return dcnn_mask_words (in->width, in->height) * dcnn_padded (in->span) *
       (node->norm ? 2 * sizeof (gdouble) : sizeof (float));
 }
 
@@ -47,7 +41,7 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
     if (node->out >= 0) {
       const PlanMap *map = plan_map (plan, node->out);
       bytes += 3 * 8 * dcnn_mask_words (map->width, map->height) +
-          padded (map->span) * 4;
+          dcnn_padded (map->span) * 4;
     }
   }
   for (guint i = 0; i < plan->tensors->len; i++) {
@@ -68,14 +62,13 @@ round_up (gsize bytes, gsize to)
 
 #define HUGE_PAGE ((gsize) 2 << 20)
 
-/* New zeroed memory, on huge pages where there is enough of it and the system
- * has them. NULL: none. */
-static gpointer
-take_pages (gsize bytes)
+gpointer
+dcnn_take (gsize bytes, gsize *total)
 {
   gsize size = round_up (MAX (bytes, 1), 64);
   gpointer p = NULL;
 
+  *total += size;
   if (posix_memalign (&p, size < 2 * HUGE_PAGE ? 64 : HUGE_PAGE, size) != 0)
     return NULL;
 #ifdef MADV_HUGEPAGE
@@ -89,14 +82,9 @@ take_pages (gsize bytes)
 static gpointer
 take (DcnnStream *stream, gsize bytes, gboolean *ok)
 {
-  gsize size = round_up (MAX (bytes, 1), 64);
-  gpointer p = *ok ? aligned_alloc (64, size) : NULL;
+  gpointer p = *ok ? dcnn_take (bytes, &stream->bytes) : NULL;
 
-  if (p == NULL)
-    *ok = FALSE;
-  else
-    memset (p, 0, size);
-  stream->bytes += size;
+  *ok = p != NULL;
   return p;
 }
 
@@ -118,9 +106,7 @@ init_buffers (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
   for (guint i = 0; i < plan->buffers->len; i++)
     bytes += round_up (buffer_bytes (
             &g_array_index (plan->buffers, PlanBuffer, i)), 64);
-  stream->block = take_pages (bytes);
-  *ok = *ok && stream->block != NULL;
-  stream->bytes += bytes;
+  stream->block = take (stream, bytes, ok);
   stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
     stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
@@ -172,7 +158,7 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
   m->width = map->width;
   m->height = map->height;
   m->channels = map->span;
-  m->writable = MIN (padded (map->span), buffer->pixel_floats - map->offset);
+  m->writable = MIN (dcnn_padded (map->span), buffer->pixel_floats - map->offset);
   m->row_offset = stream->row_offset[buffer->geometry];
   m->col_offset = stream->col_offset[buffer->geometry];
   m->torus = stream->torus[buffer->geometry];
@@ -221,7 +207,7 @@ init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
       continue;
     out = plan_map (plan, node->out);
     take_mask (stream, &state->pending, out->width, out->height, ok);
-    state->inv_spread = take (stream, padded (out->span) * 4, ok);
+    state->inv_spread = take (stream, dcnn_padded (out->span) * 4, ok);
     if (*ok && node->kind == PLAN_KERNEL)
       init_job (stream, plan, n);
   }

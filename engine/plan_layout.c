@@ -686,7 +686,7 @@ plan_lower_concat (PlanBuilder *b, gint index)
     for (guint c = 0; c < p->channels; c++)
       concat->position[channel++] = offset + plan_position (p, c);
     concat->span = offset + p->span;
-    offset += (p->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+    offset += dcnn_padded (p->span);
   }
   if (concat->span == concat->channels)
     g_clear_pointer (&concat->position, g_free);

@@ -9,12 +9,6 @@
 
 #include <string.h>
 
-static guint
-padded (guint span)
-{
-  return (span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
-}
-
 /* The map, and how many channels of it a group has; -1: not for us. */
 static gint
 norm_input (PlanBuilder *b, const DcnnNode *gn, guint *group_channels)
@@ -42,7 +36,7 @@ new_norm (const PlanMap *map, guint group_channels, guint parameters,
     const float *scale, const float *bias, gdouble epsilon)
 {
   PlanNorm *norm = g_new0 (PlanNorm, 1);
-  guint n = padded (map->span);
+  guint n = dcnn_padded (map->span);
 
   norm->group_channels = group_channels;
   norm->n_groups = map->channels / group_channels;
@@ -67,7 +61,7 @@ add_moments (PlanBuilder *b, const DcnnNode *gn, gint in, PlanNorm *norm)
 {
   PlanNode *node = plan_new_node (b, PLAN_GLOBAL, "Moments");
   gint out = plan_add_map (b->plan, 1, 1,
-      3 * padded (plan_map (b->plan, in)->span));
+      3 * dcnn_padded (plan_map (b->plan, in)->span));
 
   node->in = in;
   node->norm = norm;

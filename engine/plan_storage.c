@@ -28,7 +28,7 @@ assign_root (DcnnPlan *plan, PlanMap *map)
   PlanBuffer buffer = { .width = map->width, .height = map->height };
 
   buffer.pixel_floats = map->graph_input >= 0 && map->span <= 4 ? 4 :
-      (map->span + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+      dcnn_padded (map->span);
   buffer.geometry = find_geometry (plan, map->width, map->height,
       buffer.pixel_floats);
   map->buffer = (gint) plan->buffers->len;

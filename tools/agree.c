@@ -244,15 +244,6 @@ bench_agreement_value (const BenchAgreement *it, BenchMeasure measure)
   switch (measure) {
     case BENCH_IOU:
       return mask_iou (it);
-    case BENCH_KEYPOINT:
-      return it->keypoints ? it->keypoint_net_sum / (double) it->keypoints
-          : -1;
-    case BENCH_POSE_F1:
-      return it->poses_both + it->poses_one
-          ? f1 (it->poses_both, it->poses_one) : -1;
-    case BENCH_F1:
-      return it->boxes_both + it->boxes_one
-          ? f1 (it->boxes_both, it->boxes_one) : -1;
     case BENCH_F1_NEAR:
       return it->near_both + it->near_one
           ? f1 (it->near_both, it->near_one) : -1;

@@ -57,9 +57,6 @@ char *bench_agreement_text (const BenchAgreement *agreement);
 
 typedef enum BenchMeasure {
   BENCH_IOU,       /* of masks, mean over the classes seen */
-  BENCH_KEYPOINT,  /* mean distance, px of the network's input */
-  BENCH_POSE_F1,
-  BENCH_F1,        /* of boxes */
   BENCH_F1_NEAR,   /* of boxes, their scores with a tolerance */
   BENCH_RELATIVE,  /* rms of the outputs' differences to that of the outputs */
 } BenchMeasure;

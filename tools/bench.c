@@ -5,7 +5,6 @@
 #include "bench.h"
 
 #include <gst/gst.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -135,23 +134,12 @@ measure (GError **error)
 int
 main (int argc, char **argv)
 {
-  setlocale (LC_ALL, "");
-  setlocale (LC_NUMERIC, "C");
   signal (SIGPIPE, SIG_IGN); /* a peer that dies is an error, not our end */
   g_autoptr (GError) error = NULL;
   g_autofree char *keys = tool_tuning_help ();
   g_autofree char *description = g_strconcat (keys, "\n", examples, NULL);
-  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-  g_option_context_set_summary (context, summary_text);
-  g_option_context_set_description (context, description);
-  g_option_context_add_main_entries (context, entries, NULL);
-  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
-  if (good && argc > 1) {
-    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "no argument \"%s\" is known; see --help", argv[1]);
-    good = FALSE;
-  }
-  if (!good || !check_options (&error)) {
+  if (!tool_parse_options (summary_text, description, entries, &argc, &argv,
+          &error) || !check_options (&error)) {
     tool_fail ("deltacnn-bench", &error);
     return 2;
   }

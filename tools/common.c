@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,6 +304,25 @@ tool_progress_end (ToolProgress *progress)
 {
   if (progress->any && progress->terminal && !progress->quiet)
     fputs ("\r\033[K", stderr);
+}
+
+gboolean
+tool_parse_options (const char *summary, const char *description,
+    const GOptionEntry *entries, int *argc, char ***argv, GError **error)
+{
+  setlocale (LC_ALL, "");
+  setlocale (LC_NUMERIC, "C");
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_option_context_set_summary (context, summary);
+  g_option_context_set_description (context, description);
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return FALSE;
+  if (*argc == 1)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "no argument \"%s\" is known; see --help", (*argv)[1]);
+  return FALSE;
 }
 
 int

@@ -75,6 +75,11 @@ void tool_progress_update (ToolProgress *progress, guint64 done,
     const char *detail);
 void tool_progress_end (ToolProgress *progress);
 
+/* What every program that takes options alone begins with: the locale, but
+ * numbers as C writes them, and the options. */
+gboolean tool_parse_options (const char *summary, const char *description,
+    const GOptionEntry *entries, int *argc, char ***argv, GError **error);
+
 /* Prints "PROGRAM: message" to standard error, clears error, returns 1. */
 int tool_fail (const char *program, GError **error);
 

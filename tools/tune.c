@@ -3,7 +3,6 @@
  * deltacnn-tune: finds thresholds for a model on the user's own clip. */
 #include "tune.h"
 
-#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -416,21 +415,10 @@ main (int argc, char **argv)
 {
   struct sigaction action = { .sa_handler = on_interrupt,
     .sa_flags = (int) SA_RESETHAND };
-  setlocale (LC_ALL, "");
-  setlocale (LC_NUMERIC, "C");
   sigaction (SIGINT, &action, NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-  g_option_context_set_summary (context, summary_text);
-  g_option_context_set_description (context, description);
-  g_option_context_add_main_entries (context, entries, NULL);
-  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
-  if (good && argc > 1) {
-    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "no argument \"%s\" is known; see --help", argv[1]);
-    good = FALSE;
-  }
-  if (!good || !check_options (&error)) {
+  if (!tool_parse_options (summary_text, description, entries, &argc, &argv,
+          &error) || !check_options (&error)) {
     tool_fail ("deltacnn-tune", &error);
     return 2;
   }

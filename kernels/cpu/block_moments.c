@@ -44,7 +44,7 @@ void
 DCNN_FN (dcnn_k_block_moments) (const DcnnMap *map, const uint32_t *blocks,
     size_t n, uint32_t blocks_x, double *moments)
 {
-  uint32_t padded = (map->channels + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+  uint32_t padded = dcnn_padded (map->channels);
   for (size_t i = 0; i < n; i++) {
     Block b = { blocks[i] / blocks_x * 8, 0, blocks[i] % blocks_x * 8, 0 };
     double *out = moments + (size_t) blocks[i] * 2 * padded;

@@ -113,26 +113,27 @@ fuse_steps (Run *run)
 }
 
 /* Pixels of a block: enough that weights streamed from an outer cache are
- * used often, few enough that inputs and rows stay in an inner one. */
+ * used often, few enough that inputs stay in an inner one; and rows that are
+ * judged, with the stored pixels beside them, in the first. */
 static uint32_t
 block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
 {
-  const size_t least = conv->out_channels > 16 ? 24 : 96;
-  size_t near = 24576 / (2 * sizeof (float) *
-      dcnn_tile_stride (conv->out_channels));
-  size_t weights = packing->weight_count * sizeof (float);
+  const size_t row = dcnn_tile_stride (conv->out_channels) * sizeof (float);
+  const size_t weights = packing->weight_count * sizeof (float);
+  const size_t input = 262144 / ((size_t) conv->in_span * sizeof (float));
+  const size_t rows = judged ? 24576 / (2 * row) : SIZE_MAX;
+  /* phases of a transposed convolution should fill tiles, and narrow rows are
+   * soon done */
+  const size_t phases = (conv->out_channels > 16 ? 24 : 96) *
+      (size_t) conv->window.n_phases;
   size_t n = weights <= 16384 ? 48 : weights <= 262144 ? 96 : 192;
-  size_t input = 262144 / ((size_t) conv->in_span * sizeof (float));
 
   if (n > input)
-    n = input;
-  if (n < 48)
-    n = 48;
-  if (judged && n > near)
-    n = near < 24 ? 24 : near;
-  /* phases of a transposed convolution should fill tiles */
-  if (n < least * (size_t) conv->window.n_phases)
-    n = least * (size_t) conv->window.n_phases;
+    n = input < 48 ? 48 : input;
+  if (n > rows)
+    n = rows < 24 ? 24 : rows;
+  if (n < phases)
+    n = phases;
   if (n > 3072)
     n = 3072;
   return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);

@@ -28,6 +28,13 @@
 #define DCNN_LANES 8     /* channel padding of feature maps, floats */
 #define DCNN_OVERREAD 32 /* floats that may be read past a buffer's end */
 
+/* n floats of a pixel as whole vectors of DCNN_LANES. */
+static inline uint32_t
+dcnn_padded (uint32_t n)
+{
+  return (n + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+}
+
 typedef struct DcnnMap {
   float *data;
   uint32_t width, height;     /* window size, pixels; at most 32767 each */

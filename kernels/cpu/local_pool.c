@@ -225,7 +225,7 @@ DCNN_FN (dcnn_k_block_reduce) (const DcnnMap *map, bool maximum,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums)
 {
   uint32_t channels = map->channels;
-  uint32_t padded = (channels + DCNN_LANES - 1) / DCNN_LANES * DCNN_LANES;
+  uint32_t padded = dcnn_padded (channels);
   for (size_t i = 0; i < n; i++) {
     uint32_t y0 = blocks[i] / blocks_x * 8, x0 = blocks[i] % blocks_x * 8;
     uint32_t y1 = map->height - y0 < 8 ? map->height : y0 + 8;

@@ -31,24 +31,6 @@ pick (TestNet *net, guint n)
 /* ---- data movement ------------------------------------------------------------ */
 
 static DcnnValueId
-reshape (TestNet *net, DcnnValueId v, gint rank, const gint64 *dims)
-{
-  DcnnTensor shape = { DCNN_DTYPE_F32, rank, { 0 }, NULL };
-
-  memcpy (shape.dims, dims, sizeof (gint64) * (gsize) rank);
-  return test_net_node (net, DCNN_OP_RESHAPE, NULL, 1, &v, &shape);
-}
-
-static DcnnValueId
-transpose (TestNet *net, DcnnValueId v, const int *perm, gint rank)
-{
-  DcnnParams p = { .transpose = { { 0 } } };
-
-  memcpy (p.transpose.perm, perm, sizeof (int) * (gsize) rank);
-  return test_net_node (net, DCNN_OP_TRANSPOSE, &p, 1, &v, NULL);
-}
-
-static DcnnValueId
 slice (TestNet *net, DcnnValueId v, gint axis, gint64 start, gint64 step,
     gint64 count)
 {
@@ -71,8 +53,8 @@ layer_shuffle (TestNet *net, DcnnValueId v)
 
   if (c % 2)
     return test_net_conv (net, v, (gint) c + 1, 1, 1, 1, 1);
-  v = transpose (net, reshape (net, v, 5, five), perm, 5);
-  return reshape (net, v, 4, four);
+  v = test_net_transpose (net, test_net_reshape (net, v, 5, five), 5, perm);
+  return test_net_reshape (net, v, 4, four);
 }
 
 static DcnnValueId
@@ -249,7 +231,7 @@ rows_of (TestNet *net, DcnnValueId v)
   static const int perm[4] = { 0, 2, 3, 1 };
   gint64 dims[3] = { 1, dim (net, v, 2) * dim (net, v, 3), dim (net, v, 1) };
 
-  return reshape (net, transpose (net, v, perm, 4), 3, dims);
+  return test_net_reshape (net, test_net_transpose (net, v, 4, perm), 3, dims);
 }
 
 static DcnnValueId
@@ -278,7 +260,7 @@ head_classes (TestNet *net, DcnnValueId v)
     v = test_net_node (net, DCNN_OP_GLOBAL_AVERAGE_POOL, NULL, 1, &v, NULL);
   flat[1] = dim (net, v, 1) * dim (net, v, 2) * dim (net, v, 3);
   weights[0] = flat[1], weights[1] = 6;
-  in[0] = reshape (net, v, 2, flat);
+  in[0] = test_net_reshape (net, v, 2, flat);
   in[1] = test_net_constant (net, 2, weights);
   in[2] = test_net_constant (net, 1, bias);
   return test_net_node (net, DCNN_OP_GEMM, &p, 3, in, NULL);

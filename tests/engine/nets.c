@@ -280,8 +280,8 @@ block_pool (TestNet *net, DcnnValueId v)
   return test_net_node (net, DCNN_OP_MAX_POOL, &p, 1, &v, NULL);
 }
 
-static DcnnValueId
-reshape (TestNet *net, DcnnValueId v, gint rank, const gint64 *dims)
+DcnnValueId
+test_net_reshape (TestNet *net, DcnnValueId v, gint rank, const gint64 *dims)
 {
   DcnnTensor shape = { DCNN_DTYPE_F32, rank, { 0 }, NULL };
 
@@ -289,13 +289,16 @@ reshape (TestNet *net, DcnnValueId v, gint rank, const gint64 *dims)
   return test_net_node (net, DCNN_OP_RESHAPE, NULL, 1, &v, &shape);
 }
 
-static DcnnValueId
-transpose (TestNet *net, DcnnValueId v, gint a, gint b, gint c, gint d)
+DcnnValueId
+test_net_transpose (TestNet *net, DcnnValueId v, gint rank, const int *perm)
 {
-  DcnnParams p = { .transpose = { .perm = { a, b, c, d } } };
+  DcnnParams p = { .transpose = { { 0 } } };
 
+  memcpy (p.transpose.perm, perm, sizeof (int) * (gsize) rank);
   return test_net_node (net, DCNN_OP_TRANSPOSE, &p, 1, &v, NULL);
 }
+
+static const int to_nhwc[4] = { 0, 2, 3, 1 }, to_nchw[4] = { 0, 3, 1, 2 };
 
 static DcnnValueId
 norm (TestNet *net, DcnnOp op, const DcnnParams *p, DcnnValueId v,
@@ -323,18 +326,18 @@ test_net_norm (TestNet *net, DcnnValueId v, TestNorm kind)
     case TEST_NORM_GROUP:
       return norm (net, DCNN_OP_GROUP_NORM, &p, v, c);
     case TEST_NORM_GROUP_SPELLED:
-      v = reshape (net, v, 3, flat);
+      v = test_net_reshape (net, v, 3, flat);
       v = norm (net, DCNN_OP_INSTANCE_NORM, &p, v, groups);
-      v = reshape (net, v, 4, dims);
+      v = test_net_reshape (net, v, 4, dims);
       v = test_net_binary (net, DCNN_OP_MUL, v,
           test_net_constant (net, 3, column));
       return test_net_binary (net, DCNN_OP_ADD, v,
           test_net_constant (net, 3, column));
     case TEST_NORM_LAYER:
     default:
-      v = transpose (net, v, 0, 2, 3, 1);
+      v = test_net_transpose (net, v, 4, to_nhwc);
       v = norm (net, DCNN_OP_LAYER_NORM, &p, v, c);
-      return transpose (net, v, 0, 3, 1, 2);
+      return test_net_transpose (net, v, 4, to_nchw);
   }
 }
 
@@ -384,9 +387,9 @@ block_layer_norm (TestNet *net, DcnnValueId v)
       x = test_net_layer_norm_spelled (net, x, 1);
       break;
     default:
-      x = transpose (net, x, 0, 2, 3, 1);
+      x = test_net_transpose (net, x, 4, to_nhwc);
       x = test_net_layer_norm_spelled (net, x, 3);
-      x = transpose (net, x, 0, 3, 1, 2);
+      x = test_net_transpose (net, x, 4, to_nchw);
       break;
   }
   return activation (net, x);

@@ -40,6 +40,10 @@ DcnnValueId test_net_binary (TestNet *net, DcnnOp op, DcnnValueId a,
     DcnnValueId c);
 DcnnValueId test_net_resize2 (TestNet *net, DcnnValueId in,
     DcnnResizeMode mode);
+DcnnValueId test_net_reshape (TestNet *net, DcnnValueId in, gint rank,
+    const gint64 *dims);
+DcnnValueId test_net_transpose (TestNet *net, DcnnValueId in, gint rank,
+    const int *perm);
 DcnnValueId test_net_concat (TestNet *net, DcnnValueId a, DcnnValueId c);
 
 typedef enum TestNorm {
