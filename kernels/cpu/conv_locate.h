@@ -20,9 +20,17 @@
 DCNN_INLINE uint32_t
 dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
 {
-  uint32_t expected = pixels[0] & DCNN_PIXEL_PLACE, i = 1;
+  const uint32_t first = pixels[0] & DCNN_PIXEL_PLACE;
+  uint32_t i = 1;
 
-  while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == (expected += step))
+  for (; i + 8 <= n; i += 8) { /* as vectors */
+    uint32_t differ = 0;
+    for (uint32_t j = i; j < i + 8; j++)
+      differ |= (pixels[j] & DCNN_PIXEL_PLACE) ^ (first + j * step);
+    if (differ)
+      break;
+  }
+  while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == first + i * step)
     i++;
   return i;
 }

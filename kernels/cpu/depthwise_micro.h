@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * depthwise_micro.h - the inner loops of depthwise convolutions above level
- * "c": up to four neighbours of a row at once, one pixel at the border, or
- * four pixels from anywhere. Every form adds bias, then taps row by row, in
- * that order: the same bits.
+ * "c": neighbours of a row, or four pixels from anywhere. Every form adds bias,
+ * then taps row by row, in that order: the same bits.
  */
 #ifndef DCNN_DEPTHWISE_MICRO_H
 #define DCNN_DEPTHWISE_MICRO_H
@@ -171,6 +170,49 @@ dcnn_depthwise_few (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
     dcnn_depthwise_store (&store, out[i], (uint32_t) c, sum[i]);
 }
 
+/* A whole 3x3 run with each vector's taps in registers: nothing is set up
+ * between pixels. Cost a pixel and vector: 9 FMA, 9 loads. */
+DCNN_INLINE void
+dcnn_depthwise_resident (const DcnnDepthwiseRun *run,
+    const DcnnDepthwiseStore *s, unsigned stride)
+{
+  const DcnnDepthwiseStore store = *s;
+  const v_t low = v_set (store.low), high = v_set (store.high);
+  const uintptr_t step[3] = { run->steps[0], run->steps[1], run->steps[2] };
+  const uint32_t n = run->n;
+  float *const *out = run->out;
+
+  for (uint32_t c = 0; c < store.channels; c += V_LANES) {
+    const v_t bias = v_load (run->bias + c);
+    const bool whole = c + V_LANES <= store.channels;
+    uintptr_t row[3];
+    v_t w[9];
+    DCNN_UNROLL
+    for (unsigned ky = 0; ky < 3; ky++) {
+      row[ky] = run->rows[ky] + c * sizeof (float);
+      DCNN_UNROLL
+      for (unsigned kx = 0; kx < 3; kx++)
+        w[ky * 3 + kx] = v_load (run->weights + ky * run->weight_row +
+            kx * run->weight_stride + c);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+      v_t sum = bias;
+      DCNN_UNROLL
+      for (unsigned ky = 0; ky < 3; ky++) {
+        DCNN_UNROLL
+        for (unsigned kx = 0; kx < 3; kx++)
+          sum = v_fma (v_load ((const float *) (row[ky] + kx * step[ky])),
+              w[ky * 3 + kx], sum);
+        row[ky] += stride * step[ky];
+      }
+      if (whole)
+        v_store (out[i] + c, v_min (high, v_max (low, sum)));
+      else
+        dcnn_depthwise_store (&store, out[i], c, sum);
+    }
+  }
+}
+
 /* A whole run, four pixels at a time, then what is left; three more take the
  * last four again. Cost a pixel and vector: taps FMA; loads of taps and
  * columns shared by the pixels. */
@@ -192,43 +234,6 @@ dcnn_depthwise_run (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
   }
   if (first < n)
     dcnn_depthwise_few (run, s, 1, kernel_y, kernel_x, stride, shared, first);
-}
-
-/* One pixel with a part of the taps: kernel_y rows from rows[0], kernel_x
- * columns `dilation` apart (the run's, runtime values; n is ignored). */
-DCNN_INLINE void
-dcnn_depthwise_part (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s)
-{
-  const DcnnDepthwiseStore store = *s;
-  const uint32_t kernel_y = run->kernel_y, kernel_x = run->kernel_x;
-  const size_t weight_stride = run->weight_stride;
-  float *out = run->out[0];
-
-  for (uint32_t c = 0; c < store.channels; c += 4 * V_LANES) {
-    v_t sum[4];
-    /* vectors past the last channel repeat it */
-    uint32_t at[4];
-    DCNN_UNROLL
-    for (unsigned i = 0; i < 4; i++) {
-      at[i] = c + i * V_LANES < store.channels ? c + i * V_LANES : c;
-      sum[i] = v_load (run->bias + at[i]);
-    }
-    for (uint32_t ky = 0; ky < kernel_y; ky++) {
-      uintptr_t p = run->rows[ky];
-      const float *w = run->weights + ky * run->weight_row;
-      for (uint32_t kx = 0; kx < kernel_x; kx++, w += weight_stride) {
-        DCNN_UNROLL
-        for (unsigned i = 0; i < 4; i++)
-          sum[i] = v_fma (v_load ((const float *) p + at[i]), v_load (w +
-                  at[i]), sum[i]);
-        p += run->dilation * run->steps[ky];
-      }
-    }
-    DCNN_UNROLL
-    for (unsigned i = 0; i < 4; i++)
-      if (c + i * V_LANES < store.channels)
-        dcnn_depthwise_store (&store, out, at[i], sum[i]);
-  }
 }
 
 /* Four pixels from anywhere, of one phase: table[t * 4 + i] is tap t of pixel

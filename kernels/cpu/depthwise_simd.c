@@ -4,9 +4,9 @@
  * above "c" (depthwise.h).
  *
  * The work's pixels go block by block; in each block, runs of neighbours in a
- * row share the loads of their columns, pixels at the border skip the taps
- * outside, and what is left (windows across a torus seam, transposed ones)
- * goes four by four through tables of pointers.
+ * row share the loads of their columns or of their taps, and what is left
+ * (windows across a border or a torus seam, transposed ones) goes four by four
+ * through tables of pointers.
  */
 #include "conv_locate.h"
 #include "cpu_table.h"
@@ -14,6 +14,7 @@
 
 #define BLOCK 64 /* most pixels of a block */
 #define BLOCK_BYTES 16384
+#define NARROW 24 /* channels up to which taps stay in registers along a run */
 
 typedef void RunFn (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s);
 
@@ -24,6 +25,15 @@ typedef void RunFn (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s);
     dcnn_depthwise_run (run, store, k, k, s, true);                            \
   }
 
+#define RESIDENT_FN(s)                                                         \
+  static void resident_##s (const DcnnDepthwiseRun *run,                       \
+      const DcnnDepthwiseStore *store)                                         \
+  {                                                                            \
+    dcnn_depthwise_resident (run, store, s);                                   \
+  }
+
+RESIDENT_FN (1)
+RESIDENT_FN (2)
 RUN_FN (3, 1)
 RUN_FN (3, 2)
 RUN_FN (5, 1)
@@ -39,11 +49,14 @@ run_any (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *store)
 }
 
 static RunFn *
-choose_run (const DcnnWindowPlan *w)
+choose_run (const DcnnWindowPlan *w, uint32_t channels)
 {
+  const bool narrow = channels <= NARROW;
+
   if (w->kernel_y == w->kernel_x && w->dilation_x == 1 && w->stride_x <= 2)
     switch (w->kernel_x) {
-      case 3: return w->stride_x == 1 ? run_3_1 : run_3_2;
+      case 3: return narrow ? (w->stride_x == 1 ? resident_1 : resident_2)
+          : w->stride_x == 1 ? run_3_1 : run_3_2;
       case 5: return w->stride_x == 1 ? run_5_1 : run_5_2;
       case 7: return w->stride_x == 1 ? run_7_1 : run_7_2;
       default: break;
@@ -113,7 +126,8 @@ run_begin (Run *run)
 {
   const DcnnJob *job = run->job;
 
-  run->run = choose_run (&run->depthwise->window);
+  run->run = choose_run (&run->depthwise->window,
+      run->depthwise->channels);
   run->spacing = dcnn_map_spacing (&job->in);
   run->out_spacing = dcnn_map_spacing (&job->out).col;
   run->store = (DcnnDepthwiseStore) { .low = -INFINITY, .high = INFINITY };
@@ -162,46 +176,12 @@ take_even (Run *run, uint32_t at, uint32_t n, int32_t by, int32_t bx)
   run->run (&arguments, &run->store);
 }
 
-/* Computes one pixel some of whose columns are outside the input; false when
- * those inside are not even. */
-static bool
-take_border (Run *run, uint32_t at, int32_t by, int32_t bx)
+/* Leaves the neighbours at .. at + n - 1 of the block to take_left. */
+static void
+leave (Run *run, uint32_t at, uint32_t n)
 {
-  const DcnnDepthwise *d = run->depthwise;
-  const DcnnWindowPlan *w = &d->window;
-  const DcnnMap *in = &run->job->in;
-  const int32_t dilation = (int32_t) w->dilation_x;
-  int32_t low = bx >= 0 ? 0 : (-bx + dilation - 1) / dilation;
-  int32_t room = (int32_t) in->width - 1 - bx;
-  int32_t high = room < 0 ? 0 : room / dilation + 1;
-  uintptr_t rows[DCNN_RUN_ROWS], steps[DCNN_RUN_ROWS];
-  uint32_t first_row = 0, n = 0;
-
-  high = high < (int32_t) w->kernel_x ? high : (int32_t) w->kernel_x;
-  if (low < high && !dcnn_axis_even (in->col_offset, in->width,
-          run->spacing.col, bx + low * dilation, bx + (high - 1) * dilation))
-    return false;
-  for (uint32_t ky = 0; low < high && ky < w->kernel_y; ky++) {
-    uint32_t ty = (uint32_t) (by + (int32_t) (ky * w->dilation_y));
-    if (ty >= in->height)
-      continue;
-    first_row = n ? first_row : ky;
-    rows[n] = (uintptr_t) dcnn_map_pixel (in, ty,
-        (uint32_t) (bx + low * dilation));
-    steps[n++] = (uintptr_t) run->spacing.col * sizeof (float);
-  }
-  DcnnDepthwiseRun arguments = {
-    .rows = rows, .steps = steps,
-    .kernel_y = n, .kernel_x = (uint32_t) (high > low ? high - low : 0),
-    .dilation = w->dilation_x,
-    .weights = d->weights + (size_t) d->stride *
-        (first_row * w->kernel_x + (size_t) (low < high ? low : 0)),
-    .bias = d->bias, .weight_stride = d->stride,
-    .weight_row = (size_t) d->stride * w->kernel_x,
-    .out = run->rows + at,
-  };
-  dcnn_depthwise_part (&arguments, &run->store);
-  return true;
+  for (uint32_t i = 0; i < n; i++)
+    run->left[run->n_left++] = (uint8_t) (at + i);
 }
 
 /* Computes the neighbours at .. at + n - 1 of the block, or leaves some. */
@@ -219,15 +199,12 @@ take_run (Run *run, uint32_t at, uint32_t n)
   uint32_t begin = 0, end = 0;
 
   if (w->transposed || w->kernel_y > DCNN_RUN_ROWS) {
-    for (uint32_t i = 0; i < n; i++)
-      run->left[run->n_left++] = (uint8_t) (at + i);
+    leave (run, at, n);
     return;
   }
   dcnn_run_inside (bx, bx + reach, step, in->width, n, &begin, &end);
-  for (uint32_t i = 0; i < n; i++)
-    if ((i < begin || i >= end) &&
-        !take_border (run, at + i, by, bx + (int32_t) i * step))
-      run->left[run->n_left++] = (uint8_t) (at + i);
+  leave (run, at, begin);
+  leave (run, at + end, n - end);
   /* one stretch of even windows, or two beside a seam */
   while (begin < end) {
     uint32_t length = end - begin;
@@ -240,10 +217,10 @@ take_run (Run *run, uint32_t at, uint32_t n)
               first + (int32_t) length * step + reach))
         length++;
     }
-    if (length == 0)
-      run->left[run->n_left++] = (uint8_t) (at + begin++);
-    else
+    if (length > 0)
       take_even (run, at + begin, length, by, first);
+    else
+      leave (run, at + begin, length = 1);
     begin += length;
   }
 }

@@ -52,8 +52,8 @@ typedef struct DcnnMask {
  *
  * void dcnn_mask_shift (dst, src, dy, dx)             dst(y, x) = src(y - dy,
  *       x - dx); any amount; what enters is 0
- * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes in
- *       block order; list has room for dcnn_mask_count() entries
+ * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes row
+ *       by row; list has room for dcnn_mask_count() entries
  * void dcnn_mask_from_list (mask, list, n)            ORs in; flags ignored
  * void dcnn_mask_from_verdicts (joined, kept, list, verdicts, n)
  *       overwrites nothing: ORs JOINED pixels into joined and KEPT ones into
