@@ -113,58 +113,62 @@ judge_tile (const DcnnJob *job, const DcnnTile *tile,
   }
 }
 
-/* The same as judge_tile by SQUARE for rows of `vectors` vectors, in
- * registers; `ragged`: the last one is not full. */
+/* Whether an entry has a flag that changes how it is judged. */
+static bool
+any_flag (const DcnnTile *tile)
+{
+  uint32_t flags = 0;
+
+  for (uint32_t i = 0; i < tile->n; i++)
+    flags |= tile->pixels[i];
+  return flags & (DCNN_PIXEL_FORCE | DCNN_PIXEL_EXACT);
+}
+
+/* The same as judge_tile by SQUARE for entries without flags and rows of
+ * `vectors` vectors, in registers; `ragged`: the last one is not full. One of the
+ * two rows is stored: which one follows no pattern that a branch could learn. */
 DCNN_INLINE void
 judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
     bool ragged)
 {
-  const uint32_t channels = job->out.channels;
-  const float limit = job->significance.limit;
+  const DcnnMap out = job->out;
+  const v_t limit = v_set (job->significance.limit);
+  const uint32_t *places = tile->places, n = tile->n;
+  float *const *rows = tile->rows, *const *pixels = tile->out;
+  uint8_t *verdicts = job->verdicts + tile->first;
   v_t weight[4];
 
   DCNN_UNROLL
   for (unsigned v = 0; v < vectors; v++)
     weight[v] = ragged && v + 1 == vectors
         ? v_load_n (job->significance.inv_spread + v * V_LANES,
-        channels - v * V_LANES)
+        out.channels - v * V_LANES)
         : v_load (job->significance.inv_spread + v * V_LANES);
-  for (uint32_t i = 0; i < tile->n; i++) {
-    const uint32_t flags = tile->pixels[i];
-    const float *from = tile->rows[i];
-    float *pixel = tile->out[i];
-    v_t row[4], sum = v_zero ();
+  for (uint32_t i = 0; i < n; i++) {
+    const float *from = rows[i];
+    float *pixel = pixels[i];
+    v_t row[4], old[4], sum = v_zero ();
     vb_t bits = vb_none ();
-    if (flags & (DCNN_PIXEL_FORCE | DCNN_PIXEL_EXACT)) {
-      uint8_t verdict = judge_row (job, DCNN_SIGNIFICANT_SQUARE, flags, pixel,
-          from);
-      if (verdict == DCNN_VERDICT_JOINED)
-        dcnn_store_row (&job->out, pixel, from);
-      set_verdict (job, tile, i, verdict);
-      continue;
-    }
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++) {
       row[v] = v_load (from + v * V_LANES);
-      v_t d = v_sub (row[v], v_load (pixel + v * V_LANES));
+      old[v] = v_load (pixel + v * V_LANES);
+      v_t d = v_sub (row[v], old[v]);
       if (ragged && v + 1 == vectors)
-        d = v_keep (d, channels - v * V_LANES);
+        d = v_keep (d, out.channels - v * V_LANES);
       v_t e = v_mul (d, weight[v]);
       bits = vb_or (bits, d);
       sum = v_fma (e, e, sum);
     }
-    if (v_sum (sum) <= limit) {
-      set_verdict (job, tile, i, vb_any (bits) ? DCNN_VERDICT_KEPT
-          : DCNN_VERDICT_SAME);
-      continue;
-    }
+    const vm_t over = v_nle (v_set (v_sum (sum)), limit);
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++)
-      if (ragged && v + 1 == vectors)
-        dcnn_store_lanes (&job->out, pixel, v * V_LANES, row[v]);
-      else
-        v_store (pixel + v * V_LANES, row[v]);
-    set_verdict (job, tile, i, DCNN_VERDICT_JOINED);
+      if (!ragged || v + 1 < vectors)
+        v_store (pixel + v * V_LANES, v_select (over, row[v], old[v]));
+      else if (vm_any (over)) /* the lanes past `channels` must stay */
+        dcnn_store_lanes (&out, pixel, v * V_LANES, row[v]);
+    verdicts[places ? places[i] : i] = vm_any (over) ? DCNN_VERDICT_JOINED
+        : vb_any (bits) ? DCNN_VERDICT_KEPT : DCNN_VERDICT_SAME;
   }
 }
 
@@ -173,7 +177,8 @@ judge_square (const DcnnJob *job, const DcnnTile *tile)
 {
   const bool ragged = job->out.channels % V_LANES != 0;
 
-  switch (V_LANES == 1 ? 0 : (job->out.channels + V_LANES - 1) / V_LANES) {
+  switch (V_LANES == 1 || any_flag (tile) ? 0
+      : (job->out.channels + V_LANES - 1) / V_LANES) {
 #define NARROW(n)                                                              \
     case n:                                                                    \
       if (ragged)                                                              \

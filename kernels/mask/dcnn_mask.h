@@ -20,6 +20,9 @@
 
 #include "dcnn_params.h"
 
+#define DCNN_MASK_BLOCKS 4096 /* a map is at most 32767 pixels wide */
+#define DCNN_MASK_SLACK 8     /* entries that lists are longer */
+
 typedef struct DcnnMask {
   uint32_t width, height;     /* pixels */
   uint32_t blocks_x, blocks_y; /* (width + 7) / 8, (height + 7) / 8 */
@@ -53,13 +56,14 @@ typedef struct DcnnMask {
  * void dcnn_mask_shift (dst, src, dy, dx)             dst(y, x) = src(y - dy,
  *       x - dx); any amount; what enters is 0
  * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes row
- *       by row; list has room for dcnn_mask_count() entries
+ *       by row; list has room for dcnn_mask_count() + DCNN_MASK_SLACK entries
  * void dcnn_mask_from_list (mask, list, n)            ORs in; flags ignored
  * void dcnn_mask_from_verdicts (joined, kept, list, verdicts, n)
  *       overwrites nothing: ORs JOINED pixels into joined and KEPT ones into
  *       kept (each may be NULL)
  * void dcnn_mask_from_verdicts_in (listed, joined, kept, verdicts)   the same
- *       for the whole list of a mask, in its order; kept may be NULL
+ *       for the whole list of a mask, in its order; kept may be NULL;
+ *       DCNN_MASK_SLACK verdicts past the last may be read
  * void dcnn_mask_from_verdicts_dense (joined, kept, verdicts)   [h*w] bytes
  * size_t dcnn_mask_blocks_to_list (mask, blocks)      indices of non-empty
  *       blocks, ascending

@@ -214,45 +214,35 @@ dcnn_mask_shift (DcnnMask *dst, const DcnnMask *src, int32_t dy, int32_t dx)
   dcnn_mask_trim (dst);
 }
 
-/* The blocks begin .. end - 1 of block row by hold all of its pixels; returns
- * the union of its words. */
-DCNN_MASK_FN uint64_t
-dcnn_mask_row_extent (const DcnnMask *mask, uint32_t by, uint32_t *begin,
-    uint32_t *end)
+/* The blocks of block row by that hold pixels. blocks: [mask->blocks_x]. */
+DCNN_MASK_FN uint32_t
+dcnn_mask_row_blocks (const DcnnMask *mask, uint32_t by, uint16_t *blocks)
 {
   const uint64_t *row = mask->words + (size_t) by * mask->blocks_x;
-  uint64_t all = 0;
-  *begin = *end = 0;
+  uint32_t n = 0;
   for (uint32_t bx = 0; bx < mask->blocks_x; bx++) {
-    if (row[bx] && !all)
-      *begin = bx;
-    if (row[bx])
-      *end = bx + 1;
-    all |= row[bx];
+    blocks[n] = (uint16_t) bx;
+    n += row[bx] != 0;
   }
-  return all;
+  return n;
 }
 
 DCNN_MASK_FN size_t
 dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
 {
+  uint16_t blocks[DCNN_MASK_BLOCKS];
   size_t n = 0;
   for (uint32_t by = 0; by < mask->blocks_y; by++) {
     const uint64_t *row = mask->words + (size_t) by * mask->blocks_x;
-    uint32_t begin, end;
-    uint64_t all = dcnn_mask_row_extent (mask, by, &begin, &end);
+    const uint32_t n_blocks = dcnn_mask_row_blocks (mask, by, blocks);
     for (uint32_t y = 0; y < 8; y++) {
-      for (uint32_t bx = begin; dcnn_word_row (all, y) && bx < end; bx++) {
-        uint32_t origin = DCNN_PIXEL (8 * by + y, 8 * bx);
-        uint64_t bits = dcnn_word_row (row[bx], y);
-        if (bits == 0xff) {
-          for (uint32_t x = 0; x < 8; x++)
-            list[n + x] = origin + x;
-          n += 8;
-          continue;
-        }
-        for (; bits; bits &= bits - 1)
-          list[n++] = origin + DCNN_WORD_FIRST (bits);
+      for (uint32_t i = 0; i < n_blocks; i++) {
+        uint32_t origin = DCNN_PIXEL (8 * by + y, 8 * blocks[i]);
+        uint64_t set = dcnn_word_row (row[blocks[i]], y);
+        uint64_t columns = dcnn_word_row_columns (set);
+        for (uint32_t x = 0; x < 8; x++) /* those past the count, too */
+          list[n + x] = origin + (uint8_t) (columns >> (8 * x));
+        n += dcnn_word_row_count (set);
       }
     }
   }
@@ -288,29 +278,22 @@ DCNN_MASK_FN void
 dcnn_mask_from_verdicts_in (const DcnnMask *listed, DcnnMask *joined,
     DcnnMask *kept, const uint8_t *verdicts)
 {
+  uint16_t blocks[DCNN_MASK_BLOCKS];
   for (uint32_t by = 0; by < listed->blocks_y; by++) {
     size_t first = (size_t) by * listed->blocks_x;
-    uint32_t begin, end;
-    uint64_t all = dcnn_mask_row_extent (listed, by, &begin, &end);
+    const uint32_t n_blocks = dcnn_mask_row_blocks (listed, by, blocks);
     for (uint32_t y = 0; y < 8; y++) {
-      for (uint32_t bx = begin; dcnn_word_row (all, y) && bx < end; bx++) {
-        uint64_t j = 0, k = 0;
-        uint64_t left = dcnn_word_row (listed->words[first + bx], y);
+      for (uint32_t i = 0; i < n_blocks; i++) {
+        size_t at = first + blocks[i];
+        uint64_t set = dcnn_word_row (listed->words[at], y);
+        uint64_t bits = dcnn_word_row_bits (set);
         /* The verdict's bit 0 says KEPT and bit 1 JOINED. */
-        if (left == 0xff) {
-          j = dcnn_word_gather_row (verdicts, 1);
-          k = dcnn_word_gather_row (verdicts, 0);
-          verdicts += 8;
-          left = 0;
-        }
-        for (; left; left &= left - 1) {
-          uint64_t verdict = *verdicts++, bit = left & (0 - left);
-          j |= bit & (0 - (verdict >> 1));
-          k |= bit & (0 - (verdict & 1));
-        }
-        joined->words[first + bx] |= j << (8 * y);
+        joined->words[at] |=
+            dcnn_word_scatter_row (verdicts, 1, bits) << (8 * y);
         if (kept)
-          kept->words[first + bx] |= k << (8 * y);
+          kept->words[at] |=
+              dcnn_word_scatter_row (verdicts, 0, bits) << (8 * y);
+        verdicts += dcnn_word_row_count (set);
       }
     }
   }

@@ -296,9 +296,9 @@ test_lists (uint64_t seed)
   Guarded a = guarded_random (w, h), b = guarded_new (w, h),
       c = guarded_new (w, h);
   size_t n = dcnn_mask_count (&a.mask);
-  uint32_t *list = malloc ((n + 1) * 4);
+  uint32_t *list = malloc ((n + DCNN_MASK_SLACK) * 4);
   uint32_t *blocks = malloc (dcnn_mask_words (w, h) * 4);
-  uint8_t *verdicts = malloc (n + 1), *dense = malloc ((size_t) w * h);
+  uint8_t *verdicts = malloc (n + DCNN_MASK_SLACK), *dense = malloc ((size_t) w * h);
   CHECK (dcnn_mask_to_list (&a.mask, list) == n, "to_list length");
   for (size_t i = 1; i < n; i++)
     CHECK (list[i - 1] < list[i], "list order"); /* y is above x in a code */
@@ -380,7 +380,7 @@ bench_lists (uint32_t w, uint32_t h)
 {
   Guarded a = guarded_random (w, h), b = guarded_new (w, h);
   size_t n = dcnn_mask_count (&a.mask);
-  uint32_t *list = malloc ((n + 1) * 4);
+  uint32_t *list = malloc ((n + DCNN_MASK_SLACK) * 4);
   uint8_t *verdicts = calloc (1, (size_t) w * h);
   double to = 1e9, from = 1e9, dense = 1e9;
   dcnn_mask_clear (&b.mask);
