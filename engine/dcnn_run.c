@@ -197,7 +197,7 @@ take_verdicts (DcnnSession *session, NodeState *state, DcnnMask *updated,
   if (whole)
     dcnn_mask_from_verdicts_dense (updated, kept, session->verdicts);
   else
-    dcnn_mask_from_verdicts_in (&session->candidates, updated, kept,
+    dcnn_mask_from_verdicts (&session->candidates, updated, kept,
         session->verdicts);
   if (kept)
     state->pending.any = dcnn_mask_any (kept);
@@ -245,7 +245,8 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- settling ---------------------------------------------------------------------------- */
 
-/* Those of the waiting pixels whose turn it is, into session->list. */
+/* Those of the waiting pixels whose turn it is, into session->settle and
+ * session->list; returns how many. */
 static gsize
 list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
     gsize limit)
@@ -254,14 +255,19 @@ list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
   DcnnMask *turn = &session->settle;
   gsize count;
 
-  if (stream->settling == SETTLING_ALL) {
-    count = dcnn_mask_to_list (pending, session->list);
-    return MIN (count, limit);
-  }
   dcnn_mask_init (turn, pending->width, pending->height, turn->words);
-  dcnn_stream_band (stream, turn);
-  dcnn_mask_and (turn, pending);
-  return dcnn_mask_to_list (turn, session->list);
+  if (stream->settling == SETTLING_BAND) {
+    dcnn_stream_band (stream, turn);
+    dcnn_mask_and (turn, pending);
+  } else {
+    dcnn_mask_copy (turn, pending);
+  }
+  count = dcnn_mask_to_list (turn, session->list);
+  if (count <= limit)
+    return count;
+  dcnn_mask_clear (turn);
+  dcnn_mask_from_list (turn, session->list, limit);
+  return limit;
 }
 
 /* What settling changed before this node waits here. */
@@ -302,21 +308,14 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   count = list_settling (session, stream, state, limit);
   if (count == 0)
     return;
-  if (state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS)
-    state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
-  for (gsize i = 0; i < count; i++)
-    session->list[i] |= DCNN_PIXEL_EXACT;
+  state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
   stream->settle_spent += count * node->macs_per_pixel;
   stream->settled_macs += count * node->macs_per_pixel;
   ns = run_job (session, stream, n, session->list, count, session->verdicts);
   dcnn_mask_clear (&exact->mask);
-  dcnn_mask_from_verdicts (&exact->mask, NULL, session->list,
-      session->verdicts, count);
+  dcnn_mask_from_verdicts (&session->settle, &exact->mask, NULL,
+      session->verdicts);
   exact->any = dcnn_mask_any (&exact->mask);
-  dcnn_mask_init (&session->settle, out->width, out->height,
-      session->settle.words);
-  dcnn_mask_clear (&session->settle);
-  dcnn_mask_from_list (&session->settle, session->list, count);
   dcnn_mask_and_not (&state->pending.mask, &session->settle);
   state->pending.any = dcnn_mask_any (&state->pending.mask);
   count_work (stream, node, state, count, (gsize) out->width * out->height,

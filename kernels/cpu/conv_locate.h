@@ -13,7 +13,7 @@
 #include "isa.h"
 #include "window.h"
 
-#define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flags */
+#define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flag */
 
 /* Length of the run at the head of a list: entries of one row, `step` columns
  * apart. */

@@ -52,10 +52,8 @@ dcnn_map_pixel (const DcnnMap *map, uint32_t y, uint32_t x)
   return map->data + map->row_offset[y] + map->col_offset[x];
 }
 
-/* One entry of a pixel list: y in bits 16..30, x in bits 0..14, and two flags
- * that change how the pixel's change is judged. */
+/* One entry of a pixel list: y in bits 16..30, x in bits 0..14, and a flag. */
 #define DCNN_PIXEL_FORCE 0x80000000u /* invalid before: always joins */
-#define DCNN_PIXEL_EXACT 0x00008000u /* settling: joins at any difference */
 #define DCNN_PIXEL(y, x) (((uint32_t) (y) << 16) | (uint32_t) (x))
 #define DCNN_PIXEL_Y(p) (((p) >> 16) & 0x7fffu)
 #define DCNN_PIXEL_X(p) ((p) & 0x7fffu)

@@ -82,7 +82,7 @@ judge_row (const DcnnJob *job, DcnnSignificanceKind kind, uint32_t flags,
   Change change = row_change (job, kind, pixel, row);
   if (!vb_any (change.bits))
     return DCNN_VERDICT_SAME;
-  if ((flags & DCNN_PIXEL_EXACT) || kind == DCNN_SIGNIFICANT_ANY)
+  if (kind == DCNN_SIGNIFICANT_ANY)
     joins = true;
   else if (kind == DCNN_SIGNIFICANT_MAX)
     joins = vm_any (change.over);
@@ -113,26 +113,28 @@ judge_tile (const DcnnJob *job, const DcnnTile *tile,
   }
 }
 
-/* Whether an entry has a flag that changes how it is judged. */
+/* Whether an entry joins whatever its row is. */
 static bool
-any_flag (const DcnnTile *tile)
+any_forced (const DcnnTile *tile)
 {
   uint32_t flags = 0;
 
   for (uint32_t i = 0; i < tile->n; i++)
     flags |= tile->pixels[i];
-  return flags & (DCNN_PIXEL_FORCE | DCNN_PIXEL_EXACT);
+  return flags & DCNN_PIXEL_FORCE;
 }
 
-/* The same as judge_tile by SQUARE for entries without flags and rows of
- * `vectors` vectors, in registers; `ragged`: the last one is not full. One of the
- * two rows is stored: which one follows no pattern that a branch could learn. */
+/* The same as judge_tile by SQUARE or ANY for entries that are not forced and
+ * rows of `vectors` vectors, in registers; `ragged`: the last one is not full.
+ * One of the two rows is stored: which one follows no pattern that a branch
+ * could learn. */
 DCNN_INLINE void
-judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
-    bool ragged)
+judge_narrow (const DcnnJob *job, const DcnnTile *tile,
+    DcnnSignificanceKind kind, unsigned vectors, bool ragged)
 {
   const DcnnMap out = job->out;
-  const v_t limit = v_set (job->significance.limit);
+  const bool square = kind == DCNN_SIGNIFICANT_SQUARE;
+  const v_t limit = v_set (square ? job->significance.limit : 0.0f);
   const uint32_t *places = tile->places, n = tile->n;
   float *const *rows = tile->rows, *const *pixels = tile->out;
   uint8_t *verdicts = job->verdicts + tile->first;
@@ -158,9 +160,12 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
         d = v_keep (d, out.channels - v * V_LANES);
       v_t e = v_mul (d, weight[v]);
       bits = vb_or (bits, d);
-      sum = v_fma (e, e, sum);
+      if (square)
+        sum = v_fma (e, e, sum);
     }
-    const vm_t over = v_nle (v_set (v_sum (sum)), limit);
+    const bool differs = vb_any (bits);
+    const vm_t over = v_nle (v_set (square ? v_sum (sum) : (float) differs),
+        limit);
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++)
       if (!ragged || v + 1 < vectors)
@@ -168,30 +173,31 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile, unsigned vectors,
       else if (vm_any (over)) /* the lanes past `channels` must stay */
         dcnn_store_lanes (&out, pixel, v * V_LANES, row[v]);
     verdicts[places ? places[i] : i] = vm_any (over) ? DCNN_VERDICT_JOINED
-        : vb_any (bits) ? DCNN_VERDICT_KEPT : DCNN_VERDICT_SAME;
+        : differs ? DCNN_VERDICT_KEPT : DCNN_VERDICT_SAME;
   }
 }
 
-static void
-judge_square (const DcnnJob *job, const DcnnTile *tile)
+/* By SQUARE or ANY, a constant where this is expanded. */
+DCNN_INLINE void
+judge_by (const DcnnJob *job, const DcnnTile *tile, DcnnSignificanceKind kind)
 {
   const bool ragged = job->out.channels % V_LANES != 0;
 
-  switch (V_LANES == 1 || any_flag (tile) ? 0
+  switch (V_LANES == 1 || any_forced (tile) ? 0
       : (job->out.channels + V_LANES - 1) / V_LANES) {
 #define NARROW(n)                                                              \
     case n:                                                                    \
       if (ragged)                                                              \
-        judge_narrow (job, tile, n, true);                                     \
+        judge_narrow (job, tile, kind, n, true);                               \
       else                                                                     \
-        judge_narrow (job, tile, n, false);                                    \
+        judge_narrow (job, tile, kind, n, false);                              \
       break;
     NARROW (1)
     NARROW (2)
     NARROW (3)
 #undef NARROW
     default:
-      judge_tile (job, tile, DCNN_SIGNIFICANT_SQUARE);
+      judge_tile (job, tile, kind);
       break;
   }
 }
@@ -219,13 +225,13 @@ DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile)
       store_tile (job, tile);
       break;
     case DCNN_SIGNIFICANT_ANY:
-      judge_tile (job, tile, DCNN_SIGNIFICANT_ANY);
+      judge_by (job, tile, DCNN_SIGNIFICANT_ANY);
       break;
     case DCNN_SIGNIFICANT_MAX:
       judge_tile (job, tile, DCNN_SIGNIFICANT_MAX);
       break;
     case DCNN_SIGNIFICANT_SQUARE:
-      judge_square (job, tile);
+      judge_by (job, tile, DCNN_SIGNIFICANT_SQUARE);
       break;
   }
 }

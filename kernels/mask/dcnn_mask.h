@@ -57,12 +57,10 @@ typedef struct DcnnMask {
  *       x - dx); any amount; what enters is 0
  * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes row
  *       by row; list has room for dcnn_mask_count() + DCNN_MASK_SLACK entries
- * void dcnn_mask_from_list (mask, list, n)            ORs in; flags ignored
- * void dcnn_mask_from_verdicts (joined, kept, list, verdicts, n)
- *       overwrites nothing: ORs JOINED pixels into joined and KEPT ones into
- *       kept (each may be NULL)
- * void dcnn_mask_from_verdicts_in (listed, joined, kept, verdicts)   the same
- *       for the whole list of a mask, in its order; kept may be NULL;
+ * void dcnn_mask_from_list (mask, list, n)            ORs in; the flag is ignored
+ * void dcnn_mask_from_verdicts (listed, joined, kept, verdicts)
+ *       overwrites nothing: ORs JOINED pixels of the list of a mask into
+ *       joined and KEPT ones into kept (which may be NULL);
  *       DCNN_MASK_SLACK verdicts past the last may be read
  * void dcnn_mask_from_verdicts_dense (joined, kept, verdicts)   [h*w] bytes
  * size_t dcnn_mask_blocks_to_list (mask, blocks)      indices of non-empty

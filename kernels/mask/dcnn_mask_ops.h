@@ -257,25 +257,7 @@ dcnn_mask_from_list (DcnnMask *mask, const uint32_t *list, size_t n)
 }
 
 DCNN_MASK_FN void
-dcnn_mask_from_verdicts (DcnnMask *joined, DcnnMask *kept,
-    const uint32_t *list, const uint8_t *verdicts, size_t n)
-{
-  uint32_t blocks_x = joined ? joined->blocks_x : kept ? kept->blocks_x : 0;
-  for (size_t i = 0; i < n; i++) {
-    uint32_t y = DCNN_PIXEL_Y (list[i]), x = DCNN_PIXEL_X (list[i]);
-    size_t word = (size_t) (y / 8) * blocks_x + x / 8;
-    uint32_t bit = 8 * (y & 7) + (x & 7);
-    if (joined)
-      joined->words[word] |=
-          (uint64_t) (verdicts[i] == DCNN_VERDICT_JOINED) << bit;
-    if (kept)
-      kept->words[word] |=
-          (uint64_t) (verdicts[i] == DCNN_VERDICT_KEPT) << bit;
-  }
-}
-
-DCNN_MASK_FN void
-dcnn_mask_from_verdicts_in (const DcnnMask *listed, DcnnMask *joined,
+dcnn_mask_from_verdicts (const DcnnMask *listed, DcnnMask *joined,
     DcnnMask *kept, const uint8_t *verdicts)
 {
   uint16_t blocks[DCNN_MASK_BLOCKS];

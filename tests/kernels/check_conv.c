@@ -466,10 +466,11 @@ typedef struct Judged {
 } Judged;
 
 /* Stores a row that differs from the new one by nothing, a little or a lot,
- * and says what the verdict must be. inv_spread is 1 in every channel. */
+ * and says what the verdict must be. inv_spread is 1 in every channel; forced:
+ * how many of a hundred join anyhow. */
 static Judged
-set_stored (Case *k, Rng *rng, DcnnSignificance *significance, uint32_t y,
-    uint32_t x, const float *row)
+set_stored (Case *k, Rng *rng, DcnnSignificance *significance, uint32_t forced,
+    uint32_t y, uint32_t x, const float *row)
 {
   float *stored = guarded_pixel (&k->out, y, x);
   uint32_t how = rng_below (rng, 5), c = rng_below (rng, k->out_channels);
@@ -483,15 +484,12 @@ set_stored (Case *k, Rng *rng, DcnnSignificance *significance, uint32_t y,
     stored[c] -= fmaxf (1e3f, fabsf (stored[c]));
   else if (how == 3)
     stored[c] = NAN;
-  if (rng_chance (rng, 10))
+  if (rng_chance (rng, forced))
     judged.flags |= DCNN_PIXEL_FORCE;
-  if (rng_chance (rng, 10))
-    judged.flags |= DCNN_PIXEL_EXACT;
   bool differs = memcmp (stored, row, k->out_channels * sizeof (float)) != 0;
   if (differs)
-    judged.verdict = big || significance->kind == DCNN_SIGNIFICANT_ANY ||
-        (judged.flags & DCNN_PIXEL_EXACT) ? DCNN_VERDICT_JOINED
-        : DCNN_VERDICT_KEPT;
+    judged.verdict = big || significance->kind == DCNN_SIGNIFICANT_ANY
+        ? DCNN_VERDICT_JOINED : DCNN_VERDICT_KEPT;
   if (judged.flags & DCNN_PIXEL_FORCE)
     judged.verdict = DCNN_VERDICT_JOINED;
   return judged;
@@ -547,11 +545,12 @@ check_judged (Case *k, const DcnnCpuKernels *kernels, const float *rows,
     .limit = 1.0f,
     .inv_spread = spread,
   };
+  const uint32_t forced = rng_chance (rng, 50) ? 10 : 0;
   guarded_randomize (&k->out, rng, false);
   for (size_t i = 0; i < n; i++) {
     uint32_t y = list ? DCNN_PIXEL_Y (list[i]) : (uint32_t) (i / k->out_width);
     uint32_t x = list ? DCNN_PIXEL_X (list[i]) : (uint32_t) (i % k->out_width);
-    judged[i] = set_stored (k, rng, &job.significance, y, x,
+    judged[i] = set_stored (k, rng, &job.significance, forced, y, x,
         rows + ((size_t) y * k->out_width + x) * k->out_channels);
     if (list)
       list[i] |= judged[i].flags;

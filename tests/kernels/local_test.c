@@ -405,8 +405,7 @@ judge (const DcnnJob *job, uint32_t p, const float *row, const float *before)
     return DCNN_VERDICT_JOINED;
   if (!any)
     return DCNN_VERDICT_SAME;
-  return over || (p & DCNN_PIXEL_EXACT)
-      || job->significance.kind == DCNN_SIGNIFICANT_ANY
+  return over || job->significance.kind == DCNN_SIGNIFICANT_ANY
       ? DCNN_VERDICT_JOINED : DCNN_VERDICT_KEPT;
 }
 
@@ -421,10 +420,9 @@ check_judged (LocalCase *k, const DcnnCpuKernels *kernels, const float *rows,
   size_t n = n_pixels (k), n_units = k->out.map.height;
   uint32_t *list = pixel_list_new (rng, width, k->out.map.height,
       sparse ? 1 + rng_below (rng, 100) : 100, &n);
-  if (sparse)
+  if (sparse && rng_chance (rng, 50))
     for (size_t i = 0; i < n; i++)
-      list[i] |= (rng_chance (rng, 10) ? DCNN_PIXEL_FORCE : 0)
-          | (rng_chance (rng, 10) ? DCNN_PIXEL_EXACT : 0);
+      list[i] |= rng_chance (rng, 10) ? DCNN_PIXEL_FORCE : 0;
   float *inv = calloc (channels + 32, sizeof *inv);
   for (uint32_t c = 0; c < channels; c++)
     inv[c] = 0.5f + (float) rng_below (rng, 3);
