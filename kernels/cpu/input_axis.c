@@ -55,7 +55,9 @@ dcnn_input_axis_init (DcnnInputAxis *axis, DcnnScaling scaling, uint32_t size,
   lo = lo > hi ? hi : lo;
   axis->n = n;
   axis->taps = area ? (uint32_t) ceil (step) + 1 : 2;
-  if (axis->taps > 2)
+  if (multiple > 4 && axis->taps > 2 && axis->taps <= 4)
+    axis->taps = 4;
+  else if (axis->taps > 2)
     axis->taps = (axis->taps + multiple - 1) / multiple * multiple;
   axis->first = calloc (n, sizeof *axis->first);
   axis->weight = calloc ((size_t) n * axis->taps, sizeof *axis->weight);

@@ -131,6 +131,29 @@ two_taps (const int16_t *v, const DcnnInputAxis *axis, size_t x)
   return finish (_mm256_madd_epi16 (pairs, load32 (axis->weight + 2 * x)));
 }
 
+/* Four taps of each of two outputs. */
+DCNN_INLINE __m128i
+load_two (const int16_t *v, const uint32_t *first)
+{
+  return _mm_unpacklo_epi64 (_mm_loadl_epi64 ((const void *) (v + first[0])),
+      _mm_loadl_epi64 ((const void *) (v + first[1])));
+}
+
+/* Outputs x .. x+7 of 4 taps. */
+DCNN_INLINE __m256i
+four_taps (const int16_t *v, const DcnnInputAxis *axis, size_t x)
+{
+  __m256i part[2];
+  for (size_t i = 0; i < 2; i++) {
+    const uint32_t *first = axis->first + x + 2 * i;
+    const int16_t *weight = axis->weight + 4 * (x + 2 * i);
+    __m256i values = _mm256_inserti128_si256 (_mm256_castsi128_si256 (
+            load_two (v, first)), load_two (v, first + 4), 1);
+    part[i] = _mm256_madd_epi16 (values, load_halves (weight, weight + 16));
+  }
+  return finish (_mm256_hadd_epi32 (part[0], part[1]));
+}
+
 /* Outputs x .. x+7 of a multiple of 8 taps. */
 DCNN_INLINE __m256i
 eight_taps (const int16_t *v, const DcnnInputAxis *axis, size_t x)
@@ -167,6 +190,8 @@ horizontal_block (uint8_t *out, const int16_t *v, const DcnnInputAxis *axis,
 {
   __m128i bytes = axis->taps == 2
       ? pack16 (two_taps (v, axis, x), two_taps (v, axis, x + 8))
+      : axis->taps == 4
+      ? pack16 (four_taps (v, axis, x), four_taps (v, axis, x + 8))
       : pack16 (eight_taps (v, axis, x), eight_taps (v, axis, x + 8));
   _mm_storeu_si128 ((void *) (out + x), bytes);
 }

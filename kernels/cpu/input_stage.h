@@ -28,7 +28,8 @@ typedef struct DcnnInputAxis {
 } DcnnInputAxis;
 
 /* round (start, start + extent) of a plane of `size` onto n outputs. multiple:
- * taps above 2 are padded to a multiple of it. False: out of memory. */
+ * taps above 2 are padded to a multiple of it, 3 to 4 where that is 8. False:
+ * out of memory. */
 bool dcnn_input_axis_init (DcnnInputAxis *axis, DcnnScaling scaling,
     uint32_t size, double start, double extent, uint32_t n, uint32_t multiple);
 void dcnn_input_axis_clear (DcnnInputAxis *axis);
