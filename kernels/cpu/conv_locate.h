@@ -35,26 +35,28 @@ dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
   return i;
 }
 
-/* Addresses of a run's pixels in a map of the same size as the list's. */
+/* Addresses of pixels (y, x), (y, x + step) ... of a map. to: [n] pointers or
+ * uintptr_t. */
 DCNN_INLINE void
 dcnn_locate_rows (const DcnnMap *map, ptrdiff_t col_spacing, uint32_t y,
-    uint32_t x, uint32_t step, uint32_t n, float **to)
+    uint32_t x, uint32_t step, uint32_t n, void *to)
 {
   float *row = map->data + map->row_offset[y];
   const uint32_t *cols = map->col_offset;
-  uint32_t last = x + (n - 1) * step;
+  const uint32_t last = x + (n - 1) * step;
+  const bool even = (ptrdiff_t) cols[last] - (ptrdiff_t) cols[x] ==
+      col_spacing * (ptrdiff_t) (last - x);
+  const uintptr_t gap = (uintptr_t) (col_spacing * (ptrdiff_t) step) *
+      sizeof (float);
+  uintptr_t at = (uintptr_t) (row + cols[x]);
+  char *next = to;
 
-  if ((ptrdiff_t) cols[last] - (ptrdiff_t) cols[x] ==
-      col_spacing * (ptrdiff_t) (last - x)) {
-    uintptr_t at = (uintptr_t) (row + cols[x]);
-    const uintptr_t gap = (uintptr_t) (col_spacing * (ptrdiff_t) step) *
-        sizeof (float);
-    for (uint32_t i = 0; i < n; i++, at += gap)
-      to[i] = (float *) at;
-    return;
+  for (uint32_t i = 0; i < n; i++, next += sizeof at) {
+    if (!even)
+      at = (uintptr_t) (row + cols[x + i * step]);
+    memcpy (next, &at, sizeof at);
+    at += gap;
   }
-  for (uint32_t i = 0; i < n; i++)
-    to[i] = row + cols[x + i * step];
 }
 
 /* First and last + 1 pixel of a run whose columns are inside the map: pixel i

@@ -60,6 +60,7 @@ typedef struct Run {
   bool residual_first;
   float low, high;
   bool in_place;            /* rows are computed in the out map */
+  bool single;              /* each pixel reads one, inside the input */
   uint32_t block;           /* pixels of a block, a multiple of the tile */
   size_t stride;            /* of scratch rows */
   /* scratch */
@@ -184,6 +185,23 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   return used;
 }
 
+/* Whether every phase has one tap, which never leaves the input: 1x1 kernels,
+ * and transposed ones as large as their stride. */
+static bool
+reads_single (const DcnnWindowPlan *w, const DcnnJob *job)
+{
+  const DcnnMap *in = &job->in, *out = &job->out;
+
+  if (w->pad_y != 0 || w->pad_x != 0 || w->max_taps != 1)
+    return false;
+  return w->transposed
+      ? w->kernel_y == w->stride_y && w->kernel_x == w->stride_x &&
+      (out->height - 1) / w->stride_y < in->height &&
+      (out->width - 1) / w->stride_x < in->width
+      : (out->height - 1) * w->stride_y < in->height &&
+      (out->width - 1) * w->stride_x < in->width;
+}
+
 static void
 run_begin (Run *run)
 {
@@ -196,6 +214,7 @@ run_begin (Run *run)
         w->taps[t].dx * run->spacing.col) * size;
   memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
   fuse_steps (run);
+  run->single = reads_single (w, run->job);
   run->out_spacing = dcnn_map_spacing (&run->job->out).col;
   if (run->residual)
     run->residual_spacing = dcnn_map_spacing (run->residual).col;
@@ -237,8 +256,8 @@ locate_tiles (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
   for (uint32_t i = 0; i < n; i += DCNN_CONV_TILE) {
     uint32_t tile = i / DCNN_CONV_TILE;
     uint32_t here = n - i < DCNN_CONV_TILE ? n - i : DCNN_CONV_TILE;
-    uint32_t n_even = 0;
-    for (uint32_t j = 0; j < here; j++)
+    uint32_t n_even = run->single ? here : 0;
+    for (uint32_t j = 0; j < here && !run->single; j++)
       n_even += run->even[i + j];
     if (n_even == here) {
       run->rows[tile] = run->base + i;
@@ -267,8 +286,14 @@ locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
   for (uint32_t i = 0; i < n;) {
     uint32_t length = dcnn_run_length (pixels + i, n - i, step);
     uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
-    dcnn_locate_windows (w, phase, &run->job->in, &run->spacing, y, x, length,
-        run->base + i, run->even + i);
+    if (run->single)
+      dcnn_locate_rows (&run->job->in, run->spacing.col,
+          w->transposed ? y / w->stride_y : y * w->stride_y,
+          w->transposed ? x / w->stride_x : x * w->stride_x,
+          w->transposed ? 1 : w->stride_x, length, run->base + i);
+    else
+      dcnn_locate_windows (w, phase, &run->job->in, &run->spacing, y, x,
+          length, run->base + i, run->even + i);
     dcnn_locate_rows (&run->job->out, run->out_spacing, y, x, step, length,
         run->out + i);
     if (run->residual)
@@ -326,7 +351,7 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
     m.rows = run->rows[tile] + within;
     m.row_step = run->row_steps[tile];
     m.offsets = run->offsets +
-        (m.row_step ? conv->window.n_taps : phase->first_tap);
+        (m.row_step || run->single ? conv->window.n_taps : phase->first_tap);
     m.out = run->rows_at + i;
     m.residual = run->residual ? run->residuals + i : NULL;
     micro (&m);

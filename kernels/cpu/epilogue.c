@@ -270,6 +270,30 @@ steps_packed (const DcnnJob *job, uint32_t first_step, float *const *rows,
   }
 }
 
+/* How many rows from the first on follow each other without a gap. */
+static uint32_t
+rows_joined (float *const *rows, uint32_t n, uint32_t count)
+{
+  uint32_t i = 1;
+
+  while (i < n && rows[i] == rows[i - 1] + count)
+    i++;
+  return i;
+}
+
+/* Rows of whole vectors without gaps are one row. */
+static void
+steps_joined (const DcnnJob *job, uint32_t first_step, float *const *rows,
+    uint32_t n, uint32_t count)
+{
+  for (uint32_t i = 0, m; i < n; i += m) {
+    m = rows_joined (rows + i, n - i, count);
+    const DcnnStepRows work = { .rows = rows + i, .n = 1, .count = m * count };
+    for (uint32_t s = first_step; s < job->n_steps; s++)
+      dcnn_step_apply (&job->steps[s], &work);
+  }
+}
+
 void
 DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
@@ -280,6 +304,11 @@ DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
   if (V_LANES > 1 && count == 1 && n > 1 && first_step < job->n_steps &&
       steps_alike (job, first_step)) {
     steps_packed (job, first_step, rows, n, begin);
+    return;
+  }
+  if (V_LANES > 1 && begin == 0 && count % V_LANES == 0 && n > 1 &&
+      first_step < job->n_steps && steps_alike (job, first_step)) {
+    steps_joined (job, first_step, rows, n, count);
     return;
   }
   for (uint32_t s = first_step; s < job->n_steps; s++)
