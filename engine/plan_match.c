@@ -447,6 +447,36 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 }
 
 /* The single element-wise reader as a step. */
+static gboolean
+is_clamp (const DcnnStep *step)
+{
+  return step->kind == DCNN_STEP_RELU || step->kind == DCNN_STEP_CLIP;
+}
+
+/* Ends the chain with the step behind its end. A clamp of a clamp is one. */
+static void
+join_step (PlanNode *node)
+{
+  DcnnStep *last = &node->steps[node->n_steps].step;
+  DcnnStep *before =
+      node->n_steps > 0 ? &node->steps[node->n_steps - 1].step : NULL;
+  gfloat low, high;
+
+  node->n_steps++;
+  if (!before || !is_clamp (before) || !is_clamp (last))
+    return;
+  low = last->kind == DCNN_STEP_CLIP ? last->a : 0;
+  high = last->kind == DCNN_STEP_CLIP ? last->b : INFINITY;
+  if (before->kind == DCNN_STEP_RELU) {
+    before->kind = DCNN_STEP_CLIP;
+    before->a = 0;
+    before->b = INFINITY;
+  }
+  before->a = MIN (MAX (before->a, low), high);
+  before->b = MIN (MAX (before->b, low), high);
+  node->n_steps--;
+}
+
 static DcnnValueId
 absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
@@ -471,7 +501,7 @@ absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   if (!plan_step_from_node (b, reader, value, node->out,
           &node->steps[node->n_steps]))
     return -1;
-  node->n_steps++;
+  join_step (node);
   b->done[reader] = TRUE;
   g_string_append_printf (node->ops, "+%s", dcnn_op_name (gn->op));
   return gn->outputs[0];

@@ -136,6 +136,16 @@ dcnn_mask_row_or_shifted (uint64_t *dst, size_t n, const uint64_t *row,
   }
 }
 
+/* Whether any of n words has a bit: most rows of most frames have none. */
+DCNN_MASK_FN bool
+dcnn_mask_row_any (const uint64_t *row, size_t n)
+{
+  uint64_t any = 0;
+  for (size_t i = 0; i < n; i++)
+    any |= row[i];
+  return any != 0;
+}
+
 /* One block row by words. spare: 2 * (2 * (n_src + n_dst) + 4) words. */
 DCNN_MASK_FN void
 dcnn_mask_row_by_words (uint64_t *dst, size_t n_dst, const uint64_t *src,
@@ -178,15 +188,6 @@ DCNN_MASK_FN void
 dcnn_mask_row_generic (uint64_t *dst, uint32_t n_out, const uint64_t *src,
     uint32_t width, const DcnnMaskAxis *axis)
 {
-  /* Most block rows of most frames are empty. */
-  uint64_t any = 0;
-  for (uint32_t i = 0; i < (width + 7) / 8; i++)
-    any |= src[i];
-  if (!any) {
-    for (uint32_t i = 0; i < (n_out + 7) / 8; i++)
-      dst[i] = 0;
-    return;
-  }
   for (uint32_t o = 0; o < n_out; o++) {
     uint64_t column = 0;
     for (int64_t k = 0; k < axis->taps; k++) {
@@ -298,8 +299,16 @@ dcnn_mask_column_by_words (DcnnMask *dst, uint32_t by, const DcnnMask *src,
     zeros[i] = 0;
   int64_t first = (int64_t) by * axis->down;
   const uint64_t *rows[4];
-  for (int i = 0; i < 4; i++)
+  bool any = false;
+  for (int i = 0; i < 4; i++) {
     rows[i] = dcnn_mask_row_or_zeros (src, first - 1 + i, zeros);
+    any = any || dcnn_mask_row_any (rows[i], n);
+  }
+  if (!any) {
+    for (size_t i = 0; i < n; i++)
+      out[i] = 0;
+    return;
+  }
   if (axis->down == 1) {
     dcnn_mask_column_near (out, rows[0], rows[1], rows[2], n, low, high);
     return;
@@ -356,7 +365,10 @@ dcnn_mask_candidates_axes (DcnnMask *dst, const DcnnMask *src,
   for (uint32_t by = 0; by < src->blocks_y; by++) {
     const uint64_t *row = src->words + (size_t) by * src->blocks_x;
     uint64_t *out = wide.words + (size_t) by * wide.blocks_x;
-    if (dcnn_mask_axis_by_words (axis_x))
+    if (!dcnn_mask_row_any (row, src->blocks_x))
+      for (uint32_t bx = 0; bx < wide.blocks_x; bx++)
+        out[bx] = 0;
+    else if (dcnn_mask_axis_by_words (axis_x))
       dcnn_mask_row_by_words (out, wide.blocks_x, row, src->blocks_x, axis_x,
           spare);
     else

@@ -214,35 +214,53 @@ dcnn_mask_shift (DcnnMask *dst, const DcnnMask *src, int32_t dy, int32_t dx)
   dcnn_mask_trim (dst);
 }
 
-/* The blocks of block row by that hold pixels. blocks: [mask->blocks_x]. */
-DCNN_MASK_FN uint32_t
-dcnn_mask_row_blocks (const DcnnMask *mask, uint32_t by, uint16_t *blocks)
+/* Rows of pixels of one block row, 64 pixels a word, from block `begin` on. */
+typedef struct DcnnMaskRows {
+  uint32_t begin, n;   /* first block; words a row */
+  uint64_t rows[8][(DCNN_MASK_BLOCKS + 7) / 8];
+} DcnnMaskRows;
+
+DCNN_MASK_FN void
+dcnn_mask_get_rows (const DcnnMask *mask, uint32_t by, DcnnMaskRows *to)
 {
-  const uint64_t *row = mask->words + (size_t) by * mask->blocks_x;
-  uint32_t n = 0;
-  for (uint32_t bx = 0; bx < mask->blocks_x; bx++) {
-    blocks[n] = (uint16_t) bx;
-    n += row[bx] != 0;
+  const uint64_t *words = mask->words + (size_t) by * mask->blocks_x;
+  uint32_t begin = 0, end = mask->blocks_x;
+  while (begin < end && !words[begin])
+    begin++;
+  while (end > begin && !words[end - 1])
+    end--;
+  to->begin = begin;
+  to->n = (end - begin + 7) / 8;
+  for (uint32_t i = 0; i < to->n; i++) {
+    uint64_t row[8] = { 0, 0, 0, 0, 0, 0, 0, 0 };
+    uint32_t n = end - begin - 8 * i < 8 ? end - begin - 8 * i : 8;
+    for (uint32_t b = 0; b < n; b++)
+      for (uint32_t y = 0; y < 8; y++)
+        row[y] |= dcnn_word_row (words[begin + 8 * i + b], y) << (8 * b);
+    for (uint32_t y = 0; y < 8; y++)
+      to->rows[y][i] = row[y];
   }
-  return n;
 }
 
 DCNN_MASK_FN size_t
 dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
 {
-  uint16_t blocks[DCNN_MASK_BLOCKS];
+  DcnnMaskRows block_row;
   size_t n = 0;
   for (uint32_t by = 0; by < mask->blocks_y; by++) {
-    const uint64_t *row = mask->words + (size_t) by * mask->blocks_x;
-    const uint32_t n_blocks = dcnn_mask_row_blocks (mask, by, blocks);
-    for (uint32_t y = 0; y < 8; y++) {
-      for (uint32_t i = 0; i < n_blocks; i++) {
-        uint32_t origin = DCNN_PIXEL (8 * by + y, 8 * blocks[i]);
-        uint64_t set = dcnn_word_row (row[blocks[i]], y);
-        uint64_t columns = dcnn_word_row_columns (set);
-        for (uint32_t x = 0; x < 8; x++) /* those past the count, too */
-          list[n + x] = origin + (uint8_t) (columns >> (8 * x));
-        n += dcnn_word_row_count (set);
+    dcnn_mask_get_rows (mask, by, &block_row);
+    for (uint32_t y = 0; block_row.n && y < 8; y++) {
+      for (uint32_t i = 0; i < block_row.n; i++) {
+        const uint32_t origin =
+            DCNN_PIXEL (8 * by + y, 8 * block_row.begin + 64 * i);
+        uint64_t bits = block_row.rows[y][i];
+        while (bits) {
+          uint32_t length, entry = origin + dcnn_word_take_run (&bits, &length);
+          for (uint32_t at = 0; at < length; at += 4)
+            for (uint32_t k = 0; k < 4; k++) /* past the run, too */
+              list[n + at + k] = entry + at + k;
+          n += length;
+        }
       }
     }
   }
@@ -256,26 +274,41 @@ dcnn_mask_from_list (DcnnMask *mask, const uint32_t *list, size_t n)
     dcnn_mask_set (mask, DCNN_PIXEL_Y (list[i]), DCNN_PIXEL_X (list[i]));
 }
 
+/* ORs a row of up to 8 pixels into row y of blocks, from column x on. */
+DCNN_MASK_FN void
+dcnn_mask_or_row (uint64_t *blocks, uint32_t x, uint32_t y, uint64_t row)
+{
+  row <<= x & 7;
+  blocks[x / 8] |= (row & 0xff) << (8 * y);
+  if (row >> 8)
+    blocks[x / 8 + 1] |= (row >> 8) << (8 * y);
+}
+
 DCNN_MASK_FN void
 dcnn_mask_from_verdicts (const DcnnMask *listed, DcnnMask *joined,
     DcnnMask *kept, const uint8_t *verdicts)
 {
-  uint16_t blocks[DCNN_MASK_BLOCKS];
+  DcnnMaskRows block_row;
   for (uint32_t by = 0; by < listed->blocks_y; by++) {
-    size_t first = (size_t) by * listed->blocks_x;
-    const uint32_t n_blocks = dcnn_mask_row_blocks (listed, by, blocks);
-    for (uint32_t y = 0; y < 8; y++) {
-      for (uint32_t i = 0; i < n_blocks; i++) {
-        size_t at = first + blocks[i];
-        uint64_t set = dcnn_word_row (listed->words[at], y);
-        uint64_t bits = dcnn_word_row_bits (set);
-        /* The verdict's bit 0 says KEPT and bit 1 JOINED. */
-        joined->words[at] |=
-            dcnn_word_scatter_row (verdicts, 1, bits) << (8 * y);
-        if (kept)
-          kept->words[at] |=
-              dcnn_word_scatter_row (verdicts, 0, bits) << (8 * y);
-        verdicts += dcnn_word_row_count (set);
+    const size_t first = (size_t) by * listed->blocks_x;
+    dcnn_mask_get_rows (listed, by, &block_row);
+    for (uint32_t y = 0; block_row.n && y < 8; y++) {
+      for (uint32_t i = 0; i < block_row.n; i++) {
+        uint64_t bits = block_row.rows[y][i];
+        while (bits) {
+          uint32_t length, x = 8 * block_row.begin + 64 * i +
+              dcnn_word_take_run (&bits, &length);
+          for (uint32_t at = 0; at < length; at += 8) {
+            uint64_t ours = dcnn_word_columns (length - at) & 0xff;
+            /* The verdict's bit 0 says KEPT and bit 1 JOINED. */
+            dcnn_mask_or_row (joined->words + first, x + at, y,
+                dcnn_word_gather_row (verdicts + at, 1) & ours);
+            if (kept)
+              dcnn_mask_or_row (kept->words + first, x + at, y,
+                  dcnn_word_gather_row (verdicts + at, 0) & ours);
+          }
+          verdicts += length;
+        }
       }
     }
   }

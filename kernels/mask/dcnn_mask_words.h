@@ -142,62 +142,26 @@ dcnn_word_row (uint64_t word, uint32_t y)
   return (word >> (8 * y)) & 0xff;
 }
 
-/* How many columns of a row are set. */
+/* Takes the lowest run of set bits off a word that has one: where it begins. */
 DCNN_MASK_FN uint32_t
-dcnn_word_row_count (uint64_t row)
+dcnn_word_take_run (uint64_t *bits, uint32_t *length)
 {
-  uint64_t pairs = row - ((row >> 1) & 0x55);
-  uint64_t halves = (pairs & 0x33) + ((pairs >> 2) & 0x33);
-  return (uint32_t) ((halves + (halves >> 4)) & 15);
+  uint32_t first = DCNN_WORD_FIRST (*bits);
+  uint64_t ends = ~(*bits >> first);
+  *length = ends ? DCNN_WORD_FIRST (ends) : 64;
+  *bits &= *bits + (*bits & (0 - *bits));
+  return first;
 }
 
-/* A row's set columns as bytes, left to right: each one's number, or its bit.
- * Bytes past the count mean nothing in the first and are 0 in the second. */
+/* Bit k of each of 8 bytes as one row: byte x gives column x. */
 DCNN_MASK_FN uint64_t
-dcnn_word_row_columns (uint64_t row)
-{
-  static const uint32_t half[16] = {
-    0, 0, 1, 0x0100, 2, 0x0200, 0x0201, 0x020100, 3, 0x0300, 0x0301, 0x030100,
-    0x0302, 0x030200, 0x030201, 0x03020100 };
-  return half[row & 15] | (uint64_t) (half[row >> 4] + 0x04040404u)
-      << (8 * dcnn_word_row_count (row & 15));
-}
-
-DCNN_MASK_FN uint64_t
-dcnn_word_row_bits (uint64_t row)
-{
-  static const uint32_t half[16] = {
-    0, 1, 2, 0x0201, 4, 0x0401, 0x0402, 0x040201, 8, 0x0801, 0x0802, 0x080201,
-    0x0804, 0x080401, 0x080402, 0x08040201 };
-  return half[row & 15] | (uint64_t) half[row >> 4]
-      << (4 + 8 * dcnn_word_row_count (row & 15));
-}
-
-/* Bit k of each of 8 bytes, in bit 0 of each byte of a word. */
-DCNN_MASK_FN uint64_t
-dcnn_word_of_bytes (const uint8_t *bytes, uint32_t k)
+dcnn_word_gather_row (const uint8_t *bytes, uint32_t k)
 {
   uint64_t w = (uint64_t) bytes[0] | (uint64_t) bytes[1] << 8
       | (uint64_t) bytes[2] << 16 | (uint64_t) bytes[3] << 24
       | (uint64_t) bytes[4] << 32 | (uint64_t) bytes[5] << 40
       | (uint64_t) bytes[6] << 48 | (uint64_t) bytes[7] << 56;
-  return (w >> k) & DCNN_WORD_COLUMN;
-}
-
-/* The same as one row: byte x gives column x. */
-DCNN_MASK_FN uint64_t
-dcnn_word_gather_row (const uint8_t *bytes, uint32_t k)
-{
-  return (dcnn_word_of_bytes (bytes, k) * UINT64_C (0x0102040810204080)) >> 56;
-}
-
-/* The same where byte i gives the column that byte i of `bits`
- * (dcnn_word_row_bits) has set. */
-DCNN_MASK_FN uint64_t
-dcnn_word_scatter_row (const uint8_t *bytes, uint32_t k, uint64_t bits)
-{
-  uint64_t chosen = (dcnn_word_of_bytes (bytes, k) * 0xff) & bits;
-  return (chosen * DCNN_WORD_COLUMN) >> 56; /* their union */
+  return (((w >> k) & DCNN_WORD_COLUMN) * UINT64_C (0x0102040810204080)) >> 56;
 }
 
 #endif
