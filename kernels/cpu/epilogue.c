@@ -9,7 +9,8 @@
 
 /* What is known of a row's change so far. */
 typedef struct Change {
-  vb_t bits;    /* of all differences together: 0 or -0 when there is none */
+  vb_t bits;    /* of all differences together: 0 or -0 when there is none;
+                   not for SQUARE */
   vm_t over;    /* MAX: some difference is over the limit */
   v_t sum;      /* SQUARE */
 } Change;
@@ -20,13 +21,14 @@ change_add (Change *change, DcnnSignificanceKind kind, v_t a, v_t b, v_t w,
 {
   v_t d = v_sub (a, b);
 
+  if (kind == DCNN_SIGNIFICANT_SQUARE) {
+    v_t e = v_mul (d, w);
+    change->sum = v_fma (e, e, change->sum);
+    return;
+  }
   change->bits = vb_or (change->bits, d);
   if (kind == DCNN_SIGNIFICANT_MAX)
     change->over = vm_or (change->over, v_nle (v_abs (v_mul (d, w)), limit));
-  else if (kind == DCNN_SIGNIFICANT_SQUARE) {
-    v_t e = v_mul (d, w);
-    change->sum = v_fma (e, e, change->sum);
-  }
 }
 
 /* The change of a row against the stored pixel. Four vectors at a time are
@@ -70,25 +72,34 @@ row_change (const DcnnJob *job, DcnnSignificanceKind kind,
   return change[0];
 }
 
+/* Whether a row differs from the stored pixel at all. */
+static bool
+row_differs (const DcnnJob *job, const float *pixel, const float *row)
+{
+  return vb_any (row_change (job, DCNN_SIGNIFICANT_ANY, pixel, row).bits);
+}
+
 /* The row's verdict by a criterion known at compile time. */
 DCNN_INLINE uint8_t
 judge_row (const DcnnJob *job, DcnnSignificanceKind kind, uint32_t flags,
     const float *pixel, const float *row)
 {
-  bool joins;
+  bool differs, joins;
 
   if (flags & DCNN_PIXEL_FORCE)
     return DCNN_VERDICT_JOINED;
   Change change = row_change (job, kind, pixel, row);
-  if (!vb_any (change.bits))
-    return DCNN_VERDICT_SAME;
-  if (kind == DCNN_SIGNIFICANT_ANY)
-    joins = true;
-  else if (kind == DCNN_SIGNIFICANT_MAX)
-    joins = vm_any (change.over);
-  else
-    joins = !(v_sum (change.sum) <= job->significance.limit);
-  return joins ? DCNN_VERDICT_JOINED : DCNN_VERDICT_KEPT;
+  if (kind == DCNN_SIGNIFICANT_SQUARE) {
+    float sum = v_sum (change.sum);
+    joins = !(sum <= job->significance.limit);
+    /* squares of small differences may come out as 0 */
+    differs = sum != 0 || row_differs (job, pixel, row);
+  } else {
+    differs = vb_any (change.bits);
+    joins = kind == DCNN_SIGNIFICANT_ANY ? differs : vm_any (change.over);
+  }
+  return !differs ? DCNN_VERDICT_SAME : joins ? DCNN_VERDICT_JOINED
+      : DCNN_VERDICT_KEPT;
 }
 
 DCNN_INLINE void
@@ -159,13 +170,15 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
       if (ragged && v + 1 == vectors)
         d = v_keep (d, out.channels - v * V_LANES);
       v_t e = v_mul (d, weight[v]);
-      bits = vb_or (bits, d);
       if (square)
         sum = v_fma (e, e, sum);
+      else
+        bits = vb_or (bits, d);
     }
-    const bool differs = vb_any (bits);
-    const vm_t over = v_nle (v_set (square ? v_sum (sum) : (float) differs),
-        limit);
+    const float much = square ? v_sum (sum) : (float) vb_any (bits);
+    const bool differs = much != 0 ||
+        (square && row_differs (job, pixel, from));
+    const vm_t over = v_nle (v_set (much), limit);
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++)
       if (!ragged || v + 1 < vectors)

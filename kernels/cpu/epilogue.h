@@ -118,10 +118,17 @@ dcnn_store_lanes (const DcnnMap *out, float *pixel, uint32_t c, v_t v)
 DCNN_INLINE void
 dcnn_store_row (const DcnnMap *out, float *pixel, const float *row)
 {
+  const uint32_t channels = out->channels;
   uint32_t c = 0;
-  for (; c + V_LANES <= out->channels; c += V_LANES)
+
+  for (; c + 4 * V_LANES <= channels; c += 4 * V_LANES) {
+    DCNN_UNROLL
+    for (unsigned i = 0; i < 4; i++)
+      v_store (pixel + c + i * V_LANES, v_load (row + c + i * V_LANES));
+  }
+  for (; c + V_LANES <= channels; c += V_LANES)
     v_store (pixel + c, v_load (row + c));
-  if (c < out->channels)
+  if (c < channels)
     dcnn_store_lanes (out, pixel, c, v_load (row + c));
 }
 
