@@ -185,6 +185,9 @@ dcnn_depthwise_resident (const DcnnDepthwiseRun *run,
   for (uint32_t c = 0; c < store.channels; c += V_LANES) {
     const v_t bias = v_load (run->bias + c);
     const bool whole = c + V_LANES <= store.channels;
+    const unsigned rest = store.channels - c;
+    const unsigned room = store.writable - c < V_LANES ? store.writable - c
+        : V_LANES;
     uintptr_t row[3];
     v_t w[9];
     DCNN_UNROLL
@@ -205,10 +208,11 @@ dcnn_depthwise_resident (const DcnnDepthwiseRun *run,
               w[ky * 3 + kx], sum);
         row[ky] += stride * step[ky];
       }
+      sum = v_min (high, v_max (low, sum));
       if (whole)
-        v_store (out[i] + c, v_min (high, v_max (low, sum)));
+        v_store (out[i] + c, sum);
       else
-        dcnn_depthwise_store (&store, out[i], c, sum);
+        v_store_n (out[i] + c, v_keep (sum, rest), room);
     }
   }
 }

@@ -146,6 +146,10 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
   const DcnnMap out = job->out;
   const bool square = kind == DCNN_SIGNIFICANT_SQUARE;
   const v_t limit = v_set (square ? job->significance.limit : 0.0f);
+  const unsigned last = (vectors - 1) * V_LANES;
+  const unsigned rest = out.channels - last;
+  const unsigned room = out.writable - last < V_LANES ? out.writable - last
+      : V_LANES;
   const uint32_t *places = tile->places, n = tile->n;
   float *const *rows = tile->rows, *const *pixels = tile->out;
   uint8_t *verdicts = job->verdicts + tile->first;
@@ -154,8 +158,7 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
   DCNN_UNROLL
   for (unsigned v = 0; v < vectors; v++)
     weight[v] = ragged && v + 1 == vectors
-        ? v_load_n (job->significance.inv_spread + v * V_LANES,
-        out.channels - v * V_LANES)
+        ? v_load_n (job->significance.inv_spread + last, rest)
         : v_load (job->significance.inv_spread + v * V_LANES);
   for (uint32_t i = 0; i < n; i++) {
     const float *from = rows[i];
@@ -168,23 +171,21 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
       old[v] = v_load (pixel + v * V_LANES);
       v_t d = v_sub (row[v], old[v]);
       if (ragged && v + 1 == vectors)
-        d = v_keep (d, out.channels - v * V_LANES);
+        d = v_keep (d, rest);
       v_t e = v_mul (d, weight[v]);
+      bits = vb_or (bits, d);
       if (square)
         sum = v_fma (e, e, sum);
-      else
-        bits = vb_or (bits, d);
     }
-    const float much = square ? v_sum (sum) : (float) vb_any (bits);
-    const bool differs = much != 0 ||
-        (square && row_differs (job, pixel, from));
-    const vm_t over = v_nle (v_set (much), limit);
+    const bool differs = vb_any (bits);
+    const vm_t over = v_nle (v_set (square ? v_sum (sum) : (float) differs),
+        limit);
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++)
       if (!ragged || v + 1 < vectors)
         v_store (pixel + v * V_LANES, v_select (over, row[v], old[v]));
       else if (vm_any (over)) /* the lanes past `channels` must stay */
-        dcnn_store_lanes (&out, pixel, v * V_LANES, row[v]);
+        v_store_n (pixel + last, v_keep (row[v], rest), room);
     verdicts[places ? places[i] : i] = vm_any (over) ? DCNN_VERDICT_JOINED
         : differs ? DCNN_VERDICT_KEPT : DCNN_VERDICT_SAME;
   }
