@@ -51,7 +51,7 @@ run_any (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *store)
 static RunFn *
 choose_run (const DcnnWindowPlan *w, uint32_t channels)
 {
-  const bool narrow = channels <= NARROW;
+  const bool narrow = channels <= NARROW && channels % V_LANES == 0;
 
   if (w->kernel_y == w->kernel_x && w->dilation_x == 1 && w->stride_x <= 2)
     switch (w->kernel_x) {

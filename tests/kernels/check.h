@@ -68,8 +68,8 @@ float *guarded_pixel (const GuardedMap *g, uint32_t y, uint32_t x);
 
 /* ---- lists ------------------------------------------------------------- */
 
-/* A list of about `percent` of the map's pixels in the order of 8x8 blocks,
- * in clusters. Returns new (free), length in *n, never 0. */
+/* A list of about `percent` of the map's pixels, row by row, in clusters.
+ * Returns new (free), length in *n, never 0. */
 uint32_t *pixel_list_new (Rng *rng, uint32_t width, uint32_t height,
     uint32_t percent, size_t *n);
 
