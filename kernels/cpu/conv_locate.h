@@ -13,19 +13,25 @@
 #include "isa.h"
 #include "window.h"
 
+#define DCNN_TILE_COLUMNS 32 /* lists ascend within tiles as wide, 8 rows high */
 #define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flag */
 
 /* Length of the run at the head of a list: entries of one row, `step` columns
- * apart. Lists ascend: those between two ends that fit do so, too. */
+ * apart. Lists ascend within a tile: between two of its entries, 7 steps and 7
+ * places apart, lie six of the run. */
 DCNN_INLINE uint32_t
 dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
 {
   const uint32_t first = pixels[0] & DCNN_PIXEL_PLACE;
   uint32_t i = 1;
 
-  while (i + 8 <= n &&
-      (pixels[i + 7] & DCNN_PIXEL_PLACE) == first + (i + 7) * step)
-    i += 8;
+  for (; i + 8 <= n; i += 8) {
+    const uint32_t from = first + i * step, to = from + 7 * step;
+    if ((pixels[i] & DCNN_PIXEL_PLACE) != from ||
+        (pixels[i + 7] & DCNN_PIXEL_PLACE) != to ||
+        from / DCNN_TILE_COLUMNS != to / DCNN_TILE_COLUMNS)
+      break;
+  }
   while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == first + i * step)
     i++;
   return i;

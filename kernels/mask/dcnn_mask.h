@@ -20,7 +20,9 @@
 
 #include "dcnn_params.h"
 
-#define DCNN_MASK_BLOCKS 4096 /* a map is at most 32767 pixels wide */
+#define DCNN_MASK_TILE 4      /* blocks side by side that lists go through row
+                                 by row: long runs, and windows whose rows
+                                 are still near */
 #define DCNN_MASK_SLACK 8     /* entries that lists are longer */
 
 typedef struct DcnnMask {
@@ -55,8 +57,9 @@ typedef struct DcnnMask {
  *
  * void dcnn_mask_shift (dst, src, dy, dx)             dst(y, x) = src(y - dy,
  *       x - dx); any amount; what enters is 0
- * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes row
- *       by row; list has room for dcnn_mask_count() + DCNN_MASK_SLACK entries
+ * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes, tile
+ *       by tile of DCNN_MASK_TILE blocks, row by row in each; list has room for
+ *       dcnn_mask_count() + DCNN_MASK_SLACK entries
  * void dcnn_mask_from_list (mask, list, n)            ORs in; the flag is ignored
  * void dcnn_mask_from_verdicts (listed, joined, kept, verdicts)
  *       overwrites nothing: ORs JOINED pixels of the list of a mask into

@@ -214,48 +214,38 @@ dcnn_mask_shift (DcnnMask *dst, const DcnnMask *src, int32_t dy, int32_t dx)
   dcnn_mask_trim (dst);
 }
 
-/* Rows of pixels of one block row, 64 pixels a word, from block `begin` on. */
-typedef struct DcnnMaskRows {
-  uint32_t begin, n;   /* first block; words a row */
-  uint64_t rows[8][(DCNN_MASK_BLOCKS + 7) / 8];
-} DcnnMaskRows;
-
-DCNN_MASK_FN void
-dcnn_mask_get_rows (const DcnnMask *mask, uint32_t by, DcnnMaskRows *to)
+/* The rows of a tile of up to DCNN_MASK_TILE blocks, as words; false when all
+ * are empty. */
+DCNN_MASK_FN bool
+dcnn_mask_tile_rows (const uint64_t *blocks, uint32_t n, uint64_t rows[8])
 {
-  const uint64_t *words = mask->words + (size_t) by * mask->blocks_x;
-  uint32_t begin = 0, end = mask->blocks_x;
-  while (begin < end && !words[begin])
-    begin++;
-  while (end > begin && !words[end - 1])
-    end--;
-  to->begin = begin;
-  to->n = (end - begin + 7) / 8;
-  for (uint32_t i = 0; i < to->n; i++) {
-    uint64_t row[8] = { 0, 0, 0, 0, 0, 0, 0, 0 };
-    uint32_t n = end - begin - 8 * i < 8 ? end - begin - 8 * i : 8;
-    for (uint32_t b = 0; b < n; b++)
-      for (uint32_t y = 0; y < 8; y++)
-        row[y] |= dcnn_word_row (words[begin + 8 * i + b], y) << (8 * b);
-    for (uint32_t y = 0; y < 8; y++)
-      to->rows[y][i] = row[y];
+  uint64_t any = 0;
+  for (uint32_t i = 0; i < n; i++)
+    any |= blocks[i];
+  for (uint32_t y = 0; any && y < 8; y++) {
+    rows[y] = 0;
+    for (uint32_t i = 0; i < n; i++)
+      rows[y] |= dcnn_word_row (blocks[i], y) << (8 * i);
   }
+  return any != 0;
 }
 
 DCNN_MASK_FN size_t
 dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
 {
-  DcnnMaskRows block_row;
+  const uint64_t *blocks = mask->words;
+  uint64_t rows[8];
   size_t n = 0;
-  for (uint32_t by = 0; by < mask->blocks_y; by++) {
-    dcnn_mask_get_rows (mask, by, &block_row);
-    for (uint32_t y = 0; block_row.n && y < 8; y++) {
-      for (uint32_t i = 0; i < block_row.n; i++) {
-        const uint32_t origin =
-            DCNN_PIXEL (8 * by + y, 8 * block_row.begin + 64 * i);
-        uint64_t bits = block_row.rows[y][i];
-        while (bits) {
-          uint32_t length, entry = origin + dcnn_word_take_run (&bits, &length);
+  for (uint32_t by = 0; by < mask->blocks_y; by++, blocks += mask->blocks_x) {
+    for (uint32_t bx = 0; bx < mask->blocks_x; bx += DCNN_MASK_TILE) {
+      const uint32_t left = mask->blocks_x - bx;
+      if (!dcnn_mask_tile_rows (blocks + bx,
+              left < DCNN_MASK_TILE ? left : DCNN_MASK_TILE, rows))
+        continue;
+      for (uint32_t y = 0; y < 8; y++) {
+        while (rows[y]) {
+          uint32_t length, entry = DCNN_PIXEL (8 * by + y, 8 * bx) +
+              dcnn_word_take_run (&rows[y], &length);
           for (uint32_t at = 0; at < length; at += 4)
             for (uint32_t k = 0; k < 4; k++) /* past the run, too */
               list[n + at + k] = entry + at + k;
@@ -288,23 +278,24 @@ DCNN_MASK_FN void
 dcnn_mask_from_verdicts (const DcnnMask *listed, DcnnMask *joined,
     DcnnMask *kept, const uint8_t *verdicts)
 {
-  DcnnMaskRows block_row;
+  uint64_t rows[8];
   for (uint32_t by = 0; by < listed->blocks_y; by++) {
     const size_t first = (size_t) by * listed->blocks_x;
-    dcnn_mask_get_rows (listed, by, &block_row);
-    for (uint32_t y = 0; block_row.n && y < 8; y++) {
-      for (uint32_t i = 0; i < block_row.n; i++) {
-        uint64_t bits = block_row.rows[y][i];
-        while (bits) {
-          uint32_t length, x = 8 * block_row.begin + 64 * i +
-              dcnn_word_take_run (&bits, &length);
+    for (uint32_t bx = 0; bx < listed->blocks_x; bx += DCNN_MASK_TILE) {
+      const uint32_t left = listed->blocks_x - bx;
+      if (!dcnn_mask_tile_rows (listed->words + first + bx,
+              left < DCNN_MASK_TILE ? left : DCNN_MASK_TILE, rows))
+        continue;
+      for (uint32_t y = 0; y < 8; y++) {
+        while (rows[y]) {
+          uint32_t length, x = dcnn_word_take_run (&rows[y], &length);
           for (uint32_t at = 0; at < length; at += 8) {
             uint64_t ours = dcnn_word_columns (length - at) & 0xff;
             /* The verdict's bit 0 says KEPT and bit 1 JOINED. */
-            dcnn_mask_or_row (joined->words + first, x + at, y,
+            dcnn_mask_or_row (joined->words + first + bx, x + at, y,
                 dcnn_word_gather_row (verdicts + at, 1) & ours);
             if (kept)
-              dcnn_mask_or_row (kept->words + first, x + at, y,
+              dcnn_mask_or_row (kept->words + first + bx, x + at, y,
                   dcnn_word_gather_row (verdicts + at, 0) & ours);
           }
           verdicts += length;

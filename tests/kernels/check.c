@@ -223,10 +223,13 @@ pixel_list_new (Rng *rng, uint32_t width, uint32_t height, uint32_t percent,
   uint32_t *list = malloc ((size_t) width * height * sizeof *list);
 
   *n = 0;
-  for (uint32_t y = 0; y < height; y++)
-    for (uint32_t x = 0; x < width; x++)
-      if (marks[(size_t) y * width + x])
-        list[(*n)++] = DCNN_PIXEL (y, x);
+  for (uint32_t by = 0; by < height; by += 8)
+    for (uint32_t bx = 0; bx < width; bx += 32)
+      for (uint32_t i = 0; i < 8 * 32; i++) {
+        uint32_t y = by + i / 32, x = bx + i % 32;
+        if (y < height && x < width && marks[(size_t) y * width + x])
+          list[(*n)++] = DCNN_PIXEL (y, x);
+      }
   free (marks);
   return list;
 }

@@ -68,7 +68,7 @@ float *guarded_pixel (const GuardedMap *g, uint32_t y, uint32_t x);
 
 /* ---- lists ------------------------------------------------------------- */
 
-/* A list of about `percent` of the map's pixels, row by row, in clusters.
+/* A list of about `percent` of the map's pixels, in the order of lists, in clusters.
  * Returns new (free), length in *n, never 0. */
 uint32_t *pixel_list_new (Rng *rng, uint32_t width, uint32_t height,
     uint32_t percent, size_t *n);
