@@ -42,8 +42,6 @@ tool_parse_size (const char *text, guint *width, guint *height,
       "grow the picture's update mask, px (default 3)")                        \
   X ("noise-suppression", noise_suppression, BOOL, 0, 1,                       \
       "drop updates of single pixels (default 0)")                             \
-  X ("interest", interest, BOOL, 0, 1,                                         \
-      "lower weight far from the last result (default 0)")                     \
   X ("settle", settle, BOOL, 0, 1,                                             \
       "exact results when the scene is still (default 1)")                     \
   X ("refresh", refresh, FLOAT, 0, 1,                                          \
