@@ -13,7 +13,6 @@
 #include "isa.h"
 #include "window.h"
 
-#define DCNN_TILE_COLUMNS 32 /* lists ascend within tiles as wide, 8 rows high */
 #define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flag */
 
 /* Length of the run at the head of a list: entries of one row, `step` columns
@@ -29,7 +28,7 @@ dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
     const uint32_t from = first + i * step, to = from + 7 * step;
     if ((pixels[i] & DCNN_PIXEL_PLACE) != from ||
         (pixels[i + 7] & DCNN_PIXEL_PLACE) != to ||
-        from / DCNN_TILE_COLUMNS != to / DCNN_TILE_COLUMNS)
+        from / DCNN_LIST_TILE != to / DCNN_LIST_TILE)
       break;
   }
   while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == first + i * step)

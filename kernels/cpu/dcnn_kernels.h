@@ -218,8 +218,8 @@ typedef struct DcnnJob {
   uint32_t n_steps;
   DcnnStep steps[DCNN_MAX_STEPS];
   DcnnSignificance significance;
-  /* Sparse: the pixels to work on, each once: 32x8 tiles of the map in turn,
-   * in each row by row from left to right; work units are list indices. NULL: dense, work units are rows of the out map. */
+  /* Sparse: the pixels to work on, each once, in the order of lists
+   * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units are rows of the out map. */
   const uint32_t *pixels;
   /* One byte per list entry; dense: per pixel, row-major, [height * width].
    * May be NULL when significance is ALWAYS. */

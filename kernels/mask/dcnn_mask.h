@@ -20,10 +20,7 @@
 
 #include "dcnn_params.h"
 
-#define DCNN_MASK_TILE 4      /* blocks side by side that lists go through row
-                                 by row: long runs, and windows whose rows
-                                 are still near */
-#define DCNN_MASK_SLACK 8     /* entries that lists are longer */
+#define DCNN_MASK_SLACK 8 /* entries that lists are longer */
 
 typedef struct DcnnMask {
   uint32_t width, height;     /* pixels */
@@ -58,8 +55,8 @@ typedef struct DcnnMask {
  * void dcnn_mask_shift (dst, src, dy, dx)             dst(y, x) = src(y - dy,
  *       x - dx); any amount; what enters is 0
  * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes, tile
- *       by tile of DCNN_MASK_TILE blocks, row by row in each; list has room for
- *       dcnn_mask_count() + DCNN_MASK_SLACK entries
+ *       by tile (DCNN_LIST_TILE); list has room for dcnn_mask_count() +
+ *       DCNN_MASK_SLACK entries
  * void dcnn_mask_from_list (mask, list, n)            ORs in; the flag is ignored
  * void dcnn_mask_from_verdicts (listed, joined, kept, verdicts)
  *       overwrites nothing: ORs JOINED pixels of the list of a mask into

@@ -214,6 +214,8 @@ dcnn_mask_shift (DcnnMask *dst, const DcnnMask *src, int32_t dy, int32_t dx)
   dcnn_mask_trim (dst);
 }
 
+#define DCNN_MASK_TILE (DCNN_LIST_TILE / 8) /* blocks side by side */
+
 /* The rows of a tile of up to DCNN_MASK_TILE blocks, as words; false when all
  * are empty. */
 DCNN_MASK_FN bool

@@ -224,9 +224,9 @@ pixel_list_new (Rng *rng, uint32_t width, uint32_t height, uint32_t percent,
 
   *n = 0;
   for (uint32_t by = 0; by < height; by += 8)
-    for (uint32_t bx = 0; bx < width; bx += 32)
-      for (uint32_t i = 0; i < 8 * 32; i++) {
-        uint32_t y = by + i / 32, x = bx + i % 32;
+    for (uint32_t bx = 0; bx < width; bx += DCNN_LIST_TILE)
+      for (uint32_t i = 0; i < 8 * DCNN_LIST_TILE; i++) {
+        uint32_t y = by + i / DCNN_LIST_TILE, x = bx + i % DCNN_LIST_TILE;
         if (y < height && x < width && marks[(size_t) y * width + x])
           list[(*n)++] = DCNN_PIXEL (y, x);
       }

@@ -294,8 +294,8 @@ static uint64_t
 list_place (uint32_t pixel)
 {
   const uint64_t y = DCNN_PIXEL_Y (pixel), x = DCNN_PIXEL_X (pixel);
-  const uint64_t wide = 8 * DCNN_MASK_TILE;
-  return ((y / 8 * 9999 + x / wide) * 8 + y % 8) * wide + x % wide;
+  return ((y / 8 * 9999 + x / DCNN_LIST_TILE) * 8 + y % 8) * DCNN_LIST_TILE
+      + x % DCNN_LIST_TILE;
 }
 
 static void
