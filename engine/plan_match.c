@@ -446,7 +446,6 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   return dcnn_graph_node (b->graph, sixth)->outputs[0];
 }
 
-/* The single element-wise reader as a step. */
 static gboolean
 is_clamp (const DcnnStep *step)
 {
@@ -477,6 +476,7 @@ join_step (PlanNode *node)
   node->n_steps--;
 }
 
+/* The single element-wise reader as a step. */
 static DcnnValueId
 absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {

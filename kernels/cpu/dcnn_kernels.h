@@ -219,7 +219,8 @@ typedef struct DcnnJob {
   DcnnStep steps[DCNN_MAX_STEPS];
   DcnnSignificance significance;
   /* Sparse: the pixels to work on, each once, in the order of lists
-   * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units are rows of the out map. */
+   * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units
+   * are rows of the out map. */
   const uint32_t *pixels;
   /* One byte per list entry; dense: per pixel, row-major, [height * width].
    * May be NULL when significance is ALWAYS. */

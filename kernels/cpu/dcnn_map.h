@@ -52,10 +52,12 @@ dcnn_map_pixel (const DcnnMap *map, uint32_t y, uint32_t x)
   return map->data + map->row_offset[y] + map->col_offset[x];
 }
 
+/* Lists go through the map in tiles this many columns wide and 8 rows high, in
+ * each row by row from left to right: long runs, and windows whose rows are
+ * still near. */
+#define DCNN_LIST_TILE 32
+
 /* One entry of a pixel list: y in bits 16..30, x in bits 0..14, and a flag. */
-#define DCNN_LIST_TILE 32 /* columns: lists go through the map in tiles of 8
-                             rows, in each row by row from left to right. Long
-                             runs, and windows whose rows are still near */
 #define DCNN_PIXEL_FORCE 0x80000000u /* invalid before: always joins */
 #define DCNN_PIXEL(y, x) (((uint32_t) (y) << 16) | (uint32_t) (x))
 #define DCNN_PIXEL_Y(p) (((p) >> 16) & 0x7fffu)
