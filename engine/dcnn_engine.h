@@ -144,6 +144,9 @@ struct DcnnSession {
   guint32 *list;
   guint8 *verdicts;
   float *ones;             /* for criteria without a spread */
+  float **influence;       /* by node: [channels padded], pads 0; NULL: not
+                              known */
+  gdouble *price;          /* by node: see dcnn_plan_price() */
   gdouble *spread_sums;    /* while spreads are measured */
   gsize bytes;
 };
@@ -191,6 +194,12 @@ void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
  * and session->candidates is stale. */
 gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
     gint node);
+
+/* ---- dcnn_influence.c: what a pixel bears on, and what it costs -------------------- */
+
+/* For each node: the work, as a share of a dense frame's, that a pixel which
+ * joins its update mask makes downstream. price: [nodes]. */
+void dcnn_plan_price (const DcnnPlan *plan, gdouble *price);
 
 /* ---- dcnn_global.c: maps to one pixel ----------------------------------------------- */
 

@@ -58,10 +58,15 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
   } else if (tuning->criterion == DCNN_CRITERION_MAX) {
     s->kind = DCNN_SIGNIFICANT_MAX;
     s->limit = t;
+  } else if (tuning->criterion == DCNN_CRITERION_INFLUENCE &&
+      session->influence[n]) {
+    s->kind = DCNN_SIGNIFICANT_SQUARE;
+    s->limit = (float) (t * t * session->price[n]);
+    s->inv_spread = session->influence[n];
   } else if (tuning->criterion == DCNN_CRITERION_RMS || state->spread_valid) {
     s->kind = DCNN_SIGNIFICANT_SQUARE;
     s->limit = t * t * out->channels;
-    if (tuning->criterion == DCNN_CRITERION_NRMS)
+    if (tuning->criterion != DCNN_CRITERION_RMS)
       s->inv_spread = state->inv_spread;
   } else {
     s->kind = DCNN_SIGNIFICANT_ANY;

@@ -58,6 +58,57 @@ set_thresholds (DcnnSession *session, GHashTable *thresholds, GError **error)
 }
 
 static gboolean
+refuse_influence (const char *name, const char *why, GError **error)
+{
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "an influence is given for '%s', %s; deltacnn-tune measures it anew",
+      name, why);
+  return FALSE;
+}
+
+static gboolean
+set_influence_of (DcnnSession *session, const char *name, const GArray *values,
+    GError **error)
+{
+  for (guint n = 0; n < session->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    if (node->kind != PLAN_KERNEL || strcmp (node->name, name) != 0)
+      continue;
+    if (plan_map (session->plan, node->out)->channels != values->len)
+      return refuse_influence (name, "with another number of channels", error);
+    session->influence[n] = g_new0 (float, dcnn_padded (values->len));
+    for (guint c = 0; c < values->len; c++) {
+      gfloat v = g_array_index (values, gfloat, c);
+      if (!(v >= 0) || !isfinite (v))
+        return refuse_influence (name, "with a value that is negative or not "
+            "finite", error);
+      session->influence[n][c] = v;
+    }
+    return TRUE;
+  }
+  return refuse_influence (name, "which is no node of this model", error);
+}
+
+static gboolean
+set_influence (DcnnSession *session, GHashTable *influence, GError **error)
+{
+  guint n_nodes = session->plan->nodes->len;
+  GHashTableIter iter;
+  gpointer name, values;
+
+  session->influence = g_new0 (float *, n_nodes + 1);
+  session->price = g_new0 (gdouble, n_nodes + 1);
+  dcnn_plan_price (session->plan, session->price);
+  if (influence == NULL)
+    return TRUE;
+  g_hash_table_iter_init (&iter, influence);
+  while (g_hash_table_iter_next (&iter, &name, &values))
+    if (!set_influence_of (session, name, values, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 check_options (const DcnnSessionOptions *options, GError **error)
 {
   if (options->streams < 1 || options->streams > 1024) {
@@ -110,7 +161,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->plan = model->plan;
   session->device_index = index;
   session->options = *options;
-  session->options.thresholds = NULL;
+  session->options.thresholds = session->options.influence = NULL;
   session->options.device = NULL;
   session->tuning = session->shown_tuning = options->tuning;
   g_mutex_init (&session->tuning_lock);
@@ -122,7 +173,8 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
           error)) {
     session->backend = backend;
     if (backend->session_new (session, error) &&
-        set_thresholds (session, options->thresholds, error))
+        set_thresholds (session, options->thresholds, error) &&
+        set_influence (session, options->influence, error))
       return session;
   }
   dcnn_session_free (session);
@@ -144,6 +196,10 @@ dcnn_session_free (DcnnSession *session)
     g_free (session->streams[s].interest);
   }
   g_free (session->streams);
+  for (guint n = 0; session->influence && n < session->plan->nodes->len; n++)
+    g_free (session->influence[n]);
+  g_free (session->influence);
+  g_free (session->price);
   g_free (session->next_tuning);
   g_mutex_clear (&session->tuning_lock);
   dcnn_model_unref (session->model);

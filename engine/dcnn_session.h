@@ -101,6 +101,14 @@ typedef enum DcnnCriterion {
   DCNN_CRITERION_NRMS, /* sqrt (mean_c (d_c / spread_c)^2) > t: the default */
   DCNN_CRITERION_RMS,  /* sqrt (mean_c d_c^2) > t */
   DCNN_CRITERION_MAX,  /* max_c |d_c| > t, as in the papers */
+  DCNN_CRITERION_INFLUENCE, /* what the change does to the outputs against the
+                          work that passing it on makes: sqrt (sum_c (s_c
+                          d_c)^2) > t sqrt (price), with s_c from
+                          DcnnSessionOptions.influence and the price a share of
+                          a dense frame's work. Keeping back pixels worth a
+                          share w of the work moves the outputs by about t
+                          sqrt (w), relative to their size. Nodes of unknown
+                          influence go by nrms */
 } DcnnCriterion;
 
 /* What may change while frames flow. */
@@ -150,6 +158,13 @@ typedef struct DcnnSessionOptions {
    * same does not join). Borrowed during dcnn_session_new(). A name that the
    * model does not have, or a NaN, is DCNN_ERROR_ARGUMENT. */
   GHashTable *thresholds;
+  /* How strongly each channel bears on the outputs, by DcnnNodeInfo.name:
+   * char* -> GArray* of gfloat, one a channel, >= 0; NULL: not known. For
+   * DCNN_CRITERION_INFLUENCE; measured by dcnn_session_measure_influence().
+   * Borrowed during dcnn_session_new(). A name that the model does not have,
+   * another number of channels, or a value that is negative or not finite, is
+   * DCNN_ERROR_ARGUMENT. */
+  GHashTable *influence;
 } DcnnSessionOptions;
 void dcnn_session_options_init (DcnnSessionOptions *options);
 
@@ -230,6 +245,21 @@ void dcnn_session_reset (DcnnSession *session, guint stream);
 void dcnn_session_set_tuning (DcnnSession *session,
     const DcnnTuning *tuning);
 void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
+
+/* ---- influence -------------------------------------------------------- */
+
+/* Measures on the stream's last frame, which a tool runs dense, how strongly
+ * each channel of each node bears on the outputs: adds to squares (char* node
+ * name -> GArray* of gdouble, owned by the table; made where missing) `probes`
+ * estimates of s_c^2, the squared effect on the outputs of a change of 1 in
+ * channel c of one pixel; each output tensor counts relative to its norm. The
+ * root of the mean over estimates is what DcnnSessionOptions.influence takes.
+ * Tails and a normalisation's moments are left out. Not for the frame path: an
+ * estimate takes as long as some tens of frames, and the memory of a stream.
+ * Errors: DCNN_ERROR_ARGUMENT (no frame yet, or not on the cpu), _MEMORY. */
+gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
+    guint probes, GHashTable *squares, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- statistics ------------------------------------------------------- */
 

@@ -171,7 +171,9 @@ DEFINE_ENUM (gst_delta_cnn_criterion_get_type, "GstDeltaCnnCriterion",
   {DCNN_CRITERION_NRMS, "Root mean square, each channel by its spread",
       "nrms"},
   {DCNN_CRITERION_RMS, "Root mean square over channels", "rms"},
-  {DCNN_CRITERION_MAX, "Largest channel, as in the DeltaCNN papers", "max"})
+  {DCNN_CRITERION_MAX, "Largest channel, as in the DeltaCNN papers", "max"},
+  {DCNN_CRITERION_INFLUENCE, "Effect on the outputs against the work it makes "
+      "(what deltacnn-tune measured)", "influence"})
 /* *INDENT-ON* */
 
 GType

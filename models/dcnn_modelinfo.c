@@ -8,6 +8,7 @@
 #include "dcnn_graph.h"
 #include "dcnn_keys.h"
 #include "dcnn_labels.h"
+#include "dcnn_modelinfo_influence.h"
 
 #define MODELINFO_KEYS "version|group-id"
 #define DELTACNN_KEYS                                                          \
@@ -68,6 +69,7 @@ dcnn_modelinfo_free (DcnnModelInfo *info)
   g_ptr_array_unref (info->tensors);
   g_strfreev (info->labels);
   g_clear_pointer (&info->thresholds, g_hash_table_unref);
+  g_clear_pointer (&info->influence, g_hash_table_unref);
   g_free (info);
 }
 
@@ -335,8 +337,8 @@ read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
   } else {
     return dcnn_keys_fail (keys, error, group, NULL,
         "unknown group; a descriptor has modelinfo, deltacnn, input, "
-        "output:TENSOR, decoder, labels, tuning, thresholds, and groups named "
-        "by tensor with dir=input or dir=output");
+        "output:TENSOR, decoder, labels, tuning, thresholds, influence, and "
+        "groups named by tensor with dir=input or dir=output");
   }
   tensor->is_input = dir == 0;
   if (!read_tensor_common (keys, group, tensor, error))
@@ -384,7 +386,7 @@ read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
       || !dcnn_keys_number (keys, group, "refresh", 0, 1, &refresh, error)
       || !dcnn_keys_integer (keys, group, "dilation", 0, 64, &info->dilation,
           error)
-      || !dcnn_keys_choice (keys, group, "criterion", "nrms|rms|max",
+      || !dcnn_keys_choice (keys, group, "criterion", "nrms|rms|max|influence",
           &info->criterion, error))
     return FALSE;
   info->threshold = (gfloat) threshold;
@@ -434,11 +436,12 @@ read_groups (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
       || !dcnn_keys_only (keys, "labels", LABELS_KEYS, error)
       || !dcnn_labels_read (keys, &info->labels, &info->n_labels, error)
       || !read_tuning (keys, info, error)
-      || !read_thresholds (keys, info, error))
+      || !read_thresholds (keys, info, error)
+      || !dcnn_influence_read (keys, &info->influence, error))
     return FALSE;
   for (guint i = 0; groups[i] != NULL; i++)
     if (dcnn_keys_find_choice ("modelinfo|deltacnn|decoder|labels|tuning|"
-            "thresholds", groups[i]) < 0
+            "thresholds|influence", groups[i]) < 0
         && !read_tensor (keys, groups[i], info, error))
       return FALSE;
   return TRUE;
@@ -519,6 +522,7 @@ dcnn_modelinfo_apply (const DcnnModelInfo *info, DcnnSessionOptions *options)
   options->fit = info->fit;
   memcpy (options->fill, info->fill, sizeof info->fill);
   options->thresholds = info->thresholds;
+  options->influence = info->influence;
   if (info->threshold >= 0)
     tuning->threshold = info->threshold;
   if (info->input_threshold >= 0)

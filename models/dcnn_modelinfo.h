@@ -52,6 +52,7 @@ typedef struct DcnnModelInfo {
   char **labels;           /* NULL-terminated, or NULL */
   guint n_labels;
   GHashTable *thresholds;  /* char* -> gdouble*; NULL: none */
+  GHashTable *influence;   /* char* -> GArray* of gfloat; NULL: none */
   /* Session tuning that suits the model; < 0: not stated. */
   gfloat threshold, input_threshold, gate_threshold, refresh;
   gint dilation, criterion;
@@ -103,10 +104,14 @@ char **dcnn_model_folders (void);
 char *dcnn_model_sha256 (const char *path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* Copies what the descriptor says of input, tuning and thresholds into
- * options (the thresholds table is borrowed from info). */
+/* Copies what the descriptor says of input, tuning, thresholds and influence
+ * into options (the two tables are borrowed from info). */
 void dcnn_modelinfo_apply (const DcnnModelInfo *info,
     DcnnSessionOptions *options);
+
+/* Influence of n channels (>= 0) as the value of a key in [influence]; new
+ * text. */
+char *dcnn_influence_to_text (const gfloat *values, guint n);
 
 /* File to model in one call: find, read the descriptor, import with the size
  * (width, height; 0: the descriptor's, else the file's), plan. info: set to a

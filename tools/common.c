@@ -49,7 +49,8 @@ tool_parse_size (const char *text, guint *width, guint *height,
   X ("settle-budget", settle_budget, FLOAT, 0, 1,                              \
       "share of the dense work a frame for it (default 0.1)")
 
-static const char *const criteria[] = { "nrms", "rms", "max", NULL };
+static const char *const criteria[] = { "nrms", "rms", "max", "influence",
+  NULL };
 
 static void
 tuning_store_FLOAT (gpointer field, double value)

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Of influence; the search goes on from there. */
+#define START_THRESHOLD 0.1f
+
 volatile gint tune_stopped;
 
 static void
@@ -168,10 +171,11 @@ open_model (Tuner *tuner, GError **error)
   }
   dcnn_session_options_init (&options);
   tuner->start = options.tuning;
-  if (tuner->info->criterion >= 0)
-    tuner->start.criterion = (DcnnCriterion) tuner->info->criterion;
-  /* node names of an earlier tuning are no part of this one */
+  tuner->start.criterion = DCNN_CRITERION_INFLUENCE;
+  tuner->start.threshold = START_THRESHOLD;
+  /* nothing of an earlier tuning is part of this one */
   g_clear_pointer (&tuner->info->thresholds, g_hash_table_unref);
+  g_clear_pointer (&tuner->info->influence, g_hash_table_unref);
   return choose_metric (tuner, error);
 }
 
@@ -210,6 +214,7 @@ tune_close (Tuner *tuner)
   g_clear_pointer (&tuner->sets, g_ptr_array_unref);
   g_clear_pointer (&tuner->model, dcnn_model_unref);
   g_clear_pointer (&tuner->info, dcnn_modelinfo_free);
+  g_clear_pointer (&tuner->squares, g_hash_table_unref);
   g_free (tuner->model_path);
   g_free (tuner->nodes);
   g_free (tuner->allowed_held);

@@ -95,6 +95,8 @@ typedef struct Tuner {
   TuneNode *nodes;           /* [summary.n_nodes] */
   guint n_groups;
   gboolean gates;            /* some node is one */
+  GHashTable *squares;       /* of influence, while it is being measured */
+  guint estimates;           /* that are summed in squares */
   GPtrArray *sets;           /* of TuneSet*; the first is tuned on */
   double budget;             /* as asked for */
   double allowed;            /* on sets->pdata[0]; see tune_allow() */

@@ -5,8 +5,11 @@
  * dense again. */
 #include "tune.h"
 
+#include <math.h>
 #include <string.h>
 
+#define MEASURE_EVERY 8     /* influence is measured on each such frame ... */
+#define PROBES 2            /* ... as often as this */
 #define STRETCH 16          /* frames of one stretch that is tuned on */
 #define CHECK_STRETCH 96    /* of one that was held back: errors take some tens of
                                frames to grow to what they stay at */
@@ -185,6 +188,50 @@ plan_part (Part *part, TuneSet *set, guint64 begin, guint64 end, guint n,
   part->length = n / part->count;
 }
 
+/* ---- influence ----------------------------------------------------------- */
+
+static void
+free_array (gpointer array)
+{
+  g_array_unref (array);
+}
+
+static gboolean
+measure (Tuner *tuner, DcnnSession *session, GError **error)
+{
+  if (tuner->squares == NULL)
+    tuner->squares = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+        free_array);
+  tuner->estimates += PROBES;
+  tune_say (tuner, FALSE, "measuring what each channel bears on");
+  return dcnn_session_measure_influence (session, 0, PROBES, tuner->squares,
+      error);
+}
+
+/* Sums of squares to roots of means. */
+static void
+take_influence (Tuner *tuner)
+{
+  GHashTable *influence = g_hash_table_new_full (g_str_hash, g_str_equal,
+      g_free, free_array);
+  GHashTableIter iter;
+  gpointer name, sums;
+  g_hash_table_iter_init (&iter, tuner->squares);
+  while (g_hash_table_iter_next (&iter, &name, &sums)) {
+    const GArray *squares = sums;
+    GArray *values = g_array_new (FALSE, FALSE, sizeof (gfloat));
+    for (guint c = 0; c < squares->len; c++) {
+      gfloat v = (gfloat) sqrt (g_array_index (squares, gdouble, c)
+          / tuner->estimates);
+      g_array_append_val (values, v);
+    }
+    g_hash_table_replace (influence, g_strdup (name), values);
+  }
+  tuner->info->influence = influence;
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
 static gboolean
 take (Tuner *tuner, Part *part, guint64 index, const DcnnFrame *frame,
     DcnnSession *dense, DcnnDecoder *decoder, GError **error)
@@ -201,7 +248,9 @@ take (Tuner *tuner, Part *part, guint64 index, const DcnnFrame *frame,
   g_ptr_array_add (g_ptr_array_index (part->set->stretches,
           part->set->stretches->len - 1), copy);
   part->set->frames++;
-  return run_dense (tuner, dense, decoder, copy, error);
+  return run_dense (tuner, dense, decoder, copy, error)
+      && (part->set->held_back || part->set->frames % MEASURE_EVERY != 1
+      || measure (tuner, dense, error));
 }
 
 /* Containers that do not say how long they are have to be read through. */
@@ -280,5 +329,9 @@ tune_read_clip (Tuner *tuner, const char *clip, guint n, guint held,
   TuneSet *set = set_new (held_name, TRUE);
   g_ptr_array_add (tuner->sets, set);
   plan_part (&parts[1], set, cut, total, held, CHECK_STRETCH);
-  return read_frames (tuner, clip, parts, error);
+  if (!read_frames (tuner, clip, parts, error))
+    return FALSE;
+  if (n)
+    take_influence (tuner);
+  return TRUE;
 }

@@ -69,11 +69,31 @@ set_thresholds (const Tuner *tuner, GKeyFile *keys,
   }
 }
 
+static void
+set_influence (const Tuner *tuner, GKeyFile *keys, const TuneSetting *setting)
+{
+  g_key_file_remove_group (keys, "influence", NULL);
+  if (setting->tuning.criterion != DCNN_CRITERION_INFLUENCE)
+    return;
+  for (guint n = 0; n < tuner->summary.n_nodes; n++) {
+    const char *node = tuner->nodes[n].info.name;
+    const GArray *values = tuner->nodes[n].free
+        ? g_hash_table_lookup (tuner->info->influence, node) : NULL;
+    if (values == NULL)
+      continue;
+    g_autofree char *name = escape_name (node);
+    g_autofree char *text =
+        dcnn_influence_to_text ((const gfloat *) values->data, values->len);
+    g_key_file_set_value (keys, "influence", name, text);
+  }
+}
+
 static gboolean
 fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
     GError **error)
 {
-  static const char *const criteria[] = { "nrms", "rms", "max" };
+  static const char *const criteria[] = { "nrms", "rms", "max",
+    "influence" };
   const DcnnTuning *t = &setting->tuning;
   g_autofree char *sha256 = dcnn_model_sha256 (tuner->model_path, error);
   if (!sha256)
@@ -89,6 +109,7 @@ fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
   g_key_file_set_integer (keys, "tuning", "dilation", (gint) t->dilation);
   g_key_file_set_value (keys, "tuning", "criterion", criteria[t->criterion]);
   set_thresholds (tuner, keys, setting);
+  set_influence (tuner, keys, setting);
   return TRUE;
 }
 

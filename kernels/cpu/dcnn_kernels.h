@@ -256,6 +256,20 @@ typedef struct DcnnCpuKernels {
   size_t (*scratch_bytes) (const DcnnJob *job);
 } DcnnCpuKernels;
 
+/* ---- gradients ----------------------------------------------------------- */
+
+/* For measuring what bears on the outputs; plain C, not for the frame path.
+ *
+ * Adds to in_gradient (a map like job->in) what a gradient of the primary's
+ * rows, before the steps, sends back. job->in holds the input. Arg max sends
+ * nothing. */
+void dcnn_k_adjoint (const DcnnJob *job, const DcnnMap *row_gradient,
+    const DcnnMap *in_gradient);
+/* Slopes of a step at element r with operand e. At a kink: one side's, or
+ * between. */
+void dcnn_k_step_slope (const DcnnStep *step, float r, float e, float *of_row,
+    float *of_operand);
+
 /* The best table this machine can run, unless the environment variable
  * DELTACNN_ISA names a lower one ("c", "avx2", "avx512"). Read once. */
 const DcnnCpuKernels *dcnn_cpu_kernels (void);

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_influence.c - how strongly each channel bears on the outputs, by
+ * sending random gradients back through the plan; and what a pixel that joins
+ * will cost. Both make the criterion "influence" (DESIGN section 2).
+ *
+ * With outputs y, each divided by its own norm, and J = dy / dx for one pixel
+ * x of a node, a change d of that pixel moves the outputs by |J d|^2. Its
+ * expectation over changes whose channels have independent signs is
+ * sum_c (s_c d_c)^2 with s_c^2 = (J^T J)_cc; and for u of independent signs
+ * (J^T u)_c^2 is an unbiased estimate of that (Hutchinson 1990). Averaged over
+ * the map's pixels, over a few u and a few frames.
+ */
+#include "dcnn_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of the candidates that a joined pixel makes, the share that joins in turn
+ * (typical: 0.6 to 0.8 measured on the nets and clips of tuning.md). */
+#define JOINS_ON 0.7
+
+/* ---- price ------------------------------------------------------------------ */
+
+static gboolean
+map_has_mask (const DcnnPlan *plan, gint map, gint mask)
+{
+  const PlanMap *m;
+
+  if (map < 0)
+    return FALSE;
+  m = plan_map (plan, map);
+  if (m->pieces == NULL)
+    return m->mask == mask;
+  for (guint i = 0; i < m->pieces->len; i++)
+    if (map_has_mask (plan, g_array_index (m->pieces, gint, i), mask))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+node_reads (const DcnnPlan *plan, const PlanNode *node, gint mask)
+{
+  gboolean reads = map_has_mask (plan, node->in, mask);
+
+  for (gint s = 0; s < node->n_steps; s++)
+    reads = reads || map_has_mask (plan, node->steps[s].map, mask);
+  return reads;
+}
+
+void
+dcnn_plan_price (const DcnnPlan *plan, gdouble *price)
+{
+  for (gint n = (gint) plan->nodes->len - 1; n >= 0; n--) {
+    const PlanMap *out;
+    price[n] = 0;
+    if (plan_node (plan, n)->kind != PLAN_KERNEL)
+      continue;
+    out = plan_map (plan, plan_node (plan, n)->out);
+    for (guint r = (guint) n + 1; r < plan->nodes->len; r++) {
+      const PlanNode *reader = plan_node (plan, r);
+      const PlanMap *to;
+      if (reader->kind != PLAN_KERNEL ||
+          !node_reads (plan, reader, out->mask))
+        continue;
+      to = plan_map (plan, reader->out);
+      price[n] += ((gdouble) MAX (reader->macs_per_pixel, 4 * to->channels) /
+          MAX (1, plan->macs) + JOINS_ON * price[r]) *
+          to->width * to->height / ((gdouble) out->width * out->height);
+    }
+    price[n] = MAX (price[n], (gdouble) out->channels / MAX (1, plan->macs));
+  }
+}
+
+/* ---- gradients ---------------------------------------------------------------- */
+
+typedef struct Backward {
+  DcnnSession *session;
+  const DcnnPlan *plan;
+  DcnnStream *stream;
+  gfloat **buffers;        /* gradients, laid out as the stream's buffers */
+  DcnnMap *maps;           /* views on them, by plan map */
+  gfloat *rows, *values;   /* [pixels][channels padded] of the largest map */
+  guint32 *offsets;        /* of rows and columns in those two */
+  void *scratch;
+  gsize scratch_bytes;
+  guint64 random;
+} Backward;
+
+static float
+random_sign (Backward *b)
+{
+  /* xorshift64* (Vigna 2016) */
+  b->random ^= b->random >> 12;
+  b->random ^= b->random << 25;
+  b->random ^= b->random >> 27;
+  return (b->random * 0x2545f4914f6cdd1dull) >> 63 ? 1 : -1;
+}
+
+static gsize
+buffer_floats (const PlanBuffer *buffer)
+{
+  return (gsize) buffer->width * buffer->height * buffer->pixel_floats +
+      DCNN_OVERREAD;
+}
+
+/* A map of its own rows, one pixel after the other. */
+static DcnnMap
+row_map (const Backward *b, const PlanMap *map, gfloat *data)
+{
+  static const guint32 still[2];
+  guint width = dcnn_padded (map->channels);
+
+  for (guint y = 0; y < map->height; y++)
+    b->offsets[y] = y * map->width * width;
+  for (guint x = 0; x < map->width; x++)
+    b->offsets[map->height + x] = x * width;
+  return (DcnnMap) { data, map->width, map->height, map->channels, width,
+    b->offsets, b->offsets + map->height, still };
+}
+
+/* The outputs, and what goes into tails: +-1 over the tensor's norm. */
+static void
+seed_gather (Backward *b, const PlanNode *node)
+{
+  const DcnnTensor *t =
+      &b->stream->tensors[b->plan->values[node->value].tensor];
+  gint64 count = dcnn_tensor_count (t);
+  const float *v = t->data;
+  gdouble squares = 0;
+
+  for (gint64 i = 0; t->dtype == DCNN_DTYPE_F32 && i < count; i++)
+    squares += (gdouble) v[i] * v[i];
+  if (!(squares > 0) || !isfinite (squares))
+    return;
+  for (guint i = 0; i < node->sources->len; i++) {
+    gint m = g_array_index (node->sources, PlanGatherSource, i).map;
+    const PlanMap *map = plan_map (b->plan, m);
+    for (guint y = 0; y < map->height; y++)
+      for (guint x = 0; x < map->width; x++)
+        for (guint c = 0; c < map->channels; c++)
+          dcnn_map_pixel (&b->maps[m], y, x)[plan_position (map, c)] +=
+              random_sign (b) / (float) sqrt (squares);
+  }
+}
+
+/* Arg max has no slope; what stands in is any change of what it compares. */
+static void
+seed_arg_max (Backward *b, const PlanNode *node)
+{
+  const PlanMap *map = plan_map (b->plan, node->in);
+  const DcnnMap *values = &b->stream->maps[node->in];
+  const DcnnMap *to = &b->maps[node->in];
+  gdouble squares = 0;
+
+  for (guint y = 0; y < map->height; y++)
+    for (guint x = 0; x < map->width; x++)
+      for (guint c = 0; c < map->span; c++) {
+        gdouble v = dcnn_map_pixel (values, y, x)[c];
+        squares += v * v;
+      }
+  for (guint y = 0; squares > 0 && y < map->height; y++)
+    for (guint x = 0; x < map->width; x++)
+      for (guint c = 0; c < map->span; c++)
+        dcnn_map_pixel (to, y, x)[c] +=
+            random_sign (b) / (float) sqrt (squares);
+}
+
+/* The rows of a node as they are before step k, into b->values. */
+static gboolean
+rows_before (Backward *b, gint n, gint k, DcnnMap *values)
+{
+  const PlanNode *node = plan_node (b->plan, n);
+  DcnnJob job = b->stream->nodes[n].job;
+  gsize bytes;
+
+  job.n_steps = (guint) k;
+  job.out = *values;
+  job.pixels = NULL;
+  job.verdicts = NULL;
+  job.significance = (DcnnSignificance) { DCNN_SIGNIFICANT_ALWAYS, 0,
+    b->session->ones };
+  bytes = b->session->kernels->scratch_bytes (&job);
+  if (bytes > b->scratch_bytes) {
+    free (b->scratch);
+    b->scratch = dcnn_take (bytes, &b->scratch_bytes);
+    b->scratch_bytes = b->scratch ? bytes : 0;
+    if (b->scratch == NULL)
+      return FALSE;
+  }
+  b->session->kernels->run[node->primary] (&job, 0, job.out.height,
+      b->scratch);
+  return TRUE;
+}
+
+/* One step at one pixel: its rows' gradient, and its operand's. */
+static void
+step_pixel (Backward *b, const DcnnStep *step, gint operand, guint y, guint x,
+    const float *r, float *g, guint channels)
+{
+  const float *e = NULL;
+  float *to = NULL;
+  guint advance = step->operand == DCNN_OPERAND_MAP ||
+      step->operand == DCNN_OPERAND_VECTOR;
+
+  if (step->operand == DCNN_OPERAND_MAP || step->operand == DCNN_OPERAND_PIXEL)
+    e = dcnn_map_pixel (&step->map, y, x);
+  else if (step->operand == DCNN_OPERAND_VECTOR)
+    e = step->vector;
+  if (operand >= 0)
+    to = step->operand == DCNN_OPERAND_VECTOR ? b->maps[operand].data :
+        dcnn_map_pixel (&b->maps[operand], y, x);
+  for (guint c = 0; c < channels; c++) {
+    float of_row, of_operand;
+    dcnn_k_step_slope (step, r[c], e ? e[c * advance] : step->a, &of_row,
+        &of_operand);
+    /* at a pole (a logarithm of 0) nothing is known: not infinity */
+    if (to && isfinite (of_operand))
+      to[c * advance] += g[c] * of_operand;
+    g[c] = isfinite (of_row) ? g[c] * of_row : 0;
+  }
+}
+
+static gboolean
+back_through_kernel (Backward *b, gint n)
+{
+  const PlanNode *node = plan_node (b->plan, n);
+  const PlanMap *out = plan_map (b->plan, node->out);
+  const DcnnJob *job = &b->stream->nodes[n].job;
+  DcnnMap rows = row_map (b, out, b->rows);
+  DcnnMap values = row_map (b, out, b->values);
+
+  for (guint y = 0; y < out->height; y++)
+    for (guint x = 0; x < out->width; x++)
+      memcpy (dcnn_map_pixel (&rows, y, x),
+          dcnn_map_pixel (&b->maps[node->out], y, x),
+          out->channels * sizeof (float));
+  for (gint k = node->n_steps - 1; k >= 0; k--) {
+    if (!rows_before (b, n, k, &values))
+      return FALSE;
+    for (guint y = 0; y < out->height; y++)
+      for (guint x = 0; x < out->width; x++)
+        step_pixel (b, &job->steps[k], node->steps[k].map, y, x,
+            dcnn_map_pixel (&values, y, x), dcnn_map_pixel (&rows, y, x),
+            out->channels);
+  }
+  if (node->primary == DCNN_PRIMARY_ARG_MAX)
+    seed_arg_max (b, node);
+  else
+    dcnn_k_adjoint (job, &rows, &b->maps[node->in]);
+  return TRUE;
+}
+
+/* A mean sends its gradient to all pixels, a maximum to where it is. The
+ * moments of a normalisation are held. */
+static void
+back_through_global (Backward *b, const PlanNode *node)
+{
+  const PlanMap *in = plan_map (b->plan, node->in);
+  const DcnnMap *values = &b->stream->maps[node->in];
+  const DcnnMap *to = &b->maps[node->in];
+  const float *g = b->maps[node->out].data;
+  float pixels = (float) in->width * (float) in->height;
+
+  for (guint c = 0; node->norm == NULL && c < in->span; c++) {
+    guint at_y = 0, at_x = 0;
+    for (guint y = 0; y < in->height; y++)
+      for (guint x = 0; x < in->width; x++)
+        if (!node->maximum) {
+          dcnn_map_pixel (to, y, x)[c] += g[c] / pixels;
+        } else if (dcnn_map_pixel (values, y, x)[c] >
+            dcnn_map_pixel (values, at_y, at_x)[c]) {
+          at_y = y;
+          at_x = x;
+        }
+    if (node->maximum)
+      dcnn_map_pixel (to, at_y, at_x)[c] += g[c];
+  }
+}
+
+/* ---- a measurement -------------------------------------------------------------- */
+
+/* Mean squares over the map's pixels, added. */
+static void
+add_squares (const Backward *b, gint n, GHashTable *squares)
+{
+  const PlanNode *node = plan_node (b->plan, n);
+  const PlanMap *out = plan_map (b->plan, node->out);
+  GArray *sums = g_hash_table_lookup (squares, node->name);
+  gdouble pixels = (gdouble) out->width * out->height;
+
+  if (pixels < 2)
+    return;
+  if (sums == NULL) {
+    sums = g_array_new (FALSE, TRUE, sizeof (gdouble));
+    g_array_set_size (sums, out->channels);
+    g_hash_table_insert (squares, g_strdup (node->name), sums);
+  }
+  for (guint y = 0; y < out->height; y++)
+    for (guint x = 0; x < out->width; x++) {
+      const float *g = dcnn_map_pixel (&b->maps[node->out], y, x);
+      for (guint c = 0; c < out->channels; c++)
+        g_array_index (sums, gdouble, c) += (gdouble) g[c] * g[c] / pixels;
+    }
+}
+
+static gboolean
+run_backward (Backward *b, GHashTable *squares)
+{
+  for (guint i = 0; i < b->plan->buffers->len; i++)
+    memset (b->buffers[i], 0, sizeof (float) *
+        buffer_floats (&g_array_index (b->plan->buffers, PlanBuffer, i)));
+  for (gint n = (gint) b->plan->nodes->len - 1; n >= 0; n--) {
+    const PlanNode *node = plan_node (b->plan, n);
+    if (node->kind == PLAN_GATHER)
+      seed_gather (b, node);
+    else if (node->kind == PLAN_GLOBAL)
+      back_through_global (b, node);
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    add_squares (b, n, squares);
+    if (!back_through_kernel (b, n))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+backward_clear (Backward *b)
+{
+  for (guint i = 0; i < b->plan->buffers->len; i++)
+    free (b->buffers[i]);
+  g_free (b->buffers);
+  g_free (b->maps);
+  g_free (b->offsets);
+  free (b->rows);
+  free (b->values);
+  free (b->scratch);
+}
+
+static gboolean
+backward_init (Backward *b)
+{
+  const DcnnPlan *plan = b->plan;
+  gsize floats = 0, sides = 0, bytes = 0;
+  gboolean ok = TRUE;
+
+  b->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
+  b->maps = g_memdup2 (b->stream->maps, plan->maps->len * sizeof (DcnnMap));
+  for (guint i = 0; i < plan->buffers->len && ok; i++)
+    ok = (b->buffers[i] = dcnn_take (sizeof (float) * buffer_floats (
+                &g_array_index (plan->buffers, PlanBuffer, i)), &bytes)) !=
+        NULL;
+  for (guint i = 0; i < plan->maps->len && ok; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    b->maps[i].data = b->buffers[map->buffer] +
+        (b->stream->maps[i].data - b->stream->buffers[map->buffer]);
+    floats = MAX (floats, (gsize) map->width * map->height *
+        dcnn_padded (map->channels) + DCNN_OVERREAD);
+    sides = MAX (sides, (gsize) map->width + map->height);
+  }
+  b->offsets = g_new (guint32, sides + 1);
+  b->rows = ok ? dcnn_take (floats * sizeof (float), &bytes) : NULL;
+  b->values = ok ? dcnn_take (floats * sizeof (float), &bytes) : NULL;
+  return ok && b->rows && b->values;
+}
+
+gboolean
+dcnn_session_measure_influence (DcnnSession *session, guint stream,
+    guint probes, GHashTable *squares, GError **error)
+{
+  Backward b = { .session = session, .plan = session->plan };
+  gboolean ok;
+
+  if (stream >= session->n_streams || session->streams[stream].maps == NULL ||
+      session->streams[stream].first) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "influence is measured on the cpu, on a stream that has seen a frame");
+    return FALSE;
+  }
+  b.stream = &session->streams[stream];
+  b.random = 0x9e3779b97f4a7c15ull + b.stream->stats.frames;
+  ok = backward_init (&b);
+  for (guint i = 0; i < probes && ok; i++)
+    ok = run_backward (&b, squares);
+  backward_clear (&b);
+  if (!ok)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for gradients");
+  return ok;
+}
