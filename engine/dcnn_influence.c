@@ -78,6 +78,7 @@ typedef struct Backward {
   DcnnSession *session;
   const DcnnPlan *plan;
   DcnnStream *stream;
+  const gfloat *const *weights; /* by output; NULL: none */
   gfloat **buffers;        /* gradients, laid out as the stream's buffers */
   DcnnMap *maps;           /* views on them, by plan map */
   gfloat *rows, *values;   /* [pixels][channels padded] of the largest map */
@@ -109,38 +110,59 @@ static DcnnMap
 row_map (const Backward *b, const PlanMap *map, gfloat *data)
 {
   static const guint32 still[2];
-  guint width = dcnn_padded (map->channels);
+  guint width = dcnn_padded (map->span);
 
   for (guint y = 0; y < map->height; y++)
     b->offsets[y] = y * map->width * width;
   for (guint x = 0; x < map->width; x++)
     b->offsets[map->height + x] = x * width;
-  return (DcnnMap) { data, map->width, map->height, map->channels, width,
+  return (DcnnMap) { data, map->width, map->height, map->span, width,
     b->offsets, b->offsets + map->height, still };
 }
 
-/* The outputs, and what goes into tails: +-1 over the tensor's norm. */
+/* The caller's weights of a gathered tensor's elements; NULL: all 1. */
+static const gfloat *
+weights_of (const Backward *b, DcnnValueId value)
+{
+  const GArray *outputs = b->plan->graph->outputs;
+
+  for (guint i = 0; b->weights && i < outputs->len; i++)
+    if (g_array_index (outputs, DcnnValueId, i) == value)
+      return b->weights[i];
+  return NULL;
+}
+
+/* The outputs, and what goes into tails: +-weight over the weighted tensor's
+ * norm. */
 static void
 seed_gather (Backward *b, const PlanNode *node)
 {
   const DcnnTensor *t =
       &b->stream->tensors[b->plan->values[node->value].tensor];
+  const gfloat *weights = weights_of (b, node->value);
   gint64 count = dcnn_tensor_count (t);
   const float *v = t->data;
   gdouble squares = 0;
 
-  for (gint64 i = 0; t->dtype == DCNN_DTYPE_F32 && i < count; i++)
-    squares += (gdouble) v[i] * v[i];
+  for (gint64 i = 0; t->dtype == DCNN_DTYPE_F32 && i < count; i++) {
+    gdouble w = weights ? weights[i] : 1;
+    squares += w * w * v[i] * v[i];
+  }
   if (!(squares > 0) || !isfinite (squares))
     return;
   for (guint i = 0; i < node->sources->len; i++) {
-    gint m = g_array_index (node->sources, PlanGatherSource, i).map;
-    const PlanMap *map = plan_map (b->plan, m);
+    const PlanGatherSource *s =
+        &g_array_index (node->sources, PlanGatherSource, i);
+    const PlanMap *map = plan_map (b->plan, s->map);
     for (guint y = 0; y < map->height; y++)
       for (guint x = 0; x < map->width; x++)
-        for (guint c = 0; c < map->channels; c++)
-          dcnn_map_pixel (&b->maps[m], y, x)[plan_position (map, c)] +=
-              random_sign (b) / (float) sqrt (squares);
+        for (guint c = 0; c < map->channels; c++) {
+          gint64 at = s->base + y * s->stride_y + x * s->stride_x +
+              c * s->stride_c;
+          float w = weights ? weights[at] : 1;
+          dcnn_map_pixel (&b->maps[s->map], y, x)[plan_position (map, c)] +=
+              random_sign (b) * w / (float) sqrt (squares);
+        }
   }
 }
 
@@ -234,7 +256,7 @@ back_through_kernel (Backward *b, gint n)
     for (guint x = 0; x < out->width; x++)
       memcpy (dcnn_map_pixel (&rows, y, x),
           dcnn_map_pixel (&b->maps[node->out], y, x),
-          out->channels * sizeof (float));
+          out->span * sizeof (float));
   for (gint k = node->n_steps - 1; k >= 0; k--) {
     if (!rows_before (b, n, k, &values))
       return FALSE;
@@ -242,7 +264,7 @@ back_through_kernel (Backward *b, gint n)
       for (guint x = 0; x < out->width; x++)
         step_pixel (b, &job->steps[k], node->steps[k].map, y, x,
             dcnn_map_pixel (&values, y, x), dcnn_map_pixel (&rows, y, x),
-            out->channels);
+            out->span);
   }
   if (node->primary == DCNN_PRIMARY_ARG_MAX)
     seed_arg_max (b, node);
@@ -299,8 +321,10 @@ add_squares (const Backward *b, gint n, GHashTable *squares)
   for (guint y = 0; y < out->height; y++)
     for (guint x = 0; x < out->width; x++) {
       const float *g = dcnn_map_pixel (&b->maps[node->out], y, x);
-      for (guint c = 0; c < out->channels; c++)
-        g_array_index (sums, gdouble, c) += (gdouble) g[c] * g[c] / pixels;
+      for (guint c = 0; c < out->channels; c++) {
+        gdouble v = g[plan_position (out, c)];
+        g_array_index (sums, gdouble, c) += v * v / pixels;
+      }
     }
 }
 
@@ -356,7 +380,7 @@ backward_init (Backward *b)
     b->maps[i].data = b->buffers[map->buffer] +
         (b->stream->maps[i].data - b->stream->buffers[map->buffer]);
     floats = MAX (floats, (gsize) map->width * map->height *
-        dcnn_padded (map->channels) + DCNN_OVERREAD);
+        dcnn_padded (map->span) + DCNN_OVERREAD);
     sides = MAX (sides, (gsize) map->width + map->height);
   }
   b->offsets = g_new (guint32, sides + 1);
@@ -367,9 +391,11 @@ backward_init (Backward *b)
 
 gboolean
 dcnn_session_measure_influence (DcnnSession *session, guint stream,
-    guint probes, GHashTable *squares, GError **error)
+    const gfloat *const *weights, guint probes, GHashTable *squares,
+    GError **error)
 {
-  Backward b = { .session = session, .plan = session->plan };
+  Backward b = { .session = session, .plan = session->plan,
+    .weights = weights };
   gboolean ok;
 
   if (stream >= session->n_streams || session->streams[stream].maps == NULL ||

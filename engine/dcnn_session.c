@@ -74,15 +74,16 @@ set_influence_of (DcnnSession *session, const char *name, const GArray *values,
     const PlanNode *node = plan_node (session->plan, n);
     if (node->kind != PLAN_KERNEL || strcmp (node->name, name) != 0)
       continue;
-    if (plan_map (session->plan, node->out)->channels != values->len)
+    const PlanMap *out = plan_map (session->plan, node->out);
+    if (out->channels != values->len)
       return refuse_influence (name, "with another number of channels", error);
-    session->influence[n] = g_new0 (float, dcnn_padded (values->len));
+    session->influence[n] = g_new0 (float, dcnn_padded (out->span));
     for (guint c = 0; c < values->len; c++) {
       gfloat v = g_array_index (values, gfloat, c);
       if (!(v >= 0) || !isfinite (v))
         return refuse_influence (name, "with a value that is negative or not "
             "finite", error);
-      session->influence[n][c] = v;
+      session->influence[n][plan_position (out, c)] = v;
     }
     return TRUE;
   }

@@ -252,13 +252,16 @@ void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
  * each channel of each node bears on the outputs: adds to squares (char* node
  * name -> GArray* of gdouble, owned by the table; made where missing) `probes`
  * estimates of s_c^2, the squared effect on the outputs of a change of 1 in
- * channel c of one pixel; each output tensor counts relative to its norm. The
- * root of the mean over estimates is what DcnnSessionOptions.influence takes.
+ * channel c of one pixel. Each output tensor counts relative to its norm, both
+ * with its elements weighted by weights[i] (one each, >= 0; NULL, or NULL for
+ * an output: all the same). The root of the mean over estimates is what
+ * DcnnSessionOptions.influence takes.
  * Tails and a normalisation's moments are left out. Not for the frame path: an
  * estimate takes as long as some tens of frames, and the memory of a stream.
  * Errors: DCNN_ERROR_ARGUMENT (no frame yet, or not on the cpu), _MEMORY. */
 gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
-    guint probes, GHashTable *squares, GError **error)
+    const gfloat *const *weights, guint probes, GHashTable *squares,
+    GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- statistics ------------------------------------------------------- */

@@ -105,6 +105,13 @@ const DcnnResults *dcnn_decoder_run (DcnnDecoder *decoder,
 /* The descriptor's, or the decoder's default. */
 gfloat dcnn_decoder_get_score_threshold (const DcnnDecoder *decoder);
 
+/* How much each element of the outputs matters to the results of the last run
+ * (which found some): a box's place where nothing is, say, does not. weights[i]
+ * has an element for each of output i's; what the decoder does not read gets
+ * 1. For dcnn_session_measure_influence(). */
+void dcnn_decoder_weigh (const DcnnDecoder *decoder, DcnnSession *session,
+    gfloat *const *weights);
+
 /* The same on plain tensors: outputs[i] in the order of the model's outputs,
  * shapes and types as at creation. NULL when they are not. */
 const DcnnResults *dcnn_decoder_run_tensors (DcnnDecoder *decoder,

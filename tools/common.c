@@ -108,7 +108,7 @@ set_criterion (DcnnTuning *tuning, const char *value, GError **error)
     }
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "criterion=%s: nrms, rms or max", value);
+      "criterion=%s: nrms, rms, max or influence", value);
   return FALSE;
 }
 

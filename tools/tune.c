@@ -194,10 +194,9 @@ tune_open (Tuner *tuner, const TuneOptions *options, GError **error)
   tuner->sets = g_ptr_array_new_with_free_func (free_set);
   tuner->started_us = g_get_monotonic_time ();
   tuner->slope = 0.4;
-  tuner->effort = !options->effort_text ? TUNE_NORMAL
-      : strcmp (options->effort_text, "quick") == 0 ? TUNE_QUICK
-      : strcmp (options->effort_text, "thorough") == 0 ? TUNE_THOROUGH
-      : TUNE_NORMAL;
+  tuner->effort = g_strcmp0 (options->effort_text, "groups") == 0
+      ? TUNE_GROUPS : g_strcmp0 (options->effort_text, "nodes") == 0
+      ? TUNE_NODES : TUNE_ONE;
   if (!open_model (tuner, error))
     return FALSE;
   find_nodes (tuner);
@@ -255,9 +254,9 @@ find (Tuner *tuner, TuneResult *result, GError **error)
   TuneSetting *global = tune_search_global (tuner, error);
   if (!global)
     return FALSE;
-  TuneSetting *groups = tuner->effort > TUNE_QUICK
+  TuneSetting *groups = tuner->effort > TUNE_ONE
       ? tune_search_groups (tuner, global, error) : NULL;
-  if (tuner->effort > TUNE_QUICK && !groups) {
+  if (tuner->effort > TUNE_ONE && !groups) {
     tune_setting_free (global);
     return FALSE;
   }
@@ -338,7 +337,8 @@ static const GOptionEntry entries[] = {
   { "budget", 'b', 0, G_OPTION_ARG_DOUBLE, &chosen.budget,
       "Largest error, see below", "ERR" },
   { "effort", 0, 0, G_OPTION_ARG_STRING, &chosen.effort_text,
-      "quick: one threshold; normal: groups of nodes; thorough: every node",
+      "one (default): one threshold; groups, nodes: then those by themselves, "
+      "for a few percent more in ten times the time",
       "HOW" },
   { "out", 'o', 0, G_OPTION_ARG_FILENAME, &chosen.out,
       "Descriptor to write (default: MODEL.onnx.modelinfo beside the model)",
@@ -360,10 +360,12 @@ static const char summary_text[] =
     "results stay within a budget of the dense ones, and writes them to the\n"
     "model's descriptor, where every program that loads the model finds them.\n"
     "\n"
-    "It tunes on stretches of the clip's first two thirds, then checks on the\n"
-    "last third and on every other --clip. A setting that fails there is made\n"
-    "safer until it holds; thresholds of groups of nodes are kept only where\n"
-    "they are then faster than one threshold for all, and than the defaults. Frames\n"
+    "It measures how strongly each channel bears on the results, and weighs that\n"
+    "against the work that passing a change on makes; one threshold then serves\n"
+    "the whole net. It tunes on stretches of the clip's first two thirds, which\n"
+    "must show what the model is for, then checks on the last third and on every\n"
+    "other --clip. A setting that fails there is made safer until it holds. The\n"
+    "fastest that holds is kept, the defaults too if that is what they are. Frames\n"
     "are kept in memory: about 128 of the first clip, 64 of each other.";
 
 static const char description[] =
@@ -402,9 +404,9 @@ check_options (GError **error)
   else if (!isfinite (chosen.budget) || chosen.budget == 0
       || (chosen.budget < 0 && chosen.budget != -1))
     problem = "--budget: a number above 0, in the metric's unit; see --help";
-  else if (effort && strcmp (effort, "quick") && strcmp (effort, "normal")
-      && strcmp (effort, "thorough"))
-    problem = "--effort: quick, normal or thorough";
+  else if (effort && strcmp (effort, "one") && strcmp (effort, "groups")
+      && strcmp (effort, "nodes"))
+    problem = "--effort: one, groups or nodes";
   else if (chosen.metric_text && strcmp (chosen.metric_text, "iou")
       && strcmp (chosen.metric_text, "keypoint_px")
       && strcmp (chosen.metric_text, "f1")

@@ -82,7 +82,7 @@ typedef struct TuneNode {
   double ns[2], share[2];
 } TuneNode;
 
-typedef enum TuneEffort { TUNE_QUICK, TUNE_NORMAL, TUNE_THOROUGH } TuneEffort;
+typedef enum TuneEffort { TUNE_ONE, TUNE_GROUPS, TUNE_NODES } TuneEffort;
 
 typedef struct Tuner {
   const TuneOptions *options;

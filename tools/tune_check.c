@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TRIES 8
+#define RELAX_TRIES 3
 
 void
 tune_check_clear (const Tuner *tuner, TuneCheck *check)
@@ -93,6 +94,16 @@ tune_check_as_is (Tuner *tuner, const char *name, TuneSetting *setting,
   return score_sets (tuner, check, &worst, error);
 }
 
+static void
+scale_thresholds (const Tuner *tuner, TuneCheck *check, double factor)
+{
+  check->scale *= factor;
+  check->setting->tuning.threshold *= (float) factor;
+  for (guint n = 0; n < tuner->summary.n_nodes; n++)
+    if (check->setting->thresholds[n] > 0)
+      check->setting->thresholds[n] *= (float) factor;
+}
+
 /* Smaller thresholds, and every other time a more careful input stage: no
  * threshold makes good what never came in. */
 static void
@@ -105,24 +116,52 @@ make_safer (const Tuner *tuner, TuneCheck *check, double worst, guint try)
         MAX (check->setting->tuning.dilation, tuner->start.dilation);
     return;
   }
-  check->scale *= factor;
-  check->setting->tuning.threshold *= (float) factor;
-  for (guint n = 0; n < tuner->summary.n_nodes; n++)
-    if (check->setting->thresholds[n] > 0)
-      check->setting->thresholds[n] *= (float) factor;
+  scale_thresholds (tuner, check, factor);
+}
+
+/* The step back was a guess: half-way forward again, while that holds. failed:
+ * the scale that did not. */
+static gboolean
+relax (Tuner *tuner, TuneCheck *check, double failed, GError **error)
+{
+  for (guint i = 0; i < RELAX_TRIES && failed > 1.1 * check->scale; i++) {
+    TuneCheck trial;
+    double worst;
+    check_init (tuner, check->name,
+        tune_setting_copy (tuner, check->setting), &trial);
+    trial.scale = check->scale;
+    scale_thresholds (tuner, &trial, sqrt (failed / check->scale));
+    if (!score_sets (tuner, &trial, &worst, error)) {
+      tune_check_clear (tuner, &trial);
+      return FALSE;
+    }
+    if (trial.holds) {
+      tune_check_clear (tuner, check);
+      *check = trial;
+    } else {
+      failed = trial.scale;
+      tune_check_clear (tuner, &trial);
+    }
+  }
+  return TRUE;
 }
 
 gboolean
 tune_check (Tuner *tuner, const char *name, TuneSetting *setting,
     TuneCheck *check, GError **error)
 {
+  double failed = 0; /* the scale that did not hold last */
+
   check_init (tuner, name, setting, check);
   for (guint try = 0;; try++) {
     double worst;
     if (!score_sets (tuner, check, &worst, error))
       return FALSE;
-    if (check->holds || try == TRIES)
+    if (check->holds)
+      return relax (tuner, check, failed, error);
+    if (try == TRIES)
       return TRUE;
+    failed = check->scale;
     tune_say (tuner, TRUE, "%s is %.2f times over the budget where it was not "
         "tuned: smaller thresholds", name, worst);
     make_safer (tuner, check, worst, try);

@@ -197,15 +197,27 @@ free_array (gpointer array)
 }
 
 static gboolean
-measure (Tuner *tuner, DcnnSession *session, GError **error)
+measure (Tuner *tuner, DcnnSession *session, const DcnnDecoder *decoder,
+    GError **error)
 {
+  guint n = tuner->summary.n_outputs;
+  g_autofree gfloat **weights = g_new0 (gfloat *, n + 1);
+  gboolean weighed = decoder != NULL && tuner->metric != TUNE_RELATIVE;
   if (tuner->squares == NULL)
     tuner->squares = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
         free_array);
   tuner->estimates += PROBES;
   tune_say (tuner, FALSE, "measuring what each channel bears on");
-  return dcnn_session_measure_influence (session, 0, PROBES, tuner->squares,
-      error);
+  for (guint i = 0; weighed && i < n; i++)
+    weights[i] = g_new (gfloat, dcnn_tensor_count (
+            &dcnn_session_get_output (session, 0, i)->tensor));
+  if (weighed)
+    dcnn_decoder_weigh (decoder, session, weights);
+  gboolean good = dcnn_session_measure_influence (session, 0,
+      (const gfloat *const *) weights, PROBES, tuner->squares, error);
+  for (guint i = 0; i < n; i++)
+    g_free (weights[i]);
+  return good;
 }
 
 /* Sums of squares to roots of means. */
@@ -250,7 +262,7 @@ take (Tuner *tuner, Part *part, guint64 index, const DcnnFrame *frame,
   part->set->frames++;
   return run_dense (tuner, dense, decoder, copy, error)
       && (part->set->held_back || part->set->frames % MEASURE_EVERY != 1
-      || measure (tuner, dense, error));
+      || measure (tuner, dense, decoder, error));
 }
 
 /* Containers that do not say how long they are have to be read through. */

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #define AIM 0.85           /* of the allowed error: short stretches err low */
+#define LEAST_FACTOR 0.03  /* of the threshold to start from */
 #define ROUNDS 2           /* over all variables */
 #define TRUST 0.65         /* of the allowed error, see soft_error() */
 #define GAIN 0.004         /* smaller ones are noise */
@@ -155,7 +156,7 @@ next_factor (const Tuner *tuner, Bracket *b, TuneSetting *base,
   gboolean over = b->factor[1] == factor;
   if (b->factor[0] > 0 && b->factor[1] > 0)
     return b->factor[1] < b->factor[0] * 1.12 ? 0 : between (tuner, b);
-  if (over && factor < 0.3) {
+  if (over && factor < LEAST_FACTOR) {
     base->tuning.input_threshold *= 0.7f;
     *b = (Bracket) { { 0 } };
     *step = 1.5;
@@ -411,14 +412,14 @@ search_groups (Tuner *tuner, TuneSetting **best, TuneScore *score,
     GError **error)
 {
   static const double steps[ROUNDS] = { 1.8, 1.4 };
-  guint rounds = tuner->effort == TUNE_THOROUGH ? ROUNDS : 1;
+  guint rounds = tuner->effort == TUNE_NODES ? ROUNDS : 1;
   for (guint round = 0; round < rounds; round++) {
     if (!search_tuning (tuner, best, score, error))
       return FALSE;
     for (guint g = 0; g < tuner->n_groups; g++)
       if (!descend (tuner, best, score, steps[round], FALSE, g, error))
         return FALSE;
-    if (round == 0 && tuner->effort == TUNE_THOROUGH
+    if (round == 0 && tuner->effort == TUNE_NODES
         && !descend_nodes (tuner, best, score, error))
       return FALSE;
     let_pass (tuner, *best, score);

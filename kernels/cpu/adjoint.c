@@ -133,6 +133,18 @@ max_pool_adjoint (const Adjoint *a, const DcnnLocal *l)
   }
 }
 
+/* Taps on one axis up to the end of the padded map. */
+static uint32_t
+padded_taps (const DcnnLocal *l, int d, uint32_t out, uint32_t size)
+{
+  int32_t base = (int32_t) out * l->stride[d] - l->pad_begin[d];
+  int32_t room = (int32_t) size + l->pad_end[d] - base, n = 0;
+
+  while (n < l->kernel[d] && n * l->dilation[d] < room)
+    n++;
+  return (uint32_t) n;
+}
+
 static void
 average_pool_adjoint (const Adjoint *a, const DcnnLocal *l)
 {
@@ -141,7 +153,8 @@ average_pool_adjoint (const Adjoint *a, const DcnnLocal *l)
   FOR_TAPS (a, l, y, x)
     n++;
   if (l->count_pad)
-    n = (uint32_t) (l->kernel[0] * l->kernel[1]);
+    n = padded_taps (l, 0, a->y, a->to->height) *
+        padded_taps (l, 1, a->x, a->to->width);
   FOR_TAPS (a, l, y, x) {
     float *to = dcnn_map_pixel (a->to, y, x);
     for (uint32_t c = 0; c < l->channels; c++)

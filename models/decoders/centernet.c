@@ -99,6 +99,26 @@ clear (DcnnDecoder *decoder)
   g_clear_pointer (&decoder->state, g_free);
 }
 
+/* The heatmap by the slope of its activation, the box by the best score. */
+static gfloat
+weight (const DcnnDecoder *decoder, guint role, guint c, guint y, guint x)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, 0);
+  gboolean activate =
+      decoder->roles[0].activation == DCNN_ACTIVATION_SIGMOID;
+  gfloat best = 0;
+
+  if (role == 0) {
+    gfloat p = dcnn_sigmoid (dcnn_view_at (view, c, y, x));
+    return activate ? p * (1 - p) : 1;
+  }
+  for (guint k = 0; k < view->channels; k++) {
+    gfloat value = dcnn_view_at (view, k, y, x);
+    best = MAX (best, activate ? dcnn_sigmoid (value) : value);
+  }
+  return best;
+}
+
 const DcnnDecoderClass dcnn_decoder_class_centernet = {
-  "centernet", params, roles, init, run, clear
+  "centernet", params, roles, init, run, clear, weight
 };

@@ -81,5 +81,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_classification = {
-  "classification", params, roles, init, run, clear
+  "classification", params, roles, init, run, clear, NULL
 };

@@ -108,6 +108,10 @@ struct DcnnDecoderClass {
    * arrays have grown. Any value may be NaN or infinite. */
   void (*run) (DcnnDecoder *decoder, const DcnnDecodeFrame *frame);
   void (*clear) (DcnnDecoder *decoder); /* frees state; may be NULL */
+  /* How much an element of a role matters, after run (dcnn_decoder_weigh());
+   * NULL: all 1. */
+  gfloat (*weight) (const DcnnDecoder *decoder, guint role, guint c, guint y,
+      guint x);
 };
 
 #define DCNN_DECODER(suffix, name, reads)                                      \

@@ -112,3 +112,31 @@ dcnn_decoder_run (DcnnDecoder *decoder, DcnnSession *session, guint stream,
   decoder->last_threshold = score_threshold;
   return results;
 }
+
+static void
+weigh_role (const DcnnDecoder *decoder, guint role, gfloat *weights)
+{
+  const DcnnView *view = &decoder->roles[role].view;
+
+  for (guint c = 0; c < view->channels; c++)
+    for (guint y = 0; y < view->height; y++)
+      for (guint x = 0; x < view->width; x++)
+        weights[c * view->step_c + y * view->step_y + x * view->step_x] =
+            decoder->class->weight (decoder, role, c, y, x);
+}
+
+void
+dcnn_decoder_weigh (const DcnnDecoder *decoder, DcnnSession *session,
+    gfloat *const *weights)
+{
+  for (guint i = 0; i < decoder->n_outputs; i++) {
+    gint64 n = dcnn_tensor_count (
+        &dcnn_session_get_output (session, decoder->stream, i)->tensor);
+    for (gint64 k = 0; k < n; k++)
+      weights[i][k] = 1;
+  }
+  for (guint r = 0; decoder->class->weight != NULL &&
+      decoder->class->roles[r].name != NULL; r++)
+    if (decoder->roles[r].output >= 0)
+      weigh_role (decoder, r, weights[decoder->roles[r].output]);
+}

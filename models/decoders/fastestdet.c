@@ -115,5 +115,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_fastestdet = {
-  "fastestdet", params, roles, init, run, clear
+  "fastestdet", params, roles, init, run, clear, NULL
 };

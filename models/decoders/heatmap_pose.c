@@ -120,5 +120,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_heatmap_pose = {
-  "heatmap-pose", params, roles, init, run, clear
+  "heatmap-pose", params, roles, init, run, clear, NULL
 };

@@ -131,5 +131,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_landmarks = {
-  "landmarks", params, roles, init, run, clear
+  "landmarks", params, roles, init, run, clear, NULL
 };

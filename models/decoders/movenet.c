@@ -114,5 +114,5 @@ init (DcnnDecoder *decoder, GError **error)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_movenet = {
-  "movenet", params, roles, init, run, NULL
+  "movenet", params, roles, init, run, NULL, NULL
 };

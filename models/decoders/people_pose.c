@@ -341,5 +341,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_people_pose = {
-  "people-pose", params, roles, init, run, clear
+  "people-pose", params, roles, init, run, clear, NULL
 };

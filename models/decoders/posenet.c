@@ -268,6 +268,21 @@ clear (DcnnDecoder *decoder)
   g_clear_pointer (&decoder->state, g_free);
 }
 
+/* The heatmap by the slope of its activation; offsets by the score of their
+ * point, displacements by that of the point they start from. */
+static gfloat
+weight (const DcnnDecoder *decoder, guint role, guint c, guint y, guint x)
+{
+  if (role == HEATMAP) {
+    gfloat p = part_score (decoder, c, y, x);
+    return decoder->roles[HEATMAP].activation == DCNN_ACTIVATION_SIGMOID
+        ? p * (1 - p) : 1;
+  }
+  if (role == OFFSET)
+    return part_score (decoder, c % N_POINTS, y, x);
+  return part_score (decoder, tree[c % N_EDGES][role == BACKWARD], y, x);
+}
+
 const DcnnDecoderClass dcnn_decoder_class_posenet = {
-  "posenet", params, roles, init, run, clear
+  "posenet", params, roles, init, run, clear, weight
 };

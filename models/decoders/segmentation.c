@@ -207,5 +207,5 @@ clear (DcnnDecoder *decoder)
 }
 
 const DcnnDecoderClass dcnn_decoder_class_segmentation = {
-  "segmentation", params, roles, init, run, clear
+  "segmentation", params, roles, init, run, clear, NULL
 };

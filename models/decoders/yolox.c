@@ -159,6 +159,23 @@ clear (DcnnDecoder *decoder)
   g_clear_pointer (&decoder->state, g_free);
 }
 
+/* Each factor of the score by the other; the box by the score. */
+static gfloat
+weight (const DcnnDecoder *decoder, guint role, guint c, guint y, guint x)
+{
+  const YoloxState *state = decoder->state;
+  const DcnnView *view = dcnn_decoder_view (decoder, role);
+  const gfloat *row = view->data + x * view->step_x;
+  gfloat object = state->activate ? dcnn_sigmoid (row[4]) : row[4], score;
+  gint unused;
+
+  (void) y;
+  if (c > 4)
+    return object;
+  score = row_score (state, row, view->channels - 5, &unused);
+  return c < 4 ? score : score / MAX (object, 1e-6f);
+}
+
 const DcnnDecoderClass dcnn_decoder_class_yolox = {
-  "yolox", params, roles, init, run, clear
+  "yolox", params, roles, init, run, clear, weight
 };

@@ -25,11 +25,14 @@ new_model (guint64 seed, gboolean global)
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode)
 {
+  guint64 state = 1;
   g_autoptr (GError) error = NULL;
+  g_autoptr (GHashTable) influence = test_random_influence (model, &state);
   DcnnSessionOptions options;
   DcnnSession *session;
 
   dcnn_session_options_init (&options);
+  options.influence = influence;
   options.tuning.mode = mode;
   options.threads = 2;
   session = dcnn_session_new (model, &options, &error);
@@ -172,7 +175,7 @@ tune (gpointer data)
     DcnnTuning tuning;
     dcnn_session_get_tuning (session, &tuning);
     tuning.mode = (DcnnMode) (i % 3);
-    tuning.criterion = (DcnnCriterion) (i / 3 % 3);
+    tuning.criterion = (DcnnCriterion) (i / 3 % 4);
     tuning.threshold = 0.01f * (gfloat) (i % 7);
     tuning.dilation = i % 4;
     tuning.settle = i / 5 % 2;

@@ -12,6 +12,7 @@
 
 #define FRAMES 10000
 #define WINDOW 1000
+#define PROBES 8            /* of an influence */
 
 typedef struct Errors {
   gdouble sum, worst;       /* of the rms over the outputs' rms */
@@ -35,12 +36,56 @@ error_of (DcnnSession *a, DcnnSession *b)
 }
 
 static void
+free_array (gpointer array)
+{
+  g_array_unref (array);
+}
+
+/* What a tool would measure on the video's first frame. */
+static GHashTable *
+measured_influence (DcnnModel *model, guint64 seed)
+{
+  GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+      free_array);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnSession) session = NULL;
+  DcnnSessionOptions options;
+  GHashTableIter iter;
+  gpointer name, sums;
+  TestVideo video;
+  DcnnFrame frame;
+
+  dcnn_session_options_init (&options);
+  options.tuning.mode = DCNN_MODE_DENSE;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  test_video_init (&video, seed, 32, 32);
+  test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
+  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+  g_assert_true (dcnn_session_measure_influence (session, 0, NULL, PROBES,
+          table, &error));
+  test_video_clear (&video);
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, &name, &sums)) {
+    GArray *values = g_array_new (FALSE, FALSE, sizeof (gfloat));
+    for (guint c = 0; c < ((GArray *) sums)->len; c++) {
+      gfloat v = (gfloat) sqrt (g_array_index ((GArray *) sums, gdouble, c) /
+          PROBES);
+      g_array_append_val (values, v);
+    }
+    g_hash_table_iter_replace (&iter, values);
+  }
+  return table;
+}
+
+static void
 run (guint64 seed, gboolean settle, DcnnCriterion criterion)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (seed, FALSE,
           FALSE, 32, 32), &error);
   g_autoptr (DcnnSession) sparse = NULL, dense = NULL;
+  g_autoptr (GHashTable) influence = NULL;
   Errors errors[FRAMES / WINDOW] = { { 0 } };
   DcnnSessionOptions options;
   TestVideo video;
@@ -52,6 +97,8 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
   options.threads = 1;
   options.tuning.settle = settle;
   options.tuning.criterion = criterion;
+  if (criterion == DCNN_CRITERION_INFLUENCE)
+    options.influence = influence = measured_influence (model, seed);
   sparse = dcnn_session_new (model, &options, &error);
   options.tuning.mode = DCNN_MODE_DENSE;
   dense = dcnn_session_new (model, &options, &error);
@@ -90,6 +137,7 @@ test_drift (void)
   run (2, FALSE, DCNN_CRITERION_NRMS);
   run (5, TRUE, DCNN_CRITERION_NRMS);
   run (6, FALSE, DCNN_CRITERION_MAX);
+  run (2, FALSE, DCNN_CRITERION_INFLUENCE);
 }
 
 int

@@ -4,6 +4,8 @@
  */
 #include "nets.h"
 
+#include "dcnn_engine.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -443,6 +445,34 @@ test_net_sized (guint64 seed, gboolean integer, gboolean global, gint height,
     gint width)
 {
   return random_net (seed, integer, TRUE, global, height, width);
+}
+
+static void
+free_array (gpointer array)
+{
+  g_array_unref (array);
+}
+
+GHashTable *
+test_random_influence (DcnnModel *model, guint64 *state)
+{
+  GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+      free_array);
+
+  for (guint n = 0; n < model->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (model->plan, n);
+    GArray *values;
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    values = g_array_new (FALSE, FALSE, sizeof (gfloat));
+    for (guint c = 0; c < plan_map (model->plan, node->out)->channels; c++) {
+      gfloat v = test_random (state, 5) == 0 ? 0 : (gfloat) (0.2 *
+          pow (10, 0.75 * ((gdouble) test_random_value (state, FALSE) - 1)));
+      g_array_append_val (values, v);
+    }
+    g_hash_table_replace (table, g_strdup (node->name), values);
+  }
+  return table;
 }
 
 void

@@ -9,6 +9,7 @@
 #define DCNN_TEST_NETS_H
 
 #include "dcnn_graph.h"
+#include "dcnn_session.h"
 
 typedef struct TestNet {
   guint64 state;      /* of the random numbers */
@@ -67,6 +68,11 @@ DcnnGraph *test_net_random (guint64 seed, gboolean integer, gboolean even,
  * are multiples of 16. */
 DcnnGraph *test_net_sized (guint64 seed, gboolean integer, gboolean global,
     gint height, gint width);
+
+/* For DcnnSessionOptions.influence: every node that can have one gets random
+ * values, a fifth of them 0, of a size at which a threshold of 0.04 keeps back
+ * some pixels and not others. */
+GHashTable *test_random_influence (DcnnModel *model, guint64 *state);
 
 /* Moves a few squares of random content over tensor [1,C,H,W]. */
 void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);

@@ -36,7 +36,10 @@ typedef struct Case {
 static void
 case_init (Case *c, guint64 seed)
 {
+  static const DcnnCriterion criteria[] = { DCNN_CRITERION_RMS,
+    DCNN_CRITERION_MAX, DCNN_CRITERION_INFLUENCE };
   g_autoptr (GError) error = NULL;
+  g_autoptr (GHashTable) influence = NULL;
   DcnnSessionOptions options;
   gsize pixels = 0;
 
@@ -50,8 +53,8 @@ case_init (Case *c, guint64 seed)
   options.threads = 1 + seed / 2 % 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
   options.tuning.settle = seed / 4 % 2;
-  options.tuning.criterion = seed / 8 % 2 ? DCNN_CRITERION_MAX :
-      DCNN_CRITERION_RMS;
+  options.tuning.criterion = criteria[seed / 8 % G_N_ELEMENTS (criteria)];
+  options.influence = influence = test_random_influence (c->model, &c->state);
   options.tuning.threshold = seed % 5 ? 0.05f : 0;
   c->session = dcnn_session_new (c->model, &options, &error);
   g_assert_no_error (error);

@@ -80,6 +80,11 @@ uint32_t *pixel_list_new (Rng *rng, uint32_t width, uint32_t height,
 bool run_in_ranges (const DcnnCpuKernels *kernels, const DcnnJob *job,
     size_t n, Rng *rng);
 
+/* ---- steps -------------------------------------------------------------- */
+
+/* What a step makes of r with operand e, in double precision. */
+double check_step_value (const DcnnStep *step, double r, double e);
+
 /* ---- report ------------------------------------------------------------ */
 
 typedef struct Report {

@@ -4,6 +4,7 @@
  * the descriptors that ship.
  */
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "dcnn_graph.h"
@@ -91,6 +92,7 @@ test_defaults (void)
   g_assert_cmpfloat (options.tuning.threshold, ==, 7);
   g_assert_cmpuint (options.tuning.dilation, ==, 9);
   g_assert_null (options.thresholds);
+  g_assert_null (options.influence);
 }
 
 static void
@@ -122,6 +124,7 @@ static const char *const refusals[][2] = {
     "not less than" },
   { HEAD "[deltacnn]\ninput-size=33x32\ninput-multiple=32\n", "multiple" },
   { HEAD "[what]\n", "unknown group" },
+  { HEAD "[what]\n", "thresholds, influence" },
   { HEAD "[decoder]\nx=1\n", "without a decoder" },
   { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nskeleton=none\n",
     "[decoder] skeleton: unknown key; this group has: score-threshold" },
@@ -161,7 +164,23 @@ static const char *const refusals[][2] = {
   { HEAD "[thresholds]\n%zz=1\n", "escape" },
   { HEAD "[tuning]\ndilation=1000\n", "from 0 to 64" },
   { HEAD "[tuning]\nrefresh=-1\n", "refresh" },
-  { HEAD "[tuning]\ncriterion=l1\n", "nrms, rms, max" },
+  { HEAD "[tuning]\ncriterion=l1\n", "nrms, rms, max, influence" },
+  { HEAD "[influence]\na=1\n", "x.modelinfo:4: [influence] a: not a number" },
+  { HEAD "[influence]\na=1;0\nb/c:0=\n",
+    "x.modelinfo:5: [influence] b/c:0: not" },
+  { HEAD "[influence]\na=;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1;\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=one;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1x;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1,0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=-1;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=nan;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=inf;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1e31;0\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1;0 1\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1;0;1\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\na=1;\xc3\xa9\n", "x.modelinfo:4: [influence] a: not" },
+  { HEAD "[influence]\n%zz=1;0\n", "x.modelinfo:4: [influence] %zz: not" },
   { HEAD "[[x]]\n", "no descriptor" },
   { HEAD "no equals\n", "no descriptor" },
   { "\x89PNG\r\n", "not UTF-8" },
@@ -217,6 +236,97 @@ test_sizes (void)
   g_assert_nonnull (strstr (error->message, "369 and 385"));
   g_clear_error (&error);
   g_assert_false (dcnn_modelinfo_check_size (info, 17, G_MAXUINT, &error));
+}
+
+/* ---- influence ---------------------------------------------------------- */
+
+/* The values of a node, written and read again; the node's name is a=b%. */
+static GArray *
+round_trip (const gfloat *values, guint n)
+{
+  g_autofree char *text = dcnn_influence_to_text (values, n);
+  g_autofree char *file = g_strconcat (HEAD
+      "[tuning]\ncriterion=influence\n[influence]\nother=3;0\na%3Db%25=", text,
+      "\n", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = load (file, &error);
+  DcnnSessionOptions options = { 0 };
+  GArray *read;
+
+  g_assert_no_error (error);
+  dcnn_modelinfo_apply (info, &options);
+  g_assert_cmpint (options.tuning.criterion, ==, DCNN_CRITERION_INFLUENCE);
+  g_assert_cmpuint (g_hash_table_size (options.influence), ==, 2);
+  read = g_hash_table_lookup (options.influence, "a=b%");
+  g_assert_nonnull (read);
+  g_assert_cmpuint (read->len, ==, n);
+  return g_array_ref (read);
+}
+
+/* Steps of a fourth of an octave: nothing is off by more than half of one,
+ * but what is 2^-15.6 of the largest and less is 0, as are zeros. */
+static void
+test_influence (void)
+{
+  static const gfloat scales[] = { 1e-12f, 0.003f, 1, 7e5f, 9e29f };
+  gfloat values[200];
+
+  for (guint k = 0; k < G_N_ELEMENTS (scales); k++) {
+    g_autoptr (GArray) read = NULL;
+    for (guint c = 0; c < G_N_ELEMENTS (values); c++)
+      values[c] = c % 9 == 4 ? 0 : scales[k] * exp2f (-0.083f * (gfloat)
+          (c * 37 % 200));
+    read = round_trip (values, G_N_ELEMENTS (values));
+    for (guint c = 0; c < G_N_ELEMENTS (values); c++) {
+      gdouble v = g_array_index (read, gfloat, c), octaves = -4 * log2 (
+          (gdouble) values[c] / scales[k]);
+      if (values[c] == 0 || octaves > 62.51)
+        g_assert_cmpfloat (v, ==, 0);
+      else if (octaves < 62.49)
+        g_assert_cmpfloat (fabs (log2 (v / (gdouble) values[c])), <=,
+            1.0 / 8 + 1e-3);
+    }
+  }
+}
+
+static void
+test_influence_zeros (void)
+{
+  static const gfloat zeros[5] = { 0 }, one[1] = { 0.125f };
+  g_autofree char *text = dcnn_influence_to_text (zeros, 5);
+  g_autoptr (GArray) none = round_trip (zeros, 5);
+  g_autoptr (GArray) single = round_trip (one, 1);
+
+  g_assert_cmpstr (text, ==, "0;_____");
+  for (guint c = 0; c < 5; c++)
+    g_assert_cmpfloat (g_array_index (none, gfloat, c), ==, 0);
+  g_assert_cmpfloat (g_array_index (single, gfloat, 0), ==, 0.125f);
+}
+
+static void
+test_influence_limits (void)
+{
+  g_autofree char *channels = g_strnfill (65536, '7');
+  g_autofree char *most = g_strconcat (HEAD "[influence]\na=1;", channels,
+      "\n", NULL);
+  g_autofree char *more = g_strconcat (HEAD "[influence]\na=1;7", channels,
+      "\n", NULL);
+  g_autoptr (GString) nodes = g_string_new (HEAD "[influence]\n");
+  g_autoptr (DcnnModelInfo) info = NULL;
+  g_autoptr (GError) error = NULL;
+
+  info = load (most, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (((GArray *) g_hash_table_lookup (info->influence, "a"))
+      ->len, ==, 65536);
+  g_assert_null (load (more, &error));
+  g_assert_nonnull (strstr (error->message, "x.modelinfo:4: [influence] a:"));
+  g_clear_error (&error);
+  for (guint i = 0; i < 4097; i++)
+    g_string_append_printf (nodes, "n%u=1;0\n", i);
+  g_assert_null (load (nodes->str, &error));
+  g_assert_nonnull (strstr (error->message, "x.modelinfo:3: [influence]"));
+  g_assert_nonnull (strstr (error->message, "4096 nodes"));
 }
 
 /* ---- files ------------------------------------------------------------- */
@@ -409,6 +519,9 @@ main (int argc, char **argv)
   g_test_add_func ("/modelinfo/refusals", test_refusals);
   g_test_add_func ("/modelinfo/too-long", test_too_long);
   g_test_add_func ("/modelinfo/sizes", test_sizes);
+  g_test_add_func ("/modelinfo/influence", test_influence);
+  g_test_add_func ("/modelinfo/influence-zeros", test_influence_zeros);
+  g_test_add_func ("/modelinfo/influence-limits", test_influence_limits);
   g_test_add_func ("/modelinfo/find", test_find);
   g_test_add_func ("/modelinfo/find-by-sum", test_find_by_sum);
   g_test_add_func ("/modelinfo/label-file", test_label_file);

@@ -222,7 +222,8 @@ oracle_free (Oracle *oracle)
 /* ---- rules ------------------------------------------------------------------------ */
 
 void
-oracle_rules_take (OracleRules *rules, const DcnnSession *session)
+oracle_rules_take (OracleRules *rules, const DcnnSession *session,
+    GHashTable *influence)
 {
   const DcnnPlan *plan = session->plan;
   guint n_nodes = plan->nodes->len;
@@ -231,6 +232,9 @@ oracle_rules_take (OracleRules *rules, const DcnnSession *session)
   rules->threshold = g_new0 (float, n_nodes);
   rules->spread_valid = g_new0 (gboolean, n_nodes);
   rules->inv_spread = g_new0 (float *, n_nodes);
+  rules->influence = g_new0 (const float *, n_nodes);
+  rules->price = g_new0 (double, n_nodes);
+  dcnn_plan_price (plan, rules->price);
   for (guint n = 0; n < n_nodes; n++) {
     const NodeState *state = &session->streams[0].nodes[n];
     const PlanNode *node = plan_node (plan, n);
@@ -241,6 +245,9 @@ oracle_rules_take (OracleRules *rules, const DcnnSession *session)
     rules->spread_valid[n] = state->spread_valid;
     rules->inv_spread[n] = g_memdup2 (state->inv_spread,
         sizeof (float) * plan_map (plan, node->out)->span);
+    if (influence && g_hash_table_contains (influence, node->name))
+      rules->influence[n] = (const float *) (const void *)
+          ((GArray *) g_hash_table_lookup (influence, node->name))->data;
   }
 }
 
@@ -250,11 +257,39 @@ oracle_rules_clear (OracleRules *rules, const DcnnPlan *plan)
   for (guint n = 0; n < plan->nodes->len; n++)
     g_free (rules->inv_spread[n]);
   g_free (rules->inv_spread);
+  g_free (rules->influence);
+  g_free (rules->price);
   g_free (rules->threshold);
   g_free (rules->spread_valid);
 }
 
 typedef enum Verdict { KEEP, JOIN, TIE } Verdict;
+
+/* The criterion that a node goes by: what is not known goes by nrms. */
+static DcnnCriterion
+criterion_of (const OracleRules *rules, const OracleNode *node)
+{
+  return rules->tuning.criterion == DCNN_CRITERION_INFLUENCE &&
+      rules->influence[node->index] == NULL ? DCNN_CRITERION_NRMS :
+      rules->tuning.criterion;
+}
+
+/* What a change of channel c is multiplied by. */
+static double
+weight_of (const Oracle *oracle, const OracleRules *rules,
+    const OracleNode *node, guint c)
+{
+  const PlanMap *out = plan_map (oracle->plan, node->out);
+
+  switch (criterion_of (rules, node)) {
+    case DCNN_CRITERION_NRMS:
+      return rules->inv_spread[node->index][plan_position (out, c)];
+    case DCNN_CRITERION_INFLUENCE:
+      return rules->influence[node->index][c];
+    default:
+      return 1;
+  }
+}
 
 static Verdict
 judge (const Oracle *oracle, const OracleRules *rules, const OracleNode *node,
@@ -262,15 +297,14 @@ judge (const Oracle *oracle, const OracleRules *rules, const OracleNode *node,
 {
   const PlanMap *out = plan_map (oracle->plan, node->out);
   float t = rules->threshold[node->index];
-  DcnnCriterion criterion = rules->tuning.criterion;
+  DcnnCriterion criterion = criterion_of (rules, node);
   double most = 0, squares = 0, size = 0, value, limit;
 
   for (guint c = 0; c < out->channels; c++) {
-    double inverse = criterion == DCNN_CRITERION_NRMS ?
-        rules->inv_spread[node->index][plan_position (out, c)] : 1;
+    double weighted = d[c] * weight_of (oracle, rules, node, c);
     most = MAX (most, fabs (d[c]));
     size = MAX (size, fabs (s[c]));
-    squares += d[c] * inverse * d[c] * inverse;
+    squares += weighted * weighted;
   }
   if (oracle->first || t < 0)
     return JOIN;
@@ -279,8 +313,10 @@ judge (const Oracle *oracle, const OracleRules *rules, const OracleNode *node,
           !rules->spread_valid[node->index]))
     return most == 0 ? KEEP : most <= TIE_ABSOLUTE * (1 + size) ? TIE : JOIN;
   value = criterion == DCNN_CRITERION_MAX ? most :
+      criterion == DCNN_CRITERION_INFLUENCE ? sqrt (squares) :
       sqrt (squares / out->channels);
-  limit = t;
+  limit = criterion == DCNN_CRITERION_INFLUENCE ?
+      t * sqrt (rules->price[node->index]) : t;
   if (fabs (value - limit) <= TIE_SHARE * limit)
     return TIE;
   return value > limit ? JOIN : KEEP;

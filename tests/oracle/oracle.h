@@ -12,7 +12,8 @@
  * That is computed here as it stands, with its buffers, and compared with the
  * engine, which keeps neither A nor T. From the engine come only: which graph
  * nodes are fused (they truncate once, at their end), the channel spreads of
- * the nrms criterion, and its verdict where a significance is a tie.
+ * the nrms criterion, what a pixel costs downstream, and its verdict where a
+ * significance is a tie.
  *
  * For: nets of convolutions of every kind, pooling, resizing, concatenation
  * and point-wise steps. Not for: global operators and dense tails.
@@ -68,8 +69,13 @@ typedef struct OracleRules {
   float *threshold;        /* by plan node */
   gboolean *spread_valid;
   float **inv_spread;      /* by plan node: copies */
+  const float **influence; /* by plan node: one a channel; NULL: not known */
+  double *price;           /* by plan node */
 } OracleRules;
-void oracle_rules_take (OracleRules *rules, const DcnnSession *session);
+/* influence: as the session's options had it; NULL, or borrowed while the
+ * rules are used. */
+void oracle_rules_take (OracleRules *rules, const DcnnSession *session,
+    GHashTable *influence);
 void oracle_rules_clear (OracleRules *rules, const DcnnPlan *plan);
 
 /* One frame [1,C,H,W] after the engine has run it; compares masks and values

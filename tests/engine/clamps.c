@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * clamps.c - a Relu or Clip behind a Relu or Clip is one step of the fused
+ * node, and gives what the two give, also where their bounds cross.
+ */
+#include <math.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+
+typedef struct Clamp {
+  gboolean relu;
+  gdouble low, high;       /* of a Clip */
+} Clamp;
+
+#define RELU { TRUE, 0, 0 }
+
+typedef struct Chain {
+  Clamp clamps[3];
+  guint n;
+  gfloat low, high;        /* what they come to */
+} Chain;
+
+static const Chain chains[] = {
+  { { RELU, RELU }, 2, 0, INFINITY },
+  { { RELU, { FALSE, -1, 0.5 } }, 2, 0, 0.5f },
+  { { { FALSE, -1, 6 }, RELU }, 2, 0, 6 },
+  { { { FALSE, -0.5, 0.25 }, RELU }, 2, 0, 0.25f },
+  { { { FALSE, -3, -1 }, RELU }, 2, 0, 0 },
+  { { RELU, { FALSE, -3, -1 } }, 2, -1, -1 },
+  { { RELU, { FALSE, 0.25, 0.5 } }, 2, 0.25f, 0.5f },
+  { { { FALSE, -0.5, 0.5 }, { FALSE, -0.25, 0.75 } }, 2, -0.25f, 0.5f },
+  { { { FALSE, 1, 2 }, { FALSE, 3, 4 } }, 2, 3, 3 },
+  { { { FALSE, 3, 4 }, { FALSE, 1, 2 } }, 2, 2, 2 },
+  { { { FALSE, -0.75, 0.5 }, RELU, { FALSE, -INFINITY, 0.25 } }, 3, 0,
+    0.25f },
+};
+
+static DcnnGraph *
+make_net (const Chain *chain)
+{
+  DcnnValueId v;
+  TestNet net;
+
+  test_net_begin (&net, 6, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 12, 16), 7, 3, 1, 1, 1);
+  for (guint i = 0; i < chain->n; i++) {
+    const Clamp *c = &chain->clamps[i];
+    DcnnParams p = { .act = { .lo = c->low, .hi = c->high } };
+    v = test_net_node (&net, c->relu ? DCNN_OP_RELU : DCNN_OP_CLIP, &p, 1, &v,
+        NULL);
+  }
+  dcnn_graph_add_output (net.graph, v);
+  return net.graph;
+}
+
+/* Dense and sparse against the reference operators, one after the other. */
+static void
+check_values (DcnnModel *model, const DcnnGraph *oracle)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnSession) session = NULL;
+  DcnnTensor frame = *dcnn_model_input (model, 0), reference = { 0 };
+  DcnnSessionOptions options;
+  guint64 video = 2;
+
+  dcnn_session_options_init (&options);
+  options.threads = 1;
+  options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  frame.data = NULL;
+  g_assert_true (dcnn_tensor_alloc (&frame, &error));
+  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
+    ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
+  for (guint f = 0; f < 4; f++) {
+    const gfloat *have, *want;
+    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
+            &error));
+    g_assert_true (dcnn_graph_run_reference (oracle, &frame, &reference,
+            &error));
+    have = dcnn_session_get_output (session, 0, 0)->tensor.data;
+    want = reference.data;
+    for (gint64 i = 0; i < dcnn_tensor_count (&reference); i++)
+      g_assert_cmpfloat_with_epsilon (have[i], want[i], 2e-6f);
+    dcnn_tensor_free (&reference);
+    test_video_step (&video, &frame, FALSE);
+  }
+  dcnn_tensor_free (&frame);
+}
+
+static void
+test_clamps (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (chains); i++) {
+    const Chain *chain = &chains[i];
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnGraph) oracle = make_net (chain);
+    g_autoptr (DcnnModel) model = dcnn_model_new (make_net (chain), &error);
+    g_autofree char *plan = NULL;
+    const PlanNode *node;
+
+    g_assert_no_error (error);
+    plan = dcnn_model_dump_plan (model);
+    g_test_message ("chain %u: %s", i, plan);
+    node = plan_node (model->plan, 0);
+    g_assert_cmpint (node->kind, ==, PLAN_KERNEL);
+    g_assert_cmpint (node->n_steps, ==, 1);
+    g_assert_cmpint (node->steps[0].step.kind, ==, DCNN_STEP_CLIP);
+    g_assert_cmpfloat (node->steps[0].step.a, ==, chain->low);
+    g_assert_cmpfloat (node->steps[0].step.b, ==, chain->high);
+    check_values (model, oracle);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/clamps", test_clamps);
+  return g_test_run ();
+}
