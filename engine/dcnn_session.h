@@ -256,9 +256,9 @@ void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
  * with its elements weighted by weights[i] (one each, >= 0; NULL, or NULL for
  * an output: all the same). The root of the mean over estimates is what
  * DcnnSessionOptions.influence takes.
- * Tails and a normalisation's moments are left out. Not for the frame path: an
- * estimate takes as long as some tens of frames, and the memory of a stream.
- * Errors: DCNN_ERROR_ARGUMENT (no frame yet, or not on the cpu), _MEMORY. */
+ * Tails, a normalisation's moments and maps of one pixel are left out. Not for
+ * the frame path: an estimate takes as long as some tens of frames, and the
+ * memory of a stream. Errors: DCNN_ERROR_ARGUMENT (no frame yet, or not on the cpu), _MEMORY. */
 gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
     const gfloat *const *weights, guint probes, GHashTable *squares,
     GError **error)
