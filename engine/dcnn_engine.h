@@ -146,7 +146,7 @@ struct DcnnSession {
   float *ones;             /* for criteria without a spread */
   float **influence;       /* by node: [channels padded], pads 0; NULL: not
                               known */
-  gdouble *price;          /* by node: see dcnn_plan_price() */
+  gdouble *limits;         /* by node: see dcnn_plan_limits() */
   gdouble *spread_sums;    /* while spreads are measured */
   gsize bytes;
 };
@@ -200,6 +200,11 @@ gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
 /* For each node: the work, as a share of a dense frame's, that a pixel which
  * joins its update mask makes downstream. price: [nodes]. */
 void dcnn_plan_price (const DcnnPlan *plan, gdouble *price);
+/* What the criterion "influence" compares with, at t = 1: the price times the
+ * square root of the area that a pixel of the node covers, in pixels of the
+ * largest map. Neighbours change together, and their errors add up; where a
+ * pixel covers more, fewer of them do. limits: [nodes]. */
+void dcnn_plan_limits (const DcnnPlan *plan, gdouble *limits);
 
 /* ---- dcnn_global.c: maps to one pixel ----------------------------------------------- */
 

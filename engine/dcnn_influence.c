@@ -72,6 +72,26 @@ dcnn_plan_price (const DcnnPlan *plan, gdouble *price)
   }
 }
 
+void
+dcnn_plan_limits (const DcnnPlan *plan, gdouble *limits)
+{
+  gdouble most = 1;
+
+  dcnn_plan_price (plan, limits);
+  for (guint n = 0; n < plan->maps->len; n++) {
+    const PlanMap *map = plan_map (plan, n);
+    most = MAX (most, (gdouble) map->width * map->height);
+  }
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    const PlanMap *out;
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    out = plan_map (plan, node->out);
+    limits[n] *= sqrt (most / ((gdouble) out->width * out->height));
+  }
+}
+
 /* ---- gradients ---------------------------------------------------------------- */
 
 typedef struct Backward {

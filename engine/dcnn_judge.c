@@ -61,7 +61,7 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
   } else if (tuning->criterion == DCNN_CRITERION_INFLUENCE &&
       session->influence[n]) {
     s->kind = DCNN_SIGNIFICANT_SQUARE;
-    s->limit = (float) (t * t * session->price[n]);
+    s->limit = (float) (t * t * session->limits[n]);
     s->inv_spread = session->influence[n];
   } else if (tuning->criterion == DCNN_CRITERION_RMS || state->spread_valid) {
     s->kind = DCNN_SIGNIFICANT_SQUARE;

@@ -98,8 +98,8 @@ set_influence (DcnnSession *session, GHashTable *influence, GError **error)
   gpointer name, values;
 
   session->influence = g_new0 (float *, n_nodes + 1);
-  session->price = g_new0 (gdouble, n_nodes + 1);
-  dcnn_plan_price (session->plan, session->price);
+  session->limits = g_new0 (gdouble, n_nodes + 1);
+  dcnn_plan_limits (session->plan, session->limits);
   if (influence == NULL)
     return TRUE;
   g_hash_table_iter_init (&iter, influence);
@@ -200,7 +200,7 @@ dcnn_session_free (DcnnSession *session)
   for (guint n = 0; session->influence && n < session->plan->nodes->len; n++)
     g_free (session->influence[n]);
   g_free (session->influence);
-  g_free (session->price);
+  g_free (session->limits);
   g_free (session->next_tuning);
   g_mutex_clear (&session->tuning_lock);
   dcnn_model_unref (session->model);

@@ -102,12 +102,11 @@ typedef enum DcnnCriterion {
   DCNN_CRITERION_RMS,  /* sqrt (mean_c d_c^2) > t */
   DCNN_CRITERION_MAX,  /* max_c |d_c| > t, as in the papers */
   DCNN_CRITERION_INFLUENCE, /* what the change does to the outputs against the
-                          work that passing it on makes: sqrt (sum_c (s_c
-                          d_c)^2) > t sqrt (price), with s_c from
-                          DcnnSessionOptions.influence and the price a share of
-                          a dense frame's work. Keeping back pixels worth a
-                          share w of the work moves the outputs by about t
-                          sqrt (w), relative to their size. Nodes of unknown
+                          work that passing it on makes: sum_c (s_c d_c)^2 >
+                          t^2 price sqrt (area), with s_c from
+                          DcnnSessionOptions.influence, the price a share of
+                          a dense frame's work, the area that of the node's
+                          pixels in pixels of the largest map. Nodes of unknown
                           influence go by nrms */
 } DcnnCriterion;
 

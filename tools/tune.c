@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Of influence; the search goes on from there. */
-#define START_THRESHOLD 0.1f
+#define START_THRESHOLD 0.03f
 
 volatile gint tune_stopped;
 

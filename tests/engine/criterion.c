@@ -354,18 +354,16 @@ test_options (void)
 
 /* Of the candidates that a joined pixel makes, the share that joins. */
 #define JOINS_ON 0.7
+#define INPUT_SIDE 8.0 /* pixels: no map is larger */
 
-static gdouble
-price_of (const DcnnPlan *plan, const DcnnGraph *names, DcnnValueId value)
+static guint
+node_named (const DcnnPlan *plan, const char *name)
 {
-  g_autofree gdouble *price = g_new0 (gdouble, plan->nodes->len);
-  const char *name = dcnn_graph_value (names, value)->name;
+  guint n = 0;
 
-  dcnn_plan_price (plan, price);
-  for (guint n = 0; n < plan->nodes->len; n++)
-    if (strcmp (plan_node (plan, n)->name, name) == 0)
-      return price[n];
-  g_assert_not_reached ();
+  while (strcmp (plan_node (plan, n)->name, name) != 0)
+    g_assert_cmpuint (++n, <, plan->nodes->len);
+  return n;
 }
 
 static DcnnValueId
@@ -379,8 +377,17 @@ static void
 assert_price (DcnnModel *model, const TestNet *net, DcnnValueId v,
     gdouble want)
 {
-  g_assert_cmpfloat_with_epsilon (price_of (model->plan, net->graph, v), want,
-      1e-12);
+  const DcnnPlan *plan = model->plan;
+  guint n = node_named (plan, dcnn_graph_value (net->graph, v)->name);
+  g_autofree gdouble *price = g_new0 (gdouble, plan->nodes->len);
+  g_autofree gdouble *limits = g_new0 (gdouble, plan->nodes->len);
+  gdouble side = INPUT_SIDE / plan_map (plan, plan_node (plan, n)->out)->width;
+
+  dcnn_plan_price (plan, price);
+  dcnn_plan_limits (plan, limits);
+  g_assert_cmpfloat_with_epsilon (price[n], want, 1e-12);
+  /* the root of the area that a pixel covers */
+  g_assert_cmpfloat_with_epsilon (limits[n], want * side, 1e-12);
 }
 
 /* A reader costs its multiplications a pixel, or four for each channel that

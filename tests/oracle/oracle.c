@@ -233,8 +233,8 @@ oracle_rules_take (OracleRules *rules, const DcnnSession *session,
   rules->spread_valid = g_new0 (gboolean, n_nodes);
   rules->inv_spread = g_new0 (float *, n_nodes);
   rules->influence = g_new0 (const float *, n_nodes);
-  rules->price = g_new0 (double, n_nodes);
-  dcnn_plan_price (plan, rules->price);
+  rules->limits = g_new0 (double, n_nodes);
+  dcnn_plan_limits (plan, rules->limits);
   for (guint n = 0; n < n_nodes; n++) {
     const NodeState *state = &session->streams[0].nodes[n];
     const PlanNode *node = plan_node (plan, n);
@@ -258,7 +258,7 @@ oracle_rules_clear (OracleRules *rules, const DcnnPlan *plan)
     g_free (rules->inv_spread[n]);
   g_free (rules->inv_spread);
   g_free (rules->influence);
-  g_free (rules->price);
+  g_free (rules->limits);
   g_free (rules->threshold);
   g_free (rules->spread_valid);
 }
@@ -316,7 +316,7 @@ judge (const Oracle *oracle, const OracleRules *rules, const OracleNode *node,
       criterion == DCNN_CRITERION_INFLUENCE ? sqrt (squares) :
       sqrt (squares / out->channels);
   limit = criterion == DCNN_CRITERION_INFLUENCE ?
-      t * sqrt (rules->price[node->index]) : t;
+      t * sqrt (rules->limits[node->index]) : t;
   if (fabs (value - limit) <= TIE_SHARE * limit)
     return TIE;
   return value > limit ? JOIN : KEEP;

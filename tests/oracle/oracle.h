@@ -70,7 +70,7 @@ typedef struct OracleRules {
   gboolean *spread_valid;
   float **inv_spread;      /* by plan node: copies */
   const float **influence; /* by plan node: one a channel; NULL: not known */
-  double *price;           /* by plan node */
+  double *limits;          /* by plan node: of influence at t = 1 */
 } OracleRules;
 /* influence: as the session's options had it; NULL, or borrowed while the
  * rules are used. */
