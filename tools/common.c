@@ -49,7 +49,7 @@ tool_parse_size (const char *text, guint *width, guint *height,
   X ("settle-budget", settle_budget, FLOAT, 0, 1,                              \
       "share of the dense work a frame for it (default 0.1)")
 
-static const char *const criteria[] = { "nrms", "rms", "max", "influence",
+const char *const tool_criteria[] = { "nrms", "rms", "max", "influence",
   NULL };
 
 static void
@@ -101,8 +101,8 @@ tool_tuning_help (void)
 static gboolean
 set_criterion (DcnnTuning *tuning, const char *value, GError **error)
 {
-  for (guint i = 0; criteria[i]; i++) {
-    if (g_str_equal (value, criteria[i])) {
+  for (guint i = 0; tool_criteria[i]; i++) {
+    if (g_str_equal (value, tool_criteria[i])) {
       tuning->criterion = (DcnnCriterion) i;
       return TRUE;
     }

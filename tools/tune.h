@@ -125,13 +125,12 @@ gboolean tune_read_clip (Tuner *tuner, const char *clip, guint n, guint held,
 
 /* ---- scores (tune_score.c) ------------------------------------------------- */
 
-/* Thresholds stay below this (nrms): a change as large as a channel's own
- * spread is news, whatever a clip that does not mind it says. */
-#define TUNE_MOST 0.5f
-
 TuneSetting *tune_setting_new (const Tuner *tuner, float threshold);
 TuneSetting *tune_setting_copy (const Tuner *tuner,
     const TuneSetting *setting);
+/* All thresholds times a factor; nodes that pass go on passing. */
+void tune_setting_scale (const Tuner *tuner, TuneSetting *setting,
+    double factor);
 void tune_setting_free (TuneSetting *setting);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuneSetting, tune_setting_free)
 

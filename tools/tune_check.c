@@ -95,13 +95,10 @@ tune_check_as_is (Tuner *tuner, const char *name, TuneSetting *setting,
 }
 
 static void
-scale_thresholds (const Tuner *tuner, TuneCheck *check, double factor)
+scale_check (const Tuner *tuner, TuneCheck *check, double factor)
 {
   check->scale *= factor;
-  check->setting->tuning.threshold *= (float) factor;
-  for (guint n = 0; n < tuner->summary.n_nodes; n++)
-    if (check->setting->thresholds[n] > 0)
-      check->setting->thresholds[n] *= (float) factor;
+  tune_setting_scale (tuner, check->setting, factor);
 }
 
 /* Smaller thresholds, and every other time a more careful input stage: no
@@ -116,7 +113,7 @@ make_safer (const Tuner *tuner, TuneCheck *check, double worst, guint try)
         MAX (check->setting->tuning.dilation, tuner->start.dilation);
     return;
   }
-  scale_thresholds (tuner, check, factor);
+  scale_check (tuner, check, factor);
 }
 
 /* The step back was a guess: half-way forward again, while that holds. failed:
@@ -130,7 +127,7 @@ relax (Tuner *tuner, TuneCheck *check, double failed, GError **error)
     check_init (tuner, check->name,
         tune_setting_copy (tuner, check->setting), &trial);
     trial.scale = check->scale;
-    scale_thresholds (tuner, &trial, sqrt (failed / check->scale));
+    scale_check (tuner, &trial, sqrt (failed / check->scale));
     if (!score_sets (tuner, &trial, &worst, error)) {
       tune_check_clear (tuner, &trial);
       return FALSE;

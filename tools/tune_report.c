@@ -92,8 +92,6 @@ static gboolean
 fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
     GError **error)
 {
-  static const char *const criteria[] = { "nrms", "rms", "max",
-    "influence" };
   const DcnnTuning *t = &setting->tuning;
   g_autofree char *sha256 = dcnn_model_sha256 (tuner->model_path, error);
   if (!sha256)
@@ -107,7 +105,8 @@ fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
   set_number (keys, "tuning", "gate-threshold", t->gate_threshold);
   set_number (keys, "tuning", "refresh", t->refresh);
   g_key_file_set_integer (keys, "tuning", "dilation", (gint) t->dilation);
-  g_key_file_set_value (keys, "tuning", "criterion", criteria[t->criterion]);
+  g_key_file_set_value (keys, "tuning", "criterion",
+      tool_criteria[t->criterion]);
   set_thresholds (tuner, keys, setting);
   set_influence (tuner, keys, setting);
   return TRUE;

@@ -35,6 +35,15 @@ tune_setting_copy (const Tuner *tuner, const TuneSetting *from)
 }
 
 void
+tune_setting_scale (const Tuner *tuner, TuneSetting *setting, double factor)
+{
+  setting->tuning.threshold *= (float) factor;
+  for (guint n = 0; n < tuner->summary.n_nodes; n++)
+    if (setting->thresholds[n] > 0)
+      setting->thresholds[n] *= (float) factor;
+}
+
+void
 tune_setting_free (TuneSetting *setting)
 {
   if (!setting)

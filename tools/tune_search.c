@@ -46,25 +46,6 @@ show (Tuner *tuner, const TuneScore *score, const char *what)
       100 * score->macs, tune_time (tuner, score), text);
 }
 
-static float
-bounded (const Tuner *tuner, float threshold)
-{
-  return tuner->start.criterion == DCNN_CRITERION_NRMS
-      ? MIN (threshold, TUNE_MOST) : threshold;
-}
-
-/* All thresholds times a factor. */
-static void
-scale_all (const Tuner *tuner, TuneSetting *setting, double factor)
-{
-  setting->tuning.threshold = bounded (tuner, setting->tuning.threshold *
-      (float) factor);
-  for (guint n = 0; n < tuner->summary.n_nodes; n++)
-    if (setting->thresholds[n] > 0)
-      setting->thresholds[n] = bounded (tuner, setting->thresholds[n] *
-          (float) factor);
-}
-
 /* ---- what the input stage costs -------------------------------------------- */
 
 gboolean
@@ -178,7 +159,7 @@ fit_scale (Tuner *tuner, TuneSetting *setting, guint tries, TuneScore *best,
   for (guint i = 0; factor > 0 && i < tries; i++) {
     g_autoptr (TuneSetting) trial = tune_setting_copy (tuner, base);
     TuneScore score;
-    scale_all (tuner, trial, factor);
+    tune_setting_scale (tuner, trial, factor);
     if (!tune_evaluate (tuner, trial, tuned_set (tuner), &score, error))
       return FALSE;
     gboolean over = score.error > AIM * tuner->allowed;
@@ -198,7 +179,7 @@ fit_scale (Tuner *tuner, TuneSetting *setting, guint tries, TuneScore *best,
   }
   if (bracket.factor[0] > 0 && bracket.factor[1] > 0)
     learn_slope (tuner, &bracket);
-  scale_all (tuner, setting, best_factor);
+  tune_setting_scale (tuner, setting, best_factor);
   return best_factor > 0
       || tune_evaluate (tuner, setting, tuned_set (tuner), best, error);
 }
@@ -274,7 +255,7 @@ change_unit (const Tuner *tuner, TuneSetting *setting, gboolean by_node,
     if (!in_unit (tuner, n, by_node, unit) || *t <= 0)
       continue;
     float old = *t;
-    *t = factor > 0 ? bounded (tuner, old * (float) factor) : -1;
+    *t = factor > 0 ? old * (float) factor : -1;
     any |= *t != old;
   }
   return any;
