@@ -402,15 +402,6 @@ new_session (DcnnModel *model, DcnnMode mode, const char *device)
   return session;
 }
 
-static void
-push (DcnnSession *session, const DcnnTensor *frame)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dcnn_session_push_tensors (session, 0, frame, 0, NULL,
-          &error));
-}
-
 static GHashTable *
 measure (DcnnSession *session, const gfloat *const *weights, guint probes,
     GHashTable *squares)
@@ -484,7 +475,7 @@ compare_net (const Kind *kind, gboolean weighted)
   g_assert_no_error (error);
   session = new_session (model, DCNN_MODE_DENSE, "cpu");
   new_frame (model, &state, &frame);
-  push (session, &frame);
+  test_push (session, &frame);
   if (weighted)
     weights = random_weights (model, &state);
   outputs.weights = (const gfloat *const *) weights;
@@ -548,8 +539,8 @@ test_arg_max (void)
         "cpu");
   }
   new_frame (model, &state, &frame);
-  push (session, &frame);
-  push (logits, &frame);
+  test_push (session, &frame);
+  test_push (logits, &frame);
   measure (session, NULL, 3, squares);
   for (guint i = 0; i < 5 * 8 * 6; i++) {
     gfloat value = ((gfloat *)
@@ -607,14 +598,14 @@ test_repeats (void)
   DcnnTensor frame;
 
   new_frame (model, &state, &frame);
-  push (session, &frame);
+  test_push (session, &frame);
   measure (session, NULL, 4, first);
   measure (session, NULL, 4, second);
   assert_same (first, second, 1);
   measure (session, NULL, 4, second);
   assert_same (first, second, 2);
   test_video_step (&state, &frame, FALSE);
-  push (session, &frame);
+  test_push (session, &frame);
   measure (session, NULL, 4, other);
   p = g_hash_table_lookup (first, name);
   q = g_hash_table_lookup (other, name);
@@ -641,8 +632,8 @@ test_undisturbed (void)
     DcnnTensor frame;
     new_frame (model, &state, &frame);
     for (guint f = 0; f < 8; f++) {
-      push (measured, &frame);
-      push (alone, &frame);
+      test_push (measured, &frame);
+      test_push (alone, &frame);
       if (f % 3 == 0)
         measure (measured, NULL, 2, squares);
       dcnn_session_get_stats (measured, 0, &a);
@@ -691,8 +682,8 @@ test_errors (void)
   assert_refused (cpu, 1);
   assert_refused (cpu, G_MAXUINT);
   new_frame (model, &state, &frame);
-  push (cpu, &frame);
-  push (null, &frame);
+  test_push (cpu, &frame);
+  test_push (null, &frame);
   assert_refused (cpu, 1);
   assert_refused (null, 0);
   measure (cpu, NULL, 0, squares);

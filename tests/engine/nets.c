@@ -476,6 +476,15 @@ test_random_influence (DcnnModel *model, guint64 *state)
 }
 
 void
+test_push (DcnnSession *session, const DcnnTensor *frame)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dcnn_session_push_tensors (session, 0, frame, 0, NULL,
+          &error));
+}
+
+void
 test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer)
 {
   guint c = (guint) frame->dims[1], h = (guint) frame->dims[2],

@@ -74,6 +74,9 @@ DcnnGraph *test_net_sized (guint64 seed, gboolean integer, gboolean global,
  * some pixels and not others. */
 GHashTable *test_random_influence (DcnnModel *model, guint64 *state);
 
+/* Pushes a frame as the tensor of stream 0; threshold 0, must succeed. */
+void test_push (DcnnSession *session, const DcnnTensor *frame);
+
 /* Moves a few squares of random content over tensor [1,C,H,W]. */
 void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);
 

@@ -120,15 +120,6 @@ new_frame (const DcnnModel *model, DcnnTensor *frame)
 }
 
 static void
-push (DcnnSession *session, const DcnnTensor *frame)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dcnn_session_push_tensors (session, 0, frame, 0, NULL,
-          &error));
-}
-
-static void
 check_offset (gint spelling, gfloat mean, gfloat spread)
 {
   g_autoptr (DcnnModel) model = new_model (2, spelling, TRUE);
@@ -142,7 +133,7 @@ check_offset (gint spelling, gfloat mean, gfloat spread)
   for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
     ((gfloat *) frame.data)[i] = mean + spread * test_random_value (&state,
         FALSE);
-  push (session, &frame);
+  test_push (session, &frame);
   g_assert_true (dcnn_graph_run_reference (session->plan->graph, &frame,
           &wanted, &error));
   have = dcnn_session_get_output (session, 0, 0)->tensor.data;
@@ -210,8 +201,8 @@ check_gate (DcnnSession *gated, DcnnSession *dense, const DcnnTensor *frame,
 
   dcnn_session_get_node_stats (gated, 0, gate, &s0);
   dcnn_session_get_node_stats (gated, 0, gate + 1, &r0);
-  push (gated, frame);
-  push (dense, frame);
+  test_push (gated, frame);
+  test_push (dense, frame);
   dcnn_session_get_node_stats (gated, 0, gate, &s1);
   dcnn_session_get_node_stats (gated, 0, gate + 1, &r1);
   if (f == 0)
