@@ -302,16 +302,25 @@ locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
     i += length;
   }
   run->rows_at = run->in_place ? run->out : run->data_rows;
-  for (uint32_t i = 0; i < n && !run->in_place; i++) {
+  for (uint32_t i = 0; i < n && !run->in_place; i++)
     run->rows_at[i] = run->data + i * run->stride;
-    dcnn_prefetch (run->out[i], run->job->out.channels);
-  }
   for (uint32_t i = n; i < whole; i++) {
     run->rows_at[i] = run->dump;
     if (run->residual)
       run->residuals[i] = run->residuals[n - 1];
   }
   locate_tiles (run, phase, pixels, n);
+}
+
+/* Asks for a panel's lanes of the stored pixels begin .. end - 1, which the
+ * rows will be compared to. A few at a time: many keep the processor waiting
+ * for places to put them. */
+static void
+ask_stored (const Run *run, const DcnnPanel *panel, uint32_t begin,
+    uint32_t end)
+{
+  for (uint32_t i = begin; i < end; i++)
+    dcnn_prefetch (run->out[i] + panel->out_begin, panel->out_count);
 }
 
 /* One panel over the located pixels of a phase. */
@@ -354,6 +363,8 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
         (m.row_step || run->single ? conv->window.n_taps : phase->first_tap);
     m.out = run->rows_at + i;
     m.residual = run->residual ? run->residuals + i : NULL;
+    if (!run->in_place)
+      ask_stored (run, panel, i, i + pixels < n ? i + pixels : n);
     micro (&m);
     /* the other steps, while the rows are near */
     uint32_t end = i + pixels < n ? i + pixels : n;

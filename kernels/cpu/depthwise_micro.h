@@ -128,7 +128,9 @@ dcnn_depthwise_lanes (const DcnnDepthwiseFew *few, unsigned pixels,
     dcnn_depthwise_apart (few, pixels, kernel_y, kernel_x, stride, c, sum);
 }
 
-/* All channels of `pixels` pixels of a run from `first` on. */
+/* All channels of `pixels` pixels of a run from `first` on. Out pixels of the
+ * next four are asked for meanwhile: they lie in as many streams as no
+ * hardware follows. */
 DCNN_INLINE void
 dcnn_depthwise_few (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
     unsigned pixels, unsigned kernel_y, unsigned kernel_x, unsigned stride,
@@ -154,12 +156,17 @@ dcnn_depthwise_few (const DcnnDepthwiseRun *run, const DcnnDepthwiseStore *s,
   DCNN_UNROLL
   for (unsigned i = 0; i < pixels; i++)
     out[i] = run->out[first + i];
+  const uintptr_t ahead = pixels > 1 ? DCNN_RUN_PIXELS *
+      ((uintptr_t) out[1] - (uintptr_t) out[0]) : 0;
   for (; c < whole; c += V_LANES) {
     dcnn_depthwise_lanes (&few, pixels, kernel_y, kernel_x, stride, shared, c,
         sum);
     DCNN_UNROLL
-    for (unsigned i = 0; i < pixels; i++)
+    for (unsigned i = 0; i < pixels; i++) {
+      if (pixels == DCNN_RUN_PIXELS)
+        __builtin_prefetch ((void *) ((uintptr_t) (out[i] + c) + ahead), 1);
       v_store (out[i] + c, v_min (high, v_max (low, sum[i])));
+    }
   }
   if (c == store.channels)
     return;
