@@ -40,6 +40,11 @@ largest_mask_scratch (const DcnnPlan *plan)
             plan_map (plan, node->in)->height,
             plan_map (plan, node->out)->width,
             plan_map (plan, node->out)->height));
+    bytes = MAX (bytes, dcnn_mask_scratch_bytes (
+            plan_map (plan, node->out)->width,
+            plan_map (plan, node->out)->height,
+            plan_map (plan, node->in)->width,
+            plan_map (plan, node->in)->height));
   }
   return bytes;
 }
@@ -93,6 +98,9 @@ make_scratch (DcnnSession *session)
     session->ones[i] = 1;
   bytes = largest_kernel_scratch (session, &session->streams[0]);
   session->scratch = g_new0 (void *, session->threads);
+  if (!dcnn_blocks_init (session))
+    return FALSE;
+  bytes = MAX (bytes, largest_kernel_scratch (session, &session->streams[0]));
   for (guint t = 0; t < session->threads; t++)
     ok &= (session->scratch[t] =
         dcnn_take (bytes, &session->bytes)) != NULL;
@@ -126,6 +134,7 @@ cpu_session_free (DcnnSession *session)
   for (guint t = 0; session->scratch && t < session->threads; t++)
     free (session->scratch[t]);
   g_free (session->scratch);
+  dcnn_blocks_clear (session);
   free (session->mask_words);
   free (session->mask_scratch);
   free (session->list);
@@ -159,7 +168,8 @@ distrust_all (DcnnSession *session)
     stream->active_since_settled = TRUE;
     stream->still_frames = 0;
     for (guint n = 0; n < session->plan->nodes->len; n++)
-      if (plan_node (session->plan, n)->kind == PLAN_KERNEL) {
+      if (plan_node (session->plan, n)->kind == PLAN_KERNEL &&
+          !dcnn_plan_inside (session->plan, (gint) n, session->plan_blocks)) {
         dcnn_mask_fill (&stream->nodes[n].pending.mask);
         stream->nodes[n].pending.any = TRUE;
       }

@@ -119,9 +119,13 @@ typedef struct DcnnStream {
   gsize bytes;
 } DcnnStream;
 
+/* A block of nodes as a session runs it: dcnn_block.c. */
+typedef struct SessionBlock SessionBlock;
+
 struct DcnnSession {
   DcnnModel *model;
   const DcnnPlan *plan;
+  PlanBlocks plan_blocks;  /* those in use */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
   gpointer weights;        /* of the model, the backend's; borrowed */
@@ -143,6 +147,9 @@ struct DcnnSession {
   void *mask_scratch;
   guint32 *list;
   guint8 *verdicts;
+  SessionBlock *blocks;    /* by node that ends one */
+  gchar **rings;           /* by thread: what blocks hold on the way */
+  gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
   float *ones;             /* for criteria without a spread */
   float **influence;       /* by node: [channels padded], pads 0; NULL: not
                               known */
@@ -184,6 +191,23 @@ void dcnn_run_nodes (DcnnSession *session, DcnnStream *stream);
 void dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
     guint64 cost, DcnnPoolFn fn, gpointer data);
 gint64 dcnn_now_ns (void);
+
+/* ---- dcnn_block.c: nodes computed on the way to another ---------------------------- */
+
+/* Allocates what blocks need, and points the jobs of the nodes in them there.
+ * FALSE: out of memory. */
+gboolean dcnn_blocks_init (DcnnSession *session);
+void dcnn_blocks_clear (DcnnSession *session);
+/* Whether a node ends a block. */
+gboolean dcnn_block_ends (const DcnnSession *session, gint node);
+/* The map that the node's block reads: of a node on its own, its in map. */
+gint dcnn_block_input (const DcnnSession *session, gint node);
+/* MACs of a pixel of the node and of what is computed on the way to it. */
+guint64 dcnn_block_macs (const DcnnSession *session, gint node);
+/* Runs the block that ends in the node on the pixels of mask, whose list of
+ * entries the node's job has; NULL: on the whole map. */
+void dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint node,
+    const DcnnMask *mask);
 
 /* ---- dcnn_judge.c: thresholds, spreads, candidates --------------------------------- */
 

@@ -418,6 +418,12 @@ dcnn_session_measure_influence (DcnnSession *session, guint stream,
     .weights = weights };
   gboolean ok;
 
+  if (session->plan_blocks != PLAN_BLOCKS_NONE) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "influence is measured where every map is stored: make the session "
+        "with the option store_all");
+    return FALSE;
+  }
   if (stream >= session->n_streams || session->streams[stream].maps == NULL ||
       session->streams[stream].first) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,

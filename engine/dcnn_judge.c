@@ -112,7 +112,8 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
 {
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
-    if (node->out < 0 || node->is_output || node->is_gate)
+    if (node->out < 0 || node->is_output || node->is_gate ||
+        stream->maps[node->out].data == NULL)
       continue;
     if (stream->maps[node->out].width > 1 || stream->maps[node->out].height > 1)
       measure_spread (&stream->maps[node->out],
@@ -153,15 +154,18 @@ gboolean
 dcnn_find_candidates (DcnnSession *session, const StreamMask *masks, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
+  const PlanNode *reach = node;
   const PlanMap *out = plan_map (session->plan, node->out);
   DcnnMask *candidates = &session->candidates;
   const DcnnMask *in;
   gboolean any = FALSE;
 
   dcnn_mask_init (candidates, out->width, out->height, candidates->words);
-  in = dcnn_stream_mask (session, masks, node->in);
+  if (dcnn_block_ends (session, n))
+    reach = plan_node (session->plan, node->depthwise);
+  in = dcnn_stream_mask (session, masks, dcnn_block_input (session, n));
   if (in) {
-    reach_of (session, node, in);
+    reach_of (session, reach, in);
     any = TRUE;
   }
   for (gint s = 0; s < node->n_steps; s++) {

@@ -139,6 +139,8 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
   info->ops = node->ops->str;
   info->kernel = plan_node_kernel (node);
   info->why = node->why->str;
+  info->inside = dcnn_plan_inside (plan, (gint) i, PLAN_BLOCKS_PAYING) ?
+      node->into : -1;
   info->n_inputs = node->deps->len;
   info->inputs = (const gint *) node->deps->data;
   if (node->prepared)
@@ -149,8 +151,9 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
     info->height = map->height;
     info->channels = map->channels;
     info->macs = node->macs_per_pixel * map->width * map->height;
-    info->state_bytes = (gsize) map->width * map->height * 4 *
-        dcnn_padded (map->span);
+    if (info->inside < 0)
+      info->state_bytes = (gsize) map->width * map->height * 4 *
+          dcnn_padded (map->span);
   }
 }
 

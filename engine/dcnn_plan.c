@@ -115,6 +115,7 @@ plan_new_node (PlanBuilder *b, PlanNodeKind kind, const char *ops)
   node->ops = g_string_new (ops);
   node->why = g_string_new (NULL);
   node->in = node->out = node->graph_node = -1;
+  node->expand = node->depthwise = node->into = -1;
   node->value = -1;
   node->deps = g_array_new (FALSE, FALSE, sizeof (gint));
   return node;
@@ -563,6 +564,7 @@ build (PlanBuilder *b)
     plan_require_tensor (b, g_array_index (b->graph->outputs, DcnnValueId, i));
   find_deps (b->plan);
   mark_roles (b->plan);
+  dcnn_plan_find_blocks (b->plan);
   dcnn_plan_assign_storage (b->plan);
   dcnn_plan_find_tile (b->plan);
 }

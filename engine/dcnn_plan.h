@@ -51,6 +51,7 @@ typedef struct PlanMap {
 typedef struct PlanBuffer {
   guint width, height, pixel_floats;
   gint geometry;           /* index of its torus tables */
+  gint source;             /* plan node that alone writes it; -1 */
 } PlanBuffer;
 
 /* Torus tables are shared by buffers of one shape. */
@@ -111,6 +112,11 @@ typedef struct PlanNode {
   guint taps_y, taps_x;    /* TABLE */
   guint32 *index_y, *index_x;
   guint64 macs_per_pixel;
+  /* A block (dcnn_block.c): the nodes that may be computed on the way to this
+   * one, -1: none */
+  gint expand, depthwise;
+  gboolean block_pays;     /* in sparse frames, too */
+  gint into;               /* the node in whose block this one is; -1 */
   gboolean is_output;      /* feeds a graph output: threshold 0 */
   gboolean is_gate;        /* 1x1 map read by larger ones */
   gboolean maximum;        /* GLOBAL: maximum, else mean */
@@ -292,6 +298,19 @@ gint plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order);
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);
 void dcnn_plan_find_tile (DcnnPlan *plan);
+
+/* plan_blocks.c */
+typedef enum PlanBlocks {
+  PLAN_BLOCKS_NONE,        /* every node on its own */
+  PLAN_BLOCKS_PAYING,      /* for sparse frames: a depthwise and a 1x1
+                              convolution, where that pays */
+  PLAN_BLOCKS_ALL,         /* for dense frames: all that there are */
+} PlanBlocks;
+
+void dcnn_plan_find_blocks (DcnnPlan *plan);
+/* Whether a node is computed on the way to another, and its map not stored.
+ * node may be -1. */
+gboolean dcnn_plan_inside (const DcnnPlan *plan, gint node, PlanBlocks blocks);
 
 G_END_DECLS
 

@@ -53,8 +53,8 @@ kernel_work (gpointer data, gsize begin, gsize end, guint thread)
 
 /* Runs the job on a list of n pixels, or on the whole map (list NULL). */
 static gint64
-run_job (DcnnSession *session, DcnnStream *stream, gint n, guint32 *list,
-    gsize count, guint8 *verdicts)
+run_job (DcnnSession *session, DcnnStream *stream, gint n,
+    const DcnnMask *mask, guint32 *list, gsize count, guint8 *verdicts)
 {
   const PlanNode *node = plan_node (session->plan, n);
   DcnnJob *job = &stream->nodes[n].job;
@@ -66,7 +66,9 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n, guint32 *list,
 
   job->pixels = list;
   job->verdicts = verdicts;
-  if (list)
+  if (dcnn_block_ends (session, n))
+    dcnn_block_run (session, stream, n, list ? mask : NULL);
+  else if (list)
     dcnn_run_parallel (session, count,
         MAX (24, (count / pieces + 23) / 24 * 24), per_pixel * count,
         kernel_work, &work);
@@ -153,7 +155,7 @@ run_dense (DcnnSession *session, DcnnStream *stream, gint n)
   StreamMask *updated =
       &stream->masks[plan_map (session->plan, node->out)->mask];
   gsize pixels = (gsize) state->job.out.width * state->job.out.height;
-  gint64 ns = run_job (session, stream, n, NULL, 0, NULL);
+  gint64 ns = run_job (session, stream, n, NULL, NULL, 0, NULL);
 
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
@@ -226,7 +228,7 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
     list = NULL;
     count = pixels;
   }
-  ns = run_job (session, stream, n, list, count,
+  ns = run_job (session, stream, n, &session->candidates, list, count,
       passes ? NULL : session->verdicts);
   if (!list) {
     learn (&state->dense_ns, ns, pixels);
@@ -296,7 +298,7 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   NodeState *state = &stream->nodes[n];
   StreamMask *exact = &stream->exact[out->mask];
   guint64 left = stream->macs_done < budget ? budget - stream->macs_done : 0;
-  gsize count, limit = left / MAX (1, node->macs_per_pixel);
+  gsize count, limit = left / MAX (1, dcnn_block_macs (session, n));
   gint64 ns;
 
   if (stream->settling == SETTLING_BAND)
@@ -311,7 +313,8 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
   stream->settle_spent += count * node->macs_per_pixel;
   stream->settled_macs += count * node->macs_per_pixel;
-  ns = run_job (session, stream, n, session->list, count, session->verdicts);
+  ns = run_job (session, stream, n, &session->settle, session->list, count,
+      session->verdicts);
   dcnn_mask_clear (&exact->mask);
   dcnn_mask_from_verdicts (&session->settle, &exact->mask, NULL,
       session->verdicts);
@@ -411,6 +414,8 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
     const PlanNode *node = plan_node (plan, n);
     gint64 start = dcnn_now_ns ();
     stream->nodes[n].stats.frames++;
+    if (dcnn_plan_inside (plan, (gint) n, session->plan_blocks))
+      continue; /* done on the way to another */
     switch (node->kind) {
       case PLAN_KERNEL:
         run_kernel (session, stream, n, budget);

@@ -169,6 +169,9 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->threads = options->threads ? options->threads :
       g_get_num_processors ();
   session->n_streams = options->streams;
+  session->plan_blocks = options->store_all ? PLAN_BLOCKS_NONE :
+      options->tuning.mode == DCNN_MODE_DENSE ? PLAN_BLOCKS_ALL :
+      PLAN_BLOCKS_PAYING;
   make_streams (session);
   if (dcnn_backend_take_weights (model, backend, index, &session->weights,
           error)) {

@@ -78,6 +78,9 @@ typedef struct DcnnNodeInfo {
   guint width, height, channels; /* of the output; 0 for tail nodes */
   guint64 macs;              /* dense */
   gsize weight_bytes, state_bytes;
+  gint inside;               /* node on the way to which this one is computed
+                                (see DcnnSessionOptions.store_all), so that
+                                its output is not stored; -1: none */
   guint n_inputs;
   const gint *inputs;        /* producing fused nodes; -1 - i: graph input i */
 } DcnnNodeInfo;
@@ -164,6 +167,11 @@ typedef struct DcnnSessionOptions {
    * another number of channels, or a value that is negative or not finite, is
    * DCNN_ERROR_ARGUMENT. */
   GHashTable *influence;
+  /* Every feature map is stored and judged. Default FALSE: some that only one
+   * node reads are computed on the way to it, a few rows at a time; in a
+   * session made with DCNN_MODE_DENSE, all that may be. Thresholds and
+   * influence given for these are not used. For measuring influence. */
+  gboolean store_all;
 } DcnnSessionOptions;
 void dcnn_session_options_init (DcnnSessionOptions *options);
 
@@ -257,7 +265,8 @@ void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
  * DcnnSessionOptions.influence takes.
  * Tails, a normalisation's moments and maps of one pixel are left out. Not for
  * the frame path: an estimate takes as long as some tens of frames, and the
- * memory of a stream. Errors: DCNN_ERROR_ARGUMENT (no frame yet, or not on the cpu), _MEMORY. */
+ * memory of a stream. Errors: DCNN_ERROR_ARGUMENT (no frame yet, not on the
+ * cpu, or a session without store_all), _MEMORY. */
 gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
     const gfloat *const *weights, guint probes, GHashTable *squares,
     GError **error)

@@ -11,10 +11,26 @@
 #include <sys/mman.h>
 
 static gsize
+round_up (gsize bytes, gsize to)
+{
+  return (bytes + to - 1) / to * to;
+}
+
+static gsize
 buffer_bytes (const PlanBuffer *b)
 {
   return ((gsize) b->width * b->height * b->pixel_floats + DCNN_OVERREAD) *
       sizeof (float);
+}
+
+/* What a buffer takes of a stream's memory. */
+static gsize
+stored_bytes (const DcnnPlan *plan, guint i, PlanBlocks blocks)
+{
+  const PlanBuffer *buffer = &g_array_index (plan->buffers, PlanBuffer, i);
+
+  return dcnn_plan_inside (plan, buffer->source, blocks) ? 0 :
+      round_up (buffer_bytes (buffer), 64);
 }
 
 static gsize
@@ -32,7 +48,7 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
   gsize bytes = 0;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += buffer_bytes (&g_array_index (plan->buffers, PlanBuffer, i));
+    bytes += stored_bytes (plan, i, PLAN_BLOCKS_PAYING);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     bytes += sizeof (NodeState);
@@ -53,12 +69,6 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
 }
 
 /* ---- allocation -------------------------------------------------------------- */
-
-static gsize
-round_up (gsize bytes, gsize to)
-{
-  return (bytes + to - 1) / to * to;
-}
 
 #define HUGE_PAGE ((gsize) 2 << 20)
 
@@ -99,19 +109,19 @@ take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
 /* All feature maps lie in one block: a sparse frame touches a few pixels of
  * each, and with small pages nearly every touch would miss the TLB. */
 static void
-init_buffers (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+init_buffers (DcnnStream *stream, const DcnnPlan *plan, PlanBlocks blocks,
+    gboolean *ok)
 {
   gsize bytes = 0, at = 0;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += round_up (buffer_bytes (
-            &g_array_index (plan->buffers, PlanBuffer, i)), 64);
+    bytes += stored_bytes (plan, i, blocks);
   stream->block = take (stream, bytes, ok);
   stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
-    stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
-    at += round_up (buffer_bytes (
-            &g_array_index (plan->buffers, PlanBuffer, i)), 64);
+    if (stored_bytes (plan, i, blocks) > 0)
+      stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
+    at += stored_bytes (plan, i, blocks);
   }
 }
 
@@ -154,7 +164,8 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
   if (map->buffer < 0)
     return;
   buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
-  m->data = stream->buffers[map->buffer] + map->offset;
+  m->data = stream->buffers[map->buffer] ?
+      stream->buffers[map->buffer] + map->offset : NULL;
   m->width = map->width;
   m->height = map->height;
   m->channels = map->span;
@@ -290,7 +301,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
 
-  init_buffers (stream, plan, &ok);
+  init_buffers (stream, plan, session->plan_blocks, &ok);
   init_geometries (stream, plan, &ok);
   stream->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   for (guint i = 0; i < plan->maps->len && ok; i++)

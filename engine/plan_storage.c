@@ -25,7 +25,8 @@ find_geometry (DcnnPlan *plan, guint width, guint height, guint floats)
 static void
 assign_root (DcnnPlan *plan, PlanMap *map)
 {
-  PlanBuffer buffer = { .width = map->width, .height = map->height };
+  PlanBuffer buffer = { .width = map->width, .height = map->height,
+    .source = map->source };
 
   buffer.pixel_floats = map->graph_input >= 0 && map->span <= 4 ? 4 :
       dcnn_padded (map->span);
@@ -205,6 +206,10 @@ dcnn_plan_dump (const DcnnPlan *plan)
       g_string_append (text, " exact");
     if (node->is_gate)
       g_string_append (text, " gate");
+    if (node->into >= 0)
+      g_string_append_printf (text, " inside %d%s", node->into,
+          dcnn_plan_inside (plan, (gint) n, PLAN_BLOCKS_PAYING) ? "" :
+          " when dense");
     g_string_append_c (text, '\n');
   }
   return g_string_free (text, FALSE);

@@ -39,7 +39,8 @@ static const char examples[] =
     "  kernel   how: conv, depthwise ...; tail:* runs whole when its input\n"
     "           changed; view:* costs nothing\n"
     "  MACs     multiply-accumulates when every pixel is computed\n"
-    "  state    bytes kept from frame to frame, for each stream\n"
+    "  state    bytes kept from frame to frame, for each stream; \"in 9\": none,\n"
+    "           the node is computed on the way to node 9\n"
     "\n"
     "Examples:\n"
     "  deltacnn-inspect people-seg\n"
@@ -95,13 +96,16 @@ print_node (const Inspected *it, guint i, gboolean with_why)
   g_autofree char *kernel = shorten (node.kernel, 16);
   g_autofree char *macs = tool_format_count (node.macs);
   g_autofree char *weights = tool_format_bytes (node.weight_bytes);
-  g_autofree char *state = tool_format_bytes (node.state_bytes);
+  g_autofree char *state = node.inside >= 0
+      ? g_strdup_printf ("in %d", node.inside)
+      : node.state_bytes ? tool_format_bytes (node.state_bytes)
+      : g_strdup ("-");
   g_autofree char *shape = node.width
       ? g_strdup_printf ("%ux%ux%u", node.width, node.height, node.channels)
       : g_strdup ("-");
   g_print ("%4u  %-26s  %-24s  %-16s  %12s  %8s  %9s  %9s\n", i, name, ops,
       kernel, shape, node.macs ? macs : "-",
-      node.weight_bytes ? weights : "-", node.state_bytes ? state : "-");
+      node.weight_bytes ? weights : "-", state);
   if (with_why && node.why && *node.why)
     g_print ("      why: %s\n", node.why);
 }

@@ -33,6 +33,7 @@ add_node (JsonBuilder *builder, const DcnnNodeInfo *node)
   tool_json_int (builder, "macs", (gint64) node->macs);
   tool_json_int (builder, "weight_bytes", (gint64) node->weight_bytes);
   tool_json_int (builder, "state_bytes", (gint64) node->state_bytes);
+  tool_json_int (builder, "inside", node->inside);
   json_builder_set_member_name (builder, "inputs");
   json_builder_begin_array (builder);
   for (guint i = 0; i < node->n_inputs; i++)

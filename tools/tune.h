@@ -139,7 +139,8 @@ GHashTable *tune_setting_table (const Tuner *tuner,
     const TuneSetting *setting);
 /* A session of the setting, or of its input stage in dense mode. */
 DcnnSession *tune_session_new (const Tuner *tuner,
-    const TuneSetting *setting, DcnnMode mode, GError **error)
+    const TuneSetting *setting, DcnnMode mode, gboolean store_all,
+    GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* Runs a setting over a set. Clear the score. */

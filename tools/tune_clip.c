@@ -293,7 +293,7 @@ read_frames (Tuner *tuner, const char *clip, Part parts[2], GError **error)
   g_autoptr (ToolSource) source = tool_source_open (clip, error);
   g_autoptr (TuneSetting) setting = tune_setting_new (tuner, 0);
   g_autoptr (DcnnSession) dense = source
-      ? tune_session_new (tuner, setting, DCNN_MODE_DENSE, error) : NULL;
+      ? tune_session_new (tuner, setting, DCNN_MODE_DENSE, TRUE, error) : NULL;
   GError *cause = NULL;
   DcnnFrame frame;
   if (!dense)

@@ -69,7 +69,7 @@ tune_setting_table (const Tuner *tuner, const TuneSetting *setting)
 
 DcnnSession *
 tune_session_new (const Tuner *tuner, const TuneSetting *setting,
-    DcnnMode mode, GError **error)
+    DcnnMode mode, gboolean store_all, GError **error)
 {
   DcnnSessionOptions options;
   g_autoptr (GHashTable) table = tune_setting_table (tuner, setting);
@@ -79,6 +79,7 @@ tune_session_new (const Tuner *tuner, const TuneSetting *setting,
   options.tuning = setting->tuning;
   options.tuning.mode = mode;
   options.thresholds = table;
+  options.store_all = store_all;
   return dcnn_session_new (tuner->model, &options, error);
 }
 
@@ -264,7 +265,7 @@ tune_evaluate (Tuner *tuner, const TuneSetting *setting, const TuneSet *set,
   gboolean good = TRUE;
   memset (score, 0, sizeof *score);
   g_autoptr (DcnnSession) session =
-      tune_session_new (tuner, setting, DCNN_MODE_AUTO, error);
+      tune_session_new (tuner, setting, DCNN_MODE_AUTO, FALSE, error);
   if (!session)
     return FALSE;
   g_autoptr (DcnnDecoder) decoder =
@@ -364,15 +365,16 @@ tune_race (Tuner *tuner, const TuneSetting *before, const TuneSetting *after,
 {
   const TuneSet *set = g_ptr_array_index (tuner->sets, 0);
   DcnnSession *sessions[3] = {
-    tune_session_new (tuner, before, DCNN_MODE_DENSE, error), NULL, NULL };
+    tune_session_new (tuner, before, DCNN_MODE_DENSE, FALSE, error),
+    NULL, NULL };
   GArray *values[3];
   gboolean good = sessions[0] != NULL;
   if (good)
     good = (sessions[1] = tune_session_new (tuner, before, DCNN_MODE_AUTO,
-            error)) != NULL;
+            FALSE, error)) != NULL;
   if (good)
     good = (sessions[2] = tune_session_new (tuner, after, DCNN_MODE_AUTO,
-            error)) != NULL;
+            FALSE, error)) != NULL;
   for (guint k = 0; k < 3; k++)
     values[k] = g_array_new (FALSE, FALSE, sizeof (double));
   for (guint i = 0; good && i < set->stretches->len; i++)

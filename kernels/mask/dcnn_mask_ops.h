@@ -233,18 +233,23 @@ dcnn_mask_tile_rows (const uint64_t *blocks, uint32_t n, uint64_t rows[8])
 }
 
 DCNN_MASK_FN size_t
-dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
+dcnn_mask_rows_to_list (const DcnnMask *mask, uint32_t first, uint32_t end,
+    uint32_t *list)
 {
-  const uint64_t *blocks = mask->words;
+  const uint64_t *blocks = mask->words +
+      (size_t) (first / 8) * mask->blocks_x;
   uint64_t rows[8];
   size_t n = 0;
-  for (uint32_t by = 0; by < mask->blocks_y; by++, blocks += mask->blocks_x) {
+  for (uint32_t by = first / 8; 8 * by < end;
+      by++, blocks += mask->blocks_x) {
+    const uint32_t from = first > 8 * by ? first - 8 * by : 0;
+    const uint32_t to = end < 8 * by + 8 ? end - 8 * by : 8;
     for (uint32_t bx = 0; bx < mask->blocks_x; bx += DCNN_MASK_TILE) {
       const uint32_t left = mask->blocks_x - bx;
       if (!dcnn_mask_tile_rows (blocks + bx,
               left < DCNN_MASK_TILE ? left : DCNN_MASK_TILE, rows))
         continue;
-      for (uint32_t y = 0; y < 8; y++) {
+      for (uint32_t y = from; y < to; y++) {
         while (rows[y]) {
           uint32_t length, entry = DCNN_PIXEL (8 * by + y, 8 * bx) +
               dcnn_word_take_run (&rows[y], &length);
@@ -257,6 +262,12 @@ dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
     }
   }
   return n;
+}
+
+DCNN_MASK_FN size_t
+dcnn_mask_to_list (const DcnnMask *mask, uint32_t *list)
+{
+  return dcnn_mask_rows_to_list (mask, 0, mask->height, list);
 }
 
 DCNN_MASK_FN void

@@ -57,6 +57,7 @@ measured_influence (DcnnModel *model, guint64 seed)
 
   dcnn_session_options_init (&options);
   options.tuning.mode = DCNN_MODE_DENSE;
+  options.store_all = TRUE;
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   test_video_init (&video, seed, 32, 32);

@@ -397,6 +397,7 @@ new_session (DcnnModel *model, DcnnMode mode, const char *device)
   options.device = device;
   options.threads = 1;
   options.tuning.mode = mode;
+  options.store_all = TRUE;
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   return session;
@@ -674,10 +675,13 @@ test_errors (void)
       &error);
   g_autoptr (DcnnSession) cpu = new_session (model, DCNN_MODE_DENSE, "cpu");
   g_autoptr (DcnnSession) null = new_session (model, DCNN_MODE_DENSE, "null");
+  g_autoptr (DcnnSession) in_blocks = NULL;
   g_autoptr (GHashTable) squares = new_table ();
   guint64 state = 1;
+  DcnnSessionOptions options;
   DcnnTensor frame;
 
+  dcnn_session_options_init (&options);
   assert_refused (cpu, 0);
   assert_refused (cpu, 1);
   assert_refused (cpu, G_MAXUINT);
@@ -688,6 +692,13 @@ test_errors (void)
   assert_refused (null, 0);
   measure (cpu, NULL, 0, squares);
   g_assert_cmpuint (g_hash_table_size (squares), ==, 0);
+  options.device = "cpu";
+  in_blocks = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  g_assert_false (dcnn_session_measure_influence (in_blocks, 0, NULL, 1,
+          squares, &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "store_all"));
   measure (cpu, NULL, 1, squares);
   g_assert_cmpuint (g_hash_table_size (squares), ==, 3);
   dcnn_session_reset (cpu, 0);

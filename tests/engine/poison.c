@@ -65,6 +65,8 @@ case_init (Case *c, guint64 seed)
   c->allowed = g_new0 (guint8 *, c->plan->buffers->len);
   for (guint i = 0; i < c->plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (c->plan->buffers, PlanBuffer, i);
+    if (c->stream->buffers[i] == NULL)
+      continue;
     c->sizes[i] = (gsize) b->width * b->height * b->pixel_floats +
         DCNN_OVERREAD;
     c->before[i] = g_new0 (gfloat, c->sizes[i]);
@@ -116,6 +118,8 @@ static void
 snapshot (Case *c)
 {
   for (guint i = 0; i < c->plan->buffers->len; i++) {
+    if (c->sizes[i] == 0)
+      continue;
     memcpy (c->before[i], c->stream->buffers[i], c->sizes[i] *
         sizeof (gfloat));
     memset (c->allowed[i], 0, c->sizes[i]);
@@ -149,7 +153,7 @@ static void
 check_writes (Case *c, gboolean moved)
 {
   for (guint m = 0; m < c->plan->maps->len; m++)
-    if (plan_map (c->plan, m)->mask >= 0 && plan_map (c->plan, m)->buffer >= 0)
+    if (plan_map (c->plan, m)->mask >= 0 && c->stream->maps[m].data)
       allow_map (c, m, moved);
   for (guint i = 0; i < c->plan->buffers->len; i++)
     for (gsize p = 0; p < c->sizes[i] && !g_test_failed (); p++) {
@@ -168,21 +172,25 @@ check_node (Case *c, guint n)
 {
   const PlanNode *node = plan_node (c->plan, n);
   NodeState *state = &c->stream->nodes[n];
-  DcnnJob job;
-  guint count = 0;
+  DcnnMask *all = &c->session->candidates;
+  DcnnJob *job = &state->job;
+  gsize count;
 
-  if (node->kind != PLAN_KERNEL)
+  if (node->kind != PLAN_KERNEL || dcnn_plan_inside (c->plan, (gint) n,
+          c->session->plan_blocks))
     return;
   dcnn_judge_node (c->session, c->stream, (gint) n);
-  job = state->job;
-  for (guint y = 0; y < job.out.height; y++)
-    for (guint x = 0; x < job.out.width; x++)
-      c->list[count++] = DCNN_PIXEL (y, x);
-  job.pixels = c->list;
-  job.verdicts = c->verdicts;
-  c->session->kernels->run[node->primary] (&job, 0, count,
-      c->session->scratch[0]);
-  for (guint i = 0; i < count && !g_test_failed (); i++) {
+  dcnn_mask_init (all, job->out.width, job->out.height, all->words);
+  dcnn_mask_fill (all);
+  count = dcnn_mask_to_list (all, c->list);
+  job->pixels = c->list;
+  job->verdicts = c->verdicts;
+  if (dcnn_block_ends (c->session, (gint) n))
+    dcnn_block_run (c->session, c->stream, (gint) n, all);
+  else
+    c->session->kernels->run[node->primary] (job, 0, count,
+        c->session->scratch[0]);
+  for (gsize i = 0; i < count && !g_test_failed (); i++) {
     guint y = DCNN_PIXEL_Y (c->list[i]), x = DCNN_PIXEL_X (c->list[i]);
     if (c->verdicts[i] == DCNN_VERDICT_JOINED)
       fail (c, "node %u y %u x %u holds a change that counts", n, y, x);

@@ -75,8 +75,9 @@ checksum_of (DcnnSession *session, guint index)
 
   for (guint i = 0; i < plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
-    g_checksum_update (sum, (const guchar *) s->buffers[i],
-        (gssize) b->width * b->height * b->pixel_floats * 4);
+    if (s->buffers[i])
+      g_checksum_update (sum, (const guchar *) s->buffers[i],
+          (gssize) b->width * b->height * b->pixel_floats * 4);
   }
   for (guint i = 0; i < 2; i++)
     g_checksum_update (sum, s->outputs[i].tensor.data,

@@ -229,6 +229,7 @@ set_options (DcnnSessionOptions *options, guint64 seed)
 {
   dcnn_session_options_init (options);
   options->threads = 1 + seed % 2;
+  options->store_all = TRUE;
   options->tuning.settle = seed / 8 % 2;
   options->tuning.criterion = (DcnnCriterion) (seed / 3 % 4);
   /* a node that runs whole judges by today's spreads what is no candidate */
