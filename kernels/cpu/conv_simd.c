@@ -61,6 +61,7 @@ typedef struct Run {
   float low, high;
   bool in_place;            /* rows are computed in the out map */
   bool single;              /* each pixel reads one, inside the input */
+  bool dots;                /* and makes one channel: dot products */
   uint32_t block;           /* pixels of a block, a multiple of the tile */
   size_t stride;            /* of scratch rows */
   /* scratch */
@@ -79,6 +80,8 @@ typedef struct Run {
   uint8_t *even;            /* [block] */
   ptrdiff_t *offsets;       /* [n_taps] bytes; then max_taps zeros */
   float *dump;              /* where rows of absent pixels go */
+  size_t dot_stride;        /* of dot_weights: in_count, padded */
+  float *dot_weights;       /* [phase][dot_stride]; dots only */
   float *data;              /* [block][stride] */
 } Run;
 
@@ -181,6 +184,11 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
       (run->conv->window.n_taps + run->conv->window.max_taps));
   run->dump = carve (scratch, &used,
       (run->stride + DCNN_PANEL_MAX) * sizeof (float));
+  run->dot_stride = (run->packing->panels[0].in_count + V_LANES - 1) /
+      V_LANES * V_LANES;
+  if (run->conv->out_channels == 1)
+    run->dot_weights = carve (scratch, &used, run->dot_stride *
+        run->conv->window.n_phases * sizeof (float));
   run->data = carve (scratch, &used, n * run->stride * sizeof (float));
   return used;
 }
@@ -202,6 +210,19 @@ reads_single (const DcnnWindowPlan *w, const DcnnJob *job)
       (out->width - 1) * w->stride_x < in->width;
 }
 
+/* The weights of the only channel, phase by phase without lanes. */
+static void
+spread_weights (Run *run)
+{
+  const DcnnPanel *panel = &run->packing->panels[0];
+
+  for (uint32_t f = 0; f < run->conv->window.n_phases; f++)
+    for (uint32_t c = 0; c < run->dot_stride; c++)
+      run->dot_weights[f * run->dot_stride + c] = c < panel->in_count
+          ? run->packing->weights[run->packing->offsets[f] + c * panel->lanes]
+          : 0.0f;
+}
+
 static void
 run_begin (Run *run)
 {
@@ -215,6 +236,9 @@ run_begin (Run *run)
   memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
   fuse_steps (run);
   run->single = reads_single (w, run->job);
+  run->dots = run->single && run->conv->out_channels == 1;
+  if (run->dots)
+    spread_weights (run);
   run->out_spacing = dcnn_map_spacing (&run->job->out).col;
   if (run->residual)
     run->residual_spacing = dcnn_map_spacing (run->residual).col;
@@ -449,6 +473,69 @@ run_phases (Run *run, uint32_t n, size_t first)
           run->starts[f] - begin, first);
 }
 
+/* ---- one channel from one pixel: dot products ---------------------------- */
+
+/* Where the pixels of a run read, and by the weights of which phase. */
+static void
+locate_dots (Run *run, uint32_t at, uint32_t length)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const DcnnMap *in = &run->job->in;
+  const uint32_t y = DCNN_PIXEL_Y (run->pixels[at]);
+  const uint32_t x = DCNN_PIXEL_X (run->pixels[at]);
+  const uint32_t shift = run->packing->panels[0].in_begin;
+  const uint32_t columns = w->transposed ? w->stride_x : 1;
+  const uint32_t step = w->transposed ? 1 : w->stride_x;
+  const uint32_t phases = w->transposed ? y % w->stride_y * columns : 0;
+  const float *row = in->data + shift +
+      in->row_offset[w->transposed ? y / w->stride_y : y * w->stride_y];
+  uint32_t column = x / columns * step, phase = x % columns;
+
+  for (uint32_t i = at; i < at + length; i++) {
+    run->base[i] = (uintptr_t) (row + in->col_offset[column]);
+    run->places[i] = phases + phase;
+    if (++phase == columns) {
+      phase = 0;
+      column += step;
+    }
+  }
+}
+
+/* A block of n pixels at position `first`. Cost a pixel: in_count FMA, a
+ * vector at a time. */
+static void
+run_dots (Run *run, uint32_t n, size_t first)
+{
+  const DcnnJob *job = run->job;
+  const size_t depth = run->dot_stride;
+  const float bias = run->conv->bias[0];
+
+  for (uint32_t i = 0, length; i < n; i += length) {
+    length = dcnn_run_length (run->pixels + i, n - i, 1);
+    locate_dots (run, i, length);
+    dcnn_locate_rows (&job->out, run->out_spacing,
+        DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
+        length, run->out + i);
+  }
+  run->rows_at = run->in_place ? run->out : run->data_rows;
+  for (uint32_t i = 0; i < n && !run->in_place; i++) {
+    run->rows_at[i] = run->data + i * run->stride;
+    dcnn_prefetch (run->out[i], 1);
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    const float *p = (const float *) run->base[i];
+    const float *w = run->dot_weights + run->places[i] * depth;
+    v_t sum = v_zero ();
+    for (size_t c = 0; c < depth; c += V_LANES)
+      sum = v_fma (v_load (p + c), v_load (w + c), sum);
+    run->rows_at[i][0] = v_sum (sum) + bias;
+  }
+  DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
+    .rows = run->rows_at, .out = run->out };
+  DCNN_FN (dcnn_steps_from) (job, 0, run->pixels, run->rows_at, n, 0, 1, 1);
+  DCNN_FN (dcnn_judge_tile) (job, &tile);
+}
+
 static void
 run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
 {
@@ -462,7 +549,9 @@ run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
     uint32_t n = last - position < run.block ? (uint32_t) (last - position)
         : run.block;
     dcnn_work_pixels (job, position, n, run.pixels);
-    if (run.conv->window.transposed)
+    if (run.dots)
+      run_dots (&run, n, position);
+    else if (run.conv->window.transposed)
       run_phases (&run, n, position);
     else
       run_phase (&run, 0, run.pixels, NULL, n, position);

@@ -261,6 +261,40 @@ take_left (Run *run)
   }
 }
 
+/* Asks for the last rows of the windows of the run at `at`, out of the block's
+ * n pixels; the rows above, the run before it has read. */
+static void
+ask_inputs (const Run *run, uint32_t at, uint32_t n)
+{
+  const DcnnWindowPlan *w = &run->depthwise->window;
+  const DcnnMap *in = &run->job->in;
+  uint32_t length = dcnn_run_length (run->pixels + at, n - at, 1);
+  uint32_t y = DCNN_PIXEL_Y (run->pixels[at]) * w->stride_y +
+      (w->kernel_y - 1) * w->dilation_y - (uint32_t) w->pad_y;
+  int32_t x = (int32_t) (DCNN_PIXEL_X (run->pixels[at]) * w->stride_x) -
+      w->pad_x;
+  int32_t end = x + (int32_t) ((length - 1) * w->stride_x +
+      (w->kernel_x - 1) * w->dilation_x + 1);
+
+  if (w->transposed || y >= in->height)
+    return;
+  end = end < (int32_t) in->width ? end : (int32_t) in->width;
+  for (x = x < 0 ? 0 : x; x < end; x++)
+    dcnn_prefetch (dcnn_map_pixel (in, y, (uint32_t) x), in->channels);
+}
+
+/* The block's n pixels, run by run; in a list, inputs may lie anywhere. */
+static void
+take_runs (Run *run, uint32_t n)
+{
+  for (uint32_t i = 0, length; i < n; i += length) {
+    length = dcnn_run_length (run->pixels + i, n - i, 1);
+    if (run->job->pixels && i + length < n)
+      ask_inputs (run, i + length, n);
+    take_run (run, i, length);
+  }
+}
+
 /* n pixels from position `first` on. */
 static void
 run_block (Run *run, size_t first, uint32_t n)
@@ -269,22 +303,15 @@ run_block (Run *run, size_t first, uint32_t n)
 
   dcnn_work_pixels (job, first, n, run->pixels);
   run->n_left = 0;
-  for (uint32_t i = 0; i < n;) {
-    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
+  for (uint32_t i = 0, length; i < n; i += length) {
+    length = dcnn_run_length (run->pixels + i, n - i, 1);
     dcnn_locate_rows (&job->out, run->out_spacing,
         DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
         length, run->out + i);
-    if (run->in_place)
-      take_run (run, i, length);
-    i += length;
   }
   for (uint32_t i = 0; i < n && !run->in_place; i++)
     dcnn_prefetch (run->out[i], job->out.channels);
-  for (uint32_t i = 0; i < n && !run->in_place;) {
-    uint32_t length = dcnn_run_length (run->pixels + i, n - i, 1);
-    take_run (run, i, length);
-    i += length;
-  }
+  take_runs (run, n);
   take_left (run);
   DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
     .rows = run->rows, .out = run->out };

@@ -185,6 +185,23 @@ pick_primary (Case *k, Rng *rng)
   k->params.groups = groups;
 }
 
+/* The last layer of many segmentation nets: one channel, each pixel of which
+ * reads one. */
+static void
+pick_last_layer (Case *k, Rng *rng)
+{
+  DcnnWindow *w = &k->params.window;
+
+  if (k->params.groups != 1 || !rng_chance (rng, 8))
+    return;
+  k->out_channels = 1;
+  for (int i = 0; i < 2; i++) {
+    w->kernel[i] = transposed (k) ? w->stride[i] : 1;
+    w->dilation[i] = 1;
+    w->pad_begin[i] = w->pad_end[i] = 0;
+  }
+}
+
 /* Output sizes of ONNX's formulas; input sizes until both are positive. */
 static void
 pick_sizes (Case *k, Rng *rng)
@@ -283,6 +300,7 @@ case_init (Case *k, Rng *rng)
   *k = (Case) { .integer = rng_chance (rng, 50) };
   pick_window (k, rng);
   pick_primary (k, rng);
+  pick_last_layer (k, rng);
   pick_sizes (k, rng);
   pick_positions (k, rng);
   bool torus = rng_chance (rng, 50), view = rng_chance (rng, 30);
