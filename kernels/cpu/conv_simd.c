@@ -507,7 +507,8 @@ static void
 run_dots (Run *run, uint32_t n, size_t first)
 {
   const DcnnJob *job = run->job;
-  const size_t depth = run->dot_stride;
+  const size_t depth = run->packing->panels[0].in_count;
+  const size_t whole = depth - depth % V_LANES;
   const float bias = run->conv->bias[0];
 
   for (uint32_t i = 0, length; i < n; i += length) {
@@ -524,10 +525,13 @@ run_dots (Run *run, uint32_t n, size_t first)
   }
   for (uint32_t i = 0; i < n; i++) {
     const float *p = (const float *) run->base[i];
-    const float *w = run->dot_weights + run->places[i] * depth;
+    const float *w = run->dot_weights + run->places[i] * run->dot_stride;
     v_t sum = v_zero ();
-    for (size_t c = 0; c < depth; c += V_LANES)
+    for (size_t c = 0; c < whole; c += V_LANES)
       sum = v_fma (v_load (p + c), v_load (w + c), sum);
+    if (whole < depth)
+      sum = v_fma (v_keep (v_load (p + whole), (unsigned) (depth - whole)),
+          v_load (w + whole), sum);
     run->rows_at[i][0] = v_sum (sum) + bias;
   }
   DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
