@@ -2,7 +2,8 @@
  *
  * plan_blocks.c - which nodes may be computed on the way to another: a
  * depthwise convolution that only a 1x1 convolution reads, and the 1x1
- * convolution before it that widens its input. See dcnn_block.c.
+ * convolution before it that widens its input, or the activation (a copy). See
+ * dcnn_block.c.
  */
 #include "dcnn_plan.h"
 
@@ -101,8 +102,9 @@ find_block (const DcnnPlan *plan, const guint *readers, gint n, gdouble side)
       channels * side <= PAYING_WIDTH;
   e = sole_source (plan, readers, depthwise->in);
   /* one that ends a block is no part of the next */
-  if (e < 0 || !is_pointwise (plan_node (plan, e)) ||
-      plan_node (plan, e)->depthwise >= 0)
+  if (e < 0 || plan_node (plan, e)->depthwise >= 0 ||
+      !(is_pointwise (plan_node (plan, e)) ||
+          plan_node (plan, e)->primary == DCNN_PRIMARY_COPY))
     return;
   node->expand = e;
   plan_node (plan, e)->into = n;

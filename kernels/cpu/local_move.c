@@ -6,6 +6,9 @@
  */
 #include "local_kernel.h"
 
+#define JOINED_FLOATS 2048 /* at once: copied and stepped over in the first
+                              cache */
+
 /* Exactly n floats: vectors, then the rest one by one. */
 DCNN_INLINE void
 copy_exact (float *to, const float *from, uint32_t n)
@@ -109,7 +112,63 @@ depth_to_space_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
     row[c] = in[c * b * b + part];
 }
 
-DCNN_LOCAL_KERNEL (copy, copy_row, 0)
+DCNN_LOCAL_KERNEL (copy_pixels, copy_row, 0)
+
+/* Whether the pixels of a row of the map follow each other. */
+static bool
+row_is_joined (const DcnnMap *map)
+{
+  return map->torus[1] == 0 && (map->width == 1 ||
+      map->col_offset[1] - map->col_offset[0] == map->channels);
+}
+
+/* Rows of the out map that are stored whatever changed, of pixels without
+ * gaps: one long row each. */
+static void
+copy_joined (const DcnnJob *job, size_t begin, size_t end)
+{
+  const uint32_t all = job->out.width * job->out.channels;
+
+  for (size_t y = begin; y < end; y++) {
+    const float *from = dcnn_map_pixel (&job->in, (uint32_t) y, 0);
+    float *to = dcnn_map_pixel (&job->out, (uint32_t) y, 0);
+    for (uint32_t at = 0; at < all; at += JOINED_FLOATS) {
+      uint32_t n = all - at < JOINED_FLOATS ? all - at : JOINED_FLOATS;
+      float *row = to + at;
+      DCNN_LOCAL_COPY (row, from + at, n);
+      DCNN_FN (dcnn_steps_from) (job, 0, NULL, &row, 1, 0, n, n);
+    }
+  }
+}
+
+DcnnKernelFnType DCNN_FN (dcnn_k_copy);
+DcnnScratchFnType DCNN_FN (dcnn_k_copy_scratch);
+
+void
+DCNN_FN (dcnn_k_copy) (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch)
+{
+  const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
+  bool joined = !job->pixels && dcnn_job_in_place (job) && !job->verdicts &&
+      l->n_runs == 1 && l->runs[0].from == 0 && l->runs[0].n == l->channels &&
+      job->out.width * l->channels % V_LANES == 0 && row_is_joined (&job->in) &&
+      row_is_joined (&job->out);
+
+  for (uint32_t s = 0; s < job->n_steps; s++)
+    joined = joined && (job->steps[s].operand == DCNN_OPERAND_NONE ||
+        job->steps[s].operand == DCNN_OPERAND_SCALAR);
+  if (joined)
+    copy_joined (job, begin, end);
+  else
+    DCNN_FN (dcnn_k_copy_pixels) (job, begin, end, scratch);
+}
+
+size_t
+DCNN_FN (dcnn_k_copy_scratch) (const DcnnJob *job)
+{
+  return DCNN_FN (dcnn_k_copy_pixels_scratch) (job);
+}
+
 DCNN_LOCAL_KERNEL (resample, resample_row, 0)
 DCNN_LOCAL_KERNEL (space_to_depth, space_to_depth_row, 0)
 DCNN_LOCAL_KERNEL (depth_to_space, depth_to_space_row, 0)

@@ -17,6 +17,7 @@ typedef struct Kind {
   gint kernel, stride, dilation;
   gboolean expand, residual;
   gint wide, narrow;       /* channels of the depthwise map, of the end */
+  gboolean activate;       /* the input first, for the depthwise alone */
 } Kind;
 
 static const Kind kinds[] = {
@@ -28,6 +29,7 @@ static const Kind kinds[] = {
   { 7, 1, 1, FALSE, FALSE, 8, 8 },
   { 3, 1, 1, FALSE, TRUE, 8, 8 },
   { 3, 3, 2, TRUE, FALSE, 40, 33 },
+  { 3, 1, 1, FALSE, TRUE, 16, 16, TRUE },
 };
 
 static DcnnValueId
@@ -57,6 +59,8 @@ make_net (const Kind *kind, guint64 seed, gint height, gint width)
     if (kind->expand)
       v = activate (&net, test_net_conv (&net, v, channels, 1, 1, 1, 1),
           test_random (&net.state, 4));
+    if (kind->activate)
+      v = activate (&net, v, 1);
     v = test_net_conv (&net, v, channels, kind->kernel, kind->stride,
         kind->dilation, channels);
     v = activate (&net, v, test_random (&net.state, 4));
@@ -219,6 +223,22 @@ test_not (void)
   }
 }
 
+/* Before its activation the map is the residual: the activation is a copy, and
+ * inside when dense. */
+static void
+test_copy (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (
+          &kinds[G_N_ELEMENTS (kinds) - 1], 1, 32, 32), &error);
+  const DcnnPlan *plan = model->plan;
+
+  g_assert_no_error (error);
+  g_assert_cmpint (plan_node (plan, 1)->primary, ==, DCNN_PRIMARY_COPY);
+  g_assert_true (dcnn_plan_inside (plan, 1, PLAN_BLOCKS_ALL));
+  g_assert_false (dcnn_plan_inside (plan, 1, PLAN_BLOCKS_PAYING));
+}
+
 /* Wide ends on coarse maps compute too much for what they save. */
 static void
 test_pays (void)
@@ -285,6 +305,7 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/blocks/which", test_which);
   g_test_add_func ("/engine/blocks/not", test_not);
+  g_test_add_func ("/engine/blocks/copy", test_copy);
   g_test_add_func ("/engine/blocks/pays", test_pays);
   g_test_add_func ("/engine/blocks/bits", test_bits);
   g_test_add_func ("/engine/blocks/counts", test_counts);
