@@ -96,11 +96,10 @@ make_scratch (DcnnSession *session)
   session->settle.words = session->mask_words + 2 * words;
   for (gsize i = 0; i < span; i++)
     session->ones[i] = 1;
-  bytes = largest_kernel_scratch (session, &session->streams[0]);
-  session->scratch = g_new0 (void *, session->threads);
   if (!dcnn_blocks_init (session))
     return FALSE;
-  bytes = MAX (bytes, largest_kernel_scratch (session, &session->streams[0]));
+  bytes = largest_kernel_scratch (session, &session->streams[0]);
+  session->scratch = g_new0 (void *, session->threads);
   for (guint t = 0; t < session->threads; t++)
     ok &= (session->scratch[t] =
         dcnn_take (bytes, &session->bytes)) != NULL;

@@ -57,6 +57,8 @@ typedef struct DcnnMask {
  * size_t dcnn_mask_to_list (mask, list)               DCNN_PIXEL codes, tile
  *       by tile (DCNN_LIST_TILE); list has room for dcnn_mask_count() +
  *       DCNN_MASK_SLACK entries
+ * size_t dcnn_mask_rows_to_list (mask, first, end, list)   of rows first ..
+ *       end - 1 <= height, in the same order
  * void dcnn_mask_from_list (mask, list, n)            ORs in; the flag is ignored
  * void dcnn_mask_from_verdicts (listed, joined, kept, verdicts)
  *       overwrites nothing: ORs JOINED pixels of the list of a mask into

@@ -298,6 +298,23 @@ list_place (uint32_t pixel)
       + x % DCNN_LIST_TILE;
 }
 
+/* The list of some rows is what the list of all has of them. */
+static void
+test_rows (const DcnnMask *mask, const uint32_t *list, size_t n)
+{
+  uint32_t first = check_random (mask->height + 1);
+  uint32_t end = first + check_random (mask->height - first + 1);
+  uint32_t *rows = malloc ((n + DCNN_MASK_SLACK) * 4);
+  size_t n_rows = dcnn_mask_rows_to_list (mask, first, end, rows), at = 0;
+  for (size_t i = 0; i < n; i++)
+    if (DCNN_PIXEL_Y (list[i]) >= first && DCNN_PIXEL_Y (list[i]) < end) {
+      CHECK (at < n_rows && rows[at] == list[i], "rows_to_list");
+      at++;
+    }
+  CHECK (at == n_rows, "rows_to_list length");
+  free (rows);
+}
+
 static void
 test_lists (uint64_t seed)
 {
@@ -311,6 +328,7 @@ test_lists (uint64_t seed)
   CHECK (dcnn_mask_to_list (&a.mask, list) == n, "to_list length");
   for (size_t i = 1; i < n; i++)
     CHECK (list_place (list[i - 1]) < list_place (list[i]), "list order");
+  test_rows (&a.mask, list, n);
   for (size_t i = 0; i < n; i++)
     list[i] |= check_random (2) ? DCNN_PIXEL_FORCE : 0;
   dcnn_mask_clear (&b.mask);
