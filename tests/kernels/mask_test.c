@@ -300,7 +300,7 @@ list_place (uint32_t pixel)
 
 /* The list of some rows is what the list of all has of them. */
 static void
-test_rows (const DcnnMask *mask, const uint32_t *list, size_t n)
+test_rows (const DcnnMask *mask, const uint32_t *list, size_t n, uint64_t seed)
 {
   uint32_t first = check_random (mask->height + 1);
   uint32_t end = first + check_random (mask->height - first + 1);
@@ -328,7 +328,7 @@ test_lists (uint64_t seed)
   CHECK (dcnn_mask_to_list (&a.mask, list) == n, "to_list length");
   for (size_t i = 1; i < n; i++)
     CHECK (list_place (list[i - 1]) < list_place (list[i]), "list order");
-  test_rows (&a.mask, list, n);
+  test_rows (&a.mask, list, n, seed);
   for (size_t i = 0; i < n; i++)
     list[i] |= check_random (2) ? DCNN_PIXEL_FORCE : 0;
   dcnn_mask_clear (&b.mask);
