@@ -80,8 +80,8 @@ group_nodes (Tuner *tuner)
   }
 }
 
-/* Thresholds make a difference at nodes that are maps of more than a pixel
- * and are read by others. */
+/* Thresholds make a difference at nodes that are maps of more than a pixel,
+ * are stored, and are read by others. */
 static void
 find_nodes (Tuner *tuner)
 {
@@ -100,7 +100,7 @@ find_nodes (Tuner *tuner)
     TuneNode *node = &tuner->nodes[n];
     node->group = -1;
     node->free = read[n] && node->info.width * node->info.height > 1
-        && node->info.name && *node->info.name;
+        && node->info.inside < 0 && node->info.name && *node->info.name;
     for (guint i = 0; node->free && i < tuner->summary.n_outputs; i++)
       if (g_strcmp0 (dcnn_model_output_name (tuner->model, i),
               node->info.name) == 0)
