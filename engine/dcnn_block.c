@@ -176,6 +176,9 @@ block_init (DcnnSession *session, gint n, gsize *most)
     wide = plan_map (plan, depthwise->in);
   }
   block->strip = dense_strip (w, wide, thin);
+  if (session->threads > 1) /* two for each, at least */
+    block->strip = MAX (1, MIN (block->strip,
+            thin->height / (2 * session->threads)));
   if (!ring_init (session, &block->thin, thin, STRIP, block->strip, &total))
     return FALSE;
   if (wide) {
@@ -427,7 +430,7 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
   BlockRun run = { .session = session, .block = block, .nodes = stream->nodes,
     .window = &plan_node (plan, block->depthwise)->window,
     .dense = mask == NULL, .strips = mask == NULL || block->expand >= 0 };
-  gsize count = map_pixels (plan, n), units;
+  gsize count = map_pixels (plan, n), units, chunk;
   gint64 start = dcnn_now_ns ();
   gdouble part;
 
@@ -447,8 +450,14 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
         session->mask_scratch);
     run.needs = needs;
   }
-  dcnn_run_parallel (session, units, run.strips ? MAX (1, units / pieces) :
-      MAX (24, (units / pieces + 23) / 24 * 24),
+  /* where parts overlap, as few as there are threads */
+  if (block->expand >= 0)
+    chunk = (units + session->threads - 1) / session->threads;
+  else if (run.strips)
+    chunk = MAX (1, units / pieces);
+  else
+    chunk = MAX (24, (units / pieces + 23) / 24 * 24);
+  dcnn_run_parallel (session, units, chunk,
       dcnn_block_macs (session, n) * count, run_part, &run);
   /* of the time on the clock, by what threads spent */
   part = (gdouble) (dcnn_now_ns () - start) /

@@ -304,7 +304,9 @@ typedef enum PlanBlocks {
   PLAN_BLOCKS_NONE,        /* every node on its own */
   PLAN_BLOCKS_PAYING,      /* for sparse frames: a depthwise and a 1x1
                               convolution, where that pays */
-  PLAN_BLOCKS_ALL,         /* for dense frames: all that there are */
+  PLAN_BLOCKS_TALL,        /* for dense frames on a few threads: these, and all
+                              whose end has rows enough to share out */
+  PLAN_BLOCKS_ALL,         /* for dense frames on one: all that there are */
 } PlanBlocks;
 
 void dcnn_plan_find_blocks (DcnnPlan *plan);

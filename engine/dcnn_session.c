@@ -144,6 +144,16 @@ make_streams (DcnnSession *session)
   }
 }
 
+static PlanBlocks
+choose_blocks (const DcnnSession *session)
+{
+  if (session->options.store_all)
+    return PLAN_BLOCKS_NONE;
+  if (session->tuning.mode != DCNN_MODE_DENSE || session->threads > 4)
+    return PLAN_BLOCKS_PAYING;
+  return session->threads > 1 ? PLAN_BLOCKS_TALL : PLAN_BLOCKS_ALL;
+}
+
 DcnnSession *
 dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
     GError **error)
@@ -169,9 +179,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->threads = options->threads ? options->threads :
       g_get_num_processors ();
   session->n_streams = options->streams;
-  session->plan_blocks = options->store_all ? PLAN_BLOCKS_NONE :
-      options->tuning.mode == DCNN_MODE_DENSE ? PLAN_BLOCKS_ALL :
-      PLAN_BLOCKS_PAYING;
+  session->plan_blocks = choose_blocks (session);
   make_streams (session);
   if (dcnn_backend_take_weights (model, backend, index, &session->weights,
           error)) {

@@ -168,8 +168,8 @@ typedef struct DcnnSessionOptions {
    * DCNN_ERROR_ARGUMENT. */
   GHashTable *influence;
   /* Every feature map is stored and judged. Default FALSE: some that only one
-   * node reads are computed on the way to it, a few rows at a time; in a
-   * session made with DCNN_MODE_DENSE, all that may be. Thresholds and
+   * node reads are computed on the way to it, a few rows at a time; more of
+   * them in a session made with DCNN_MODE_DENSE. Thresholds and
    * influence given for these are not used. For measuring influence. */
   gboolean store_all;
 } DcnnSessionOptions;

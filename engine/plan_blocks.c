@@ -18,6 +18,9 @@
 #define PAYING_CHANNELS 32
 #define PAYING_WIDTH 256
 
+/* Threads compute the rows between their parts of a widened map twice. */
+#define TALL_ROWS 32
+
 /* How many nodes and views read each map. */
 static void
 count_readers (const DcnnPlan *plan, guint *readers)
@@ -136,6 +139,8 @@ dcnn_plan_inside (const DcnnPlan *plan, gint n, PlanBlocks blocks)
   if (n < 0 || plan_node (plan, n)->into < 0)
     return FALSE;
   end = plan_node (plan, plan_node (plan, n)->into);
-  return blocks == PLAN_BLOCKS_ALL ||
-      (blocks == PLAN_BLOCKS_PAYING && end->block_pays && n == end->depthwise);
+  if (blocks == PLAN_BLOCKS_ALL || (blocks == PLAN_BLOCKS_TALL &&
+          plan_map (plan, end->out)->height >= TALL_ROWS))
+    return TRUE;
+  return blocks != PLAN_BLOCKS_NONE && end->block_pays && n == end->depthwise;
 }

@@ -174,6 +174,8 @@ test_which (void)
         depthwise);
     g_assert_cmpint (dcnn_plan_inside (plan, n, PLAN_BLOCKS_ALL), ==,
         depthwise || expand);
+    g_assert_cmpint (dcnn_plan_inside (plan, n, PLAN_BLOCKS_TALL), ==,
+        depthwise || expand);
     dcnn_model_get_node (model, n, &info);
     g_assert_cmpint (info.inside, ==, depthwise ? (gint) n + 1 : -1);
     g_assert_cmpint (info.state_bytes == 0, ==, depthwise || n > 7);
@@ -254,6 +256,7 @@ test_pays (void)
   g_assert_true (dcnn_plan_inside (plan, 1, PLAN_BLOCKS_PAYING));
   g_assert_false (dcnn_plan_inside (plan, 3, PLAN_BLOCKS_PAYING));
   g_assert_true (dcnn_plan_inside (plan, 3, PLAN_BLOCKS_ALL));
+  g_assert_false (dcnn_plan_inside (plan, 3, PLAN_BLOCKS_TALL));
 }
 
 /* ---- statistics ------------------------------------------------------------- */
