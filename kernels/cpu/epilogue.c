@@ -250,17 +250,6 @@ DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile)
   }
 }
 
-/* Steps of maps of one channel need no operand of their own at each pixel. */
-static bool
-steps_alike (const DcnnJob *job, uint32_t first_step)
-{
-  for (uint32_t s = first_step; s < job->n_steps; s++)
-    if (job->steps[s].operand != DCNN_OPERAND_NONE &&
-        job->steps[s].operand != DCNN_OPERAND_SCALAR)
-      return false;
-  return true;
-}
-
 /* Rows of one channel are packed, so that a vector holds as many pixels. */
 static void
 steps_packed (const DcnnJob *job, uint32_t first_step, float *const *rows,
@@ -316,12 +305,12 @@ DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
   const DcnnStepRows work = { pixels, rows, n, begin, count, writable };
 
   if (V_LANES > 1 && count == 1 && n > 1 && first_step < job->n_steps &&
-      steps_alike (job, first_step)) {
+      dcnn_steps_alike (job, first_step)) {
     steps_packed (job, first_step, rows, n, begin);
     return;
   }
   if (V_LANES > 1 && begin == 0 && count % V_LANES == 0 && n > 1 &&
-      first_step < job->n_steps && steps_alike (job, first_step)) {
+      first_step < job->n_steps && dcnn_steps_alike (job, first_step)) {
     steps_joined (job, first_step, rows, n, count);
     return;
   }

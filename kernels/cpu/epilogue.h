@@ -73,6 +73,18 @@ dcnn_job_in_place (const DcnnJob *job)
   return job->significance.kind == DCNN_SIGNIFICANT_ALWAYS;
 }
 
+/* Steps from the first_step-th on do the same to every element of every row:
+ * they have no operand that differs. */
+DCNN_INLINE bool
+dcnn_steps_alike (const DcnnJob *job, uint32_t first_step)
+{
+  for (uint32_t s = first_step; s < job->n_steps; s++)
+    if (job->steps[s].operand != DCNN_OPERAND_NONE &&
+        job->steps[s].operand != DCNN_OPERAND_SCALAR)
+      return false;
+  return true;
+}
+
 /* Asks for n floats that will be read soon. */
 DCNN_INLINE void
 dcnn_prefetch (const float *p, size_t n)

@@ -5,6 +5,7 @@
  * cost: the row's bytes, read and written once into the tile.
  */
 #include "local_kernel.h"
+#include "window.h"
 
 #define JOINED_FLOATS 2048 /* at once: copied and stepped over in the first
                               cache */
@@ -118,8 +119,8 @@ DCNN_LOCAL_KERNEL (copy_pixels, copy_row, 0)
 static bool
 row_is_joined (const DcnnMap *map)
 {
-  return map->torus[1] == 0 && (map->width == 1 ||
-      map->col_offset[1] - map->col_offset[0] == map->channels);
+  return dcnn_axis_even (map->col_offset, map->width,
+      (ptrdiff_t) map->channels, 0, (int32_t) map->width - 1);
 }
 
 /* Rows of the out map that are stored whatever changed, of pixels without
@@ -152,11 +153,8 @@ DCNN_FN (dcnn_k_copy) (const DcnnJob *job, size_t begin, size_t end,
   bool joined = !job->pixels && dcnn_job_in_place (job) && !job->verdicts &&
       l->n_runs == 1 && l->runs[0].from == 0 && l->runs[0].n == l->channels &&
       job->out.width * l->channels % V_LANES == 0 && row_is_joined (&job->in) &&
-      row_is_joined (&job->out);
+      row_is_joined (&job->out) && dcnn_steps_alike (job, 0);
 
-  for (uint32_t s = 0; s < job->n_steps; s++)
-    joined = joined && (job->steps[s].operand == DCNN_OPERAND_NONE ||
-        job->steps[s].operand == DCNN_OPERAND_SCALAR);
   if (joined)
     copy_joined (job, begin, end);
   else

@@ -123,13 +123,10 @@ run_seed (guint64 seed)
   g_autoptr (DcnnSession) turned = new_session (model, DCNN_MODE_DENSE, FALSE,
       threads);
   DcnnTuning tuning = { .mode = DCNN_MODE_SPARSE };
-  DcnnTensor frame = *dcnn_model_input (model, 0);
+  DcnnTensor frame;
 
   g_test_message ("seed %" G_GUINT64_FORMAT ", %d x %d\n%s", seed, w, h, plan);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&state, FALSE);
+  frame = test_frame_new (model, &state, FALSE);
   for (guint f = 0; f < FRAMES; f++) {
     if (f == 2)
       dcnn_session_set_tuning (turned, &tuning);
@@ -268,12 +265,11 @@ test_counts (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = dcnn_model_new (make_net (&kinds[1], 5, 40,
           48), &error);
-  DcnnTensor frame = *dcnn_model_input (model, 0);
+  DcnnTensor frame;
   guint64 state = 3;
 
   g_assert_no_error (error);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
+  frame = test_frame_new (model, &state, FALSE);
   for (guint mode = 0; mode < 2; mode++) {
     g_autoptr (DcnnSession) session = new_session (model, mode ?
         DCNN_MODE_DENSE : DCNN_MODE_SPARSE, FALSE, 2);

@@ -60,7 +60,7 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnSession) session = NULL;
-  DcnnTensor frame = *dcnn_model_input (model, 0), reference = { 0 };
+  DcnnTensor frame, reference = { 0 };
   DcnnSessionOptions options;
   guint64 video = 2;
 
@@ -69,10 +69,7 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
+  frame = test_frame_new (model, &video, FALSE);
   for (guint f = 0; f < 4; f++) {
     const gfloat *have, *want;
     g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,

@@ -37,18 +37,6 @@ new_session (DcnnModel *model, DcnnMode mode, DcnnCriterion criterion,
   return session;
 }
 
-static void
-new_frame (DcnnModel *model, guint64 *state, DcnnTensor *frame)
-{
-  g_autoptr (GError) error = NULL;
-
-  *frame = *dcnn_model_input (model, 0);
-  frame->data = NULL;
-  g_assert_true (dcnn_tensor_alloc (frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (frame); i++)
-    ((gfloat *) frame->data)[i] = test_random_value (state, FALSE);
-}
-
 static gboolean
 same_outputs (DcnnSession *a, DcnnSession *b)
 {
@@ -70,7 +58,7 @@ compare (DcnnModel *model, DcnnSession *a, DcnnSession *b, guint64 seed)
   guint64 video = seed + 70;
   DcnnTensor frame;
 
-  new_frame (model, &video, &frame);
+  frame = test_frame_new (model, &video, FALSE);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     test_push (a, &frame);
     test_push (b, &frame);
@@ -249,7 +237,7 @@ joined (DcnnModel *model, GHashTable *influence, gfloat threshold,
   DcnnTensor frame;
   guint n = 0;
 
-  new_frame (model, &video, &frame);
+  frame = test_frame_new (model, &video, FALSE);
   test_push (session, &frame);
   for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
     ((gfloat *) frame.data)[i] += 0.1f * test_random_value (&video, FALSE) *

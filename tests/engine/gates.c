@@ -166,11 +166,7 @@ run_seed (guint64 seed)
   gated = new_session (model, DCNN_MODE_SPARSE, 0.02f);
   dense = new_session (model, DCNN_MODE_DENSE, 0);
   g_assert_cmpint (find_gate (exact->plan), >=, 0);
-  frame = *dcnn_model_input (model, 0);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&state, FALSE);
+  frame = test_frame_new (model, &state, FALSE);
   for (gint f = 0; f < FRAMES && !g_test_failed (); f++) {
     run_frame (exact, gated, dense, &frame, seed, f);
     test_video_step (&state, &frame, FALSE);

@@ -392,11 +392,7 @@ run_seed (guint64 seed)
   g_assert_no_error (error);
   sparse = new_session (model, seed % 2 ? DCNN_MODE_SPARSE : DCNN_MODE_AUTO);
   dense = new_session (model, DCNN_MODE_DENSE);
-  frame = *dcnn_model_input (model, 0);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
+  frame = test_frame_new (model, &video, FALSE);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     check_frame (model, sparse, dense, oracle, &frame, seed, f);
     test_video_step (&video, &frame, FALSE);

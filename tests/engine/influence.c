@@ -415,18 +415,6 @@ measure (DcnnSession *session, const gfloat *const *weights, guint probes,
   return squares;
 }
 
-static void
-new_frame (DcnnModel *model, guint64 *state, DcnnTensor *frame)
-{
-  g_autoptr (GError) error = NULL;
-
-  *frame = *dcnn_model_input (model, 0);
-  frame->data = NULL;
-  g_assert_true (dcnn_tensor_alloc (frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (frame); i++)
-    ((gfloat *) frame->data)[i] = test_random_value (state, FALSE);
-}
-
 /* Weights of the elements of each output but the last, some of them 0. */
 static gfloat **
 random_weights (DcnnModel *model, guint64 *state)
@@ -475,7 +463,7 @@ compare_net (const Kind *kind, gboolean weighted)
 
   g_assert_no_error (error);
   session = new_session (model, DCNN_MODE_DENSE, "cpu");
-  new_frame (model, &state, &frame);
+  frame = test_frame_new (model, &state, FALSE);
   test_push (session, &frame);
   if (weighted)
     weights = random_weights (model, &state);
@@ -539,7 +527,7 @@ test_arg_max (void)
     *(arg_max ? &session : &logits) = new_session (model, DCNN_MODE_DENSE,
         "cpu");
   }
-  new_frame (model, &state, &frame);
+  frame = test_frame_new (model, &state, FALSE);
   test_push (session, &frame);
   test_push (logits, &frame);
   measure (session, NULL, 3, squares);
@@ -598,7 +586,7 @@ test_repeats (void)
   guint64 state = 1;
   DcnnTensor frame;
 
-  new_frame (model, &state, &frame);
+  frame = test_frame_new (model, &state, FALSE);
   test_push (session, &frame);
   measure (session, NULL, 4, first);
   measure (session, NULL, 4, second);
@@ -631,7 +619,7 @@ test_undisturbed (void)
     DcnnFrameStats a, b;
     guint64 state = i;
     DcnnTensor frame;
-    new_frame (model, &state, &frame);
+    frame = test_frame_new (model, &state, FALSE);
     for (guint f = 0; f < 8; f++) {
       test_push (measured, &frame);
       test_push (alone, &frame);
@@ -685,7 +673,7 @@ test_errors (void)
   assert_refused (cpu, 0);
   assert_refused (cpu, 1);
   assert_refused (cpu, G_MAXUINT);
-  new_frame (model, &state, &frame);
+  frame = test_frame_new (model, &state, FALSE);
   test_push (cpu, &frame);
   test_push (null, &frame);
   assert_refused (cpu, 1);

@@ -71,11 +71,7 @@ write_net (FILE *file, guint64 seed, gboolean integer)
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
-  frame = *dcnn_model_input (model, 0);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&video, integer);
+  frame = test_frame_new (model, &video, integer);
   for (guint f = 0; f < FRAMES; f++) {
     g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
             &error));

@@ -475,6 +475,19 @@ test_random_influence (DcnnModel *model, guint64 *state)
   return table;
 }
 
+DcnnTensor
+test_frame_new (DcnnModel *model, guint64 *state, gboolean integer)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnTensor frame = *dcnn_model_input (model, 0);
+
+  frame.data = NULL;
+  g_assert_true (dcnn_tensor_alloc (&frame, &error));
+  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
+    ((gfloat *) frame.data)[i] = test_random_value (state, integer);
+  return frame;
+}
+
 void
 test_push (DcnnSession *session, const DcnnTensor *frame)
 {

@@ -74,6 +74,10 @@ DcnnGraph *test_net_sized (guint64 seed, gboolean integer, gboolean global,
  * some pixels and not others. */
 GHashTable *test_random_influence (DcnnModel *model, guint64 *state);
 
+/* A tensor like the model's first input, of random values; owned. */
+DcnnTensor test_frame_new (DcnnModel *model, guint64 *state,
+    gboolean integer);
+
 /* Pushes a frame as the tensor of stream 0; threshold 0, must succeed. */
 void test_push (DcnnSession *session, const DcnnTensor *frame);
 

@@ -75,11 +75,7 @@ case_init (Case *c, guint64 seed)
   }
   c->list = g_new0 (guint32, pixels + 64);
   c->verdicts = g_new0 (guint8, pixels + 64);
-  c->frame = *dcnn_model_input (c->model, 0);
-  c->frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&c->frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&c->frame); i++)
-    ((gfloat *) c->frame.data)[i] = test_random_value (&c->state, FALSE);
+  c->frame = test_frame_new (c->model, &c->state, FALSE);
 }
 
 static void

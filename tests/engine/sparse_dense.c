@@ -85,11 +85,7 @@ run_net (guint64 seed, gboolean integer, DcnnMode mode)
   exact_options (&options, DCNN_MODE_DENSE);
   dense = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
-  frame = *dcnn_model_input (model, 0);
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&video, integer);
+  frame = test_frame_new (model, &video, integer);
   for (gint f = 0; f < 12 && !g_test_failed (); f++) {
     check_frame (sparse, dense, oracle, &frame, integer, seed, f);
     test_video_step (&video, &frame, integer);

@@ -261,13 +261,10 @@ run_video (DcnnModel *model, DcnnSession *session, Oracle *oracle,
 {
   g_autoptr (GError) error = NULL;
   guint64 video = seed + 5000;
-  DcnnTensor frame = *dcnn_model_input (model, 0);
+  DcnnTensor frame;
   char *text = NULL;
 
-  frame.data = NULL;
-  g_assert_true (dcnn_tensor_alloc (&frame, &error));
-  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
-    ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
+  frame = test_frame_new (model, &video, FALSE);
   for (gint f = 0; f < FRAMES && !text; f++) {
     OracleRules rules;
     oracle_rules_take (&rules, session, influence);
