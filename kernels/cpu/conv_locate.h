@@ -8,6 +8,7 @@
 #ifndef DCNN_CONV_LOCATE_H
 #define DCNN_CONV_LOCATE_H
 
+#include <immintrin.h>
 #include <string.h>
 
 #include "isa.h"
@@ -15,25 +16,34 @@
 
 #define DCNN_PIXEL_PLACE 0x7fff7fffu /* an entry without its flag */
 
+/* Entries past a list's end that dcnn_run_length reads. */
+#define DCNN_RUN_OVERREAD 8
+
 /* Length of the run at the head of a list: entries of one row, `step` columns
- * apart. Lists ascend within a tile: between two of its entries, 7 steps and 7
- * places apart, lie six of the run. */
+ * apart. Reads, and does not heed, up to DCNN_RUN_OVERREAD entries past the
+ * n. */
 DCNN_INLINE uint32_t
 dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
 {
-  const uint32_t first = pixels[0] & DCNN_PIXEL_PLACE;
-  uint32_t i = 1;
+  const __m256i place = _mm256_set1_epi32 (DCNN_PIXEL_PLACE);
+  const __m256i ahead = _mm256_set1_epi32 ((int) (8 * step));
+  __m256i expected = _mm256_add_epi32 (
+      _mm256_set1_epi32 ((int) (pixels[0] & DCNN_PIXEL_PLACE)),
+      _mm256_mullo_epi32 (_mm256_set1_epi32 ((int) step),
+          _mm256_setr_epi32 (0, 1, 2, 3, 4, 5, 6, 7)));
 
-  for (; i + 8 <= n; i += 8) {
-    const uint32_t from = first + i * step, to = from + 7 * step;
-    if ((pixels[i] & DCNN_PIXEL_PLACE) != from ||
-        (pixels[i + 7] & DCNN_PIXEL_PLACE) != to ||
-        from / DCNN_LIST_TILE != to / DCNN_LIST_TILE)
-      break;
+  for (uint32_t i = 0; i < n; i += 8) {
+    __m256i found = _mm256_and_si256 (place,
+        _mm256_loadu_si256 ((const void *) (pixels + i)));
+    unsigned same = (unsigned) _mm256_movemask_ps (_mm256_castsi256_ps (
+            _mm256_cmpeq_epi32 (found, expected)));
+    if (same != 0xff) {
+      i += (uint32_t) __builtin_ctz (~same);
+      return i < n ? i : n;
+    }
+    expected = _mm256_add_epi32 (expected, ahead);
   }
-  while (i < n && (pixels[i] & DCNN_PIXEL_PLACE) == first + i * step)
-    i++;
-  return i;
+  return n;
 }
 
 /* Addresses of pixels (y, x), (y, x + step) ... of a map. to: [n] pointers or

@@ -73,13 +73,13 @@ typedef struct Run {
   const uintptr_t **rows;   /* [tile] */
   size_t *row_steps;        /* [tile] */
   float **out;              /* [block] out pixels */
-  float **data_rows;        /* [block] rows of data, then dump */
+  float **data_rows;        /* [block] rows of data */
   float **rows_at;          /* where rows are computed: out or data_rows */
   float **residuals;        /* [block] */
   uintptr_t *base;          /* [block] see dcnn_locate_windows */
   uint8_t *even;            /* [block] */
   ptrdiff_t *offsets;       /* [n_taps] bytes; then max_taps zeros */
-  float *dump;              /* where rows of absent pixels go */
+  float *dump;              /* where rows of absent pixels go, when in place */
   size_t dot_stride;        /* of dot_weights: in_count, padded */
   float *dot_weights;       /* [phase][dot_stride]; dots only */
   float *data;              /* [block][stride] */
@@ -113,7 +113,6 @@ fuse_steps (Run *run)
     } else
       break;
   }
-  run->in_place = dcnn_job_in_place (job);
 }
 
 /* Pixels of a block: enough that weights streamed from an outer cache are
@@ -166,9 +165,11 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   tiles = n / DCNN_CONV_TILE;
   run->stride = dcnn_tile_stride (run->conv->out_channels) +
       (run->conv->groups > 1 ? DCNN_PANEL_MAX : 0);
-  run->pixels = carve (scratch, &used, n * sizeof *run->pixels);
+  run->pixels = carve (scratch, &used,
+      (n + DCNN_RUN_OVERREAD) * sizeof *run->pixels);
   run->places = carve (scratch, &used, n * sizeof *run->places);
-  run->members = carve (scratch, &used, n * sizeof *run->members);
+  run->members = carve (scratch, &used,
+      (n + DCNN_RUN_OVERREAD) * sizeof *run->members);
   run->starts = carve (scratch, &used, sizeof *run->starts *
       (run->conv->window.n_phases + 1));
   run->tables = carve (scratch, &used, n * sizeof *run->tables *
@@ -223,8 +224,9 @@ spread_weights (Run *run)
           : 0.0f;
 }
 
+/* For so many pixels. */
 static void
-run_begin (Run *run)
+run_begin (Run *run, size_t pixels)
 {
   const DcnnWindowPlan *w = &run->conv->window;
   const ptrdiff_t size = sizeof (float);
@@ -235,6 +237,13 @@ run_begin (Run *run)
         w->taps[t].dx * run->spacing.col) * size;
   memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
   fuse_steps (run);
+  run->in_place = dcnn_job_in_place (run->job);
+  if (run->block > pixels)
+    run->block = (uint32_t) (pixels + DCNN_CONV_TILE - 1) / DCNN_CONV_TILE *
+        DCNN_CONV_TILE;
+  for (uint32_t i = 0; i < run->block && !run->in_place; i++)
+    run->data_rows[i] = run->data + i * run->stride;
+  run->rows_at = run->in_place ? run->out : run->data_rows;
   run->single = reads_single (w, run->job);
   run->dots = run->single && run->conv->out_channels == 1;
   if (run->dots)
@@ -325,11 +334,9 @@ locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
           length, run->residuals + i);
     i += length;
   }
-  run->rows_at = run->in_place ? run->out : run->data_rows;
-  for (uint32_t i = 0; i < n && !run->in_place; i++)
-    run->rows_at[i] = run->data + i * run->stride;
   for (uint32_t i = n; i < whole; i++) {
-    run->rows_at[i] = run->dump;
+    if (run->in_place)
+      run->out[i] = run->dump;
     if (run->residual)
       run->residuals[i] = run->residuals[n - 1];
   }
@@ -518,11 +525,8 @@ run_dots (Run *run, uint32_t n, size_t first)
         DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
         length, run->out + i);
   }
-  run->rows_at = run->in_place ? run->out : run->data_rows;
-  for (uint32_t i = 0; i < n && !run->in_place; i++) {
-    run->rows_at[i] = run->data + i * run->stride;
+  for (uint32_t i = 0; i < n && !run->in_place; i++)
     dcnn_prefetch (run->out[i], 1);
-  }
   for (uint32_t i = 0; i < n; i++) {
     const float *p = (const float *) run->base[i];
     const float *w = run->dot_weights + run->places[i] * run->dot_stride;
@@ -548,7 +552,7 @@ run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
   size_t last = dcnn_work_position (job, end);
 
   run_layout (&run, job, scratch);
-  run_begin (&run);
+  run_begin (&run, last - position);
   while (position < last) {
     uint32_t n = last - position < run.block ? (uint32_t) (last - position)
         : run.block;

@@ -74,11 +74,13 @@ typedef struct Run {
   uint32_t n_fused;
   bool in_place;            /* rows are computed in the out map */
   size_t stride;            /* of scratch rows */
+  uint32_t n_runs;          /* of the block */
   uint32_t n_left;          /* pixels of the block that no run took */
-  uint32_t pixels[BLOCK];
+  uint32_t pixels[BLOCK + DCNN_RUN_OVERREAD];
   float *out[BLOCK];        /* out pixels */
   float *data_rows[BLOCK];  /* rows of data */
   float **rows;             /* where rows are computed: out or data_rows */
+  uint8_t lengths[BLOCK];   /* of runs */
   uint8_t left[BLOCK];
   /* scratch */
   uintptr_t *table;         /* [max_taps][4] */
@@ -261,14 +263,13 @@ take_left (Run *run)
   }
 }
 
-/* Asks for the last rows of the windows of the run at `at`, out of the block's
- * n pixels; the rows above, the run before it has read. */
+/* Asks for the last rows of the windows of the run of `length` at `at`; the
+ * rows above, the run before it has read. */
 static void
-ask_inputs (const Run *run, uint32_t at, uint32_t n)
+ask_inputs (const Run *run, uint32_t at, uint32_t length)
 {
   const DcnnWindowPlan *w = &run->depthwise->window;
   const DcnnMap *in = &run->job->in;
-  uint32_t length = dcnn_run_length (run->pixels + at, n - at, 1);
   uint32_t y = DCNN_PIXEL_Y (run->pixels[at]) * w->stride_y +
       (w->kernel_y - 1) * w->dilation_y - (uint32_t) w->pad_y;
   int32_t x = (int32_t) (DCNN_PIXEL_X (run->pixels[at]) * w->stride_x) -
@@ -283,15 +284,29 @@ ask_inputs (const Run *run, uint32_t at, uint32_t n)
     dcnn_prefetch (dcnn_map_pixel (in, y, (uint32_t) x), in->channels);
 }
 
-/* The block's n pixels, run by run; in a list, inputs may lie anywhere. */
+/* The runs of the block's n pixels, and where they write. */
 static void
-take_runs (Run *run, uint32_t n)
+locate_runs (Run *run, uint32_t n)
 {
+  const DcnnMap *out = &run->job->out;
+
+  run->n_runs = 0;
   for (uint32_t i = 0, length; i < n; i += length) {
     length = dcnn_run_length (run->pixels + i, n - i, 1);
-    if (run->job->pixels && i + length < n)
-      ask_inputs (run, i + length, n);
-    take_run (run, i, length);
+    run->lengths[run->n_runs++] = (uint8_t) length;
+    dcnn_locate_rows (out, run->out_spacing, DCNN_PIXEL_Y (run->pixels[i]),
+        DCNN_PIXEL_X (run->pixels[i]), 1, length, run->out + i);
+  }
+}
+
+/* The block, run by run; in a list, inputs may lie anywhere. */
+static void
+take_runs (Run *run)
+{
+  for (uint32_t r = 0, at = 0; r < run->n_runs; at += run->lengths[r++]) {
+    if (run->job->pixels && r + 1 < run->n_runs)
+      ask_inputs (run, at + run->lengths[r], run->lengths[r + 1]);
+    take_run (run, at, run->lengths[r]);
   }
 }
 
@@ -303,15 +318,10 @@ run_block (Run *run, size_t first, uint32_t n)
 
   dcnn_work_pixels (job, first, n, run->pixels);
   run->n_left = 0;
-  for (uint32_t i = 0, length; i < n; i += length) {
-    length = dcnn_run_length (run->pixels + i, n - i, 1);
-    dcnn_locate_rows (&job->out, run->out_spacing,
-        DCNN_PIXEL_Y (run->pixels[i]), DCNN_PIXEL_X (run->pixels[i]), 1,
-        length, run->out + i);
-  }
+  locate_runs (run, n);
   for (uint32_t i = 0; i < n && !run->in_place; i++)
     dcnn_prefetch (run->out[i], job->out.channels);
-  take_runs (run, n);
+  take_runs (run);
   take_left (run);
   DcnnTile tile = { .n = n, .pixels = run->pixels, .first = first,
     .rows = run->rows, .out = run->out };

@@ -145,7 +145,8 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
 {
   const DcnnMap out = job->out;
   const bool square = kind == DCNN_SIGNIFICANT_SQUARE;
-  const v_t limit = v_set (square ? job->significance.limit : 0.0f);
+  const float job_limit = square ? job->significance.limit : 0.0f;
+  const v_t limit = v_set (job_limit);
   const unsigned last = (vectors - 1) * V_LANES;
   const unsigned rest = out.channels - last;
   const unsigned room = out.writable - last < V_LANES ? out.writable - last
@@ -178,16 +179,17 @@ judge_narrow (const DcnnJob *job, const DcnnTile *tile,
         sum = v_fma (e, e, sum);
     }
     const bool differs = vb_any (bits);
-    const vm_t over = v_nle (v_set (square ? v_sum (sum) : (float) differs),
-        limit);
+    const float change = square ? v_sum (sum) : (float) differs;
+    const vm_t over = v_nle (v_set (change), limit);
     DCNN_UNROLL
     for (unsigned v = 0; v < vectors; v++)
       if (!ragged || v + 1 < vectors)
         v_store (pixel + v * V_LANES, v_select (over, row[v], old[v]));
       else if (vm_any (over)) /* the lanes past `channels` must stay */
         v_store_n (pixel + last, v_keep (row[v], rest), room);
-    verdicts[places ? places[i] : i] = vm_any (over) ? DCNN_VERDICT_JOINED
-        : differs ? DCNN_VERDICT_KEPT : DCNN_VERDICT_SAME;
+    /* SAME, KEPT, JOINED without a branch: what is over the limit differs */
+    verdicts[places ? places[i] : i] = (uint8_t) (differs +
+        !(change <= job_limit));
   }
 }
 
@@ -209,6 +211,7 @@ judge_by (const DcnnJob *job, const DcnnTile *tile, DcnnSignificanceKind kind)
     NARROW (1)
     NARROW (2)
     NARROW (3)
+    NARROW (4)
 #undef NARROW
     default:
       judge_tile (job, tile, kind);
