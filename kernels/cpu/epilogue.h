@@ -45,12 +45,12 @@ dcnn_work_pixels (const DcnnJob *job, size_t begin, uint32_t n,
 
 /* ---- tile -------------------------------------------------------------- */
 
-/* Rows of a tile are this many floats apart: the channels rounded up so that
- * any level's vector fits, plus a cache line against aliasing. */
+/* Rows of a tile are this many floats apart: the channels in whole vectors,
+ * plus a cache line against aliasing where they are wide. */
 DCNN_INLINE size_t
 dcnn_tile_stride (uint32_t channels)
 {
-  size_t stride = ((size_t) channels + 15) & ~(size_t) 15;
+  size_t stride = ((size_t) channels + V_LANES - 1) / V_LANES * V_LANES;
   return stride >= 256 ? stride + 16 : stride;
 }
 
