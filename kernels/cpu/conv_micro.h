@@ -27,6 +27,12 @@ typedef struct DcnnMicro {
   const float *bias;          /* [lanes] */
   float *const *out;          /* [pixels] where rows go; all valid */
   float *const *residual; /* [pixels] what is added, or NULL */
+  /* of pixels at even distances, instead of rows, out and residual: */
+  uintptr_t base;             /* of the first */
+  uintptr_t gap;              /* bytes from one to the next */
+  float *out_base;
+  const float *residual_base; /* or NULL */
+  ptrdiff_t out_gap, residual_gap; /* floats */
   bool residual_first;        /* added before the clamp, not after it */
   float low, high;            /* clamp */
   uint32_t begin;             /* first channel of the panel: added to out and
@@ -81,17 +87,20 @@ dcnn_micro_store (const DcnnMicroEnd *end, unsigned vectors, const v_t *sum,
 }
 
 /* `pixels` pixels by `vectors` vectors of channels; depth, when not 0, is the
- * number of input channels (all three constants where this is expanded).
+ * number of input channels; even: pixels at even distances, every third by a
+ * pointer of its own (all four constants where this is expanded).
  * Reads depth floats at each tap of each pixel; writes the panel's lanes of
  * each out row. Cost: n_taps depth (pixels vectors FMA + pixels + vectors
  * loads). */
 DCNN_INLINE void
 dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
-    unsigned depth)
+    unsigned depth, bool even)
 {
   v_t sum[DCNN_CONV_TILE][3];
   const uintptr_t *rows = m->rows;
+  const uintptr_t gap = m->gap;
   const float *w = m->weights;
+  const unsigned pointers = even ? (pixels + 2) / 3 : pixels;
 
   DCNN_UNROLL
   for (unsigned j = 0; j < vectors; j++) {
@@ -109,26 +118,29 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
       b[j] = v_load (w + ((k) * vectors + j) * V_LANES);                       \
     DCNN_UNROLL                                                                \
     for (unsigned i = 0; i < pixels; i++) {                                    \
-      v_t a = v_set (p[i][c + (k)]);                                           \
+      const float *p = (const float *) (even ? at[i / 3] + i % 3 * gap         \
+          : at[i]);                                                            \
+      v_t a = v_set (p[(even ? 0 : c) + (k)]);                                 \
       DCNN_UNROLL                                                              \
       for (unsigned j = 0; j < vectors; j++)                                   \
-        V_ACCUMULATE (sum[i][j], a, b[j]);                                  \
+        V_ACCUMULATE (sum[i][j], a, b[j]);                                     \
     }                                                                          \
-    V_FENCE ();                                                        \
+    V_FENCE ();                                                                \
   } while (0)
 
   for (uint32_t t = 0; t < m->n_taps; t++) {
-    const float *p[DCNN_CONV_TILE];
+    uintptr_t at[DCNN_CONV_TILE];
     const uintptr_t offset = (uintptr_t) m->offsets[t] + m->shift;
     const size_t n = depth ? depth : m->depth;
     size_t c = 0;
 
     DCNN_UNROLL
-    for (unsigned i = 0; i < pixels; i++) {
-      p[i] = (const float *) (rows[i] + offset);
-      V_HIDE_ORIGIN (p[i]);
+    for (unsigned i = 0; i < pointers; i++) {
+      at[i] = (even ? m->base + 3 * i * gap : rows[i]) + offset;
+      V_HIDE_ORIGIN (at[i]);
     }
-    rows += m->row_step;
+    if (!even)
+      rows += m->row_step;
     if (depth) {
       DCNN_UNROLL
       for (unsigned k = 0; k < depth; k++)
@@ -142,10 +154,16 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
       DCNN_STEP_K (2);
       DCNN_STEP_K (3);
       w += 4 * vectors * V_LANES;
+      DCNN_UNROLL
+      for (unsigned i = 0; even && i < pointers; i++)
+        at[i] += 4 * sizeof (float);
     }
     for (; c < n; c++) {
       DCNN_STEP_K (0);
       w += vectors * V_LANES;
+      DCNN_UNROLL
+      for (unsigned i = 0; even && i < pointers; i++)
+        at[i] += sizeof (float);
     }
   }
 #undef DCNN_STEP_K
@@ -155,6 +173,17 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
   float *const *out = m->out;
   float *const *residual = m->residual;
   const uint32_t begin = m->begin;
+  if (even) {
+    float *row = m->out_base + begin;
+    const float *add = m->residual_base ? m->residual_base + begin : NULL;
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++) {
+      dcnn_micro_store (&end, vectors, sum[i], row, add);
+      row += m->out_gap;
+      add = add ? add + m->residual_gap : NULL;
+    }
+    return;
+  }
   DCNN_UNROLL
   for (unsigned i = 0; i < pixels; i++)
     dcnn_micro_store (&end, vectors, sum[i], out[i] + begin,

@@ -6,14 +6,11 @@
  * The work's pixels go block by block through all panels of weights: a panel
  * stays in the first cache while the pixels of a block pass, a block's inputs
  * stay in the second while the panels pass. Dense and sparse work differ only
- * in where the pixels come from.
+ * in where the pixels come from; long dense rows need not be looked up.
  */
-#include "conv.h"
-#include "conv_locate.h"
-#include "conv_micro.h"
+#include "conv_run.h"
 #include "cpu_table.h"
 #include "depthwise.h"
-#include "epilogue.h"
 
 #if V_LANES == 8
 #define PIXELS_1 12
@@ -25,323 +22,41 @@
 #define PIXELS_3 6
 #endif
 
+/* Weights that stay in the second cache from row to row, and how long rows are
+ * that make use enough of others. */
+#define NEAR_WEIGHTS 65536
+#define FAR_PIXELS 96
 #define STEP_PIXELS 48 /* rows that steps run over at once, at least */
 
 typedef void MicroFn (const DcnnMicro *m);
 
-#define MICRO(vectors, depth)                                                  \
-  static void micro_##vectors##_##depth (const DcnnMicro *m)                   \
+#define MICRO(name, vectors, depth, even)                                      \
+  static void micro_##name (const DcnnMicro *m)                                \
   {                                                                            \
-    dcnn_micro (m, PIXELS_##vectors, vectors, depth);                          \
+    dcnn_micro (m, PIXELS_##vectors, vectors, depth, even);                    \
   }
 
-MICRO (1, 0)
-MICRO (2, 0)
-MICRO (3, 0)
-MICRO (1, 3)
-MICRO (2, 3)
-MICRO (3, 3)
+MICRO (any_1, 1, 0, false)
+MICRO (any_2, 2, 0, false)
+MICRO (any_3, 3, 0, false)
+MICRO (rgb_1, 1, 3, false)
+MICRO (rgb_2, 2, 3, false)
+MICRO (rgb_3, 3, 3, false)
+MICRO (even_any_1, 1, 0, true)
+MICRO (even_any_2, 2, 0, true)
+MICRO (even_any_3, 3, 0, true)
+MICRO (even_rgb_1, 1, 3, true)
+MICRO (even_rgb_2, 2, 3, true)
+MICRO (even_rgb_3, 3, 3, true)
 
-/* [vectors - 1]: any depth, and the depth of a picture */
-static MicroFn *const micro_any[3] = { micro_1_0, micro_2_0, micro_3_0 };
-static MicroFn *const micro_rgb[3] = { micro_1_3, micro_2_3, micro_3_3 };
+/* [even distances][the depth of a picture, not any][vectors - 1] */
+static MicroFn *const micros[2][2][3] = {
+  { { micro_any_1, micro_any_2, micro_any_3 },
+    { micro_rgb_1, micro_rgb_2, micro_rgb_3 } },
+  { { micro_even_any_1, micro_even_any_2, micro_even_any_3 },
+    { micro_even_rgb_1, micro_even_rgb_2, micro_even_rgb_3 } },
+};
 static const uint32_t micro_pixels[3] = { PIXELS_1, PIXELS_2, PIXELS_3 };
-
-/* Everything about a run that does not change from block to block. */
-typedef struct Run {
-  const DcnnJob *job;
-  const DcnnConv *conv;
-  const DcnnPacking *packing;
-  DcnnSpacing spacing;      /* of the input map */
-  ptrdiff_t out_spacing, residual_spacing; /* of columns */
-  /* the steps that micro-kernels do themselves */
-  uint32_t n_fused;
-  const DcnnMap *residual;
-  bool residual_first;
-  float low, high;
-  bool in_place;            /* rows are computed in the out map */
-  bool single;              /* each pixel reads one, inside the input */
-  bool dots;                /* and makes one channel: dot products */
-  uint32_t block;           /* pixels of a block, a multiple of the tile */
-  size_t stride;            /* of scratch rows */
-  /* scratch */
-  uint32_t *pixels;         /* [block] of the work */
-  /* transposed only: */
-  uint32_t *members, *places; /* [block] pixels in the order of phases */
-  uint32_t *starts;         /* [n_phases + 1] where phases begin in these */
-  uintptr_t *tables;        /* [tile][max_taps][12] */
-  const uintptr_t **rows;   /* [tile] */
-  size_t *row_steps;        /* [tile] */
-  float **out;              /* [block] out pixels */
-  float **data_rows;        /* [block] rows of data */
-  float **rows_at;          /* where rows are computed: out or data_rows */
-  float **residuals;        /* [block] */
-  uintptr_t *base;          /* [block] see dcnn_locate_windows */
-  uint8_t *even;            /* [block] */
-  ptrdiff_t *offsets;       /* [n_taps] bytes; then max_taps zeros */
-  float *dump;              /* where rows of absent pixels go, when in place */
-  size_t dot_stride;        /* of dot_weights: in_count, padded */
-  float *dot_weights;       /* [phase][dot_stride]; dots only */
-  float *data;              /* [block][stride] */
-} Run;
-
-/* Takes leading steps that micro-kernels can do: at most one residual map and
- * one clamp. */
-static void
-fuse_steps (Run *run)
-{
-  const DcnnJob *job = run->job;
-  bool clamped = false;
-
-  run->low = -INFINITY;
-  run->high = INFINITY;
-  for (; run->n_fused < job->n_steps; run->n_fused++) {
-    const DcnnStep *step = &job->steps[run->n_fused];
-    if (step->kind == DCNN_STEP_ADD && step->operand == DCNN_OPERAND_MAP &&
-        !run->residual) {
-      run->residual = &step->map;
-      run->residual_first = !clamped;
-    } else if (step->kind == DCNN_STEP_RELU && !clamped &&
-        (!run->residual || run->residual_first)) {
-      clamped = true;
-      run->low = 0.0f;
-    } else if (step->kind == DCNN_STEP_CLIP && !clamped &&
-        (!run->residual || run->residual_first)) {
-      clamped = true;
-      run->low = step->a;
-      run->high = step->b;
-    } else
-      break;
-  }
-}
-
-/* Pixels of a block: enough that weights streamed from an outer cache are
- * used often, few enough that inputs stay in an inner one; and rows that are
- * judged, with the stored pixels beside them, in the first. */
-static uint32_t
-block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
-{
-  const size_t row = dcnn_tile_stride (conv->out_channels) * sizeof (float);
-  const size_t weights = packing->weight_count * sizeof (float);
-  const size_t input = 262144 / ((size_t) conv->in_span * sizeof (float));
-  const size_t rows = judged ? 24576 / (2 * row) : SIZE_MAX;
-  /* phases of a transposed convolution should fill tiles, and narrow rows are
-   * soon done */
-  const size_t phases = (conv->out_channels > 16 ? 24 : 96) *
-      (size_t) conv->window.n_phases;
-  size_t n = weights <= 16384 ? 48 : weights <= 262144 ? 96 : 192;
-
-  if (n > input)
-    n = input < 48 ? 48 : input;
-  if (n > rows)
-    n = rows < 24 ? 24 : rows;
-  if (n < phases)
-    n = phases;
-  if (n > 3072)
-    n = 3072;
-  return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);
-}
-
-static void *
-carve (char *scratch, size_t *used, size_t bytes)
-{
-  void *part = scratch ? scratch + *used : NULL;
-
-  *used += DCNN_ALIGN64 (bytes);
-  return part;
-}
-
-/* Lays out the scratch; returns its size. scratch may be NULL. */
-static size_t
-run_layout (Run *run, const DcnnJob *job, void *scratch)
-{
-  size_t used = 0, n, tiles;
-
-  *run = (Run) { .job = job, .conv = (const DcnnConv *) job->prepared };
-  run->packing = dcnn_conv_packing (run->conv, DCNN_ISA_LEVEL);
-  run->block = block_pixels (run->conv, run->packing,
-      !dcnn_job_in_place (job));
-  n = run->block;
-  tiles = n / DCNN_CONV_TILE;
-  run->stride = dcnn_tile_stride (run->conv->out_channels) +
-      (run->conv->groups > 1 ? DCNN_PANEL_MAX : 0);
-  run->pixels = carve (scratch, &used,
-      (n + DCNN_RUN_OVERREAD) * sizeof *run->pixels);
-  run->places = carve (scratch, &used, n * sizeof *run->places);
-  run->members = carve (scratch, &used,
-      (n + DCNN_RUN_OVERREAD) * sizeof *run->members);
-  run->starts = carve (scratch, &used, sizeof *run->starts *
-      (run->conv->window.n_phases + 1));
-  run->tables = carve (scratch, &used, n * sizeof *run->tables *
-      (run->conv->window.max_taps + 1));
-  run->rows = carve (scratch, &used, tiles * sizeof *run->rows);
-  run->row_steps = carve (scratch, &used, tiles * sizeof *run->row_steps);
-  run->out = carve (scratch, &used, n * sizeof *run->out);
-  run->data_rows = carve (scratch, &used, n * sizeof *run->data_rows);
-  run->residuals = carve (scratch, &used, n * sizeof *run->residuals);
-  run->base = carve (scratch, &used, n * sizeof *run->base);
-  run->even = carve (scratch, &used, n * sizeof *run->even);
-  run->offsets = carve (scratch, &used, sizeof *run->offsets *
-      (run->conv->window.n_taps + run->conv->window.max_taps));
-  run->dump = carve (scratch, &used,
-      (run->stride + DCNN_PANEL_MAX) * sizeof (float));
-  run->dot_stride = (run->packing->panels[0].in_count + V_LANES - 1) /
-      V_LANES * V_LANES;
-  if (run->conv->out_channels == 1)
-    run->dot_weights = carve (scratch, &used, run->dot_stride *
-        run->conv->window.n_phases * sizeof (float));
-  run->data = carve (scratch, &used, n * run->stride * sizeof (float));
-  return used;
-}
-
-/* Whether every phase has one tap, which never leaves the input: 1x1 kernels,
- * and transposed ones as large as their stride. */
-static bool
-reads_single (const DcnnWindowPlan *w, const DcnnJob *job)
-{
-  const DcnnMap *in = &job->in, *out = &job->out;
-
-  if (w->pad_y != 0 || w->pad_x != 0 || w->max_taps != 1)
-    return false;
-  return w->transposed
-      ? w->kernel_y == w->stride_y && w->kernel_x == w->stride_x &&
-      (out->height - 1) / w->stride_y < in->height &&
-      (out->width - 1) / w->stride_x < in->width
-      : (out->height - 1) * w->stride_y < in->height &&
-      (out->width - 1) * w->stride_x < in->width;
-}
-
-/* The weights of the only channel, phase by phase without lanes. */
-static void
-spread_weights (Run *run)
-{
-  const DcnnPanel *panel = &run->packing->panels[0];
-
-  for (uint32_t f = 0; f < run->conv->window.n_phases; f++)
-    for (uint32_t c = 0; c < run->dot_stride; c++)
-      run->dot_weights[f * run->dot_stride + c] = c < panel->in_count
-          ? run->packing->weights[run->packing->offsets[f] + c * panel->lanes]
-          : 0.0f;
-}
-
-/* For so many pixels. */
-static void
-run_begin (Run *run, size_t pixels)
-{
-  const DcnnWindowPlan *w = &run->conv->window;
-  const ptrdiff_t size = sizeof (float);
-
-  run->spacing = dcnn_map_spacing (&run->job->in);
-  for (uint32_t t = 0; t < w->n_taps; t++)
-    run->offsets[t] = (w->taps[t].dy * run->spacing.row +
-        w->taps[t].dx * run->spacing.col) * size;
-  memset (run->offsets + w->n_taps, 0, w->max_taps * sizeof *run->offsets);
-  fuse_steps (run);
-  run->in_place = dcnn_job_in_place (run->job);
-  if (run->block > pixels)
-    run->block = (uint32_t) (pixels + DCNN_CONV_TILE - 1) / DCNN_CONV_TILE *
-        DCNN_CONV_TILE;
-  for (uint32_t i = 0; i < run->block && !run->in_place; i++)
-    run->data_rows[i] = run->data + i * run->stride;
-  run->rows_at = run->in_place ? run->out : run->data_rows;
-  run->single = reads_single (w, run->job);
-  run->dots = run->single && run->conv->out_channels == 1;
-  if (run->dots)
-    spread_weights (run);
-  run->out_spacing = dcnn_map_spacing (&run->job->out).col;
-  if (run->residual)
-    run->residual_spacing = dcnn_map_spacing (run->residual).col;
-}
-
-/* The pointer table of a tile of n pixels that are not all even. Absent pixels
- * repeat the last. */
-static void
-make_table (const Run *run, const DcnnPhase *phase, const uint32_t *pixels,
-    uint32_t first, uint32_t n, uintptr_t *table)
-{
-  const DcnnWindowPlan *w = &run->conv->window;
-  const ptrdiff_t *offsets = run->offsets + phase->first_tap;
-  uint32_t ignored;
-
-  for (uint32_t i = 0; i < DCNN_CONV_TILE; i++) {
-    uint32_t at = first + (i < n ? i : n - 1);
-    if (run->even[at]) {
-      for (uint32_t t = 0; t < phase->n_taps; t++)
-        table[t * DCNN_CONV_TILE + i] = run->base[at] + (uintptr_t) offsets[t];
-      continue;
-    }
-    dcnn_window_table (&run->job->in, w->taps + phase->first_tap,
-        phase->n_taps,
-        dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
-            DCNN_PIXEL_Y (pixels[at]), &ignored),
-        dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
-            DCNN_PIXEL_X (pixels[at]), &ignored),
-        run->conv->zeros, table + i, DCNN_CONV_TILE);
-  }
-}
-
-/* Addresses of every tile of a phase's n pixels: base addresses where all
- * windows of a tile are even, else a table. */
-static void
-locate_tiles (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
-    uint32_t n)
-{
-  for (uint32_t i = 0; i < n; i += DCNN_CONV_TILE) {
-    uint32_t tile = i / DCNN_CONV_TILE;
-    uint32_t here = n - i < DCNN_CONV_TILE ? n - i : DCNN_CONV_TILE;
-    uint32_t n_even = run->single ? here : 0;
-    for (uint32_t j = 0; j < here && !run->single; j++)
-      n_even += run->even[i + j];
-    if (n_even == here) {
-      run->rows[tile] = run->base + i;
-      run->row_steps[tile] = 0;
-      for (uint32_t j = here; j < DCNN_CONV_TILE; j++)
-        run->base[i + j] = run->base[i + here - 1];
-    } else {
-      uintptr_t *table = run->tables +
-          (size_t) tile * DCNN_CONV_TILE * (run->conv->window.max_taps + 1);
-      make_table (run, phase, pixels, i, here, table);
-      run->rows[tile] = table;
-      run->row_steps[tile] = DCNN_CONV_TILE;
-    }
-  }
-}
-
-/* Finds where the n pixels of a phase read and write. */
-static void
-locate_phase (Run *run, const DcnnPhase *phase, const uint32_t *pixels,
-    uint32_t n)
-{
-  const DcnnWindowPlan *w = &run->conv->window;
-  const uint32_t step = w->transposed ? w->stride_x : 1;
-  uint32_t whole = (n + DCNN_CONV_TILE - 1) / DCNN_CONV_TILE * DCNN_CONV_TILE;
-
-  for (uint32_t i = 0; i < n;) {
-    uint32_t length = dcnn_run_length (pixels + i, n - i, step);
-    uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
-    if (run->single)
-      dcnn_locate_rows (&run->job->in, run->spacing.col,
-          w->transposed ? y / w->stride_y : y * w->stride_y,
-          w->transposed ? x / w->stride_x : x * w->stride_x,
-          w->transposed ? 1 : w->stride_x, length, run->base + i);
-    else
-      dcnn_locate_windows (w, phase, &run->job->in, &run->spacing, y, x,
-          length, run->base + i, run->even + i);
-    dcnn_locate_rows (&run->job->out, run->out_spacing, y, x, step, length,
-        run->out + i);
-    if (run->residual)
-      dcnn_locate_rows (run->residual, run->residual_spacing, y, x, step,
-          length, run->residuals + i);
-    i += length;
-  }
-  for (uint32_t i = n; i < whole; i++) {
-    if (run->in_place)
-      run->out[i] = run->dump;
-    if (run->residual)
-      run->residuals[i] = run->residuals[n - 1];
-  }
-  locate_tiles (run, phase, pixels, n);
-}
 
 /* Asks for a panel's lanes of the stored pixels begin .. end - 1, which the
  * rows will be compared to. A few at a time: many keep the processor waiting
@@ -354,19 +69,20 @@ ask_stored (const Run *run, const DcnnPanel *panel, uint32_t begin,
     dcnn_prefetch (run->out[i] + panel->out_begin, panel->out_count);
 }
 
-/* One panel over the located pixels of a phase. */
-static void
-run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
-    uint32_t n)
+/* What a panel's micro-kernel needs whatever the pixels. */
+static DcnnMicro
+panel_micro (const Run *run, uint32_t f, uint32_t p)
 {
   const DcnnConv *conv = run->conv;
   const DcnnPhase *phase = &conv->window.phases[f];
   const DcnnPanel *panel = &run->packing->panels[p];
-  uint32_t vectors = panel->lanes / V_LANES;
-  uint32_t pixels = micro_pixels[vectors - 1];
-  MicroFn *micro = (panel->in_count == 3 ? micro_rgb : micro_any)[vectors - 1];
-  bool last = panel->out_begin + panel->out_count == conv->out_channels;
-  DcnnMicro m = {
+  const uint32_t channels_end = run->in_place ? run->job->out.writable
+      : (uint32_t) run->stride;
+  const bool last = panel->out_begin + panel->out_count == conv->out_channels;
+
+  return (DcnnMicro) {
+    .offsets = run->offsets +
+        (run->single ? conv->window.n_taps : phase->first_tap),
     .n_taps = phase->n_taps,
     .depth = panel->in_count,
     .weights = run->packing->weights +
@@ -378,20 +94,34 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
     .shift = panel->in_begin * sizeof (float),
     .begin = panel->out_begin,
     .valid = panel->out_count,
-    .writable = panel->out_count,
+    .writable = last ? channels_end - panel->out_begin : panel->out_count,
   };
+}
+
+static MicroFn *
+choose_micro (const DcnnPanel *panel, bool even)
+{
+  return micros[even][panel->in_count == 3][panel->lanes / V_LANES - 1];
+}
+
+/* One panel over the located pixels of a phase. */
+static void
+run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
+    uint32_t n)
+{
+  const DcnnPanel *panel = &run->packing->panels[p];
+  const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
   const bool more_steps = run->n_fused < run->job->n_steps;
+  MicroFn *micro = choose_micro (panel, false);
+  DcnnMicro m = panel_micro (run, f, p);
+  const ptrdiff_t *offsets = m.offsets;
   uint32_t done = 0;
-  const uint32_t channels_end = run->in_place ? run->job->out.writable
-      : (uint32_t) run->stride;
-  if (last)
-    m.writable = channels_end - panel->out_begin;
+
   for (uint32_t i = 0; i < n; i += pixels) {
     uint32_t tile = i / DCNN_CONV_TILE, within = i % DCNN_CONV_TILE;
     m.rows = run->rows[tile] + within;
     m.row_step = run->row_steps[tile];
-    m.offsets = run->offsets +
-        (m.row_step || run->single ? conv->window.n_taps : phase->first_tap);
+    m.offsets = m.row_step ? run->offsets + run->conv->window.n_taps : offsets;
     m.out = run->rows_at + i;
     m.residual = run->residual ? run->residuals + i : NULL;
     if (!run->in_place)
@@ -407,16 +137,21 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
   }
 }
 
-/* The n pixels of one phase: all panels, then the judgement. */
+/* The rows of n pixels of one phase: all panels. */
+static void
+run_panels (Run *run, uint32_t f, const uint32_t *pixels, uint32_t n)
+{
+  locate_phase (run, &run->conv->window.phases[f], pixels, n);
+  for (uint32_t p = 0; p < run->packing->n_panels; p++)
+    run_panel (run, f, p, pixels, n);
+}
+
+/* The same, then the judgement. */
 static void
 run_phase (Run *run, uint32_t f, const uint32_t *pixels,
     const uint32_t *places, uint32_t n, size_t first)
 {
-  const DcnnPhase *phase = &run->conv->window.phases[f];
-
-  locate_phase (run, phase, pixels, n);
-  for (uint32_t p = 0; p < run->packing->n_panels; p++)
-    run_panel (run, f, p, pixels, n);
+  run_panels (run, f, pixels, n);
   DcnnTile tile = { .n = n, .pixels = pixels, .places = places, .first = first,
     .rows = run->rows_at, .out = run->out };
   DCNN_FN (dcnn_judge_tile) (run->job, &tile);
@@ -478,6 +213,200 @@ run_phases (Run *run, uint32_t n, size_t first)
     if (run->starts[f] > begin)
       run_phase (run, f, run->members + begin, run->places + begin,
           run->starts[f] - begin, first);
+}
+
+/* ---- whole rows, in place ------------------------------------------------- */
+
+/* Pixels of one phase whose windows, out and residual pixels lie at even
+ * distances: run->gap, out_gap, residual_gap. Nothing is looked up for each. */
+typedef struct Stretch {
+  uint32_t f;
+  uint32_t y, x, step;      /* where it begins; columns from pixel to pixel */
+  uint32_t n;               /* at least DCNN_CONV_TILE */
+  uintptr_t base;
+  float *out;
+  const float *residual;    /* or NULL */
+} Stretch;
+
+/* One panel over pixels begin .. begin + n - 1; the last tile overlaps the one
+ * before it. */
+static void
+run_panel_even (const Run *run, const Stretch *s, uint32_t p, uint32_t begin,
+    uint32_t n)
+{
+  const DcnnPanel *panel = &run->packing->panels[p];
+  const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
+  MicroFn *micro = choose_micro (panel, true);
+  DcnnMicro m = panel_micro (run, s->f, p);
+
+  m.gap = run->gap;
+  m.out_gap = run->out_gap;
+  m.residual_gap = run->residual_gap;
+  for (uint32_t i = 0; i < n; i += pixels) {
+    const uint32_t at = begin + (i + pixels <= n ? i : n - pixels);
+    m.base = s->base + at * run->gap;
+    m.out_base = s->out + at * run->out_gap;
+    m.residual_base = s->residual ? s->residual + at * run->residual_gap : NULL;
+    micro (&m);
+  }
+  if (run->n_fused < run->job->n_steps)
+    DCNN_FN (dcnn_steps_from) (run->job, run->n_fused, run->members, run->out,
+        n, m.begin, m.valid, m.writable);
+}
+
+static void
+run_stretch (Run *run, const Stretch *s)
+{
+  const bool more_steps = run->n_fused < run->job->n_steps;
+
+  for (uint32_t at = 0, n; at < s->n; at += n) {
+    n = s->n - at < run->chunk + DCNN_CONV_TILE ? s->n - at : run->chunk;
+    for (uint32_t i = 0; i < n && more_steps; i++) {
+      run->members[i] = DCNN_PIXEL (s->y, s->x + (at + i) * s->step);
+      run->out[i] = s->out + (at + i) * run->out_gap;
+    }
+    for (uint32_t p = 0; p < run->packing->n_panels; p++)
+      run_panel_even (run, s, p, at, n);
+  }
+}
+
+/* Computes the pixels that no stretch took. */
+static void
+run_left (Run *run)
+{
+  const uint32_t n_phases = run->conv->window.n_phases;
+
+  if (!run->conv->window.transposed && run->n_left > 0) {
+    run_panels (run, 0, run->pixels, run->n_left);
+  } else if (run->n_left > 0) {
+    sort_phases (run, run->n_left);
+    for (uint32_t f = 0, begin = 0; f < n_phases; begin = run->starts[f++])
+      if (run->starts[f] > begin)
+        run_panels (run, f, run->members + begin, run->starts[f] - begin);
+  }
+  run->n_left = 0;
+}
+
+static void
+leave (Run *run, uint32_t y, uint32_t x, uint32_t step, uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++) {
+    run->pixels[run->n_left++] = DCNN_PIXEL (y, x + i * step);
+    if (run->n_left == run->block)
+      run_left (run);
+  }
+}
+
+/* Every step-th pixel of an out row from x on: a stretch, and what lies beside
+ * it. */
+static void
+run_row (Run *run, uint32_t y, uint32_t x, uint32_t step)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const DcnnMap *in = &run->job->in, *out = &run->job->out;
+  const uint32_t n = (out->width - x + step - 1) / step;
+  const int32_t across = w->transposed ? 1 : (int32_t) w->stride_x;
+  uint32_t py, px, begin = 0, end = 0;
+  int32_t by = dcnn_window_base (w->transposed, w->stride_y, w->pad_y, y, &py);
+  int32_t bx = dcnn_window_base (w->transposed, w->stride_x, w->pad_x, x, &px);
+  const uint32_t f = py * w->stride_x + px;
+  const DcnnPhase *phase = &w->phases[w->transposed ? f : 0];
+
+  if (dcnn_axis_even (in->row_offset, in->height, run->spacing.row,
+          by + phase->min_dy, by + phase->max_dy))
+    dcnn_run_inside (bx + phase->min_dx, bx + phase->max_dx, across, in->width,
+        n, &begin, &end);
+  if (end > begin) /* whole tiles: the rest fills tiles with other rows' */
+    end -= (end - begin) % DCNN_CONV_TILE;
+  if (begin == end || !dcnn_axis_even (in->col_offset,
+          in->width, run->spacing.col,
+          bx + (int32_t) begin * across + phase->min_dx,
+          bx + (int32_t) (end - 1) * across + phase->max_dx))
+    begin = end = 0;
+  leave (run, y, x, step, begin);
+  leave (run, y, x + end * step, step, n - end);
+  if (begin == end)
+    return;
+  const uint32_t first = x + begin * step;
+  const Stretch s = { .f = w->transposed ? f : 0, .y = y, .x = first,
+    .step = step, .n = end - begin,
+    .base = dcnn_window_address (in, &run->spacing, phase, by,
+        bx + (int32_t) begin * across),
+    .out = dcnn_map_pixel (out, y, first),
+    .residual = run->residual ? dcnn_map_pixel (run->residual, y, first)
+        : NULL };
+  run_stretch (run, &s);
+}
+
+/* Whether rows y0 .. y1 - 1 of a map follow each other as their pixels do. */
+static bool
+is_joined (const DcnnMap *map, ptrdiff_t col, uint32_t y0, uint32_t y1)
+{
+  return dcnn_axis_even (map->row_offset, map->height,
+      col * (ptrdiff_t) map->width, (int32_t) y0, (int32_t) y1 - 1);
+}
+
+/* Whether rows y0 .. y1 - 1 of the out map are one stretch: each pixel reads
+ * one, and the rows of all maps are joined. */
+static bool
+is_one_stretch (const Run *run, uint32_t y0, uint32_t y1)
+{
+  const DcnnJob *job = run->job;
+  const DcnnWindowPlan *w = &run->conv->window;
+
+  return run->single && !w->transposed && w->stride_y == 1 &&
+      w->stride_x == 1 && job->in.width == job->out.width &&
+      (y1 - y0) * job->out.width >= DCNN_CONV_TILE &&
+      dcnn_steps_alike (job, run->n_fused) &&
+      is_joined (&job->in, run->spacing.col, y0, y1) &&
+      is_joined (&job->out, run->out_spacing, y0, y1) &&
+      (!run->residual ||
+          is_joined (run->residual, run->residual_spacing, y0, y1));
+}
+
+static bool
+has_even_columns (const DcnnMap *map, ptrdiff_t col)
+{
+  return dcnn_axis_even (map->col_offset, map->width, col, 0,
+      (int32_t) map->width - 1);
+}
+
+/* Rows y0 .. y1 - 1 of the out map, where they are stored whatever they are;
+ * false when lists serve better: a seam runs through the map, or rows are too
+ * short for the weights to be used often. */
+static bool
+run_rows (Run *run, uint32_t y0, uint32_t y1)
+{
+  const DcnnJob *job = run->job;
+  const DcnnWindowPlan *w = &run->conv->window;
+  const uint32_t step = w->transposed ? w->stride_x : 1;
+  const uint32_t width = job->out.width, n = (y1 - y0) * width;
+  const bool near = run->packing->weight_count <= NEAR_WEIGHTS * w->n_phases;
+
+  if (!run->in_place || run->dots ||
+      !has_even_columns (&job->out, run->out_spacing) ||
+      (run->residual &&
+          !has_even_columns (run->residual, run->residual_spacing)))
+    return false;
+  if (has_even_columns (&job->in, run->spacing.col) &&
+      is_one_stretch (run, y0, y1)) {
+    const Stretch s = { .y = y0, .step = 1, .n = n,
+      .base = (uintptr_t) dcnn_map_pixel (&job->in, y0, 0),
+      .out = dcnn_map_pixel (&job->out, y0, 0),
+      .residual = run->residual ? dcnn_map_pixel (run->residual, y0, 0)
+          : NULL };
+    run_stretch (run, &s);
+  } else if (width / step >= (near ? 2 * DCNN_CONV_TILE : FAR_PIXELS)) {
+    for (uint32_t y = y0; y < y1; y++)
+      for (uint32_t x = 0; x < step; x++)
+        run_row (run, y, x, step);
+    run_left (run);
+  } else {
+    return false;
+  }
+  if (job->verdicts)
+    memset (job->verdicts + (size_t) y0 * width, DCNN_VERDICT_JOINED, n);
+  return true;
 }
 
 /* ---- one channel from one pixel: dot products ---------------------------- */
@@ -553,6 +482,8 @@ run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
 
   run_layout (&run, job, scratch);
   run_begin (&run, last - position);
+  if (!job->pixels && run_rows (&run, (uint32_t) begin, (uint32_t) end))
+    return;
   while (position < last) {
     uint32_t n = last - position < run.block ? (uint32_t) (last - position)
         : run.block;

@@ -102,6 +102,61 @@ softmax_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
   }
 }
 
+#if V_LANES > 1
+/* The same for a few channels, which would fill no vector: one holds a channel
+ * of as many pixels. The tile is turned as a whole, so that what is stored in
+ * small pieces has reached the cache when vectors read it. */
+#define FEW_CHANNELS 8
+
+DCNN_INLINE void
+softmax_few (const DcnnJob *job, const DcnnLocal *l, const DcnnTile *tile)
+{
+  float lanes[FEW_CHANNELS][DCNN_TILE_ROWS];
+  const uint32_t channels = l->channels;
+
+  for (uint32_t i = 0; i < DCNN_TILE_ROWS; i++) {
+    const float *in = input_pixel (job, tile->pixels[i < tile->n ? i : 0]);
+    for (uint32_t c = 0; c < channels; c++)
+      lanes[c][i] = in[c];
+  }
+  for (uint32_t i = 0; i < tile->n; i += V_LANES) {
+    v_t most = v_set (-HUGE_VALF), sum = v_zero ();
+    for (uint32_t c = 0; c < channels; c++)
+      most = v_max (v_load (lanes[c] + i), most);
+    for (uint32_t c = 0; c < channels; c++) {
+      v_t d = v_sub (v_load (lanes[c] + i), most), e = v_exp (d);
+      sum = v_add (sum, e);
+      v_store (lanes[c] + i, l->flag ? d : e);
+    }
+    v_t shift = l->flag ? v_log (sum) : v_zero ();
+    for (uint32_t c = 0; c < channels; c++) {
+      v_t r = v_load (lanes[c] + i);
+      v_store (lanes[c] + i, l->flag ? v_sub (r, shift) : v_div (r, sum));
+    }
+  }
+  for (uint32_t i = 0; i < tile->n; i++)
+    for (uint32_t c = 0; c < channels; c++)
+      tile->rows[i][c] = lanes[c][i];
+}
+#else
+#define FEW_CHANNELS 0
+#define softmax_few(job, l, tile) ((void) 0)
+#endif
+
+DCNN_INLINE void
+softmax_tile (const DcnnJob *job, const DcnnLocal *l, const DcnnTile *tile,
+    void *spare)
+{
+  if (l->channels <= FEW_CHANNELS) {
+    softmax_few (job, l, tile);
+    return;
+  }
+  for (uint32_t i = 0; i < tile->n; i++)
+    softmax_row (job, l, tile->pixels[i], tile->rows[i], spare);
+}
+
+DCNN_LOCAL_TILES (softmax, softmax_tile, 0)
+
 /* Arg max: the position of the first (last) largest channel. */
 DCNN_INLINE void
 arg_max_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
@@ -160,7 +215,6 @@ layer_norm_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
             v_load (l->scale + c), v_load (l->bias + c)));
 }
 
-DCNN_LOCAL_KERNEL (softmax, softmax_row, 0)
 DCNN_LOCAL_KERNEL (arg_max, arg_max_row, 0)
 DCNN_LOCAL_KERNEL (channel_reduce, channel_reduce_row, 0)
 DCNN_LOCAL_KERNEL (layer_norm, layer_norm_row, 0)

@@ -11,10 +11,10 @@
 #include "local.h"
 
 /* A kernel of this family: fills a tile with the rows of its pixels by
- * f (job, local, pixel, row, spare), then ends the tile. `spare` is scratch
- * past the tile. f reads the input map and writes the row's channels rounded
- * up to whole vectors. */
-#define DCNN_LOCAL_KERNEL(name, f, spare_bytes)                                \
+ * f (job, local, tile, spare), then ends the tile; `spare` is scratch past the
+ * tile. f reads the input map and writes
+ * each row's channels rounded up to whole vectors. */
+#define DCNN_LOCAL_TILES(name, f, spare_bytes)                                 \
   DcnnKernelFnType DCNN_FN (dcnn_k_##name);                                    \
   DcnnScratchFnType DCNN_FN (dcnn_k_##name##_scratch);                         \
   void DCNN_FN (dcnn_k_##name) (const DcnnJob *job, size_t begin, size_t end,  \
@@ -33,8 +33,7 @@
       tile.first = at;                                                         \
       dcnn_work_pixels (job, at, tile.n, pixels);                              \
       dcnn_tile_begin (&tile, job, scratch, rows, out);                        \
-      for (uint32_t i = 0; i < tile.n; i++)                                    \
-        f (job, local, pixels[i], rows[i], spare);                             \
+      f (job, local, &tile, spare);                                            \
       dcnn_epilogue (job, &tile);                                              \
     }                                                                          \
   }                                                                            \
@@ -42,6 +41,17 @@
   {                                                                            \
     return dcnn_tile_bytes (job) + (spare_bytes);                              \
   }
+
+/* The same, pixel by pixel: f (job, local, pixel, row, spare). */
+#define DCNN_LOCAL_KERNEL(name, f, spare_bytes)                                \
+  DCNN_INLINE void                                                             \
+  name##_tile (const DcnnJob *job, const DcnnLocal *local,                     \
+      const DcnnTile *tile, void *spare)                                       \
+  {                                                                            \
+    for (uint32_t i = 0; i < tile->n; i++)                                     \
+      f (job, local, tile->pixels[i], tile->rows[i], spare);                   \
+  }                                                                            \
+  DCNN_LOCAL_TILES (name, name##_tile, spare_bytes)
 
 /* Copies n floats to a tile row in whole vectors: reads and writes up to
  * V_LANES - 1 floats more. */

@@ -83,8 +83,11 @@ guarded_init (GuardedMap *g, Rng *rng, const GuardedShape *shape)
   for (size_t i = 0; i < g->n_floats; i++)
     g->buffer[i] = NAN;
   g->tables = malloc ((shape->width + shape->height) * sizeof (uint32_t));
-  g->torus[0] = shape->torus ? rng_below (rng, shape->height) : 0;
-  g->torus[1] = shape->torus ? rng_below (rng, shape->width) : 0;
+  /* a seam in one direction only leaves ways open that two seams close */
+  if (shape->torus && rng_chance (rng, 60))
+    g->torus[0] = rng_below (rng, shape->height);
+  if (shape->torus && rng_chance (rng, 60))
+    g->torus[1] = rng_below (rng, shape->width);
   for (uint32_t y = 0; y < shape->height; y++)
     g->tables[y] = (y + g->torus[0]) % shape->height * shape->width *
         g->pixel_floats;

@@ -20,7 +20,7 @@ typedef struct Case {
   GuardedMap in, out, residual;
   bool integer;
   uint32_t n_steps;
-  DcnnStep steps[3];
+  DcnnStep steps[4];
   float *vector;
   double *expected, *magnitude; /* [pixel][out channel] */
 } Case;
@@ -202,18 +202,34 @@ pick_last_layer (Case *k, Rng *rng)
   }
 }
 
-/* Output sizes of ONNX's formulas; input sizes until both are positive. */
+/* A plain 1x1 kernel, whose rows may follow each other without a gap. */
+static void
+pick_pointwise (Case *k, Rng *rng)
+{
+  if (k->primary != DCNN_PRIMARY_CONV || !rng_chance (rng, 20))
+    return;
+  for (int i = 0; i < 2; i++) {
+    k->params.window.kernel[i] = k->params.window.stride[i] = 1;
+    k->params.window.pad_begin[i] = k->params.window.pad_end[i] = 0;
+  }
+}
+
+/* Output sizes of ONNX's formulas; input sizes until both are positive. Some
+ * are low and wide: long rows have a way of their own. */
 static void
 pick_sizes (Case *k, Rng *rng)
 {
   const DcnnWindow *w = &k->params.window;
 
   for (;;) {
+    const bool wide = rng_chance (rng, 30);
     int64_t in[2], out[2];
     for (int i = 0; i < 2; i++) {
       int64_t reach = (w->kernel[i] - 1) * w->dilation[i] + 1;
       in[i] = rng_chance (rng, 25) ? rng_range (rng, 1, 5)
           : rng_range (rng, 6, 28);
+      if (wide)
+        in[i] = i == 0 ? rng_range (rng, 1, 6) : rng_range (rng, 29, 150);
       if (transposed (k)) {
         int64_t extra = rng_below (rng, (uint32_t) w->stride[i]);
         k->params.output_padding[i] = extra;
@@ -252,7 +268,7 @@ pick_positions (Case *k, Rng *rng)
 static void
 pick_steps (Case *k, Rng *rng)
 {
-  k->n_steps = rng_below (rng, 4);
+  k->n_steps = rng_below (rng, 5);
   for (uint32_t s = 0; s < k->n_steps; s++) {
     DcnnStep *step = &k->steps[s];
     uint32_t what = rng_below (rng, k->integer ? 4 : 5);
@@ -301,9 +317,10 @@ case_init (Case *k, Rng *rng)
   pick_window (k, rng);
   pick_primary (k, rng);
   pick_last_layer (k, rng);
+  pick_pointwise (k, rng);
   pick_sizes (k, rng);
   pick_positions (k, rng);
-  bool torus = rng_chance (rng, 50), view = rng_chance (rng, 30);
+  bool torus = rng_chance (rng, 35), view = rng_chance (rng, 30);
   GuardedShape in = { k->in_width, k->in_height, k->in_span, torus,
     rng_chance (rng, 30) };
   GuardedShape out = { k->out_width, k->out_height, k->out_channels, torus,
@@ -389,22 +406,36 @@ describe (const Case *k)
   return false;
 }
 
+static bool
+all_joined (const uint8_t *verdicts, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (verdicts[i] != DCNN_VERDICT_JOINED)
+      return false;
+  return true;
+}
+
 /* All rows, dense, against the oracle; they stay in k->out. */
 static bool
 check_dense (Case *k, const DcnnCpuKernels *kernels, Rng *rng)
 {
   DcnnJob job = case_job (k);
   size_t pixels = (size_t) k->out_height * k->out_width;
-  uint8_t *touched = malloc (pixels);
+  uint8_t *touched = malloc (pixels), *verdicts = calloc (pixels, 1);
 
   memset (touched, 1, pixels);
   guarded_poison (&k->out);
   guarded_remember (&k->out);
+  job.verdicts = rng_chance (rng, 50) ? verdicts : NULL;
   bool guards = run_in_ranges (kernels, &job, k->out_height, rng);
   const char *stray = guarded_verify (&k->out, touched);
+  bool joined = !job.verdicts || all_joined (verdicts, pixels);
   free (touched);
+  free (verdicts);
   if (!guards)
     return check_fail ("scratch overrun");
+  if (!joined)
+    return check_fail ("a stored row has no verdict");
   if (stray)
     return check_fail ("%s", stray);
   for (size_t i = 0; i < pixels * k->out_channels; i++) {
