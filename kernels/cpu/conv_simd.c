@@ -69,9 +69,10 @@ ask_stored (const Run *run, const DcnnPanel *panel, uint32_t begin,
     dcnn_prefetch (run->out[i] + panel->out_begin, panel->out_count);
 }
 
-/* What a panel's micro-kernel needs whatever the pixels. */
-static DcnnMicro
-panel_micro (const Run *run, uint32_t f, uint32_t p)
+/* What a panel's micro-kernel needs whatever the pixels. The rest of m is left
+ * as it is: clearing it takes as long as a few pixels. */
+DCNN_INLINE void
+panel_begin (const Run *run, uint32_t f, uint32_t p, DcnnMicro *m)
 {
   const DcnnConv *conv = run->conv;
   const DcnnPhase *phase = &conv->window.phases[f];
@@ -80,25 +81,23 @@ panel_micro (const Run *run, uint32_t f, uint32_t p)
       : (uint32_t) run->stride;
   const bool last = panel->out_begin + panel->out_count == conv->out_channels;
 
-  return (DcnnMicro) {
-    .offsets = run->offsets +
-        (run->single ? conv->window.n_taps : phase->first_tap),
-    .n_taps = phase->n_taps,
-    .depth = panel->in_count,
-    .weights = run->packing->weights +
-        run->packing->offsets[f * run->packing->n_panels + p],
-    .bias = conv->bias + panel->out_begin,
-    .residual_first = run->residual_first,
-    .low = run->low,
-    .high = run->high,
-    .shift = panel->in_begin * sizeof (float),
-    .begin = panel->out_begin,
-    .valid = panel->out_count,
-    .writable = last ? channels_end - panel->out_begin : panel->out_count,
-  };
+  m->offsets = run->offsets +
+      (run->single ? conv->window.n_taps : phase->first_tap);
+  m->n_taps = phase->n_taps;
+  m->depth = panel->in_count;
+  m->weights = run->packing->weights +
+      run->packing->offsets[f * run->packing->n_panels + p];
+  m->bias = conv->bias + panel->out_begin;
+  m->residual_first = run->residual_first;
+  m->low = run->low;
+  m->high = run->high;
+  m->shift = panel->in_begin * sizeof (float);
+  m->begin = panel->out_begin;
+  m->valid = panel->out_count;
+  m->writable = last ? channels_end - panel->out_begin : panel->out_count;
 }
 
-static MicroFn *
+DCNN_INLINE MicroFn *
 choose_micro (const DcnnPanel *panel, bool even)
 {
   return micros[even][panel->in_count == 3][panel->lanes / V_LANES - 1];
@@ -113,10 +112,11 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
   const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
   const bool more_steps = run->n_fused < run->job->n_steps;
   MicroFn *micro = choose_micro (panel, false);
-  DcnnMicro m = panel_micro (run, f, p);
-  const ptrdiff_t *offsets = m.offsets;
+  DcnnMicro m;
   uint32_t done = 0;
 
+  panel_begin (run, f, p, &m);
+  const ptrdiff_t *offsets = m.offsets;
   for (uint32_t i = 0; i < n; i += pixels) {
     uint32_t tile = i / DCNN_CONV_TILE, within = i % DCNN_CONV_TILE;
     m.rows = run->rows[tile] + within;
@@ -237,8 +237,9 @@ run_panel_even (const Run *run, const Stretch *s, uint32_t p, uint32_t begin,
   const DcnnPanel *panel = &run->packing->panels[p];
   const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
   MicroFn *micro = choose_micro (panel, true);
-  DcnnMicro m = panel_micro (run, s->f, p);
+  DcnnMicro m;
 
+  panel_begin (run, s->f, p, &m);
   m.gap = run->gap;
   m.out_gap = run->out_gap;
   m.residual_gap = run->residual_gap;
