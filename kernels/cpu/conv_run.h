@@ -110,15 +110,6 @@ block_pixels (const DcnnConv *conv, const DcnnPacking *packing, bool judged)
   return (uint32_t) (n / DCNN_CONV_TILE * DCNN_CONV_TILE);
 }
 
-static void *
-carve (char *scratch, size_t *used, size_t bytes)
-{
-  void *part = scratch ? scratch + *used : NULL;
-
-  *used += DCNN_ALIGN64 (bytes);
-  return part;
-}
-
 /* Lays out the scratch; returns its size. scratch may be NULL. */
 static size_t
 run_layout (Run *run, const DcnnJob *job, void *scratch)
@@ -133,32 +124,32 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   tiles = n / DCNN_CONV_TILE;
   run->stride = dcnn_tile_stride (run->conv->out_channels) +
       (run->conv->groups > 1 ? DCNN_PANEL_MAX : 0);
-  run->pixels = carve (scratch, &used,
+  run->pixels = dcnn_carve (scratch, &used,
       (n + DCNN_RUN_OVERREAD) * sizeof *run->pixels);
-  run->places = carve (scratch, &used, n * sizeof *run->places);
-  run->members = carve (scratch, &used,
+  run->places = dcnn_carve (scratch, &used, n * sizeof *run->places);
+  run->members = dcnn_carve (scratch, &used,
       (n + DCNN_RUN_OVERREAD) * sizeof *run->members);
-  run->starts = carve (scratch, &used, sizeof *run->starts *
+  run->starts = dcnn_carve (scratch, &used, sizeof *run->starts *
       (run->conv->window.n_phases + 1));
-  run->tables = carve (scratch, &used, n * sizeof *run->tables *
+  run->tables = dcnn_carve (scratch, &used, n * sizeof *run->tables *
       (run->conv->window.max_taps + 1));
-  run->rows = carve (scratch, &used, tiles * sizeof *run->rows);
-  run->row_steps = carve (scratch, &used, tiles * sizeof *run->row_steps);
-  run->out = carve (scratch, &used, n * sizeof *run->out);
-  run->data_rows = carve (scratch, &used, n * sizeof *run->data_rows);
-  run->residuals = carve (scratch, &used, n * sizeof *run->residuals);
-  run->base = carve (scratch, &used, n * sizeof *run->base);
-  run->even = carve (scratch, &used, n * sizeof *run->even);
-  run->offsets = carve (scratch, &used, sizeof *run->offsets *
+  run->rows = dcnn_carve (scratch, &used, tiles * sizeof *run->rows);
+  run->row_steps = dcnn_carve (scratch, &used, tiles * sizeof *run->row_steps);
+  run->out = dcnn_carve (scratch, &used, n * sizeof *run->out);
+  run->data_rows = dcnn_carve (scratch, &used, n * sizeof *run->data_rows);
+  run->residuals = dcnn_carve (scratch, &used, n * sizeof *run->residuals);
+  run->base = dcnn_carve (scratch, &used, n * sizeof *run->base);
+  run->even = dcnn_carve (scratch, &used, n * sizeof *run->even);
+  run->offsets = dcnn_carve (scratch, &used, sizeof *run->offsets *
       (run->conv->window.n_taps + run->conv->window.max_taps));
-  run->dump = carve (scratch, &used,
+  run->dump = dcnn_carve (scratch, &used,
       (run->stride + DCNN_PANEL_MAX) * sizeof (float));
   run->dot_stride = (run->packing->panels[0].in_count + V_LANES - 1) /
       V_LANES * V_LANES;
   if (run->conv->out_channels == 1)
-    run->dot_weights = carve (scratch, &used, run->dot_stride *
+    run->dot_weights = dcnn_carve (scratch, &used, run->dot_stride *
         run->conv->window.n_phases * sizeof (float));
-  run->data = carve (scratch, &used, n * run->stride * sizeof (float));
+  run->data = dcnn_carve (scratch, &used, n * run->stride * sizeof (float));
   return used;
 }
 

@@ -365,13 +365,6 @@ is_one_stretch (const Run *run, uint32_t y0, uint32_t y1)
           is_joined (run->residual, run->residual_spacing, y0, y1));
 }
 
-static bool
-has_even_columns (const DcnnMap *map, ptrdiff_t col)
-{
-  return dcnn_axis_even (map->col_offset, map->width, col, 0,
-      (int32_t) map->width - 1);
-}
-
 /* Rows y0 .. y1 - 1 of the out map, where they are stored whatever they are;
  * false when lists serve better: a seam runs through the map, or rows are too
  * short for the weights to be used often. */
@@ -385,11 +378,11 @@ run_rows (Run *run, uint32_t y0, uint32_t y1)
   const bool near = run->packing->weight_count <= NEAR_WEIGHTS * w->n_phases;
 
   if (!run->in_place || run->dots ||
-      !has_even_columns (&job->out, run->out_spacing) ||
+      !dcnn_columns_even (&job->out, run->out_spacing) ||
       (run->residual &&
-          !has_even_columns (run->residual, run->residual_spacing)))
+          !dcnn_columns_even (run->residual, run->residual_spacing)))
     return false;
-  if (has_even_columns (&job->in, run->spacing.col) &&
+  if (dcnn_columns_even (&job->in, run->spacing.col) &&
       is_one_stretch (run, y0, y1)) {
     const Stretch s = { .y = y0, .step = 1, .n = n,
       .base = (uintptr_t) dcnn_map_pixel (&job->in, y0, 0),

@@ -98,15 +98,6 @@ block_pixels (const Run *run)
   return run->in_place || n > BLOCK ? BLOCK : n < 8 ? 8 : (uint32_t) n;
 }
 
-static void *
-carve (char *scratch, size_t *used, size_t bytes)
-{
-  void *part = scratch ? scratch + *used : NULL;
-
-  *used += DCNN_ALIGN64 (bytes);
-  return part;
-}
-
 static size_t
 run_layout (Run *run, const DcnnJob *job, void *scratch)
 {
@@ -116,10 +107,10 @@ run_layout (Run *run, const DcnnJob *job, void *scratch)
   run->job = job;
   run->depthwise = d;
   run->stride = dcnn_tile_stride (d->channels);
-  run->table = carve (scratch, &used, (d->window.max_taps + 1) * 4 *
+  run->table = dcnn_carve (scratch, &used, (d->window.max_taps + 1) * 4 *
       sizeof *run->table);
-  run->dump = carve (scratch, &used, (run->stride + V_LANES) * sizeof (float));
-  run->data = carve (scratch, &used, BLOCK * run->stride * sizeof (float));
+  run->dump = dcnn_carve (scratch, &used, (run->stride + V_LANES) * sizeof (float));
+  run->data = dcnn_carve (scratch, &used, BLOCK * run->stride * sizeof (float));
   return used;
 }
 

@@ -115,14 +115,6 @@ depth_to_space_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
 
 DCNN_LOCAL_KERNEL (copy_pixels, copy_row, 0)
 
-/* Whether the pixels of a row of the map follow each other. */
-static bool
-row_is_joined (const DcnnMap *map)
-{
-  return dcnn_axis_even (map->col_offset, map->width,
-      (ptrdiff_t) map->channels, 0, (int32_t) map->width - 1);
-}
-
 /* Rows of the out map that are stored whatever changed, of pixels without
  * gaps: one long row each. */
 static void
@@ -152,8 +144,9 @@ DCNN_FN (dcnn_k_copy) (const DcnnJob *job, size_t begin, size_t end,
   const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
   bool joined = !job->pixels && dcnn_job_in_place (job) && !job->verdicts &&
       l->n_runs == 1 && l->runs[0].from == 0 && l->runs[0].n == l->channels &&
-      job->out.width * l->channels % V_LANES == 0 && row_is_joined (&job->in) &&
-      row_is_joined (&job->out) && dcnn_steps_alike (job, 0);
+      job->out.width * l->channels % V_LANES == 0 &&
+      dcnn_columns_even (&job->in, l->channels) &&
+      dcnn_columns_even (&job->out, l->channels) && dcnn_steps_alike (job, 0);
 
   if (joined)
     copy_joined (job, begin, end);

@@ -17,6 +17,17 @@ struct DcnnPrepared {
 /* Rounds a byte count up to 64, so that parts of a block stay aligned. */
 #define DCNN_ALIGN64(n) (((size_t) (n) + 63) & ~(size_t) 63)
 
+/* The next part of a kernel's scratch, on a cache line of its own; NULL when
+ * scratch is, to learn what `used` comes to. */
+static inline void *
+dcnn_carve (char *scratch, size_t *used, size_t bytes)
+{
+  void *part = scratch ? scratch + *used : NULL;
+
+  *used += DCNN_ALIGN64 (bytes);
+  return part;
+}
+
 /* Returns a new zeroed block of that many bytes, bytes filled in, or NULL. */
 void *dcnn_prepared_new (size_t bytes);
 

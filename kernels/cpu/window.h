@@ -98,6 +98,14 @@ dcnn_axis_even (const uint32_t *offset, uint32_t n, ptrdiff_t spacing,
       spacing * (high - low);
 }
 
+/* True when the pixels of each row of a map are `spacing` floats apart. */
+static inline bool
+dcnn_columns_even (const DcnnMap *map, ptrdiff_t spacing)
+{
+  return dcnn_axis_even (map->col_offset, map->width, spacing, 0,
+      (int32_t) map->width - 1);
+}
+
 /* True when all taps of the phase are at base + common offsets. */
 static inline bool
 dcnn_window_even (const DcnnMap *in, const DcnnSpacing *spacing,
