@@ -92,9 +92,12 @@ gst_delta_cnn_start (GstBaseTransform * trans)
 {
   GstDeltaCnn *self = GST_DELTA_CNN (trans);
   GstDeltaCnnSettings fresh;
+  guint64 wanted;
+  gboolean outdated;
 
   GST_OBJECT_LOCK (self);
   gst_delta_cnn_settings_copy (&self->settings, &fresh);
+  wanted = self->wanted_model;
   self->settings_changed = FALSE;
   self->totals = (GstDeltaCnnTotals) {0};
   self->latency = 0;
@@ -116,7 +119,10 @@ gst_delta_cnn_start (GstBaseTransform * trans)
   }
   GST_OBJECT_LOCK (self);
   self->started = TRUE;
+  outdated = self->wanted_model != wanted;
   GST_OBJECT_UNLOCK (self);
+  if (outdated)                 /* another one was set while this one loaded */
+    gst_delta_cnn_swap_request (self);
   return TRUE;
 }
 
@@ -173,8 +179,10 @@ gst_delta_cnn_prepare_output_buffer (GstBaseTransform * trans,
 static GstFlowReturn
 gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
 {
-  const GstClockTime time = gst_segment_to_stream_time (&trans->segment,
-      GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  /* appsrc and filesrc count in bytes unless told otherwise. */
+  const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
+      gst_segment_to_stream_time (&trans->segment, GST_FORMAT_TIME,
+      GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
 
   if (GST_CLOCK_TIME_IS_VALID (time))
     gst_object_sync_values (GST_OBJECT (trans), time);
@@ -240,17 +248,12 @@ gst_delta_cnn_query (GstBaseTransform * trans, GstPadDirection direction,
 }
 
 /* Frames pass untouched, so upstream allocates as downstream would have it;
- * strides are ours to read, crop rectangles are not. */
+ * strides are ours to read, and crops where downstream knows them. */
 static gboolean
 gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
     GstQuery * decide_query, GstQuery * query)
 {
-  guint index;
-
   gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (trans), query);
-  while (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE,
-          &index))
-    gst_query_remove_nth_allocation_meta (query, index);
   if (!gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL))
     gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   return TRUE;

@@ -60,6 +60,7 @@ struct _GstDeltaCnn
   gint64 interval_start_us;
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */
+  DcnnMotion motion;           /* where the window was last said to lie */
   GQuark source;               /* the element's name */
   gchar *stream_id;
 };

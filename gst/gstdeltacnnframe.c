@@ -64,37 +64,174 @@ gst_delta_cnn_frame_refuse (const GstVideoInfo * info, gchar * part,
   return FALSE;
 }
 
-gboolean
-gst_delta_cnn_frame_check (const GstVideoInfo * info, GstBuffer * buffer,
-    GError ** error)
+/* Where in the meta's picture the caps' one lies. FALSE: it does not fit. */
+static gboolean
+gst_delta_cnn_frame_place (const GstVideoInfo * info, GstBuffer * buffer,
+    const GstVideoMeta * meta, guint * x, guint * y)
 {
-  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
-  const gsize size = gst_buffer_get_size (buffer);
+  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta (buffer);
+  const guint width = GST_VIDEO_INFO_WIDTH (info);
+  const guint height = GST_VIDEO_INFO_HEIGHT (info);
 
-  /* gst_video_frame_map() takes a wrong meta for a programmer's mistake. */
-  if (meta && ((gint) meta->width != GST_VIDEO_INFO_WIDTH (info)
-          || (gint) meta->height != GST_VIDEO_INFO_HEIGHT (info)
-          || meta->format != GST_VIDEO_INFO_FORMAT (info)))
-    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer's "
-            "video meta says %s %ux%u",
-            gst_video_format_to_string (meta->format), meta->width,
-            meta->height), error);
-  if (!meta && size < GST_VIDEO_INFO_SIZE (info))
-    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
-            G_GSIZE_FORMAT " bytes is too short", size), error);
+  *x = *y = 0;
+  if (meta->format != GST_VIDEO_INFO_FORMAT (info) || meta->width < width
+      || meta->height < height)
+    return FALSE;
+  /* A crop of a picture of the caps' own size is a wish of whoever shows it:
+   * the network sees all that the caps promise. */
+  if (!crop || (meta->width == width && meta->height == height))
+    return TRUE;
+  *x = crop->x;
+  *y = crop->y;
+  return crop->x <= meta->width - width && crop->y <= meta->height - height
+      && crop->width >= width && crop->height >= height;
+}
+
+/* Bytes of a row of the picture in a plane, and how many rows it has there. */
+static void
+gst_delta_cnn_frame_extent (const GstVideoInfo * info, guint plane,
+    gsize * row_bytes, gsize * rows)
+{
+  const GstVideoFormatInfo *format = info->finfo;
+
+  *row_bytes = *rows = 0;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
+    const gsize width = GST_VIDEO_FORMAT_INFO_SCALE_WIDTH (format, c,
+        GST_VIDEO_INFO_WIDTH (info));
+    const gsize height = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT (format, c,
+        GST_VIDEO_INFO_HEIGHT (info));
+
+    if (GST_VIDEO_FORMAT_INFO_PLANE (format, c) != plane)
+      continue;
+    /* Whole pixels: the engine reads RGBx by four bytes. */
+    *row_bytes = MAX (*row_bytes,
+        width * GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c));
+    *rows = MAX (*rows, height);
+  }
+}
+
+/* Moves the plane's start to column x, row y of the whole picture. */
+static gint64
+gst_delta_cnn_frame_skip (const GstVideoInfo * info, guint plane, guint x,
+    guint y, gint stride)
+{
+  const GstVideoFormatInfo *format = info->finfo;
+  guint c = 0;
+
+  while (GST_VIDEO_FORMAT_INFO_PLANE (format, c) != plane)
+    c++;
+  return (gint64) (y >> GST_VIDEO_FORMAT_INFO_H_SUB (format, c)) * stride
+      + (gint64) (x >> GST_VIDEO_FORMAT_INFO_W_SUB (format, c))
+      * GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c);
+}
+
+/* Does the plane, whose first byte is `start` bytes into `size` bytes of
+ * memory, lie inside? Its rows may go up (a negative stride), not overlap. */
+static gboolean
+gst_delta_cnn_frame_inside (gint64 start, gint stride, gsize row_bytes,
+    gsize rows, gsize size)
+{
+  const gint64 span = ((gint64) rows - 1) * stride;
+  const gint64 first = start + MIN (span, 0), last = start + MAX (span, 0);
+
+  if (rows > 1 && ABS ((gint64) stride) < (gint64) row_bytes)
+    return FALSE;
+  return first >= 0 && (guint64) last + row_bytes <= size;
+}
+
+static gboolean
+gst_delta_cnn_frame_map_by_meta (GstVideoFrame * video, GstVideoMeta * meta,
+    guint x, guint y, GstMapFlags flags)
+{
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&video->info); i++) {
+    gsize row_bytes, rows;
+    gpointer data = NULL;
+    gint stride = 0;
+    gint64 start;
+
+    if (i >= meta->n_planes || !gst_video_meta_map (meta, i, &video->map[i],
+            &data, &stride, flags)) {
+      video->map[i].memory = NULL;
+      return FALSE;
+    }
+    gst_delta_cnn_frame_extent (&video->info, i, &row_bytes, &rows);
+    start = (guint8 *) data - video->map[i].data
+        + gst_delta_cnn_frame_skip (&video->info, i, x, y, stride);
+    if (!gst_delta_cnn_frame_inside (start, stride, row_bytes, rows,
+            video->map[i].size))
+      return FALSE;
+    video->data[i] = video->map[i].data + start;
+    video->info.stride[i] = stride;
+  }
+  return TRUE;
+}
+
+static gboolean
+gst_delta_cnn_frame_map_plain (GstVideoFrame * video, GstMapFlags flags)
+{
+  if (!gst_buffer_map (video->buffer, &video->map[0], flags)) {
+    video->map[0].memory = NULL;
+    return FALSE;
+  }
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&video->info); i++) {
+    gsize row_bytes, rows;
+
+    gst_delta_cnn_frame_extent (&video->info, i, &row_bytes, &rows);
+    if (!gst_delta_cnn_frame_inside (video->info.offset[i],
+            video->info.stride[i], row_bytes, rows, video->map[0].size))
+      return FALSE;
+    video->data[i] = video->map[0].data + video->info.offset[i];
+  }
   return TRUE;
 }
 
 gboolean
 gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
-    GstBuffer * buffer, GError ** error)
+    GstBuffer * buffer, GstMapFlags flags, GError ** error)
 {
-  if (!gst_delta_cnn_frame_check (info, buffer, error))
-    return FALSE;
-  if (!gst_video_frame_map (video, info, buffer,
-          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+  GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  const gsize size = gst_buffer_get_size (buffer);
+  guint x, y;
+
+  *video = (GstVideoFrame) {
+  .info = *info,.buffer = buffer,.meta = meta};
+  if (meta && !gst_delta_cnn_frame_place (info, buffer, meta, &x, &y))
+    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer's "
+            "video meta says %s %ux%u%s",
+            gst_video_format_to_string (meta->format), meta->width,
+            meta->height, meta->width < (guint) GST_VIDEO_INFO_WIDTH (info) ||
+            !gst_buffer_get_video_crop_meta (buffer) ? "" :
+            " with a crop that does not lie in it"), error);
+  if (!meta && size < GST_VIDEO_INFO_SIZE (info))
     return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
-            G_GSIZE_FORMAT " bytes cannot be mapped",
-            gst_buffer_get_size (buffer)), error);
-  return TRUE;
+            G_GSIZE_FORMAT " bytes is too short", size), error);
+  if (meta ? gst_delta_cnn_frame_map_by_meta (video, meta, x, y, flags) :
+      gst_delta_cnn_frame_map_plain (video, flags))
+    return TRUE;
+  gst_delta_cnn_frame_unmap (video);
+  if (meta)
+    return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer's "
+            "video meta says %s %ux%u with planes that do not lie in its %"
+            G_GSIZE_FORMAT " bytes", gst_video_format_to_string (meta->format),
+            meta->width, meta->height, size), error);
+  return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
+          G_GSIZE_FORMAT " bytes cannot be mapped", size), error);
+}
+
+void
+gst_delta_cnn_frame_unmap (GstVideoFrame * video)
+{
+  for (guint i = 0; i < GST_VIDEO_MAX_PLANES && video->map[i].memory; i++) {
+    if (video->meta)
+      gst_video_meta_unmap (video->meta, i, &video->map[i]);
+    else
+      gst_buffer_unmap (video->buffer, &video->map[i]);
+    video->map[i].memory = NULL;
+  }
+}
+
+gboolean
+gst_delta_cnn_frame_tell (guint64 n)
+{
+  return (n & (n - 1)) == 0;
 }

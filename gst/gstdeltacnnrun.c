@@ -20,6 +20,7 @@ gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why)
   if (self->runner)
     gst_delta_cnn_runner_reset (self->runner);
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
+  self->motion = (DcnnMotion) {0};
 }
 
 void
@@ -42,17 +43,30 @@ gst_delta_cnn_take_settings (GstDeltaCnn * self)
     gst_delta_cnn_runner_set_tuning (self->runner, &self->active);
 }
 
+/* Why a frame is passed on without a run. */
+typedef enum
+{
+  PASS_GAP,
+  PASS_LATE,
+  PASS_DAMAGED,
+} PassReason;
+
 static void
-count_passed (GstDeltaCnn * self, gboolean gap)
+count_one_passed (GstDeltaCnnTotals * totals, PassReason reason)
+{
+  totals->frames++;
+  totals->gaps += reason == PASS_GAP;
+  totals->late += reason == PASS_LATE;
+  totals->damaged += reason == PASS_DAMAGED;
+}
+
+static void
+count_passed (GstDeltaCnn * self, PassReason reason)
 {
   GST_OBJECT_LOCK (self);
-  self->totals.frames++;
-  self->totals.gaps += gap ? 1 : 0;
-  self->totals.late += gap ? 0 : 1;
+  count_one_passed (&self->totals, reason);
   GST_OBJECT_UNLOCK (self);
-  self->interval.frames++;
-  self->interval.gaps += gap ? 1 : 0;
-  self->interval.late += gap ? 0 : 1;
+  count_one_passed (&self->interval, reason);
 }
 
 static void
@@ -68,14 +82,14 @@ write_line (GstDeltaCnn * self, GstBuffer * buffer, gboolean stale)
 
 /* A frame that is not run carries the last one's results, marked stale. */
 static void
-pass_stale (GstDeltaCnn * self, GstBuffer * buffer, gboolean gap)
+pass_stale (GstDeltaCnn * self, GstBuffer * buffer, PassReason reason)
 {
   if (self->last) {
     gst_delta_cnn_results_attach (self->last, buffer, self->source,
         self->active.attach, TRUE);
     write_line (self, buffer, TRUE);
   }
-  count_passed (self, gap);
+  count_passed (self, reason);
 }
 
 static void
@@ -105,35 +119,47 @@ report_found_nothing (GstDeltaCnn * self)
       FOUND_NOTHING_FRAMES, ranges);
 }
 
+/* A buffer that is not what its caps say: the picture passes as it is, as in
+ * other filters, and the stream goes on. */
+static void
+pass_damaged (GstDeltaCnn * self, GstBuffer * buffer, const GError * error)
+{
+  guint64 count;
+
+  pass_stale (self, buffer, PASS_DAMAGED);
+  GST_OBJECT_LOCK (self);
+  count = self->totals.damaged;
+  GST_OBJECT_UNLOCK (self);
+  GST_DEBUG_OBJECT (self, "%s", error->message);
+  if (gst_delta_cnn_frame_tell (count))
+    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
+        "running a frame, which is passed on without results of its own");
+}
+
 static gboolean
-run_frame (GstDeltaCnn * self, GstBuffer * buffer, GError ** error)
+run_frame (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
+    GError ** error)
 {
   const GstDeltaCnnMotionMeta *meta =
       gst_buffer_get_delta_cnn_motion_meta (buffer);
-  DcnnMotion motion = { 0, 0 };
-  GstVideoFrame frame;
-  gboolean ok;
 
-  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer, error))
-    return FALSE;
+  /* Where the camera looks is not known: the window stays. */
   if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST) {
-    motion.tile_x = meta->tile_x;
-    motion.tile_y = meta->tile_y;
+    self->motion.tile_x = meta->tile_x;
+    self->motion.tile_y = meta->tile_y;
   }
-  ok = gst_delta_cnn_runner_run (self->runner, &frame, meta ? &motion : NULL,
-      error);
-  gst_video_frame_unmap (&frame);
-  return ok;
+  return gst_delta_cnn_runner_run (self->runner, frame, &self->motion, error);
 }
 
 /* Runs, decodes, attaches; the cost covers all of it. */
 static gboolean
-run_and_attach (GstDeltaCnn * self, GstBuffer * buffer, GError ** error)
+run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
+    const GstVideoFrame * frame, GError ** error)
 {
   const GstClockTime start = gst_util_get_timestamp ();
   GstDeltaCnnResults *results;
 
-  if (!run_frame (self, buffer, error))
+  if (!run_frame (self, buffer, frame, error))
     return FALSE;
   results = gst_delta_cnn_runner_collect (self->runner, self->active.attach,
       self->active.score_threshold);
@@ -149,20 +175,29 @@ GstFlowReturn
 gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
 {
   g_autoptr (GError) error = NULL;
+  GstVideoFrame frame;
+  gboolean ok;
 
   gst_delta_cnn_take_settings (self);
   gst_delta_cnn_swap_adopt (self);
   if (!self->runner || !self->negotiated)
     return GST_FLOW_NOT_NEGOTIATED;
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
-    pass_stale (self, buffer, TRUE);
+    pass_stale (self, buffer, PASS_GAP);
     return GST_FLOW_OK;
   }
   if (gst_delta_cnn_timing_is_late (self, buffer)) {
-    pass_stale (self, buffer, FALSE);
+    pass_stale (self, buffer, PASS_LATE);
     return GST_FLOW_OK;
   }
-  if (!run_and_attach (self, buffer, &error)) {
+  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer, GST_MAP_READ,
+          &error)) {
+    pass_damaged (self, buffer, error);
+    return GST_FLOW_OK;
+  }
+  ok = run_and_attach (self, buffer, &frame, &error);
+  gst_delta_cnn_frame_unmap (&frame);
+  if (!ok) {
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
         "running a frame");
     return GST_FLOW_ERROR;

@@ -66,6 +66,7 @@ gst_delta_overlay_stop (GstBaseTransform * trans)
 
   g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
   self->history = (GstDeltaOverlayHistory) {0};
+  self->damaged = 0;
   return TRUE;
 }
 
@@ -157,28 +158,9 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
     gst_delta_overlay_draw_stats (self->canvas, style, &self->history, stats);
 }
 
-/* GstVideoFilter maps the buffer, and takes one that is not what its caps say
- * for a programmer's mistake: looks first. */
-static GstFlowReturn
-gst_delta_overlay_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+static void
+draw_frame (GstDeltaOverlay * self, GstVideoFrame * frame)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (!gst_delta_cnn_frame_check (&GST_VIDEO_FILTER (trans)->in_info, buffer,
-          &error)) {
-    gst_delta_cnn_error_post (GST_ELEMENT (trans), GST_MESSAGE_ERROR, error,
-        "drawing on a frame");
-    return GST_FLOW_ERROR;
-  }
-  return GST_BASE_TRANSFORM_CLASS (gst_delta_overlay_parent_class)->
-      transform_ip (trans, buffer);
-}
-
-static GstFlowReturn
-gst_delta_overlay_transform_frame_ip (GstVideoFilter * filter,
-    GstVideoFrame * frame)
-{
-  GstDeltaOverlay *self = GST_DELTA_OVERLAY (filter);
   GstDeltaOverlayStyle style;
 
   GST_OBJECT_LOCK (self);
@@ -188,6 +170,27 @@ gst_delta_overlay_transform_frame_ip (GstVideoFilter * filter,
   draw_buffer (self, &style, frame->buffer);
   gst_delta_overlay_canvas_blend (self->canvas, frame);
   gst_delta_overlay_canvas_clear (self->canvas);
+}
+
+/* In place of GstVideoFilter's, which trusts the buffer's metas. A damaged
+ * buffer passes as it is. */
+static GstFlowReturn
+gst_delta_overlay_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+{
+  GstDeltaOverlay *self = GST_DELTA_OVERLAY (trans);
+  g_autoptr (GError) error = NULL;
+  GstVideoFrame frame;
+
+  if (!GST_VIDEO_FILTER (trans)->negotiated || !self->canvas)
+    return GST_FLOW_NOT_NEGOTIATED;
+  if (gst_delta_cnn_frame_map (&frame, &GST_VIDEO_FILTER (trans)->in_info,
+          buffer, GST_MAP_READWRITE, &error)) {
+    draw_frame (self, &frame);
+    gst_delta_cnn_frame_unmap (&frame);
+  } else if (gst_delta_cnn_frame_tell (++self->damaged)) {
+    gst_delta_cnn_error_post (GST_ELEMENT (trans), GST_MESSAGE_WARNING, error,
+        "drawing on a frame, which is passed on as it is");
+  }
   return GST_FLOW_OK;
 }
 
@@ -195,8 +198,9 @@ static void
 gst_delta_overlay_before_transform (GstBaseTransform * trans,
     GstBuffer * buffer)
 {
-  const GstClockTime time = gst_segment_to_stream_time (&trans->segment,
-      GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
+      gst_segment_to_stream_time (&trans->segment, GST_FORMAT_TIME,
+      GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
 
   if (GST_CLOCK_TIME_IS_VALID (time))
     gst_object_sync_values (GST_OBJECT (trans), time);
@@ -233,7 +237,6 @@ gst_delta_overlay_class_init (GstDeltaOverlayClass * klass)
   trans_class->before_transform = gst_delta_overlay_before_transform;
   trans_class->transform_ip = gst_delta_overlay_transform_ip;
   filter_class->set_info = gst_delta_overlay_set_info;
-  filter_class->transform_frame_ip = gst_delta_overlay_transform_frame_ip;
 }
 
 static void

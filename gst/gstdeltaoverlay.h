@@ -32,6 +32,7 @@ struct _GstDeltaOverlay
   /* Streaming thread. */
   GstDeltaOverlayCanvas *canvas;   /* NULL before caps */
   GstDeltaOverlayHistory history;  /* for the statistics text */
+  guint64 damaged;                 /* buffers that could not be drawn on */
 };
 
 /* gstdeltaoverlayprops.c */

@@ -229,34 +229,120 @@ GST_START_TEST (test_device_failures)
 
 GST_END_TEST;
 
+/* A damaged buffer passes with a warning that holds part. */
+static void
+push_warns (GstHarness * h, GstBus * bus, GstBuffer * buffer,
+    const gchar * part)
+{
+  GstMessage *message;
+  GstBuffer *out;
+
+  fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+  out = gst_harness_pull (h);
+  fail_unless (out != NULL);
+  fail_unless (gst_buffer_get_delta_cnn_segmentation_meta (out) == NULL
+      || gst_buffer_get_delta_cnn_segmentation_meta (out)->stale);
+  gst_buffer_unref (out);
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
+  fail_unless (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING,
+      "no warning that says \"%s\"", part);
+  message_holds (message, part);
+  gst_message_unref (message);
+}
+
 GST_START_TEST (test_short_buffers)
 {
   Fixture f;
+  GstStructure *stats;
+  guint64 damaged, run;
 
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
   fixture_play (&f, "RGB", SIZE, SIZE);
-  push_fails (&f, gst_buffer_new_allocate (NULL, 100, NULL), "100 bytes");
-  push_fails (&f, gst_buffer_new (), "too short");
-  /* The next good one is fine. */
-  gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0,
-              9, 99)));
+  push_warns (f.harness, f.bus, gst_buffer_new_allocate (NULL, 100, NULL),
+      "100 bytes");
+  push_warns (f.harness, f.bus, gst_buffer_new (), "too short");
+  /* The next good one is fine; and a broken source does not flood the bus. */
+  for (guint i = 0; i < 98; i++) {
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0,
+                9, 99)));
+    gst_buffer_unref (fixture_run (&f, gst_buffer_new_allocate (NULL, 3071,
+                NULL)));
+  }
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 5);
+  g_object_get (f.element, "stats", &stats, NULL);
+  fail_unless (gst_structure_get_uint64 (stats, "damaged-frames", &damaged)
+      && gst_structure_get_uint64 (stats, "run-frames", &run));
+  fail_unless_equals_uint64 (damaged, 100);
+  fail_unless_equals_uint64 (run, 98);
+  gst_structure_free (stats);
   fixture_clear (&f);
 }
 
 GST_END_TEST;
 
-GST_START_TEST (test_video_meta_of_another_size)
+/* What a buffer's video meta may claim that its memory does not hold: format,
+ * size of the picture and of the memory, offset and stride of the last plane,
+ * what the message says. All for caps of 320x240. */
+typedef struct
 {
+  const gchar *format;
+  guint width, height;
+  gsize bytes;
+  gsize offset;                 /* added to the last plane's */
+  gint stride;                  /* of the last plane; 0: as it should be */
+  const gchar *part;
+} WildMeta;
+
+static const WildMeta wild_metas[] = {
+  {"RGB", 320, 240, 100, 0, 0, "100 bytes"},
+  {"RGB", 320, 240, 320 * 240 * 3 - 1, 0, 0, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 1, 0, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 0, 961, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 0, -960, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 0, 1 << 30, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 0, G_MININT, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, 0, 959, "do not lie"},
+  {"RGB", 320, 240, 320 * 240 * 3, G_MAXSIZE - 4, 0, "do not lie"},
+  {"NV12", 320, 240, 320 * 240 * 3 / 2 - 1, 0, 0, "do not lie"},
+  {"NV12", 320, 240, 320 * 240 * 3 / 2, 0, 321, "do not lie"},
+  {"NV12", 320, 240, 320 * 240 * 3 / 2, 320 * 120, 0, "do not lie"},
+  {"I420", 320, 240, 320 * 240 * 3 / 2, 0, 161, "do not lie"},
+  {"GRAY8", 320, 240, 320 * 240, 0, 1000, "do not lie"},
+  {"RGB", 160, 240, 320 * 240 * 3, 0, 0, "160x240"},
+  {"RGB", 320, 239, 320 * 240 * 3, 0, 0, "320x239"},
+};
+
+static GstBuffer *
+wild_buffer (const WildMeta * wild)
+{
+  const GstVideoFormat format = gst_video_format_from_string (wild->format);
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, wild->bytes, NULL);
+  GstVideoInfo info;
+  guint last;
+
+  gst_video_info_set_format (&info, format, wild->width, wild->height);
+  last = GST_VIDEO_INFO_N_PLANES (&info) - 1;
+  info.offset[last] += wild->offset;
+  if (wild->stride)
+    info.stride[last] = wild->stride;
+  gst_buffer_memset (buffer, 0, 77, -1);
+  gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE, format,
+      wild->width, wild->height, last + 1, info.offset, info.stride);
+  return buffer;
+}
+
+GST_START_TEST (test_wild_video_metas)
+{
+  const WildMeta *wild = &wild_metas[__i__];
   Fixture f;
-  GstBuffer *in = picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99);
 
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
-  fixture_play (&f, "RGB", SIZE, SIZE);
-  gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
-      GST_VIDEO_FORMAT_RGB, SIZE / 2, SIZE / 2);
-  push_fails (&f, in, "16x16");
+  fixture_play (&f, wild->format, 320, 240);
+  push_warns (f.harness, f.bus, wild_buffer (wild), wild->part);
+  gst_buffer_unref (fixture_run (&f, picture_new (wild->format, 320, 240, 9, 0,
+              0, 9, 99)));
   fixture_clear (&f);
 }
 
@@ -315,7 +401,7 @@ GST_START_TEST (test_memory_that_cannot_be_mapped)
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
   fixture_play (&f, "RGB", SIZE, SIZE);
-  push_fails (&f, in, "cannot be mapped");
+  push_warns (f.harness, f.bus, in, "cannot be mapped");
   fixture_clear (&f);
   gst_object_unref (allocator);
 }
@@ -340,33 +426,30 @@ GST_START_TEST (test_frames_past_the_engine_s_limit)
 
 GST_END_TEST;
 
-GST_START_TEST (test_overlay_on_wrong_buffers)
+/* The same on the overlay, which writes; with something to draw everywhere. */
+GST_START_TEST (test_overlay_on_wild_buffers)
 {
+  const WildMeta *wild = &wild_metas[__i__];
   GstElement *overlay = gst_element_factory_make ("deltaoverlay", NULL);
   GstBus *bus = gst_bus_new ();
+  g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=%s,width=320,"
+      "height=240,framerate=25/1", wild->format);
   GstHarness *h;
-  GstBuffer *in = picture_new ("RGB", SIZE, SIZE, 9, 0, 0, 9, 99);
 
   if (!overlay) {
     gst_object_unref (bus);
-    gst_buffer_unref (in);
     return;
   }
   gst_element_set_bus (overlay, bus);
   h = gst_harness_new_with_element (overlay, "sink", "src");
-  gst_harness_set_src_caps_str (h,
-      "video/x-raw,format=RGB,width=32,height=32,framerate=25/1");
-  gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
-      GST_VIDEO_FORMAT_RGB, SIZE / 2, SIZE / 2);
-  fail_unless_equals_int (gst_harness_push (h, in), GST_FLOW_ERROR);
-  fail_unless_equals_int (gst_harness_push (h, gst_buffer_new_allocate (NULL,
-              7, NULL)), GST_FLOW_ERROR);
+  gst_harness_set_src_caps_str (h, caps);
   for (guint i = 0; i < 2; i++) {
-    GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-    message_holds (message, i ? "too short" : "16x16");
-    gst_message_unref (message);
+    GstBuffer *in = i ? gst_buffer_new_allocate (NULL, 7, NULL) :
+        wild_buffer (wild);
+
+    gst_buffer_add_video_region_of_interest_meta (in, "all", 0, 0, 320, 240);
+    push_warns (h, bus, in, i ? "too short" : wild->part);
   }
-  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) == NULL);
   gst_harness_teardown (h);
   gst_element_set_bus (overlay, NULL);
   gst_object_unref (overlay);
@@ -432,10 +515,12 @@ errors_suite (void)
   tcase_add_test (tcase, test_wrong_properties);
   tcase_add_test (tcase, test_device_failures);
   tcase_add_test (tcase, test_short_buffers);
-  tcase_add_test (tcase, test_video_meta_of_another_size);
+  tcase_add_loop_test (tcase, test_wild_video_metas, 0,
+      G_N_ELEMENTS (wild_metas));
   tcase_add_test (tcase, test_memory_that_cannot_be_mapped);
   tcase_add_test (tcase, test_frames_past_the_engine_s_limit);
-  tcase_add_test (tcase, test_overlay_on_wrong_buffers);
+  tcase_add_loop_test (tcase, test_overlay_on_wild_buffers, 0,
+      G_N_ELEMENTS (wild_metas));
   tcase_add_test (tcase, test_bad_size_for_following);
   tcase_add_test (tcase, test_found_nothing_is_told_once);
   return suite;

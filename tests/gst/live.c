@@ -197,6 +197,39 @@ GST_START_TEST (test_model_swap)
 
 GST_END_TEST;
 
+/* Sets the model once more, in the middle of the element's start. */
+static GstBusSyncReply
+set_another (GstBus * bus, GstMessage * message, gpointer data)
+{
+  gchar **path = data;
+
+  if (*path && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ELEMENT
+      && gst_message_has_name (message, "deltacnn-model")) {
+    g_autofree gchar *model = g_steal_pointer (path);
+    g_object_set (GST_MESSAGE_SRC (message), "model", model, NULL);
+  }
+  return GST_BUS_PASS;
+}
+
+GST_START_TEST (test_model_set_while_starting)
+{
+  gchar *classes;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  classes = tiny_model_write (f.dir, "classes", TINY_CLASSES, SIZE, SIZE, NULL);
+  gst_bus_set_sync_handler (f.bus, set_another, &classes, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  fail_unless (classes == NULL, "no model while starting");
+  fail_unless (push_until_model (&f, "classes.onnx"), "the model set while "
+      "the element started was lost");
+  gst_bus_set_sync_handler (f.bus, NULL, NULL, NULL);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_failed_swap_keeps_the_model)
 {
   Fixture f;
@@ -273,6 +306,7 @@ live_suite (void)
   tcase_add_test (tcase, test_interest_is_live);
   tcase_add_test (tcase, test_stats_messages);
   tcase_add_test (tcase, test_model_swap);
+  tcase_add_test (tcase, test_model_set_while_starting);
   tcase_add_test (tcase, test_failed_swap_keeps_the_model);
   tcase_add_test (tcase, test_stop_while_loading);
   tcase_add_test (tcase, test_two_in_one_process);

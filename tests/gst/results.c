@@ -384,6 +384,86 @@ GST_START_TEST (test_padded_strides)
 
 GST_END_TEST;
 
+/* As decoders send it: caps of the picture, a video meta of the coded size, and
+ * a crop meta that says where in it the picture is. */
+static GstBuffer *
+coded_picture (const gchar * format, gint crop)
+{
+  GstBuffer *coded = picture_new (format, 2 * SIZE, SIZE + 16, 20, 4 + crop,
+      4 + crop, 8, 230);
+  GstVideoInfo info;
+
+  gst_video_info_set_format (&info, gst_video_format_from_string (format),
+      2 * SIZE, SIZE + 16);
+  gst_buffer_add_video_meta_full (coded, GST_VIDEO_FRAME_FLAG_NONE,
+      GST_VIDEO_INFO_FORMAT (&info), 2 * SIZE, SIZE + 16,
+      GST_VIDEO_INFO_N_PLANES (&info), info.offset, info.stride);
+  if (crop) {
+    GstVideoCropMeta *meta = gst_buffer_add_video_crop_meta (coded);
+    meta->x = meta->y = crop;
+    meta->width = meta->height = SIZE;
+  }
+  return coded;
+}
+
+GST_START_TEST (test_coded_size_with_a_crop)
+{
+  static const gchar *const kinds[] = { "NV12", "I420", "RGB", "GRAY8" };
+  const gchar *format = kinds[__i__];
+  GstElement *overlay = gst_element_factory_make ("deltaoverlay", NULL);
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, format, SIZE, SIZE);
+  for (gint crop = 0; crop <= 16; crop += 8) {
+    GstBuffer *out = fixture_run (&f, coded_picture (format, crop));
+    const GstDeltaCnnSegmentationMeta *mask =
+        gst_buffer_get_delta_cnn_segmentation_meta (out);
+
+    fail_unless (mask && !mask->stale && mask->w == SIZE);
+    fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 8, 8) > 200);
+    fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 20, 20) < 50);
+    /* The same picture as before, wherever it lies in the coded one. */
+    fail_unless (crop == 0 || buffer_stats (out)->changed_share == 0);
+    gst_buffer_unref (out);
+  }
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 0);
+  fixture_clear (&f);
+
+  /* The overlay draws there too, and nowhere else. */
+  if (overlay) {
+    GstHarness *h = gst_harness_new_with_element (overlay, "sink", "src");
+    GstBuffer *in = coded_picture (format, 16), *out;
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=%s,width=%d,"
+        "height=%d,framerate=25/1", format, SIZE, SIZE);
+    guint8 before[3], after[3];
+
+    g_object_set (overlay, "labels", FALSE, "scores", FALSE, "line-width", 6.0,
+        NULL);
+    gst_harness_set_src_caps_str (h, caps);
+    picture_get_pixel (in, format, 2 * SIZE, SIZE + 16, 32, 16, before);
+    gst_buffer_add_video_region_of_interest_meta (in, "all", 0, 0, SIZE, SIZE);
+    out = gst_harness_push_and_pull (h, in);
+    picture_get_pixel (out, format, 2 * SIZE, SIZE + 16, 32, 16, after);
+    fail_unless (ABS (after[0] - before[0]) + ABS (after[1] - before[1])
+        + ABS (after[2] - before[2]) > 20, "nothing drawn at the crop's top");
+    for (gint y = 0; y < SIZE + 16; y++)
+      for (gint x = 0; x < 2 * SIZE; x++)
+        /* Chroma is smoothed over the edge when it is read back. */
+        if (x < 14 || y < 14 || x >= 18 + SIZE || y >= 18 + SIZE) {
+          picture_get_pixel (out, format, 2 * SIZE, SIZE + 16, x, y, after);
+          fail_unless (ABS (after[1] - 20) < 3, "drawn outside, at %d,%d", x,
+              y);
+        }
+    gst_buffer_unref (out);
+    gst_harness_teardown (h);
+    gst_object_unref (overlay);
+  }
+}
+
+GST_END_TEST;
+
 /* A colour in NV12 by that colorimetry comes back as what it was. */
 GST_START_TEST (test_colorimetry)
 {
@@ -455,8 +535,8 @@ GST_START_TEST (test_allocation_query)
   fail_unless (gst_pad_peer_query (f.harness->srcpad, query));
   fail_unless (gst_query_find_allocation_meta (query,
           GST_VIDEO_META_API_TYPE, NULL));
-  fail_unless (!gst_query_find_allocation_meta (query,
-          GST_VIDEO_CROP_META_API_TYPE, NULL));
+  fail_unless (gst_query_find_allocation_meta (query,
+          GST_VIDEO_CROP_META_API_TYPE, NULL), "downstream knows crops");
   gst_query_unref (query);
   gst_caps_unref (caps);
   fixture_clear (&f);
@@ -485,6 +565,7 @@ results_suite (void)
   tcase_add_test (tcase, test_json_lines);
   tcase_add_test (tcase, test_json_into_a_pipe);
   tcase_add_test (tcase, test_padded_strides);
+  tcase_add_loop_test (tcase, test_coded_size_with_a_crop, 0, 4);
   tcase_add_loop_test (tcase, test_colorimetry, 0, 5);
   tcase_add_test (tcase, test_allocation_query);
   return suite;

@@ -473,6 +473,64 @@ GST_START_TEST (test_motion_meta_moves_the_window)
 
 GST_END_TEST;
 
+/* A frame whose motion is not known leaves the window where it is: the same
+ * picture then changes nothing. */
+GST_START_TEST (test_lost_motion_keeps_the_window)
+{
+  static const GstDeltaCnnMotionState states[] = {
+    GST_DELTA_CNN_MOTION_ALIGNED, GST_DELTA_CNN_MOTION_LOST,
+    GST_DELTA_CNN_MOTION_ALIGNED
+  };
+  Fixture f;
+
+  start (&f);
+  run_expecting (&f, square (8, 8), 1);
+  for (gint i = 0; i < 3; i++) {
+    GstBuffer *in = square (8, 8), *out;
+
+    gst_buffer_add_delta_cnn_motion_meta (in, states[i],
+        i == 1 ? 0 : 3, i == 1 ? 0 : -2);
+    out = fixture_run (&f, in);
+    if (i > 0)
+      fail_unless (buffer_stats (out)->changed_share == 0, "frame %d: %f", i,
+          buffer_stats (out)->changed_share);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* appsrc and filesrc send BYTES segments: no critical message (which ends a
+ * test) for it. */
+GST_START_TEST (test_segment_in_bytes)
+{
+  GstElement *overlay = gst_element_factory_make ("deltaoverlay", NULL);
+  GstSegment segment;
+  Fixture f;
+
+  start (&f);
+  gst_segment_init (&segment, GST_FORMAT_BYTES);
+  fail_unless (gst_harness_push_event (f.harness,
+          gst_event_new_segment (&segment)));
+  run_expecting (&f, timed_square (0, 1), 1);
+  push_qos (&f, 10);
+  run_expecting (&f, timed_square (0, 2), 0);
+  fixture_clear (&f);
+  if (overlay) {
+    GstHarness *h = gst_harness_new_with_element (overlay, "sink", "src");
+
+    gst_harness_set_src_caps_str (h,
+        "video/x-raw,format=RGB,width=32,height=32,framerate=25/1");
+    fail_unless (gst_harness_push_event (h, gst_event_new_segment (&segment)));
+    gst_buffer_unref (gst_harness_push_and_pull (h, timed_square (0, 1)));
+    gst_harness_teardown (h);
+    gst_object_unref (overlay);
+  }
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_odd_sizes)
 {
   static const gchar *const formats[] = { "NV12", "I420", "RGB", "BGR", "RGBx",
@@ -560,6 +618,8 @@ state_suite (void)
   tcase_add_test (tcase, test_late_frames_are_passed_on);
   tcase_add_test (tcase, test_results_never_freeze_by_qos);
   tcase_add_test (tcase, test_motion_meta_moves_the_window);
+  tcase_add_test (tcase, test_lost_motion_keeps_the_window);
+  tcase_add_test (tcase, test_segment_in_bytes);
   tcase_add_test (tcase, test_odd_sizes);
   tcase_add_test (tcase, test_input_size_follows_the_frame);
   return suite;
