@@ -109,6 +109,7 @@ gst_delta_cnn_start (GstBaseTransform * trans)
   self->active = fresh;
   self->interval = (GstDeltaCnnTotals) {0};
   self->interval_start_us = g_get_monotonic_time ();
+  self->peaks = self->peaks_before = (GstDeltaCnnPeaks) {0};
   gst_delta_cnn_timing_reset (self);
   if (!gst_delta_cnn_open_lines (self))
     return FALSE;

@@ -30,6 +30,13 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (GstDeltaCnn, gst_delta_cnn, GST, DELTA_CNN,
     GstBaseTransform)
 
+/* The slowest frames of a window. */
+typedef struct
+{
+  guint frames;
+  GstClockTime slowest, second;
+} GstDeltaCnnPeaks;
+
 struct _GstDeltaCnn
 {
   GstBaseTransform parent;
@@ -55,9 +62,12 @@ struct _GstDeltaCnn
   GstDeltaCnnRunner *runner;   /* NULL: not started, or waits for a size */
   GstDeltaCnnSettings active;  /* copy of settings that the frames run by */
   GstDeltaCnnResults *last;    /* of the last frame run; NULL: none */
+  GstClockTime last_time;      /* its running time, or NONE */
+  guint repeated;              /* GAP buffers in a row that repeated it */
   GstDeltaCnnLines *lines;     /* NULL: not asked for */
   GstDeltaCnnTotals interval;  /* since the last stats message */
   gint64 interval_start_us;
+  GstDeltaCnnPeaks peaks, peaks_before; /* this window's, the last one's */
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */
   DcnnMotion motion;           /* where the window was last said to lie */
@@ -108,9 +118,13 @@ G_GNUC_INTERNAL
 void gst_delta_cnn_timing_take_qos (GstDeltaCnn * self, GstEvent * event);
 G_GNUC_INTERNAL
 void gst_delta_cnn_timing_reset (GstDeltaCnn * self);
-/* A frame took that long: latency and its message. */
+/* Running time of a buffer; NONE where it has none. */
 G_GNUC_INTERNAL
-void gst_delta_cnn_timing_account (GstDeltaCnn * self, GstClockTime time);
+GstClockTime gst_delta_cnn_timing_of (GstDeltaCnn * self, GstBuffer * buffer);
+/* A frame was run at that cost: latency and its message. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_account (GstDeltaCnn * self,
+    const GstDeltaCnnCost * cost);
 G_GNUC_INTERNAL
 gboolean gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self,
     GstQuery * query);

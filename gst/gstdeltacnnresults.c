@@ -47,12 +47,12 @@ gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
 
 static void
 attach_tensors (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnTensorMeta *meta =
-      gst_buffer_add_delta_cnn_tensor_meta (buffer, source);
+      gst_buffer_add_delta_cnn_tensor_meta (buffer, occasion->source);
 
-  meta->stale = stale;
+  meta->stale = occasion->stale;
   for (guint i = 0; i < results->tensors->len; i++) {
     const GstDeltaCnnTensor *tensor =
         &g_array_index (results->tensors, GstDeltaCnnTensor, i);
@@ -63,28 +63,28 @@ attach_tensors (const GstDeltaCnnResults * results, GstBuffer * buffer,
 
 static void
 attach_segmentation (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   const GstDeltaCnnRectangle *r = &results->mask_rectangle;
   GstDeltaCnnSegmentationMeta *meta =
-      gst_buffer_add_delta_cnn_segmentation_meta (buffer, source,
+      gst_buffer_add_delta_cnn_segmentation_meta (buffer, occasion->source,
       results->mask_width, results->mask_height, results->mask_classes,
       results->mask);
 
   if (!meta)
     return;
-  meta->stale = stale;
+  meta->stale = occasion->stale;
   gst_delta_cnn_segmentation_meta_set_rectangle (meta, r->x, r->y, r->w, r->h);
 }
 
 static void
 attach_poses (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnPoseMeta *meta =
-      gst_buffer_add_delta_cnn_pose_meta (buffer, source, results->edges);
+      gst_buffer_add_delta_cnn_pose_meta (buffer, occasion->source, results->edges);
 
-  meta->stale = stale;
+  meta->stale = occasion->stale;
   g_array_append_vals (meta->poses, results->poses->data, results->poses->len);
   g_array_append_vals (meta->keypoints, results->keypoints->data,
       results->keypoints->len);
@@ -92,12 +92,12 @@ attach_poses (const GstDeltaCnnResults * results, GstBuffer * buffer,
 
 static void
 attach_detections (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnDetectionMeta *meta =
-      gst_buffer_add_delta_cnn_detection_meta (buffer, source);
+      gst_buffer_add_delta_cnn_detection_meta (buffer, occasion->source);
 
-  meta->stale = stale;
+  meta->stale = occasion->stale;
   g_array_append_vals (meta->detections, results->detections->data,
       results->detections->len);
 }
@@ -106,7 +106,7 @@ attach_detections (const GstDeltaCnnResults * results, GstBuffer * buffer,
  * "detection" holds what the meta has no field for. */
 static void
 attach_regions (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   for (guint i = 0; i < results->detections->len; i++) {
     const GstDeltaCnnDetection *box =
@@ -123,34 +123,35 @@ attach_regions (const GstDeltaCnnResults * results, GstBuffer * buffer,
         gst_structure_new ("detection",
             "confidence", G_TYPE_DOUBLE, (gdouble) box->score,
             "label_id", G_TYPE_INT, box->class_id,
-            "source", G_TYPE_STRING, g_quark_to_string (source),
-            "stale", G_TYPE_BOOLEAN, stale, NULL));
+            "source", G_TYPE_STRING, g_quark_to_string (occasion->source),
+            "stale", G_TYPE_BOOLEAN, occasion->stale, NULL));
   }
 }
 
 static void
 attach_updates (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   const GstDeltaCnnRectangle *r = &results->updates_rectangle;
   GstDeltaCnnUpdateMeta *meta = gst_buffer_add_delta_cnn_update_meta (buffer,
-      source, results->updates_width, results->updates_height,
+      occasion->source, results->updates_width, results->updates_height,
       results->updates);
 
   if (!meta)
     return;
-  meta->stale = stale;
+  meta->stale = occasion->stale;
   gst_delta_cnn_update_meta_set_rectangle (meta, r->x, r->y, r->w, r->h);
 }
 
 static void
 attach_stats (const GstDeltaCnnResults * results, GstBuffer * buffer,
-    GQuark source, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnStatsMeta *meta =
-      gst_buffer_add_delta_cnn_stats_meta (buffer, source);
+      gst_buffer_add_delta_cnn_stats_meta (buffer, occasion->source);
 
-  meta->stale = stale;
+  meta->stale = occasion->stale;
+  meta->age = occasion->age;
   meta->frames = results->cost.frames;
   meta->changed_share = results->cost.changed_share;
   meta->mac_share = results->cost.mac_share;
@@ -163,28 +164,29 @@ attach_stats (const GstDeltaCnnResults * results, GstBuffer * buffer,
 
 void
 gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
-    GstBuffer * buffer, GQuark source, guint attach, gboolean stale)
+    GstBuffer * buffer, guint attach, const GstDeltaCnnOccasion * occasion)
 {
   const gboolean boxes = results->looks_for_boxes
       || results->detections->len > 0;
 
   if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
-    attach_tensors (results, buffer, source, stale);
+    attach_tensors (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_SEGMENTATION) && results->mask)
-    attach_segmentation (results, buffer, source, stale);
+    attach_segmentation (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_POSES)
       && (results->looks_for_poses || results->poses->len > 0))
-    attach_poses (results, buffer, source, stale);
+    attach_poses (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_DETECTIONS) && boxes)
-    attach_detections (results, buffer, source, stale);
+    attach_detections (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_ROI)
-    attach_regions (results, buffer, source, stale);
-  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && boxes)
+    attach_regions (results, buffer, occasion);
+  /* These metas have no field that says how old they are. */
+  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && boxes && !occasion->stale)
     gst_delta_cnn_analytics_attach (buffer, results->detections);
   if ((attach & GST_DELTA_CNN_ATTACH_UPDATES) && results->updates)
-    attach_updates (results, buffer, source, stale);
+    attach_updates (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_STATS)
-    attach_stats (results, buffer, source, stale);
+    attach_stats (results, buffer, occasion);
 }
 
 /* Is any cell of the mask more than background? */

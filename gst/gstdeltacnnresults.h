@@ -57,10 +57,19 @@ GstDeltaCnnResults *gst_delta_cnn_results_ref (GstDeltaCnnResults * results);
 void gst_delta_cnn_results_unref (GstDeltaCnnResults * results);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnResults, gst_delta_cnn_results_unref)
 
-/* Attaches what `attach` asks for to a writable buffer. stale: these are an
- * earlier frame's. */
+/* Who tells of results, and on which frame. */
+typedef struct
+{
+  GQuark source;               /* the element's name */
+  GstClockTime pts;            /* the frame's */
+  gboolean stale;              /* these are an earlier frame's */
+  GstClockTime age;            /* how much earlier; 0: not stale; NONE: no
+                                  time stamps */
+} GstDeltaCnnOccasion;
+
+/* Attaches what `attach` asks for to a writable buffer. */
 void gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
-    GstBuffer * buffer, GQuark source, guint attach, gboolean stale);
+    GstBuffer * buffer, guint attach, const GstDeltaCnnOccasion * occasion);
 
 /* Did the model find anything at all? */
 gboolean gst_delta_cnn_results_found (const GstDeltaCnnResults * results);

@@ -12,6 +12,9 @@
 
 /* A model that found nothing in so many frames says so, once. */
 #define FOUND_NOTHING_FRAMES 100
+/* What a GAP buffer repeats is no older than this, in time or in buffers. */
+#define MAX_REPEATED_AGE GST_SECOND
+#define MAX_REPEATED 30
 
 void
 gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why)
@@ -70,25 +73,59 @@ count_passed (GstDeltaCnn * self, PassReason reason)
 }
 
 static void
-write_line (GstDeltaCnn * self, GstBuffer * buffer, gboolean stale)
+write_line (GstDeltaCnn * self, const GstDeltaCnnOccasion * occasion)
 {
   g_autoptr (GError) error = NULL;
 
   if (self->lines && !gst_delta_cnn_lines_write (self->lines, self->last,
-          GST_BUFFER_PTS (buffer), stale, &error))
+          occasion->pts, occasion->stale, &error))
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
         "writing results");
+}
+
+/* Running time since the frame that the last results are of. */
+static GstClockTime
+last_age (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  const GstClockTime now = gst_delta_cnn_timing_of (self, buffer);
+
+  if (!GST_CLOCK_TIME_IS_VALID (now)
+      || !GST_CLOCK_TIME_IS_VALID (self->last_time) || now < self->last_time)
+    return GST_CLOCK_TIME_NONE;
+  return now - self->last_time;
+}
+
+/* A GAP buffer says that it repeats the one before. After a DISCONT that one
+ * was lost on the way (a leaky queue behind videorate), and what is repeated
+ * for ever would hide a source that sends nothing else: such a one is run,
+ * which costs next to nothing where it is indeed a repetition. */
+static gboolean
+repeats_last (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  const GstClockTime age = last_age (self, buffer);
+
+  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP) || !self->last
+      || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT)
+      || self->repeated >= MAX_REPEATED)
+    return FALSE;
+  return !GST_CLOCK_TIME_IS_VALID (age) || age <= MAX_REPEATED_AGE;
 }
 
 /* A frame that is not run carries the last one's results, marked stale. */
 static void
 pass_stale (GstDeltaCnn * self, GstBuffer * buffer, PassReason reason)
 {
+  const GstDeltaCnnOccasion occasion = {
+    .source = self->source,.pts = GST_BUFFER_PTS (buffer),.stale = TRUE,
+    .age = last_age (self, buffer)
+  };
+
   if (self->last) {
-    gst_delta_cnn_results_attach (self->last, buffer, self->source,
-        self->active.attach, TRUE);
-    write_line (self, buffer, TRUE);
+    gst_delta_cnn_results_attach (self->last, buffer, self->active.attach,
+        &occasion);
+    write_line (self, &occasion);
   }
+  self->repeated += reason == PASS_GAP;
   count_passed (self, reason);
 }
 
@@ -157,6 +194,9 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
     const GstVideoFrame * frame, GError ** error)
 {
   const GstClockTime start = gst_util_get_timestamp ();
+  const GstDeltaCnnOccasion occasion = {
+    .source = self->source,.pts = GST_BUFFER_PTS (buffer)
+  };
   GstDeltaCnnResults *results;
 
   if (!run_frame (self, buffer, frame, error))
@@ -166,8 +206,11 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
   results->cost.total_time = gst_util_get_timestamp () - start;
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   self->last = results;
-  gst_delta_cnn_results_attach (results, buffer, self->source,
-      self->active.attach, FALSE);
+  self->last_time = gst_delta_cnn_timing_of (self, buffer);
+  self->repeated = 0;
+  gst_delta_cnn_results_attach (results, buffer, self->active.attach,
+      &occasion);
+  write_line (self, &occasion);
   return TRUE;
 }
 
@@ -182,7 +225,7 @@ gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
   gst_delta_cnn_swap_adopt (self);
   if (!self->runner || !self->negotiated)
     return GST_FLOW_NOT_NEGOTIATED;
-  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
+  if (repeats_last (self, buffer)) {
     pass_stale (self, buffer, PASS_GAP);
     return GST_FLOW_OK;
   }
@@ -202,12 +245,11 @@ gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
         "running a frame");
     return GST_FLOW_ERROR;
   }
-  write_line (self, buffer, FALSE);
   gst_delta_cnn_totals_add (&self->interval, &self->last->cost);
   GST_OBJECT_LOCK (self);
   gst_delta_cnn_totals_add (&self->totals, &self->last->cost);
   GST_OBJECT_UNLOCK (self);
-  gst_delta_cnn_timing_account (self, self->last->cost.total_time);
+  gst_delta_cnn_timing_account (self, &self->last->cost);
   gst_delta_cnn_timing_post_stats (self, FALSE);
   report_found_nothing (self);
   return GST_FLOW_OK;

@@ -18,6 +18,8 @@ typedef struct _GstDeltaCnnStatsMeta GstDeltaCnnStatsMeta;
  * @source: name of the element that attached it
  * @stale: the frame was passed on without inference: its results, where there
  *   are any, are an earlier frame's, and so are these numbers
+ * @age: running time since the frame that the results are of; 0 when not
+ *   @stale; %GST_CLOCK_TIME_NONE without time stamps
  * @frames: frames run since start, reset or change of model
  * @changed_share: of the network's input pixels, 0..1
  * @mac_share: multiply-accumulates done of a dense run's, 0..1
@@ -35,6 +37,7 @@ struct _GstDeltaCnnStatsMeta
 
   GQuark source;
   gboolean stale;
+  GstClockTime age;
   guint64 frames;
   gdouble changed_share;
   gdouble mac_share;

@@ -8,8 +8,13 @@
 
 /* However late, every so many frames one is run: results never freeze. */
 #define MAX_LATE_IN_A_ROW 30
-/* The answer to LATENCY is renewed when a frame took longer by this share. */
-#define LATENCY_SLACK 1.25
+/* Frames in a window of the latency: it is the slowest of this window's and
+ * the last one's, the one slowest of each (a hiccup) left out. */
+#define LATENCY_FRAMES 64
+/* The answer to LATENCY is renewed when that is longer, or shorter, by so
+ * much. */
+#define LATENCY_GROWN 1.25
+#define LATENCY_SHRUNK 0.6
 
 void
 gst_delta_cnn_timing_reset (GstDeltaCnn * self)
@@ -89,20 +94,64 @@ gst_delta_cnn_timing_is_late (GstDeltaCnn * self, GstBuffer * buffer)
   return TRUE;
 }
 
-void
-gst_delta_cnn_timing_account (GstDeltaCnn * self, GstClockTime time)
+GstClockTime
+gst_delta_cnn_timing_of (GstDeltaCnn * self, GstBuffer * buffer)
 {
-  gboolean grew = FALSE;
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
 
-  GST_OBJECT_LOCK (self);
-  if (time > self->latency * LATENCY_SLACK) {
-    self->latency = time;
-    grew = TRUE;
+  if (segment->format != GST_FORMAT_TIME || !GST_BUFFER_PTS_IS_VALID (buffer))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME,
+      GST_BUFFER_PTS (buffer));
+}
+
+static void
+add_to_peaks (GstDeltaCnn * self, GstClockTime time)
+{
+  GstDeltaCnnPeaks *peaks = &self->peaks;
+
+  if (peaks->frames == LATENCY_FRAMES) {
+    self->peaks_before = *peaks;
+    *peaks = (GstDeltaCnnPeaks) {0};
   }
+  peaks->frames++;
+  peaks->second = MAX (peaks->second, MIN (peaks->slowest, time));
+  peaks->slowest = MAX (peaks->slowest, time);
+}
+
+/* What an ordinary frame takes at most. */
+static GstClockTime
+find_latency (GstDeltaCnn * self)
+{
+  if (self->peaks_before.frames == 0 && self->peaks.frames == 1)
+    return self->peaks.slowest;
+  return MAX (self->peaks.second, self->peaks_before.second);
+}
+
+void
+gst_delta_cnn_timing_account (GstDeltaCnn * self, const GstDeltaCnnCost * cost)
+{
+  GstClockTime latency;
+  gboolean moved;
+
+  /* The first one measures, packs and is dense: no frame to wait for again,
+   * except where it is the only one yet. */
+  if (cost->frames <= 1 && self->latency > 0)
+    return;
+  if (cost->frames == 2 && self->peaks_before.frames == 0
+      && self->peaks.frames == 1)
+    self->peaks.frames = self->peaks.slowest = 0;
+  add_to_peaks (self, cost->total_time);
+  latency = find_latency (self);
+  GST_OBJECT_LOCK (self);
+  moved = latency > self->latency * LATENCY_GROWN
+      || latency < self->latency * LATENCY_SHRUNK;
+  if (moved)
+    self->latency = latency;
   GST_OBJECT_UNLOCK (self);
-  if (grew) {
+  if (moved) {
     GST_DEBUG_OBJECT (self, "a frame takes up to %" GST_TIME_FORMAT,
-        GST_TIME_ARGS (time));
+        GST_TIME_ARGS (latency));
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_latency (GST_OBJECT (self)));
   }

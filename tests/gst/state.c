@@ -228,13 +228,9 @@ GST_START_TEST (test_gap_buffer_is_not_run)
   guint64 gaps, run;
 
   start (&f);
-  in = picture_new ("RGB", SIZE, SIZE, 0, 0, 0, 0, 0);
+  in = square (0, 0);
   GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
-  out = fixture_run (&f, in);   /* before any result: nothing to repeat */
-  fail_unless (gst_buffer_get_delta_cnn_segmentation_meta (out) == NULL);
-  gst_buffer_unref (out);
-
-  run_expecting (&f, square (0, 0), 1);
+  run_expecting (&f, in, 1);    /* nothing to repeat: it is run */
   in = picture_new ("RGB", SIZE, SIZE, 255, 0, 0, 0, 0);
   GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
   out = fixture_run (&f, in);
@@ -247,7 +243,7 @@ GST_START_TEST (test_gap_buffer_is_not_run)
   g_object_get (f.element, "stats", &stats, NULL);
   fail_unless (gst_structure_get_uint64 (stats, "gap-frames", &gaps)
       && gst_structure_get_uint64 (stats, "run-frames", &run));
-  fail_unless_equals_uint64 (gaps, 2);
+  fail_unless_equals_uint64 (gaps, 1);
   fail_unless_equals_uint64 (run, 2);
   gst_structure_free (stats);
   fixture_clear (&f);
@@ -473,6 +469,121 @@ GST_START_TEST (test_motion_meta_moves_the_window)
 
 GST_END_TEST;
 
+static GstBuffer *
+timed_gap (gint x, guint number, gboolean discont)
+{
+  GstBuffer *buffer = timed_square (x, number);
+
+  GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_GAP);
+  if (discont)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  return buffer;
+}
+
+/* A leaky queue drops the frame and passes its duplicate. */
+GST_START_TEST (test_gap_after_a_leak_is_run)
+{
+  Fixture f;
+  GstBuffer *out;
+
+  start (&f);
+  gst_buffer_unref (fixture_run (&f, timed_square (0, 0)));
+  out = fixture_run (&f, timed_gap (16, 1, TRUE));
+  fail_unless (!buffer_stats (out)->stale && buffer_stats (out)->age == 0);
+  fail_unless (mask_at (out, 20, 4) > 200);
+  gst_buffer_unref (out);
+  out = fixture_run (&f, timed_gap (16, 3, FALSE));
+  fail_unless (buffer_stats (out)->stale);
+  fail_unless_equals_uint64 (buffer_stats (out)->age, 80 * GST_MSECOND);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* Nothing but GAP buffers, with time stamps or without: no result is older
+ * than a second, or thirty buffers. */
+GST_START_TEST (test_gap_buffers_do_not_repeat_for_ever)
+{
+  for (guint timed = 0; timed < 2; timed++) {
+    guint age = 0, oldest = 0;
+    Fixture f;
+
+    start (&f);
+    for (guint i = 0; i < 200; i++) {
+      GstBuffer *in = timed_gap (0, i, FALSE), *out;
+
+      if (!timed)
+        GST_BUFFER_PTS (in) = GST_CLOCK_TIME_NONE;
+      out = fixture_run (&f, in);
+      age = buffer_stats (out)->stale ? age + 1 : 0;
+      oldest = MAX (oldest, age);
+      if (timed)
+        fail_unless (buffer_stats (out)->age == age * 40 * GST_MSECOND);
+      else
+        fail_unless (age == 0
+            || buffer_stats (out)->age == GST_CLOCK_TIME_NONE);
+      gst_buffer_unref (out);
+    }
+    fail_unless_equals_int (oldest, timed ? 25 : 30);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
+static GstClockTime
+ask_latency (Fixture * f)
+{
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min, max;
+  gboolean live;
+
+  fail_unless (gst_element_query (f->element, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  gst_query_unref (query);
+  return min;
+}
+
+/* Frames that once were slow (another program had the processor) are not for
+ * ever; the first one, which is no ordinary one, does not count at all. */
+GST_START_TEST (test_latency_shrinks_again)
+{
+  GstClockTime first = 0, slow, small;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, 256, 256);
+  fixture_play (&f, "RGB", 64, 64);
+  for (guint i = 0; i < 12; i++) {
+    GstBuffer *out = fixture_run (&f, picture_new ("RGB", 64, 64, 20, i, 0, 8,
+            230));
+    if (i == 0)
+      first = buffer_stats (out)->total_time;
+    gst_buffer_unref (out);
+  }
+  small = ask_latency (&f);
+  fail_unless (first > 0 && small < 100 * GST_MSECOND);
+  fixture_caps (&f, "RGB", 7000, 6000); /* frames that take long */
+  for (guint i = 0; i < 4; i++)
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 7000, 6000,
+                20 * i, 0, 0, 8, 230)));
+  slow = ask_latency (&f);
+  fail_unless (slow > 3 * small, "%" GST_TIME_FORMAT " is no slower",
+      GST_TIME_ARGS (slow));
+  fixture_caps (&f, "RGB", 64, 64);
+  fixture_count (&f, GST_MESSAGE_LATENCY, NULL);
+  for (guint i = 0; i < 150; i++)
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 64, 64, 20, i % 50,
+                0, 8, 230)));
+  fail_unless (ask_latency (&f) < slow / 2, "%" GST_TIME_FORMAT " for ever",
+      GST_TIME_ARGS (ask_latency (&f)));
+  fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* A frame whose motion is not known leaves the window where it is: the same
  * picture then changes nothing. */
 GST_START_TEST (test_lost_motion_keeps_the_window)
@@ -618,6 +729,9 @@ state_suite (void)
   tcase_add_test (tcase, test_late_frames_are_passed_on);
   tcase_add_test (tcase, test_results_never_freeze_by_qos);
   tcase_add_test (tcase, test_motion_meta_moves_the_window);
+  tcase_add_test (tcase, test_gap_after_a_leak_is_run);
+  tcase_add_test (tcase, test_gap_buffers_do_not_repeat_for_ever);
+  tcase_add_test (tcase, test_latency_shrinks_again);
   tcase_add_test (tcase, test_lost_motion_keeps_the_window);
   tcase_add_test (tcase, test_segment_in_bytes);
   tcase_add_test (tcase, test_odd_sizes);
