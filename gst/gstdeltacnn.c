@@ -73,15 +73,22 @@ gst_delta_cnn_open_lines (GstDeltaCnn * self)
 }
 
 static void
+gst_delta_cnn_close_lines (GstDeltaCnn * self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->lines && !gst_delta_cnn_lines_close (self->lines, &error))
+    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
+        "closing results-location");
+  self->lines = NULL;
+}
+
+static void
 gst_delta_cnn_clear (GstDeltaCnn * self)
 {
   gst_delta_cnn_swap_stop (self);
   gst_delta_cnn_swap_install (self, NULL);
-  if (self->lines && gst_delta_cnn_lines_get_dropped (self->lines) > 0)
-    GST_WARNING_OBJECT (self, "the reader of results-location was too slow "
-        "for %" G_GUINT64_FORMAT " lines",
-        gst_delta_cnn_lines_get_dropped (self->lines));
-  g_clear_pointer (&self->lines, gst_delta_cnn_lines_close);
+  gst_delta_cnn_close_lines (self);
   g_clear_pointer (&self->stream_id, g_free);
   self->negotiated = FALSE;
   gst_video_info_init (&self->info);

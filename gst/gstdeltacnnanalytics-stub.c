@@ -11,6 +11,7 @@ gst_delta_cnn_analytics_available (void)
 }
 
 void
-gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections)
+gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections,
+    const GArray * classes)
 {
 }

@@ -7,7 +7,30 @@
 #include <gst/analytics/analytics.h>
 #include <math.h>
 
+#include "gstdeltacnnclassmeta.h"
 #include "gstdeltacnndetectionmeta.h"
+
+/* Classes without a name get their number: upstream wants one each. */
+static void
+attach_classes (GstAnalyticsRelationMeta * relations, const GArray * classes)
+{
+  g_autofree gfloat *scores = g_new (gfloat, classes->len);
+  g_autofree GQuark *labels = g_new (GQuark, classes->len);
+  GstAnalyticsClsMtd mtd;
+
+  for (guint i = 0; i < classes->len; i++) {
+    const GstDeltaCnnLabel *item =
+        &g_array_index (classes, GstDeltaCnnLabel, i);
+    gchar number[32];
+
+    g_snprintf (number, sizeof number, "class %d", item->class_id);
+    scores[i] = item->score;
+    labels[i] = item->label ? item->label : g_quark_from_string (number);
+  }
+  if (!gst_analytics_relation_meta_add_cls_mtd (relations, classes->len,
+          scores, labels, &mtd))
+    GST_WARNING ("could not add classes to the relation meta");
+}
 
 gboolean
 gst_delta_cnn_analytics_available (void)
@@ -16,13 +39,16 @@ gst_delta_cnn_analytics_available (void)
 }
 
 void
-gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections)
+gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections,
+    const GArray * classes)
 {
   GstAnalyticsRelationMeta *relations =
       gst_buffer_get_analytics_relation_meta (buffer);
 
   if (!relations)
     relations = gst_buffer_add_analytics_relation_meta (buffer);
+  if (relations && classes->len > 0)
+    attach_classes (relations, classes);
   for (guint i = 0; relations && i < detections->len; i++) {
     const GstDeltaCnnDetection *box =
         &g_array_index (detections, GstDeltaCnnDetection, i);

@@ -84,6 +84,12 @@ GST_DELTA_CNN_API
 gboolean gst_delta_cnn_detection_meta_get_detection
     (const GstDeltaCnnDetectionMeta * meta, guint index,
     GstDeltaCnnDetection * detection);
+GST_DELTA_CNN_API
+GstDeltaCnnDetectionMeta *gst_buffer_get_delta_cnn_detection_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnDetectionMeta *gst_buffer_get_delta_cnn_detection_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

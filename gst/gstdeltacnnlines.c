@@ -7,13 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "dcnn_graph.h"
-
 #define MAX_WAITING_BYTES (1 << 20)
+/* How long closing waits for a pipe's reader. */
+#define CLOSE_WAIT_MS 200
 
 struct GstDeltaCnnLines
 {
@@ -21,7 +25,7 @@ struct GstDeltaCnnLines
   int fd;
   gboolean broken;              /* reported; write no more */
   GString *waiting;             /* what the pipe did not take yet */
-  guint64 dropped;
+  guint64 lost;                 /* lines */
 };
 
 static void
@@ -123,6 +127,54 @@ append_poses (GString * text, const GstDeltaCnnResults * results)
   g_string_append_c (text, ']');
 }
 
+static void
+append_classes (GString * text, const GstDeltaCnnResults * results)
+{
+  g_string_append (text, ",\"classes\":[");
+  for (guint i = 0; i < results->classes->len; i++) {
+    const GstDeltaCnnLabel *item =
+        &g_array_index (results->classes, GstDeltaCnnLabel, i);
+    g_string_append_printf (text, "%s{\"class\":%d", i ? "," : "",
+        item->class_id);
+    if (item->label) {
+      g_string_append (text, ",\"label\":");
+      append_string (text, g_quark_to_string (item->label));
+    }
+    append_field (text, "score", item->score, "%.4f");
+    g_string_append_c (text, '}');
+  }
+  g_string_append_c (text, ']');
+}
+
+/* Does the middle of a cell lie in the frame, and not in a letterbox's bar? */
+static gboolean
+cell_in_frame (gsize cell, guint cells, gfloat start, gfloat length,
+    guint frame)
+{
+  const gdouble middle = start + (cell + 0.5) * length / cells;
+
+  return frame == 0 || (middle >= 0 && middle < frame);
+}
+
+/* Adds the cells first .. end - 1 that the frame shows to seen, and to covered
+ * where they hold something. */
+static void
+count_cells (const GstDeltaCnnResults * results, gsize first, gsize end,
+    gboolean something, gsize * seen, gsize * covered)
+{
+  const GstDeltaCnnRectangle *r = &results->mask_rectangle;
+
+  for (gsize i = first; i < end; i++) {
+    if (!cell_in_frame (i % results->mask_width, results->mask_width, r->x,
+            r->w, results->frame_width)
+        || !cell_in_frame (i / results->mask_width, results->mask_height, r->y,
+            r->h, results->frame_height))
+      continue;
+    ++*seen;
+    *covered += something;
+  }
+}
+
 /* The grid as value, run, value, run ... row by row; a probability counts as
  * 1 from one half on. */
 static void
@@ -131,7 +183,7 @@ append_mask (GString * text, const GstDeltaCnnResults * results)
   const guint8 *data = g_bytes_get_data (results->mask, NULL);
   const gsize count = (gsize) results->mask_width * results->mask_height;
   const gboolean probability = results->mask_classes == 1;
-  gsize covered = 0;
+  gsize covered = 0, seen = 0;
 
   g_string_append_printf (text,
       ",\"segmentation\":{\"width\":%u,\"height\":%u,\"classes\":%u",
@@ -143,31 +195,63 @@ append_mask (GString * text, const GstDeltaCnnResults * results)
     const gsize start = i;
     while (i < count && (probability ? data[i] >= 128 : data[i]) == value)
       i++;
-    covered += value ? i - start : 0;
+    count_cells (results, start, i, value != 0, &seen, &covered);
     g_string_append_printf (text, "%s%u,%" G_GSIZE_FORMAT,
         start ? "," : "", value, i - start);
   }
   g_string_append_c (text, ']');
-  append_field (text, "area", (gdouble) covered / MAX (count, 1), "%.5f");
+  append_field (text, "area", (gdouble) covered / MAX (seen, 1), "%.5f");
   g_string_append_c (text, '}');
+}
+
+/* The moment of writing, UTC, as ISO 8601; allocates nothing. */
+static void
+append_time (GString * text)
+{
+  const gint64 now_us = g_get_real_time ();
+  const time_t seconds = now_us / G_USEC_PER_SEC;
+  gchar buffer[32];
+  struct tm tm;
+
+  gmtime_r (&seconds, &tm);
+  strftime (buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%S", &tm);
+  g_string_append_printf (text, ",\"time\":\"%s.%03dZ\"", buffer,
+      (gint) (now_us / 1000 % 1000));
+}
+
+static void
+append_occasion (GString * text, const GstDeltaCnnOccasion * occasion)
+{
+  const gchar *source = g_quark_to_string (occasion->source);
+
+  g_string_append (text, "{\"pts\":");
+  if (GST_CLOCK_TIME_IS_VALID (occasion->pts))
+    g_string_append_printf (text, "%" G_GUINT64_FORMAT, occasion->pts);
+  else
+    g_string_append (text, "null");
+  append_time (text);
+  g_string_append (text, ",\"source\":");
+  append_string (text, source ? source : "");
+  g_string_append_printf (text, ",\"stale\":%s",
+      occasion->stale ? "true" : "false");
+  if (occasion->stale)
+    append_field (text, "age_ms", GST_CLOCK_TIME_IS_VALID (occasion->age) ?
+        (gdouble) occasion->age / GST_MSECOND : NAN, "%.3f");
 }
 
 void
 gst_delta_cnn_lines_format (GString * text, const GstDeltaCnnResults * results,
-    GstClockTime pts, gboolean stale)
+    const GstDeltaCnnOccasion * occasion)
 {
   const GstDeltaCnnCost *cost = &results->cost;
 
-  g_string_append (text, "{\"pts\":");
-  if (GST_CLOCK_TIME_IS_VALID (pts))
-    g_string_append_printf (text, "%" G_GUINT64_FORMAT, pts);
-  else
-    g_string_append (text, "null");
-  g_string_append_printf (text, ",\"stale\":%s", stale ? "true" : "false");
+  append_occasion (text, occasion);
   if (results->looks_for_boxes || results->detections->len > 0)
     append_detections (text, results);
   if (results->looks_for_poses || results->poses->len > 0)
     append_poses (text, results);
+  if (results->looks_for_classes)
+    append_classes (text, results);
   if (results->mask)
     append_mask (text, results);
   append_field (text, "changed_share", cost->changed_share, "%.5f");
@@ -178,25 +262,62 @@ gst_delta_cnn_lines_format (GString * text, const GstDeltaCnnResults * results,
       cost->dense ? "true" : "false", cost->settled ? "true" : "false");
 }
 
+/* Sets the error of a location that cannot be opened; takes fd where it is
+ * one. */
+static GstDeltaCnnLines *
+refuse (int fd, const gchar * location, const gchar * why, GError ** error)
+{
+  if (fd >= 0)
+    close (fd);
+  g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE,
+      "results-location %s cannot be written: %s", location, why);
+  return NULL;
+}
+
+/* Was the last writer stopped in the middle of a line? */
+static gboolean
+ends_within_a_line (const gchar * location, goffset size)
+{
+  gchar last = '\n';
+  const int fd = size > 0 ? open (location, O_RDONLY | O_CLOEXEC) : -1;
+
+  if (fd < 0)
+    return FALSE;
+  if (pread (fd, &last, 1, size - 1) != 1)
+    last = '\n';
+  close (fd);
+  return last != '\n';
+}
+
 GstDeltaCnnLines *
 gst_delta_cnn_lines_open (const gchar * location, GError ** error)
 {
   GstDeltaCnnLines *lines;
-  const int fd = open (location, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK
+  struct stat status;
+  const int fd = open (location, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK
       | O_CLOEXEC, 0644);
+  const int reason = errno;
 
+  if (fd < 0 && reason == ENXIO)
+    return refuse (fd, location, "it is a pipe without a reader. Start the "
+        "reader first.", error);
   if (fd < 0) {
-    const int reason = errno;
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "results-location %s cannot be written: %s", location,
-        reason == ENXIO ? "it is a pipe without a reader; start the reader "
-        "first" : g_strerror (reason));
-    return NULL;
+    g_autofree gchar *why = g_strdup_printf ("%s. Give a file in a folder that "
+        "exists and may be written.", g_strerror (reason));
+    return refuse (fd, location, why, error);
   }
+  if (fstat (fd, &status) != 0)
+    status = (struct stat) {0};
+  if (S_ISFIFO (status.st_mode) && flock (fd, LOCK_EX | LOCK_NB) != 0)
+    return refuse (fd, location, "another element writes into this pipe. Give "
+        "each one its own, or one file to all.", error);
   lines = g_new0 (GstDeltaCnnLines, 1);
   lines->location = g_strdup (location);
   lines->fd = fd;
   lines->waiting = g_string_new (NULL);
+  if (S_ISREG (status.st_mode) && ends_within_a_line (location,
+          status.st_size))
+    g_string_append_c (lines->waiting, '\n');
   return lines;
 }
 
@@ -247,43 +368,82 @@ flush_waiting (GstDeltaCnnLines * lines)
   return ok;
 }
 
-void
-gst_delta_cnn_lines_close (GstDeltaCnnLines * lines)
+static guint64
+count_waiting (const GstDeltaCnnLines * lines)
 {
-  if (!lines)
-    return;
-  if (!lines->broken)
-    flush_waiting (lines);
+  guint64 count = 0;
+
+  for (gsize i = 0; i < lines->waiting->len; i++)
+    count += lines->waiting->str[i] == '\n';
+  return count;
+}
+
+/* Sets the error of lines that were lost; why: a clause. */
+static void
+tell_lost (const GstDeltaCnnLines * lines, const gchar * why, GError ** error)
+{
+  g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+      "results-location %s has lost %" G_GUINT64_FORMAT " line%s: %s",
+      lines->location, lines->lost, lines->lost == 1 ? "" : "s", why);
+}
+
+static const gchar too_slow[] = "its reader is slower than the video. Read "
+    "faster, or write into a file.";
+
+gboolean
+gst_delta_cnn_lines_close (GstDeltaCnnLines * lines, GError ** error)
+{
+  const gint64 end_us = g_get_monotonic_time () + CLOSE_WAIT_MS * 1000;
+  struct pollfd ready = { lines->fd, POLLOUT, 0 };
+  gboolean ok;
+
+  while (!lines->broken && flush_waiting (lines) && lines->waiting->len > 0) {
+    const gint64 left_us = end_us - g_get_monotonic_time ();
+    if (left_us <= 0 || poll (&ready, 1, left_us / 1000 + 1) < 0)
+      break;
+  }
+  lines->lost += count_waiting (lines);
+  ok = lines->lost == 0;
+  if (!ok)
+    tell_lost (lines, lines->broken ? "it could not be written to the end" :
+        too_slow, error);
   close (lines->fd);
   g_string_free (lines->waiting, TRUE);
   g_free (lines->location);
   g_free (lines);
+  return ok;
 }
 
 gboolean
 gst_delta_cnn_lines_write (GstDeltaCnnLines * lines,
-    const GstDeltaCnnResults * results, GstClockTime pts, gboolean stale,
+    const GstDeltaCnnResults * results, const GstDeltaCnnOccasion * occasion,
     GError ** error)
 {
+  const gboolean full = lines->waiting->len >= MAX_WAITING_BYTES;
+
+  if (full || lines->broken)
+    lines->lost++;
   if (lines->broken)
     return TRUE;
-  if (lines->waiting->len < MAX_WAITING_BYTES) {
-    gst_delta_cnn_lines_format (lines->waiting, results, pts, stale);
+  if (!full) {
+    gst_delta_cnn_lines_format (lines->waiting, results, occasion);
     g_string_append_c (lines->waiting, '\n');
-  } else {
-    lines->dropped++;
   }
-  if (flush_waiting (lines))
-    return TRUE;
-  lines->broken = TRUE;
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-      "results-location %s cannot be written any more: %s; the video goes on "
-      "without it", lines->location, g_strerror (errno));
-  return FALSE;
-}
+  if (!flush_waiting (lines)) {
+    const int reason = errno;
 
-guint64
-gst_delta_cnn_lines_get_dropped (const GstDeltaCnnLines * lines)
-{
-  return lines->dropped;
+    lines->broken = TRUE;
+    lines->lost += count_waiting (lines);
+    g_string_truncate (lines->waiting, 0);
+    g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+        "results-location %s cannot be written any more: %s. The video goes "
+        "on without it; what is lost is counted. %s.", lines->location,
+        g_strerror (reason), reason == EPIPE ? "Keep the pipe's reader running"
+        : "Make room where the file lies");
+    return FALSE;
+  }
+  if (!full || (lines->lost & (lines->lost - 1)) != 0)
+    return TRUE;
+  tell_lost (lines, too_slow, error);
+  return FALSE;
 }

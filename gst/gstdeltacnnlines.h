@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gstdeltacnnlines.h - results as JSON lines: one object a frame, into a file
- * or a named pipe. gst/README.md shows the keys.
+ * gstdeltacnnlines.h - results as JSON lines: one object a frame, appended to
+ * a file or written into a named pipe. gst/README.md shows the keys.
  *
- * A pipe whose reader is slow never holds up the video: up to 1 MiB waits,
- * then whole lines are dropped and counted.
+ * A file is never emptied, and gets whole lines at once: several elements and
+ * programs may append to the same one. A pipe has one writer, since long lines
+ * of two would mix. A pipe whose reader is slow never holds up the video: up
+ * to 1 MiB waits, then whole lines are dropped and counted.
  */
 #ifndef GST_DELTA_CNN_LINES_H
 #define GST_DELTA_CNN_LINES_H
@@ -15,28 +17,29 @@ G_BEGIN_DECLS
 
 typedef struct GstDeltaCnnLines GstDeltaCnnLines;
 
-/* Makes or empties the file; a named pipe must have its reader already. NULL
- * with error set (DCNN_ERROR_FILE, naming location). */
+/* Makes the file where there is none; a named pipe must have its reader and no
+ * writer yet. A file whose last line was cut gets a newline first. NULL with
+ * error set (GST_RESOURCE_ERROR, naming location and remedy). */
 GstDeltaCnnLines *gst_delta_cnn_lines_open (const gchar * location,
     GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes what is waiting, as far as it goes, and closes. */
-void gst_delta_cnn_lines_close (GstDeltaCnnLines * lines);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnLines, gst_delta_cnn_lines_close)
+/* Gives a pipe's reader a moment (200 ms) to take what waits, and closes.
+ * FALSE with error set when lines were lost, now or before: it says how
+ * many. */
+gboolean gst_delta_cnn_lines_close (GstDeltaCnnLines * lines, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes one frame's line. FALSE with error set once, when the file cannot be
- * written any more; later calls do nothing and return TRUE. */
+/* Writes one frame's line. FALSE with error set when it, or others before it,
+ * were lost and that has not been told lately: once when nothing can be written
+ * any more, and at the first, second, fourth ... line that a slow reader
+ * loses. */
 gboolean gst_delta_cnn_lines_write (GstDeltaCnnLines * lines,
-    const GstDeltaCnnResults * results, GstClockTime pts, gboolean stale,
+    const GstDeltaCnnResults * results, const GstDeltaCnnOccasion * occasion,
     GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Lines that a slow reader lost. */
-guint64 gst_delta_cnn_lines_get_dropped (const GstDeltaCnnLines * lines);
-
-/* The line itself, without a newline, appended to text (for tests and other
- * writers). */
+/* The line itself, without a newline, appended to text. */
 void gst_delta_cnn_lines_format (GString * text,
-    const GstDeltaCnnResults * results, GstClockTime pts, gboolean stale);
+    const GstDeltaCnnResults * results, const GstDeltaCnnOccasion * occasion);
 
 G_END_DECLS
 

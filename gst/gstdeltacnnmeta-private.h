@@ -32,6 +32,13 @@ GstDeltaCnnTransform gst_delta_cnn_transform_read (GQuark type, gpointer data);
 G_GNUC_INTERNAL
 GType gst_delta_cnn_meta_register_api (const gchar * name);
 
+/* The index-th meta of that API on the buffer, of those that an element called
+ * source attached (NULL: of all); NULL: there is none. For metas whose field
+ * source is the first. */
+G_GNUC_INTERNAL
+GstMeta *gst_delta_cnn_meta_find (GstBuffer * buffer, GType api, guint index,
+    const gchar * source);
+
 /* Defines name_api_get_type() and name_get_info() of meta struct Type from
  * the three functions name_init(), name_free() and name_transform(). */
 #define GST_DELTA_CNN_DEFINE_META(Type, name)                                  \

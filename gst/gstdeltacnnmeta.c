@@ -38,3 +38,28 @@ gst_delta_cnn_transform_read (GQuark type, gpointer data)
   }
   return transform;
 }
+
+/* How all metas that tell of results begin. */
+typedef struct
+{
+  GstMeta meta;
+  GQuark source;
+} SourcedMeta;
+
+GstMeta *
+gst_delta_cnn_meta_find (GstBuffer * buffer, GType api, guint index,
+    const gchar * source)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, api))) {
+    if (source && g_strcmp0 (g_quark_to_string (((SourcedMeta *) meta)->source),
+            source) != 0)
+      continue;
+    if (index-- == 0)
+      return meta;
+  }
+  return NULL;
+}

@@ -5,6 +5,7 @@
 #ifndef GST_DELTA_CNN_METAS_H
 #define GST_DELTA_CNN_METAS_H
 
+#include "gstdeltacnnclassmeta.h"
 #include "gstdeltacnndetectionmeta.h"
 #include "gstdeltacnnmotionmeta.h"
 #include "gstdeltacnnposemeta.h"

@@ -224,3 +224,40 @@ gst_delta_cnn_pose_meta_get_edge (const GstDeltaCnnPoseMeta * meta,
   *to = pairs[2 * index + 1];
   return TRUE;
 }
+
+/**
+ * gst_buffer_get_delta_cnn_pose_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which one, from 0, in the order in which they were attached
+ *
+ * For buffers that have passed several elements.
+ *
+ * Returns: (transfer none) (nullable): that pose meta of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnPoseMeta *
+gst_buffer_get_delta_cnn_pose_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnPoseMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_POSE_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_pose_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the pose meta of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnPoseMeta *
+gst_buffer_get_delta_cnn_pose_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnPoseMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_POSE_META_API_TYPE, 0, source);
+}

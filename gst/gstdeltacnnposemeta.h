@@ -104,6 +104,12 @@ guint gst_delta_cnn_pose_meta_get_n_edges (const GstDeltaCnnPoseMeta * meta);
 GST_DELTA_CNN_API
 gboolean gst_delta_cnn_pose_meta_get_edge (const GstDeltaCnnPoseMeta * meta,
     guint index, guint * from, guint * to);
+GST_DELTA_CNN_API
+GstDeltaCnnPoseMeta *gst_buffer_get_delta_cnn_pose_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnPoseMeta *gst_buffer_get_delta_cnn_pose_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

@@ -460,8 +460,8 @@ install_result_properties (GObjectClass * klass)
           "the frames since the last one (0 = none)", 0, 3600000, 0, LIVE));
   g_object_class_install_property (klass, PROP_RESULTS_LOCATION,
       g_param_spec_string ("results-location", "Results location",
-          "File or named pipe that gets the results as JSON, one object a "
-          "frame and line (unset = none)", NULL, READY));
+          "File that the results are appended to as JSON, one object a frame "
+          "and line, or a named pipe (unset = none)", NULL, READY));
 }
 
 void

@@ -20,6 +20,7 @@ gst_delta_cnn_results_new (void)
   results->poses = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnPose));
   results->keypoints = g_array_new (FALSE, FALSE,
       sizeof (GstDeltaCnnKeypoint));
+  results->classes = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnLabel));
   return results;
 }
 
@@ -38,6 +39,7 @@ gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
   g_array_unref (results->detections);
   g_array_unref (results->poses);
   g_array_unref (results->keypoints);
+  g_array_unref (results->classes);
   g_clear_pointer (&results->edges, g_bytes_unref);
   g_clear_pointer (&results->mask, g_bytes_unref);
   g_clear_pointer (&results->updates, g_bytes_unref);
@@ -100,6 +102,18 @@ attach_detections (const GstDeltaCnnResults * results, GstBuffer * buffer,
   meta->stale = occasion->stale;
   g_array_append_vals (meta->detections, results->detections->data,
       results->detections->len);
+}
+
+static void
+attach_classes (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    const GstDeltaCnnOccasion * occasion)
+{
+  GstDeltaCnnClassMeta *meta =
+      gst_buffer_add_delta_cnn_class_meta (buffer, occasion->source);
+
+  meta->stale = occasion->stale;
+  g_array_append_vals (meta->classes, results->classes->data,
+      results->classes->len);
 }
 
 /* One GstVideoRegionOfInterestMeta a box: roi_type is the label, a structure
@@ -178,11 +192,15 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
     attach_poses (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_DETECTIONS) && boxes)
     attach_detections (results, buffer, occasion);
+  if ((attach & GST_DELTA_CNN_ATTACH_CLASSES) && results->looks_for_classes)
+    attach_classes (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_ROI)
     attach_regions (results, buffer, occasion);
   /* These metas have no field that says how old they are. */
-  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && boxes && !occasion->stale)
-    gst_delta_cnn_analytics_attach (buffer, results->detections);
+  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale
+      && (boxes || results->looks_for_classes))
+    gst_delta_cnn_analytics_attach (buffer, results->detections,
+        results->classes);
   if ((attach & GST_DELTA_CNN_ATTACH_UPDATES) && results->updates)
     attach_updates (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_STATS)
@@ -207,5 +225,6 @@ gboolean
 gst_delta_cnn_results_found (const GstDeltaCnnResults * results)
 {
   return results->detections->len > 0 || results->poses->len > 0
+      || results->classes->len > 0
       || (results->mask && mask_found (results));
 }

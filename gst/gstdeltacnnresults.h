@@ -40,6 +40,8 @@ typedef struct
   gboolean looks_for_poses;
   GArray *poses;               /* of GstDeltaCnnPose */
   GArray *keypoints;           /* of GstDeltaCnnKeypoint */
+  gboolean looks_for_classes;
+  GArray *classes;             /* of GstDeltaCnnLabel */
   GBytes *edges;               /* NULL: none */
   GBytes *mask;                /* NULL: no segmentation */
   guint mask_width, mask_height, mask_classes;
@@ -48,6 +50,7 @@ typedef struct
   guint updates_width, updates_height;
   GstDeltaCnnRectangle updates_rectangle;
   GArray *tensors;             /* of GstDeltaCnnTensor; NULL: not asked for */
+  guint frame_width, frame_height; /* of the frame run, pixels */
   GstDeltaCnnCost cost;
 } GstDeltaCnnResults;
 

@@ -78,7 +78,7 @@ write_line (GstDeltaCnn * self, const GstDeltaCnnOccasion * occasion)
   g_autoptr (GError) error = NULL;
 
   if (self->lines && !gst_delta_cnn_lines_write (self->lines, self->last,
-          occasion->pts, occasion->stale, &error))
+          occasion, &error))
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
         "writing results");
 }

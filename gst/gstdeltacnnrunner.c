@@ -31,7 +31,6 @@ struct GstDeltaCnnRunner
   GQuark *labels;
   guint n_labels;
   GBytes *edges;                /* of the last skeleton seen */
-  gboolean finds_poses;         /* a pose or a skeleton was seen */
 };
 
 gboolean
@@ -227,9 +226,6 @@ gst_delta_cnn_runner_collect_poses (GstDeltaCnnRunner * runner,
 {
   const gsize bytes = (gsize) decoded->n_edges * 2;
 
-  runner->finds_poses |= decoded->n_edges > 0
-      || (decoded->poses && decoded->poses->len > 0);
-  results->looks_for_poses = runner->finds_poses;
   for (guint i = 0; decoded->poses && i < decoded->poses->len; i++) {
     const DcnnPose *from = &g_array_index (decoded->poses, DcnnPose, i);
     const GstDeltaCnnPose pose = { from->score, from->first,
@@ -251,22 +247,47 @@ gst_delta_cnn_runner_collect_poses (GstDeltaCnnRunner * runner,
   results->edges = g_bytes_ref (runner->edges);
 }
 
+static GQuark
+gst_delta_cnn_runner_label (const GstDeltaCnnRunner * runner, gint class_id)
+{
+  return class_id >= 0 && class_id < (gint) runner->n_labels ?
+      runner->labels[class_id] : 0;
+}
+
+static void
+gst_delta_cnn_runner_collect_classes (GstDeltaCnnRunner * runner,
+    const DcnnResults * decoded, GstDeltaCnnResults * results)
+{
+  for (guint i = 0; decoded->labels && i < decoded->labels->len; i++) {
+    const DcnnLabel *from = &g_array_index (decoded->labels, DcnnLabel, i);
+    const GstDeltaCnnLabel item = { from->score, from->class_id,
+      gst_delta_cnn_runner_label (runner, from->class_id)
+    };
+    g_array_append_val (results->classes, item);
+  }
+}
+
 static void
 gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
     const DcnnResults * decoded, GstDeltaCnnResults * results)
 {
+  /* Nobody there is an answer of theirs too. */
+  static const gchar *const pose_decoders[] = { "heatmap-pose", "movenet",
+    "posenet", "people-pose", "landmarks", NULL
+  };
+
   for (guint i = 0; decoded->detections && i < decoded->detections->len; i++) {
     const DcnnDetection *from =
         &g_array_index (decoded->detections, DcnnDetection, i);
     const GstDeltaCnnDetection box = {
       .x = from->x,.y = from->y,.width = from->width,.height = from->height,
       .score = from->score,.class_id = from->class_id,
-      .label = from->class_id >= 0 && from->class_id < (gint) runner->n_labels
-          ? runner->labels[from->class_id] : 0,
+      .label = gst_delta_cnn_runner_label (runner, from->class_id),
     };
     g_array_append_val (results->detections, box);
   }
   gst_delta_cnn_runner_collect_poses (runner, decoded, results);
+  gst_delta_cnn_runner_collect_classes (runner, decoded, results);
   if (decoded->has_segmentation) {
     const DcnnSegmentation *mask = &decoded->segmentation;
     results->mask = g_bytes_new (mask->data,
@@ -277,7 +298,12 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
     results->mask_rectangle = (GstDeltaCnnRectangle) {
     mask->x, mask->y, mask->w, mask->h};
   }
-  results->looks_for_boxes = !results->looks_for_poses && !results->mask;
+  results->looks_for_poses = results->poses->len > 0 || results->edges
+      || g_strv_contains (pose_decoders, runner->info->decoder);
+  results->looks_for_classes = results->classes->len > 0
+      || g_str_equal (runner->info->decoder, "classification");
+  results->looks_for_boxes = !results->looks_for_poses
+      && !results->looks_for_classes && !results->mask;
 }
 
 GstDeltaCnnResults *
@@ -285,7 +311,11 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
     gfloat score_threshold)
 {
   GstDeltaCnnResults *results = gst_delta_cnn_results_new ();
+  DcnnTransform transform;
 
+  dcnn_session_get_transform (runner->session, 0, &transform);
+  results->frame_width = transform.frame_width;
+  results->frame_height = transform.frame_height;
   gst_delta_cnn_runner_collect_cost (runner, &results->cost);
   if (attach & GST_DELTA_CNN_ATTACH_UPDATES)
     gst_delta_cnn_runner_collect_updates (runner, results);
@@ -295,13 +325,10 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
     gst_delta_cnn_runner_collect_decoded (runner,
         dcnn_decoder_run (runner->decoder, runner->session, 0,
             score_threshold), results);
-  if (runner->interest) {
-    DcnnTransform transform;
-    dcnn_session_get_transform (runner->session, 0, &transform);
+  if (runner->interest)
     dcnn_session_set_interest (runner->session, 0,
         gst_delta_cnn_interest_update (runner->interest_map, results,
             &transform));
-  }
   return results;
 }
 

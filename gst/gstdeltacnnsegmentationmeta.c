@@ -156,3 +156,40 @@ gst_delta_cnn_segmentation_meta_get_value (const GstDeltaCnnSegmentationMeta *
   data = g_bytes_get_data (meta->data, NULL);
   return data[(gsize) row * meta->width + (gsize) column];
 }
+
+/**
+ * gst_buffer_get_delta_cnn_segmentation_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which one, from 0, in the order in which they were attached
+ *
+ * For buffers that have passed several elements.
+ *
+ * Returns: (transfer none) (nullable): that mask of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnSegmentationMeta *
+gst_buffer_get_delta_cnn_segmentation_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnSegmentationMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_SEGMENTATION_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_segmentation_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the mask of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnSegmentationMeta *
+gst_buffer_get_delta_cnn_segmentation_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnSegmentationMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_SEGMENTATION_META_API_TYPE, 0, source);
+}

@@ -68,6 +68,12 @@ void gst_delta_cnn_segmentation_meta_set_rectangle
 GST_DELTA_CNN_API
 guint gst_delta_cnn_segmentation_meta_get_value
     (const GstDeltaCnnSegmentationMeta * meta, gfloat frame_x, gfloat frame_y);
+GST_DELTA_CNN_API
+GstDeltaCnnSegmentationMeta *gst_buffer_get_delta_cnn_segmentation_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnSegmentationMeta *gst_buffer_get_delta_cnn_segmentation_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

@@ -189,6 +189,7 @@ gst_delta_cnn_attach_get_type (void)
         "analytics"},
     {GST_DELTA_CNN_ATTACH_UPDATES, "Which pixels were recomputed", "updates"},
     {GST_DELTA_CNN_ATTACH_STATS, "What the frame cost", "stats"},
+    {GST_DELTA_CNN_ATTACH_CLASSES, "Classes of the whole frame", "classes"},
     {0, NULL, NULL}
   };
   static gsize type = 0;

@@ -47,13 +47,14 @@ typedef enum
   GST_DELTA_CNN_ATTACH_ANALYTICS = 1 << 5,
   GST_DELTA_CNN_ATTACH_UPDATES = 1 << 6,
   GST_DELTA_CNN_ATTACH_STATS = 1 << 7,
+  GST_DELTA_CNN_ATTACH_CLASSES = 1 << 8,
 } GstDeltaCnnAttach;
 
 #define GST_DELTA_CNN_ATTACH_DEFAULT                                           \
   (GST_DELTA_CNN_ATTACH_SEGMENTATION | GST_DELTA_CNN_ATTACH_POSES              \
       | GST_DELTA_CNN_ATTACH_DETECTIONS | GST_DELTA_CNN_ATTACH_ROI             \
       | GST_DELTA_CNN_ATTACH_ANALYTICS | GST_DELTA_CNN_ATTACH_UPDATES          \
-      | GST_DELTA_CNN_ATTACH_STATS)
+      | GST_DELTA_CNN_ATTACH_STATS | GST_DELTA_CNN_ATTACH_CLASSES)
 
 /* input-width, input-height: follow the frame's size. */
 #define GST_DELTA_CNN_SIZE_FRAME (-1)

@@ -82,3 +82,40 @@ gst_buffer_get_delta_cnn_stats_meta (GstBuffer * buffer)
   return (GstDeltaCnnStatsMeta *) gst_buffer_get_meta (buffer,
       GST_DELTA_CNN_STATS_META_API_TYPE);
 }
+
+/**
+ * gst_buffer_get_delta_cnn_stats_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which one, from 0, in the order in which they were attached
+ *
+ * For buffers that have passed several elements.
+ *
+ * Returns: (transfer none) (nullable): that statistics of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnStatsMeta *
+gst_buffer_get_delta_cnn_stats_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnStatsMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_STATS_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_stats_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the statistics of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnStatsMeta *
+gst_buffer_get_delta_cnn_stats_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnStatsMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_STATS_META_API_TYPE, 0, source);
+}

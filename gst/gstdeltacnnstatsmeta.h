@@ -61,6 +61,12 @@ GstDeltaCnnStatsMeta *gst_buffer_add_delta_cnn_stats_meta (GstBuffer * buffer,
     GQuark source);
 GST_DELTA_CNN_API
 GstDeltaCnnStatsMeta *gst_buffer_get_delta_cnn_stats_meta (GstBuffer * buffer);
+GST_DELTA_CNN_API
+GstDeltaCnnStatsMeta *gst_buffer_get_delta_cnn_stats_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnStatsMeta *gst_buffer_get_delta_cnn_stats_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

@@ -124,6 +124,12 @@ const GstDeltaCnnTensor *gst_delta_cnn_tensor_meta_get_tensor
 GST_DELTA_CNN_API
 const GstDeltaCnnTensor *gst_delta_cnn_tensor_meta_find_tensor
     (const GstDeltaCnnTensorMeta * meta, const gchar * name);
+GST_DELTA_CNN_API
+GstDeltaCnnTensorMeta *gst_buffer_get_delta_cnn_tensor_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnTensorMeta *gst_buffer_get_delta_cnn_tensor_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

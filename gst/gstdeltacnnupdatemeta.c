@@ -173,3 +173,40 @@ gst_delta_cnn_update_meta_count (const GstDeltaCnnUpdateMeta * meta)
     count += __builtin_popcountll (words[i]);
   return count;
 }
+
+/**
+ * gst_buffer_get_delta_cnn_update_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which one, from 0, in the order in which they were attached
+ *
+ * For buffers that have passed several elements.
+ *
+ * Returns: (transfer none) (nullable): that update mask of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnUpdateMeta *
+gst_buffer_get_delta_cnn_update_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnUpdateMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_UPDATE_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_update_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the update mask of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnUpdateMeta *
+gst_buffer_get_delta_cnn_update_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnUpdateMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_UPDATE_META_API_TYPE, 0, source);
+}

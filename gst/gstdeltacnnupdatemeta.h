@@ -65,6 +65,12 @@ gboolean gst_delta_cnn_update_meta_get_pixel (const GstDeltaCnnUpdateMeta *
     meta, guint x, guint y);
 GST_DELTA_CNN_API
 guint64 gst_delta_cnn_update_meta_count (const GstDeltaCnnUpdateMeta * meta);
+GST_DELTA_CNN_API
+GstDeltaCnnUpdateMeta *gst_buffer_get_delta_cnn_update_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnUpdateMeta *gst_buffer_get_delta_cnn_update_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

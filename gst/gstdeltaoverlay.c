@@ -8,7 +8,7 @@
  * @see_also: deltacnn
  *
  * Draws what deltacnn found: masks, skeletons, boxes with labels and scores,
- * the map of what was recomputed, and how much work that saved.
+ * the map of what was recomputed, and how much work that took.
  *
  * ## Example
  * |[
@@ -143,6 +143,7 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
       gst_buffer_get_delta_cnn_stats_meta (buffer);
   gpointer state = NULL;
   GstMeta *meta;
+  guint row = 0;
 
   draw_grids (self, style, buffer);
   while (style->skeletons && (meta = gst_buffer_iterate_meta_filtered (buffer,
@@ -151,6 +152,14 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
         (GstDeltaCnnPoseMeta *) meta);
   if (style->boxes)
     draw_boxes (self, style, buffer);
+  state = NULL;
+  while (style->classes && (meta = gst_buffer_iterate_meta_filtered (buffer,
+              &state, GST_DELTA_CNN_CLASS_META_API_TYPE)))
+    gst_delta_overlay_draw_classes (self->canvas, style,
+        (GstDeltaCnnClassMeta *) meta, &row);
+  if (style->updates
+      && gst_buffer_get_delta_cnn_update_meta (buffer))
+    gst_delta_overlay_draw_legend (self->canvas, style);
   if (!stats)
     return;
   gst_delta_overlay_history_add (&self->history, stats);

@@ -14,6 +14,7 @@ gst_delta_overlay_style_init (GstDeltaOverlayStyle * style)
     .masks = TRUE,
     .skeletons = TRUE,
     .boxes = TRUE,
+    .classes = TRUE,
     .labels = TRUE,
     .scores = TRUE,
     .updates = FALSE,
@@ -182,14 +183,15 @@ gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
 
 /* "person 87 %", as far as the style wants it; new text or NULL. */
 static gchar *
-box_text (const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box)
+label_text (const GstDeltaOverlayStyle * style, GQuark quark, gint class_id,
+    gfloat score)
 {
-  const gchar *label = g_quark_to_string (box->label);
+  const gchar *label = g_quark_to_string (quark);
   g_autofree gchar *number = NULL;
-  const gint percent = lround (100.0 * CLAMP (box->score, 0, 1));
+  const gint percent = lround (100.0 * CLAMP (score, 0, 1));
 
   if (!label)
-    label = number = g_strdup_printf ("class %d", box->class_id);
+    label = number = g_strdup_printf ("class %d", class_id);
   if (style->labels && style->scores)
     return g_strdup_printf ("%s %d %%", label, percent);
   if (style->labels)
@@ -237,7 +239,8 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
   const gdouble size = gst_delta_overlay_font_size (style, canvas);
   const GstDeltaOverlayColor color =
       gst_delta_overlay_color (MAX (box->class_id, 0));
-  g_autofree gchar *text = box_text (style, box);
+  g_autofree gchar *text = label_text (style, box->label, box->class_id,
+      box->score);
   cairo_t *cr = canvas->cr;
 
   if (!isfinite (box->x) || !isfinite (box->y) || !(box->width > 0)
@@ -258,4 +261,29 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
       box->width + 2 * line, box->height + 2 * line);
   if (text)
     draw_tag (canvas, color, text, box->x, box->y, line, size);
+}
+
+/* The best so many classes are drawn. */
+#define MAX_CLASSES_DRAWN 5
+
+void
+gst_delta_overlay_draw_classes (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnClassMeta * meta,
+    guint * row)
+{
+  const gdouble size = 1.1 * gst_delta_overlay_font_size (style, canvas);
+  const gdouble line = gst_delta_overlay_line_width (style, canvas);
+  const guint n = MIN (meta->classes->len, MAX_CLASSES_DRAWN);
+
+  for (guint i = n; i-- > 0;) {
+    const GstDeltaCnnLabel *item =
+        &g_array_index (meta->classes, GstDeltaCnnLabel, i);
+    g_autofree gchar *text = label_text (style, item->label, item->class_id,
+        item->score);
+
+    if (text)
+      draw_tag (canvas, gst_delta_overlay_color (MAX (item->class_id, 0)),
+          text, 0.6 * size + line / 2, canvas->height - 0.4 * size
+          - 1.6 * size * (*row)++, line, size);
+  }
 }

@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 /* The properties, as plain data. */
 typedef struct
 {
-  gboolean masks, skeletons, boxes, labels, scores, updates, stats;
+  gboolean masks, skeletons, boxes, labels, scores, updates, stats, classes;
   gdouble mask_alpha, update_alpha; /* 0..1 */
   gdouble line_width;          /* px; 0: by the frame's size */
   gdouble font_size;           /* px; 0: by the frame's size */
@@ -28,13 +28,12 @@ typedef struct
 /* Defaults. */
 void gst_delta_overlay_style_init (GstDeltaOverlayStyle * style);
 
-/* What a frame cost lately: text changes slowly enough to be read. */
+/* The share of the work that the last frames took, for the bars. */
 #define GST_DELTA_OVERLAY_HISTORY 96
 typedef struct
 {
   gdouble mac_share[GST_DELTA_OVERLAY_HISTORY]; /* ring */
   guint64 count;               /* ever added */
-  gdouble shown_mac, shown_changed, shown_ms; /* smoothed */
 } GstDeltaOverlayHistory;
 
 typedef struct
@@ -54,6 +53,8 @@ gdouble gst_delta_overlay_font_size (const GstDeltaOverlayStyle * style,
 /* gstdeltaoverlaymask.c */
 void gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnUpdateMeta * meta);
+void gst_delta_overlay_draw_legend (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style);
 void gst_delta_overlay_draw_mask (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
     const GstDeltaCnnSegmentationMeta * meta);
@@ -66,6 +67,12 @@ void gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnPoseMeta * meta);
 void gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box);
+
+/* Classes of the whole frame at the bottom left; `row` lines are taken there
+ * already, those that this one takes are added. */
+void gst_delta_overlay_draw_classes (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnClassMeta * meta,
+    guint * row);
 
 /* gstdeltaoverlaystats.c */
 void gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,

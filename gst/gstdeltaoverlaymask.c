@@ -67,20 +67,37 @@ premultiplied (gdouble red, gdouble green, gdouble blue, gdouble alpha)
       | (guint32) lround (255 * a * blue);
 }
 
-/* The update map: tinted, with a faint diagonal hatch so that it is not taken
- * for a mask. */
+/* Is a canvas pixel on a line of the hatching? One line a period, a third of
+ * it wide. */
+static inline gboolean
+on_hatch (gint x, gint y, gint period)
+{
+  return (x + y) % period < MAX (period / 3, 1);
+}
+
+static guint32
+hatch_color (const GstDeltaOverlayStyle * style)
+{
+  return premultiplied (((style->update_color >> 16) & 0xff) / 255.0,
+      ((style->update_color >> 8) & 0xff) / 255.0,
+      (style->update_color & 0xff) / 255.0, style->update_alpha);
+}
+
+static gint
+hatch_period (const GstDeltaOverlayStyle * style,
+    const GstDeltaOverlayCanvas * canvas)
+{
+  return MAX (3 * gst_delta_overlay_line_width (style, canvas), 6);
+}
+
+/* The update map: diagonal lines in one colour, the picture between them, so
+ * that it is taken neither for a mask nor for two classes. */
 void
 gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnUpdateMeta * meta)
 {
-  const gdouble red = ((style->update_color >> 16) & 0xff) / 255.0;
-  const gdouble green = ((style->update_color >> 8) & 0xff) / 255.0;
-  const gdouble blue = (style->update_color & 0xff) / 255.0;
-  const guint32 tint[2] = {
-    premultiplied (red, green, blue, 0.62 * style->update_alpha),
-    premultiplied (red, green, blue, style->update_alpha)
-  };
-  const gint period = MAX (3 * gst_delta_overlay_line_width (style, canvas), 2);
+  const guint32 color = hatch_color (style);
+  const gint period = hatch_period (style, canvas);
   const gsize blocks_x = (meta->width + 7) / 8;
   const guint64 *words;
   g_auto (Axis) across = { 0 };
@@ -101,15 +118,58 @@ gst_delta_overlay_draw_updates (GstDeltaOverlayCanvas * canvas,
     for (gint x = across.first; x < across.last; x++) {
       const guint cell = across.cell[x - across.first];
 
-      if (!((blocks[cell / 8] >> (shift + cell % 8)) & 1))
+      if (!((blocks[cell / 8] >> (shift + cell % 8)) & 1)
+          || !on_hatch (x, y, period))
         continue;
-      row[x] = tint[((x + y) / period) & 1];
+      row[x] = color;
       left = MIN (left, x);
       right = x + 1;
     }
     if (left < right)
       gst_delta_overlay_canvas_mark (canvas, left, y, right - left, 1);
   }
+}
+
+/* What the hatching means, at the bottom right. */
+void
+gst_delta_overlay_draw_legend (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style)
+{
+  static const gchar text[] = "recomputed";
+  const gdouble size = gst_delta_overlay_font_size (style, canvas);
+  const gint period = hatch_period (style, canvas);
+  const guint32 color = hatch_color (style) | 0xff000000;
+  cairo_t *cr = canvas->cr;
+  cairo_text_extents_t extents;
+  gdouble width, left, top;
+  gint x0, y0;
+
+  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+      CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size (cr, 0.9 * size);
+  cairo_text_extents (cr, text, &extents);
+  width = extents.x_advance + 3.4 * size;
+  left = canvas->width - width - 0.6 * size;
+  top = canvas->height - 2.4 * size;
+  if (left < 0 || top < 0)
+    return;
+  gst_delta_overlay_rounded_rectangle (cr, left, top, width, 1.8 * size,
+      0.4 * size);
+  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
+  cairo_fill (cr);
+  cairo_set_source_rgba (cr, 1, 1, 1, 0.9);
+  cairo_move_to (cr, left + 2.8 * size, top + 1.2 * size);
+  cairo_show_text (cr, text);
+  gst_delta_overlay_canvas_mark (canvas, left - 1, top - 1, width + 2,
+      1.8 * size + 2);
+  cairo_surface_flush (canvas->surface);
+  x0 = left + 0.5 * size;
+  y0 = top + 0.4 * size;
+  for (gint y = y0; y < y0 + (gint) size; y++)
+    for (gint x = x0; x < x0 + (gint) (1.9 * size); x++)
+      if (on_hatch (x, y, period))
+        canvas->pixels[(gsize) y * canvas->stride_px + x] = color;
+  cairo_surface_mark_dirty (canvas->surface);
 }
 
 static inline guint32

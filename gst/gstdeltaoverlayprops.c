@@ -28,14 +28,16 @@ static const StyleProperty properties[] = {
       G_TYPE_BOOLEAN, FIELD (skeletons), 0},
   {"boxes", "Boxes", "Draw boxes, coloured by class", G_TYPE_BOOLEAN,
       FIELD (boxes), 0},
-  {"labels", "Labels", "Write the class's name on boxes", G_TYPE_BOOLEAN,
+  {"classes", "Classes", "Write what the frame as a whole shows at the bottom "
+        "left, the five best classes", G_TYPE_BOOLEAN, FIELD (classes), 0},
+  {"labels", "Labels", "Write the class's name", G_TYPE_BOOLEAN,
       FIELD (labels), 0},
-  {"scores", "Scores", "Write the score on boxes", G_TYPE_BOOLEAN,
+  {"scores", "Scores", "Write the score behind it", G_TYPE_BOOLEAN,
       FIELD (scores), 0},
-  {"updates", "Updates", "Tint the pixels that were recomputed",
+  {"updates", "Updates", "Hatch what was recomputed",
       G_TYPE_BOOLEAN, FIELD (updates), 0},
-  {"stats", "Statistics", "Show how much work was saved, how much changed and "
-        "the time a frame takes", G_TYPE_BOOLEAN, FIELD (stats), 0},
+  {"stats", "Statistics", "Show how much of the work this frame took, how much "
+        "changed and its time; bars: the work of the last 96", G_TYPE_BOOLEAN, FIELD (stats), 0},
   {"background", "Background", "Colour class 0 of masks of many classes too",
       G_TYPE_BOOLEAN, FIELD (background), 0},
   {"mask-alpha", "Mask alpha", "Opacity of masks", G_TYPE_DOUBLE,

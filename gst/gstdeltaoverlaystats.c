@@ -6,25 +6,15 @@
 
 #include <math.h>
 
-/* Weight of a new frame in the numbers shown. */
-#define SMOOTHING 0.12
-
 void
 gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,
     const GstDeltaCnnStatsMeta * meta)
 {
-  const gdouble weight = history->count < 2 ? 1 : SMOOTHING;
-
   if (meta->stale)
     return;
   history->mac_share[history->count % GST_DELTA_OVERLAY_HISTORY] =
-      CLAMP (meta->mac_share, 0, 1);
+      isfinite (meta->mac_share) ? CLAMP (meta->mac_share, 0, 1) : 0;
   history->count++;
-  history->shown_mac += weight * (meta->mac_share - history->shown_mac);
-  history->shown_changed +=
-      weight * (meta->changed_share - history->shown_changed);
-  history->shown_ms += weight * ((gdouble) meta->total_time / GST_MSECOND
-      - history->shown_ms);
 }
 
 static void
@@ -97,13 +87,15 @@ gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
   gchar title[64], detail[96];
   gdouble width;
 
-  g_snprintf (title, sizeof title, "%.0f %% of the work saved",
-      100 * CLAMP (1 - history->shown_mac, 0, 1));
+  /* This frame's own numbers, in the words of reports and contact sheets. */
+  g_snprintf (title, sizeof title, "%.1f %% of the work done",
+      100 * meta->mac_share);
   g_snprintf (detail, sizeof detail, "changed %.1f %%   %.1f ms   %s",
-      100 * history->shown_changed, history->shown_ms, describe_state (meta));
+      100 * meta->changed_share, (gdouble) meta->total_time / GST_MSECOND,
+      describe_state (meta));
   /* Wide enough for any numbers, so that it does not breathe. */
-  width = MAX (text_width (cr, "100 % of the work saved", 1.1 * size, TRUE),
-      text_width (cr, "changed 00.0 %   00.0 ms   settled", 0.9 * size,
+  width = MAX (text_width (cr, "100.0 % of the work done", 1.1 * size, TRUE),
+      text_width (cr, "changed 100.0 %   000.0 ms   settled", 0.9 * size,
           FALSE)) + 2 * pad;
   if (history->count == 0 || width + margin > canvas->width
       || height + margin > canvas->height)

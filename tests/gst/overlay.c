@@ -41,6 +41,27 @@ light (GstBuffer * buffer, const gchar * format, gint x, gint y)
   return (rgb[0] + rgb[1] + rgb[2]) / 3;
 }
 
+/* Of the 9x9 pixels around. */
+static guint
+brightest (GstBuffer * buffer, const gchar * format, gint x, gint y)
+{
+  guint most = 0;
+
+  for (gint i = 0; i < 81; i++)
+    most = MAX (most, light (buffer, format, x + i % 9 - 4, y + i / 9 - 4));
+  return most;
+}
+
+static guint
+darkest (GstBuffer * buffer, const gchar * format, gint x, gint y)
+{
+  guint least = 255;
+
+  for (gint i = 0; i < 81; i++)
+    least = MIN (least, light (buffer, format, x + i % 9 - 4, y + i / 9 - 4));
+  return least;
+}
+
 static void
 add_box (GstBuffer * buffer)
 {
@@ -210,9 +231,16 @@ GST_START_TEST (test_updates)
   in = black (format);
   add_updates (in);
   out = gst_harness_push_and_pull (h, in);
-  fail_unless (light (out, format, 80, 60) > 20);
-  fail_unless (light (out, format, 240, 60) < 5);
-  fail_unless (light (out, format, 80, 180) < 5);
+  fail_unless (brightest (out, format, 80, 60) > 20);
+  fail_unless (2 * darkest (out, format, 80, 60) < brightest (out, format, 80,
+          60), "the picture is covered");
+  fail_unless (brightest (out, format, 240, 60) < 5);
+  fail_unless (brightest (out, format, 80, 180) < 5);
+  fail_unless (brightest (out, format, 300, 225) > 60, "no legend");
+  gst_buffer_unref (out);
+  /* Nothing was recomputed here: nothing to explain. */
+  out = gst_harness_push_and_pull (h, black (format));
+  fail_unless (brightest (out, format, 300, 225) < 5);
   gst_buffer_unref (out);
   gst_harness_teardown (h);
 }
@@ -264,6 +292,74 @@ GST_START_TEST (test_statistics)
       }
     fail_unless ((dark > 50) == shown);
     fail_unless ((bright > 0) == shown, "no text");
+    gst_buffer_unref (out);
+  }
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+static gboolean
+same_picture (GstBuffer * a, GstBuffer * b)
+{
+  GstMapInfo map;
+  gboolean same;
+
+  fail_unless (gst_buffer_map (a, &map, GST_MAP_READ));
+  same = gst_buffer_memcmp (b, 0, map.data, map.size) == 0;
+  gst_buffer_unmap (a, &map);
+  return same;
+}
+
+/* The panel tells of this frame and of no other: whatever came before, the
+ * same numbers give the same panel, but for the bars. */
+GST_START_TEST (test_statistics_are_this_frame_s)
+{
+  GstBuffer *out[2];
+
+  for (guint i = 0; i < 2; i++) {
+    GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+
+    for (guint k = 0; k < 100; k++) {
+      GstBuffer *in = black ("RGB");
+      GstDeltaCnnStatsMeta *stats = gst_buffer_add_delta_cnn_stats_meta (in, 0);
+
+      /* The same bars; the frame before differs in all else. */
+      stats->mac_share = k == 99 ? 0.306 : 0.5;
+      stats->changed_share = k == 99 ? 0.03 : 0.4 + 0.1 * i;
+      stats->total_time = (k == 99 ? 7 : 20 + 50 * i) * GST_MSECOND;
+      if (k == 99)
+        out[i] = gst_harness_push_and_pull (h, in);
+      else
+        gst_buffer_unref (gst_harness_push_and_pull (h, in));
+    }
+    gst_harness_teardown (h);
+  }
+  fail_unless (same_picture (out[0], out[1]), "other frames are in it");
+  gst_buffer_unref (out[0]);
+  gst_buffer_unref (out[1]);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_classes)
+{
+  const gchar *format = formats[__i__];
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+
+  for (guint shown = 0; shown < 2; shown++) {
+    GstBuffer *in = black (format), *out;
+    GstDeltaCnnClassMeta *classes = gst_buffer_add_delta_cnn_class_meta (in,
+        0);
+
+    for (guint i = 0; i < 9; i++)
+      gst_delta_cnn_class_meta_append (classes, i, 0.9f - 0.1f * i, 0);
+    g_object_set (h->element, "classes", shown, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    for (guint row = 0; row < 5; row++)
+      fail_unless ((brightest (out, format, 30, HEIGHT - 10 - 16 * row) > 60)
+          == shown, "row %u", row);
+    fail_unless (brightest (out, format, 30, 100) < 5, "more than five");
     gst_buffer_unref (out);
   }
   gst_harness_teardown (h);
@@ -372,6 +468,8 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_updates, 0, n);
   tcase_add_loop_test (tcase, test_skeletons, 0, n);
   tcase_add_loop_test (tcase, test_statistics, 0, n);
+  tcase_add_test (tcase, test_statistics_are_this_frame_s);
+  tcase_add_loop_test (tcase, test_classes, 0, n);
   tcase_add_test (tcase, test_regions_of_others);
   tcase_add_loop_test (tcase, test_odd_sizes, 0, n);
   tcase_add_test (tcase, test_shared_buffers_are_not_written);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * results.c - what deltacnn attaches and writes: masks, boxes, poses, tensors,
- * update mask, regions of interest, JSON lines; for every format.
+ * update mask, regions of interest; for every format.
  */
 #include "fixture.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SIZE 32
 
@@ -235,6 +232,116 @@ GST_START_TEST (test_poses)
 
 GST_END_TEST;
 
+#define COLOURS "[labels]\nlist=red;green;blue\n"
+
+/* Classes of the whole frame leave the element: as a meta, with names, also
+ * when none is above the threshold; and no boxes are said to be looked for. */
+GST_START_TEST (test_classification)
+{
+  Fixture f;
+  GstBuffer *out;
+  const GstDeltaCnnClassMeta *classes;
+  const gchar *label;
+  gfloat score;
+  gint id;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_LABEL, 8, 8);
+  g_free (tiny_model_write (f.dir, "model", TINY_LABEL, 8, 8, COLOURS));
+  g_object_set (f.element, "score-threshold", 0.25, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  out = fixture_run (&f, picture_new_color ("RGB", SIZE, SIZE, 80, 240, 20));
+  classes = gst_buffer_get_delta_cnn_class_meta (out);
+  fail_unless (classes != NULL && !classes->stale);
+  fail_unless_equals_int (gst_delta_cnn_class_meta_get_n_classes (classes), 2);
+  fail_unless (gst_delta_cnn_class_meta_get_class (classes, 0, &id, &score,
+          &label));
+  fail_unless (id == 1 && ABS (score - 240 / 255.0) < 0.01);
+  fail_unless_equals_string (label, "green");
+  fail_unless (gst_delta_cnn_class_meta_get_class (classes, 1, &id, NULL,
+          NULL));
+  fail_unless (id == 0);
+  fail_unless (!gst_delta_cnn_class_meta_get_class (classes, 2, NULL, NULL,
+          NULL));
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta (out) == NULL);
+  gst_buffer_unref (out);
+  out = fixture_run (&f, picture_new_color ("RGB", SIZE, SIZE, 20, 20, 20));
+  classes = gst_buffer_get_delta_cnn_class_meta (out);
+  fail_unless (classes != NULL && classes->classes->len == 0);
+  gst_buffer_unref (out);
+  for (guint i = 0; i < 120; i++)
+    gst_buffer_unref (fixture_run (&f, picture_new_color ("RGB", SIZE, SIZE,
+                80, 240, 20)));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, NULL), 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* A pose net that sees nobody says so as poses, not as boxes, from the first
+ * frame on. */
+GST_START_TEST (test_nobody_is_no_box)
+{
+  Fixture f;
+  GstBuffer *out;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "score-threshold", 0.9, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  out = fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 0, 0, 0, 0, 0));
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta (out) == NULL);
+  fail_unless (gst_buffer_get_delta_cnn_pose_meta (out) != NULL);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* Two elements on one buffer: each one's results can be had. */
+GST_START_TEST (test_metas_by_index_and_source)
+{
+  GstBuffer *buffer = gst_buffer_new ();
+  const gchar *const names[] = { "near", "far" };
+
+  for (guint i = 0; i < 2; i++) {
+    const GQuark source = g_quark_from_string (names[i]);
+    g_autoptr (GBytes) bytes = g_bytes_new_take (g_malloc0 (8), 8);
+
+    gst_buffer_add_delta_cnn_stats_meta (buffer, source);
+    gst_buffer_add_delta_cnn_detection_meta (buffer, source);
+    gst_buffer_add_delta_cnn_pose_meta (buffer, source, NULL);
+    gst_buffer_add_delta_cnn_class_meta (buffer, source);
+    gst_buffer_add_delta_cnn_tensor_meta (buffer, source);
+    gst_buffer_add_delta_cnn_update_meta (buffer, source, 8, 8, bytes);
+    gst_buffer_add_delta_cnn_segmentation_meta (buffer, source, 2, 4, 1,
+        bytes);
+  }
+#define CHECK(kind)                                                            \
+  for (guint i = 0; i < 2; i++) {                                              \
+    fail_unless (g_str_equal (names[i], g_quark_to_string                      \
+            (gst_buffer_get_delta_cnn_##kind##_meta_by_index (buffer,          \
+                    i)->source)));                                             \
+    fail_unless (gst_buffer_get_delta_cnn_##kind##_meta_by_source (buffer,     \
+            names[i])                                                          \
+        == gst_buffer_get_delta_cnn_##kind##_meta_by_index (buffer, i));       \
+  }                                                                            \
+  fail_unless (!gst_buffer_get_delta_cnn_##kind##_meta_by_index (buffer, 2));  \
+  fail_unless (!gst_buffer_get_delta_cnn_##kind##_meta_by_source (buffer,      \
+          "none"))
+  CHECK (stats);
+  CHECK (detection);
+  CHECK (pose);
+  CHECK (class);
+  CHECK (tensor);
+  CHECK (update);
+  CHECK (segmentation);
+#undef CHECK
+  gst_buffer_unref (buffer);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_decoder_none_gives_tensors_only)
 {
   Fixture f;
@@ -249,99 +356,6 @@ GST_START_TEST (test_decoder_none_gives_tensors_only)
   fail_unless_equals_int (gst_delta_cnn_tensor_meta_get_n_tensors
       (gst_buffer_get_delta_cnn_tensor_meta (out)), 1);
   gst_buffer_unref (out);
-  fixture_clear (&f);
-}
-
-GST_END_TEST;
-
-/* Runs three frames with results-location and returns what was written. */
-static gchar *
-written_lines (TinyKind kind, const gchar * extra)
-{
-  Fixture f;
-  g_autofree gchar *path = NULL;
-  gchar *text;
-
-  fixture_init (&f);
-  fixture_model (&f, kind, SIZE, SIZE);
-  g_free (tiny_model_write (f.dir, "model", kind, SIZE, SIZE, extra));
-  path = g_build_filename (f.dir, "results.jsonl", NULL);
-  g_object_set (f.element, "results-location", path, NULL);
-  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
-  for (guint i = 0; i < 3; i++) {
-    GstBuffer *in = bright_cell ();
-    GST_BUFFER_PTS (in) = i * GST_SECOND;
-    if (i == 2)
-      GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
-    gst_buffer_unref (fixture_run (&f, in));
-  }
-  gst_harness_teardown (g_steal_pointer (&f.harness));
-  fail_unless (g_file_get_contents (path, &text, NULL, NULL));
-  fixture_clear (&f);
-  return text;
-}
-
-GST_START_TEST (test_json_lines)
-{
-  g_autofree gchar *mask = written_lines (TINY_MASK, NULL);
-  g_autofree gchar *boxes = written_lines (TINY_BOXES,
-      "[labels]\nlist=cat;dog \"rex\"\n");
-  g_autofree gchar *poses = written_lines (TINY_POSE, NULL);
-  g_auto (GStrv) lines = g_strsplit (mask, "\n", -1);
-
-  fail_unless_equals_int (g_strv_length (lines), 4);
-  fail_unless (g_str_has_prefix (lines[0], "{\"pts\":0,\"stale\":false"));
-  fail_unless (g_str_has_prefix (lines[1], "{\"pts\":1000000000,"));
-  fail_unless (g_str_has_prefix (lines[2],
-          "{\"pts\":2000000000,\"stale\":true"));
-  fail_unless (strstr (lines[0], "\"segmentation\":{\"width\":32,"
-          "\"height\":32,\"classes\":1,\"rectangle\":[0.00,0.00,64.00,64.00],"
-          "\"runs\":[0,272,1,8,0,24,1,8") != NULL, "%s", lines[0]);
-  fail_unless (strstr (lines[0], "\"area\":0.0625") != NULL, "%s", lines[0]);
-  fail_unless (g_str_has_suffix (lines[0], "}"));
-  fail_unless (strstr (boxes, "\"detections\":[{\"class\":1,\"label\":"
-          "\"dog \\\"rex\\\"\",\"score\":1.0000,\"x\":16.00") != NULL, "%s", boxes);
-  fail_unless (strstr (poses, "\"poses\":[{\"score\":") != NULL, "%s", poses);
-  fail_unless (strstr (poses, "\"keypoints\":[[") != NULL);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_json_into_a_pipe)
-{
-  Fixture f;
-  g_autofree gchar *path = NULL;
-  gchar line[4096];
-  gint reader;
-  gssize got;
-
-  fixture_init (&f);
-  fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  path = g_build_filename (f.dir, "pipe", NULL);
-  fail_unless (mkfifo (path, 0600) == 0);
-  g_object_set (f.element, "results-location", path, NULL);
-  /* No reader: an error at once, not a pipeline that hangs. */
-  fail_unless_equals_int (gst_element_set_state (f.element, GST_STATE_PAUSED),
-      GST_STATE_CHANGE_FAILURE);
-  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 1);
-  gst_element_set_state (f.element, GST_STATE_NULL);
-
-  reader = open (path, O_RDONLY | O_NONBLOCK);
-  fixture_play (&f, "RGB", 2 * SIZE, 2 * SIZE);
-  gst_buffer_unref (fixture_run (&f, bright_cell ()));
-  got = read (reader, line, sizeof line - 1);
-  fail_unless (got > 10);
-  line[got] = '\0';
-  fail_unless (g_str_has_prefix (line, "{\"pts\":"), "%s", line);
-  fail_unless (g_str_has_suffix (line, "}\n"), "%s", line);
-  /* A reader that does not read holds up nothing. */
-  for (guint i = 0; i < 1000; i++)
-    gst_buffer_unref (fixture_run (&f, bright_cell ()));
-  /* One that goes away is a warning, and the video goes on. */
-  close (reader);
-  for (guint i = 0; i < 3; i++)
-    gst_buffer_unref (fixture_run (&f, bright_cell ()));
-  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 1);
   fixture_clear (&f);
 }
 
@@ -561,9 +575,10 @@ results_suite (void)
   tcase_add_test (tcase, test_boxes);
   tcase_add_test (tcase, test_score_threshold_is_live);
   tcase_add_test (tcase, test_poses);
+  tcase_add_test (tcase, test_classification);
+  tcase_add_test (tcase, test_nobody_is_no_box);
+  tcase_add_test (tcase, test_metas_by_index_and_source);
   tcase_add_test (tcase, test_decoder_none_gives_tensors_only);
-  tcase_add_test (tcase, test_json_lines);
-  tcase_add_test (tcase, test_json_into_a_pipe);
   tcase_add_test (tcase, test_padded_strides);
   tcase_add_loop_test (tcase, test_coded_size_with_a_crop, 0, 4);
   tcase_add_loop_test (tcase, test_colorimetry, 0, 5);

@@ -178,8 +178,9 @@ set_weight (ConvNet * net, guint to, guint from, gfloat gain)
 static GByteArray *
 encode (TinyKind kind, guint width, guint height)
 {
-  static const guint channels[] = { 1, 1, 3, 7, 3 };
-  const gboolean cells = kind == TINY_BOXES || kind == TINY_POSE;
+  static const guint channels[] = { 1, 1, 3, 7, 3, 3 };
+  const gboolean cells = kind == TINY_BOXES || kind == TINY_POSE
+      || kind == TINY_LABEL;
   ConvNet net = { width, height, channels[kind], cells ? 8 : 3,
     cells ? 8 : 1, NULL, NULL, kind == TINY_MASK || kind == TINY_BLIND
   };
@@ -189,7 +190,7 @@ encode (TinyKind kind, guint width, guint height)
   net.weights = weights;
   net.bias = bias;
   for (guint c = 0; c < 3; c++) {
-    if (kind == TINY_CLASSES || kind == TINY_POSE)
+    if (kind == TINY_CLASSES || kind == TINY_POSE || kind == TINY_LABEL)
       set_weight (&net, c, c, 1);
     else if (kind == TINY_BOXES)
       set_weight (&net, 0, c, 1.0f / 3);
@@ -209,10 +210,10 @@ static gchar *
 describe (TinyKind kind)
 {
   static const gchar *const decoders[] = { "segmentation", "segmentation",
-    "segmentation", "fastestdet", "heatmap-pose"
+    "segmentation", "fastestdet", "heatmap-pose", "classification"
   };
   static const gchar *const roles[] = { "mask", "mask", "mask", "boxes",
-    "heatmap"
+    "heatmap", "scores"
   };
 
   return g_strdup_printf ("[modelinfo]\nversion=1.0\ngroup-id=tiny\n\n"

@@ -24,6 +24,8 @@ typedef enum
   TINY_BOXES,      /* [1,7,H/8,W/8], FastestDet: brightness of a cell of 8x8 is
                       objectness; 2 classes; half the picture in size */
   TINY_POSE,       /* [1,3,H/8,W/8] heatmaps of R, G and B, one person */
+  TINY_LABEL,      /* [1,3,1,1]: the mean of R, of G, of B of a picture of 8x8;
+                      classes red, green, blue */
 } TinyKind;
 
 /* Writes DIR/NAME.onnx of W x H (multiples of 8), and beside it its
