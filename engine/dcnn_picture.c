@@ -28,8 +28,11 @@ static void
 fit_picture (const DcnnSessionOptions *options, guint width, guint height,
     const DcnnFrame *frame, DcnnInputGeometry *g)
 {
-  gdouble scale = MIN ((gdouble) width / frame->width,
-      (gdouble) height / frame->height);
+  /* a frame's size as it is seen: pixels need not be square */
+  gdouble aspect = frame->pixel_aspect > 0.01f && frame->pixel_aspect < 100 ?
+      frame->pixel_aspect : 1;
+  gdouble seen_width = frame->width * aspect;
+  gdouble scale = MIN (width / seen_width, (gdouble) height / frame->height);
 
   memset (g, 0, sizeof *g);
   g->width = g->dst_w = width;
@@ -38,7 +41,7 @@ fit_picture (const DcnnSessionOptions *options, guint width, guint height,
   g->scaling = options->scaling;
   if (options->fit == DCNN_FIT_STRETCH)
     return;
-  g->dst_w = CLAMP ((guint) (frame->width * scale + 0.5), 1, width);
+  g->dst_w = CLAMP ((guint) (seen_width * scale + 0.5), 1, width);
   g->dst_h = CLAMP ((guint) (frame->height * scale + 0.5), 1, height);
   if (options->fit == DCNN_FIT_LETTERBOX) {
     g->dst_x = (width - g->dst_w) / 2;
@@ -72,7 +75,8 @@ prepare_stage (DcnnSession *session, DcnnStream *stream,
 
   if (stream->stage && stream->format.width == frame->width &&
       stream->format.height == frame->height &&
-      stream->format.format == frame->format)
+      stream->format.format == frame->format &&
+      stream->format.pixel_aspect == frame->pixel_aspect)
     return TRUE;
   g_clear_pointer (&stream->stage, dcnn_input_stage_free);
   stream->format = *frame;

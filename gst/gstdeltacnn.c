@@ -39,14 +39,25 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (deltacnn, "deltacnn", GST_RANK_NONE,
     GST_TYPE_DELTA_CNN, GST_DEBUG_CATEGORY_INIT (gst_delta_cnn_debug,
         "deltacnn", 0, "CNN inference on what changed"));
 
+/* The width of a frame in pixels as high as its own, but square. */
+static gint
+seen_width (const GstVideoInfo * info)
+{
+  const gint n = GST_VIDEO_INFO_PAR_N (info), d = GST_VIDEO_INFO_PAR_D (info);
+
+  if (n <= 0 || d <= 0)
+    return GST_VIDEO_INFO_WIDTH (info);
+  return CLAMP (gst_util_uint64_scale_int_round (GST_VIDEO_INFO_WIDTH (info),
+          n, d), 1, 32767);
+}
+
 /* Loads by the active settings. On failure posts one error. */
 static gboolean
 gst_delta_cnn_load (GstDeltaCnn * self)
 {
   g_autoptr (GError) error = NULL;
   GstDeltaCnnRunner *runner = gst_delta_cnn_runner_new (&self->active,
-      GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info),
-      &error);
+      seen_width (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info), &error);
 
   if (!runner) {
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
@@ -90,6 +101,7 @@ gst_delta_cnn_clear (GstDeltaCnn * self)
   gst_delta_cnn_swap_install (self, NULL);
   gst_delta_cnn_close_lines (self);
   g_clear_pointer (&self->stream_id, g_free);
+  g_clear_pointer (&self->orientation, g_free);
   self->negotiated = FALSE;
   gst_video_info_init (&self->info);
 }
@@ -155,11 +167,12 @@ gst_delta_cnn_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   }
   resized = !self->negotiated
       || GST_VIDEO_INFO_WIDTH (&info) != GST_VIDEO_INFO_WIDTH (&self->info)
-      || GST_VIDEO_INFO_HEIGHT (&info) != GST_VIDEO_INFO_HEIGHT (&self->info);
+      || GST_VIDEO_INFO_HEIGHT (&info) != GST_VIDEO_INFO_HEIGHT (&self->info)
+      || seen_width (&info) != seen_width (&self->info);
   self->info = info;
   self->negotiated = TRUE;
   GST_OBJECT_LOCK (self);
-  self->frame_width = GST_VIDEO_INFO_WIDTH (&info);
+  self->frame_width = seen_width (&info);
   self->frame_height = GST_VIDEO_INFO_HEIGHT (&info);
   GST_OBJECT_UNLOCK (self);
 
@@ -205,8 +218,27 @@ gst_delta_cnn_take_stream_start (GstDeltaCnn * self, GstEvent * event)
   gst_event_parse_stream_start (event, &id);
   if (self->stream_id && g_strcmp0 (id, self->stream_id) != 0)
     gst_delta_cnn_forget (self, "another stream");
+  if (g_strcmp0 (id, self->stream_id) != 0)
+    g_clear_pointer (&self->orientation, g_free);
   g_free (self->stream_id);
   self->stream_id = g_strdup (id);
+}
+
+/* A picture that is tagged as turned is not turned: the hint says so. */
+static void
+gst_delta_cnn_take_tags (GstDeltaCnn * self, GstEvent * event)
+{
+  GstTagList *tags;
+  gchar *orientation = NULL;
+
+  gst_event_parse_tag (event, &tags);
+  if (!gst_tag_list_get_string (tags, GST_TAG_IMAGE_ORIENTATION, &orientation))
+    return;
+  g_free (self->orientation);
+  self->orientation = orientation;
+  if (!g_str_equal (orientation, "rotate-0"))
+    GST_INFO_OBJECT (self, "the stream is tagged %s; videoflip "
+        "video-direction=auto before turns it", orientation);
 }
 
 /* The rules of what keeps state and what drops it; gst/README.md says why. */
@@ -225,6 +257,9 @@ gst_delta_cnn_sink_event (GstBaseTransform * trans, GstEvent * event)
       break;
     case GST_EVENT_SEGMENT:
       gst_delta_cnn_timing_reset (self);
+      break;
+    case GST_EVENT_TAG:
+      gst_delta_cnn_take_tags (self, event);
       break;
     case GST_EVENT_EOS:
       gst_delta_cnn_timing_post_stats (self, TRUE);

@@ -54,7 +54,8 @@ struct _GstDeltaCnn
   GstClockTime latency;        /* answered to LATENCY */
   GstClockTime earliest;       /* QoS: running time that is not yet late */
   gdouble proportion;          /* QoS */
-  gint frame_width, frame_height; /* negotiated; 0: not yet */
+  gint frame_width, frame_height; /* negotiated, of square pixels; 0: not
+                                  yet */
 
   /* Streaming thread. */
   GstVideoInfo info;
@@ -73,6 +74,7 @@ struct _GstDeltaCnn
   DcnnMotion motion;           /* where the window was last said to lie */
   GQuark source;               /* the element's name */
   gchar *stream_id;
+  gchar *orientation;          /* the stream's tag; NULL: none */
 };
 
 /* Set by gstdeltacnn.c, used in all parts. */

@@ -31,6 +31,9 @@ gst_delta_cnn_frame_fill (const GstVideoFrame * video, DcnnFrame * frame)
     .width = GST_VIDEO_FRAME_WIDTH (video),
     .height = GST_VIDEO_FRAME_HEIGHT (video),
     .full_range = colorimetry->range == GST_VIDEO_COLOR_RANGE_0_255,
+    .pixel_aspect = GST_VIDEO_INFO_PAR_D (&video->info) > 0 ?
+        (gfloat) GST_VIDEO_INFO_PAR_N (&video->info)
+        / GST_VIDEO_INFO_PAR_D (&video->info) : 1,
   };
   if (frame->format == DCNN_FORMAT_COUNT)
     return FALSE;

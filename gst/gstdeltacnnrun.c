@@ -129,10 +129,25 @@ pass_stale (GstDeltaCnn * self, GstBuffer * buffer, PassReason reason)
   count_passed (self, reason);
 }
 
+/* What may be wrong when a model finds nothing, likeliest first; new. */
+static gchar *
+found_nothing_remedy (GstDeltaCnn * self)
+{
+  if (self->orientation && !g_str_equal (self->orientation, "rotate-0"))
+    return g_strdup_printf ("The stream is tagged %s and the network sees it "
+        "as it is: put videoflip video-direction=auto before deltacnn.",
+        self->orientation);
+  return g_strdup ("If there was something to find: is the picture upright "
+      "(videoflip before deltacnn turns it) and not squeezed "
+      "(resize=letterbox, a right pixel-aspect-ratio in the caps)? Then try "
+      "a lower score-threshold, and check channel-order, mean and scale "
+      "against the model's training.");
+}
+
 static void
 report_found_nothing (GstDeltaCnn * self)
 {
-  g_autofree gchar *ranges = NULL;
+  g_autofree gchar *ranges = NULL, *remedy = NULL;
 
   if (!gst_delta_cnn_runner_decodes (self->runner)
       || self->found_nothing == G_MAXUINT64)
@@ -145,12 +160,11 @@ report_found_nothing (GstDeltaCnn * self)
     return;
   self->found_nothing = G_MAXUINT64;
   ranges = gst_delta_cnn_runner_describe_outputs (self->runner);
+  remedy = found_nothing_remedy (self);
   GST_ELEMENT_INFO (self, STREAM, DECODE,
-      ("Model %s has found nothing in the first %d frames; %s. If there was "
-          "something to find, check score-threshold, channel-order, mean and "
-          "scale against the model's training.",
+      ("Model %s has found nothing in the first %d frames; %s. %s",
           gst_delta_cnn_runner_get_name (self->runner), FOUND_NOTHING_FRAMES,
-          ranges), ("decoder %s",
+          ranges, remedy), ("decoder %s",
           gst_delta_cnn_runner_get_decoder (self->runner)));
   GST_WARNING_OBJECT (self, "nothing found in %d frames; %s",
       FOUND_NOTHING_FRAMES, ranges);

@@ -150,10 +150,11 @@ gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
 }
 
 DEFINE_ENUM (gst_delta_cnn_resize_get_type, "GstDeltaCnnResize",
-  {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else stretch", "auto"},
+  {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else letterbox", "auto"},
   {GST_DELTA_CNN_RESIZE_STRETCH, "Whole frame, aspect ratio given up",
       "stretch"},
-  {GST_DELTA_CNN_RESIZE_LETTERBOX, "Aspect ratio kept, centred", "letterbox"},
+  {GST_DELTA_CNN_RESIZE_LETTERBOX, "Aspect ratio kept (by the pixel aspect ratio), centred",
+      "letterbox"},
   {GST_DELTA_CNN_RESIZE_LETTERBOX_TOPLEFT,
       "Aspect ratio kept, at the top left", "letterbox-topleft"})
 

@@ -45,7 +45,7 @@ dcnn_modelinfo_new_default (void)
   info->multiple = 1;
   for (guint c = 0; c < 3; c++)
     info->scale[c] = 1.0f / 255;
-  info->fit = DCNN_FIT_STRETCH;
+  info->fit = DCNN_FIT_LETTERBOX;
   info->tensors = g_ptr_array_new_with_free_func (tensor_info_free);
   info->threshold = info->input_threshold = -1;
   info->gate_threshold = info->refresh = -1;

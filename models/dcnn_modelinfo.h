@@ -70,7 +70,7 @@ DcnnModelInfo *dcnn_modelinfo_load (const char *path, GError **error)
  * messages and to find label files). */
 DcnnModelInfo *dcnn_modelinfo_load_data (const char *data, gsize length,
     const char *origin, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Plain defaults: RGB, 0..1, stretch, no decoder. Never NULL. */
+/* Plain defaults: RGB, 0..1, letterbox, no decoder. Never NULL. */
 DcnnModelInfo *dcnn_modelinfo_new_default (void);
 void dcnn_modelinfo_free (DcnnModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModelInfo, dcnn_modelinfo_free)

@@ -225,6 +225,9 @@ fill_frame (ToolSource *source, const GstVideoInfo *info, DcnnFrame *frame)
   frame->kr = (float) kr;
   frame->kb = (float) kb;
   frame->full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
+  if (GST_VIDEO_INFO_PAR_D (info) > 0)
+    frame->pixel_aspect = (float) GST_VIDEO_INFO_PAR_N (info) /
+        GST_VIDEO_INFO_PAR_D (info);
   return TRUE;
 }
 

@@ -59,6 +59,8 @@ typedef struct DcnnFrame {
   float kr, kb;           /* YUV matrix: 0.299, 0.114 (BT.601), 0.2126, 0.0722
                              (BT.709), 0.2627, 0.0593 (BT.2020) */
   bool full_range;        /* 0..255; else 16..235 / 16..240 */
+  float pixel_aspect;     /* a pixel's width over its height; 0: 1. For fits
+                             that keep the aspect ratio */
 } DcnnFrame;
 
 typedef enum DcnnScaling {

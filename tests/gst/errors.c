@@ -491,6 +491,31 @@ GST_START_TEST (test_found_nothing_is_told_once)
   fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &message), 1);
   message_holds (message, "ranges from");
   message_holds (message, "score-threshold");
+  message_holds (message, "resize=letterbox");
+  message_holds (message, "videoflip");
+  gst_message_unref (message);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* A stream that is tagged as turned is told how to be turned back. */
+GST_START_TEST (test_found_nothing_in_a_turned_picture)
+{
+  Fixture f;
+  GstMessage *message = NULL;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_BLIND, SIZE, SIZE);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  gst_harness_push_event (f.harness, gst_event_new_tag (gst_tag_list_new
+          (GST_TAG_IMAGE_ORIENTATION, "rotate-90", NULL)));
+  for (guint i = 0; i < 100; i++)
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 200, 0,
+                0, 9, 99)));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &message), 1);
+  message_holds (message, "rotate-90");
+  message_holds (message, "videoflip video-direction=auto");
   gst_message_unref (message);
   fixture_clear (&f);
 }
@@ -523,6 +548,7 @@ errors_suite (void)
       G_N_ELEMENTS (wild_metas));
   tcase_add_test (tcase, test_bad_size_for_following);
   tcase_add_test (tcase, test_found_nothing_is_told_once);
+  tcase_add_test (tcase, test_found_nothing_in_a_turned_picture);
   return suite;
 }
 

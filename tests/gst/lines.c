@@ -236,6 +236,24 @@ GST_START_TEST (test_json_lines)
 
 GST_END_TEST;
 
+/* A quarter of a wide frame, however much of the network's input is bars. */
+GST_START_TEST (test_area_is_of_the_frame)
+{
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *path = g_build_filename (dir, "results.jsonl", NULL);
+  Fixture f;
+
+  start_on_lines (&f, path, "wide");
+  fixture_caps (&f, "RGB", 128, 32);
+  gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 128, 32, 0, 0, 0, 32,
+              255)));
+  fixture_clear (&f);
+  fail_unless_equals_int (count_lines (path, "\"area\":0.25000}"), 1);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_json_into_a_pipe)
 {
   Fixture f;
@@ -293,6 +311,7 @@ lines_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_json_lines);
+  tcase_add_test (tcase, test_area_is_of_the_frame);
   tcase_add_test (tcase, test_json_into_a_pipe);
   tcase_add_test (tcase, test_lines_are_appended);
   tcase_add_test (tcase, test_two_elements_share_a_file);

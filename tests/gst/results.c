@@ -478,6 +478,58 @@ GST_START_TEST (test_coded_size_with_a_crop)
 
 GST_END_TEST;
 
+/* Frames of any shape and pixels of any shape: the network sees them as a
+ * viewer would, and results land on the frame's own pixels. A letterbox is the
+ * default; a descriptor or the property may stretch. */
+GST_START_TEST (test_shapes)
+{
+  static const struct
+  {
+    gint width, height, par_n, par_d;
+    gfloat x, y, w, h;          /* of the mask's rectangle on the frame */
+  } shapes[] = {
+    {64, 64, 1, 1, 0, 0, 64, 64},
+    {36, 64, 1, 1, -14, 0, 64, 64},
+    {64, 32, 1, 1, 0, -16, 64, 64},
+    {32, 64, 2, 1, 0, 0, 32, 64},
+    {64, 32, 1, 2, 0, 0, 64, 32},
+    {64, 64, 2, 1, 0, -32, 64, 128},
+    {64, 64, 1, 4, -96, 0, 256, 64},
+  };
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", 64, 64);
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    const gint w = shapes[i].width, h = shapes[i].height;
+    const GstDeltaCnnSegmentationMeta *mask;
+    GstBuffer *out;
+
+    gst_harness_set_src_caps (f.harness, gst_caps_new_simple ("video/x-raw",
+            "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT, w, "height",
+            G_TYPE_INT, h, "framerate", GST_TYPE_FRACTION, 25, 1,
+            "pixel-aspect-ratio", GST_TYPE_FRACTION, shapes[i].par_n,
+            shapes[i].par_d, NULL));
+    out = fixture_run (&f, picture_new ("RGB", w, h, 20, w / 2, h / 2, 64,
+            230));
+    mask = gst_buffer_get_delta_cnn_segmentation_meta (out);
+    fail_unless (ABS (mask->x - shapes[i].x) < 0.6
+        && ABS (mask->y - shapes[i].y) < 0.6
+        && ABS (mask->w - shapes[i].w) < 1.2
+        && ABS (mask->h - shapes[i].h) < 1.2, "shape %u: %g,%g %gx%g", i,
+        mask->x, mask->y, mask->w, mask->h);
+    fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 0.75f * w,
+            0.75f * h) > 200);
+    fail_unless (gst_delta_cnn_segmentation_meta_get_value (mask, 0.25f * w,
+            0.75f * h) < 50);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* A colour in NV12 by that colorimetry comes back as what it was. */
 GST_START_TEST (test_colorimetry)
 {
@@ -581,6 +633,7 @@ results_suite (void)
   tcase_add_test (tcase, test_decoder_none_gives_tensors_only);
   tcase_add_test (tcase, test_padded_strides);
   tcase_add_loop_test (tcase, test_coded_size_with_a_crop, 0, 4);
+  tcase_add_test (tcase, test_shapes);
   tcase_add_loop_test (tcase, test_colorimetry, 0, 5);
   tcase_add_test (tcase, test_allocation_query);
   return suite;

@@ -218,7 +218,7 @@ describe (TinyKind kind)
 
   return g_strdup_printf ("[modelinfo]\nversion=1.0\ngroup-id=tiny\n\n"
       "[deltacnn]\ndecoder=%s\n\n"
-      "[image]\ndir=input\ntype=float32\nresize=stretch\n\n"
+      "[image]\ndir=input\ntype=float32\n\n"
       "[result]\ndir=output\ntype=float32\nsemantics=%s\n\n",
       decoders[kind], roles[kind]);
 }
