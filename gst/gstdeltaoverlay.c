@@ -47,6 +47,7 @@ gst_delta_overlay_set_info (GstVideoFilter * filter, GstCaps * incaps,
 {
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (filter);
 
+  g_clear_pointer (&self->background, gst_delta_overlay_background_free);
   g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
   self->canvas = gst_delta_overlay_canvas_new (GST_VIDEO_INFO_WIDTH (in_info),
       GST_VIDEO_INFO_HEIGHT (in_info));
@@ -65,6 +66,8 @@ gst_delta_overlay_stop (GstBaseTransform * trans)
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (trans);
 
   g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
+  g_clear_pointer (&self->background, gst_delta_overlay_background_free);
+  self->background_told = FALSE;
   self->history = (GstDeltaOverlayHistory) {0};
   self->damaged = 0;
   return TRUE;
@@ -168,14 +171,43 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
 }
 
 static void
+draw_background (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
+    const gchar * picture, GstVideoFrame * frame)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!self->background)
+    self->background = gst_delta_overlay_background_new (self->canvas->width,
+        self->canvas->height);
+  if (!self->background) {
+    g_set_error (&error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+        "No memory for the background. Scale the video down before "
+        "deltaoverlay.");
+  } else if (gst_delta_overlay_background_draw (self->background, self->canvas,
+          style, picture, frame, &error)) {
+    self->background_told = FALSE;
+    return;
+  }
+  if (!self->background_told)
+    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
+        "drawing the background");
+  self->background_told = TRUE;
+}
+
+static void
 draw_frame (GstDeltaOverlay * self, GstVideoFrame * frame)
 {
   GstDeltaOverlayStyle style;
+  g_autofree gchar *picture = NULL;
 
   GST_OBJECT_LOCK (self);
   style = self->style;
+  if (style.background == GST_DELTA_OVERLAY_BACKGROUND_PICTURE)
+    picture = g_strdup (self->picture);
   GST_OBJECT_UNLOCK (self);
 
+  if (style.background != GST_DELTA_OVERLAY_BACKGROUND_KEEP)
+    draw_background (self, &style, picture, frame);
   draw_buffer (self, &style, frame->buffer);
   gst_delta_overlay_canvas_blend (self->canvas, frame);
   gst_delta_overlay_canvas_clear (self->canvas);
@@ -221,6 +253,8 @@ gst_delta_overlay_finalize (GObject * object)
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
 
   g_clear_pointer (&self->canvas, gst_delta_overlay_canvas_free);
+  g_clear_pointer (&self->background, gst_delta_overlay_background_free);
+  g_free (self->picture);
   G_OBJECT_CLASS (gst_delta_overlay_parent_class)->finalize (object);
 }
 
@@ -241,6 +275,7 @@ gst_delta_overlay_class_init (GstDeltaOverlayClass * klass)
       "statistics from deltacnn's metas", "The DeltaCNN plugin's authors");
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_type_mark_as_plugin_api (gst_delta_overlay_background_get_type (), 0);
 
   trans_class->stop = gst_delta_overlay_stop;
   trans_class->before_transform = gst_delta_overlay_before_transform;

@@ -13,6 +13,7 @@
 #include <gst/video/gstvideofilter.h>
 #include <gst/video/video.h>
 
+#include "gstdeltaoverlaybackground.h"
 #include "gstdeltaoverlaycanvas.h"
 #include "gstdeltaoverlaydraw.h"
 
@@ -28,9 +29,12 @@ struct _GstDeltaOverlay
 
   /* Object lock. */
   GstDeltaOverlayStyle style;
+  gchar *picture;                  /* of the background; NULL: none */
 
   /* Streaming thread. */
   GstDeltaOverlayCanvas *canvas;   /* NULL before caps */
+  GstDeltaOverlayBackground *background; /* NULL: not used since caps */
+  gboolean background_told;        /* its trouble was posted */
   GstDeltaOverlayHistory history;  /* for the statistics text */
   guint64 damaged;                 /* buffers that could not be drawn on */
 };

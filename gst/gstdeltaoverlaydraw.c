@@ -23,6 +23,7 @@ gst_delta_overlay_style_init (GstDeltaOverlayStyle * style)
     .update_alpha = 0.5,
     .keypoint_threshold = 0.3,
     .update_color = 0xff3d9a,
+    .background_color = 0x2b5d4a,
   };
 }
 

@@ -13,6 +13,16 @@
 
 G_BEGIN_DECLS
 
+/* What is done with what no mask covers. */
+typedef enum
+{
+  GST_DELTA_OVERLAY_BACKGROUND_KEEP,
+  GST_DELTA_OVERLAY_BACKGROUND_BLUR,
+  GST_DELTA_OVERLAY_BACKGROUND_COLOR,
+  GST_DELTA_OVERLAY_BACKGROUND_PICTURE,
+} GstDeltaOverlayBackgroundKind;
+GType gst_delta_overlay_background_get_type (void);
+
 /* The properties, as plain data. */
 typedef struct
 {
@@ -21,7 +31,10 @@ typedef struct
   gdouble line_width;          /* px; 0: by the frame's size */
   gdouble font_size;           /* px; 0: by the frame's size */
   gdouble keypoint_threshold;  /* score from which a key point is drawn */
-  gboolean background;         /* class 0 of a mask of many is coloured too */
+  gboolean background_class;   /* class 0 of a mask of many is coloured too */
+  gint background;             /* GstDeltaOverlayBackgroundKind */
+  guint background_color;      /* 0xRRGGBB */
+  gdouble background_blur;     /* sigma, px; 0: by the frame's size */
   guint update_color;          /* 0xRRGGBB */
 } GstDeltaOverlayStyle;
 
@@ -58,6 +71,11 @@ void gst_delta_overlay_draw_legend (GstDeltaOverlayCanvas * canvas,
 void gst_delta_overlay_draw_mask (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
     const GstDeltaCnnSegmentationMeta * meta);
+
+/* Raises cover, one byte a pixel of the frame, to how surely the mask holds an
+ * object there: 0 no, 255 yes, soft at the edges. */
+void gst_delta_overlay_mask_cover (const GstDeltaCnnSegmentationMeta * meta,
+    guint8 * cover, gint width, gint height);
 
 /* gstdeltaoverlaydraw.c */
 /* Adds a rectangle with round corners to the path. */

@@ -298,9 +298,9 @@ draw_classes (GstDeltaOverlayCanvas * canvas,
   for (guint y = 0; pixels && y < meta->height; y++) {
     for (guint x = 0; x < meta->width; x++) {
       const guint value = data[(gsize) y * meta->width + x];
-      const gboolean shown = value != 0 || style->background;
+      const gboolean shown = value != 0 || style->background_class;
       const GstDeltaOverlayColor color = gst_delta_overlay_color (value
-          - (style->background ? 0 : 1));
+          - (style->background_class ? 0 : 1));
       const gboolean border = shown && on_border (data, meta->width,
           meta->height, x, y);
 
@@ -346,4 +346,44 @@ gst_delta_overlay_draw_mask (GstDeltaOverlayCanvas * canvas,
   cairo_surface_flush (canvas->surface);
   draw_probability (canvas, style, meta, &across, &down);
   cairo_surface_mark_dirty (canvas->surface);
+}
+
+void
+gst_delta_overlay_mask_cover (const GstDeltaCnnSegmentationMeta * meta,
+    guint8 * cover, gint width, gint height)
+{
+  const guint8 *data = g_bytes_get_data (meta->data, NULL);
+  const gboolean probability = meta->n_classes == 1;
+  g_auto (Axis) across = { 0 };
+  g_auto (Axis) down = { 0 };
+
+  if (!axis_init (&across, meta->x, meta->w, meta->width, width, FALSE)
+      || !axis_init (&down, meta->y, meta->h, meta->height, height, FALSE))
+    return;
+  for (gint y = down.first; y < down.last; y++) {
+    const guint cell_y = down.cell[y - down.first];
+    const guint fy = down.fraction[y - down.first];
+    const guint8 *top = data + (gsize) cell_y * meta->width;
+    const guint8 *bottom = fy ? top + meta->width : top;
+    guint8 *row = cover + (gsize) y * width;
+
+    for (gint x = across.first; x < across.last; x++) {
+      const guint cell = across.cell[x - across.first];
+      const guint fx = across.fraction[x - across.first];
+      const guint next = fx ? cell + 1 : cell;
+      const guint corner[4] = {
+        probability ? top[cell] : 255 * (top[cell] > 0),
+        probability ? top[next] : 255 * (top[next] > 0),
+        probability ? bottom[cell] : 255 * (bottom[cell] > 0),
+        probability ? bottom[next] : 255 * (bottom[next] > 0)
+      };
+      const guint upper = corner[0] * (255 - fx) + corner[1] * fx;
+      const guint lower = corner[2] * (255 - fx) + corner[3] * fx;
+      const gint value = (upper * (255 - fy) + lower * fy) / (255 * 255);
+      /* Sure from 3/4 on, no object up to 1/4. */
+      const gint sure = CLAMP (2 * (value - 64), 0, 255);
+
+      row[x] = MAX (row[x], sure);
+    }
+  }
 }

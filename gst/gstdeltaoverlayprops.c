@@ -12,7 +12,7 @@
 
 #define FIELD(name) offsetof (GstDeltaOverlayStyle, name)
 
-/* Each is a field of the style: boolean, double or uint (a colour). */
+/* Each is a field of the style: boolean, double, enum or uint (a colour). */
 typedef struct
 {
   const gchar *name, *nick, *blurb;
@@ -38,8 +38,8 @@ static const StyleProperty properties[] = {
       G_TYPE_BOOLEAN, FIELD (updates), 0},
   {"stats", "Statistics", "Show how much of the work this frame took, how much "
         "changed and its time; bars: the work of the last 96", G_TYPE_BOOLEAN, FIELD (stats), 0},
-  {"background", "Background", "Colour class 0 of masks of many classes too",
-      G_TYPE_BOOLEAN, FIELD (background), 0},
+  {"background-class", "Background class", "Colour class 0 of masks of many "
+        "classes too", G_TYPE_BOOLEAN, FIELD (background_class), 0},
   {"mask-alpha", "Mask alpha", "Opacity of masks", G_TYPE_DOUBLE,
       FIELD (mask_alpha), 1},
   {"update-alpha", "Update alpha", "Opacity of the update map", G_TYPE_DOUBLE,
@@ -52,18 +52,33 @@ static const StyleProperty properties[] = {
         "are not drawn", G_TYPE_DOUBLE, FIELD (keypoint_threshold), 1},
   {"update-color", "Update colour", "Colour of the update map, 0xRRGGBB",
       G_TYPE_UINT, FIELD (update_color), 0xffffff},
+  {"background", "Background", "What is done with what no mask covers",
+      G_TYPE_ENUM, FIELD (background), 0},
+  {"background-color", "Background colour", "Of background=colour, 0xRRGGBB",
+      G_TYPE_UINT, FIELD (background_color), 0xffffff},
+  {"background-blur", "Background blur", "Sigma of background=blur in pixels "
+        "(0 = by the frame's size)", G_TYPE_DOUBLE, FIELD (background_blur),
+      500},
 };
+
+/* The one that is no plain data. */
+#define PROP_PICTURE (G_N_ELEMENTS (properties) + 1)
 
 static void
 gst_delta_overlay_set_property (GObject * object, guint id,
     const GValue * value, GParamSpec * pspec)
 {
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
-  const StyleProperty *property = &properties[id - 1];
+  const StyleProperty *property = &properties[MIN (id, PROP_PICTURE - 1) - 1];
   guint8 *field = (guint8 *) & self->style + property->offset;
 
   GST_OBJECT_LOCK (self);
-  if (property->type == G_TYPE_BOOLEAN)
+  if (id == PROP_PICTURE) {
+    g_free (self->picture);
+    self->picture = g_value_dup_string (value);
+  } else if (property->type == G_TYPE_ENUM)
+    *(gint *) (void *) field = g_value_get_enum (value);
+  else if (property->type == G_TYPE_BOOLEAN)
     *(gboolean *) (void *) field = g_value_get_boolean (value);
   else if (property->type == G_TYPE_DOUBLE)
     *(gdouble *) (void *) field = g_value_get_double (value);
@@ -77,11 +92,15 @@ gst_delta_overlay_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
-  const StyleProperty *property = &properties[id - 1];
+  const StyleProperty *property = &properties[MIN (id, PROP_PICTURE - 1) - 1];
   const guint8 *field = (guint8 *) & self->style + property->offset;
 
   GST_OBJECT_LOCK (self);
-  if (property->type == G_TYPE_BOOLEAN)
+  if (id == PROP_PICTURE)
+    g_value_set_string (value, self->picture);
+  else if (property->type == G_TYPE_ENUM)
+    g_value_set_enum (value, *(const gint *) (const void *) field);
+  else if (property->type == G_TYPE_BOOLEAN)
     g_value_set_boolean (value, *(const gboolean *) (const void *) field);
   else if (property->type == G_TYPE_DOUBLE)
     g_value_set_double (value, *(const gdouble *) (const void *) field);
@@ -103,7 +122,11 @@ gst_delta_overlay_install_properties (GObjectClass * klass)
     const void *field = (const guint8 *) &defaults + p->offset;
     GParamSpec *spec;
 
-    if (p->type == G_TYPE_BOOLEAN)
+    if (p->type == G_TYPE_ENUM)
+      spec = g_param_spec_enum (p->name, p->nick, p->blurb,
+          gst_delta_overlay_background_get_type (),
+          *(const gint *) field, LIVE);
+    else if (p->type == G_TYPE_BOOLEAN)
       spec = g_param_spec_boolean (p->name, p->nick, p->blurb,
           *(const gboolean *) field, LIVE);
     else if (p->type == G_TYPE_DOUBLE)
@@ -114,4 +137,9 @@ gst_delta_overlay_install_properties (GObjectClass * klass)
           *(const guint *) field, LIVE);
     g_object_class_install_property (klass, i + 1, spec);
   }
+  g_object_class_install_property (klass, PROP_PICTURE,
+      g_param_spec_string ("background-picture", "Background picture",
+          "PNG file of background=picture, scaled to cover the frame", NULL,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+          | GST_PARAM_MUTABLE_PLAYING));
 }

@@ -138,9 +138,8 @@ info_init (GstVideoInfo * info, const gchar * format, gint width, gint height)
           gst_video_format_from_string (format), width, height));
 }
 
-/* Takes from. */
-static GstBuffer *
-convert (GstBuffer * from, const gchar * from_format, const gchar * to_format,
+GstBuffer *
+picture_convert (GstBuffer * from, const gchar * from_format, const gchar * to_format,
     gint width, gint height)
 {
   GstVideoInfo in_info, out_info;
@@ -196,7 +195,7 @@ picture_new (const gchar * format, gint width, gint height, guint8 background,
   fill (&frame, 0, 0, width, height, back);
   fill (&frame, x, y, x + size, y + size, front);
   gst_video_frame_unmap (&frame);
-  return convert (buffer, "RGB", format, width, height);
+  return picture_convert (buffer, "RGB", format, width, height);
 }
 
 GstBuffer *
@@ -213,7 +212,7 @@ picture_new_color (const gchar * format, gint width, gint height, guint8 r,
   fail_unless (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
   fill (&frame, 0, 0, width, height, rgb);
   gst_video_frame_unmap (&frame);
-  return convert (buffer, "RGB", format, width, height);
+  return picture_convert (buffer, "RGB", format, width, height);
 }
 
 void
@@ -222,7 +221,7 @@ picture_get_pixel (GstBuffer * buffer, const gchar * format, gint width,
 {
   GstVideoInfo info;
   GstVideoFrame frame;
-  GstBuffer *plain = convert (gst_buffer_ref (buffer), format, "RGB", width,
+  GstBuffer *plain = picture_convert (gst_buffer_ref (buffer), format, "RGB", width,
       height);
 
   info_init (&info, "RGB", width, height);

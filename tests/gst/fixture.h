@@ -71,6 +71,10 @@ GstBuffer *picture_new (const gchar * format, gint width, gint height,
 GstBuffer *picture_new_color (const gchar * format, gint width, gint height,
     guint8 r, guint8 g, guint8 b);
 
+/* The same picture in another format. Takes from. */
+GstBuffer *picture_convert (GstBuffer * from, const gchar * from_format,
+    const gchar * to_format, gint width, gint height);
+
 /* The colour of a pixel, back in RGB. */
 void picture_get_pixel (GstBuffer * buffer, const gchar * format, gint width,
     gint height, gint x, gint y, guint8 * rgb);

@@ -41,24 +41,44 @@ light (GstBuffer * buffer, const gchar * format, gint x, gint y)
   return (rgb[0] + rgb[1] + rgb[2]) / 3;
 }
 
-/* Of the 9x9 pixels around. */
+/* Brightness of the 9x9 pixels around, least and most. */
+static void
+range_of_light (GstBuffer * buffer, const gchar * format, gint x, gint y,
+    guint * least, guint * most)
+{
+  GstBuffer *rgb = picture_convert (gst_buffer_ref (buffer), format, "RGB",
+      WIDTH, HEIGHT);
+  GstMapInfo map;
+
+  *least = 255;
+  *most = 0;
+  fail_unless (gst_buffer_map (rgb, &map, GST_MAP_READ));
+  for (gint i = 0; i < 81; i++) {
+    const guint8 *p = map.data + 3 * ((y + i / 9 - 4) * WIDTH + x + i % 9 - 4);
+    const guint value = (p[0] + p[1] + p[2]) / 3;
+
+    *least = MIN (*least, value);
+    *most = MAX (*most, value);
+  }
+  gst_buffer_unmap (rgb, &map);
+  gst_buffer_unref (rgb);
+}
+
 static guint
 brightest (GstBuffer * buffer, const gchar * format, gint x, gint y)
 {
-  guint most = 0;
+  guint least, most;
 
-  for (gint i = 0; i < 81; i++)
-    most = MAX (most, light (buffer, format, x + i % 9 - 4, y + i / 9 - 4));
+  range_of_light (buffer, format, x, y, &least, &most);
   return most;
 }
 
 static guint
 darkest (GstBuffer * buffer, const gchar * format, gint x, gint y)
 {
-  guint least = 255;
+  guint least, most;
 
-  for (gint i = 0; i < 81; i++)
-    least = MIN (least, light (buffer, format, x + i % 9 - 4, y + i / 9 - 4));
+  range_of_light (buffer, format, x, y, &least, &most);
   return least;
 }
 
@@ -367,6 +387,116 @@ GST_START_TEST (test_classes)
 
 GST_END_TEST;
 
+/* Stripes one pixel wide on the left, which is object, and on the right. */
+static GstBuffer *
+stripes (const gchar * format, gboolean mask)
+{
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  GstBuffer *gray, *buffer;
+
+  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_GRAY8, WIDTH, HEIGHT);
+  gray = gst_buffer_new_allocate (NULL, info.size, NULL);
+  fail_unless (gst_video_frame_map (&frame, &info, gray, GST_MAP_WRITE));
+  for (gint y = 0; y < HEIGHT; y++)
+    memset ((guint8 *) frame.data[0] + (gsize) y * frame.info.stride[0],
+        y / 4 % 2 ? 255 : 0, WIDTH);
+  gst_video_frame_unmap (&frame);
+  buffer = picture_convert (gray, "GRAY8", format, WIDTH, HEIGHT);
+  if (mask)
+    add_mask (buffer, 1);
+  return buffer;
+}
+
+static guint
+contrast (GstBuffer * buffer, const gchar * format, gint x)
+{
+  return brightest (buffer, format, x, 120) - darkest (buffer, format, x, 120);
+}
+
+GST_START_TEST (test_background)
+{
+  const gchar *format = formats[__i__];
+  const gboolean gray = g_str_equal (format, "GRAY8");
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *png = g_build_filename (dir, "green.png", NULL);
+  /* 1x1 pixel of pure green. */
+  static const guint8 bytes[] = {
+    0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0,
+    0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0, 0x90, 0x77, 0x53, 0xde, 0, 0, 0, 12, 'I',
+    'D', 'A', 'T', 0x78, 0xda, 0x63, 0x60, 0xf8, 0xcf, 0, 0, 2, 2, 1, 0, 0x45,
+    0xf4, 0x52, 0xd4, 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82
+  };
+  guint8 rgb[3];
+  GstBuffer *out;
+
+  fail_unless (g_file_set_contents (png, (const gchar *) bytes, sizeof bytes,
+          NULL));
+  g_object_set (h->element, "masks", FALSE, NULL);
+  for (guint kind = 1; kind < 4; kind++) {
+    g_object_set (h->element, "background", kind, "background-color", 0xff0000,
+        "background-picture", png, NULL);
+    out = gst_harness_push_and_pull (h, stripes (format, TRUE));
+    fail_unless (contrast (out, format, 60) > 200, "the object is touched");
+    fail_unless (contrast (out, format, 260) < 30, "background %u is not",
+        kind);
+    picture_get_pixel (out, format, WIDTH, HEIGHT, 260, 120, rgb);
+    if (kind == 1)
+      fail_unless (ABS (rgb[1] - 127) < 30, "the mean is %u", rgb[1]);
+    else if (!gray)
+      fail_unless (rgb[kind - 2] > 230 && rgb[3 - kind] < 25
+          && rgb[2] < 25, "background %u: %u %u %u", kind, rgb[0], rgb[1],
+          rgb[2]);
+    gst_buffer_unref (out);
+    /* Without a mask nothing is shown. */
+    out = gst_harness_push_and_pull (h, stripes (format, FALSE));
+    fail_unless (contrast (out, format, 60) < 30);
+    gst_buffer_unref (out);
+  }
+  g_object_set (h->element, "background", 0, NULL);
+  out = gst_harness_push_and_pull (h, stripes (format, TRUE));
+  fail_unless (contrast (out, format, 260) > 200);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
+/* A picture that cannot be read, and masks that are missing, are told once. */
+GST_START_TEST (test_background_s_trouble)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBus *bus = gst_bus_new ();
+  GstMessage *message;
+  GstBuffer *out;
+
+  gst_element_set_bus (h->element, bus);
+  g_object_set (h->element, "background", 3, "masks", FALSE,
+      "background-picture", "/nowhere/beach.png", NULL);
+  for (guint i = 0; i < 3; i++) {
+    out = gst_harness_push_and_pull (h, stripes ("RGB", TRUE));
+    fail_unless (contrast (out, "RGB", 260) < 30, "the background is shown");
+    gst_buffer_unref (out);
+  }
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+  message_holds (message, "/nowhere/beach.png");
+  gst_message_unref (message);
+  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING) == NULL);
+  g_object_set (h->element, "background", 1, NULL);
+  gst_buffer_unref (gst_harness_push_and_pull (h, stripes ("RGB", TRUE)));
+  gst_buffer_unref (gst_harness_push_and_pull (h, stripes ("RGB", FALSE)));
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+  message_holds (message, "no mask");
+  gst_message_unref (message);
+  gst_element_set_bus (h->element, NULL);
+  gst_object_unref (bus);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_regions_of_others)
 {
   GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
@@ -470,6 +600,8 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_statistics, 0, n);
   tcase_add_test (tcase, test_statistics_are_this_frame_s);
   tcase_add_loop_test (tcase, test_classes, 0, n);
+  tcase_add_loop_test (tcase, test_background, 0, n);
+  tcase_add_test (tcase, test_background_s_trouble);
   tcase_add_test (tcase, test_regions_of_others);
   tcase_add_loop_test (tcase, test_odd_sizes, 0, n);
   tcase_add_test (tcase, test_shared_buffers_are_not_written);
