@@ -7,12 +7,13 @@
 #   tools/install-deps.sh [--dry-run] GROUP...
 #
 # Groups: build (compiler, libraries' headers), run (GStreamer's plugins),
-# test (test data, Python), clang (the second compiler), peer (Python's venv).
+# test (test data, Python), clang (the second compiler), peer (Python's venv),
+# media-server (headers for pipelines/media-server.c).
 # The list below is the only one in the project. A package with "?" behind it
 # is taken where the distribution has it.
 set -euo pipefail
 
-usage() { sed -n '4,12s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '4,13s/^# \{0,1\}//p' "$0"; }
 
 packages_of() {
   case $1 in
@@ -27,7 +28,8 @@ packages_of() {
       "gir1.2-gst-rtsp-server-1.0?" ;;
     clang) echo clang llvm 'libclang-rt-dev?' ;; # readable traces; the sanitizers
     peer) echo python3 python3-venv ;;
-    *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer)" >&2
+    media-server) echo libgstrtspserver-1.0-dev ;;
+    *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer, media-server)" >&2
        return 1 ;;
   esac
 }

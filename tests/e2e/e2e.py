@@ -508,9 +508,9 @@ def case_install(bench):
     says(bench.run(bench.scratch / "program", model).stdout, "nodes")
 
 
-def main(arguments):
-    cases = {n[5:].replace("_", "-"): f for n, f in globals().items()
-             if n.startswith("case_")}
+def main(arguments, cases=None):
+    cases = cases or {n[5:].replace("_", "-"): f for n, f in globals().items()
+                      if n.startswith("case_")}
     if len(arguments) != 3 or arguments[0] not in cases:
         print(__doc__ + "  " + " ".join(cases))
         return 2

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The users' examples in pipelines/, against a camera on the loopback interface.
+
+  pipelines.py CASE --build DIR       CASE: a function below without its "case_"
+
+Exit status 77 skips, with the reason as the last line. Standard library only.
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import e2e
+from e2e import ROOT, Skip, says
+
+
+class Camera:
+    """rtsp_server.py as a context, which can be killed, stopped, restarted."""
+
+    def __init__(self, bench, *options):
+        self.bench, self.port, self.process = bench, 0, None
+        self.start(*options)
+
+    def start(self, *options):
+        # Debian's packages are for Debian's Python.
+        python = "/usr/bin/python3"
+        self.process = subprocess.Popen(
+            [python if os.path.exists(python) else sys.executable,
+             str(ROOT / "tests" / "e2e" / "rtsp_server.py"), "120", "--port",
+             str(self.port), *options], text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, env=self.bench.environment)
+        line = self.process.stdout.readline().strip()
+        if not line.isdigit():
+            self.kill()
+            raise Skip(line.replace("skip: ", "") or "no RTSP server")
+        self.port = int(line)
+
+    def address(self, login=""):
+        return f"rtsp://{login}127.0.0.1:{self.port}/x"
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+def need_program(bench, name):
+    e2e.need_elements(bench)
+    program = bench.build / "pipelines" / name
+    if not program.exists():
+        raise Skip(f"{name} is not built: tools/install-deps.sh media-server "
+                   "installs what it needs")
+    return str(program)
+
+
+def start(bench, *command):
+    return subprocess.Popen([str(c) for c in command], text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, env=bench.environment)
+
+
+def read_lines(path):
+    """All results in a file, each a whole object."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    assert text == "" or text.endswith("\n"), text[-200:]
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def wait_for(what, condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
+def wait_for_lines(path, count, what):
+    wait_for(what, lambda: path.exists()
+             and path.read_bytes().count(b"\n") >= count)
+
+
+def case_rtsp_camera(bench):
+    """A camera that is killed, comes back with another size, and stalls: the
+    program goes on, and every frame has its line."""
+    program = need_program(bench, "rtsp-camera")
+    lines = bench.scratch / "results.jsonl"
+    log = bench.scratch / "log"
+    with Camera(bench) as camera, log.open("w") as out:
+        running = subprocess.Popen(
+            [program, "--model", str(bench.need_model()), "--results",
+             str(lines), "--sink", "fakesink", "--stall", "1.5",
+             camera.address()], stdin=subprocess.DEVNULL, stdout=out,
+            stderr=subprocess.STDOUT, env=bench.environment)
+        try:
+            wait_for_lines(lines, 10, "the camera's first frames")
+            camera.kill()
+            time.sleep(1)
+            camera.start("--size", "480x360")
+            count = len(read_lines(lines))
+            wait_for_lines(lines, count + 10, "frames of another size")
+            camera.process.send_signal(signal.SIGSTOP)
+            wait_for("the stall is seen",
+                     lambda: "no frame arrives" in log.read_text())
+            camera.process.send_signal(signal.SIGCONT)
+            count = len(read_lines(lines))
+            wait_for_lines(lines, count + 10, "frames after the stall")
+        finally:
+            running.terminate()
+            running.wait(timeout=30)
+    text = log.read_text()
+    assert running.returncode == 0, text
+    says(text, "trying again in 1 s", "connected")
+    results = read_lines(lines)
+    says(text, f"{len(results)} frames")
+    times = [r["time"] for r in results]
+    assert times == sorted(times)
+    assert all(r["source"] == "results" for r in results)
+
+
+def case_rtsp_camera_login(bench):
+    """A wrong password is not tried again, and no password is shown."""
+    program = need_program(bench, "rtsp-camera")
+    model = bench.need_model()
+    lines = bench.scratch / "results.jsonl"
+    with Camera(bench, "--login", "me:right") as camera:
+        common = ("--model", model, "--sink", "fakesink", "--seconds", 20)
+        wrong = bench.run(program, *common, camera.address("me:guessed@"),
+                          good=False)
+        assert wrong.returncode == 2, wrong.stderr
+        says(wrong.stderr, "wrong user or password", "127.0.0.1")
+        assert "guessed" not in wrong.stderr + wrong.stdout
+        right = start(bench, program, *common, "--results", lines,
+                      camera.address("me:right@"))
+        try:
+            wait_for_lines(lines, 3, "frames by the right password")
+        finally:
+            right.terminate()
+            text = right.communicate(timeout=30)[0]
+        assert right.returncode == 0 and "right@" not in text, text
+    says(bench.run(program, good=False).stderr, "rtsp://", "--stall")
+
+
+def view(bench, address, frames=15, *rest):
+    return start(bench, "gst-launch-1.0", "-q", "rtspsrc",
+                 f"location={address}", "latency=100", "!", "decodebin", "!",
+                 "videoconvert", "!", "identity", f"eos-after={frames}", "!",
+                 *(rest or ("fakesink",)))
+
+
+def case_media_server(bench):
+    """Two viewers and one inference; another mount untouched; idle when they
+    have left."""
+    program = need_program(bench, "media-server")
+    lines = bench.scratch / "results.jsonl"
+    log = bench.scratch / "log"
+    with Camera(bench) as camera, log.open("w") as out:
+        server = subprocess.Popen(
+            [program, "--port", "0", "--address", "127.0.0.1", "--model",
+             str(bench.need_model()), "--results", str(lines),
+             f"street={camera.address()}"], stdin=subprocess.DEVNULL,
+            stdout=out, stderr=subprocess.STDOUT, env=bench.environment)
+        try:
+            wait_for("the server's port", lambda: "port" in log.read_text())
+            port = int(log.read_text().split()[1])
+            time.sleep(1)
+            assert not lines.exists(), "inference without a viewer"
+            drawn = f"rtsp://127.0.0.1:{port}/street"
+            plain = view(bench, drawn + "/plain", 15)
+            assert plain.wait(timeout=60) == 0, plain.communicate()[0]
+            assert not lines.exists(), "inference for the untouched mount"
+            viewers = [view(bench, drawn, 40), view(bench, drawn, 40)]
+            for viewer in viewers:
+                text = viewer.communicate(timeout=90)[0]
+                assert viewer.returncode == 0, text
+            wait_for("idle", lambda: "/street: idle" in log.read_text())
+            count = len(read_lines(lines))
+            time.sleep(1.5)
+            assert len(read_lines(lines)) == count, "it runs on, unwatched"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+    assert server.returncode == 0, log.read_text()
+    assert log.read_text().count("/street: watched") == 1, log.read_text()
+    results = read_lines(lines)
+    assert len(results) >= 20
+    assert len({r["pts"] for r in results}) == len(results), \
+        "a frame was run twice"
+    says(bench.run(program, "street", good=False).stderr, "NAME=rtsp://")
+
+
+def case_webcam(bench):
+    """The background of a clip in all ways, into a file; latency is told."""
+    e2e.need_elements(bench)
+    bench.need_model()
+    script = ROOT / "pipelines" / "webcam.sh"
+    clip = bench.scene(30)
+    picture = bench.scratch / "beach.png"
+    bench.run("gst-launch-1.0", "-q", "videotestsrc", "num-buffers=1",
+              "pattern=smpte", "!", "videoconvert", "!", "pngenc", "!",
+              "filesink", f"location={picture}")
+    for kind in (["--background", "blur"], ["--colour", "0x00ff00"],
+                 ["--picture", picture]):
+        out = bench.scratch / "a b.mp4"
+        shown = bench.run(script, "--no-install", "--input", clip, "--output",
+                          out, "--frames", 12, *kind)
+        says(shown.stdout, "finding people: ", "drawing: ", " ms, at most ")
+        assert out.stat().st_size > 2000
+        out.unlink()
+    live = bench.run(script, "--no-install", "--input", "test", "--output",
+                     "none", "--frames", 20)
+    says(live.stdout, "from the camera to the output: ")
+    says(bench.run(script, "--help").stdout, "--background", "v4l2loopback")
+    for wrong in (["--background", "fog"], ["--picture", "/no/such.png"],
+                  ["--input", "/dev/video99"], ["--sparkle"]):
+        says(bench.run(script, "--no-install", *wrong, good=False).stderr,
+             wrong[-1])
+
+
+def main(arguments):
+    return e2e.main(arguments, {n[5:].replace("_", "-"): f
+                                for n, f in globals().items()
+                                if n.startswith("case_")})
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    sys.exit(main(sys.argv[1:]))
