@@ -25,7 +25,7 @@ packages_of() {
       gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
       gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core ;;
     test) echo libonnx-testdata python3 git binutils python3-gi \
-      "gir1.2-gst-rtsp-server-1.0?" ;;
+      "gir1.2-gst-rtsp-server-1.0?" "libgstrtspserver-1.0-dev?" ;;
     clang) echo clang llvm 'libclang-rt-dev?' ;; # readable traces; the sanitizers
     peer) echo python3 python3-venv ;;
     media-server) echo libgstrtspserver-1.0-dev ;;

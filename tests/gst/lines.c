@@ -116,6 +116,30 @@ GST_START_TEST (test_two_elements_share_a_file)
 
 GST_END_TEST;
 
+/* A disk that is full is told, with its remedy; the video goes on. */
+GST_START_TEST (test_disk_full)
+{
+  GstMessage *message = NULL;
+  Fixture f;
+
+  if (access ("/dev/full", W_OK) != 0)
+    return;
+  start_on_lines (&f, "/dev/full", "camera");
+  for (guint i = 0; i < 5; i++)
+    gst_buffer_unref (fixture_run (&f, bright_cell ()));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message), 1);
+  message_holds (message, "Make room");
+  gst_clear_message (&message);
+  gst_harness_teardown (g_steal_pointer (&f.harness));
+  gst_element_set_state (f.element, GST_STATE_NULL);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message), 1);
+  message_holds (message, "lost 5 lines");
+  gst_clear_message (&message);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* What a slow reader loses is told, to the line; a second writer is refused. */
 GST_START_TEST (test_lost_lines_are_counted)
 {
@@ -315,6 +339,7 @@ lines_suite (void)
   tcase_add_test (tcase, test_json_into_a_pipe);
   tcase_add_test (tcase, test_lines_are_appended);
   tcase_add_test (tcase, test_two_elements_share_a_file);
+  tcase_add_test (tcase, test_disk_full);
   tcase_add_test (tcase, test_lost_lines_are_counted);
   return suite;
 }

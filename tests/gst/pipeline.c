@@ -193,6 +193,67 @@ GST_START_TEST (test_no_leaks)
 
 GST_END_TEST;
 
+/* Ages of results behind a leaky queue. */
+typedef struct
+{
+  guint frames, stale;
+  GstClockTime oldest;
+} Ages;
+
+static GstPadProbeReturn
+note_age (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  const GstDeltaCnnStatsMeta *stats = gst_buffer_get_delta_cnn_stats_meta
+      (GST_PAD_PROBE_INFO_BUFFER (info));
+  Ages *ages = data;
+
+  fail_unless (stats != NULL, "a frame without results");
+  ages->frames++;
+  ages->stale += stats->stale;
+  ages->oldest = MAX (ages->oldest, stats->age);
+  return GST_PAD_PROBE_OK;
+}
+
+/* A camera of 5 frames a second made 100 by repetition, behind a queue that
+ * leaks nearly all of them: what passes is mostly repetitions of frames that
+ * did not. Nothing stale may be older than the frame that it repeats. */
+GST_START_TEST (test_repeated_frames_behind_a_leaky_queue)
+{
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *model = tiny_model_write (dir, "model", TINY_MASK, 64, 48,
+      NULL);
+  g_autofree gchar *launch = g_strdup_printf ("videotestsrc is-live=true "
+      "num-buffers=15 pattern=ball ! video/x-raw,framerate=5/1 ! videorate ! "
+      "video/x-raw,framerate=100/1 ! queue leaky=downstream "
+      "max-size-buffers=1 ! identity sleep-time=60000 ! deltacnn name=d "
+      "model=%s ! fakesink name=s sync=false", model);
+  GstElement *pipeline = gst_parse_launch (launch, NULL);
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "s");
+  GstPad *pad = gst_element_get_static_pad (sink, "sink");
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+  Ages ages = { 0, 0, 0 };
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, note_age, &ages, NULL);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  message = gst_bus_timed_pop_filtered (bus, 30 * GST_SECOND,
+      GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  fail_unless (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS);
+  gst_message_unref (message);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  fail_unless (ages.frames >= 5, "%u frames", ages.frames);
+  fail_unless (ages.stale * 2 < ages.frames, "%u of %u frames are stale",
+      ages.stale, ages.frames);
+  fail_unless (ages.oldest <= 250 * GST_MSECOND);
+  gst_object_unref (bus);
+  gst_object_unref (pad);
+  gst_object_unref (sink);
+  gst_object_unref (pipeline);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 static Suite *
 pipeline_suite (void)
 {
@@ -207,6 +268,7 @@ pipeline_suite (void)
   tcase_add_test (tcase, test_ten_starts_and_stops);
   tcase_add_test (tcase, test_many_come_and_go);
   tcase_add_test (tcase, test_no_leaks);
+  tcase_add_test (tcase, test_repeated_frames_behind_a_leaky_queue);
   return suite;
 }
 
