@@ -112,14 +112,14 @@ if [ -z "$output" ]; then
 fi
 case $output in
   none) sink=(fakesink sync=false) ;;
-  window) sink=(autovideosink sync=$sync) ;;
+  window) sink=(autovideosink "sync=$sync") ;;
   *.mp4)
     mkdir -p "$(dirname "$output")"
-    sink=(video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=veryfast !
+    sink=("video/x-raw,format=I420" ! x264enc tune=zerolatency speed-preset=veryfast !
       h264parse ! mp4mux ! filesink location="$output") ;;
   *)
     [ -c "$output" ] || bad "--output $output: a v4l2loopback device, an .mp4 file, window or none is needed"
-    sink=(video/x-raw,format=YUY2 ! v4l2sink device="$output" sync=false) ;;
+    sink=("video/x-raw,format=YUY2" ! v4l2sink device="$output" sync=false) ;;
 esac
 
 # ---- run --------------------------------------------------------------------
