@@ -100,8 +100,6 @@ dcnn_backend_take_weights (DcnnModel *model, const DcnnBackend *backend,
   ModelWeights *known, fresh = { backend, index, 1, NULL };
 
   *weights = NULL;
-  if (backend->model_new == NULL)
-    return TRUE;
   g_mutex_lock (&model->weights_lock);
   known = find_weights (model, backend, index);
   if (known) {
@@ -123,10 +121,20 @@ dcnn_backend_drop_weights (DcnnModel *model, const DcnnBackend *backend,
 
   g_mutex_lock (&model->weights_lock);
   known = find_weights (model, backend, index);
-  if (known && --known->users == 0) {
+  if (known && --known->users == 0 && !backend->weights_stay) {
     backend->model_free (known->data);
     g_array_remove_index_fast (model->weights, (guint) (known -
             (ModelWeights *) (gpointer) model->weights->data));
   }
   g_mutex_unlock (&model->weights_lock);
+}
+
+void
+dcnn_backend_clear_weights (DcnnModel *model)
+{
+  for (guint i = 0; i < model->weights->len; i++) {
+    ModelWeights *w = &g_array_index (model->weights, ModelWeights, i);
+    w->backend->model_free (w->data);
+  }
+  g_array_set_size (model->weights, 0);
 }

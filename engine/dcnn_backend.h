@@ -44,11 +44,14 @@ typedef struct DcnnBackend {
   /* May it run here, on its device number `index` (-1: the first)? The error
    * says what would help. */
   gboolean (*available) (gint index, GError **error);
-  /* The model's weights as the device wants them, shared by the sessions of a
-   * model on that device. NULL: the planner has packed them. */
+  /* The model's operators (PlanNode.op, norm, steps) as the device wants them,
+   * shared by the sessions of a model on that device. */
   gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);
   void (*model_free) (gpointer weights);
   gsize (*model_bytes) (gpointer weights);
+  /* They stay until the model goes; else the last session takes them with it.
+   */
+  gboolean weights_stay;
   /* Everything the frame path will use, for all streams: fills the streams'
    * outputs and input_mask, and whatever of session and streams is marked as
    * the backend's own. */
@@ -81,12 +84,15 @@ const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
     GError **error);
 
 /* The model's weights for a backend, made by the first session to ask and
- * freed with the last. */
+ * freed with the last, or with the model. */
 gboolean dcnn_backend_take_weights (DcnnModel *model,
     const DcnnBackend *backend, gint index, gpointer *weights,
     GError **error);
 void dcnn_backend_drop_weights (DcnnModel *model,
     const DcnnBackend *backend, gint index);
+
+/* Frees what stayed; the model has no session any more. */
+void dcnn_backend_clear_weights (DcnnModel *model);
 
 /* dcnn_backend_null.c: what it holds, for tests: 0 when all is freed. */
 gint dcnn_backend_null_live (void);

@@ -321,6 +321,10 @@ cpu_read_outputs (DcnnSession *session, guint stream, GError **error)
 const DcnnBackend dcnn_backend_cpu = {
   .name = "cpu",
   .available = cpu_available,
+  .model_new = dcnn_cpu_weights_new,
+  .model_free = dcnn_cpu_weights_free,
+  .model_bytes = dcnn_cpu_weights_bytes,
+  .weights_stay = TRUE,
   .session_new = cpu_session_new,
   .session_free = cpu_session_free,
   .session_bytes = cpu_session_bytes,

@@ -11,6 +11,7 @@
 #define DCNN_ENGINE_H
 
 #include "dcnn_backend.h"
+#include "dcnn_kernels.h"
 #include "dcnn_plan.h"
 #include "dcnn_pool.h"
 #include "dcnn_session.h"
@@ -157,6 +158,36 @@ struct DcnnSession {
   gdouble *spread_sums;    /* while spreads are measured */
   gsize bytes;
 };
+
+/* ---- cpu_prepare.c: a plan's operators as the processor wants them --------- */
+
+/* Arrays by position in a pixel. */
+typedef struct CpuNode {
+  DcnnPrepared *prepared;  /* KERNEL */
+  float *vectors[DCNN_MAX_STEPS]; /* constant VECTORs, [out span padded] */
+  /* GLOBAL of a normalisation, [in span padded] */
+  guint32 *group;          /* UINT32_MAX: no channel lies here */
+  float *scale, *bias;
+} CpuNode;
+
+/* What DcnnSession.weights is on the cpu. Immutable. */
+typedef struct CpuWeights {
+  guint n_nodes;
+  CpuNode *nodes;          /* by plan node */
+  gsize bytes;
+} CpuWeights;
+
+/* As DcnnBackend.model_new, model_free and model_bytes. */
+gpointer dcnn_cpu_weights_new (const DcnnPlan *plan, gint index,
+    GError **error);
+void dcnn_cpu_weights_free (gpointer weights);
+gsize dcnn_cpu_weights_bytes (gpointer weights);
+
+static inline const CpuNode *
+dcnn_cpu_node (const DcnnSession *session, guint node)
+{
+  return &((const CpuWeights *) session->weights)->nodes[node];
+}
 
 /* ---- dcnn_stream.c: state ------------------------------------------------- */
 

@@ -82,23 +82,23 @@ moments_work (gpointer data, gsize begin, gsize end, guint thread)
 /* Each channel's value becomes the mean over its group's channels. room:
  * [n_groups] */
 static void
-share_in_groups (const PlanNorm *norm, guint span, gdouble *channel,
-    gdouble *room)
+share_in_groups (const PlanNorm *norm, const CpuNode *packed, guint span,
+    gdouble *channel, gdouble *room)
 {
   memset (room, 0, norm->n_groups * sizeof *room);
   for (guint c = 0; c < span; c++)
-    if (norm->group[c] != UINT32_MAX)
-      room[norm->group[c]] += channel[c];
+    if (packed->group[c] != UINT32_MAX)
+      room[packed->group[c]] += channel[c];
   for (guint c = 0; c < span; c++)
-    channel[c] = norm->group[c] == UINT32_MAX ? 0 :
-        room[norm->group[c]] / norm->group_channels;
+    channel[c] = packed->group[c] == UINT32_MAX ? 0 :
+        room[packed->group[c]] / norm->group_channels;
 }
 
 /* Mean and variance of each channel's group from its blocks' (Chan, Golub and
  * LeVeque 1979): squares of what is left after the mean only, so nothing
  * cancels. */
 static void
-total_moments (const PlanNorm *norm, const PlanMap *in,
+total_moments (const PlanNorm *norm, const CpuNode *packed, const PlanMap *in,
     const gdouble *moments, gdouble *mean, gdouble *variance, gdouble *room)
 {
   guint blocks_x = (in->width + 7) / 8, width = dcnn_padded (in->span);
@@ -112,7 +112,7 @@ total_moments (const PlanNorm *norm, const PlanMap *in,
       mean[c] += moments[2 * b * width + c];
   for (guint c = 0; c < in->span; c++)
     mean[c] /= pixels;
-  share_in_groups (norm, in->span, mean, room);
+  share_in_groups (norm, packed, in->span, mean, room);
   for (gsize b = 0; b < blocks; b++) {
     const gdouble *sum = moments + 2 * b * width, *squares = sum + width;
     guint h = MIN (8, in->height - (guint) (b / blocks_x) * 8);
@@ -125,7 +125,7 @@ total_moments (const PlanNorm *norm, const PlanMap *in,
   }
   for (guint c = 0; c < in->span; c++)
     variance[c] /= pixels;
-  share_in_groups (norm, in->span, variance, room);
+  share_in_groups (norm, packed, in->span, variance, room);
 }
 
 /* What to subtract, multiply and add. What the mean loses as a float goes into
@@ -137,25 +137,26 @@ moments_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *in = plan_map (session->plan, node->in);
   const PlanNorm *norm = node->norm;
+  const CpuNode *packed = dcnn_cpu_node (session, n);
   const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
   guint width = dcnn_padded (in->span);
   gdouble *mean = session->spread_sums, *variance = mean + width;
   float *subtract = row->values, *multiply = subtract + width;
   float *add = multiply + width;
 
-  total_moments (norm, in, stream->nodes[n].moments, mean, variance,
+  total_moments (norm, packed, in, stream->nodes[n].moments, mean, variance,
       variance + width);
   row->n = 3 * width;
   memset (row->values, 0, row->n * sizeof (float));
   for (guint c = 0; c < in->span; c++) {
     gdouble inverse = 1 / sqrt (variance[c] + norm->epsilon), d;
-    if (norm->group[c] == UINT32_MAX)
+    if (packed->group[c] == UINT32_MAX)
       continue;
     subtract[c] = (float) mean[c];
-    multiply[c] = (float) (norm->scale[c] * inverse);
-    add[c] = (float) (norm->bias[c] - (mean[c] - subtract[c]) *
-        norm->scale[c] * inverse);
-    if (norm->scale[c] == 0)
+    multiply[c] = (float) (packed->scale[c] * inverse);
+    add[c] = (float) (packed->bias[c] - (mean[c] - subtract[c]) *
+        packed->scale[c] * inverse);
+    if (packed->scale[c] == 0)
       continue;
     d = (subtract[c] - s[c]) * inverse;
     row->change += d * d;

@@ -41,6 +41,7 @@ dcnn_model_unref (DcnnModel *model)
 {
   if (model == NULL || !g_atomic_ref_count_dec (&model->refs))
     return;
+  dcnn_backend_clear_weights (model);
   g_array_unref (model->weights);
   g_mutex_clear (&model->weights_lock);
   dcnn_plan_free (model->plan);
@@ -98,11 +99,8 @@ weight_bytes (const DcnnPlan *plan)
 {
   gsize bytes = 0;
 
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    if (node->prepared)
-      bytes += dcnn_prepared_bytes (node->prepared);
-  }
+  for (guint n = 0; n < plan->nodes->len; n++)
+    bytes += plan_node_weight_bytes (plan, plan_node (plan, n));
   return bytes;
 }
 
@@ -143,8 +141,7 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
       node->into : -1;
   info->n_inputs = node->deps->len;
   info->inputs = (const gint *) node->deps->data;
-  if (node->prepared)
-    info->weight_bytes = dcnn_prepared_bytes (node->prepared);
+  info->weight_bytes = plan_node_weight_bytes (plan, node);
   if (node->out >= 0) {
     const PlanMap *map = plan_map (plan, node->out);
     info->width = map->width;

@@ -73,20 +73,13 @@ plan_relayout (PlanBuilder *b, gint map, const PlanMap *like)
   const PlanMap *from = plan_map (b->plan, map);
   PlanMap *to;
   PlanNode *node;
-  guint32 *source;
-  guint span;
   gint out;
 
   if (like ? plan_same_layout (from, like) : from->position == NULL)
     return map;
-  span = like ? like->span : from->channels;
-  source = g_new (guint32, span);
-  memset (source, 0xff, sizeof (guint32) * span);
-  for (guint c = 0; c < from->channels; c++)
-    source[like ? plan_position (like, c) : c] = plan_position (from, c);
   out = plan_add_map (b->plan, from->width, from->height, from->channels);
   to = plan_map (b->plan, out);
-  to->span = span;
+  to->span = like ? like->span : to->channels;
   if (like && like->position)
     to->position = g_memdup2 (like->position,
         sizeof (guint32) * like->channels);
@@ -95,11 +88,9 @@ plan_relayout (PlanBuilder *b, gint map, const PlanMap *like)
       "those of the map that it joins" :
       "read in place: its channels lie apart in a concatenation");
   node->primary = DCNN_PRIMARY_COPY;
-  node->prepared = dcnn_k_copy_prepare (span, source, 0.0f);
   node->in = map;
   plan_node_writes (b, node, out);
   plan_commit_node (b, node);
-  g_free (source);
   return out;
 }
 
@@ -126,10 +117,10 @@ plan_commit_node (PlanBuilder *b, PlanNode *node)
 {
   gint index = (gint) b->plan->nodes->len;
 
-  if (node->kind == PLAN_KERNEL && node->primary == DCNN_PRIMARY_COPY &&
-      node->prepared == NULL)
-    node->prepared = dcnn_k_copy_prepare (plan_map (b->plan,
-            node->out)->span, NULL, 0);
+  if (node->kind == PLAN_KERNEL) {
+    node->op.in_channels = plan_map (b->plan, node->in)->channels;
+    node->op.out_channels = plan_map (b->plan, node->out)->channels;
+  }
   g_ptr_array_add (b->plan->nodes, node);
   if (node->out >= 0)
     plan_map (b->plan, node->out)->source = index;
@@ -141,7 +132,6 @@ norm_free (PlanNorm *norm)
 {
   if (norm == NULL)
     return;
-  g_free (norm->group);
   g_free (norm->scale);
   g_free (norm->bias);
   g_free (norm);
@@ -155,7 +145,10 @@ node_free (gpointer data)
   g_free (node->name);
   g_string_free (node->ops, TRUE);
   g_string_free (node->why, TRUE);
-  dcnn_prepared_free (node->prepared);
+  g_free (node->op.own_weights);
+  g_free (node->op.source);
+  g_free (node->op.weight_y);
+  g_free (node->op.weight_x);
   for (gint i = 0; i < node->n_steps; i++)
     g_free (node->steps[i].vector);
   norm_free (node->norm);
@@ -569,20 +562,6 @@ build (PlanBuilder *b)
   dcnn_plan_find_tile (b->plan);
 }
 
-static gboolean
-check_prepared (const DcnnPlan *plan, GError **error)
-{
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    if (node->kind == PLAN_KERNEL && node->prepared == NULL) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
-          "out of memory while packing the weights of '%s'", node->name);
-      return FALSE;
-    }
-  }
-  return TRUE;
-}
-
 DcnnPlan *
 dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
@@ -612,7 +591,6 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
       g_array_unref (b.readers[v]);
     g_free (b.readers);
     g_free (b.done);
-    ok = check_prepared (plan, error);
   }
   g_string_free (b.refusal, TRUE);
   if (!ok)

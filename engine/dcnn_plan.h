@@ -16,14 +16,18 @@
  * pieces are written in place, a split is a view. Each piece starts on a
  * DCNN_LANES boundary, so a map's logical channel c sits at position[c].
  *
+ * What a node computes is said in logical channels (dcnn_plan_op.h): backends
+ * pack it as they want it, once a model (DcnnBackend.model_new).
+ *
  * A plan is immutable once built and shared by sessions. Built by one thread.
+ * C++ may include this header.
  */
 #ifndef DCNN_PLAN_H
 #define DCNN_PLAN_H
 
 #include "dcnn_graph.h"
-#include "dcnn_kernels.h"
 #include "dcnn_mask.h"
+#include "dcnn_plan_op.h"
 
 G_BEGIN_DECLS
 
@@ -75,26 +79,10 @@ typedef enum PlanReach {
   PLAN_REACH_TABLE,
 } PlanReach;
 
-typedef struct PlanStep {
-  DcnnStep step;           /* map and vector filled in by the session */
-  gint map;                /* MAP, PIXEL, or a 1x1 map for VECTOR; -1 */
-  float *vector;           /* constant VECTOR, owned; NULL */
-} PlanStep;
-
 typedef struct PlanGatherSource {
   gint map;
   gint64 base, stride_y, stride_x, stride_c; /* elements of the tensor */
 } PlanGatherSource;
-
-/* A normalisation's view of the map whose moments it takes; arrays are by
- * position, [span padded to DCNN_LANES]. */
-typedef struct PlanNorm {
-  guint n_groups;
-  guint group_channels;    /* of one group */
-  gdouble epsilon;
-  guint32 *group;          /* UINT32_MAX: no channel lies here */
-  float *scale, *bias;
-} PlanNorm;
 
 typedef struct PlanNode {
   PlanNodeKind kind;
@@ -103,14 +91,16 @@ typedef struct PlanNode {
   GString *why;            /* "choice: reason" of faster ones, or empty */
   /* KERNEL, GLOBAL */
   DcnnPrimary primary;
-  DcnnPrepared *prepared;  /* owned; NULL: plain copy */
+  PlanOp op;               /* KERNEL: what primary needs */
   gint in, out;            /* maps; -1 */
   gint n_steps;
   PlanStep steps[DCNN_MAX_STEPS];
   PlanReach reach;
   DcnnWindow window;       /* WINDOW, TRANSPOSED */
   guint taps_y, taps_x;    /* TABLE */
-  guint32 *index_y, *index_x;
+  guint32 *index_y, *index_x; /* [out height][taps_y]: rows of the in map
+                              that an out row reads, UINT32_MAX: none;
+                              columns likewise. Owned */
   guint64 macs_per_pixel;
   /* A block (dcnn_block.c): the nodes that may be computed on the way to this
    * one, -1: none */
@@ -179,6 +169,8 @@ plan_node (const DcnnPlan *plan, gint i)
 DcnnPlan *dcnn_plan_new (DcnnGraph *graph, GError **error);
 void dcnn_plan_free (DcnnPlan *plan);
 char *dcnn_plan_dump (const DcnnPlan *plan);
+/* Bytes of a node's weights and tables, as float32 and as lowered. */
+gsize plan_node_weight_bytes (const DcnnPlan *plan, const PlanNode *node);
 /* "conv", "block-sums" ...: static storage. */
 const char *plan_node_kernel (const PlanNode *node);
 

@@ -50,7 +50,8 @@ typedef struct DcnnModelSummary {
   guint n_inputs, n_outputs;
   guint n_nodes;             /* fused nodes of the plan */
   guint64 macs;              /* multiply-accumulates of a dense frame */
-  gsize weight_bytes;        /* packed weights, shared by sessions */
+  gsize weight_bytes;        /* weights and tables, shared by sessions;
+                              a device packs them, to about as much */
   gsize state_bytes;         /* a stream's state, frame path scratch included */
   guint input_width, input_height, input_channels; /* of the image input; 0
                                 when no input is an image */

@@ -182,30 +182,37 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
 }
 
 static void
-init_job (DcnnStream *stream, const DcnnPlan *plan, guint n)
+init_job (DcnnStream *stream, const DcnnSession *session, guint n)
 {
-  const PlanNode *node = plan_node (plan, n);
+  const PlanNode *node = plan_node (session->plan, n);
+  const CpuNode *packed = dcnn_cpu_node (session, n);
   DcnnJob *job = &stream->nodes[n].job;
 
   job->primary = node->primary;
-  job->prepared = node->prepared;
+  job->prepared = packed->prepared;
   job->in = stream->maps[node->in];
   job->out = stream->maps[node->out];
   job->n_steps = (guint) node->n_steps;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
-    job->steps[s] = from->step;
+    DcnnStep *step = &job->steps[s];
+    step->kind = from->kind;
+    step->operand = from->operand;
+    step->a = from->a;
+    step->b = from->b;
     if (from->map >= 0)
-      job->steps[s].map = stream->maps[from->map];
-    if (from->step.operand == DCNN_OPERAND_VECTOR)
-      job->steps[s].vector = from->map >= 0 ? stream->maps[from->map].data :
-          from->vector;
+      step->map = stream->maps[from->map];
+    if (from->operand == DCNN_OPERAND_VECTOR)
+      step->vector = from->map >= 0 ? stream->maps[from->map].data :
+          packed->vectors[s];
   }
 }
 
 static void
-init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
+  const DcnnPlan *plan = session->plan;
+
   for (guint n = 0; n < plan->nodes->len && *ok; n++) {
     const PlanNode *node = plan_node (plan, n);
     NodeState *state = &stream->nodes[n];
@@ -220,7 +227,7 @@ init_nodes (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
     take_mask (stream, &state->pending, out->width, out->height, ok);
     state->inv_spread = take (stream, dcnn_padded (out->span) * 4, ok);
     if (*ok && node->kind == PLAN_KERNEL)
-      init_job (stream, plan, n);
+      init_job (stream, session, n);
   }
 }
 
@@ -308,7 +315,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
     init_map (stream, plan, i);
   init_masks (stream, plan, &ok);
   stream->input_mask = find_input_mask (stream, plan);
-  init_nodes (stream, plan, &ok);
+  init_nodes (stream, session, &ok);
   init_tensors (stream, plan, &ok);
   if (ok)
     init_outputs (stream, plan);

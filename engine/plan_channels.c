@@ -100,8 +100,6 @@ lower_softmax (PlanBuilder *b, const DcnnNode *gn)
   map = plan_map (b->plan, in);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_SOFTMAX, in,
       plan_add_map (b->plan, map->width, map->height, map->channels));
-  node->prepared = dcnn_k_softmax_prepare (plan_map (b->plan, in)->channels,
-      FALSE);
   return plan_finish_ordered (b, node, gn->outputs[0], order);
 }
 
@@ -121,8 +119,7 @@ lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
   in = plan_relayout (b, in, NULL);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_ARG_MAX, in,
       plan_add_map (b->plan, t->dims[3], t->dims[2], 1));
-  node->prepared = dcnn_k_arg_max_prepare (plan_map (b->plan, in)->channels,
-      gn->params.axis.select_last);
+  node->op.select_last = gn->params.axis.select_last;
   g_free (node->name);
   node->name = g_strdup (dcnn_graph_value (b->graph, gn->outputs[0])->name);
   plan_commit_node (b, node);
@@ -239,12 +236,17 @@ take_affine (PlanBuilder *b, DcnnValueId *value, DcnnOp op, guint channels)
 }
 
 static PlanNode *
-new_layer_norm (PlanBuilder *b, const DcnnNode *gn, gint in)
+new_layer_norm (PlanBuilder *b, const DcnnNode *gn, gint in, gdouble epsilon,
+    const float *scale, const float *bias)
 {
   const PlanMap *map = plan_map (b->plan, in);
-
-  return plan_start_kernel (b, gn, DCNN_PRIMARY_LAYER_NORM, in,
+  PlanNode *node = plan_start_kernel (b, gn, DCNN_PRIMARY_LAYER_NORM, in,
       plan_add_map (b->plan, map->width, map->height, map->channels));
+
+  node->op.epsilon = (float) epsilon;
+  node->op.scale = scale;
+  node->op.bias = bias;
+  return node;
 }
 
 /* gn: the mean that the matched pattern starts with. */
@@ -268,10 +270,8 @@ lower_spelled_norm (PlanBuilder *b, const DcnnNode *gn, gint64 axis,
   if (order != PLAN_ORDER_CHW &&
       (scale = take_affine (b, &value, DCNN_OP_MUL, channels)) != NULL)
     bias = take_affine (b, &value, DCNN_OP_ADD, channels);
-  node = new_layer_norm (b, gn, in);
+  node = new_layer_norm (b, gn, in, m->epsilon, scale, bias);
   g_string_assign (node->ops, "LayerNormalization");
-  node->prepared = dcnn_k_layer_norm_prepare (channels, (float) m->epsilon,
-      scale, bias);
   return plan_finish_ordered (b, node, value, order);
 }
 
@@ -300,9 +300,7 @@ lower_layer_norm (PlanBuilder *b, const DcnnNode *gn)
   if (in < 0)
     return refuse_axis (b, t->rank - 1);
   in = plan_relayout (b, in, NULL);
-  node = new_layer_norm (b, gn, in);
-  node->prepared = dcnn_k_layer_norm_prepare (channels,
-      (float) gn->params.norm.epsilon, scale, bias);
+  node = new_layer_norm (b, gn, in, gn->params.norm.epsilon, scale, bias);
   return plan_finish_ordered (b, node, gn->outputs[0], order);
 }
 
@@ -333,8 +331,7 @@ lower_reduce (PlanBuilder *b, const DcnnNode *gn)
   in = plan_relayout (b, in, NULL);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_CHANNEL_REDUCE, in,
       plan_new_output_map (b, gn->outputs[0]));
-  node->prepared = dcnn_k_channel_reduce_prepare (
-      plan_map (b->plan, in)->channels, DCNN_CHANNEL_MEAN);
+  node->op.reduce = DCNN_CHANNEL_MEAN;
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 

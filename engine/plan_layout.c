@@ -7,6 +7,7 @@
  * crop or pad, space-to-depth, depth-to-space, or an affine scatter into a
  * dense tensor, whatever way the exporter spelled it.
  */
+#include "dcnn_map.h"
 #include "dcnn_plan.h"
 
 #include <string.h>
@@ -323,12 +324,9 @@ gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
   node = plan_new_node (b, PLAN_KERNEL, "Gather");
   g_string_assign (node->why, "a view: its channels are no neighbours in "
       "ascending order");
-  {
-    g_autofree guint32 *source = g_new (guint32, n);
-    for (guint i = 0; i < n; i++)
-      source[i] = plan_position (from, (guint) f[i]);
-    node->prepared = dcnn_k_copy_prepare (n, source, 0);
-  }
+  node->op.source = g_new (guint32, n);
+  for (guint i = 0; i < n; i++)
+    node->op.source[i] = (guint32) f[i];
   node->primary = DCNN_PRIMARY_COPY;
   node->in = map;
   plan_node_writes (b, node, out);
@@ -355,8 +353,7 @@ resample (PlanBuilder *b, gint map, const Separable *s, const Shape *out,
     node->index_y[y] = s->g[y] < 0 ? UINT32_MAX : (guint32) s->g[y];
   for (gint64 x = 0; x < out->w; x++)
     node->index_x[x] = s->k[x] < 0 ? UINT32_MAX : (guint32) s->k[x];
-  node->prepared = dcnn_k_resample_prepare (plan_map (b->plan, map)->span,
-      (guint32) out->h, node->index_y, (guint32) out->w, node->index_x, fill);
+  node->op.fill = fill;
   plan_node_writes (b, node, to);
   plan_commit_node (b, node);
   return to;
@@ -392,10 +389,10 @@ try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
   map = plan_relayout (b, map, NULL);
   node = plan_new_node (b, PLAN_KERNEL, "SpaceToDepth");
   to = plan_add_map (b->plan, (guint) out->w, (guint) out->h, (guint) out->c);
+  node->op.source = g_memdup2 (position, sizeof (guint32) * (gsize) out->c);
+  node->op.block = (guint) block;
   plan_map (b->plan, to)->position = g_steal_pointer (&position);
   node->primary = DCNN_PRIMARY_SPACE_TO_DEPTH;
-  node->prepared = dcnn_k_space_to_depth_prepare ((guint32) block,
-      (guint32) in->c);
   node->in = map;
   node->reach = PLAN_REACH_WINDOW;
   node->window = (DcnnWindow) { .rank = 2, .kernel = { block, block },
@@ -417,7 +414,8 @@ add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
 
   from = plan_map (b->plan, map);
   node->primary = DCNN_PRIMARY_DEPTH_TO_SPACE;
-  node->prepared = dcnn_k_depth_to_space_prepare (p, channels);
+  node->op.block = block;
+  node->op.crd = p->crd;
   node->in = map;
   node->reach = PLAN_REACH_TABLE;
   node->taps_y = node->taps_x = 1;

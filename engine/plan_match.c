@@ -27,34 +27,34 @@ unary_step (const DcnnNode *gn, PlanStep *step)
 {
   const DcnnActParams *p = &gn->params.act;
 
-  step->step.operand = DCNN_OPERAND_NONE;
-  step->step.a = (float) p->alpha;
-  step->step.b = (float) p->beta;
+  step->operand = DCNN_OPERAND_NONE;
+  step->a = (float) p->alpha;
+  step->b = (float) p->beta;
   for (guint i = 0; i < G_N_ELEMENTS (plain_steps); i++)
     if (plain_steps[i].op == gn->op) {
-      step->step.kind = plain_steps[i].step;
+      step->kind = plain_steps[i].step;
       return TRUE;
     }
   switch (gn->op) {
     case DCNN_OP_CLIP:
-      step->step.kind = DCNN_STEP_CLIP;
-      step->step.a = (float) p->lo;
-      step->step.b = (float) p->hi;
+      step->kind = DCNN_STEP_CLIP;
+      step->a = (float) p->lo;
+      step->b = (float) p->hi;
       return TRUE;
     case DCNN_OP_LEAKY_RELU:
-      step->step.kind = DCNN_STEP_LEAKY_RELU;
+      step->kind = DCNN_STEP_LEAKY_RELU;
       return TRUE;
     case DCNN_OP_HARD_SIGMOID:
-      step->step.kind = DCNN_STEP_HARD_SIGMOID;
+      step->kind = DCNN_STEP_HARD_SIGMOID;
       return TRUE;
     case DCNN_OP_ELU:
-      step->step.kind = DCNN_STEP_ELU;
+      step->kind = DCNN_STEP_ELU;
       return TRUE;
     case DCNN_OP_SELU:
-      step->step.kind = DCNN_STEP_SELU;
+      step->kind = DCNN_STEP_SELU;
       return TRUE;
     case DCNN_OP_GELU:
-      step->step.kind = p->tanh_form ? DCNN_STEP_GELU_TANH : DCNN_STEP_GELU;
+      step->kind = p->tanh_form ? DCNN_STEP_GELU_TANH : DCNN_STEP_GELU;
       return TRUE;
     default:
       return FALSE;
@@ -106,17 +106,15 @@ constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
   for (int i = 0; i < t->rank; i++)
     dims[4 - t->rank + i] = t->dims[i];
   if (dcnn_tensor_count (t) == 1) {
-    step->step.operand = DCNN_OPERAND_SCALAR;
-    step->step.a = data[0];
+    step->operand = DCNN_OPERAND_SCALAR;
+    step->a = data[0];
     return TRUE;
   }
   if (dims[0] != 1 || (dims[1] != 1 && dims[1] != map->channels))
     return FALSE;
   if (dims[2] == 1 && dims[3] == 1) {
-    step->step.operand = DCNN_OPERAND_VECTOR;
-    step->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
-    for (guint c = 0; c < map->channels; c++)
-      step->vector[plan_position (map, c)] = data[c];
+    step->operand = DCNN_OPERAND_VECTOR;
+    step->vector = g_memdup2 (data, map->channels * sizeof (float));
     return TRUE;
   }
   if ((dims[2] != 1 && dims[2] != map->height) ||
@@ -124,7 +122,7 @@ constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
     return FALSE;
   index = plan_add_map (b->plan, map->width, map->height, (guint) dims[1]);
   step->map = index;
-  step->step.operand = dims[1] == 1 && map->channels > 1 ?
+  step->operand = dims[1] == 1 && map->channels > 1 ?
       DCNN_OPERAND_PIXEL : DCNN_OPERAND_MAP;
   map = plan_map (b->plan, index);
   plan_map (b->plan, index)->constant =
@@ -163,13 +161,13 @@ map_operand (PlanBuilder *b, DcnnValueId value, gint out, PlanStep *step)
     return FALSE;
   operand = plan_map (b->plan, index);
   if (operand->width != map->width || operand->height != map->height) {
-    step->step.operand = DCNN_OPERAND_VECTOR;
+    step->operand = DCNN_OPERAND_VECTOR;
     index = plan_relayout (b, index, plan_map (b->plan, out));
   } else if (operand->channels == map->channels) {
-    step->step.operand = DCNN_OPERAND_MAP;
+    step->operand = DCNN_OPERAND_MAP;
     index = plan_relayout (b, index, plan_map (b->plan, out));
   } else {
-    step->step.operand = DCNN_OPERAND_PIXEL;
+    step->operand = DCNN_OPERAND_PIXEL;
   }
   step->map = index;
   return TRUE;
@@ -190,7 +188,7 @@ plan_step_from_node (PlanBuilder *b, gint graph_node, DcnnValueId value,
           first && (gn->n_inputs < 2 || gn->inputs[1] < 0) &&
           (gn->n_inputs < 3 || gn->inputs[2] < 0)))
     return unary_step (gn, step);
-  if (gn->n_inputs != 2 || !binary_kind (gn->op, first, &step->step.kind))
+  if (gn->n_inputs != 2 || !binary_kind (gn->op, first, &step->kind))
     return FALSE;
   other = first ? gn->inputs[1] : gn->inputs[0];
   if (other < 0)
@@ -253,8 +251,8 @@ match_sixth (PlanBuilder *b, DcnnValueId value, double *factor)
 static void
 add_factor (PlanNode *node, double factor)
 {
-  PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_MUL,
-      .operand = DCNN_OPERAND_SCALAR, .a = (float) factor } };
+  PlanStep step = { .map = -1, .kind = DCNN_STEP_MUL,
+    .operand = DCNN_OPERAND_SCALAR, .a = (float) factor };
 
   if ((float) factor != 1)
     node->steps[node->n_steps++] = step;
@@ -358,23 +356,23 @@ match_gated (PlanBuilder *b, DcnnValueId x, gint gate, gint mul,
 
   if (g->op == DCNN_OP_ADD &&
       dcnn_graph_node (b->graph, mul)->op == DCNN_OP_MUL) {
-    step->step.kind = DCNN_STEP_HARD_SWISH;
+    step->kind = DCNN_STEP_HARD_SWISH;
     return match_hard_swish (b, x, gate, mul, used, factor);
   }
   g_array_append_val (used, gate);
   if (g->op == DCNN_OP_SIGMOID) {
-    step->step.kind = DCNN_STEP_SILU;
+    step->kind = DCNN_STEP_SILU;
   } else if (g->op == DCNN_OP_HARD_SIGMOID &&
       fabs (g->params.act.alpha - 1.0 / 6) < 1e-6 &&
       fabs (g->params.act.beta - 0.5) < 1e-6) {
-    step->step.kind = DCNN_STEP_HARD_SWISH;
+    step->kind = DCNN_STEP_HARD_SWISH;
   } else if (g->op == DCNN_OP_SOFTPLUS) {
     next = plan_sole_reader (b, v, DCNN_OP_TANH);
     if (next < 0)
       return -1;
     g_array_append_val (used, next);
     v = output_of (b, next);
-    step->step.kind = DCNN_STEP_MISH;
+    step->kind = DCNN_STEP_MISH;
   } else {
     return -1;
   }
@@ -418,7 +416,7 @@ absorb_gated (PlanBuilder *b, PlanNode *node, DcnnValueId value)
     if (after >= 0) {
       node->steps[node->n_steps++] = step;
       add_factor (node, factor);
-      take_nodes (b, node, used, names[step.step.kind]);
+      take_nodes (b, node, used, names[step.kind]);
       return after;
     }
   }
@@ -430,8 +428,8 @@ static DcnnValueId
 absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
   g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
-  PlanStep step = { .map = -1, .step = { .kind = DCNN_STEP_HARD_SIGMOID,
-      .a = 1.0f / 6, .b = 0.5f } };
+  PlanStep step = { .map = -1, .kind = DCNN_STEP_HARD_SIGMOID,
+    .a = 1.0f / 6, .b = 0.5f };
   gint add = plan_sole_reader (b, value, DCNN_OP_ADD), sixth;
   double factor = 1;
   DcnnValueId v = add < 0 ? -1 : match_relu6 (b, add, value, used);
@@ -447,7 +445,7 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 }
 
 static gboolean
-is_clamp (const DcnnStep *step)
+is_clamp (const PlanStep *step)
 {
   return step->kind == DCNN_STEP_RELU || step->kind == DCNN_STEP_CLIP;
 }
@@ -456,9 +454,9 @@ is_clamp (const DcnnStep *step)
 static void
 join_step (PlanNode *node)
 {
-  DcnnStep *last = &node->steps[node->n_steps].step;
-  DcnnStep *before =
-      node->n_steps > 0 ? &node->steps[node->n_steps - 1].step : NULL;
+  PlanStep *last = &node->steps[node->n_steps];
+  PlanStep *before =
+      node->n_steps > 0 ? &node->steps[node->n_steps - 1] : NULL;
   gfloat low, high;
 
   node->n_steps++;

@@ -5,9 +5,8 @@
  * shifted and scaled by them. Exporters write group normalisation as instance
  * normalisation of [1, groups, n] between two Reshapes; that is the same here.
  */
+#include "dcnn_map.h"
 #include "dcnn_plan.h"
-
-#include <string.h>
 
 /* The map, and how many channels of it a group has; -1: not for us. */
 static gint
@@ -36,21 +35,16 @@ new_norm (const PlanMap *map, guint group_channels, guint parameters,
     const float *scale, const float *bias, gdouble epsilon)
 {
   PlanNorm *norm = g_new0 (PlanNorm, 1);
-  guint n = dcnn_padded (map->span);
 
   norm->group_channels = group_channels;
   norm->n_groups = map->channels / group_channels;
   norm->epsilon = epsilon;
-  norm->group = g_new (guint32, n);
-  norm->scale = g_new0 (float, n);
-  norm->bias = g_new0 (float, n);
-  memset (norm->group, 0xff, sizeof (guint32) * n);
+  norm->scale = g_new (float, map->channels);
+  norm->bias = g_new (float, map->channels);
   for (guint c = 0; c < map->channels; c++) {
-    guint32 at = plan_position (map, c);
     guint from = c / (map->channels / parameters);
-    norm->group[at] = c / group_channels;
-    norm->scale[at] = scale[from];
-    norm->bias[at] = bias[from];
+    norm->scale[c] = scale[from];
+    norm->bias[c] = bias[from];
   }
   return norm;
 }
@@ -88,8 +82,8 @@ add_step (PlanBuilder *b, PlanNode *node, DcnnStepKind kind, gint moments,
   map->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
   g_array_append_val (map->pieces, moments);
   step->map = view;
-  step->step.kind = kind;
-  step->step.operand = DCNN_OPERAND_VECTOR;
+  step->kind = kind;
+  step->operand = DCNN_OPERAND_VECTOR;
 }
 
 gboolean

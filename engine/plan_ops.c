@@ -95,23 +95,12 @@ reach_window (PlanNode *node, const DcnnWindow *window, PlanReach reach)
 /* ---- convolutions --------------------------------------------------------- */
 
 static void
-prepare_depthwise (PlanBuilder *b, PlanNode *node, const DcnnNode *gn)
+keep_conv (PlanNode *node, const DcnnConvParams *params, const float *weights,
+    const float *bias)
 {
-  const PlanMap *in = plan_map (b->plan, node->in);
-  const DcnnConvParams *p = &gn->params.conv;
-  gsize taps = (gsize) (p->window.kernel[0] * p->window.kernel[1]);
-  const float *w = plan_value_floats (b, gn, 1);
-  const float *bias = plan_value_floats (b, gn, 2);
-  g_autofree float *ww = g_new0 (float, in->span * taps);
-  g_autofree float *bb = g_new0 (float, in->span);
-
-  for (guint c = 0; c < in->channels; c++) {
-    guint at = plan_position (in, c);
-    memcpy (ww + at * taps, w + c * taps, taps * sizeof (float));
-    bb[at] = bias ? bias[c] : 0;
-  }
-  node->primary = DCNN_PRIMARY_DEPTHWISE;
-  node->prepared = dcnn_k_depthwise_prepare (p, in->span, ww, bb);
+  node->op.conv = *params;
+  node->op.weights = weights;
+  node->op.bias = bias;
 }
 
 static gboolean
@@ -144,7 +133,6 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
     plan_map (b->plan, out)->width =
         (guint) plan_value_tensor (b, gn->outputs[0])->dims[3];
     node = plan_start_kernel (b, gn, DCNN_PRIMARY_DEPTHWISE, in, out);
-    prepare_depthwise (b, node, gn);
   } else if (p->groups > 1) {
     in = plan_relayout (b, in, NULL);
     node = plan_start_kernel (b, gn, DCNN_PRIMARY_GROUP_CONV, in,
@@ -152,15 +140,11 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
     g_string_printf (node->why, "depthwise: %" G_GINT64_FORMAT " groups, %u "
         "channels in, %" G_GINT64_FORMAT " out; conv: several groups",
         p->groups, plan_map (b->plan, in)->channels, wt->dims[0]);
-    node->prepared = dcnn_k_group_conv_prepare (p, wt->dims[0],
-        plan_map (b->plan, in)->channels, w, bias);
   } else {
     node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
         plan_new_output_map (b, gn->outputs[0]));
-    map = plan_map (b->plan, in);
-    node->prepared = dcnn_k_conv_prepare (p, wt->dims[0], map->channels,
-        map->span, map->position, w, bias);
   }
+  keep_conv (node, p, w, bias);
   node->macs_per_pixel = (guint64) (wt->dims[0] * wt->dims[1] * taps);
   reach_window (node, &p->window, PLAN_REACH_WINDOW);
   return plan_finish_kernel (b, node, gn->outputs[0]);
@@ -173,7 +157,6 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
   const float *w = plan_value_floats (b, gn, 1);
   const float *bias = plan_value_floats (b, gn, 2);
   const DcnnTensor *wt = plan_value_tensor (b, gn->inputs[1]);
-  const PlanMap *map;
   PlanNode *node;
   gint in;
 
@@ -187,13 +170,9 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
     return FALSE;
   if (p->groups > 1)
     in = plan_relayout (b, in, NULL);
-  map = plan_map (b->plan, in);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV_TRANSPOSE, in,
       plan_new_output_map (b, gn->outputs[0]));
-  map = plan_map (b->plan, in);
-  node->prepared = dcnn_k_conv_transpose_prepare (p,
-      (guint32) (wt->dims[1] * p->groups), map->channels, map->span,
-      map->position, w, bias);
+  keep_conv (node, p, w, bias);
   node->macs_per_pixel = (guint64) MAX (1, wt->dims[0] * wt->dims[1] *
       p->window.kernel[0] * p->window.kernel[1] /
       (p->window.stride[0] * p->window.stride[1]));
@@ -202,33 +181,35 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
 }
 
 /* The weights of a Gemm or MatMul on a flattened map as a convolution's,
- * [n][k]; NULL: it has none that are constant, or scales them. */
-static float *
+ * [n][k], in op. FALSE: it has none that are constant, or scales them.
+ */
+static gboolean
 gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
-    const float **bias)
+    PlanOp *op)
 {
   const DcnnTensor *w = plan_value_tensor (b, gn->inputs[1]);
   gboolean gemm = gn->op == DCNN_OP_GEMM;
   gboolean rows = gemm && gn->params.gemm.trans_b; /* already [n][k] */
   const float *data = plan_value_floats (b, gn, 1);
-  float *out;
 
   if (data == NULL || w->rank != 2 || w->dims[rows ? 1 : 0] != k ||
       (gemm && (gn->params.gemm.trans_a || gn->params.gemm.alpha != 1)))
-    return NULL;
+    return FALSE;
   *n = w->dims[rows ? 0 : 1];
-  *bias = NULL;
   if (gn->n_inputs > 2 && gn->inputs[2] >= 0) {
-    *bias = plan_value_floats (b, gn, 2);
-    if (*bias == NULL || gn->params.gemm.beta != 1 ||
+    op->bias = plan_value_floats (b, gn, 2);
+    if (op->bias == NULL || gn->params.gemm.beta != 1 ||
         dcnn_tensor_count (plan_value_tensor (b, gn->inputs[2])) != *n)
-      return NULL;
+      return FALSE;
   }
-  out = g_new (float, *n * k);
+  op->weights = data;
+  if (*n > 65536 || rows)
+    return TRUE;
+  op->weights = op->own_weights = g_new (float, *n * k);
   for (gint64 i = 0; i < *n; i++)
     for (gint64 j = 0; j < k; j++)
-      out[i * k + j] = data[rows ? i * k + j : j * *n + i];
-  return out;
+      op->own_weights[i * k + j] = data[j * *n + i];
+  return TRUE;
 }
 
 /* A fully connected layer on a flattened map is a convolution whose kernel is
@@ -240,26 +221,23 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
   const PlanMap *map = in < 0 ? NULL : plan_map (b->plan, in);
   DcnnConvParams p = { .groups = 1, .window = { .rank = 2, .stride = { 1, 1 },
       .dilation = { 1, 1 } } };
-  g_autofree float *weights = NULL;
-  const float *bias;
+  PlanOp op = { .own_weights = NULL };
   PlanNode *node;
-  gint64 n, k;
+  gint64 n = 0, k;
 
   if (map == NULL || plan_value_tensor (b, gn->inputs[0])->rank != 2 ||
       plan_value_tensor (b, gn->outputs[0])->rank != 2)
     return plan_refuse (b, "its input is no flattened map");
   k = (gint64) map->channels * map->width * map->height;
-  weights = gemm_weights (b, gn, k, &n, &bias);
-  if (weights == NULL || n > 65536)
-    return plan_refuse (b, weights ? "it has more than 65536 results" :
+  if (!gemm_weights (b, gn, k, &n, &op) || n > 65536)
+    return plan_refuse (b, n > 65536 ? "it has more than 65536 results" :
         "its weights are computed, transposed or scaled");
   p.window.kernel[0] = map->height;
   p.window.kernel[1] = map->width;
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
       plan_add_map (b->plan, 1, 1, (guint) n));
-  map = plan_map (b->plan, in);
-  node->prepared = dcnn_k_conv_prepare (&p, (guint32) n, map->channels,
-      map->span, map->position, weights, bias);
+  keep_conv (node, &p, op.weights, op.bias);
+  node->op.own_weights = op.own_weights;
   node->macs_per_pixel = (guint64) (n * k);
   reach_window (node, &p.window, PLAN_REACH_WINDOW);
   return plan_finish_kernel (b, node, gn->outputs[0]);
@@ -324,7 +302,7 @@ lower_pool (PlanBuilder *b, const DcnnNode *gn)
   plan_map (b->plan, out)->width = (guint) t->dims[3];
   node = plan_start_kernel (b, gn, average ? DCNN_PRIMARY_AVERAGE_POOL :
       DCNN_PRIMARY_MAX_POOL, in, out);
-  node->prepared = dcnn_k_pool_prepare (p, plan_map (b->plan, in)->span);
+  node->op.pool = *p;
   reach_window (node, &p->window, PLAN_REACH_WINDOW);
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
@@ -408,15 +386,15 @@ lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
   node->n_steps = 2;
   mul = &node->steps[0], add = &node->steps[1];
   mul->map = add->map = -1;
-  mul->step.kind = DCNN_STEP_MUL;
-  add->step.kind = DCNN_STEP_ADD;
-  mul->step.operand = add->step.operand = DCNN_OPERAND_VECTOR;
-  mul->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
-  add->vector = g_new0 (float, map->span + 2 * DCNN_LANES);
+  mul->kind = DCNN_STEP_MUL;
+  add->kind = DCNN_STEP_ADD;
+  mul->operand = add->operand = DCNN_OPERAND_VECTOR;
+  mul->vector = g_new (float, map->channels);
+  add->vector = g_new (float, map->channels);
   for (guint c = 0; c < map->channels; c++) {
     double scale = p[1][c] / sqrt (p[4][c] + gn->params.norm.epsilon);
-    mul->vector[plan_position (map, c)] = (float) scale;
-    add->vector[plan_position (map, c)] = (float) (p[2][c] - p[3][c] * scale);
+    mul->vector[c] = (float) scale;
+    add->vector[c] = (float) (p[2][c] - p[3][c] * scale);
   }
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
@@ -480,13 +458,10 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
   wx = g_new (float, to->dims[3] * taps);
   resize_axis (p, 2, ti->dims[2], to->dims[2], taps, node->index_y, wy);
   resize_axis (p, 3, ti->dims[3], to->dims[3], taps, node->index_x, wx);
-  if (taps == 1)
-    node->prepared = dcnn_k_resample_prepare (plan_map (b->plan, in)->span,
-        to->dims[2], node->index_y, to->dims[3], node->index_x, 0);
-  else
-    node->prepared = dcnn_k_resize_prepare (plan_map (b->plan, in)->span,
-        to->dims[2], taps, node->index_y, wy, to->dims[3], taps,
-        node->index_x, wx);
+  if (taps > 1) {
+    node->op.weight_y = g_steal_pointer (&wy);
+    node->op.weight_x = g_steal_pointer (&wx);
+  }
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 

@@ -181,6 +181,38 @@ plan_node_kernel (const PlanNode *node)
   }
 }
 
+static gsize
+conv_floats (const PlanNode *node)
+{
+  const PlanOp *op = &node->op;
+  gsize floats = (gsize) op->in_channels * op->out_channels /
+      (gsize) op->conv.groups;
+
+  return floats * (gsize) (op->conv.window.kernel[0] *
+      op->conv.window.kernel[1]) + op->out_channels;
+}
+
+gsize
+plan_node_weight_bytes (const DcnnPlan *plan, const PlanNode *node)
+{
+  const PlanOp *op = &node->op;
+  gsize floats = 0;
+
+  if (node->kind != PLAN_KERNEL)
+    return 0;
+  if (op->weights)
+    floats += conv_floats (node);
+  if (node->primary == DCNN_PRIMARY_LAYER_NORM)
+    floats += 2 * (gsize) op->in_channels;
+  if (op->source)
+    floats += op->out_channels;
+  if (node->index_y)
+    floats += (op->weight_y ? 2 : 1) *
+        ((gsize) plan_map (plan, node->out)->height * node->taps_y +
+        (gsize) plan_map (plan, node->out)->width * node->taps_x);
+  return floats * 4;
+}
+
 char *
 dcnn_plan_dump (const DcnnPlan *plan)
 {

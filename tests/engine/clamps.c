@@ -103,9 +103,9 @@ test_clamps (void)
     node = plan_node (model->plan, 0);
     g_assert_cmpint (node->kind, ==, PLAN_KERNEL);
     g_assert_cmpint (node->n_steps, ==, 1);
-    g_assert_cmpint (node->steps[0].step.kind, ==, DCNN_STEP_CLIP);
-    g_assert_cmpfloat (node->steps[0].step.a, ==, chain->low);
-    g_assert_cmpfloat (node->steps[0].step.b, ==, chain->high);
+    g_assert_cmpint (node->steps[0].kind, ==, DCNN_STEP_CLIP);
+    g_assert_cmpfloat (node->steps[0].a, ==, chain->low);
+    g_assert_cmpfloat (node->steps[0].b, ==, chain->high);
     check_values (model, oracle);
   }
 }
