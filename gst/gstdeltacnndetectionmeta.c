@@ -2,6 +2,8 @@
 #include "gstdeltacnndetectionmeta.h"
 #include "gstdeltacnnmeta-private.h"
 
+#include <math.h>
+
 static gboolean
 gst_delta_cnn_detection_meta_init (GstMeta * meta, gpointer params,
     GstBuffer * buffer)
@@ -22,6 +24,21 @@ gst_delta_cnn_detection_meta_free (GstMeta * meta, GstBuffer * buffer)
   g_clear_pointer (&self->detections, g_array_unref);
 }
 
+/* A turned box stays a rectangle: its sides and angle follow its axes. */
+static void
+scale_detection (GstDeltaCnnDetection * box, gfloat scale_x, gfloat scale_y)
+{
+  const gfloat c = cosf (box->angle), s = sinf (box->angle);
+  const gfloat x = (box->x + box->width / 2) * scale_x;
+  const gfloat y = (box->y + box->height / 2) * scale_y;
+
+  box->width *= hypotf (c * scale_x, s * scale_y);
+  box->height *= hypotf (s * scale_x, c * scale_y);
+  box->angle = box->angle != 0 ? atan2f (s * scale_y, c * scale_x) : 0;
+  box->x = x - box->width / 2;
+  box->y = y - box->height / 2;
+}
+
 static gboolean
 gst_delta_cnn_detection_meta_transform (GstBuffer * dest, GstMeta * meta,
     GstBuffer * buffer, GQuark type, gpointer data)
@@ -40,10 +57,7 @@ gst_delta_cnn_detection_meta_transform (GstBuffer * dest, GstMeta * meta,
   for (guint i = 0; i < self->detections->len; i++) {
     GstDeltaCnnDetection detection =
         g_array_index (self->detections, GstDeltaCnnDetection, i);
-    detection.x *= transform.scale_x;
-    detection.width *= transform.scale_x;
-    detection.y *= transform.scale_y;
-    detection.height *= transform.scale_y;
+    scale_detection (&detection, transform.scale_x, transform.scale_y);
     gst_delta_cnn_detection_meta_append (copy, &detection);
   }
   return TRUE;

@@ -25,6 +25,7 @@ typedef struct _GstDeltaCnnDetectionMeta GstDeltaCnnDetectionMeta;
  * @score: 0..1
  * @class_id: index of the class, from 0
  * @label: the class's name as a quark, or 0
+ * @angle: radians clockwise, about the box's centre; 0 for an upright box
  *
  * One box.
  *
@@ -36,6 +37,7 @@ struct _GstDeltaCnnDetection
   gfloat score;
   gint class_id;
   GQuark label;
+  gfloat angle;
 };
 
 /**

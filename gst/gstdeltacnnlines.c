@@ -96,6 +96,8 @@ append_detections (GString * text, const GstDeltaCnnResults * results)
     append_field (text, "y", box->y, "%.2f");
     append_field (text, "width", box->width, "%.2f");
     append_field (text, "height", box->height, "%.2f");
+    if (box->angle != 0)
+      append_field (text, "angle", box->angle, "%.4f");
     g_string_append_c (text, '}');
   }
   g_string_append_c (text, ']');

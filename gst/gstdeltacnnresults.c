@@ -125,13 +125,20 @@ attach_regions (const GstDeltaCnnResults * results, GstBuffer * buffer,
   for (guint i = 0; i < results->detections->len; i++) {
     const GstDeltaCnnDetection *box =
         &g_array_index (results->detections, GstDeltaCnnDetection, i);
-    const gfloat left = MAX (box->x, 0), top = MAX (box->y, 0);
+    /* of a turned box, the upright one around it */
+    const gfloat c = fabsf (cosf (box->angle)), s = fabsf (sinf (box->angle));
+    const gfloat more_x =
+        (box->width * c + box->height * s - box->width) / 2;
+    const gfloat more_y =
+        (box->width * s + box->height * c - box->height) / 2;
+    const gfloat left = MAX (box->x - more_x, 0);
+    const gfloat top = MAX (box->y - more_y, 0);
     const gchar *label = g_quark_to_string (box->label);
     GstVideoRegionOfInterestMeta *region =
         gst_buffer_add_video_region_of_interest_meta (buffer,
         label ? label : "object", lroundf (left), lroundf (top),
-        lroundf (MAX (box->x + box->width - left, 0)),
-        lroundf (MAX (box->y + box->height - top, 0)));
+        lroundf (MAX (box->x + box->width + more_x - left, 0)),
+        lroundf (MAX (box->y + box->height + more_y - top, 0)));
 
     gst_video_region_of_interest_meta_add_param (region,
         gst_structure_new ("detection",

@@ -283,6 +283,7 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
       .x = from->x,.y = from->y,.width = from->width,.height = from->height,
       .score = from->score,.class_id = from->class_id,
       .label = gst_delta_cnn_runner_label (runner, from->class_id),
+      .angle = from->angle,
     };
     g_array_append_val (results->detections, box);
   }
@@ -302,8 +303,9 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
       || g_strv_contains (pose_decoders, runner->info->decoder);
   results->looks_for_classes = results->classes->len > 0
       || g_str_equal (runner->info->decoder, "classification");
-  results->looks_for_boxes = !results->looks_for_poses
-      && !results->looks_for_classes && !results->mask;
+  results->looks_for_boxes = decoded->finds_boxes
+      || (!results->looks_for_poses && !results->looks_for_classes
+      && !results->mask);
 }
 
 GstDeltaCnnResults *

@@ -243,13 +243,22 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
   g_autofree gchar *text = label_text (style, box->label, box->class_id,
       box->score);
   cairo_t *cr = canvas->cr;
+  gdouble outer;
 
   if (!isfinite (box->x) || !isfinite (box->y) || !(box->width > 0)
       || !(box->height > 0) || !isfinite (box->width)
       || !isfinite (box->height))
     return;
+  outer = box->angle != 0 ? hypotf (box->width, box->height) : 0;
+  cairo_save (cr);
+  if (box->angle != 0 && isfinite (box->angle)) {
+    cairo_translate (cr, box->x + box->width / 2, box->y + box->height / 2);
+    cairo_rotate (cr, box->angle);
+    cairo_translate (cr, -box->x - box->width / 2, -box->y - box->height / 2);
+  }
   gst_delta_overlay_rounded_rectangle (cr, box->x, box->y, box->width,
       box->height, 2 * line);
+  cairo_restore (cr);
   set_color (cr, color, 0.08);
   cairo_fill_preserve (cr);
   cairo_set_source_rgba (cr, 0, 0, 0, 0.4);
@@ -258,8 +267,10 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
   set_color (cr, color, 0.95);
   cairo_set_line_width (cr, line);
   cairo_stroke (cr);
-  gst_delta_overlay_canvas_mark (canvas, box->x - line, box->y - line,
-      box->width + 2 * line, box->height + 2 * line);
+  gst_delta_overlay_canvas_mark (canvas,
+      box->x + (box->width - MAX (outer, box->width)) / 2 - line,
+      box->y + (box->height - MAX (outer, box->height)) / 2 - line,
+      MAX (outer, box->width) + 2 * line, MAX (outer, box->height) + 2 * line);
   if (text)
     draw_tag (canvas, color, text, box->x, box->y, line, size);
 }

@@ -28,6 +28,19 @@ G_BEGIN_DECLS
   X (yolox, "yolox", "[1,N,5+classes] undecoded")                              \
   X (centernet, "centernet", "heatmap and l,t,r,b distances")                  \
   X (fastestdet, "fastestdet", "[1,5+classes,H,W]")                            \
+  X (yolo, "yolo", "[1,N,V] or [1,V,N] decoded, protos")                       \
+  X (yolo_anchors, "yolo-anchors", "raw heads with anchors")                   \
+  X (yolo_dfl, "yolo-dfl", "raw heads of distances as distributions")          \
+  X (end_to_end, "end-to-end", "boxes that the graph chose itself")            \
+  X (detr, "detr", "logits and boxes of queries")                              \
+  X (nanodet, "nanodet", "rows, or scores and boxes by stride")                \
+  X (picodet, "picodet", "scores and boxes by stride")                         \
+  X (scrfd, "scrfd", "scores, boxes, points by stride")                        \
+  X (yunet, "yunet", "scores, objects, boxes, points by stride")               \
+  X (ssd, "ssd", "scores and boxes of anchors")                                \
+  X (ultraface, "ultraface", "scores and boxes, decoded in the graph")         \
+  X (retinaface, "retinaface", "scores, boxes, points of anchors")             \
+  X (blazeface, "blazeface", "scores and boxes with points of anchors")        \
   X (landmarks, "landmarks", "[1,K*values] regressed points, one person")      \
   X (classification, "classification", "[1,classes]")
 
@@ -35,6 +48,8 @@ typedef struct DcnnDetection {
   gfloat x, y, width, height; /* frame pixels; inside the frame */
   gfloat score;               /* 0..1 */
   gint class_id;
+  gfloat angle; /* radians clockwise about the box's centre; an oriented box
+                   (angle not 0) may reach over the frame's border */
 } DcnnDetection;
 
 typedef struct DcnnKeypoint {
@@ -70,6 +85,7 @@ typedef struct DcnnResults {
   GArray *poses;      /* of DcnnPose, best first */
   GArray *keypoints;  /* of DcnnKeypoint; may lie outside the frame */
   GArray *labels;     /* of DcnnLabel, best first */
+  gboolean finds_boxes; /* no box is an answer, whatever else there is */
   gboolean has_segmentation;
   DcnnSegmentation segmentation;
   /* The skeleton's edges as pairs of key point indices; the decoder's, or

@@ -17,7 +17,7 @@
 
 G_BEGIN_DECLS
 
-#define DCNN_MAX_ROLES 8
+#define DCNN_MAX_ROLES 24
 
 typedef enum DcnnParamKind {
   DCNN_PARAM_NUMBER,  /* lo..hi */

@@ -185,7 +185,7 @@ dcnn_add_box (GArray *detections, const DcnnTransform *transform,
   if (!(x1 > x0) || !(y1 > y0))
     return FALSE;
   box = (DcnnDetection) { x0, y0, x1 - x0, y1 - y0, dcnn_clamp (score, 0, 1),
-    class_id };
+    class_id, 0 };
   g_array_append_val (detections, box);
   return TRUE;
 }
@@ -262,6 +262,14 @@ static const guint8 blazepose_39[][2] = {
   { 24, 26 }, { 26, 28 }, { 28, 30 }, { 30, 32 },
 };
 
+/* the wrist, then four points a finger, thumb first */
+static const guint8 hand_21[][2] = {
+  { 0, 1 }, { 1, 2 }, { 2, 3 }, { 3, 4 }, { 0, 5 }, { 5, 6 }, { 6, 7 },
+  { 7, 8 }, { 5, 9 }, { 9, 10 }, { 10, 11 }, { 11, 12 }, { 9, 13 },
+  { 13, 14 }, { 14, 15 }, { 15, 16 }, { 13, 17 }, { 0, 17 }, { 17, 18 },
+  { 18, 19 }, { 19, 20 },
+};
+
 /* In the order of DCNN_SKELETONS, from "coco-17". */
 static const struct {
   guint n_points, n_edges;
@@ -270,6 +278,7 @@ static const struct {
   { 17, G_N_ELEMENTS (coco_17), coco_17 },
   { 14, G_N_ELEMENTS (ai_challenger_14), ai_challenger_14 },
   { 39, G_N_ELEMENTS (blazepose_39), blazepose_39 },
+  { 21, G_N_ELEMENTS (hand_21), hand_21 },
 };
 
 static gboolean
@@ -281,7 +290,8 @@ read_own_edges (DcnnDecoder *decoder, const gdouble *values, guint n,
         "[decoder] edges wants pairs of key points, a;b;a;b");
   decoder->own_edges = g_malloc0 (n / 2 * sizeof *decoder->own_edges);
   for (guint i = 0; i < n; i++) {
-    if (values[i] != floor (values[i]) || values[i] >= n_points)
+    if (values[i] != floor (values[i]) || values[i] >= n_points
+        || values[i] > G_MAXUINT8)
       return dcnn_decoder_fail (decoder, 0, error,
           "[decoder] edges: %g is no key point; there are 0 to %u", values[i],
           n_points - 1);

@@ -65,6 +65,8 @@ void dcnn_ranking_sort (DcnnRanking *ranking);
 
 /* Intersection over union of two boxes of the frame. */
 gfloat dcnn_box_iou (const DcnnDetection *a, const DcnnDetection *b);
+/* The same of boxes turned by their angles, as overlap of Gaussians. */
+gfloat dcnn_box_prob_iou (const DcnnDetection *a, const DcnnDetection *b);
 
 /* Appends a box given by its edges in network pixels: to frame pixels,
  * clipped to the frame; what is empty or not finite is dropped (FALSE). */
@@ -86,7 +88,7 @@ gfloat dcnn_softmax_at (const gfloat *data, guint n, gsize step, guint best);
 gboolean dcnn_is_peak (const DcnnView *view, guint c, guint y, guint x);
 
 /* The values of parameter "skeleton"; "auto" goes by the number of points. */
-#define DCNN_SKELETONS "auto|none|coco-17|ai-challenger-14|blazepose-39"
+#define DCNN_SKELETONS "auto|none|coco-17|ai-challenger-14|blazepose-39|hand-21"
 /* Sets results.edges from parameters skeleton and edges (pairs a;b;a;b..., of
  * n_points). */
 gboolean dcnn_decoder_read_skeleton (DcnnDecoder *decoder, guint n_points,

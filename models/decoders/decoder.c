@@ -229,19 +229,26 @@ dcnn_decoder_want_labels (const DcnnDecoder *decoder, guint n,
 
 /* ---- binding outputs --------------------------------------------------- */
 
-/* Reads tensor's header as a map (rank 4), a table of rows (rank 3, or 2 with
- * several rows) or a vector. */
+/* Reads tensor's header as a map (rank 4; rank 5: maps of several anchors
+ * under each other, values last), a table of rows (rank 3, or 2 with several
+ * rows) or a vector. */
 static gboolean
 view_from_header (const DcnnTensor *tensor, gboolean nhwc, DcnnView *view)
 {
   gint64 dims[4] = { 1, 1, 1, 1 };
 
-  if (tensor->rank < 1 || tensor->rank > 4)
+  if (tensor->rank < 1 || tensor->rank > 5)
     return FALSE;
   for (gint i = 0; i < tensor->rank; i++)
     if (tensor->dims[i] < 1 || tensor->dims[i] > DCNN_MAX_DIM)
       return FALSE;
-  if (tensor->rank == 4) {
+  if (tensor->rank == 5) {
+    nhwc = TRUE;
+    dims[0] = tensor->dims[0];
+    dims[1] = tensor->dims[1] * tensor->dims[2];
+    dims[2] = tensor->dims[3];
+    dims[3] = tensor->dims[4];
+  } else if (tensor->rank == 4) {
     memcpy (dims, tensor->dims, sizeof dims);
   } else { /* rows of channels: a map of height 1 with channels last */
     nhwc = TRUE;
@@ -249,7 +256,7 @@ view_from_header (const DcnnTensor *tensor, gboolean nhwc, DcnnView *view)
     dims[2] = tensor->rank > 1 ? tensor->dims[tensor->rank - 2] : 1;
     dims[0] = tensor->rank > 2 ? tensor->dims[0] : 1;
   }
-  if (dims[0] != 1)
+  if (dims[0] != 1 || dims[1] > DCNN_MAX_DIM)
     return FALSE;
   view->channels = (guint) (nhwc ? dims[3] : dims[1]);
   view->height = (guint) (nhwc ? dims[1] : dims[2]);
@@ -281,7 +288,8 @@ find_output (const DcnnDecoder *decoder, guint role, guint n,
     if (strcmp (known != NULL && known->semantics != NULL ? known->semantics
             : names[i], want) == 0
         || (n == 1 && role == 0
-            && (known == NULL || known->semantics == NULL))) {
+            && (known == NULL || known->semantics == NULL)
+            && dcnn_decoder_class_role (decoder->class, names[0]) < 0)) {
       *tensor = known;
       return (gint) i;
     }
@@ -318,7 +326,7 @@ bind_role (DcnnDecoder *decoder, guint role, guint n,
   if (!view_from_header (header, binding->nhwc, &binding->view)
       || !dcnn_dtype_is_readable (header->dtype))
     return dcnn_decoder_fail (decoder, role, error,
-        "type %s, rank %d cannot be decoded; wants numbers of rank 1 to 4, "
+        "type %s, rank %d cannot be decoded; wants numbers of rank 1 to 5, "
         "batch 1", dcnn_dtype_name (header->dtype), header->rank);
   if (header->dtype != DCNN_DTYPE_F32) {
     binding->converted =

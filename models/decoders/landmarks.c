@@ -1,42 +1,63 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Regressed key points of one person (BlazePose, Bazarevsky et al., 2020): rows
- * of x, y in network pixels and more values, one of which is a visibility
- * logit; and, where the network has one, the person's mask.
+ * Regressed points of one person, face or hand (BlazePose, Bazarevsky et al.,
+ * 2020): rows of x, y and more values, one of which may be a visibility; and,
+ * where the network has them, whether there is anyone at all (presence) and
+ * the person's mask. Coordinates times scale are network pixels, or parts of
+ * the network's size with units=unit.
  */
 #include "decode_tools.h"
 
-enum { LANDMARKS, MASK };
+enum { LANDMARKS, MASK, PRESENCE };
+
+#define MAX_POINTS 4096
 
 typedef struct LandmarkState {
   guint values;      /* of a key point */
   gint score_value;  /* which of them is the score; -1: none */
   guint n_points;
+  gsize step_point, step_value;
+  gfloat unit_x, unit_y;
 } LandmarkState;
 
 static const DcnnParamSpec params[] = {
   { "score-threshold", DCNN_PARAM_NUMBER, 0, 1, 0.3, NULL },
   { "values", DCNN_PARAM_INTEGER, 2, 16, 5, NULL },
   { "score-value", DCNN_PARAM_INTEGER, -1, 15, 3, NULL },
+  { "scale", DCNN_PARAM_NUMBER, 1e-6, 1e6, 1, NULL },
+  { "units", DCNN_PARAM_CHOICE, 0, 0, 0, "pixels|unit" },
   DCNN_SKELETON_PARAMS,
   { NULL }
 };
 
 static const DcnnRole roles[] = {
-  { "landmarks", FALSE }, { "mask", TRUE }, { NULL, FALSE }
+  { "landmarks", FALSE }, { "mask", TRUE }, { "presence", TRUE },
+  { NULL, FALSE }
 };
 
 static gfloat
 point_score (const DcnnDecoder *decoder, const LandmarkState *state,
-    guint first)
+    const gfloat *point)
 {
-  const DcnnView *view = dcnn_decoder_view (decoder, LANDMARKS);
   gfloat value;
 
   if (state->score_value < 0)
     return 1;
-  value = view->data[(first + (guint) state->score_value) * view->step_c];
+  value = point[(guint) state->score_value * state->step_value];
   return decoder->roles[LANDMARKS].activation == DCNN_ACTIVATION_SIGMOID
+      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+}
+
+/* Whether there is anyone, as far as the network says; else 1. */
+static gfloat
+presence (const DcnnDecoder *decoder)
+{
+  gfloat value;
+
+  if (decoder->roles[PRESENCE].output < 0)
+    return 1;
+  value = dcnn_decoder_view (decoder, PRESENCE)->data[0];
+  return decoder->roles[PRESENCE].activation == DCNN_ACTIVATION_SIGMOID
       ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
 }
 
@@ -62,17 +83,18 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
   const LandmarkState *state = decoder->state;
   DcnnResults *results = &decoder->results;
   DcnnPose pose = { 0, state->n_points, 0 };
+  gfloat there = presence (decoder);
 
   for (guint k = 0; k < state->n_points; k++) {
-    guint first = k * state->values;
-    gfloat x = view->data[first * view->step_c];
-    gfloat y = view->data[(first + 1) * view->step_c];
+    const gfloat *from = view->data + k * state->step_point;
+    gfloat x = from[0] * state->unit_x;
+    gfloat y = from[state->step_value] * state->unit_y;
     DcnnKeypoint point = { 0, 0, 0 };
 
     if (isfinite (x) && isfinite (y))
       point = (DcnnKeypoint) { dcnn_frame_x (frame->transform, x),
         dcnn_frame_y (frame->transform, y),
-        point_score (decoder, state, first) };
+        there * point_score (decoder, state, from) };
     g_array_append_val (results->keypoints, point);
     pose.score += point.score / (gfloat) state->n_points;
   }
@@ -110,13 +132,29 @@ init (DcnnDecoder *decoder, GError **error)
 
   state->values = (guint) dcnn_decoder_param (decoder, "values");
   state->score_value = (gint) dcnn_decoder_param (decoder, "score-value");
-  state->n_points = view->channels / state->values;
-  if (view->height != 1 || view->width != 1 || state->n_points > 256
-      || view->channels % state->values != 0 || state->n_points == 0
+  state->unit_x = state->unit_y =
+      (gfloat) dcnn_decoder_param (decoder, "scale");
+  if (dcnn_decoder_param (decoder, "units") != 0) {
+    state->unit_x *= (gfloat) decoder->net_width;
+    state->unit_y *= (gfloat) decoder->net_height;
+  }
+  if (view->height == 1 && view->width > 1
+      && view->channels == state->values) { /* [1,K,values] */
+    state->n_points = view->width;
+    state->step_point = view->step_x;
+    state->step_value = view->step_c;
+  } else if (view->height == 1 && view->width == 1
+      && view->channels % state->values == 0) {
+    state->n_points = view->channels / state->values;
+    state->step_point = state->values * view->step_c;
+    state->step_value = view->step_c;
+  }
+  if (state->n_points == 0 || state->n_points > MAX_POINTS
       || state->score_value >= (gint) state->values)
     return dcnn_decoder_fail (decoder, LANDMARKS, error,
-        "wants [1,K*values] with [decoder] values=%u and a score-value below "
-        "that", state->values);
+        "wants [1,K*values] or [1,K,values] with [decoder] values=%u, a "
+        "score-value below that and at most %d points", state->values,
+        MAX_POINTS);
   if (decoder->roles[MASK].output >= 0 && !init_mask (decoder, error))
     return FALSE;
   return dcnn_decoder_want_labels (decoder, state->n_points, "key points",
