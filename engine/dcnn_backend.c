@@ -18,14 +18,30 @@ static const struct {
 #undef DCNN_BACKEND
 };
 
+static gboolean
+may_run (const DcnnBackend *backend, gint index, const DcnnPlan *plan,
+    const DcnnSessionOptions *options, GError **error)
+{
+  return backend->available (index, error) &&
+      (plan == NULL || backend->accepts (plan, options, error));
+}
+
+/* plan NULL: any. */
 static const DcnnBackend *
-best_backend (GError **error)
+best_backend (const DcnnPlan *plan, const DcnnSessionOptions *options,
+    GString *why, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
-    g_clear_error (error);
-    if (backends[i].automatic && backends[i].table->available (-1, error))
+    g_autoptr (GError) refusal = NULL;
+    if (!backends[i].automatic)
+      continue;
+    if (may_run (backends[i].table, -1, plan, options, &refusal))
       return backends[i].table;
+    g_string_append_printf (why, "%s%s: %s", why->len ? "\n" : "",
+        backends[i].name, refusal->message);
   }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "no device can run this: %s", why->str);
   return NULL;
 }
 
@@ -45,31 +61,52 @@ parse_index (const char *text, gint *index)
   return TRUE;
 }
 
-const DcnnBackend *
-dcnn_backend_find (const char *device, gint *index, GError **error)
+static const DcnnBackend *
+find_named (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) names = g_string_new ("auto");
-  GError *why = NULL;
 
-  *index = -1;
-  if (device == NULL || strcmp (device, "auto") == 0) {
-    const DcnnBackend *best = best_backend (&why);
-    if (best == NULL)
-      g_propagate_error (error, why);
-    return best;
-  }
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
     gsize length = strlen (backends[i].name);
     g_string_append_printf (names, ", %s", backends[i].name);
     if (strncmp (device, backends[i].name, length) == 0 &&
         parse_index (device + length, index))
-      return backends[i].table->available (*index, error) ?
-          backends[i].table : NULL;
+      return backends[i].table;
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
       "device=%s is none of %s; cuda:1 and so on choose among several", device,
       names->str);
   return NULL;
+}
+
+static const DcnnBackend *
+find (const char *device, const DcnnPlan *plan,
+    const DcnnSessionOptions *options, gint *index, GString *why,
+    GError **error)
+{
+  const DcnnBackend *backend;
+
+  *index = -1;
+  if (device == NULL || strcmp (device, "auto") == 0)
+    return best_backend (plan, options, why, error);
+  backend = find_named (device, index, error);
+  return backend && may_run (backend, *index, plan, options, error) ?
+      backend : NULL;
+}
+
+const DcnnBackend *
+dcnn_backend_find (const char *device, gint *index, GError **error)
+{
+  g_autoptr (GString) why = g_string_new (NULL);
+
+  return find (device, NULL, NULL, index, why, error);
+}
+
+const DcnnBackend *
+dcnn_backend_choose (const DcnnPlan *plan, const DcnnSessionOptions *options,
+    gint *index, GString *why, GError **error)
+{
+  return find (options->device, plan, options, index, why, error);
 }
 
 gboolean

@@ -10,10 +10,15 @@
  * never again after session_new failed.
  *
  * Rules for every backend:
- *  - run_frame may return before the frame is done; read_outputs waits. No
- *    other entry on the frame path may wait for a device;
- *  - no allocation in run_frame and read_outputs, but for the first frame of a
- *    size and format;
+ *  - run may return before the frames are done; wait waits. No other entry on
+ *    the frame path may wait for a device;
+ *  - a stream has at most one frame that was run and not waited for; reset and
+ *    session_free wait for it themselves, retune and run may be called while
+ *    other streams have one;
+ *  - no allocation in run and wait, but for the first frame of a size and
+ *    format;
+ *  - the same bits whatever the list, the path, the thread and the other
+ *    streams;
  *  - a function that fails sets error and leaves the session such that
  *    session_free may be called, and nothing else need be;
  *  - a backend that was not built in is a stub whose `available` says so.
@@ -30,6 +35,7 @@ G_BEGIN_DECLS
 
 /* What one frame brings. */
 typedef struct BackendFrame {
+  guint stream;
   const DcnnFrame *picture;  /* or NULL: tensors */
   const DcnnTensor *tensors; /* one a model input */
   gfloat tensor_threshold;
@@ -44,6 +50,12 @@ typedef struct DcnnBackend {
   /* May it run here, on its device number `index` (-1: the first)? The error
    * says what would help. */
   gboolean (*available) (gint index, GError **error);
+  /* Can it run this plan with these options? The error names the node or the
+   * option. "auto" then goes on to the next backend. */
+  gboolean (*accepts) (const DcnnPlan *plan, const DcnnSessionOptions *options,
+      GError **error);
+  /* Bits 1 << DcnnMemory of frames that it takes besides the host's. */
+  guint memories;
   /* The model's operators (PlanNode.op, norm, steps) as the device wants them,
    * shared by the sessions of a model on that device. */
   gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);
@@ -62,12 +74,17 @@ typedef struct DcnnBackend {
   gsize (*session_bytes) (const DcnnSession *session);
   /* tuning is in force; before is what was. */
   void (*retune) (DcnnSession *session, const DcnnTuning *before);
-  /* Input stage and nodes. */
-  gboolean (*run_frame) (DcnnSession *session, guint stream,
-      const BackendFrame *frame, GError **error);
-  /* Outputs, masks and statistics of the last frame are in host memory. */
-  gboolean (*read_outputs) (DcnnSession *session, guint stream,
+  /* Input stage and nodes, for one frame of each of n different streams. A
+   * failure concerns all of them. */
+  gboolean (*run) (DcnnSession *session, const BackendFrame *frames, guint n,
       GError **error);
+  /* What is wanted (DCNN_WANT_...) of the stream's last frame is in host
+   * memory. */
+  gboolean (*wait) (DcnnSession *session, guint stream, guint wants,
+      GError **error);
+  /* For tests, after wait: see dcnn_session_probe(). */
+  gboolean (*probe) (DcnnSession *session, guint stream, gint map,
+      gfloat *values, DcnnMask *mask, GError **error);
   /* The next frame runs as the first one does. */
   void (*reset) (DcnnSession *session, guint stream);
 } DcnnBackend;
@@ -82,6 +99,19 @@ typedef struct DcnnBackend {
  * index: -1 when none was named. */
 const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
     GError **error);
+
+/* The same, and that accepts the plan with the options. why: what "auto" passed
+ * over, as dcnn_session_get_device_why(). */
+const DcnnBackend *dcnn_backend_choose (const DcnnPlan *plan,
+    const DcnnSessionOptions *options, gint *index, GString *why,
+    GError **error);
+
+/* For tests on any backend: the values of a plan's map after the stream's last
+ * frame, [height][width][channels] in logical channels, and its update mask of
+ * that frame (of that size; the caller's). Either may be NULL. Fails for a map
+ * that is not stored. */
+gboolean dcnn_session_probe (DcnnSession *session, guint stream, gint map,
+    gfloat *values, DcnnMask *mask, GError **error);
 
 /* The model's weights for a backend, made by the first session to ask and
  * freed with the last, or with the model. */

@@ -26,6 +26,17 @@ cpu_available (gint index, GError **error)
   return FALSE;
 }
 
+static gboolean
+cpu_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
+    GError **error)
+{
+  if (options->precision <= DCNN_PRECISION_F32)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=cpu stores float32 only; use precision auto or f32");
+  return FALSE;
+}
+
 static gsize
 largest_mask_scratch (const DcnnPlan *plan)
 {
@@ -276,10 +287,9 @@ take_tensors (DcnnSession *session, DcnnStream *stream,
 }
 
 static gboolean
-cpu_run_frame (DcnnSession *session, guint index, const BackendFrame *frame,
-    GError **error)
+run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
 {
-  DcnnStream *stream = &session->streams[index];
+  DcnnStream *stream = &session->streams[frame->stream];
   gint64 input_done, done;
   gboolean moved, first;
   guint flush;
@@ -313,14 +323,52 @@ cpu_run_frame (DcnnSession *session, guint index, const BackendFrame *frame,
 }
 
 static gboolean
-cpu_read_outputs (DcnnSession *session, guint stream, GError **error)
+cpu_run (DcnnSession *session, const BackendFrame *frames, guint n,
+    GError **error)
 {
-  return TRUE; /* run_frame wrote them */
+  for (guint i = 0; i < n; i++)
+    if (!run_frame (session, &frames[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+cpu_wait (DcnnSession *session, guint stream, guint wants, GError **error)
+{
+  return TRUE; /* run wrote all of it */
+}
+
+static gboolean
+cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
+    DcnnMask *mask, GError **error)
+{
+  DcnnStream *stream = &session->streams[index];
+  const PlanMap *m = plan_map (session->plan, map);
+  const DcnnMask *changed = mask ? dcnn_stream_mask (session, stream->masks,
+      map) : NULL;
+
+  if (values && stream->maps[map].data == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "map %d is computed on the way to another and not stored; use "
+        "store_all", map);
+    return FALSE;
+  }
+  for (guint y = 0; values && y < m->height; y++)
+    for (guint x = 0; x < m->width; x++)
+      for (guint c = 0; c < m->channels; c++)
+        *values++ = dcnn_map_pixel (&stream->maps[map], y,
+            x)[plan_position (m, c)];
+  if (changed)
+    dcnn_mask_copy (mask, changed);
+  else if (mask)
+    dcnn_mask_clear (mask);
+  return TRUE;
 }
 
 const DcnnBackend dcnn_backend_cpu = {
   .name = "cpu",
   .available = cpu_available,
+  .accepts = cpu_accepts,
   .model_new = dcnn_cpu_weights_new,
   .model_free = dcnn_cpu_weights_free,
   .model_bytes = dcnn_cpu_weights_bytes,
@@ -329,7 +377,8 @@ const DcnnBackend dcnn_backend_cpu = {
   .session_free = cpu_session_free,
   .session_bytes = cpu_session_bytes,
   .retune = cpu_retune,
-  .run_frame = cpu_run_frame,
-  .read_outputs = cpu_read_outputs,
+  .run = cpu_run,
+  .wait = cpu_wait,
+  .probe = cpu_probe,
   .reset = cpu_reset,
 };

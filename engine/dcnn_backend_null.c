@@ -59,6 +59,13 @@ null_available (gint index, GError **error)
   return passes ("available", error);
 }
 
+static gboolean
+null_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
+    GError **error)
+{
+  return passes ("accepts", error);
+}
+
 static gpointer
 null_model_new (const DcnnPlan *plan, gint index, GError **error)
 {
@@ -161,17 +168,18 @@ null_retune (DcnnSession *session, const DcnnTuning *before)
 }
 
 static gboolean
-null_run_frame (DcnnSession *session, guint stream, const BackendFrame *frame,
+null_run (DcnnSession *session, const BackendFrame *frames, guint n,
     GError **error)
 {
-  session->streams[stream].stats.macs_dense = session->plan->macs;
-  return passes ("run_frame", error);
+  for (guint i = 0; i < n; i++)
+    session->streams[frames[i].stream].stats.macs_dense = session->plan->macs;
+  return passes ("run", error);
 }
 
 static gboolean
-null_read_outputs (DcnnSession *session, guint stream, GError **error)
+null_wait (DcnnSession *session, guint stream, guint wants, GError **error)
 {
-  return passes ("read_outputs", error);
+  return passes ("wait", error);
 }
 
 static void
@@ -182,6 +190,7 @@ null_reset (DcnnSession *session, guint stream)
 const DcnnBackend dcnn_backend_null = {
   .name = "null",
   .available = null_available,
+  .accepts = null_accepts,
   .model_new = null_model_new,
   .model_free = null_model_free,
   .model_bytes = null_model_bytes,
@@ -189,7 +198,7 @@ const DcnnBackend dcnn_backend_null = {
   .session_free = null_session_free,
   .session_bytes = null_session_bytes,
   .retune = null_retune,
-  .run_frame = null_run_frame,
-  .read_outputs = null_read_outputs,
+  .run = null_run,
+  .wait = null_wait,
   .reset = null_reset,
 };

@@ -77,6 +77,7 @@ typedef enum StreamSettling {
 typedef struct DcnnStream {
   /* whatever it runs on */
   gboolean first;          /* the next frame runs dense */
+  gboolean in_flight;      /* a frame was run and not waited for */
   gint tile_y, tile_x;
   NodeState *nodes;        /* by plan node: statistics and thresholds; the
                               rest of a NodeState is the cpu's */
@@ -129,6 +130,8 @@ struct DcnnSession {
   PlanBlocks plan_blocks;  /* those in use */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
+  GString *device_why;     /* what "auto" passed over */
+  BackendFrame *frames;    /* [n_streams]: those of one submission */
   gpointer weights;        /* of the model, the backend's; borrowed */
   gpointer state;          /* a backend's own */
   DcnnSessionOptions options;
@@ -139,6 +142,9 @@ struct DcnnSession {
   guint threads;
   guint n_streams;
   DcnnStream *streams;
+  float **influence;       /* by node: by position, [span padded], pads 0;
+                              NULL: not known */
+  gdouble *limits;         /* by node: see dcnn_plan_limits() */
   /* the cpu's own from here on */
   const DcnnCpuKernels *kernels;
   DcnnPool *pool;          /* NULL: one thread */
@@ -152,9 +158,6 @@ struct DcnnSession {
   gchar **rings;           /* by thread: what blocks hold on the way */
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
   float *ones;             /* for criteria without a spread */
-  float **influence;       /* by node: [channels padded], pads 0; NULL: not
-                              known */
-  gdouble *limits;         /* by node: see dcnn_plan_limits() */
   gdouble *spread_sums;    /* while spreads are measured */
   gsize bytes;
 };

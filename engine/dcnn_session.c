@@ -122,6 +122,11 @@ check_options (const DcnnSessionOptions *options, GError **error)
         "%u threads; 0 (one a core) to 256 are possible", options->threads);
     return FALSE;
   }
+  if ((guint) options->precision >= DCNN_PRECISION_COUNT) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "precision %d is none of DcnnPrecision", (gint) options->precision);
+    return FALSE;
+  }
   return TRUE;
 }
 
@@ -133,6 +138,7 @@ make_streams (DcnnSession *session)
 
   dcnn_model_get_input_size (session->model, &width, &height);
   session->streams = g_new0 (DcnnStream, session->n_streams);
+  session->frames = g_new0 (BackendFrame, session->n_streams);
   for (guint s = 0; s < session->n_streams; s++) {
     DcnnStream *stream = &session->streams[s];
     stream->first = TRUE;
@@ -158,16 +164,18 @@ DcnnSession *
 dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
     GError **error)
 {
+  g_autoptr (GString) why = g_string_new (NULL);
   const DcnnBackend *backend;
   DcnnSession *session;
   gint index;
 
   if (!check_options (options, error))
     return NULL;
-  backend = dcnn_backend_find (options->device, &index, error);
+  backend = dcnn_backend_choose (model->plan, options, &index, why, error);
   if (backend == NULL)
     return NULL;
   session = g_new0 (DcnnSession, 1);
+  session->device_why = g_steal_pointer (&why);
   session->model = dcnn_model_ref (model);
   session->plan = model->plan;
   session->device_index = index;
@@ -181,12 +189,12 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->n_streams = options->streams;
   session->plan_blocks = choose_blocks (session);
   make_streams (session);
-  if (dcnn_backend_take_weights (model, backend, index, &session->weights,
+  if (set_thresholds (session, options->thresholds, error) &&
+      set_influence (session, options->influence, error) &&
+      dcnn_backend_take_weights (model, backend, index, &session->weights,
           error)) {
     session->backend = backend;
-    if (backend->session_new (session, error) &&
-        set_thresholds (session, options->thresholds, error) &&
-        set_influence (session, options->influence, error))
+    if (backend->session_new (session, error))
       return session;
   }
   dcnn_session_free (session);
@@ -212,6 +220,8 @@ dcnn_session_free (DcnnSession *session)
     g_free (session->influence[n]);
   g_free (session->influence);
   g_free (session->limits);
+  g_free (session->frames);
+  g_string_free (session->device_why, TRUE);
   g_free (session->next_tuning);
   g_mutex_clear (&session->tuning_lock);
   dcnn_model_unref (session->model);
@@ -222,6 +232,12 @@ const char *
 dcnn_session_get_device (DcnnSession *session)
 {
   return session->backend->name;
+}
+
+const char *
+dcnn_session_get_device_why (DcnnSession *session)
+{
+  return session->device_why->str;
 }
 
 /* ---- tuning --------------------------------------------------------------------------- */
@@ -273,6 +289,12 @@ check_stream (DcnnSession *session, guint stream, const DcnnMotion *motion,
         "stream %u of a session of %u", stream, session->n_streams);
     return FALSE;
   }
+  if (session->streams[stream].in_flight) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "stream %u has a frame that was submitted and not waited for; call "
+        "dcnn_session_wait() first", stream);
+    return FALSE;
+  }
   if (motion && (motion->tile_x || motion->tile_y) &&
       session->plan->tile == 0) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
@@ -306,35 +328,38 @@ begin_frame (DcnnSession *session, DcnnStream *stream,
   frame->dx = stream->first ? 0 : (gint) dx;
 }
 
-/* Runs a frame whose arguments were checked. One that fails leaves nothing
- * behind: the next one is a first frame. */
+/* Starts n frames whose arguments were checked. Those that fail leave nothing
+ * behind: the next one of a stream is a first frame. */
 static gboolean
-run_frame (DcnnSession *session, guint index, const DcnnMotion *motion,
-    BackendFrame *frame, GError **error)
+run_frames (DcnnSession *session, BackendFrame *frames, guint n,
+    GError **error)
 {
-  DcnnStream *stream = &session->streams[index];
+  gboolean ok;
 
-  take_tuning (session);
-  begin_frame (session, stream, motion, frame);
-  if (!session->backend->run_frame (session, index, frame, error) ||
-      !session->backend->read_outputs (session, index, error)) {
-    dcnn_session_reset (session, index);
-    return FALSE;
-  }
-  stream->stats.frames++;
-  stream->first = FALSE;
-  return TRUE;
+  ok = session->backend->run (session, frames, n, error);
+  for (guint i = 0; i < n; i++)
+    if (ok)
+      session->streams[frames[i].stream].in_flight = TRUE;
+    else
+      dcnn_session_reset (session, frames[i].stream);
+  return ok;
 }
 
-gboolean
-dcnn_session_push_frame (DcnnSession *session, guint index,
-    const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
+static gboolean
+push_frame (DcnnSession *session, const DcnnMotion *motion,
+    BackendFrame *frame, GError **error)
+{
+  take_tuning (session);
+  begin_frame (session, &session->streams[frame->stream], motion, frame);
+  return run_frames (session, frame, 1, error) &&
+      dcnn_session_wait (session, frame->stream, DCNN_WANT_ALL, error);
+}
+
+static gboolean
+check_frame (DcnnSession *session, const DcnnFrame *frame, GError **error)
 {
   const DcnnPlan *plan = session->plan;
-  BackendFrame push = { .picture = frame, .start_ns = dcnn_now_ns () };
 
-  if (!check_stream (session, index, motion, error))
-    return FALSE;
   if (plan->image_input < 0 || plan->graph->inputs->len != 1) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "this model has no single image input of 1 or 3 channels; push "
@@ -348,7 +373,109 @@ dcnn_session_push_frame (DcnnSession *session, guint index,
         frame->width, frame->height, (int) frame->format);
     return FALSE;
   }
-  return run_frame (session, index, motion, &push, error);
+  if ((guint) frame->memory >= DCNN_MEMORY_COUNT ||
+      (frame->memory != DCNN_MEMORY_HOST &&
+          !(session->backend->memories & 1u << frame->memory))) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "the frame is in memory of kind %d, which device=%s does not take; "
+        "download it to host memory first", (int) frame->memory,
+        session->backend->name);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+dcnn_session_push_frame (DcnnSession *session, guint index,
+    const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
+{
+  BackendFrame push = { .stream = index, .picture = frame,
+    .start_ns = dcnn_now_ns () };
+
+  return check_stream (session, index, motion, error) &&
+      check_frame (session, frame, error) &&
+      push_frame (session, motion, &push, error);
+}
+
+static gboolean
+check_submissions (DcnnSession *session, const DcnnSubmission *s, guint n,
+    GError **error)
+{
+  for (guint i = 0; i < n; i++) {
+    if (!check_stream (session, s[i].stream, s[i].motion, error) ||
+        !check_frame (session, s[i].frame, error))
+      return FALSE;
+    for (guint k = 0; k < i; k++)
+      if (s[k].stream == s[i].stream) {
+        g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+            "two frames of stream %u are submitted together; wait for the "
+            "first", s[i].stream);
+        return FALSE;
+      }
+  }
+  return TRUE;
+}
+
+gboolean
+dcnn_session_submit (DcnnSession *session, const DcnnSubmission *submissions,
+    guint n, GError **error)
+{
+  gint64 start_ns = dcnn_now_ns ();
+
+  if (!check_submissions (session, submissions, n, error))
+    return FALSE;
+  if (n == 0)
+    return TRUE;
+  take_tuning (session);
+  for (guint i = 0; i < n; i++) {
+    const DcnnSubmission *s = &submissions[i];
+    session->frames[i] = (BackendFrame) { .stream = s->stream,
+      .picture = s->frame, .start_ns = start_ns };
+    begin_frame (session, &session->streams[s->stream], s->motion,
+        &session->frames[i]);
+  }
+  return run_frames (session, session->frames, n, error);
+}
+
+gboolean
+dcnn_session_wait (DcnnSession *session, guint index, guint wants,
+    GError **error)
+{
+  DcnnStream *stream;
+
+  if (index >= session->n_streams) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "stream %u of a session of %u", index, session->n_streams);
+    return FALSE;
+  }
+  stream = &session->streams[index];
+  if (stream->first && !stream->in_flight) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "stream %u has no frame to wait for; submit one first", index);
+    return FALSE;
+  }
+  if (!session->backend->wait (session, index, wants, error)) {
+    dcnn_session_reset (session, index);
+    return FALSE;
+  }
+  if (stream->in_flight)
+    stream->stats.frames++;
+  stream->in_flight = stream->first = FALSE;
+  return TRUE;
+}
+
+gboolean
+dcnn_session_probe (DcnnSession *session, guint stream, gint map,
+    gfloat *values, DcnnMask *mask, GError **error)
+{
+  g_return_val_if_fail (stream < session->n_streams, FALSE);
+  g_return_val_if_fail (map >= 0 && (guint) map < session->plan->maps->len,
+      FALSE);
+  if (session->backend->probe)
+    return session->backend->probe (session, stream, map, values, mask, error);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=%s shows no maps", session->backend->name);
+  return FALSE;
 }
 
 /* ---- tensors in ------------------------------------------------------------------------------ */
@@ -374,15 +501,15 @@ dcnn_session_push_tensors (DcnnSession *session, guint index,
     const DcnnTensor *inputs, gfloat threshold, const DcnnMotion *motion,
     GError **error)
 {
-  BackendFrame push = { .tensors = inputs, .tensor_threshold = threshold,
-    .start_ns = dcnn_now_ns () };
+  BackendFrame push = { .stream = index, .tensors = inputs,
+    .tensor_threshold = threshold, .start_ns = dcnn_now_ns () };
 
   if (!check_stream (session, index, motion, error))
     return FALSE;
   for (guint i = 0; i < session->plan->graph->inputs->len; i++)
     if (!check_tensor (session, i, &inputs[i], error))
       return FALSE;
-  return run_frame (session, index, motion, &push, error);
+  return push_frame (session, motion, &push, error);
 }
 
 /* ---- results ---------------------------------------------------------------------------------- */
@@ -434,10 +561,10 @@ dcnn_session_reset (DcnnSession *session, guint stream)
 {
   DcnnStream *s = &session->streams[stream];
 
-  s->first = TRUE;
-  s->interest_set = FALSE;
-  s->stats.frames = 0;
   session->backend->reset (session, stream);
+  s->first = TRUE;
+  s->in_flight = s->interest_set = FALSE;
+  s->stats.frames = 0;
 }
 
 void

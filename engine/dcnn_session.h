@@ -141,6 +141,16 @@ typedef enum DcnnFit {
   DCNN_FIT_LETTERBOX_TOPLEFT, /* aspect kept, at the top left (YOLOX) */
 } DcnnFit;
 
+/* How feature maps are stored. Gates, moments, vectors and outputs are float32
+ * always; sums are at least that. */
+typedef enum DcnnPrecision {
+  DCNN_PRECISION_AUTO, /* the device's choice: the cpu's is float32 */
+  DCNN_PRECISION_F32,
+  DCNN_PRECISION_F16,
+  DCNN_PRECISION_BF16,
+  DCNN_PRECISION_COUNT
+} DcnnPrecision;
+
 typedef struct DcnnSessionOptions {
   /* "auto" (NULL, the default: the best that is there), "cpu", "cuda",
    * "cuda:1" ..., or "null", which computes nothing. Borrowed during
@@ -173,6 +183,8 @@ typedef struct DcnnSessionOptions {
    * them in a session made with DCNN_MODE_DENSE. Thresholds and
    * influence given for these are not used. For measuring influence. */
   gboolean store_all;
+  DcnnPrecision precision; /* one that the device has not is DCNN_ERROR_DEVICE,
+                              and "auto" goes on to the next */
 } DcnnSessionOptions;
 void dcnn_session_options_init (DcnnSessionOptions *options);
 
@@ -193,6 +205,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnSession, dcnn_session_free)
 
 /* "cpu" and so on: what "auto" has chosen. Static storage. */
 const char *dcnn_session_get_device (DcnnSession *session);
+/* What "auto" passed over, "cuda: reason" each on a line of its own; "" when
+ * nothing. Borrowed from the session. */
+const char *dcnn_session_get_device_why (DcnnSession *session);
 
 /* The camera's motion for one frame: where the window lies on the canvas, in
  * tiles (DcnnModelSummary.tile). Absolute, not relative to the last frame. */
@@ -200,7 +215,7 @@ typedef struct DcnnMotion {
   gint tile_x, tile_y;
 } DcnnMotion;
 
-/* Runs one frame of a stream. frame is borrowed during the call. A frame of
+/* Runs one frame of a stream, and waits for it. frame is borrowed during the call. A frame of
  * another size or format than the last resets the stream. motion NULL: (0,0).
  * Needs a model with one image input of 3 (or 1) channels. A push that fails
  * on the device (DCNN_ERROR_DEVICE, _MEMORY) resets the stream. */
@@ -208,7 +223,36 @@ gboolean dcnn_session_push_frame (DcnnSession *session, guint stream,
     const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same with the network's input tensors themselves (one per model input,
+/* One frame of one stream. */
+typedef struct DcnnSubmission {
+  guint stream;
+  const DcnnFrame *frame;
+  const DcnnMotion *motion;/* NULL: (0, 0) */
+} DcnnSubmission;
+
+/* What is waited for: bits. Nothing else need be copied from a device. */
+#define DCNN_WANT_STATS 1u
+#define DCNN_WANT_MASKS 2u         /* of the input and the outputs */
+#define DCNN_WANT_OUTPUT(i) (4u << MIN ((i), 29u)) /* from 29 on all in one */
+#define DCNN_WANT_OUTPUTS (~3u)
+#define DCNN_WANT_ALL (~0u)
+
+/* Starts a frame of each of n different streams, on a device that can at once:
+ * may return before they are done. Frames (planes too) are borrowed until
+ * dcnn_session_wait() returned for their streams, which must be called before
+ * the stream's next frame (else DCNN_ERROR_ARGUMENT). Errors as of
+ * dcnn_session_push_frame(); those of the device reset all n streams. */
+gboolean dcnn_session_submit (DcnnSession *session,
+    const DcnnSubmission *submissions, guint n, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Waits until what is wanted of the stream's last frame is there:
+ * dcnn_session_get_output(), dcnn_session_get_input_mask() and
+ * dcnn_session_get_stats() then tell it. May be called again for more. An
+ * error resets the stream. */
+gboolean dcnn_session_wait (DcnnSession *session, guint stream, guint wants,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same as dcnn_session_push_frame() with the network's input tensors themselves (one per model input,
  * dtype and shape as dcnn_model_input(); ONNX layout; batch 1). A pixel joins
  * the update mask when some channel differs by more than tensor_threshold. */
 gboolean dcnn_session_push_tensors (DcnnSession *session, guint stream,

@@ -49,7 +49,14 @@ typedef enum DcnnPixelFormat {
   DCNN_FORMAT_COUNT
 } DcnnPixelFormat;
 
-/* A frame in system memory. Borrowed during the call. Chroma of odd sizes is
+/* Where a frame's planes are. */
+typedef enum DcnnMemory {
+  DCNN_MEMORY_HOST,
+  DCNN_MEMORY_CUDA, /* device pointers of `context`, ready once `stream` is */
+  DCNN_MEMORY_COUNT
+} DcnnMemory;
+
+/* A frame, by default in system memory. Borrowed during the call. Chroma of odd sizes is
  * (size + 1) / 2. */
 typedef struct DcnnFrame {
   DcnnPixelFormat format;
@@ -61,6 +68,8 @@ typedef struct DcnnFrame {
   bool full_range;        /* 0..255; else 16..235 / 16..240 */
   float pixel_aspect;     /* a pixel's width over its height; 0: 1. For fits
                              that keep the aspect ratio */
+  DcnnMemory memory;
+  void *context, *stream; /* CUDA: CUcontext, CUstream; borrowed */
 } DcnnFrame;
 
 typedef enum DcnnScaling {

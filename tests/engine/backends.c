@@ -155,8 +155,8 @@ test_failures (void)
     const char *entry;
     guint calls;             /* how often use_all makes it */
   } entries[] = {
-    { "available", 2 }, { "model_new", 1 }, { "session_new", 2 },
-    { "run_frame", 13 }, { "read_outputs", 13 },
+    { "available", 2 }, { "accepts", 2 }, { "model_new", 1 }, { "session_new", 2 },
+    { "run", 13 }, { "wait", 13 },
   };
 
   for (guint e = 0; e < G_N_ELEMENTS (entries); e++)
@@ -191,7 +191,7 @@ test_recovery (void)
   session = new_session (model, "null", &error);
   g_assert_no_error (error);
   g_assert_true (push (session, 0, &error) && push (session, 1, &error));
-  g_setenv ("DELTACNN_NULL_FAIL", "run_frame:1", TRUE);
+  g_setenv ("DELTACNN_NULL_FAIL", "run:1", TRUE);
   g_assert_false (push (session, 1, &error));
   g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);
   g_clear_error (&error);
@@ -226,6 +226,129 @@ test_weights (void)
   g_assert_cmpint (dcnn_backend_null_live (), ==, 0);
 }
 
+/* ---- the contract --------------------------------------------------------------- */
+
+static void
+expect_refusal (gboolean ok, GError **error, DcnnError code, const char *text)
+{
+  g_assert_false (ok);
+  g_assert_error (*error, DCNN_ERROR, (gint) code);
+  g_assert_nonnull (strstr ((*error)->message, text));
+  g_clear_error (error);
+}
+
+/* Frames of two streams started together give what pushing them gives, and
+ * every misuse is one error. */
+static void
+test_submit (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) pushed = new_session (model, "cpu", &error);
+  g_autoptr (DcnnSession) session = new_session (model, "cpu", &error);
+  DcnnFrame frames[2];
+  DcnnSubmission both[2] = { { 0, &frames[0], NULL }, { 1, &frames[1], NULL } };
+  DcnnSubmission same[2] = { { 0, &frames[0], NULL }, { 0, &frames[1], NULL } };
+  TestVideo videos[2];
+  DcnnFrameStats stats;
+
+  expect_refusal (dcnn_session_wait (session, 0, DCNN_WANT_ALL, &error),
+      &error, DCNN_ERROR_ARGUMENT, "no frame to wait for");
+  expect_refusal (dcnn_session_wait (session, 2, DCNN_WANT_ALL, &error),
+      &error, DCNN_ERROR_ARGUMENT, "stream 2");
+  for (guint s = 0; s < 2; s++)
+    test_video_init (&videos[s], s + 1, 80, 60);
+  for (guint f = 0; f < 4; f++) {
+    for (guint s = 0; s < 2; s++) {
+      test_video_draw (&videos[s], DCNN_FORMAT_I420, FALSE, &frames[s]);
+      g_assert_true (dcnn_session_push_frame (pushed, s, &frames[s], NULL,
+              &error));
+    }
+    expect_refusal (dcnn_session_submit (session, same, 2, &error), &error,
+        DCNN_ERROR_ARGUMENT, "two frames of stream 0");
+    g_assert_true (dcnn_session_submit (session, both, 2, &error));
+    expect_refusal (dcnn_session_submit (session, both, 1, &error), &error,
+        DCNN_ERROR_ARGUMENT, "not waited for");
+    for (guint s = 0; s < 2; s++) {
+      const DcnnOutput *a, *b;
+      g_assert_true (dcnn_session_wait (session, s, DCNN_WANT_STATS, &error));
+      g_assert_true (dcnn_session_wait (session, s, DCNN_WANT_OUTPUT (0),
+              &error));
+      a = dcnn_session_get_output (session, s, 0);
+      b = dcnn_session_get_output (pushed, s, 0);
+      g_assert_cmpmem (a->tensor.data, dcnn_tensor_count (&a->tensor) * 4,
+          b->tensor.data, dcnn_tensor_count (&b->tensor) * 4);
+      dcnn_session_get_stats (session, s, &stats);
+      g_assert_cmpuint (stats.frames, ==, f + 1);
+    }
+  }
+  frames[0].memory = DCNN_MEMORY_CUDA;
+  expect_refusal (dcnn_session_submit (session, both, 1, &error), &error,
+      DCNN_ERROR_ARGUMENT, "download it");
+  for (guint s = 0; s < 2; s++)
+    test_video_clear (&videos[s]);
+}
+
+/* A precision that a device has not is refused by name, and passed over by
+ * "auto", which says why. */
+static void
+test_choice (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) session = new_session (model, "auto", &error);
+  DcnnSessionOptions options;
+
+  g_assert_no_error (error);
+  if (strcmp (dcnn_session_get_device (session), "cpu") == 0)
+    g_assert_nonnull (strstr (dcnn_session_get_device_why (session), "cuda: "));
+  dcnn_session_options_init (&options);
+  options.precision = DCNN_PRECISION_BF16;
+  options.device = "cpu";
+  expect_refusal (dcnn_session_new (model, &options, &error) != NULL, &error,
+      DCNN_ERROR_DEVICE, "float32 only");
+  options.precision = DCNN_PRECISION_COUNT;
+  expect_refusal (dcnn_session_new (model, &options, &error) != NULL, &error,
+      DCNN_ERROR_ARGUMENT, "precision");
+}
+
+/* Every output that is a map is seen by a probe of that map, and its mask. */
+static void
+test_probe (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) session = new_session (model, "cpu", &error);
+  const DcnnPlan *plan = session->plan;
+  guint seen = 0;
+
+  g_assert_true (push (session, 0, &error));
+  for (guint i = 0; i < plan->graph->outputs->len; i++) {
+    const DcnnOutput *out = dcnn_session_get_output (session, 0, i);
+    gint map = plan->values[g_array_index (plan->graph->outputs, DcnnValueId,
+        i)].map;
+    const PlanMap *m = map < 0 ? NULL : plan_map (plan, map);
+    gsize plane = m ? (gsize) m->width * m->height : 0;
+    g_autofree gfloat *values = g_new0 (gfloat, m ? plane * m->channels : 1);
+    g_autofree guint64 *words = NULL;
+    DcnnMask mask;
+    if (!out->is_map)
+      continue;
+    words = g_new0 (guint64, dcnn_mask_words (m->width, m->height));
+    dcnn_mask_init (&mask, m->width, m->height, words);
+    g_assert_true (dcnn_session_probe (session, 0, map, values, &mask,
+            &error));
+    for (gsize p = 0; p < plane; p++)
+      for (guint c = 0; c < m->channels; c++)
+        g_assert_true (values[p * m->channels + c] ==
+            ((gfloat *) out->tensor.data)[c * plane + p]);
+    g_assert_cmpuint (dcnn_mask_count (&mask), ==,
+        dcnn_mask_count (&out->updated));
+    seen++;
+  }
+  g_assert_cmpuint (seen, >, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -234,5 +357,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/backends/weights", test_weights);
   g_test_add_func ("/engine/backends/failures", test_failures);
   g_test_add_func ("/engine/backends/recovery", test_recovery);
+  g_test_add_func ("/engine/backends/submit", test_submit);
+  g_test_add_func ("/engine/backends/choice", test_choice);
+  g_test_add_func ("/engine/backends/probe", test_probe);
   return g_test_run ();
 }

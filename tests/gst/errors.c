@@ -199,7 +199,7 @@ GST_START_TEST (test_device_failures)
   static const gchar *const at_start[] = { "available:1", "available:2",
     "model_new:1", "session_new:1"
   };
-  static const gchar *const at_frame[] = { "run_frame:2", "read_outputs:2" };
+  static const gchar *const at_frame[] = { "run:2", "wait:2" };
   Fixture f;
 
   fixture_init (&f);
