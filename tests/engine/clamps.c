@@ -65,6 +65,7 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
   guint64 video = 2;
 
   dcnn_session_options_init (&options);
+  options.device = test_device ();
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   session = dcnn_session_new (model, &options, &error);

@@ -372,6 +372,7 @@ new_session (DcnnModel *model, DcnnMode mode)
   DcnnSession *session;
 
   dcnn_session_options_init (&options);
+  options.device = test_device ();
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = mode };
   session = dcnn_session_new (model, &options, &error);

@@ -22,6 +22,7 @@ new_session (DcnnModel *model, const DcnnTuning *tuning)
   DcnnSession *session;
 
   dcnn_session_options_init (&options);
+  options.device = test_device ();
   options.threads = 2;
   if (tuning)
     options.tuning = *tuning;

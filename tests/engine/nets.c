@@ -24,6 +24,12 @@ test_seed_runs (guint64 seed)
   return only_seed == 0 || seed == only_seed;
 }
 
+const char *
+test_device (void)
+{
+  return g_getenv ("DELTACNN_TEST_DEVICE");
+}
+
 guint
 test_random (guint64 *state, guint n)
 {

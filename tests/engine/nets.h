@@ -23,6 +23,10 @@ typedef struct TestNet {
 void test_seeds_init (int argc, char **argv);
 gboolean test_seed_runs (guint64 seed);
 
+/* What DELTACNN_TEST_DEVICE names: the device that a test of the engine's
+ * contract runs on; NULL: any. */
+const char *test_device (void);
+
 /* 0 .. n-1 */
 guint test_random (guint64 *state, guint n);
 /* -1 .. 1; an integer of -2 .. 2 when integer is set. */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * conformance.c - a device against the backend "sim": every map of random nets
+ * at threshold 0, on integers exactly, masks too, otherwise within a bound.
+ * The device is what DELTACNN_TEST_DEVICE names, or the cpu.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "dcnn_engine.h"
+#include "nets.h"
+
+static const char *
+device_under_test (void)
+{
+  return test_device () ? test_device () : "cpu";
+}
+
+static DcnnSession *
+new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+  DcnnSession *session;
+
+  dcnn_session_options_init (&options);
+  options.device = device;
+  options.precision = precision;
+  options.tuning.mode = DCNN_MODE_SPARSE;
+  options.tuning.threshold = options.tuning.gate_threshold = 0;
+  options.tuning.input_threshold = 0;
+  options.tuning.settle = FALSE;
+  options.store_all = TRUE;
+  options.threads = 1;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  return session;
+}
+
+/* What a probe shows of a map, on one device. */
+typedef struct Probe {
+  gfloat *values;
+  DcnnMask mask;
+} Probe;
+
+static void
+probe_init (Probe *probe, const PlanMap *map)
+{
+  probe->values = g_new0 (gfloat, (gsize) map->width * map->height *
+      map->channels);
+  dcnn_mask_init (&probe->mask, map->width, map->height, g_new0 (guint64,
+          dcnn_mask_words (map->width, map->height)));
+}
+
+static void
+probe_clear (Probe *probe)
+{
+  g_free (probe->values);
+  g_free (probe->mask.words);
+}
+
+static gdouble
+difference (const Probe *a, const Probe *b, gsize n)
+{
+  gdouble worst = 0, scale = 1e-3;
+
+  for (gsize i = 0; i < n; i++) {
+    gdouble d = fabs ((gdouble) a->values[i] - b->values[i]);
+    scale = MAX (scale, fabs (b->values[i]));
+    if (!(d <= worst))
+      worst = d;
+  }
+  return worst / scale;
+}
+
+static void
+compare_map (DcnnSession *device, DcnnSession *sim, gint index, gdouble bound,
+    gboolean masks, guint64 seed, gint frame)
+{
+  g_autoptr (GError) error = NULL;
+  const PlanMap *map = plan_map (device->plan, index);
+  gsize n = (gsize) map->width * map->height * map->channels;
+  gboolean same_mask;
+  gdouble d;
+  Probe a, b;
+
+  probe_init (&a, map);
+  probe_init (&b, map);
+  g_assert_true (dcnn_session_probe (device, 0, index, a.values, &a.mask,
+          &error));
+  g_assert_true (dcnn_session_probe (sim, 0, index, b.values, &b.mask,
+          &error));
+  d = difference (&a, &b, n);
+  same_mask = !masks || memcmp (a.mask.words, b.mask.words,
+      dcnn_mask_words (map->width, map->height) * 8) == 0;
+  if (!(d <= bound) || !same_mask) {
+    g_test_message ("seed %" G_GUINT64_FORMAT " frame %d map %d (of node %d): "
+        "differs by %g%s; rerun: engine-conformance %" G_GUINT64_FORMAT, seed,
+        frame, index, map->source, d, same_mask ? "" : ", another mask", seed);
+    g_test_fail ();
+  }
+  probe_clear (&a);
+  probe_clear (&b);
+}
+
+static void
+run_net (guint64 seed, gboolean integer, DcnnPrecision precision,
+    gdouble bound)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (test_net_random (seed,
+          integer, FALSE, TRUE), &error);
+  g_autoptr (DcnnSession) device = new_session (model, device_under_test (),
+      precision == DCNN_PRECISION_F16 && strcmp (device_under_test (),
+          "cpu") == 0 ? DCNN_PRECISION_AUTO : precision);
+  g_autoptr (DcnnSession) sim = new_session (model, "sim", precision);
+  guint64 video = seed + 500;
+  DcnnTensor frame = test_frame_new (model, &video, integer);
+
+  for (gint f = 0; f < 5 && !g_test_failed (); f++) {
+    g_assert_true (dcnn_session_push_tensors (device, 0, &frame, 0, NULL,
+            &error));
+    g_assert_true (dcnn_session_push_tensors (sim, 0, &frame, 0, NULL,
+            &error));
+    for (guint m = 0; m < model->plan->maps->len && !g_test_failed (); m++)
+      if (plan_map (model->plan, m)->constant == NULL)
+        compare_map (device, sim, (gint) m, bound, integer, seed, f);
+    test_video_step (&video, &frame, integer);
+  }
+  dcnn_tensor_free (&frame);
+}
+
+static void
+test_integer (void)
+{
+  for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
+    if (test_seed_runs (seed))
+      run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0);
+}
+
+static void
+test_real (void)
+{
+  for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
+    if (test_seed_runs (seed))
+      run_net (seed, FALSE, DCNN_PRECISION_AUTO, 2e-5);
+}
+
+/* Half precision stays near full precision; on the cpu, which has none, that
+ * is sim's rounding alone. */
+static void
+test_half (void)
+{
+  for (guint64 seed = 1; seed <= 6 && !g_test_failed (); seed++)
+    if (test_seed_runs (seed))
+      run_net (seed, FALSE, DCNN_PRECISION_F16, 2e-2);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  test_seeds_init (argc, argv);
+  g_test_add_func ("/engine/conformance/integer", test_integer);
+  g_test_add_func ("/engine/conformance/real", test_real);
+  g_test_add_func ("/engine/conformance/half", test_half);
+  return g_test_run ();
+}
