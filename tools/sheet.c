@@ -39,11 +39,10 @@ map_pixel (guint32 pixel, gboolean active)
     guint dim = 10 + luma * 30 / 100;
     return (dim << 16) | (dim << 8) | (dim + 14);
   }
-  /* Bright amber that keeps the picture's light and shade. */
-  r = MIN (255, 120 + luma * 9 / 10);
-  g = MIN (255, 62 + luma * 8 / 10);
-  b = 10 + luma * 3 / 10;
-  return (r << 16) | (g << 8) | b;
+  /* One amber, a little lighter and darker with the picture: two would be
+   * taken for two kinds. */
+  guint shade = 196 + luma * 59 / 255;
+  return (shade << 16) | ((shade * 170 / 255) << 8) | (shade * 40 / 255);
 }
 
 cairo_surface_t *
@@ -124,6 +123,23 @@ row (cairo_t *cr, const SheetMoment *moment, double y, double height)
   g_string_free (caption, TRUE);
 }
 
+/* What the map's two tones mean, at the right end of its heading. */
+static void
+legend (cairo_t *cr, double right, double y)
+{
+  static const struct { const char *what; double width, r, g, b; } tones[] = {
+    { "kept", 50, 0.15, 0.15, 0.20 },
+    { "recomputed", 102, 0.92, 0.61, 0.14 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (tones); i++) {
+    right -= tones[i].width;
+    cairo_rectangle (cr, right, y + 3, 13, 13);
+    cairo_set_source_rgb (cr, tones[i].r, tones[i].g, tones[i].b);
+    cairo_fill (cr);
+    text (cr, right + 18, y + 15, 13, 0.45, FALSE, tones[i].what);
+  }
+}
+
 static void
 draw (cairo_t *cr, const SheetMoment *moments, guint n, double height,
     const char *title, const char *subtitle)
@@ -144,6 +160,7 @@ draw (cairo_t *cr, const SheetMoment *moments, guint n, double height,
   for (guint i = 0; i < COLUMNS; i++)
     text (cr, MARGIN + i * (CELL_WIDTH + GUTTER), y + 15, 15, 0.45, TRUE,
         headings[i]);
+  legend (cr, MARGIN + COLUMNS * CELL_WIDTH + (COLUMNS - 1) * GUTTER, y);
   y += HEADING;
   for (guint i = 0; i < n; i++, y += height + CAPTION)
     row (cr, &moments[i], y, height);
