@@ -186,12 +186,22 @@ def case_media_server(bench):
             count = len(read_lines(lines))
             time.sleep(1.5)
             assert len(read_lines(lines)) == count, "it runs on, unwatched"
+            assert log.read_text().count("/street: watched") == 1
+            # A camera that goes ends its viewers; when it is back, so are
+            # they.
+            viewer = view(bench, drawn, 10000)
+            wait_for_lines(lines, count + 5, "frames for a third viewer")
+            camera.kill()
+            viewer.communicate(timeout=60)
+            camera.start("--size", "480x360")
+            viewer = view(bench, drawn, 15)
+            text = viewer.communicate(timeout=60)[0]
+            assert viewer.returncode == 0, text
         finally:
             server.terminate()
             server.wait(timeout=30)
     assert server.returncode == 0, log.read_text()
-    assert log.read_text().count("/street: watched") == 1, log.read_text()
-    results = read_lines(lines)
+    results = read_lines(lines)[:count]
     assert len(results) >= 20
     assert len({r["pts"] for r in results}) == len(results), \
         "a frame was run twice"
