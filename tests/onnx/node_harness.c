@@ -60,6 +60,10 @@ static const struct {
       "made with a fractional output size; ONNX Runtime differs as well" },
   { "test_resize_downsample_scales_linear_align_corners",
       "made with a fractional output size; ONNX Runtime differs as well" },
+  /* ONNX 1.17 (Debian 13); later data and ONNX Runtime agree with us. */
+  { "test_averagepool_3d_dilations_large_count_include_pad_is_1_"
+      "ceil_mode_is_True",
+      "ONNX 1.17 divides by what lies past the padding" },
 };
 
 typedef struct Test {
@@ -370,7 +374,8 @@ node_tests_run (int argc, char **argv, NodeForm form, NodeRunner runner,
       NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (suites); i++)
     run_suite (&summary, root, suites[i], pattern);
-  print_reasons (&summary);
+  if (pattern || g_getenv ("DELTACNN_TEST_VERBOSE"))
+    print_reasons (&summary);
   g_hash_table_unref (summary.reasons);
   printf ("%d passed, %d failed, %d not applicable\n", summary.passed,
       summary.failed, summary.unsupported);

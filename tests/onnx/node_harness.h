@@ -24,8 +24,9 @@ typedef enum NodeForm {
   NODE_FORM_MAPS,  /* the first alone, as maps [1, C, H, W]: see node_maps.h */
 } NodeForm;
 
-/* Runs all tests, or those whose name contains argv[1], and prints counts and
- * the reasons of what is not applicable. Returns an exit status: 0; 1 when a
+/* Runs all tests, or those whose name contains argv[1], and prints counts and,
+ * with argv[1] or DELTACNN_TEST_VERBOSE set, the reasons of what is not
+ * applicable (hundreds of lines). Returns an exit status: 0; 1 when a
  * supported test fails, an operator of the import list is refused, or fewer
  * than `minimum` pass; 77 when the data is absent. The data's folder is
  * $DELTACNN_ONNX_TESTDATA, else where Debian has it. */
