@@ -32,6 +32,23 @@ attach_classes (GstAnalyticsRelationMeta * relations, const GArray * classes)
     GST_WARNING ("could not add classes to the relation meta");
 }
 
+/* The box's class as an mtd of its own, each related to the other: where
+ * upstream's elements look for a label. */
+static void
+relate_class (GstAnalyticsRelationMeta * relations,
+    const GstAnalyticsODMtd * box, GQuark label, gfloat score)
+{
+  GstAnalyticsClsMtd mtd;
+
+  if (!gst_analytics_relation_meta_add_one_cls_mtd (relations, score, label,
+          &mtd)
+      || !gst_analytics_relation_meta_set_relation (relations,
+          GST_ANALYTICS_REL_TYPE_RELATE_TO, box->id, mtd.id)
+      || !gst_analytics_relation_meta_set_relation (relations,
+          GST_ANALYTICS_REL_TYPE_RELATE_TO, mtd.id, box->id))
+    GST_WARNING ("could not relate a box to its class");
+}
+
 gboolean
 gst_delta_cnn_analytics_available (void)
 {
@@ -58,7 +75,10 @@ gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections,
 
     if (!gst_analytics_relation_meta_add_od_mtd (relations, label,
             lroundf (box->x), lroundf (box->y), lroundf (box->width),
-            lroundf (box->height), box->score, &mtd))
+            lroundf (box->height), box->score, &mtd)) {
       GST_WARNING ("could not add box %u to the relation meta", i);
+      continue;
+    }
+    relate_class (relations, &mtd, label, box->score);
   }
 }

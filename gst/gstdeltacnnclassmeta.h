@@ -36,7 +36,7 @@ struct _GstDeltaCnnLabel
  * @meta: the parent #GstMeta
  * @source: name of the element that attached it
  * @stale: the frame was not run; these are the results of an earlier one
- * @classes: (element-type GstDeltaCnnLabel): the classes, best first
+ * @classes: (type gpointer): the classes, best first: #GstDeltaCnnLabel each
  *
  * The classes of one frame by one element; an empty array says "none above the
  * score threshold", no meta says "did not look".

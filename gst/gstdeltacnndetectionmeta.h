@@ -45,7 +45,7 @@ struct _GstDeltaCnnDetection
  * @meta: the parent #GstMeta
  * @source: name of the element that attached it
  * @stale: the frame was not run; these are the results of an earlier one
- * @detections: (element-type GstDeltaCnnDetection): the boxes, best first
+ * @detections: (type gpointer): the boxes, best first: #GstDeltaCnnDetection each
  *
  * All boxes of one element on one frame; an empty array says "looked, found
  * nothing", no meta says "did not look".

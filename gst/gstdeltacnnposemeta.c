@@ -138,6 +138,24 @@ gst_delta_cnn_pose_meta_get_n_poses (const GstDeltaCnnPoseMeta * meta)
 }
 
 /**
+ * gst_delta_cnn_pose_meta_get_score:
+ * @meta: a #GstDeltaCnnPoseMeta
+ * @pose: which pose
+ *
+ * Returns: that pose's score, 0..1; 0 when there is no such pose
+ *
+ * Since: 0.1
+ */
+gfloat
+gst_delta_cnn_pose_meta_get_score (const GstDeltaCnnPoseMeta * meta,
+    guint pose)
+{
+  g_return_val_if_fail (meta != NULL, 0);
+  return pose < meta->poses->len ?
+      g_array_index (meta->poses, GstDeltaCnnPose, pose).score : 0;
+}
+
+/**
  * gst_delta_cnn_pose_meta_get_n_keypoints:
  * @meta: a #GstDeltaCnnPoseMeta
  * @pose: which pose

@@ -55,8 +55,8 @@ struct _GstDeltaCnnPose
  * @meta: the parent #GstMeta
  * @source: name of the element that attached it
  * @stale: the frame was not run; these are the results of an earlier one
- * @poses: (element-type GstDeltaCnnPose): the people, best first
- * @keypoints: (element-type GstDeltaCnnKeypoint): all their key points
+ * @poses: (type gpointer): the people, best first: #GstDeltaCnnPose each
+ * @keypoints: (type gpointer): all their key points: #GstDeltaCnnKeypoint each
  * @edges: (nullable): the skeleton: pairs of bytes, each a key point's index
  *   within its pose
  *
@@ -93,6 +93,9 @@ void gst_delta_cnn_pose_meta_append (GstDeltaCnnPoseMeta * meta, gfloat score,
     const GstDeltaCnnKeypoint * keypoints, guint n_keypoints);
 GST_DELTA_CNN_API
 guint gst_delta_cnn_pose_meta_get_n_poses (const GstDeltaCnnPoseMeta * meta);
+GST_DELTA_CNN_API
+gfloat gst_delta_cnn_pose_meta_get_score (const GstDeltaCnnPoseMeta * meta,
+    guint pose);
 GST_DELTA_CNN_API
 guint gst_delta_cnn_pose_meta_get_n_keypoints (const GstDeltaCnnPoseMeta *
     meta, guint pose);

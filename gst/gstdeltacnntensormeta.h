@@ -80,7 +80,7 @@ struct _GstDeltaCnnTensor
  * @meta: the parent #GstMeta
  * @source: name of the element that attached it
  * @stale: the frame was not run; these are the outputs of an earlier one
- * @tensors: (element-type GstDeltaCnnTensor): in the order of the model
+ * @tensors: (type gpointer): in the order of the model: #GstDeltaCnnTensor each
  *
  * Since: 0.1
  */

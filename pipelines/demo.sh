@@ -21,8 +21,13 @@
 #
 # A second run builds and downloads nothing. DELTACNN_BUILD names another build
 # folder than build/.
+# Called as "sh demo.sh": bash, by itself.
+if [ -z "${BASH_VERSION:-}" ]; then
+  command -v bash >/dev/null || { echo "demo.sh: this needs bash; please install it" >&2; exit 1; }
+  exec bash "$0" "$@"
+fi
 set -euo pipefail
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 called_from=$PWD
 export DEBIAN_FRONTEND=noninteractive
 build=${DELTACNN_BUILD:-$here/build}
@@ -60,6 +65,11 @@ step() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
 # ---- build ----------------------------------------------------------------
 
 build() {
+  local program
+  for program in meson ninja cc; do
+    command -v $program >/dev/null || { echo "demo.sh: there is no $program here to build with;" \
+      "run tools/install-deps.sh build run as root, or this without --no-install" >&2; exit 1; }
+  done
   if [ ! -e "$build/build.ninja" ]; then
     mkdir -p cache
     meson setup "$build" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
@@ -157,7 +167,10 @@ PYTHON
 
 # ---- all ------------------------------------------------------------------
 
-if ((install)); then tools/install-deps.sh build run; fi
+if ((install)); then
+  tools/install-deps.sh build run || { echo "demo.sh: packages could not be installed (why: above); is there a network?" \
+    "Where they are installed already, --no-install goes on without" >&2; exit 1; }
+fi
 build
 export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export GST_REGISTRY=$build/gst-registry.bin

@@ -107,7 +107,7 @@ export DELTACNN_TEST_DATA=${DELTACNN_TEST_DATA:-}
 export DELTACNN_TEST_QUICK=$quick
 
 if ((install)); then
-  groups=(build run test peer)
+  groups=(build run test peer bindings)
   ((quick)) || groups+=(clang)
   tools/install-deps.sh "${groups[@]}"
 fi

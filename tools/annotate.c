@@ -481,7 +481,7 @@ main (int argc, char **argv)
       "  deltacnn-annotate --input street.mp4 --model people-seg \\\n"
       "      --video out.mp4 --sheet out.png");
   g_option_context_add_main_entries (context, entries, NULL);
-  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
+  gboolean good = tool_parse_context (context, &argc, &argv, &error);
   if (good && (!input || !model || (!video && !sheet) || argc > 1
           || moments_wanted < 1 || moments_wanted > 32 || frames < 0)) {
     g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,

@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -306,6 +307,26 @@ tool_progress_end (ToolProgress *progress)
 }
 
 gboolean
+tool_parse_context (GOptionContext *context, int *argc, char ***argv,
+    GError **error)
+{
+  gboolean version = FALSE;
+  const GOptionEntry common[] = {
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version,
+        "Print the version and exit", NULL },
+    { NULL }
+  };
+  g_option_context_add_main_entries (context, common, NULL);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return FALSE;
+  if (version) {
+    printf ("%s %s\n", g_get_prgname (), DCNN_VERSION);
+    exit (0);
+  }
+  return TRUE;
+}
+
+gboolean
 tool_parse_options (const char *summary, const char *description,
     const GOptionEntry *entries, int *argc, char ***argv, GError **error)
 {
@@ -315,7 +336,7 @@ tool_parse_options (const char *summary, const char *description,
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, description);
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, argc, argv, error))
+  if (!tool_parse_context (context, argc, argv, error))
     return FALSE;
   if (*argc == 1)
     return TRUE;

@@ -78,6 +78,11 @@ void tool_progress_update (ToolProgress *progress, guint64 done,
     const char *detail);
 void tool_progress_end (ToolProgress *progress);
 
+/* g_option_context_parse() with one option more: --version, which is answered
+ * here and ends the program. */
+gboolean tool_parse_context (GOptionContext *context, int *argc, char ***argv,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What every program that takes options alone begins with: the locale, but
  * numbers as C writes them, and the options. */
 gboolean tool_parse_options (const char *summary, const char *description,

@@ -222,7 +222,7 @@ main (int argc, char **argv)
   g_option_context_set_summary (context, summary_text);
   g_option_context_set_description (context, examples);
   g_option_context_add_main_entries (context, options, NULL);
-  gboolean good = g_option_context_parse (context, &argc, &argv, &error);
+  gboolean good = tool_parse_context (context, &argc, &argv, &error);
   if (good && argc != 2) {
     g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
     fputs (help, stderr);

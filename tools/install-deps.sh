@@ -7,17 +7,17 @@
 #   tools/install-deps.sh [--dry-run] GROUP...
 #
 # Groups: build (compiler, libraries' headers), run (GStreamer's plugins),
-# test (test data, Python), clang (the second compiler), peer (Python's venv),
-# media-server (headers for pipelines/media-server.c).
+# test (test data, Python), bindings (introspection, GstAnalytics), clang (the
+# second compiler), peer (Python's venv), media-server (headers for pipelines/media-server.c).
 # The list below is the only one in the project. A package with "?" behind it
 # is taken where the distribution has it.
 set -euo pipefail
 
-usage() { sed -n '4,13s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '4,14s/^# \{0,1\}//p' "$0"; }
 
 packages_of() {
   case $1 in
-    build) echo gcc g++ libc6-dev meson ninja-build pkg-config \
+    build) echo gcc g++ libc6-dev dpkg-dev meson ninja-build pkg-config \
       libglib2.0-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
       libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
       libjson-glib-dev libcairo2-dev ;;
@@ -28,8 +28,10 @@ packages_of() {
       "gir1.2-gst-rtsp-server-1.0?" "libgstrtspserver-1.0-dev?" ;;
     clang) echo clang llvm 'libclang-rt-dev?' ;; # readable traces; the sanitizers
     peer) echo python3 python3-venv ;;
+    bindings) echo gobject-introspection "libgirepository1.0-dev?" \
+      libgstreamer-plugins-bad1.0-dev gir1.2-gst-plugins-bad-1.0 ;; # typelib, GstAnalytics
     media-server) echo libgstrtspserver-1.0-dev ;;
-    *) echo "install-deps.sh: no group '$1' (build, run, test, clang, peer, media-server)" >&2
+    *) echo "install-deps.sh: no group '$1' (build, run, test, bindings, clang, peer, media-server)" >&2
        return 1 ;;
   esac
 }

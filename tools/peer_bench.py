@@ -10,6 +10,7 @@ in gives the microseconds of one inference out. Copying the input in is not
 timed, as the frame's preparation is not either. A wrong start prints one line
 "error ..." and exits with 1.
 """
+import importlib
 import mmap
 import os
 import sys
@@ -18,12 +19,24 @@ import time
 TENSOR_FD = 3
 
 
+def whole_package(name):
+    """Imports a package, or says that a mere folder of its name is in the way:
+    Debian's libonnx-testdata has one called onnx, which Python takes for a
+    package without anything in it."""
+    module = importlib.import_module(name)
+    if getattr(module, "__file__", None) is None:
+        raise ImportError(f"No module named '{name}' (only the folder "
+                          f"{list(module.__path__)[0]} of that name)")
+    return module
+
+
 def resized_model(path, width, height):
     """The model's bytes with the image input's H and W set; None: as it is."""
     try:
-        import onnx
+        onnx = whole_package("onnx")
     except ImportError:
-        return None, "python package onnx is needed for --size"
+        return None, ("the Python package onnx is needed where the size is "
+                      "not the file's own: install it with pip")
     model = onnx.load(path)
     constants = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
@@ -45,7 +58,7 @@ class OnnxRuntime:
     """onnxruntime on the CPU, its threads asleep between two runs."""
 
     def __init__(self, path, data, threads):
-        import onnxruntime
+        onnxruntime = whole_package("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -70,7 +83,7 @@ class OpenVino:
     """OpenVINO on the CPU, float32, latency mode."""
 
     def __init__(self, path, data, threads):
-        import openvino
+        openvino = whole_package("openvino")
         core = openvino.Core()
         model = core.read_model(data) if data else core.read_model(path)
         compiled = core.compile_model(model, "CPU", {

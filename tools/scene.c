@@ -3,6 +3,8 @@
  * deltacnn-scene: renders a street with a few people who walk, as a clip for
  * machines on which no real one can be had. Fixed camera, the same on every
  * run, with a camera's noise. */
+#include "common.h"
+
 #include <cairo.h>
 #include <glib.h>
 #include <gst/app/gstappsrc.h>
@@ -236,7 +238,7 @@ main (int argc, char **argv)
   g_option_context_set_summary (context,
       "Renders a street scene with people who walk, as a motion JPEG clip.");
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2
+  if (!tool_parse_context (context, &argc, &argv, &error) || argc != 2
       || frames < 1) {
     fprintf (stderr, "deltacnn-scene: %s\n",
         error ? error->message : "one file name is needed; see --help");

@@ -459,9 +459,89 @@ def case_camera_errors(bench):
 
 def case_demo_errors(bench):
     demo = ROOT / "pipelines" / "demo.sh"
+    link = bench.scratch / "a link"
+    link.symlink_to(demo)
+    says(bench.run("sh", link, "--help").stdout, "--input")
+    says(bench.run("sh", link, "--speed", good=False).stderr, "--speed")
+    # nothing to build with
+    bare = bench.scratch / "bin"
+    bare.mkdir()
+    for name in ("bash", "dirname", "readlink", "mkdir", "sed", "env"):
+        (bare / name).symlink_to(shutil.which(name))
+    lone = bench.scratch / "new build"
+    environment = {**bench.environment, "PATH": str(bare),
+                   "DELTACNN_BUILD": str(lone)}
+    out = subprocess.run([str(bare / "bash"), str(demo), "--no-install",
+                          "--out", str(bench.scratch / "out")], text=True,
+                         capture_output=True, env=environment, check=False)
+    assert out.returncode == 1, out
+    says(out.stderr, "there is no meson", "install-deps.sh")
+    assert out.stderr.count("\n") == 1, out.stderr
     says(bench.run(demo, "--speed", good=False).stderr, "--speed", "--help")
     says(bench.run(demo, "--frames", "x", good=False).stderr, "--frames x")
     says(bench.run(demo, "--help").stdout, "--input", "--model", "--out")
+
+
+def case_version(bench):
+    """Every program says the version that Meson knows."""
+    version = re.search(r"version: '([^']+)'",
+                        (ROOT / "meson.build").read_text()).group(1)
+    for name in ("inspect", "bench", "tune", "annotate", "scene", "models"):
+        if (bench.build / "tools" / f"deltacnn-{name}").exists():
+            out = bench.run(f"deltacnn-{name}", "--version").stdout
+            assert out == f"deltacnn-{name} {version}\n", out
+    assert (bench.build / "tools" / "deltacnn-models").exists()
+
+
+def case_peer_folder(bench):
+    """A folder called onnx on Python's path is not the package onnx."""
+    (bench.scratch / "onnx").mkdir()
+    out = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path[:0] = sys.argv[1:3]\n"
+         "import peer_bench\nprint(peer_bench.resized_model('x', 8, 8))",
+         str(ROOT / "tools"), str(bench.scratch)], text=True, check=False,
+        capture_output=True, env={**bench.environment, "PYTHONNOUSERSITE": "1",
+                                  "PYTHONDONTWRITEBYTECODE": "1"})
+    if "x'" in out.stderr:
+        raise Skip("this Python has the package onnx itself")
+    says(out.stdout, "None", "pip")
+
+
+TYPELIB = """
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstDeltaCnn", "1.0")
+from gi.repository import Gst, GstDeltaCnn
+Gst.init(None)
+buffer = Gst.Buffer.new()
+pose = GstDeltaCnn.buffer_add_delta_cnn_pose_meta(buffer, 1, None)
+point = GstDeltaCnn.DeltaCnnKeypoint()
+point.x, point.y, point.score = 3, 4, .5
+pose.append(.75, [point, point])
+print(pose.get_n_poses(), pose.get_score(0), pose.get_n_keypoints(0))
+print(pose.poses, pose.keypoints)
+boxes = GstDeltaCnn.buffer_add_delta_cnn_detection_meta(buffer, 1)
+tensors = GstDeltaCnn.buffer_add_delta_cnn_tensor_meta(buffer, 1)
+print(boxes.detections, tensors.tensors)
+"""
+
+
+def case_typelib(bench):
+    """Python reads the metas; no field of theirs makes it crash."""
+    if not list(bench.build.glob("gst/GstDeltaCnn-1.0.typelib")):
+        raise Skip("introspection is not built")
+    python = "/usr/bin/python3"  # Debian's packages are for Debian's Python
+    if not os.path.exists(python) or subprocess.run(
+            [python, "-c", "import gi"], capture_output=True,
+            check=False).returncode:
+        raise Skip("no python3-gi")
+    script = bench.scratch / "read_metas.py"
+    script.write_text(TYPELIB, encoding="utf-8")
+    bench.environment["GI_TYPELIB_PATH"] = str(bench.build / "gst")
+    bench.environment["LD_LIBRARY_PATH"] = str(bench.build / "gst")
+    out = bench.run(python, script)
+    says(out.stdout, "1 0.75 2")
+    assert "CRITICAL" not in out.stderr, out.stderr
 
 
 PROGRAM = """
@@ -504,8 +584,32 @@ def case_install(bench):
                       "deltacnn").stdout.replace(prefix, f"{stage}{prefix}"
                                                  ).split()
     bench.run("gcc", source, "-o", bench.scratch / "program", *flags)
+    # the README's example, as printed
+    example = re.search(r"```c\n(.*?)```",
+                        (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    source.write_text(example.group(1), encoding="utf-8")
+    bench.run("gcc", "-Wall", "-Werror", source, "-o",
+              bench.scratch / "example", *flags)
+    # The programs find their libraries in any prefix, with no environment.
+    for name in ("LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "PKG_CONFIG_PATH"):
+        bench.environment.pop(name, None)
+    installed = next(stage.rglob("bin/deltacnn-inspect"))
+    says(subprocess.run([installed, model], text=True, capture_output=True,
+                        env=bench.environment, check=True).stdout, "input")
+    plugin = next(stage.rglob("libgstdeltacnn.so"))
+    needs = bench.run("ldd", plugin).stdout
+    assert "not found" not in needs and str(stage) in needs, needs
+    for name in ("annotate", "bench", "tune"):
+        program = installed.with_name(f"deltacnn-{name}")
+        assert "not found" not in bench.run("ldd", program).stdout, name
+    models = installed.with_name("deltacnn-models")
+    assert "people-seg" in subprocess.run(
+        [models, "list"], text=True, capture_output=True,
+        env=bench.environment, check=True).stdout
     bench.environment["LD_LIBRARY_PATH"] = str(configs[0].parent)
     says(bench.run(bench.scratch / "program", model).stdout, "nodes")
+    shown = bench.run(bench.scratch / "example").stdout
+    says(shown, "mask")
 
 
 def main(arguments, cases=None):
