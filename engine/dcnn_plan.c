@@ -566,7 +566,7 @@ DcnnPlan *
 dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
   DcnnPlan *plan = g_new0 (DcnnPlan, 1);
-  PlanBuilder b = { .plan = plan, .graph = graph,
+  PlanBuilder b = { .plan = plan, .graph = graph = dcnn_passes_layout (graph),
     .refusal = g_string_new (NULL) };
   gboolean ok;
 

@@ -178,6 +178,9 @@ const char *plan_node_kernel (const PlanNode *node);
 
 /* Runs every pass; see the list in dcnn_passes.c. */
 gboolean dcnn_passes_run (DcnnGraph *graph, GError **error);
+/* passes_layout.c: takes graph; pictures with channels last, or of integers,
+ * become float32 maps. Returns graph itself, or a new one. */
+DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);
 /* Readers of a value: how many live node inputs and graph outputs. */
 guint dcnn_graph_count_uses (const DcnnGraph *graph, DcnnValueId value);
 /* The only live node that reads value, or -1 when none, several, or it is a

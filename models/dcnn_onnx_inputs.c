@@ -63,7 +63,8 @@ read_input (const Onnx__ValueInfoProto *proto, Input *input, GError **error)
   for (int i = 0; i < input->rank; i++) {
     const Onnx__TensorShapeProto__Dimension *dim = type->shape->dim[i];
     gboolean is_number = dim->value_case
-        == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE
+        && dim->dim_value != -1; /* some exporters' way to say "any" */
     input->dims[i] = is_number ? dim->dim_value : 0;
     input->symbols[i] = is_number ? NULL : dim->value_case
         == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
@@ -105,6 +106,36 @@ is_transposed_first (const OnnxLoader *loader, const char *name)
   return FALSE;
 }
 
+/* Channels that the first convolution on an input has weights for, 0: none
+ * reads it. NHWC: through the Transpose that comes first. */
+static gint64
+channels_of_convolution (const OnnxLoader *loader, const char *name,
+    gboolean nhwc)
+{
+  for (size_t n = 0; n < loader->proto->n_node; n++) {
+    const Onnx__NodeProto *node = loader->proto->node[n];
+    const Onnx__TensorProto *weights;
+    gint64 groups = 1;
+
+    if (node->n_input < 1 || g_strcmp0 (node->input[0], name) != 0)
+      continue;
+    if (nhwc && g_strcmp0 (node->op_type, "Transpose") == 0
+        && node->n_output == 1)
+      return channels_of_convolution (loader, node->output[0], FALSE);
+    if (node->n_input < 2 || g_strcmp0 (node->op_type, "Conv") != 0
+        || !node->input[1])
+      continue;
+    weights = g_hash_table_lookup (loader->initializers, node->input[1]);
+    for (size_t a = 0; a < node->n_attribute; a++)
+      if (g_strcmp0 (node->attribute[a]->name, "group") == 0)
+        groups = node->attribute[a]->i;
+    if (weights && weights->n_dims == 4 && weights->dims[1] > 0
+        && weights->dims[1] <= 4096 && groups > 0 && groups <= 4096)
+      return weights->dims[1] * groups;
+  }
+  return 0;
+}
+
 /* Index of H in a 4-D image input: 2 in NCHW, 1 in NHWC. */
 static int
 height_dimension (const OnnxLoader *loader, const Input *input)
@@ -142,6 +173,12 @@ static gboolean
 check_numbers (const OnnxLoader *loader, Input *input, GError **error)
 {
   int h = input->rank == 4 ? height_dimension (loader, input) : -1;
+  int c = h == 1 ? 3 : 1;
+  if (h >= 0 && input->symbols[c]) {
+    input->dims[c] = channels_of_convolution (loader, input->name, h == 1);
+    if (input->dims[c] > 0)
+      input->symbols[c] = NULL;
+  }
   if (input->rank > 0 && input->symbols[0]) {
     input->dims[0] = 1;
     input->symbols[0] = NULL;

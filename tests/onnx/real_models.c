@@ -38,6 +38,25 @@ static const struct {
   { "movenet_lightning", 256, 256 },
 };
 
+/* Files that leave their size open. */
+static const struct {
+  const char *part;
+  int width, height;
+} open_sizes[] = {
+  { "textangle", 192, 48 },
+};
+
+/* Nets whose values are ill conditioned: the first takes moments over whole
+ * maps and channels layer after layer, the second ends in a sigmoid far from
+ * its middle (ONNX Runtime differs from itself by 4e-4). */
+static const struct {
+  const char *part;
+  double tolerance;
+} loose[] = {
+  { "reid_retail_0288", 1e-3 },
+  { "hand_landmark_224", 1e-3 },
+};
+
 static gint
 by_name (gconstpointer a, gconstpointer b)
 {
@@ -58,7 +77,17 @@ static guint
 check_model (const char *path, const char *image, gboolean resize)
 {
   OrtCase one = { path, 0, 0, image, 1e-4 };
-  guint failed = !ort_check (&one);
+  guint failed;
+  for (gsize i = 0; i < G_N_ELEMENTS (open_sizes); i++) {
+    if (!strstr (path, open_sizes[i].part))
+      continue;
+    one.width = open_sizes[i].width;
+    one.height = open_sizes[i].height;
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (loose); i++)
+    if (strstr (path, loose[i].part))
+      one.tolerance = loose[i].tolerance;
+  failed = !ort_check (&one);
   for (gsize i = 0; resize && i < G_N_ELEMENTS (other_sizes); i++) {
     if (!strstr (path, other_sizes[i].part))
       continue;
@@ -69,11 +98,10 @@ check_model (const char *path, const char *image, gboolean resize)
   return failed;
 }
 
-/* Paths of all .onnx files of a folder whose name contains pattern. */
-static GPtrArray *
-list_models (const char *folder, const char *pattern)
+/* Adds the paths of all .onnx files of a folder whose name contains pattern. */
+static void
+list_models (GPtrArray *paths, const char *folder, const char *pattern)
 {
-  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
   while (dir && (name = g_dir_read_name (dir)))
@@ -81,7 +109,6 @@ list_models (const char *folder, const char *pattern)
         && (!pattern || strstr (name, pattern)))
       g_ptr_array_add (paths, g_build_filename (folder, name, NULL));
   g_ptr_array_sort (paths, by_name);
-  return paths;
 }
 
 int
@@ -91,12 +118,16 @@ main (int argc, char **argv)
   g_autofree char *models = g_build_filename (root, "models", NULL);
   g_autofree char *image = g_build_filename (root, "videos", "stills_coco_kp",
       "000000000785.jpg", NULL);
-  g_autoptr (GPtrArray) paths = list_models (g_file_test (models,
-          G_FILE_TEST_IS_DIR) ? models : root, argc > 1 ? argv[1] : NULL);
+  g_autofree char *wild = g_build_filename (root, "wild", NULL);
+  const char *pattern = argc > 1 ? argv[1] : NULL;
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   gboolean has_image = g_file_test (image, G_FILE_TEST_EXISTS);
   guint failed = 0, count = 0;
   gboolean resize;
 
+  list_models (paths, g_file_test (models, G_FILE_TEST_IS_DIR) ? models : root,
+      pattern);
+  list_models (paths, wild, pattern);
   if (paths->len == 0) {
     printf ("SKIP: no models: set DELTACNN_TEST_DATA to a folder of them\n");
     return 77;

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * passes_layout.c - pictures as exporters write them become maps.
+ *
+ *   [1,H,W,C] or [H,W,C] or integer input, then Mul, Split, Pad ... in that
+ *   order, then Transpose (or Unsqueeze, Reshape) to [1,C,H,W]
+ *     -> float32 input, Transpose, the same operators on [1,C,H,W]
+ *
+ * The graph is written anew, node by node: a value has its own form, its
+ * [1,C,H,W] form, or both, made when somebody reads them. A graph that needs
+ * none of it, or cannot be written so, stays as it is.
+ */
+#include "dcnn_plan.h"
+
+#include <string.h>
+
+static const int to_nchw[4] = { 0, 3, 1, 2 }, to_nhwc[4] = { 0, 2, 3, 1 };
+
+typedef struct Layout {
+  const DcnnGraph *from;
+  DcnnGraph *to;
+  DcnnValueId *plain; /* by value of from: the same in to; -1: not yet */
+  DcnnValueId *nchw;  /* the [1,C,H,W] form of a value [1,H,W,C], [H,W,C] */
+  DcnnValueId *chw;   /* the [1,C,H,W] form of a value [C,H,W] */
+} Layout;
+
+static const DcnnTensor *
+tensor_of (const DcnnGraph *graph, DcnnValueId value)
+{
+  return &dcnn_graph_value (graph, value)->tensor;
+}
+
+static gboolean
+is_channels (gint64 n)
+{
+  return n == 1 || n == 3 || n == 4;
+}
+
+static gboolean
+is_integer (DcnnDtype dtype)
+{
+  return dtype != DCNN_DTYPE_F32 && dtype != DCNN_DTYPE_F64 &&
+      dtype != DCNN_DTYPE_BOOL && dtype != DCNN_DTYPE_NONE;
+}
+
+/* Whether an input is a picture with its channels last. */
+static gboolean
+is_channels_last (const DcnnTensor *t)
+{
+  int h = t->rank - 3;
+
+  return (t->rank == 3 || (t->rank == 4 && t->dims[0] == 1)) &&
+      is_channels (t->dims[h + 2]) && !is_channels (t->dims[h]) &&
+      t->dims[h] > 1 && t->dims[h + 1] > 1;
+}
+
+static gboolean
+has_perm (const DcnnNode *node, int rank, const int *perm)
+{
+  return node->op == DCNN_OP_TRANSPOSE &&
+      memcmp (node->params.transpose.perm, perm, rank * sizeof *perm) == 0;
+}
+
+/* Whether something else than a Transpose reads the picture first. */
+static gboolean
+input_needs_it (const DcnnGraph *graph, DcnnValueId input)
+{
+  const DcnnTensor *t = tensor_of (graph, input);
+
+  if (is_integer (t->dtype) && (t->rank == 3 || t->rank == 4))
+    return TRUE;
+  if (t->dtype != DCNN_DTYPE_F32 || !is_channels_last (t))
+    return FALSE;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; i < node->n_inputs; i++)
+      if (node->inputs[i] == input && !has_perm (node, 4, to_nchw))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* What has none is no network on pictures: its types are kept. */
+static gboolean
+has_convolution (const DcnnGraph *graph)
+{
+  for (guint n = 0; n < graph->nodes->len; n++)
+    if (dcnn_graph_node (graph, n)->op == DCNN_OP_CONV)
+      return TRUE;
+  return FALSE;
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+static DcnnValueId
+add_node (Layout *l, const char *name, DcnnOp op, const DcnnParams *params,
+    DcnnValueId input, const char *out, const DcnnTensor *shape)
+{
+  DcnnValueId output;
+
+  if (input < 0 || !dcnn_graph_add_node (l->to, name, op, params, 1, &input, 1,
+          &out, shape, &output, NULL))
+    return -1;
+  return output;
+}
+
+static DcnnValueId
+add_transpose (Layout *l, DcnnValueId input, const int *perm, const char *out)
+{
+  DcnnParams params = { 0 };
+
+  memcpy (params.transpose.perm, perm, 4 * sizeof *perm);
+  return add_node (l, out, DCNN_OP_TRANSPOSE, &params, input, out, NULL);
+}
+
+static DcnnValueId
+add_constant (Layout *l, const char *name, const DcnnTensor *like,
+    const DcnnTensor *from)
+{
+  DcnnTensor copy = *like;
+  DcnnValueId id;
+
+  copy.data = NULL;
+  if (!dcnn_tensor_alloc (&copy, NULL))
+    return -1;
+  memcpy (copy.data, from->data,
+      (gsize) dcnn_tensor_count (from) * dcnn_dtype_bytes (from->dtype));
+  id = dcnn_graph_add_constant (l->to, name, &copy, NULL);
+  if (id < 0)
+    dcnn_tensor_free (&copy);
+  return id;
+}
+
+/* The value in its own form. */
+static DcnnValueId
+plain_of (Layout *l, DcnnValueId v)
+{
+  const DcnnValue *value = v < 0 ? NULL : dcnn_graph_value (l->from, v);
+  g_autofree char *made_up = NULL;
+  DcnnParams none = { 0 };
+  DcnnValueId id;
+
+  if (v < 0 || l->plain[v] >= 0)
+    return v < 0 ? -1 : l->plain[v];
+  if (value->tensor.data != NULL) {
+    id = add_constant (l, value->name, &value->tensor, &value->tensor);
+  } else if (l->chw[v] >= 0) {
+    id = add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->chw[v],
+        value->name, &value->tensor);
+  } else if (value->tensor.rank == 3) {
+    made_up = g_strdup_printf ("%s:nhwc", value->name);
+    id = add_transpose (l, l->nchw[v], to_nhwc, made_up);
+    id = add_node (l, value->name, DCNN_OP_RESHAPE, &none, id, value->name,
+        &value->tensor);
+  } else {
+    id = add_transpose (l, l->nchw[v], to_nhwc, value->name);
+  }
+  return l->plain[v] = id;
+}
+
+/* A constant that spreads over [1,H,W,C], for [1,C,H,W]. -1: it does not. */
+static DcnnValueId
+constant_nchw (Layout *l, DcnnValueId v)
+{
+  const DcnnValue *value = dcnn_graph_value (l->from, v);
+  DcnnTensor wide = value->tensor;
+  g_autofree char *last = g_strdup_printf ("%s:last", value->name);
+  g_autofree char *first = g_strdup_printf ("%s:first", value->name);
+  DcnnValueId id;
+
+  if (wide.rank > 4)
+    return -1;
+  for (int i = 3; i >= 0; i--)
+    wide.dims[i] = i < 4 - value->tensor.rank ? 1
+        : value->tensor.dims[i - (4 - value->tensor.rank)];
+  wide.rank = 4;
+  id = dcnn_graph_find_value (l->to, first); /* two readers */
+  if (id >= 0)
+    return id;
+  id = add_constant (l, last, &wide, &value->tensor);
+  return id < 0 ? -1 : add_transpose (l, id, to_nchw, first);
+}
+
+/* ---- nodes ----------------------------------------------------------------- */
+
+static void
+permute (int64_t *values)
+{
+  int64_t before[4] = { values[0], values[1], values[2], values[3] };
+
+  for (int i = 0; i < 4; i++)
+    values[i] = before[to_nchw[i]];
+}
+
+static gboolean
+permute_axis (int64_t *axis)
+{
+  static const int64_t new_axis[4] = { 0, 2, 3, 1 };
+
+  if (*axis < 0 || *axis > 3)
+    return FALSE;
+  *axis = new_axis[*axis];
+  return TRUE;
+}
+
+/* The node's parameters for [1,C,H,W]. FALSE: it cannot be moved. */
+static gboolean
+permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
+{
+  int64_t axis;
+  guint32 axes = 0;
+
+  if (plan_op_is_elementwise (node->op) || node->op == DCNN_OP_IDENTITY ||
+      node->op == DCNN_OP_CAST)
+    return TRUE;
+  if (tensor_of (l->from, node->inputs[0])->rank != 4)
+    return FALSE;
+  switch (node->op) {
+    case DCNN_OP_GATHER:
+      if (tensor_of (l->from, node->inputs[1])->data == NULL ||
+          tensor_of (l->from, node->inputs[1])->rank != 1)
+        return FALSE;
+      return permute_axis (&p->axis.axis);
+    case DCNN_OP_CONCAT:
+    case DCNN_OP_SPLIT:
+      return permute_axis (&p->axis.axis);
+    case DCNN_OP_SLICE:
+      permute (p->slice.start);
+      permute (p->slice.step);
+      permute (p->slice.count);
+      return TRUE;
+    case DCNN_OP_PAD:
+      permute (p->pad.begin);
+      permute (p->pad.end);
+      return TRUE;
+    case DCNN_OP_RESIZE:
+      if (p->resize.coord == DCNN_COORD_TF_CROP_AND_RESIZE)
+        return FALSE;
+      for (int i = 0; i < 4; i++)
+        p->resize.scale[i] = node->params.resize.scale[to_nchw[i]];
+      return TRUE;
+    case DCNN_OP_REDUCE_MEAN:
+    case DCNN_OP_REDUCE_SUM:
+    case DCNN_OP_REDUCE_MAX:
+    case DCNN_OP_REDUCE_MIN:
+      for (axis = 0; axis < 4; axis++) {
+        int64_t moved = axis;
+        permute_axis (&moved);
+        if (p->reduce.axes >> axis & 1)
+          axes |= 1u << moved;
+      }
+      p->reduce.axes = axes;
+      return p->reduce.keepdims;
+    default:
+      return FALSE;
+  }
+}
+
+/* The inputs of a node that is moved; FALSE when one has no such form. */
+static gboolean
+moved_inputs (Layout *l, const DcnnNode *node, DcnnValueId *inputs)
+{
+  gboolean any = FALSE;
+
+  for (int i = 0; i < node->n_inputs; i++) {
+    DcnnValueId v = node->inputs[i];
+    const DcnnTensor *t = v < 0 ? NULL : tensor_of (l->from, v);
+    if (v < 0)
+      inputs[i] = -1;
+    else if (node->op == DCNN_OP_GATHER && i == 1)
+      inputs[i] = plain_of (l, v);
+    else if (t->data != NULL)
+      inputs[i] = constant_nchw (l, v);
+    else if (l->nchw[v] >= 0)
+      inputs[i] = l->nchw[v], any = TRUE;
+    else if (dcnn_tensor_count (t) == 1 && t->rank <= 4)
+      inputs[i] = plain_of (l, v);
+    else
+      return FALSE;
+    if (v >= 0 && inputs[i] < 0)
+      return FALSE;
+  }
+  return any;
+}
+
+static gboolean
+has_map_rank (const Layout *l, const DcnnNode *node)
+{
+  for (int i = 0; i < node->n_inputs; i++)
+    if (node->inputs[i] >= 0 && l->nchw[node->inputs[i]] >= 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* The node on [1,C,H,W]. FALSE: it reads no such form, or cannot be moved. */
+static gboolean
+move_node (Layout *l, const DcnnNode *node)
+{
+  g_autofree DcnnValueId *inputs = g_new (DcnnValueId, node->n_inputs + 1);
+  g_autofree DcnnValueId *outputs = g_new (DcnnValueId, node->n_outputs + 1);
+  g_autofree DcnnTensor *shapes = g_new0 (DcnnTensor, node->n_outputs + 1);
+  g_auto (GStrv) names = g_new0 (char *, node->n_outputs + 1);
+  DcnnParams params = node->params;
+  gboolean shaped = node->op == DCNN_OP_RESIZE || node->op == DCNN_OP_SPLIT;
+
+  if (!has_map_rank (l, node) || !permute_params (l, node, &params) ||
+      !moved_inputs (l, node, inputs))
+    return FALSE;
+  for (int i = 0; i < node->n_outputs; i++) {
+    const DcnnValue *out = node->outputs[i] < 0 ? NULL
+        : dcnn_graph_value (l->from, node->outputs[i]);
+    names[i] = out ? g_strdup_printf ("%s:nchw", out->name) : g_strdup ("");
+    if (out && out->tensor.rank != 4 && out->tensor.rank != 3)
+      return FALSE;
+    if (out)
+      shapes[i] = out->tensor;
+    if (out && out->tensor.rank == 4)
+      permute (shapes[i].dims);
+  }
+  if (!dcnn_graph_add_node (l->to, node->name, node->op, &params,
+          node->n_inputs, inputs, node->n_outputs, (const char *const *) names,
+          shaped ? shapes : NULL, outputs, NULL))
+    return FALSE;
+  for (int i = 0; i < node->n_outputs; i++)
+    if (node->outputs[i] >= 0)
+      l->nchw[node->outputs[i]] = outputs[i];
+  return TRUE;
+}
+
+/* Transposes and reshapes that only change the form. */
+static gboolean
+alias_node (Layout *l, const DcnnNode *node)
+{
+  static const int hwc_to_chw[3] = { 2, 0, 1 };
+  DcnnValueId in = node->inputs[0], out = node->outputs[0];
+  const DcnnTensor *ti = tensor_of (l->from, in);
+  const DcnnTensor *to = tensor_of (l->from, out), *map;
+
+  if (l->nchw[in] >= 0 && ti->rank == 4 && has_perm (node, 4, to_nchw))
+    return (l->plain[out] = l->nchw[in]) >= 0;
+  if (l->nchw[in] >= 0 && ti->rank == 3 && has_perm (node, 3, hwc_to_chw))
+    return (l->chw[out] = l->nchw[in]) >= 0;
+  if (node->op != DCNN_OP_RESHAPE || to->rank != 4)
+    return FALSE;
+  if (l->nchw[in] >= 0 && to->dims[0] == 1) {
+    map = tensor_of (l->to, l->nchw[in]);
+    if (to->dims[3] == map->dims[1] && to->dims[1] == map->dims[2] &&
+        to->dims[2] == map->dims[3])
+      return (l->nchw[out] = l->nchw[in]) >= 0;
+    if (map->dims[1] == 1 && memcmp (to->dims, map->dims, sizeof (int64_t) * 4)
+        == 0)
+      return (l->plain[out] = l->nchw[in]) >= 0;
+  }
+  if (l->chw[in] >= 0 && memcmp (to->dims, tensor_of (l->to, l->chw[in])->dims,
+          4 * sizeof (int64_t)) == 0)
+    return (l->plain[out] = l->chw[in]) >= 0;
+  return FALSE;
+}
+
+/* The node as it is. */
+static gboolean
+copy_node (Layout *l, const DcnnNode *node)
+{
+  g_autofree DcnnValueId *inputs = g_new (DcnnValueId, node->n_inputs + 1);
+  g_autofree DcnnValueId *outputs = g_new (DcnnValueId, node->n_outputs + 1);
+  g_autofree DcnnTensor *shapes = g_new0 (DcnnTensor, node->n_outputs + 1);
+  g_autofree const char **names = g_new0 (const char *, node->n_outputs + 1);
+  gboolean shaped = node->op == DCNN_OP_RESIZE || node->op == DCNN_OP_SPLIT ||
+      node->op == DCNN_OP_RESHAPE || node->op == DCNN_OP_EXPAND ||
+      node->op == DCNN_OP_TILE || node->op == DCNN_OP_ONE_HOT;
+
+  for (int i = 0; i < node->n_inputs; i++) {
+    inputs[i] = plain_of (l, node->inputs[i]);
+    if (node->inputs[i] >= 0 && inputs[i] < 0)
+      return FALSE;
+  }
+  for (int i = 0; i < node->n_outputs; i++) {
+    names[i] = node->outputs[i] < 0 ? ""
+        : dcnn_graph_value (l->from, node->outputs[i])->name;
+    if (node->outputs[i] >= 0)
+      shapes[i] = *tensor_of (l->from, node->outputs[i]);
+    shapes[i].data = NULL;
+  }
+  if (!dcnn_graph_add_node (l->to, node->name, node->op, &node->params,
+          node->n_inputs, inputs, node->n_outputs, names,
+          shaped ? shapes : NULL, outputs, NULL))
+    return FALSE;
+  for (int i = 0; i < node->n_outputs; i++)
+    if (node->outputs[i] >= 0)
+      l->plain[node->outputs[i]] = outputs[i];
+  return TRUE;
+}
+
+static gboolean
+add_input (Layout *l, DcnnValueId v)
+{
+  const DcnnValue *value = dcnn_graph_value (l->from, v);
+  const DcnnTensor *t = &value->tensor;
+  DcnnDtype dtype = input_needs_it (l->from, v) ? DCNN_DTYPE_F32 : t->dtype;
+  g_autofree char *name = g_strdup_printf ("%s:nchw", value->name);
+  int64_t dims[4] = { 1, t->dims[0], t->dims[1], t->dims[2] };
+  DcnnValueId id;
+
+  if (!input_needs_it (l->from, v) || !is_channels_last (t)) {
+    id = dcnn_graph_add_input (l->to, value->name, dtype, t->rank, t->dims,
+        NULL);
+    return (l->plain[v] = id) >= 0;
+  }
+  id = dcnn_graph_add_input (l->to, value->name, dtype, 4,
+      t->rank == 3 ? dims : t->dims, NULL);
+  return id >= 0 && (l->nchw[v] = add_transpose (l, id, to_nchw, name)) >= 0;
+}
+
+static gboolean
+write_anew (Layout *l)
+{
+  for (guint i = 0; i < l->from->inputs->len; i++)
+    if (!add_input (l, g_array_index (l->from->inputs, DcnnValueId, i)))
+      return FALSE;
+  for (guint n = 0; n < l->from->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (l->from, n);
+    if (!node->alive)
+      continue;
+    if (node->n_inputs > 0 && node->inputs[0] >= 0 && node->outputs[0] >= 0 &&
+        alias_node (l, node))
+      continue;
+    if (!move_node (l, node) && !copy_node (l, node))
+      return FALSE;
+  }
+  for (guint i = 0; i < l->from->outputs->len; i++) {
+    DcnnValueId id = plain_of (l, g_array_index (l->from->outputs, DcnnValueId,
+            i));
+    if (id < 0)
+      return FALSE;
+    dcnn_graph_add_output (l->to, id);
+  }
+  return TRUE;
+}
+
+static DcnnValueId *
+no_values (guint n)
+{
+  DcnnValueId *values = g_new (DcnnValueId, n + 1);
+
+  for (guint i = 0; i <= n; i++)
+    values[i] = -1;
+  return values;
+}
+
+DcnnGraph *
+dcnn_passes_layout (DcnnGraph *graph)
+{
+  guint n = graph->values->len;
+  Layout l = { .from = graph };
+  gboolean needed = FALSE, done;
+
+  for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
+    needed |= input_needs_it (graph, g_array_index (graph->inputs,
+            DcnnValueId, i));
+  if (!needed)
+    return graph;
+  l.to = dcnn_graph_new ();
+  l.plain = no_values (n);
+  l.nchw = no_values (n);
+  l.chw = no_values (n);
+  done = write_anew (&l);
+  g_free (l.plain);
+  g_free (l.nchw);
+  g_free (l.chw);
+  dcnn_graph_free (done ? graph : l.to);
+  return done ? l.to : graph;
+}
