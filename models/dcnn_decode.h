@@ -42,7 +42,12 @@ G_BEGIN_DECLS
   X (retinaface, "retinaface", "scores, boxes, points of anchors")             \
   X (blazeface, "blazeface", "scores and boxes with points of anchors")        \
   X (landmarks, "landmarks", "[1,K*values] regressed points, one person")      \
-  X (classification, "classification", "[1,classes]")
+  X (classification, "classification", "[1,classes]")                          \
+  X (picture, "picture", "[1,1,H,W] or [1,3,H,W] the frame again")             \
+  X (values, "values", "[1,N] numbers with names")                             \
+  X (embedding, "embedding", "[1,N] to compare with others")                   \
+  X (ctc, "ctc", "[1,steps,characters+blank]")                                 \
+  X (lines, "lines", "[1,5+,H,W] centres and ends of segments")
 
 typedef struct DcnnDetection {
   gfloat x, y, width, height; /* frame pixels; inside the frame */
@@ -78,6 +83,15 @@ typedef struct DcnnLabel {
   gfloat score; /* 0..1 */
 } DcnnLabel;
 
+/* A picture; (0,0)..(width,height) of it is the rectangle x, y, w, h of the
+ * frame (frame pixels; may reach over its border). */
+typedef struct DcnnPicture {
+  guint width, height;
+  guint channels;      /* 3: R, G, B; 1: luma */
+  const guint8 *data;  /* [height][width][channels] */
+  gfloat x, y, w, h;
+} DcnnPicture;
+
 /* What a frame holds. Arrays belong to the decoder and stay valid until its
  * next run. */
 typedef struct DcnnResults {
@@ -88,6 +102,12 @@ typedef struct DcnnResults {
   gboolean finds_boxes; /* no box is an answer, whatever else there is */
   gboolean has_segmentation;
   DcnnSegmentation segmentation;
+  gboolean has_picture;
+  DcnnPicture picture;
+  gboolean has_values;
+  GArray *values;     /* of gfloat, finite; the labels name them */
+  const char *text;   /* what was read, "" if nothing; NULL: reads no text */
+  gfloat text_score;  /* 0..1 */
   /* The skeleton's edges as pairs of key point indices; the decoder's, or
    * NULL. */
   const guint8 (*edges)[2];

@@ -392,6 +392,7 @@ dcnn_decoder_new_for_tensors (const DcnnModelInfo *info, guint n,
   decoder->results.keypoints =
       g_array_new (FALSE, FALSE, sizeof (DcnnKeypoint));
   decoder->results.labels = g_array_new (FALSE, FALSE, sizeof (DcnnLabel));
+  decoder->results.values = g_array_new (FALSE, FALSE, sizeof (gfloat));
   if (!check_named_outputs (decoder, list, error))
     return NULL;
   for (guint role = 0; class->roles[role].name != NULL; role++)
@@ -418,6 +419,7 @@ dcnn_decoder_free (DcnnDecoder *decoder)
   g_array_unref (decoder->results.poses);
   g_array_unref (decoder->results.keypoints);
   g_array_unref (decoder->results.labels);
+  g_array_unref (decoder->results.values);
   g_free (decoder->mask);
   g_free (decoder->own_edges);
   g_free (decoder->name);
@@ -496,6 +498,7 @@ dcnn_decoder_run_updated (DcnnDecoder *decoder,
   g_array_set_size (results->poses, 0);
   g_array_set_size (results->keypoints, 0);
   g_array_set_size (results->labels, 0);
+  g_array_set_size (results->values, 0);
   if (!(frame.threshold >= 0))
     frame.threshold = decoder->score_threshold;
   if (!(transform->scale_x > 0) || !(transform->scale_y > 0))

@@ -496,6 +496,136 @@ test_ssd (void)
   }
 }
 
+static void
+test_picture (void)
+{
+  for (guint nhwc = 0; nhwc < 2; nhwc++) {
+    Kit kit;
+    gfloat *data;
+    const DcnnResults *r;
+
+    kit_init (&kit, "picture", nhwc ? "[decoder]\nchannel-order=bgr\n"
+        "[output:o]\nlayout=nhwc\n" : "", 8, 6);
+    data = nhwc ? kit_add (&kit, "o", DIMS (1, 12, 16, 3))
+        : kit_add (&kit, "o", DIMS (1, 3, 12, 16));
+    for (guint i = 0; i < 12 * 16; i++)
+      for (guint c = 0; c < 3; c++)
+        data[nhwc ? 3 * i + 2 - c : c * 192 + i] =
+            (gfloat) (i + c) / 255 + (i == 5 ? 9 : 0);
+    kit_frame (&kit, 80, 60, DCNN_FIT_STRETCH);
+    r = kit_run (&kit, -1);
+    g_assert_true (r->has_picture);
+    g_assert_cmpuint (r->picture.width, ==, 16);
+    g_assert_cmpuint (r->picture.channels, ==, 3);
+    for (guint i = 0; i < 12 * 16 * 3; i++)
+      g_assert_cmpuint (r->picture.data[i], ==,
+          i / 3 == 5 ? 255 : i / 3 + i % 3);
+    kit_assert_near (r->picture.w, 80, 1e-3);
+    kit_assert_near (r->picture.h, 60, 1e-3);
+    kit_clear (&kit);
+  }
+}
+
+static void
+test_values (void)
+{
+  Kit kit;
+  gfloat *data;
+  const DcnnResults *r;
+
+  kit_init (&kit, "values", "[decoder]\nscale=10\noffset=1\n"
+      "[labels]\nlist=yaw;pitch", 8, 8);
+  data = kit_add (&kit, "o", DIMS (1, 2));
+  data[0] = 0.5f;
+  data[1] = NAN;
+  r = kit_run (&kit, -1);
+  kit_assert_near (g_array_index (r->values, gfloat, 0), 6, 1e-5);
+  kit_assert_near (g_array_index (r->values, gfloat, 1), 0, 1e-5);
+  kit_clear (&kit);
+
+  kit_init (&kit, "embedding", "", 8, 8);
+  data = kit_add (&kit, "o", DIMS (1, 3));
+  data[0] = 3;
+  data[2] = -4;
+  r = kit_run (&kit, -1);
+  kit_assert_near (g_array_index (r->values, gfloat, 0), 0.6, 1e-5);
+  kit_assert_near (g_array_index (r->values, gfloat, 2), -0.8, 1e-5);
+  kit_clear (&kit);
+}
+
+/* "aab-b" with blanks: repeats merge, a blank parts them. */
+static void
+test_ctc (void)
+{
+  static const guint steps[] = { 1, 1, 0, 1, 2, 2, 0, 2, 0 };
+  Kit kit;
+  gfloat *data;
+  const DcnnResults *r;
+
+  kit_init (&kit, "ctc", "[labels]\nlist=a;\u00e9", 8, 8);
+  data = kit_add (&kit, "o", DIMS (1, 9, 3));
+  for (guint i = 0; i < 9; i++)
+    data[i * 3 + steps[i]] = 0.9f;
+  r = kit_run (&kit, -1);
+  g_assert_cmpstr (r->text, ==, "aa\u00e9\u00e9");
+  kit_assert_near (r->text_score, 0.9, 1e-4);
+  r = kit_run (&kit, 0.95f);
+  g_assert_cmpstr (r->text, ==, "");
+  kit_clear (&kit);
+}
+
+static void
+test_lines (void)
+{
+  const guint cell = 6 * 16 + 9;
+  Kit kit;
+  gfloat *data;
+  const DcnnResults *r;
+
+  kit_init (&kit, "lines", "", 32, 32);
+  data = kit_add (&kit, "o", DIMS (1, 5, 16, 16));
+  data[cell] = 0.8f;
+  data[cell + 2] = 0.7f;      /* two cells on: not the best of 5x5 */
+  data[cell - 96] = 0.6f;     /* best, but too short */
+  for (guint i = 0; i < 4; i++)
+    data[(i + 1) * 256 + cell] = i < 2 ? -6 : 6;
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->poses->len, ==, 1);
+  kit_assert_near (kit_point (r, 0, 0).x, 2 * (9 - 6), 1e-4);
+  kit_assert_near (kit_point (r, 0, 1).y, 2 * (6 + 6), 1e-4);
+  g_assert_cmpuint (r->n_edges, ==, 1);
+  kit_clear (&kit);
+}
+
+/* PFLD and FaceMesh: 468 points as parts of the picture, rows of three. */
+static void
+test_many_landmarks (void)
+{
+  Kit kit;
+  gfloat *data, *there;
+  const DcnnResults *r;
+
+  kit_init (&kit, "landmarks", "[decoder]\nvalues=3\nscore-value=-1\n"
+      "units=unit\n[output:p]\nsemantics=presence\nactivation=sigmoid\n"
+      OUT ("o", "landmarks"), 64, 32);
+  data = kit_add (&kit, "o", DIMS (1, 468, 3));
+  there = kit_add (&kit, "p", DIMS (1, 1));
+  for (guint k = 0; k < 468; k++) {
+    data[3 * k] = (gfloat) k / 468;
+    data[3 * k + 1] = 0.25f;
+  }
+  *there = 2;
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->keypoints->len, ==, 468);
+  kit_assert_near (kit_point (r, 0, 467).x, 64 * 467 / 468.0, 1e-3);
+  kit_assert_near (kit_point (r, 0, 467).y, 8, 1e-4);
+  kit_assert_near (kit_point (r, 0, 467).score, logistic (2), 1e-4);
+  *there = -2;
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->poses->len, ==, 0);
+  kit_clear (&kit);
+}
+
 typedef struct Misfit {
   const char *decoder, *groups;
   gint dims[2][6];
@@ -591,5 +721,10 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/blazeface", test_blazeface);
   g_test_add_func ("/decode/ssd", test_ssd);
   g_test_add_func ("/decode/boxes/misfits", test_misfits);
+  g_test_add_func ("/decode/picture", test_picture);
+  g_test_add_func ("/decode/values", test_values);
+  g_test_add_func ("/decode/ctc", test_ctc);
+  g_test_add_func ("/decode/lines", test_lines);
+  g_test_add_func ("/decode/landmarks/many", test_many_landmarks);
   return g_test_run ();
 }

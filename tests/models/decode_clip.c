@@ -86,6 +86,11 @@ same_results (const DcnnResults *a, const DcnnResults *b)
       && same_array (a->poses, b->poses, sizeof (DcnnPose))
       && same_array (a->keypoints, b->keypoints, sizeof (DcnnKeypoint))
       && same_array (a->labels, b->labels, sizeof (DcnnLabel))
+      && same_array (a->values, b->values, sizeof (gfloat))
+      && g_strcmp0 (a->text, b->text) == 0
+      && (!a->has_picture || memcmp (a->picture.data, b->picture.data,
+              (gsize) a->picture.width * a->picture.height
+              * a->picture.channels) == 0)
       && (!a->has_segmentation || (s->x == t->x && s->w == t->w
           && memcmp (s->data, t->data, (gsize) s->width * s->height) == 0));
 }

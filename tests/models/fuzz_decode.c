@@ -77,6 +77,11 @@ static const Case cases[] = {
   { "blazeface", "[decoder]\nstrides=16\n[output:scores]\n"
     "activation=sigmoid\n", { { "scores", { 1, 8, 1 } },
       { "boxes", { 1, 8, 16 } } } },
+  { "picture", "", { { "picture", { 1, 3, 8, 16 } } } },
+  { "values", "", { { "values", { 1, 3 } } } },
+  { "embedding", "", { { "embedding", { 1, 64 } } } },
+  { "ctc", "[labels]\nlist=a;b;c\n", { { "scores", { 1, 20, 4 } } } },
+  { "lines", "", { { "map", { 1, 6, 8, 16 } } } },
 };
 
 /* Two bytes a number: mostly small ones, some that no network should give. */
@@ -119,6 +124,9 @@ check_results (const DcnnResults *r)
     DcnnKeypoint k = g_array_index (r->keypoints, DcnnKeypoint, i);
     check (isfinite (k.x) && isfinite (k.y) && k.score >= 0 && k.score <= 1);
   }
+  for (guint i = 0; i < r->values->len; i++)
+    check (isfinite (g_array_index (r->values, gfloat, i)));
+  check (r->text == NULL || (r->text_score >= 0 && r->text_score <= 1));
   for (guint i = 0; i < r->labels->len; i++) {
     DcnnLabel l = g_array_index (r->labels, DcnnLabel, i);
     check (l.class_id >= 0 && l.score >= 0 && l.score <= 1);
