@@ -148,6 +148,38 @@ append_classes (GString * text, const GstDeltaCnnResults * results)
   g_string_append_c (text, ']');
 }
 
+/* An object by the values' names, else a list. */
+static void
+append_values (GString * text, const GstDeltaCnnResults * results)
+{
+  const gboolean named = results->names->len >= results->values->len;
+
+  g_string_append_printf (text, ",\"values\":%c", named ? '{' : '[');
+  for (guint i = 0; i < results->values->len; i++) {
+    if (i > 0)
+      g_string_append_c (text, ',');
+    if (named) {
+      append_string (text,
+          g_quark_to_string (g_array_index (results->names, GQuark, i)));
+      g_string_append_c (text, ':');
+    }
+    append_number (text, g_array_index (results->values, gfloat, i), "%.5f");
+  }
+  g_string_append_c (text, named ? '}' : ']');
+}
+
+/* Its size and place; the pixels are in the meta. */
+static void
+append_picture (GString * text, const GstDeltaCnnResults * results)
+{
+  g_string_append_printf (text,
+      ",\"picture\":{\"width\":%u,\"height\":%u,\"channels\":%u",
+      results->picture_width, results->picture_height,
+      results->picture_channels);
+  append_rectangle (text, &results->picture_rectangle);
+  g_string_append_c (text, '}');
+}
+
 /* Does the middle of a cell lie in the frame, and not in a letterbox's bar? */
 static gboolean
 cell_in_frame (gsize cell, guint cells, gfloat start, gfloat length,
@@ -256,6 +288,15 @@ gst_delta_cnn_lines_format (GString * text, const GstDeltaCnnResults * results,
     append_classes (text, results);
   if (results->mask)
     append_mask (text, results);
+  if (results->picture)
+    append_picture (text, results);
+  if (results->has_values)
+    append_values (text, results);
+  if (results->text) {
+    g_string_append (text, ",\"text\":");
+    append_string (text, results->text);
+    append_field (text, "text_score", results->text_score, "%.4f");
+  }
   append_field (text, "changed_share", cost->changed_share, "%.5f");
   append_field (text, "mac_share", cost->mac_share, "%.5f");
   append_field (text, "total_ms", (gdouble) cost->total_time / GST_MSECOND,

@@ -8,10 +8,12 @@
 #include "gstdeltacnnclassmeta.h"
 #include "gstdeltacnndetectionmeta.h"
 #include "gstdeltacnnmotionmeta.h"
+#include "gstdeltacnnpicturemeta.h"
 #include "gstdeltacnnposemeta.h"
 #include "gstdeltacnnsegmentationmeta.h"
 #include "gstdeltacnnstatsmeta.h"
 #include "gstdeltacnntensormeta.h"
 #include "gstdeltacnnupdatemeta.h"
+#include "gstdeltacnnvaluemeta.h"
 
 #endif

@@ -8,6 +8,7 @@
 
 #define PACKAGE "deltacnn"
 
+GST_ELEMENT_REGISTER_DECLARE (deltaimage);
 /* gstdeltaoverlay.c, or its stub where there is no cairo. */
 GST_ELEMENT_REGISTER_DECLARE (deltaoverlay);
 
@@ -16,6 +17,7 @@ plugin_init (GstPlugin * plugin)
 {
   gboolean registered = GST_ELEMENT_REGISTER (deltacnn, plugin);
 
+  registered |= GST_ELEMENT_REGISTER (deltaimage, plugin);
   return GST_ELEMENT_REGISTER (deltaoverlay, plugin) || registered;
 }
 

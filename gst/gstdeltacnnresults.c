@@ -21,6 +21,8 @@ gst_delta_cnn_results_new (void)
   results->keypoints = g_array_new (FALSE, FALSE,
       sizeof (GstDeltaCnnKeypoint));
   results->classes = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnLabel));
+  results->values = g_array_new (FALSE, FALSE, sizeof (gfloat));
+  results->names = g_array_new (FALSE, FALSE, sizeof (GQuark));
   return results;
 }
 
@@ -40,6 +42,10 @@ gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
   g_array_unref (results->poses);
   g_array_unref (results->keypoints);
   g_array_unref (results->classes);
+  g_array_unref (results->values);
+  g_array_unref (results->names);
+  g_free (results->text);
+  g_clear_pointer (&results->picture, g_bytes_unref);
   g_clear_pointer (&results->edges, g_bytes_unref);
   g_clear_pointer (&results->mask, g_bytes_unref);
   g_clear_pointer (&results->updates, g_bytes_unref);
@@ -102,6 +108,39 @@ attach_detections (const GstDeltaCnnResults * results, GstBuffer * buffer,
   meta->stale = occasion->stale;
   g_array_append_vals (meta->detections, results->detections->data,
       results->detections->len);
+}
+
+static void
+attach_picture (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    const GstDeltaCnnOccasion * occasion)
+{
+  const GstDeltaCnnRectangle *r = &results->picture_rectangle;
+  GstDeltaCnnPictureMeta *meta = gst_buffer_add_delta_cnn_picture_meta (buffer,
+      occasion->source, results->picture_width, results->picture_height,
+      results->picture_channels, results->picture);
+
+  if (!meta)
+    return;
+  meta->stale = occasion->stale;
+  meta->x = r->x;
+  meta->y = r->y;
+  meta->w = r->w;
+  meta->h = r->h;
+}
+
+static void
+attach_values (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    const GstDeltaCnnOccasion * occasion)
+{
+  GstDeltaCnnValueMeta *meta =
+      gst_buffer_add_delta_cnn_value_meta (buffer, occasion->source);
+
+  meta->stale = occasion->stale;
+  g_array_append_vals (meta->values, results->values->data,
+      results->values->len);
+  g_array_append_vals (meta->names, results->names->data, results->names->len);
+  meta->text = g_strdup (results->text);
+  meta->text_score = results->text_score;
 }
 
 static void
@@ -201,6 +240,11 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
     attach_detections (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_CLASSES) && results->looks_for_classes)
     attach_classes (results, buffer, occasion);
+  if ((attach & GST_DELTA_CNN_ATTACH_PICTURE) && results->picture)
+    attach_picture (results, buffer, occasion);
+  if ((attach & GST_DELTA_CNN_ATTACH_VALUES)
+      && (results->has_values || results->text))
+    attach_values (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_ROI)
     attach_regions (results, buffer, occasion);
   /* These metas have no field that says how old they are. */
@@ -232,6 +276,7 @@ gboolean
 gst_delta_cnn_results_found (const GstDeltaCnnResults * results)
 {
   return results->detections->len > 0 || results->poses->len > 0
-      || results->classes->len > 0
+      || results->classes->len > 0 || results->picture || results->has_values
+      || (results->text && *results->text)
       || (results->mask && mask_found (results));
 }

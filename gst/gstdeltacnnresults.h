@@ -42,6 +42,14 @@ typedef struct
   GArray *keypoints;           /* of GstDeltaCnnKeypoint */
   gboolean looks_for_classes;
   GArray *classes;             /* of GstDeltaCnnLabel */
+  GBytes *picture;             /* NULL: makes none */
+  guint picture_width, picture_height, picture_channels;
+  GstDeltaCnnRectangle picture_rectangle;
+  gboolean has_values;
+  GArray *values;              /* of gfloat */
+  GArray *names;               /* of GQuark; empty: no names */
+  gchar *text;                 /* NULL: reads none */
+  gfloat text_score;
   GBytes *edges;               /* NULL: none */
   GBytes *mask;                /* NULL: no segmentation */
   guint mask_width, mask_height, mask_classes;

@@ -268,6 +268,30 @@ gst_delta_cnn_runner_collect_classes (GstDeltaCnnRunner * runner,
 }
 
 static void
+gst_delta_cnn_runner_collect_values (GstDeltaCnnRunner * runner,
+    const DcnnResults * decoded, GstDeltaCnnResults * results)
+{
+  results->has_values = decoded->has_values;
+  if (decoded->values)
+    g_array_append_vals (results->values, decoded->values->data,
+        decoded->values->len);
+  if (decoded->has_values && decoded->values->len == runner->n_labels)
+    g_array_append_vals (results->names, runner->labels, runner->n_labels);
+  results->text = g_strdup (decoded->text);
+  results->text_score = decoded->text_score;
+  if (decoded->has_picture) {
+    const DcnnPicture *picture = &decoded->picture;
+    results->picture = g_bytes_new (picture->data,
+        (gsize) picture->width * picture->height * picture->channels);
+    results->picture_width = picture->width;
+    results->picture_height = picture->height;
+    results->picture_channels = picture->channels;
+    results->picture_rectangle = (GstDeltaCnnRectangle) {
+    picture->x, picture->y, picture->w, picture->h};
+  }
+}
+
+static void
 gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
     const DcnnResults * decoded, GstDeltaCnnResults * results)
 {
@@ -289,6 +313,7 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
   }
   gst_delta_cnn_runner_collect_poses (runner, decoded, results);
   gst_delta_cnn_runner_collect_classes (runner, decoded, results);
+  gst_delta_cnn_runner_collect_values (runner, decoded, results);
   if (decoded->has_segmentation) {
     const DcnnSegmentation *mask = &decoded->segmentation;
     results->mask = g_bytes_new (mask->data,
@@ -305,7 +330,8 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
       || g_str_equal (runner->info->decoder, "classification");
   results->looks_for_boxes = decoded->finds_boxes
       || (!results->looks_for_poses && !results->looks_for_classes
-      && !results->mask);
+      && !results->mask && !results->picture && !results->has_values
+      && !results->text);
 }
 
 GstDeltaCnnResults *

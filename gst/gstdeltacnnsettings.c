@@ -191,6 +191,8 @@ gst_delta_cnn_attach_get_type (void)
     {GST_DELTA_CNN_ATTACH_UPDATES, "Which pixels were recomputed", "updates"},
     {GST_DELTA_CNN_ATTACH_STATS, "What the frame cost", "stats"},
     {GST_DELTA_CNN_ATTACH_CLASSES, "Classes of the whole frame", "classes"},
+    {GST_DELTA_CNN_ATTACH_PICTURE, "Pictures made of the frame", "picture"},
+    {GST_DELTA_CNN_ATTACH_VALUES, "Numbers, embeddings and text", "values"},
     {0, NULL, NULL}
   };
   static gsize type = 0;

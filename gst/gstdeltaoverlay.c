@@ -160,6 +160,11 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
               &state, GST_DELTA_CNN_CLASS_META_API_TYPE)))
     gst_delta_overlay_draw_classes (self->canvas, style,
         (GstDeltaCnnClassMeta *) meta, &row);
+  state = NULL;
+  while (style->classes && (meta = gst_buffer_iterate_meta_filtered (buffer,
+              &state, GST_DELTA_CNN_VALUE_META_API_TYPE)))
+    gst_delta_overlay_draw_values (self->canvas, style,
+        (GstDeltaCnnValueMeta *) meta, &row);
   if (style->updates
       && gst_buffer_get_delta_cnn_update_meta (buffer))
     gst_delta_overlay_draw_legend (self->canvas, style);

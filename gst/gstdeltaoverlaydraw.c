@@ -299,3 +299,34 @@ gst_delta_overlay_draw_classes (GstDeltaOverlayCanvas * canvas,
           - 1.6 * size * (*row)++, line, size);
   }
 }
+
+/* More numbers than these are counted, not written. */
+#define MAX_VALUES_DRAWN 8
+
+void
+gst_delta_overlay_draw_values (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnValueMeta * meta,
+    guint * row)
+{
+  const gdouble size = 1.1 * gst_delta_overlay_font_size (style, canvas);
+  const gdouble line = gst_delta_overlay_line_width (style, canvas);
+  const guint n = meta->values->len > MAX_VALUES_DRAWN ? 1 : meta->values->len;
+
+  for (guint i = 0; i < n + (meta->text && *meta->text ? 1 : 0); i++) {
+    g_autofree gchar *text = NULL;
+    const gchar *name = NULL;
+    gfloat value = 0;
+
+    if (i == n)
+      text = g_strdup (meta->text);
+    else if (meta->values->len > MAX_VALUES_DRAWN)
+      text = g_strdup_printf ("%u numbers", meta->values->len);
+    else if (gst_delta_cnn_value_meta_get_value (meta, i, &value, &name))
+      text = g_strdup_printf ("%s%s%.3g", name ? name : "", name ? " " : "",
+          value);
+    if (text)
+      draw_tag (canvas, gst_delta_overlay_color (i), text,
+          0.6 * size + line / 2, canvas->height - 0.4 * size
+          - 1.6 * size * (*row)++, line, size);
+  }
+}

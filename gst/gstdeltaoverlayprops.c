@@ -29,7 +29,7 @@ static const StyleProperty properties[] = {
   {"boxes", "Boxes", "Draw boxes, coloured by class", G_TYPE_BOOLEAN,
       FIELD (boxes), 0},
   {"classes", "Classes", "Write what the frame as a whole shows at the bottom "
-        "left, the five best classes", G_TYPE_BOOLEAN, FIELD (classes), 0},
+        "left: the five best classes, numbers, text", G_TYPE_BOOLEAN, FIELD (classes), 0},
   {"labels", "Labels", "Write the class's name", G_TYPE_BOOLEAN,
       FIELD (labels), 0},
   {"scores", "Scores", "Write the score behind it", G_TYPE_BOOLEAN,

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * image.c - pictures and numbers that a network made: their metas, lines and
+ * deltaimage.
+ */
+#include "fixture.h"
+
+#define SIZE 16
+#define AS_PICTURE "[deltacnn]\ndecoder=picture\n[result]\nsemantics=picture\n"
+
+/* Every pixel is (x * 8, y * 8, 40). */
+static GstBuffer *
+make_frame (gint size)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, size * size * 3, NULL);
+  GstMapInfo map;
+
+  gst_buffer_map (buffer, &map, GST_MAP_WRITE);
+  for (gint i = 0; i < size * size; i++) {
+    map.data[3 * i] = i % size * 8;
+    map.data[3 * i + 1] = i / size * 8;
+    map.data[3 * i + 2] = 40;
+  }
+  gst_buffer_unmap (buffer, &map);
+  GST_BUFFER_PTS (buffer) = 7;
+  return buffer;
+}
+
+static GstBuffer *
+make_pictured (guint size, guint channels, guint8 value)
+{
+  GstBuffer *buffer = make_frame (SIZE);
+  guint8 *pixels = g_malloc (size * size * channels);
+  GBytes *data;
+  GstDeltaCnnPictureMeta *meta;
+
+  memset (pixels, value, size * size * channels);
+  data = g_bytes_new_take (pixels, size * size * channels);
+  meta = gst_buffer_add_delta_cnn_picture_meta (buffer,
+      g_quark_from_static_string ("net"), size, size, channels, data);
+  meta->w = meta->h = SIZE;
+  g_bytes_unref (data);
+  return buffer;
+}
+
+static GstHarness *
+image_harness (void)
+{
+  GstHarness *h = gst_harness_new ("deltaimage");
+
+  gst_harness_set_src_caps_str (h, "video/x-raw,format=RGB,width=16,height=16,"
+      "framerate=30/1");
+  return h;
+}
+
+static void
+assert_pixel (GstBuffer * buffer, gint width, gint x, gint y, gint r, gint g,
+    gint b)
+{
+  const gint stride = GST_ROUND_UP_4 (width * 3);
+  const gint want[3] = { r, g, b };
+  GstMapInfo map;
+
+  gst_buffer_map (buffer, &map, GST_MAP_READ);
+  for (guint c = 0; c < 3; c++)
+    fail_unless (ABS (map.data[y * stride + x * 3 + c] - want[c]) <= 1,
+        "pixel %d,%d channel %u is %u, not %d", x, y, c,
+        map.data[y * stride + x * 3 + c], want[c]);
+  gst_buffer_unmap (buffer, &map);
+}
+
+/* The network gives its input back: the picture is the frame. */
+GST_START_TEST (test_network_picture)
+{
+  Fixture f;
+  GstBuffer *buffer;
+  const GstDeltaCnnPictureMeta *meta;
+  const guint8 *data;
+
+  fixture_init (&f);
+  g_free (tiny_model_write (f.dir, "model", TINY_CLASSES, SIZE, SIZE,
+          AS_PICTURE));
+  {
+    gchar *path = g_build_filename (f.dir, "model.onnx", NULL);
+    g_object_set (f.element, "model", path, NULL);
+    g_free (path);
+  }
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  buffer = fixture_run (&f, make_frame (SIZE));
+  meta = gst_buffer_get_delta_cnn_picture_meta (buffer);
+  fail_unless (meta != NULL && meta->width == SIZE && meta->channels == 3);
+  fail_unless (ABS (meta->w - SIZE) < 0.01 && !meta->stale);
+  data = g_bytes_get_data (meta->data, NULL);
+  for (gint i = 0; i < SIZE * SIZE; i++)
+    fail_unless (ABS (data[3 * i] - i % SIZE * 8) <= 1
+        && ABS (data[3 * i + 1] - i / SIZE * 8) <= 1
+        && ABS (data[3 * i + 2] - 40) <= 1);
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta (buffer) == NULL);
+  gst_buffer_unref (buffer);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_network_values)
+{
+  Fixture f;
+  GstBuffer *buffer;
+  const GstDeltaCnnValueMeta *meta;
+  const gchar *name = NULL;
+  gchar *path;
+  gfloat value = 0;
+
+  fixture_init (&f);
+  path = tiny_model_write (f.dir, "model", TINY_LABEL, 8, 8,
+      "[deltacnn]\ndecoder=values\n[result]\nsemantics=values\n"
+      "[decoder]\nscale=255\n[labels]\nlist=r;g;b\n");
+  g_object_set (f.element, "model", path, NULL);
+  g_free (path);
+  fixture_play (&f, "RGB", 8, 8);
+  buffer = fixture_run (&f, make_frame (8));
+  meta = gst_buffer_get_delta_cnn_value_meta (buffer);
+  fail_unless (meta != NULL);
+  fail_unless (gst_delta_cnn_value_meta_get_value (meta, 2, &value, &name));
+  fail_unless (ABS (value - 40) < 0.5, "%g", value);
+  fail_unless_equals_string (name, "b");
+  fail_if (gst_delta_cnn_value_meta_get_value (meta, 3, &value, &name));
+  gst_buffer_unref (buffer);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_replace_and_blend)
+{
+  GstHarness *h = image_harness ();
+  GstBuffer *out;
+
+  out = gst_harness_push_and_pull (h, make_pictured (8, 3, 200));
+  fail_unless (GST_BUFFER_PTS (out) == 7);
+  assert_pixel (out, SIZE, 3, 5, 200, 200, 200);
+  gst_buffer_unref (out);
+  g_object_set (h->element, "alpha", 0.25, NULL);
+  out = gst_harness_push_and_pull (h, make_pictured (8, 3, 200));
+  assert_pixel (out, SIZE, 3, 5, 68, 80, 80);
+  gst_buffer_unref (out);
+  g_object_set (h->element, "alpha", 0.0, NULL);
+  out = gst_harness_push_and_pull (h, make_pictured (8, 3, 200));
+  assert_pixel (out, SIZE, 3, 5, 24, 40, 40);
+  gst_buffer_unref (out);
+  out = gst_harness_push_and_pull (h, make_frame (SIZE));
+  assert_pixel (out, SIZE, 3, 5, 24, 40, 40);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+/* A luma keeps the frame's differences of colour. */
+GST_START_TEST (test_luma)
+{
+  GstHarness *h = image_harness ();
+  GstBuffer *out = gst_harness_push_and_pull (h, make_pictured (8, 1, 100));
+  const gint change = 100 - (gint) (0.299 * 24 + 0.587 * 40 + 0.114 * 40 + 0.5);
+
+  assert_pixel (out, SIZE, 3, 5, 24 + change, 40 + change, 40 + change);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_own_size)
+{
+  GstHarness *h = image_harness ();
+  GstBuffer *out;
+  GstCaps *caps;
+  GstVideoInfo info;
+
+  g_object_set (h->element, "own-size", TRUE, NULL);
+  out = gst_harness_push_and_pull (h, make_pictured (48, 3, 90));
+  caps = gst_pad_get_current_caps (h->sinkpad);
+  fail_unless (gst_video_info_from_caps (&info, caps));
+  fail_unless_equals_int (info.width, 48);
+  fail_unless_equals_int (info.height, 48);
+  assert_pixel (out, 48, 40, 20, 90, 90, 90);
+  gst_caps_unref (caps);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+/* The picture lies on the left half only. */
+GST_START_TEST (test_rectangle)
+{
+  GstHarness *h = image_harness ();
+  GstBuffer *in = make_pictured (8, 3, 200), *out;
+
+  gst_buffer_get_delta_cnn_picture_meta (in)->w = SIZE / 2;
+  out = gst_harness_push_and_pull (h, in);
+  assert_pixel (out, SIZE, 3, 5, 200, 200, 200);
+  assert_pixel (out, SIZE, 12, 5, 96, 40, 40);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
+static Suite *
+image_suite (void)
+{
+  Suite *suite = suite_create ("image");
+  TCase *tc = tcase_create ("image");
+
+  fixture_load_plugin ();
+  suite_add_tcase (suite, tc);
+  tcase_add_test (tc, test_network_picture);
+  tcase_add_test (tc, test_network_values);
+  tcase_add_test (tc, test_replace_and_blend);
+  tcase_add_test (tc, test_luma);
+  tcase_add_test (tc, test_own_size);
+  tcase_add_test (tc, test_rectangle);
+  return suite;
+}
+
+GST_CHECK_MAIN (image);
