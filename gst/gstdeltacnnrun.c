@@ -144,14 +144,33 @@ found_nothing_remedy (GstDeltaCnn * self)
       "against the model's training.");
 }
 
+/* Tensors alone are an answer only where they are asked for. */
+static void
+report_no_decoder (GstDeltaCnn * self)
+{
+  self->found_nothing = G_MAXUINT64;
+  if (self->active.attach & GST_DELTA_CNN_ATTACH_TENSORS)
+    return;
+  GST_ELEMENT_INFO (self, STREAM, DECODE,
+      ("Model %s has no decoder: nothing says what its outputs mean, so "
+          "frames leave without results. Put a descriptor beside it (%s"
+          ".modelinfo with decoder=..., see models/README.md), or "
+          "take the tensors with attach=tensors.",
+          gst_delta_cnn_runner_get_name (self->runner),
+          gst_delta_cnn_runner_get_path (self->runner)), (NULL));
+}
+
 static void
 report_found_nothing (GstDeltaCnn * self)
 {
   g_autofree gchar *ranges = NULL, *remedy = NULL;
 
-  if (!gst_delta_cnn_runner_decodes (self->runner)
-      || self->found_nothing == G_MAXUINT64)
+  if (self->found_nothing == G_MAXUINT64)
     return;
+  if (!gst_delta_cnn_runner_decodes (self->runner)) {
+    report_no_decoder (self);
+    return;
+  }
   if (gst_delta_cnn_results_found (self->last)) {
     self->found_nothing = G_MAXUINT64;
     return;

@@ -207,6 +207,39 @@ GST_START_TEST (test_rectangle)
 
 GST_END_TEST;
 
+/* A model without decoder says once what to do, unless tensors are wanted. */
+GST_START_TEST (test_no_decoder)
+{
+  for (guint tensors = 0; tensors < 2; tensors++) {
+    GstMessage *last = NULL;
+    gchar *path;
+    Fixture f;
+
+    fixture_init (&f);
+    path = tiny_model_write (f.dir, "model", TINY_CLASSES, SIZE, SIZE, "");
+    g_object_set (f.element, "model", path, NULL);
+    if (tensors)
+      gst_util_set_object_arg (G_OBJECT (f.element), "attach", "tensors");
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    for (guint i = 0; i < 3; i++)
+      gst_buffer_unref (fixture_run (&f, make_frame (SIZE)));
+    fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &last),
+        tensors ? 0 : 1);
+    if (last) {
+      GError *error = NULL;
+
+      gst_message_parse_info (last, &error, NULL);
+      fail_unless (strstr (error->message, ".modelinfo") != NULL);
+      g_error_free (error);
+      gst_message_unref (last);
+    }
+    g_free (path);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
 static Suite *
 image_suite (void)
 {
@@ -221,6 +254,7 @@ image_suite (void)
   tcase_add_test (tc, test_luma);
   tcase_add_test (tc, test_own_size);
   tcase_add_test (tc, test_rectangle);
+  tcase_add_test (tc, test_no_decoder);
   return suite;
 }
 
