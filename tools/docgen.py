@@ -83,7 +83,7 @@ def kernels():
     text = HEAD.format(source="the lists in kernels/cpu/, models/")
     text += ("# Kernels, formats, decoders\n\n## Primary operators\n\n"
              "A fused node is one of these, followed by a chain of steps.\n\n")
-    path = "kernels/cpu/dcnn_kernels.h"
+    path = "kernels/dcnn_fused.h"
     text += table(["name", "kernel", "note"],
                   [(f"`{a[2]}`", f"`dcnn_k_{a[1]}`", c)
                    for a, c in x_macro(path, "DCNN_PRIMARIES")])
@@ -106,7 +106,7 @@ def kernels():
     return text
 
 
-ELEMENTS = ["deltacnn", "deltaoverlay"]
+ELEMENTS = ["deltacnn", "deltaimage", "deltaoverlay"]
 
 
 def inspect(build, element):
