@@ -11,6 +11,8 @@
 
 #include <gst/gst.h>
 
+#include "gstdeltacnnresults.h"
+
 G_BEGIN_DECLS
 
 /* Were GstAnalytics metas built in? */
@@ -21,6 +23,13 @@ gboolean gst_delta_cnn_analytics_available (void);
  * is made where there is none. */
 void gst_delta_cnn_analytics_attach (GstBuffer * buffer,
     const GArray * detections, const GArray * classes);
+
+/* Adds a semantic segmentation mtd of width * height bytes, which lie at a
+ * rectangle of the frame. n_classes 1: probabilities, of which two regions are
+ * made (0: no, 1: yes); more: class indices. Nothing before GStreamer 1.26. */
+void gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
+    guint width, guint height, guint n_classes,
+    const GstDeltaCnnRectangle * at);
 
 G_END_DECLS
 

@@ -252,6 +252,11 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
       && (boxes || results->looks_for_classes))
     gst_delta_cnn_analytics_attach (buffer, results->detections,
         results->classes);
+  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale
+      && results->mask)
+    gst_delta_cnn_analytics_attach_mask (buffer, results->mask,
+        results->mask_width, results->mask_height, results->mask_classes,
+        &results->mask_rectangle);
   if ((attach & GST_DELTA_CNN_ATTACH_UPDATES) && results->updates)
     attach_updates (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_STATS)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnanalyticsmask-stub.c - for GStreamer before 1.26, whose
+ * GstAnalytics has no masks.
+ */
+#include "gstdeltacnnanalytics.h"
+
+void
+gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
+    guint width, guint height, guint n_classes,
+    const GstDeltaCnnRectangle * at)
+{
+}
