@@ -124,7 +124,7 @@ void dcnn_backend_drop_weights (DcnnModel *model,
 /* Frees what stayed; the model has no session any more. */
 void dcnn_backend_clear_weights (DcnnModel *model);
 
-/* dcnn_backend_null.c: what it holds, for tests: 0 when all is freed. */
+/* null/null.c: what it holds, for tests: 0 when all is freed. */
 gint dcnn_backend_null_live (void);
 
 G_END_DECLS

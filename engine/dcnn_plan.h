@@ -102,7 +102,7 @@ typedef struct PlanNode {
                               that an out row reads, UINT32_MAX: none;
                               columns likewise. Owned */
   guint64 macs_per_pixel;
-  /* A block (dcnn_block.c): the nodes that may be computed on the way to this
+  /* A block (cpu/dcnn_block.c): the nodes that may be computed on the way to this
    * one, -1: none */
   gint expand, depthwise;
   gboolean block_pays;     /* in sparse frames, too */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_backend_null.c - computes nothing, and fails when it is told to: the
+ * null.c - computes nothing, and fails when it is told to: the
  * environment variable DELTACNN_NULL_FAIL is "ENTRY:N" for the n-th call, from
  * 1, of that entry since the variable was set so.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_backend_cpu.c - the processor: kernels/cpu on threads, stored values in
+ * cpu.c - the processor: kernels/cpu on threads, stored values in
  * dcnn_stream.c, nodes in dcnn_run.c.
  */
 #include "dcnn_engine.h"
