@@ -32,8 +32,6 @@ static const struct {
         "decoding" },
   { "Unique", "its output has no fixed shape" },
   { "Compress", "its output has no fixed shape: use Gather" },
-  { "Quantize*", "quantized models are not supported: export the float one" },
-  { "Dequantize*", "quantized models are not supported: export the float one" },
   { "DynamicQuantize*", "quantized models are not supported: export the float "
         "one" },
   { "QLinear*", "quantized models are not supported: export the float one" },

@@ -34,6 +34,7 @@ static const Net nets[] = {
   { "mobilenetv2", "64x64", "--symbolic", 72, 40, 1e-4 },
   { "mobilenetv2", "64x64", "--float16", 0, 0, 3e-2 },
   { "norms", "72x40", "--opset=17", 0, 0, 1e-4 },
+  { "quantised", "72x40", NULL, 0, 0, 7e-2 }, /* a step; the largest is 15 */
 };
 
 static gboolean
