@@ -15,6 +15,10 @@
  * Maps are views on buffers; a concatenation over channels is a buffer whose
  * pieces are written in place, a split is a view. Each piece starts on a
  * DCNN_LANES boundary, so a map's logical channel c sits at position[c].
+ * Positions that no channel has are holes. Holes always hold 0, of either sign:
+ * readers go over them with weights of 0 and must not meet what is not finite.
+ * Nodes that work on a map as it lies keep them so (plan_step_fits()); before
+ * one that would not, the map is copied without holes.
  *
  * What a node computes is said in logical channels (dcnn_plan_op.h): backends
  * pack it as they want it, once a model (DcnnBackend.model_new).
@@ -232,6 +236,13 @@ void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
 /* why: what refused it on maps. */
 void plan_lower_tail (PlanBuilder *b, gint graph_node, const char *why);
 guint32 plan_position (const PlanMap *map, guint channel);
+/* Positions are unique, so a span without holes is as many as its channels. */
+static inline gboolean
+plan_has_holes (const PlanMap *map)
+{
+  return map->span != map->channels;
+}
+
 gboolean plan_same_layout (const PlanMap *a, const PlanMap *c);
 /* map with its channels where like has them (NULL: 0, 1, 2 ...): map itself,
  * or a copy. */
@@ -246,6 +257,10 @@ DcnnValueId plan_absorb_steps (PlanBuilder *b, PlanNode *node,
 gboolean plan_step_from_node (PlanBuilder *b, gint graph_node,
     DcnnValueId value, gint out, PlanStep *step);
 gboolean plan_op_is_elementwise (DcnnOp op);
+/* Whether that node may work on its input `value` as it lies in the map: its
+ * operand can be laid out so, and holes stay 0. */
+gboolean plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,
+    const PlanMap *map);
 /* The only reader of value, not lowered yet, when it is of that op; else -1. */
 gint plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op);
 

@@ -118,6 +118,9 @@ pack_vectors (CpuNode *packed, const PlanNode *node, const PlanMap *out)
     if (from == NULL)
       continue;
     packed->vectors[s] = g_new0 (float, out->span + 2 * DCNN_LANES);
+    for (guint i = 0; i < out->span && node->steps[s].kind == DCNN_STEP_DIV;
+        i++)
+      packed->vectors[s][i] = 1; /* holes: 0 / 1 */
     for (guint c = 0; c < out->channels; c++)
       packed->vectors[s][plan_position (out, c)] = from[c];
   }

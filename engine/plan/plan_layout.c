@@ -338,9 +338,13 @@ static gint
 resample (PlanBuilder *b, gint map, const Separable *s, const Shape *out,
     float fill)
 {
-  PlanNode *node = plan_new_node (b, PLAN_KERNEL, "Resample");
-  gint to = plan_add_map_like (b->plan, map);
+  PlanNode *node;
+  gint to;
 
+  if (fill != 0 && plan_has_holes (plan_map (b->plan, map)))
+    map = plan_relayout (b, map, NULL);
+  node = plan_new_node (b, PLAN_KERNEL, "Resample");
+  to = plan_add_map_like (b->plan, map);
   plan_map (b->plan, to)->height = (guint) out->h;
   plan_map (b->plan, to)->width = (guint) out->w;
   node->primary = DCNN_PRIMARY_RESAMPLE;
@@ -359,46 +363,81 @@ resample (PlanBuilder *b, gint map, const Separable *s, const Shape *out,
   return to;
 }
 
-/* out(c, y, x) = in(f[c], y * block + oy[c], x * block + ox[c]). */
-static gint
-try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
-    const Shape *in, const Shape *out)
+/* Every pixel of a block's channels once: the map's channels in some order. */
+static gboolean
+is_permutation (const gint64 *table, gint64 n)
 {
-  gint64 block = out->h > 0 ? in->h / out->h : 0, c, y, x;
-  g_autofree guint32 *position = NULL;
-  PlanNode *node;
-  gint to;
+  g_autofree gboolean *seen = g_new0 (gboolean, n);
 
-  if (block < 2 || block * out->h != in->h || block * out->w != in->w ||
-      out->c != in->c * block * block)
-    return -1;
-  position = g_new (guint32, out->c);
-  for (gint64 i = 0; i < out->c; i++) {
-    gint64 oc, oy, ox;
-    split_index (index[i * out->h * out->w], in, &oc, &oy, &ox);
-    if (index[i * out->h * out->w] < 0 || oy >= block || ox >= block)
-      return -1;
-    position[i] = (guint32) ((oy * block + ox) * in->c + oc);
-    for (gint64 p = 0; p < out->h * out->w; p++) {
-      split_index (index[i * out->h * out->w + p], in, &c, &y, &x);
-      if (c != oc || y != p / out->w * block + oy ||
-          x != p % out->w * block + ox)
-        return -1;
-    }
+  for (gint64 i = 0; i < n; i++) {
+    if (table[i] < 0 || table[i] >= n || seen[table[i]])
+      return FALSE;
+    seen[table[i]] = TRUE;
   }
-  map = plan_relayout (b, map, NULL);
-  node = plan_new_node (b, PLAN_KERNEL, "SpaceToDepth");
-  to = plan_add_map (b->plan, (guint) out->w, (guint) out->h, (guint) out->c);
-  node->op.source = g_memdup2 (position, sizeof (guint32) * (gsize) out->c);
-  node->op.block = (guint) block;
-  plan_map (b->plan, to)->position = g_steal_pointer (&position);
+  return TRUE;
+}
+
+/* The blocks' pixels one after the other. */
+static gint
+add_space_to_depth (PlanBuilder *b, gint map, gint64 block)
+{
+  const PlanMap *from = plan_map (b->plan, map);
+  PlanNode *node = plan_new_node (b, PLAN_KERNEL, "SpaceToDepth");
+  gint to = plan_add_map (b->plan, from->width / (guint) block,
+      from->height / (guint) block,
+      from->channels * (guint) (block * block));
+
   node->primary = DCNN_PRIMARY_SPACE_TO_DEPTH;
+  node->op.block = (guint) block;
+  node->op.source = g_new (guint32, plan_map (b->plan, to)->channels);
+  for (guint c = 0; c < plan_map (b->plan, to)->channels; c++)
+    node->op.source[c] = c;
   node->in = map;
   node->reach = PLAN_REACH_WINDOW;
   node->window = (DcnnWindow) { .rank = 2, .kernel = { block, block },
     .stride = { block, block }, .dilation = { 1, 1 } };
   plan_node_writes (b, node, to);
   plan_commit_node (b, node);
+  return to;
+}
+
+/* out(c, y, x) = in(f[c], y * block + oy[c], x * block + ox[c]). Where each of
+ * these comes once, the map's positions say where; else they are gathered. */
+static gint
+try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
+    const Shape *in, const Shape *out)
+{
+  gint64 block = out->h > 0 ? in->h / out->h : 0, c, y, x;
+  gint64 all = in->c * block * block;
+  g_autofree gint64 *slot = NULL;
+  gint to;
+
+  if (block < 2 || block * out->h != in->h || block * out->w != in->w ||
+      all > 65536)
+    return -1;
+  slot = g_new (gint64, out->c);
+  for (gint64 i = 0; i < out->c; i++) {
+    gint64 oc, oy, ox;
+    split_index (index[i * out->h * out->w], in, &oc, &oy, &ox);
+    if (index[i * out->h * out->w] < 0 || oy >= block || ox >= block)
+      return -1;
+    slot[i] = (oy * block + ox) * in->c + oc;
+    for (gint64 p = 0; p < out->h * out->w; p++) {
+      gint64 e = index[i * out->h * out->w + p];
+      split_index (e, in, &c, &y, &x);
+      if (e < 0 || c != oc || y != p / out->w * block + oy ||
+          x != p % out->w * block + ox)
+        return -1;
+    }
+  }
+  to = add_space_to_depth (b, plan_relayout (b, map, NULL), block);
+  if (out->c != all || !is_permutation (slot, all))
+    return gather_channels (b, to, slot, (guint) out->c);
+  plan_map (b->plan, to)->position = g_new (guint32, out->c);
+  for (gint64 i = 0; i < out->c; i++)
+    plan_map (b->plan, to)->position[i] = (guint32) slot[i];
+  memcpy (plan_node (b->plan, plan_map (b->plan, to)->source)->op.source,
+      plan_map (b->plan, to)->position, sizeof (guint32) * (gsize) out->c);
   return to;
 }
 
@@ -630,6 +669,16 @@ placeable (PlanBuilder *b, gint index)
   return out;
 }
 
+/* Positions that say nothing. */
+static void
+drop_identity (PlanMap *map)
+{
+  for (guint c = 0; c < map->channels; c++)
+    if (map->position[c] != c)
+      return;
+  g_clear_pointer (&map->position, g_free);
+}
+
 static gboolean
 concat_fits (PlanBuilder *b, const DcnnNode *gn)
 {
@@ -686,8 +735,7 @@ plan_lower_concat (PlanBuilder *b, gint index)
     concat->span = offset + p->span;
     offset += dcnn_padded (p->span);
   }
-  if (concat->span == concat->channels)
-    g_clear_pointer (&concat->position, g_free);
+  drop_identity (concat);
   plan_set_map (b, value, out);
   return TRUE;
 }

@@ -90,6 +90,93 @@ plan_op_is_elementwise (DcnnOp op)
   return unary_step (&probe, &step) || binary_kind (op, TRUE, &kind);
 }
 
+/* ---- holes: see dcnn_plan.h -------------------------------------------------- */
+
+/* Whether a step with that operand, whose own holes hold 0 (1 where a vector
+ * divides), makes 0 of 0. */
+static gboolean
+keeps_zero (const PlanStep *s)
+{
+  gboolean scalar = s->operand == DCNN_OPERAND_SCALAR;
+
+  if (s->operand == DCNN_OPERAND_PIXEL)
+    return FALSE;
+  switch (s->kind) {
+    case DCNN_STEP_RELU: case DCNN_STEP_LEAKY_RELU: case DCNN_STEP_HARD_SWISH:
+    case DCNN_STEP_SILU: case DCNN_STEP_TANH: case DCNN_STEP_ELU:
+    case DCNN_STEP_GELU: case DCNN_STEP_GELU_TANH: case DCNN_STEP_ERF:
+    case DCNN_STEP_MISH: case DCNN_STEP_SQRT: case DCNN_STEP_ABS:
+    case DCNN_STEP_NEG:
+      return TRUE;
+    case DCNN_STEP_SELU:
+      return isfinite (s->b);
+    case DCNN_STEP_CLIP:
+      return s->a <= 0 && s->b >= 0;
+    case DCNN_STEP_ADD: case DCNN_STEP_SUB: case DCNN_STEP_RSUB:
+      return !scalar || s->a == 0;
+    case DCNN_STEP_MUL:
+      return !scalar || isfinite (s->a);
+    case DCNN_STEP_MIN:
+      return !scalar || s->a >= 0;
+    case DCNN_STEP_MAX:
+      return !scalar || s->a <= 0;
+    case DCNN_STEP_DIV:
+      return scalar ? s->a > 0 || s->a < 0 :
+          s->operand == DCNN_OPERAND_VECTOR && s->vector;
+    case DCNN_STEP_PRELU:
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+/* Dimensions from the right, as ONNX broadcasts. */
+static void
+broadcast_dims (const DcnnTensor *t, gint64 *dims)
+{
+  for (int i = 0; i < 4; i++)
+    dims[i] = 1;
+  for (int i = 0; i < t->rank; i++)
+    dims[4 - t->rank + i] = t->dims[i];
+}
+
+gboolean
+plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,
+    const PlanMap *map)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, graph_node);
+  gboolean first = gn->inputs[0] == value;
+  PlanStep step = { .kind = DCNN_STEP_COUNT };
+  static float divides[1];
+  const DcnnTensor *t;
+  PlanStep unary = { 0 };
+  gint64 dims[4];
+
+  if (map->position == NULL)
+    return TRUE;
+  if (unary_step (gn, &unary))
+    return !plan_has_holes (map) || keeps_zero (&unary);
+  if (gn->n_inputs != 2 || gn->inputs[first] < 0 ||
+      !binary_kind (gn->op, first, &step.kind))
+    return FALSE;
+  t = &dcnn_graph_value (b->graph, gn->inputs[first])->tensor;
+  if (t->rank > 4 || t->dtype != DCNN_DTYPE_F32)
+    return FALSE;
+  broadcast_dims (t, dims);
+  step.operand = dims[1] == map->channels ? DCNN_OPERAND_MAP :
+      DCNN_OPERAND_PIXEL;
+  if (t->data != NULL && dcnn_tensor_count (t) == 1) {
+    step.operand = DCNN_OPERAND_SCALAR;
+    step.a = *(const float *) t->data;
+  } else if (t->data != NULL) {
+    if (dims[2] != 1 || dims[3] != 1)
+      return FALSE; /* constant maps lie 0, 1, 2 ... */
+    step.operand = DCNN_OPERAND_VECTOR;
+    step.vector = divides;
+  }
+  return !plan_has_holes (map) || keeps_zero (&step);
+}
+
 /* A constant operand that broadcasts over a map of c channels, h x w: as
  * scalar, as a vector, or as a constant map. */
 static gboolean
@@ -97,14 +184,13 @@ constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
     PlanStep *step)
 {
   const PlanMap *map = plan_map (b->plan, out);
-  gint64 dims[4] = { 1, 1, 1, 1 };
   const float *data = t->data;
+  gint64 dims[4];
   gint index;
 
   if (t->dtype != DCNN_DTYPE_F32 || t->rank > 4)
     return FALSE;
-  for (int i = 0; i < t->rank; i++)
-    dims[4 - t->rank + i] = t->dims[i];
+  broadcast_dims (t, dims);
   if (dcnn_tensor_count (t) == 1) {
     step->operand = DCNN_OPERAND_SCALAR;
     step->a = data[0];
@@ -430,7 +516,8 @@ absorb_hard_sigmoid (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (gint));
   PlanStep step = { .map = -1, .kind = DCNN_STEP_HARD_SIGMOID,
     .a = 1.0f / 6, .b = 0.5f };
-  gint add = plan_sole_reader (b, value, DCNN_OP_ADD), sixth;
+  gint add = plan_has_holes (plan_map (b->plan, node->out)) ? -1 :
+      plan_sole_reader (b, value, DCNN_OP_ADD), sixth;
   double factor = 1;
   DcnnValueId v = add < 0 ? -1 : match_relu6 (b, add, value, used);
 
@@ -496,7 +583,8 @@ absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   if (before->rank != after->rank || memcmp (before->dims, after->dims,
           sizeof (int64_t) * (size_t) before->rank) != 0)
     return -1;
-  if (!plan_step_from_node (b, reader, value, node->out,
+  if (!plan_step_fits (b, reader, value, plan_map (b->plan, node->out)) ||
+      !plan_step_from_node (b, reader, value, node->out,
           &node->steps[node->n_steps]))
     return -1;
   join_step (node);

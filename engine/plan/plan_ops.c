@@ -355,6 +355,8 @@ lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
   in = row < 0 ? -1 : plan_require_map (b, gn->inputs[row]);
   if (in < 0)
     return plan_refuse (b, "no operand is a map of the result's size");
+  if (!plan_step_fits (b, index, gn->inputs[row], plan_map (b->plan, in)))
+    in = plan_relayout (b, in, NULL);
   out = plan_add_map_like (b->plan, in);
   if (!plan_step_from_node (b, index, gn->inputs[row], out, &step))
     return plan_refuse (b, "its other operand does not spread over the map by "
