@@ -20,7 +20,7 @@ packages_of() {
     build) echo gcc g++ libc6-dev dpkg-dev meson ninja-build pkg-config \
       libglib2.0-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
       libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
-      libjson-glib-dev libcairo2-dev ;;
+      libjson-glib-dev libcairo2-dev libopencv-dev ;;
     run) echo gstreamer1.0-tools gstreamer1.0-plugins-base \
       gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
       gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core ;;
