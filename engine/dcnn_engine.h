@@ -56,7 +56,6 @@ typedef struct NodeState {
   gdouble *moments;        /* GLOBAL of a normalisation, instead of sums: see
                               DcnnBlockMomentsFn */
   gboolean sums_valid;
-  gdouble sparse_ns, dense_ns; /* a pixel, running means; 0: not known */
   DcnnNodeStats stats;
 } NodeState;
 

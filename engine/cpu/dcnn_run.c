@@ -3,6 +3,7 @@
  * dcnn_run.c - one frame through the nodes: candidates, kernel, verdicts,
  * update mask; and settling within its budget.
  */
+#include "dcnn_dense_rule.h"
 #include "dcnn_engine.h"
 
 #include <time.h>
@@ -81,26 +82,31 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n,
 
 /* ---- one kernel node ----------------------------------------------------------------- */
 
-static void
-learn (gdouble *mean, gdouble ns, gdouble pixels)
+/* Whether all that settling has left to do at a node are candidates. */
+static gboolean
+rest_is_exact (DcnnSession *session, const NodeState *state)
 {
-  gdouble value = ns / pixels;
+  const DcnnMask *pending = &state->pending.mask;
+  DcnnMask *rest = &session->settle;
 
-  *mean = *mean == 0 ? value : *mean + 0.125 * (value - *mean);
+  if (!session->tuning.settle) /* nobody has kept record */
+    return FALSE;
+  if (!state->pending.any)
+    return TRUE;
+  dcnn_mask_init (rest, pending->width, pending->height, rest->words);
+  dcnn_mask_copy (rest, pending);
+  dcnn_mask_and_not (rest, &session->candidates);
+  return !dcnn_mask_any (rest);
 }
 
 /* Is the whole map cheaper than this many pixels of it? */
 static gboolean
-dense_is_cheaper (const DcnnSession *session, const NodeState *state,
-    gsize count, gsize pixels)
+dense_is_cheaper (DcnnSession *session, const NodeState *state, gsize count,
+    gsize pixels)
 {
-  gdouble ratio = 1.2;
-
-  if (session->tuning.mode == DCNN_MODE_SPARSE || count * 2 < pixels)
-    return FALSE;
-  if (state->sparse_ns > 0 && state->dense_ns > 0)
-    ratio = CLAMP (state->sparse_ns / state->dense_ns, 1.0, 2.0);
-  return count * ratio >= pixels;
+  return session->tuning.mode != DCNN_MODE_SPARSE &&
+      dcnn_dense_rule_node (count, pixels, TRUE) &&
+      dcnn_dense_rule_node (count, pixels, rest_is_exact (session, state));
 }
 
 /* Pixels of the window that have just come into view. */
@@ -160,7 +166,6 @@ run_dense (DcnnSession *session, DcnnStream *stream, gint n)
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
   state->pending.any = FALSE;
-  learn (&state->dense_ns, ns, pixels);
   count_work (stream, node, state, pixels, pixels, ns);
   state->stats.joined += 1;
   state->stats.dense_frames++;
@@ -230,12 +235,7 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   }
   ns = run_job (session, stream, n, &session->candidates, list, count,
       passes ? NULL : session->verdicts);
-  if (!list) {
-    learn (&state->dense_ns, ns, pixels);
-    state->stats.dense_frames++;
-  } else if (count >= 64) {
-    learn (&state->sparse_ns, ns, count);
-  }
+  state->stats.dense_frames += list == NULL;
   if (passes)
     pass_on (state, &updated->mask, &session->candidates, !list);
   else
