@@ -100,4 +100,15 @@ typedef enum DcnnChannelReduce {
   DCNN_CHANNEL_SUM,
 } DcnnChannelReduce;
 
+/* ---- judgement -------------------------------------------------------- */
+
+typedef enum DcnnSignificanceKind {
+  DCNN_SIGNIFICANT_ALWAYS, /* store everything, verdict JOINED; d not formed */
+  DCNN_SIGNIFICANT_ANY,    /* threshold 0: some d_c != 0 */
+  DCNN_SIGNIFICANT_MAX,    /* max_c |d_c inv_spread_c| > limit */
+  DCNN_SIGNIFICANT_SQUARE, /* sum_c (d_c inv_spread_c)^2 > limit: rms and nrms
+                              with limit = t^2 channels */
+} DcnnSignificanceKind;
+/* A NaN anywhere in d is significant, whatever the kind. */
+
 #endif

@@ -44,15 +44,6 @@ typedef struct DcnnStep {
 
 /* ---- judgement -------------------------------------------------------- */
 
-typedef enum DcnnSignificanceKind {
-  DCNN_SIGNIFICANT_ALWAYS, /* store everything, verdict JOINED; d not formed */
-  DCNN_SIGNIFICANT_ANY,    /* threshold 0: some d_c != 0 */
-  DCNN_SIGNIFICANT_MAX,    /* max_c |d_c inv_spread_c| > limit */
-  DCNN_SIGNIFICANT_SQUARE, /* sum_c (d_c inv_spread_c)^2 > limit: rms and nrms
-                              with limit = t^2 channels */
-} DcnnSignificanceKind;
-/* A NaN anywhere in d is significant, whatever the kind. */
-
 typedef struct DcnnSignificance {
   DcnnSignificanceKind kind;
   float limit;

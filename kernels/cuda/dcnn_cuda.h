@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda.h - the CUDA kernels' contract: one fused node on a list of pixels
+ * of several streams at once. Plain C structures that the host fills and
+ * kernels take by value, and functions that launch.
+ *
+ * As on the CPU (dcnn_kernels.h): row = steps (primary (inputs)(p)), rounded to
+ * the map's type; d = row - out(p); significant: out(p) = row and the pixel
+ * joins the update mask. The reference of every step and judgement is there.
+ *
+ * Differences: streams are the batch; lists, counts and masks live on the
+ * device; a kernel is launched with a grid that does not depend on how long
+ * the list is, and walks it with a stride. Order of a list does not matter:
+ * a pixel's bits are a function of its inputs alone.
+ *
+ * Every kernel begins with dcnn_cuda_wait () (programmatic dependent launch):
+ * before it nothing may be read that another kernel of the frame writes.
+ * Launch functions return the launch's cudaError_t, which must be used; they
+ * may be captured into a graph. Stream: explicit, always.
+ */
+#ifndef DCNN_CUDA_H
+#define DCNN_CUDA_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcnn_params.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Elements of a vector: 16 bytes of half floats. Pixels and views begin and
+ * end on whole vectors. */
+#define DCNN_CUDA_LANES 8
+#define DCNN_CUDA_MAX_STEPS 12
+
+/* A feature map (or a channel slice of one) of all streams. Element c of pixel
+ * (y, x) of stream s is data[s * stream + (y * width + x) * pixel + c]. */
+typedef struct DcnnCudaMap {
+  void *data;            /* __half, or float when f32; 16-byte aligned */
+  uint64_t stream;       /* elements from stream to stream */
+  uint32_t width, height;
+  uint32_t span;         /* elements of a pixel that mean something */
+  uint32_t pixel;        /* elements from pixel to pixel */
+  uint32_t f32;          /* float elements (moments, small vectors) */
+} DcnnCudaMap;
+
+typedef struct DcnnCudaStep {
+  int32_t kind;          /* DcnnStepKind */
+  int32_t operand;       /* DcnnOperandKind */
+  float a, b;
+  DcnnCudaMap map;       /* MAP, PIXEL; VECTOR of a 1x1 map (a gate) */
+  const float *vector;   /* VECTOR that is constant: device, [span padded] */
+} DcnnCudaStep;
+
+/* Kinds of DcnnSignificanceKind, and: */
+#define DCNN_CUDA_SIGNIFICANT_RELATIVE 4 /* sum d^2 > limit * sum out(p)^2 */
+
+/* In device memory, one a node, so that thresholds may change between frames
+ * without a new graph. */
+typedef struct DcnnCudaJudge {
+  int32_t kind;
+  float limit;
+  uint32_t weighted;     /* d is multiplied by weight first */
+} DcnnCudaJudge;
+
+/* What a stream does this frame; device, one a stream, uploaded with it. */
+typedef struct DcnnCudaStream {
+  uint32_t dense;        /* every pixel is a candidate and joins */
+  uint32_t settling;     /* 0 nothing, 1 band, 2 all, as StreamSettling */
+  uint32_t record;       /* what is kept back is recorded as pending */
+  float band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  uint32_t turn, turns;  /* settling all: blocks whose number is turn modulo
+                            turns */
+} DcnnCudaStream;
+
+/* One entry of a list. */
+typedef struct DcnnCudaPixel {
+  uint32_t at;           /* DCNN_PIXEL (y, x): y in bits 16..30, x in 0..14 */
+  uint32_t stream;       /* in bits 0..15, flags above */
+} DcnnCudaPixel;
+#define DCNN_CUDA_FORCE 0x80000000u  /* invalid before, or a dense frame:
+                                        always joins */
+#define DCNN_CUDA_CHANGE 0x40000000u /* a candidate: judged by the node's
+                                        threshold */
+#define DCNN_CUDA_EXACT 0x20000000u  /* its turn to be settled: any difference
+                                        is stored, into the mask `exact` */
+
+/* Where a node's verdicts go: one bit a pixel, 8x8 blocks (dcnn_mask.h). Words
+ * of stream s begin at s * words. */
+typedef struct DcnnCudaMasks {
+  uint64_t *updated, *exact, *pending;
+  uint32_t words, blocks_x;
+} DcnnCudaMasks;
+
+/* What every fused node has. */
+typedef struct DcnnCudaNode {
+  DcnnCudaMap in, out;
+  uint32_t n_steps;
+  DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
+  const DcnnCudaPixel *list; /* device */
+  const uint32_t *count;     /* device: entries of the list */
+  DcnnCudaMasks masks;
+  const DcnnCudaStream *streams;
+  const DcnnCudaJudge *judge; /* of stream 0 */
+  uint32_t judge_stride;     /* from stream to stream */
+  const float *weight;       /* device, [streams][span padded]: 1 / spread or
+                                influence */
+  uint32_t weight_stride;
+  uint32_t blocks;           /* of the grid */
+} DcnnCudaNode;
+
+/* ---- lists ------------------------------------------------------------------ */
+
+typedef enum DcnnCudaReach {
+  DCNN_CUDA_REACH_SAME,
+  DCNN_CUDA_REACH_WINDOW,
+  DCNN_CUDA_REACH_TRANSPOSED,
+  DCNN_CUDA_REACH_TABLE,
+  DCNN_CUDA_REACH_ALL,     /* any change: every pixel (a gate's reader) */
+} DcnnCudaReach;
+
+/* A mask that a node's candidates come from. */
+typedef struct DcnnCudaSource {
+  DcnnCudaReach reach;
+  uint32_t width, height, words, blocks_x;
+  const uint64_t *updated, *exact;
+  int32_t kernel[2], stride[2], dilation[2], pad[2];
+  const uint32_t *index_y, *index_x; /* device, TABLE */
+  uint32_t taps_y, taps_x;
+} DcnnCudaSource;
+
+#define DCNN_CUDA_MAX_SOURCES 20
+
+/* Clears the node's masks `updated` and `exact`, lists its candidates and what
+ * is to be settled, and takes these off `pending`. */
+typedef struct DcnnCudaList {
+  uint32_t n_sources, n_streams, width, height;
+  DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES];
+  DcnnCudaMasks masks;
+  const DcnnCudaStream *streams;
+  DcnnCudaPixel *list;
+  uint32_t *count;
+  uint32_t *candidates;      /* [streams]: adds how many each has */
+} DcnnCudaList;
+cudaError_t dcnn_cuda_list (const DcnnCudaList *list, cudaStream_t stream);
+
+/* ---- nodes ------------------------------------------------------------------- */
+
+/* Convolution as an implicit GEMM on the list's rows. weights: device half,
+ * [n_padded][k_padded], k = tap * span8 * 8 + position; zeros elsewhere.
+ * bias: device, [n_padded]. Writes whole vectors: positions past the channels
+ * get what zero weights give. */
+typedef struct DcnnCudaConv {
+  DcnnCudaNode node;
+  const void *weights;
+  const float *bias;
+  uint32_t n_padded, k_padded; /* multiples of 64 */
+  uint32_t span8;              /* vectors of an input pixel */
+  int32_t kernel[2], stride[2], dilation[2], pad[2];
+  uint32_t transposed;
+  uint32_t rows;               /* of a block: 32 or 128 */
+} DcnnCudaConv;
+cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, cudaStream_t stream);
+
+/* Every other primary operator. Tables are device memory. */
+typedef struct DcnnCudaRows {
+  DcnnCudaNode node;
+  int32_t primary;             /* DcnnPrimary */
+  int32_t kernel[2], stride[2], dilation[2], pad[2];
+  const float *weights, *bias; /* DEPTHWISE: [taps][span padded]; GROUP_CONV:
+                                  [out][in / groups][taps]; LAYER_NORM: scale */
+  uint32_t group_in, group_out;
+  const uint32_t *source;      /* by out position: the in position, UINT32_MAX:
+                                  fill; SPACE_TO_DEPTH: offset of the pixel in
+                                  the block << 16 | position; DEPTH_TO_SPACE:
+                                  [block^2][out span padded] */
+  const uint32_t *index_y, *index_x;
+  const float *weight_y, *weight_x;
+  uint32_t taps_y, taps_x, block;
+  float fill, epsilon;
+  uint32_t channels;           /* logical, of reductions over them */
+  uint32_t flag;               /* count_include_pad, log_form, select_last,
+                                  DcnnChannelReduce */
+} DcnnCudaRows;
+cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, cudaStream_t stream);
+
+/* A map to one pixel: poolings and moments, anew where anything changed. */
+typedef struct DcnnCudaGlobal {
+  DcnnCudaNode node;           /* list and steps unused */
+  uint32_t n_sources, n_streams;
+  DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES]; /* reach unused */
+  uint32_t maximum, norm;
+  const uint32_t *group;       /* norm: [span padded], UINT32_MAX: no channel */
+  const float *scale, *bias;
+  uint32_t n_groups, group_channels;
+  double epsilon;
+  double *room;                /* [streams][2 * span padded + 2 * n_groups] */
+} DcnnCudaGlobal;
+cudaError_t dcnn_cuda_global (const DcnnCudaGlobal *global,
+    cudaStream_t stream);
+
+/* Changed pixels of a map into a dense tensor. */
+typedef struct DcnnCudaGather {
+  DcnnCudaMap map;
+  uint32_t n_sources, n_streams, channels, int64;
+  DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES]; /* reach unused */
+  const DcnnCudaStream *streams;
+  const uint32_t *position;    /* [channels] */
+  void *tensor;                /* of stream 0 */
+  uint64_t tensor_stream;      /* elements */
+  int64_t base, stride_y, stride_x, stride_c;
+  uint32_t *changed;           /* [streams]: 1 where something did */
+} DcnnCudaGather;
+cudaError_t dcnn_cuda_gather (const DcnnCudaGather *gather,
+    cudaStream_t stream);
+
+/* The input's changed pixels, as the host has listed them. */
+typedef struct DcnnCudaInput {
+  DcnnCudaMap map;
+  const DcnnCudaPixel *list;   /* device or mapped */
+  const float *values;         /* [entries][channels rounded up to 4] */
+  const uint32_t *count;
+  uint32_t values_stride;
+} DcnnCudaInput;
+cudaError_t dcnn_cuda_input (const DcnnCudaInput *input, cudaStream_t stream);
+
+/* Pixels in each node's update mask, and whether anything is pending. */
+typedef struct DcnnCudaCounted {
+  const uint64_t *updated, *pending;
+  uint32_t words;
+} DcnnCudaCounted;
+cudaError_t dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
+    uint32_t n_streams, uint32_t *joined, uint32_t *pending,
+    cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_device.cuh - what every kernel shares: programmatic launches,
+ * addresses on the torus, vectors of eight elements, steps, judgement.
+ */
+#ifndef DCNN_CUDA_DEVICE_CUH
+#define DCNN_CUDA_DEVICE_CUH
+
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#include <math_constants.h>
+
+#include "dcnn_cuda.h"
+#include "dcnn_fused.h"
+
+/* Everything that launches before this one wrote may be read after it. */
+__device__ __forceinline__ void
+dcnn_cuda_wait ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/* The next kernel of the stream may begin (and wait at once). */
+__device__ __forceinline__ void
+dcnn_cuda_let_next ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("griddepcontrol.launch_dependents;");
+#endif
+}
+
+__device__ __forceinline__ uint32_t
+dcnn_cuda_stream_of (const DcnnCudaPixel &p)
+{
+  return p.stream & 0xffffu;
+}
+
+/* Index of a pixel's first element. */
+__device__ __forceinline__ uint64_t
+dcnn_cuda_at (const DcnnCudaMap &m, uint32_t s, uint32_t y, uint32_t x)
+{
+  return s * m.stream + (uint64_t) (y * m.width + x) * m.pixel;
+}
+
+/* ---- vectors of eight ------------------------------------------------------- */
+
+__device__ __forceinline__ void
+dcnn_cuda_unpack (const uint4 &u, float *v)
+{
+  const __half2 *h = reinterpret_cast<const __half2 *> (&u);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    float2 f = __half22float2 (h[i]);
+    v[2 * i] = f.x;
+    v[2 * i + 1] = f.y;
+  }
+}
+
+__device__ __forceinline__ uint4
+dcnn_cuda_pack (const float *v)
+{
+  uint4 u;
+  __half2 *h = reinterpret_cast<__half2 *> (&u);
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    h[i] = __floats2half2_rn (v[2 * i], v[2 * i + 1]);
+  return u;
+}
+
+/* Eight elements from index `at` on, which is a multiple of 8. */
+__device__ __forceinline__ void
+dcnn_cuda_load (const DcnnCudaMap &m, uint64_t at, float *v)
+{
+  if (m.f32) {
+    const float4 *p = reinterpret_cast<const float4 *> (
+        static_cast<const float *> (m.data) + at);
+    float4 a = p[0], b = p[1];
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
+    v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+  } else {
+    dcnn_cuda_unpack (*reinterpret_cast<const uint4 *> (
+            static_cast<const __half *> (m.data) + at), v);
+  }
+}
+
+__device__ __forceinline__ void
+dcnn_cuda_store (const DcnnCudaMap &m, uint64_t at, const float *v)
+{
+  if (m.f32) {
+    float4 *p = reinterpret_cast<float4 *> (static_cast<float *> (m.data) + at);
+    p[0] = make_float4 (v[0], v[1], v[2], v[3]);
+    p[1] = make_float4 (v[4], v[5], v[6], v[7]);
+  } else {
+    *reinterpret_cast<uint4 *> (static_cast<__half *> (m.data) + at) =
+        dcnn_cuda_pack (v);
+  }
+}
+
+/* Values as the map will hold them: what is judged is what is stored. */
+__device__ __forceinline__ void
+dcnn_cuda_round (const DcnnCudaMap &m, float *v)
+{
+  if (!m.f32)
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+      v[i] = __half2float (__float2half_rn (v[i]));
+}
+
+/* ---- steps ---------------------------------------------------------------------- */
+
+__device__ __forceinline__ float
+dcnn_cuda_sigmoid (float r)
+{
+  return 1 / (1 + expf (-r));
+}
+
+__device__ __forceinline__ float
+dcnn_cuda_softplus (float r)
+{
+  return r > 20 ? r : log1pf (expf (r));
+}
+
+/* A step on one element. A NaN stays one. */
+static __device__ __noinline__ float
+dcnn_cuda_step_rare (int kind, float a, float b, float r, float e)
+{
+  switch (kind) {
+    case DCNN_STEP_HARD_SIGMOID: return fminf (fmaxf (a * r + b, 0), 1);
+    case DCNN_STEP_TANH: return tanhf (r);
+    case DCNN_STEP_ELU: return r < 0 ? a * expm1f (r) : r;
+    case DCNN_STEP_SELU: return b * (r < 0 ? a * expm1f (r) : r);
+    case DCNN_STEP_GELU: return 0.5f * r * (1 + erff (r * 0.70710678f));
+    case DCNN_STEP_GELU_TANH:
+      return 0.5f * r * (1 + tanhf (0.79788456f * (r + 0.044715f * r * r * r)));
+    case DCNN_STEP_ERF: return erff (r);
+    case DCNN_STEP_SOFTPLUS: return dcnn_cuda_softplus (r);
+    case DCNN_STEP_MISH: return r * tanhf (dcnn_cuda_softplus (r));
+    case DCNN_STEP_EXP: return expf (r);
+    case DCNN_STEP_LOG: return logf (r);
+    case DCNN_STEP_SQRT: return sqrtf (r);
+    case DCNN_STEP_ABS: return fabsf (r);
+    case DCNN_STEP_NEG: return -r;
+    case DCNN_STEP_RSUB: return e - r;
+    case DCNN_STEP_DIV: return r / e;
+    case DCNN_STEP_RDIV: return e / r;
+    case DCNN_STEP_POW: return powf (r, e);
+    case DCNN_STEP_RPOW: return powf (e, r);
+    case DCNN_STEP_MIN: return r < e || isnan (r) ? r : e;
+    case DCNN_STEP_MAX: return r > e || isnan (r) ? r : e;
+    case DCNN_STEP_PRELU: return r < 0 ? e * r : r;
+    default: return CUDART_NAN_F;
+  }
+}
+
+__device__ __forceinline__ float
+dcnn_cuda_step (int kind, float a, float b, float r, float e)
+{
+  switch (kind) {
+    case DCNN_STEP_RELU: return r < 0 ? 0 : r;
+    case DCNN_STEP_CLIP: return r < a ? a : r > b ? b : r;
+    case DCNN_STEP_LEAKY_RELU: return r < 0 ? a * r : r;
+    case DCNN_STEP_SIGMOID: return dcnn_cuda_sigmoid (r);
+    case DCNN_STEP_HARD_SWISH: return r * fminf (fmaxf (r / 6 + 0.5f, 0), 1);
+    case DCNN_STEP_SILU: return r * dcnn_cuda_sigmoid (r);
+    case DCNN_STEP_ADD: return r + e;
+    case DCNN_STEP_SUB: return r - e;
+    case DCNN_STEP_MUL: return r * e;
+    default: return dcnn_cuda_step_rare (kind, a, b, r, e);
+  }
+}
+
+/* All steps on the eight channels from c on of a pixel. */
+__device__ __forceinline__ void
+dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
+    uint32_t c, float *v)
+{
+  for (uint32_t i = 0; i < n.n_steps; i++) {
+    const DcnnCudaStep &t = n.steps[i];
+    float e[8];
+    if (t.operand == DCNN_OPERAND_MAP) {
+      dcnn_cuda_load (t.map, dcnn_cuda_at (t.map, s, y, x) + c, e);
+    } else if (t.operand == DCNN_OPERAND_PIXEL) {
+      float q[8];
+      dcnn_cuda_load (t.map, dcnn_cuda_at (t.map, s, y, x), q);
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        e[k] = q[0];
+    } else if (t.operand == DCNN_OPERAND_VECTOR && t.vector) {
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        e[k] = t.vector[c + k];
+    } else if (t.operand == DCNN_OPERAND_VECTOR) {
+      dcnn_cuda_load (t.map, s * t.map.stream + c, e);
+    } else {
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        e[k] = t.a;
+    }
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] = dcnn_cuda_step (t.kind, t.a, t.b, v[k], e[k]);
+  }
+}
+
+/* ---- judgement ------------------------------------------------------------------ */
+
+/* What is known of a pixel's change so far, over some of its channels. */
+struct DcnnCudaChange {
+  float sum;      /* of squares, or the maximum */
+  float size;     /* of squares of the stored row */
+  uint32_t flags; /* 1: some channel differs; 2: a NaN */
+};
+
+__device__ __forceinline__ void
+dcnn_cuda_change_add (DcnnCudaChange &c, const DcnnCudaChange &o, int kind)
+{
+  c.sum = kind == DCNN_SIGNIFICANT_MAX ? fmaxf (c.sum, o.sum) : c.sum + o.sum;
+  c.size += o.size;
+  c.flags |= o.flags;
+}
+
+/* Adds n (up to 8) channels: v new, old stored; weight NULL: all 1. */
+__device__ __forceinline__ void
+dcnn_cuda_compare (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
+    const float *old, const float *weight, uint32_t n)
+{
+#pragma unroll
+  for (uint32_t k = 0; k < 8; k++) {
+    float d = v[k] - old[k];
+    if (k >= n)
+      continue;
+    if (v[k] != old[k])
+      c.flags |= 1;
+    if (isnan (d) && !(v[k] == old[k]))
+      c.flags |= 2;
+    if (j.weighted)
+      d *= weight[k];
+    if (j.kind == DCNN_SIGNIFICANT_MAX)
+      c.sum = fmaxf (c.sum, fabsf (d));
+    else
+      c.sum += d * d;
+    if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
+      c.size += old[k] * old[k];
+  }
+}
+
+enum { DCNN_CUDA_SAME, DCNN_CUDA_KEPT, DCNN_CUDA_JOINED, DCNN_CUDA_SETTLED };
+
+/* The whole row's change is known: what becomes of the pixel. Stored when
+ * JOINED or SETTLED. */
+__device__ __forceinline__ int
+dcnn_cuda_verdict (const DcnnCudaChange &c, const DcnnCudaJudge &j,
+    uint32_t flags)
+{
+  bool news = false;
+  if (flags & DCNN_CUDA_FORCE)
+    return DCNN_CUDA_JOINED;
+  if (flags & DCNN_CUDA_CHANGE) {
+    if (j.kind == DCNN_SIGNIFICANT_ALWAYS)
+      return DCNN_CUDA_JOINED;
+    news = (c.flags & 2) != 0;
+    if (j.kind == DCNN_SIGNIFICANT_ANY)
+      news |= (c.flags & 1) != 0;
+    else if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
+      news |= (c.flags & 1) && !(c.sum <= j.limit * c.size);
+    else
+      news |= (c.flags & 1) && !(c.sum <= j.limit);
+    if (news)
+      return DCNN_CUDA_JOINED;
+  }
+  if (!(c.flags & 1))
+    return DCNN_CUDA_SAME;
+  return flags & DCNN_CUDA_EXACT ? DCNN_CUDA_SETTLED : DCNN_CUDA_KEPT;
+}
+
+/* Notes a verdict; one thread a pixel. */
+__device__ __forceinline__ void
+dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict)
+{
+  const DcnnCudaMasks &m = n.masks;
+  uint32_t s = dcnn_cuda_stream_of (p);
+  uint32_t y = (p.at >> 16) & 0x7fffu, x = p.at & 0x7fffu;
+  uint64_t at = (uint64_t) s * m.words + (y >> 3) * m.blocks_x + (x >> 3);
+  unsigned long long bit = 1ull << ((y & 7) * 8 + (x & 7));
+  uint64_t *words = verdict == DCNN_CUDA_JOINED ? m.updated :
+      verdict == DCNN_CUDA_SETTLED ? m.exact :
+      verdict == DCNN_CUDA_KEPT && n.streams[s].record ? m.pending : NULL;
+  if (words)
+    atomicOr (reinterpret_cast<unsigned long long *> (words) + at, bit);
+}
+
+/* A launch that may begin before the one ahead of it is done (sm_90). */
+cudaError_t dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
+    size_t shared, void **arguments, cudaStream_t stream);
+
+#endif

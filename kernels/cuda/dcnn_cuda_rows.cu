@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_rows.cu - every primary operator but the convolutions, on a list
+ * of pixels: some lanes of a warp take a pixel, each eight channels at a time.
+ */
+#include "dcnn_cuda_device.cuh"
+
+#define THREADS 256
+
+/* ---- primaries: eight channels from c on of the row of (s, y, x) --------------------- */
+
+__device__ __forceinline__ bool
+input_at (const DcnnCudaRows &p, int o, int k, int axis, int size, int *at)
+{
+  *at = o * p.stride[axis] - p.pad[axis] + k * p.dilation[axis];
+  return *at >= 0 && *at < size;
+}
+
+__device__ void
+depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  const DcnnCudaMap &in = p.node.in;
+  uint32_t padded = (in.span + 7) / 8 * 8;
+
+  for (int k = 0; k < 8; k++)
+    v[k] = p.bias[c + k];
+  for (int ky = 0; ky < p.kernel[0]; ky++)
+    for (int kx = 0; kx < p.kernel[1]; kx++) {
+      const float *w = p.weights + (ky * p.kernel[1] + kx) * padded + c;
+      float e[8];
+      int iy, ix;
+      if (!input_at (p, y, ky, 0, (int) in.height, &iy) ||
+          !input_at (p, x, kx, 1, (int) in.width, &ix))
+        continue;
+      dcnn_cuda_load (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
+      for (int k = 0; k < 8; k++)
+        v[k] = fmaf (e[k], w[k], v[k]);
+    }
+}
+
+__device__ void
+pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
+{
+  const DcnnCudaMap &in = p.node.in;
+  bool maximum = p.primary == DCNN_PRIMARY_MAX_POOL;
+  int n = 0;
+
+  for (int k = 0; k < 8; k++)
+    v[k] = maximum ? -CUDART_INF_F : 0;
+  for (int ky = 0; ky < p.kernel[0]; ky++)
+    for (int kx = 0; kx < p.kernel[1]; kx++) {
+      float e[8];
+      int iy, ix;
+      bool in_y = input_at (p, y, ky, 0, (int) in.height, &iy);
+      bool in_x = input_at (p, x, kx, 1, (int) in.width, &ix);
+      /* pads count, what ceil_mode adds past them does not: `block` and
+       * `group_in` hold the padded sizes */
+      n += p.flag ? iy < (int) p.group_in && ix < (int) p.group_out :
+          in_y && in_x;
+      if (!in_y || !in_x)
+        continue;
+      dcnn_cuda_load (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
+      for (int k = 0; k < 8; k++)
+        v[k] = !maximum ? v[k] + e[k] :
+            e[k] > v[k] || isnan (e[k]) ? e[k] : v[k];
+    }
+  if (!maximum)
+    for (int k = 0; k < 8; k++)
+      v[k] = v[k] / n;
+}
+
+__device__ __forceinline__ float
+element (const DcnnCudaMap &m, uint64_t at)
+{
+  return m.f32 ? static_cast<const float *> (m.data)[at] :
+      __half2float (static_cast<const __half *> (m.data)[at]);
+}
+
+__device__ void
+copy (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
+{
+  const DcnnCudaMap &in = p.node.in;
+  uint32_t sy = y, sx = x;
+  const uint32_t *source = p.source ? p.source + c : NULL;
+
+  if (p.primary == DCNN_PRIMARY_DEPTH_TO_SPACE) {
+    sy = y / p.block, sx = x / p.block;
+    source += ((y % p.block) * p.block + x % p.block) *
+        ((p.node.out.span + 7) / 8 * 8);
+  } else if (p.primary == DCNN_PRIMARY_SPACE_TO_DEPTH) {
+    sy = y * p.block, sx = x * p.block;
+  } else if (p.primary == DCNN_PRIMARY_RESAMPLE) {
+    sy = p.index_y[y], sx = p.index_x[x];
+    if (sy == UINT32_MAX || sx == UINT32_MAX) {
+      for (int k = 0; k < 8; k++)
+        v[k] = p.fill;
+      return;
+    }
+  }
+  uint64_t at = dcnn_cuda_at (in, s, sy, sx);
+  if (source == NULL) {
+    dcnn_cuda_load (in, at + c, v);
+    return;
+  }
+  for (int k = 0; k < 8; k++) {
+    uint32_t from = source[k];
+    if (from == UINT32_MAX)
+      v[k] = p.fill;
+    else if (p.primary == DCNN_PRIMARY_SPACE_TO_DEPTH)
+      v[k] = element (in, dcnn_cuda_at (in, s, sy + (from >> 16) / p.block,
+              sx + (from >> 16) % p.block) + (from & 0xffff));
+    else
+      v[k] = element (in, at + from);
+  }
+}
+
+__device__ void
+resize (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
+{
+  for (int k = 0; k < 8; k++)
+    v[k] = 0;
+  for (uint32_t ty = 0; ty < p.taps_y; ty++) {
+    float row[8] = {}, e[8];
+    uint32_t sy = p.index_y[y * p.taps_y + ty];
+    for (uint32_t tx = 0; tx < p.taps_x; tx++) {
+      uint32_t i = x * p.taps_x + tx;
+      dcnn_cuda_load (p.node.in, dcnn_cuda_at (p.node.in, s, sy,
+              p.index_x[i]) + c, e);
+      for (int k = 0; k < 8; k++)
+        row[k] = fmaf (e[k], p.weight_x[i], row[k]);
+    }
+    for (int k = 0; k < 8; k++)
+      v[k] = fmaf (row[k], p.weight_y[y * p.taps_y + ty], v[k]);
+  }
+}
+
+__device__ void
+group_conv (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  const DcnnCudaMap &in = p.node.in;
+  int taps = p.kernel[0] * p.kernel[1];
+
+  for (uint32_t k = 0; k < 8; k++) {
+    v[k] = 0;
+    if (c + k >= p.channels)
+      continue;
+    uint32_t first = (c + k) / p.group_out * p.group_in;
+    float sum = p.bias[c + k];
+    for (int ky = 0; ky < p.kernel[0]; ky++)
+      for (int kx = 0; kx < p.kernel[1]; kx++) {
+        int iy, ix;
+        if (!input_at (p, y, ky, 0, (int) in.height, &iy) ||
+            !input_at (p, x, kx, 1, (int) in.width, &ix))
+          continue;
+        uint64_t at = dcnn_cuda_at (in, s, iy, ix) + first;
+        const float *w = p.weights + (uint64_t) (c + k) * p.group_in * taps +
+            ky * p.kernel[1] + kx;
+        for (uint32_t i = 0; i < p.group_in; i++)
+          sum = fmaf (element (in, at + i), w[i * taps], sum);
+      }
+    v[k] = sum;
+  }
+}
+
+/* Softmax, arg max, mean, maximum, sum and normalisation over the channels of
+ * one pixel; each lane looks at all of them. */
+__device__ void
+channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  const DcnnCudaMap &in = p.node.in;
+  uint64_t at = dcnn_cuda_at (in, s, y, x);
+  float most = -CUDART_INF_F, sum = 0, squares = 0;
+  uint32_t best = 0;
+
+  for (uint32_t i = 0; i < p.channels; i++) {
+    float e = element (in, at + i);
+    if (e > most || (p.flag && p.primary == DCNN_PRIMARY_ARG_MAX && e == most))
+      most = e, best = i;
+    sum += e;
+  }
+  if (p.primary == DCNN_PRIMARY_ARG_MAX ||
+      p.primary == DCNN_PRIMARY_CHANNEL_REDUCE) {
+    v[0] = p.primary == DCNN_PRIMARY_ARG_MAX ? (float) best :
+        p.flag == DCNN_CHANNEL_MAX ? most :
+        p.flag == DCNN_CHANNEL_SUM ? sum : sum / p.channels;
+    for (int k = 1; k < 8; k++)
+      v[k] = 0;
+    return;
+  }
+  float mean = sum / p.channels, total = 0;
+  for (uint32_t i = 0; i < p.channels; i++) {
+    float e = element (in, at + i);
+    total += expf (e - most);
+    squares += (e - mean) * (e - mean);
+  }
+  float inverse = rsqrtf (squares / p.channels + p.epsilon);
+  for (int k = 0; k < 8; k++) {
+    float e = c + k < p.channels ? element (in, at + c + k) : 0;
+    if (c + k >= p.channels)
+      v[k] = 0;
+    else if (p.primary == DCNN_PRIMARY_LAYER_NORM)
+      v[k] = (e - mean) * inverse * p.weights[c + k] + p.bias[c + k];
+    else
+      v[k] = p.flag ? e - most - logf (total) : expf (e - most) / total;
+  }
+}
+
+__device__ void
+primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  switch (p.primary) {
+    case DCNN_PRIMARY_DEPTHWISE: depthwise (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_MAX_POOL:
+    case DCNN_PRIMARY_AVERAGE_POOL: pool (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_RESIZE: resize (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_GROUP_CONV: group_conv (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_SOFTMAX:
+    case DCNN_PRIMARY_ARG_MAX:
+    case DCNN_PRIMARY_CHANNEL_REDUCE:
+    case DCNN_PRIMARY_LAYER_NORM: channels (p, s, y, x, c, v); break;
+    default: copy (p, s, y, x, c, v); break;
+  }
+  dcnn_cuda_steps (p.node, s, (uint32_t) y, (uint32_t) x, c, v);
+  dcnn_cuda_round (p.node.out, v);
+}
+
+/* ---- the kernel ------------------------------------------------------------------ */
+
+/* lanes: threads a pixel, a power of two up to 32. */
+__global__ void __launch_bounds__ (THREADS)
+rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
+{
+  uint32_t own = threadIdx.x & (lanes - 1), span = p.node.out.span;
+  uint32_t step = gridDim.x * (THREADS / lanes);
+
+  dcnn_cuda_wait ();
+  uint32_t count = *p.node.count;
+  for (uint32_t base = blockIdx.x * (THREADS / lanes); base < count;
+      base += step) {
+    uint32_t i = base + threadIdx.x / lanes;
+    bool there = i < count;
+    DcnnCudaPixel px = p.node.list[there ? i : base];
+    uint32_t s = dcnn_cuda_stream_of (px);
+    uint32_t y = (px.at >> 16) & 0x7fff, x = px.at & 0x7fff;
+    const DcnnCudaJudge judge = p.node.judge[s * p.node.judge_stride];
+    DcnnCudaChange change = { 0, 0, 0 };
+    uint64_t at = dcnn_cuda_at (p.node.out, s, y, x);
+    float v[8], old[8], kept[8];
+    for (uint32_t c = own * 8; there && c < span; c += lanes * 8) {
+      primary_row (p, s, (int) y, (int) x, c, v);
+      dcnn_cuda_load (p.node.out, at + c, old);
+      dcnn_cuda_compare (change, judge, v, old, p.node.weight +
+          s * p.node.weight_stride + c, min (8, span - c));
+      if (c == own * 8)
+        for (int k = 0; k < 8; k++)
+          kept[k] = v[k];
+    }
+    for (uint32_t k = 1; k < lanes; k *= 2) {
+      DcnnCudaChange o;
+      o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
+      o.size = __shfl_xor_sync (0xffffffff, change.size, k);
+      o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
+      dcnn_cuda_change_add (change, o, judge.kind);
+    }
+    if (!there)
+      continue;
+    int verdict = dcnn_cuda_verdict (change, judge, px.stream);
+    if (own == 0)
+      dcnn_cuda_note (p.node, px, verdict);
+    if (verdict < DCNN_CUDA_JOINED)
+      continue;
+    if (own * 8 < span)
+      dcnn_cuda_store (p.node.out, at + own * 8, kept);
+    for (uint32_t c = (own + lanes) * 8; c < span; c += lanes * 8) {
+      primary_row (p, s, (int) y, (int) x, c, v);
+      dcnn_cuda_store (p.node.out, at + c, v);
+    }
+  }
+  dcnn_cuda_let_next ();
+}
+
+/* The input's pixels, judged by the host. */
+__global__ void
+input_kernel (const __grid_constant__ DcnnCudaInput p)
+{
+  dcnn_cuda_wait ();
+  uint32_t count = *p.count;
+  for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < count;
+      i += gridDim.x * blockDim.x) {
+    DcnnCudaPixel px = p.list[i];
+    uint64_t at = dcnn_cuda_at (p.map, px.stream, (px.at >> 16) & 0x7fff,
+        px.at & 0x7fff);
+    for (uint32_t c = 0; c < p.map.span; c += 8) {
+      float v[8];
+      for (uint32_t k = 0; k < 8; k++)
+        v[k] = c + k < p.map.span ?
+            p.values[(uint64_t) i * p.values_stride + c + k] : 0;
+      dcnn_cuda_store (p.map, at + c, v);
+    }
+  }
+  dcnn_cuda_let_next ();
+}
+
+/* ---- launching ---------------------------------------------------------------------- */
+
+cudaError_t
+dcnn_cuda_rows (const DcnnCudaRows *rows, cudaStream_t stream)
+{
+  uint32_t lanes = 1;
+  void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &lanes };
+
+  while (lanes < 32 && lanes * 8 < rows->node.out.span)
+    lanes *= 2;
+  return dcnn_cuda_launch ((const void *) rows_kernel,
+      dim3 (rows->node.blocks), THREADS, 0, arguments, stream);
+}
+
+cudaError_t
+dcnn_cuda_input (const DcnnCudaInput *input, cudaStream_t stream)
+{
+  void *arguments[] = { const_cast<DcnnCudaInput *> (input) };
+
+  return dcnn_cuda_launch ((const void *) input_kernel, dim3 (132), 256, 0,
+      arguments, stream);
+}

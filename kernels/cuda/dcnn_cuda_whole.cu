@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_whole.cu - between maps and what is not a map: global poolings and
+ * moments, and dense tensors.
+ */
+#include "dcnn_cuda_device.cuh"
+
+#define THREADS 512
+
+/* ---- global operators --------------------------------------------------------------- */
+
+/* Does any source of the node hold anything this frame? By the whole block. */
+__device__ bool
+any_source (const DcnnCudaSource *sources, uint32_t n, uint32_t s, bool exact)
+{
+  int any = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint64_t *words = (exact ? sources[i].exact : sources[i].updated) +
+        (uint64_t) s * sources[i].words;
+    for (uint32_t w = threadIdx.x; w < sources[i].words; w += THREADS)
+      any |= words[w] != 0;
+  }
+  return __syncthreads_or (any) != 0;
+}
+
+/* Sum (maximum; mean of squared differences from center[0..7]) of eight
+ * channels over the map, in one order whatever changed: by the whole block. */
+__device__ void
+reduce_map (const DcnnCudaGlobal &p, uint32_t s, uint32_t c, int what,
+    const double *center, double *result, double *room)
+{
+  const DcnnCudaMap &in = p.node.in;
+  uint32_t pixels = in.width * in.height;
+  double sum[8];
+
+  for (int k = 0; k < 8; k++)
+    sum[k] = what == 1 ? -CUDART_INF : 0;
+  for (uint32_t i = threadIdx.x; i < pixels; i += THREADS) {
+    float e[8];
+    dcnn_cuda_load (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
+    for (int k = 0; k < 8; k++)
+      if (what == 1)
+        sum[k] = e[k] > sum[k] || isnan (e[k]) ? e[k] : sum[k];
+      else if (what == 2)
+        sum[k] += (e[k] - center[k]) * (e[k] - center[k]);
+      else
+        sum[k] += e[k];
+  }
+  for (int k = 0; k < 8; k++) {
+    for (int j = 16; j; j /= 2) {
+      double o = __shfl_xor_sync (0xffffffff, sum[k], j);
+      sum[k] = what != 1 ? sum[k] + o : o > sum[k] || isnan (o) ? o : sum[k];
+    }
+    if ((threadIdx.x & 31) == 0)
+      room[(threadIdx.x >> 5) * 8 + k] = sum[k];
+  }
+  __syncthreads ();
+  if (threadIdx.x < 8) {
+    double all = room[threadIdx.x];
+    for (int w = 1; w < THREADS / 32; w++) {
+      double o = room[w * 8 + threadIdx.x];
+      all = what != 1 ? all + o : o > all || isnan (o) ? o : all;
+    }
+    result[c + threadIdx.x] = all;
+  }
+  __syncthreads ();
+}
+
+/* Each channel's value becomes its group's mean. */
+__device__ void
+share_in_groups (const DcnnCudaGlobal &p, double *channel, double *room)
+{
+  for (uint32_t g = threadIdx.x; g < p.n_groups; g += THREADS) {
+    double sum = 0;
+    for (uint32_t c = 0; c < p.node.in.span; c++)
+      if (p.group[c] == g)
+        sum += channel[c];
+    room[g] = sum / p.group_channels;
+  }
+  __syncthreads ();
+  for (uint32_t c = threadIdx.x; c < p.node.in.span; c += THREADS)
+    channel[c] = p.group[c] == UINT32_MAX ? 0 : room[p.group[c]];
+  __syncthreads ();
+}
+
+/* The new row's element; for moments also what its change counts. */
+__device__ float
+moment (const DcnnCudaGlobal &p, uint32_t i, uint32_t width, double mean,
+    double variance)
+{
+  uint32_t c = i % width;
+  if (p.group[c] == UINT32_MAX)
+    return 0;
+  double inverse = 1 / sqrt (variance + p.epsilon);
+  return i < width ? (float) mean : i < 2 * width ?
+      (float) (p.scale[c] * inverse) :
+      (float) (p.bias[c] - (mean - (float) mean) * p.scale[c] * inverse);
+}
+
+__global__ void __launch_bounds__ (THREADS)
+global_kernel (const __grid_constant__ DcnnCudaGlobal p)
+{
+  __shared__ double room[THREADS / 32 * 8];
+  __shared__ DcnnCudaChange parts[THREADS / 32];
+  __shared__ int verdict;
+  uint32_t s = blockIdx.x, span = p.node.in.span, width = (span + 7) / 8 * 8;
+  double *mean = p.room + (uint64_t) s * (2 * width + 2 * p.n_groups);
+  double *variance = mean + width, *groups = variance + width;
+  double pixels = (double) p.node.in.width * p.node.in.height;
+
+  dcnn_cuda_wait ();
+  const DcnnCudaStream f = p.node.streams[s];
+  bool regular = any_source (p.sources, p.n_sources, s, false) || f.dense;
+  bool exact = f.settling && any_source (p.sources, p.n_sources, s, true);
+  if (threadIdx.x == 0) {
+    p.node.masks.updated[s] = 0;
+    p.node.masks.exact[s] = 0;
+  }
+  if (!regular && !exact && !f.settling)
+    return;
+  for (uint32_t c = 0; c < width; c += 8)
+    reduce_map (p, s, c, p.maximum ? 1 : 0, NULL, mean, room);
+  if (!p.maximum)
+    for (uint32_t c = threadIdx.x; c < width; c += THREADS)
+      mean[c] /= pixels;
+  __syncthreads ();
+  if (p.norm) {
+    share_in_groups (p, mean, groups);
+    for (uint32_t c = 0; c < width; c += 8)
+      reduce_map (p, s, c, 2, mean + c, variance, room);
+    for (uint32_t c = threadIdx.x; c < width; c += THREADS)
+      variance[c] /= pixels;
+    __syncthreads ();
+    share_in_groups (p, variance, groups);
+  }
+  DcnnCudaChange change = { 0, 0, 0 };
+  const DcnnCudaMap &out = p.node.out;
+  uint32_t n = p.norm ? 3 * width : width;
+  for (uint32_t i = threadIdx.x; i < n; i += THREADS) {
+    uint32_t c = i % width;
+    uint64_t at = s * out.stream + i;
+    float v, old;
+    if (c >= span)
+      continue;
+    v = p.norm ? moment (p, i, width, mean[c], variance[c]) : (float) mean[c];
+    old = out.f32 ? static_cast<float *> (out.data)[at] :
+        __half2float (static_cast<__half *> (out.data)[at]);
+    if (!out.f32)
+      v = __half2float (__float2half_rn (v));
+    change.flags |= v != old ? 1 : 0;
+    change.flags |= isnan (v - old) && v != old ? 2 : 0;
+    if (!p.norm) {
+      change.sum += (v - old) * (v - old);
+      change.size += old * old;
+    } else if (i < 2 * width && p.group[c] != UINT32_MAX && p.scale[c] != 0) {
+      double inverse = 1 / sqrt (variance[c] + p.epsilon);
+      float d = i < width ? (float) ((v - old) * inverse) : old / v - 1;
+      change.sum += d * d;
+      change.size += i < width;
+    }
+  }
+  for (int j = 16; j; j /= 2) {
+    DcnnCudaChange o;
+    o.sum = __shfl_xor_sync (0xffffffff, change.sum, j);
+    o.size = __shfl_xor_sync (0xffffffff, change.size, j);
+    o.flags = __shfl_xor_sync (0xffffffff, change.flags, j);
+    dcnn_cuda_change_add (change, o, 0);
+  }
+  if ((threadIdx.x & 31) == 0)
+    parts[threadIdx.x >> 5] = change;
+  __syncthreads ();
+  if (threadIdx.x == 0) {
+    const DcnnCudaJudge j = p.node.judge[s * p.node.judge_stride];
+    DcnnCudaChange all = parts[0];
+    for (int w = 1; w < THREADS / 32; w++)
+      dcnn_cuda_change_add (all, parts[w], 0);
+    bool differs = all.flags & 1;
+    bool news = f.dense || (j.limit > 0 ?
+        (all.flags & 2) || !(all.sum <= j.limit * all.size) :
+        differs && (regular || !f.settling));
+    verdict = news ? DCNN_CUDA_JOINED :
+        f.settling && differs ? DCNN_CUDA_SETTLED : DCNN_CUDA_SAME;
+    if (verdict == DCNN_CUDA_JOINED)
+      p.node.masks.updated[s] = 1;
+    else if (verdict == DCNN_CUDA_SETTLED)
+      p.node.masks.exact[s] = 1;
+  }
+  __syncthreads ();
+  if (verdict == DCNN_CUDA_SAME)
+    return;
+  for (uint32_t i = threadIdx.x; i < n; i += THREADS) {
+    uint32_t c = i % width;
+    uint64_t at = s * out.stream + i;
+    if (c >= span)
+      continue;
+    float v = p.norm ? moment (p, i, width, mean[c], variance[c]) :
+        (float) mean[c];
+    if (out.f32)
+      static_cast<float *> (out.data)[at] = v;
+    else
+      static_cast<__half *> (out.data)[at] = __float2half_rn (v);
+  }
+}
+
+/* ---- dense tensors ------------------------------------------------------------------- */
+
+__global__ void
+gather_kernel (const __grid_constant__ DcnnCudaGather p)
+{
+  uint32_t lane = threadIdx.x & 31, s = blockIdx.y;
+  uint32_t blocks_x = (p.map.width + 7) / 8;
+  uint32_t words = blocks_x * ((p.map.height + 7) / 8);
+
+  dcnn_cuda_wait ();
+  bool dense = p.streams[s].dense != 0;
+  for (uint32_t w = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+      w < words; w += gridDim.x * (blockDim.x / 32)) {
+    uint64_t word = 0;
+    for (uint32_t i = 0; i < p.n_sources; i++)
+      word |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] |
+          p.sources[i].exact[(uint64_t) s * p.sources[i].words + w];
+    if (dense)
+      word = ~0ull;
+    if (word == 0)
+      continue;
+    if (lane == 0)
+      p.changed[s] = 1;
+    for (uint32_t half = 0; half < 2; half++) {
+      uint32_t bit = half * 32 + lane;
+      uint32_t y = w / blocks_x * 8 + bit / 8, x = w % blocks_x * 8 + bit % 8;
+      if (!(word >> bit & 1) || y >= p.map.height || x >= p.map.width)
+        continue;
+      uint64_t from = dcnn_cuda_at (p.map, s, y, x);
+      int64_t to = (int64_t) (s * p.tensor_stream) + p.base +
+          y * p.stride_y + x * p.stride_x;
+      for (uint32_t c = 0; c < p.channels; c++) {
+        uint64_t at = from + p.position[c];
+        float v = p.map.f32 ? static_cast<const float *> (p.map.data)[at] :
+            __half2float (static_cast<const __half *> (p.map.data)[at]);
+        if (p.int64)
+          static_cast<int64_t *> (p.tensor)[to + c * p.stride_c] = (int64_t) v;
+        else
+          static_cast<float *> (p.tensor)[to + c * p.stride_c] = v;
+      }
+    }
+  }
+  dcnn_cuda_let_next ();
+}
+
+/* ---- launching ---------------------------------------------------------------------- */
+
+cudaError_t
+dcnn_cuda_global (const DcnnCudaGlobal *global, cudaStream_t stream)
+{
+  void *arguments[] = { const_cast<DcnnCudaGlobal *> (global) };
+
+  return dcnn_cuda_launch ((const void *) global_kernel,
+      dim3 (global->n_streams), THREADS, 0, arguments, stream);
+}
+
+cudaError_t
+dcnn_cuda_gather (const DcnnCudaGather *gather, cudaStream_t stream)
+{
+  void *arguments[] = { const_cast<DcnnCudaGather *> (gather) };
+  uint32_t words = (gather->map.width + 7) / 8 * ((gather->map.height + 7) / 8);
+
+  return dcnn_cuda_launch ((const void *) gather_kernel,
+      dim3 (min ((words + 7) / 8, 256u), gather->n_streams), 256, 0, arguments,
+      stream);
+}
