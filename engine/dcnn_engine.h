@@ -184,6 +184,9 @@ gpointer dcnn_cpu_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
 void dcnn_cpu_weights_free (gpointer weights);
 gsize dcnn_cpu_weights_bytes (gpointer weights);
+/* dcnn_backend_cpu.c: a frame's tensors into the input's maps and tensors. */
+void dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
+    const BackendFrame *frame);
 
 static inline const CpuNode *
 dcnn_cpu_node (const DcnnSession *session, guint node)

@@ -271,9 +271,8 @@ push_input (DcnnSession *session, DcnnStream *stream, guint i,
   return 0;
 }
 
-/* Tensors into the input's maps and tensors. */
-static void
-take_tensors (DcnnSession *session, DcnnStream *stream,
+void
+dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame)
 {
   gsize changed = 0, pixels = 0;
@@ -300,7 +299,7 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   if (stream->first)
     stream->move.active = FALSE;
   if (frame->picture == NULL)
-    take_tensors (session, stream, frame);
+    dcnn_cpu_take_tensors (session, stream, frame);
   else if (!dcnn_picture_update (session, stream, frame->picture, error))
     return FALSE;
   input_done = dcnn_now_ns ();

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda.h - internal: a session on an NVIDIA GPU.
+ *
+ * The host keeps what the cpu's backend keeps and runs its input stage and its
+ * policy (thresholds, spreads, settling); the maps, masks and lists of all
+ * streams are on the device, where one captured graph runs every node on the
+ * changed pixels of all streams. A figure that the host decides by (what is
+ * pending, how much was done) is that of the frame before.
+ *
+ * Maps are half floats, moments floats. A frame whose window moved runs dense.
+ */
+#ifndef DCNN_ENGINE_CUDA_H
+#define DCNN_ENGINE_CUDA_H
+
+#include "dcnn_cuda.h"
+#include "dcnn_engine.h"
+
+G_BEGIN_DECLS
+
+/* What a node needs, in device memory. */
+typedef struct CudaNode {
+  void *weights;
+  float *bias;
+  guint32 *source, *index_y, *index_x, *group;
+  float *weight_y, *weight_x, *scale;
+  float *vectors[DCNN_MAX_STEPS];
+  guint n_padded, k_padded, span8;
+} CudaNode;
+
+/* DcnnSession.weights: the cpu's come first, so that its code may be used. */
+typedef struct CudaWeights {
+  CpuWeights cpu;
+  gpointer cpu_outer;      /* as dcnn_cpu_weights_new() gave it */
+  CudaNode *nodes;
+  GPtrArray *memory;       /* device pointers */
+  gsize bytes;
+  gint device;
+} CudaWeights;
+
+gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
+    GError **error);
+void dcnn_cuda_weights_free (gpointer weights);
+gsize dcnn_cuda_weights_bytes (gpointer weights);
+
+/* DCNN_ERROR_DEVICE or _MEMORY, saying what was tried. TRUE: e is success. */
+gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);
+
+/* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
+ * [streams][node]. */
+typedef struct CudaState {
+  cudaStream_t queue;
+  cudaGraphExec_t graph;
+  GPtrArray *memory, *pinned;
+  gsize bytes;
+  void **buffers;          /* by plan buffer: [streams] of them */
+  guint32 *pixels;         /* by plan buffer: elements from pixel to pixel */
+  gboolean *floats;        /* by plan buffer */
+  guint64 **updated, **exact; /* by plan mask: [streams][words] */
+  guint64 **pending;       /* by node */
+  void **lists;            /* by node: entries, or a GLOBAL's room */
+  guint32 *counters;       /* counts [nodes]; candidates, joined, changed
+                              [nodes][streams]; pending [streams] */
+  guint32 *host_counters;  /* pinned */
+  gsize n_counters;
+  DcnnCudaJudge *judges, *host_judges; /* device, pinned */
+  gfloat **weights;        /* by node: [streams][span padded] */
+  DcnnCudaStream *streams, *host_streams;
+  void **tensors;          /* by plan tensor: [streams]; NULL: the host's */
+  DcnnCudaCounted *counted;
+  guint n_counted;
+  gint *counted_node;      /* by counted: plan node */
+  /* inputs, by plan map; NULL for others */
+  DcnnCudaPixel **input_list, **host_list;
+  gfloat **input_values, **host_values;
+  guint32 *input_count, *host_count; /* [maps] */
+  guint64 **host_updated, **host_exact;
+  gboolean in_flight;
+  gboolean *fresh;         /* by stream: its frame is not taken down yet */
+  gboolean *first;         /* by stream: that was a first frame */
+} CudaState;
+
+static inline CudaState *
+cuda_state (const DcnnSession *session)
+{
+  return session->state;
+}
+
+/* cuda_graph.c: everything that a frame launches, in order. */
+gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
+/* The first node that cannot run, and why. */
+gboolean dcnn_cuda_accepts (const DcnnPlan *plan,
+    const DcnnSessionOptions *options, GError **error);
+
+G_END_DECLS
+
+#endif
