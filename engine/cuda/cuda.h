@@ -86,6 +86,16 @@ cuda_state (const DcnnSession *session)
   return session->state;
 }
 
+/* cuda_session.c */
+gboolean dcnn_cuda_session_new (DcnnSession *session, GError **error);
+void dcnn_cuda_session_free (DcnnSession *session);
+/* cuda_copy.c: a buffer of one stream between the host's floats and the
+ * device; waits. */
+cudaError_t dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
+    gint buffer);
+cudaError_t dcnn_cuda_download_buffer (const DcnnSession *session,
+    guint stream, gint buffer);
+guint16 dcnn_cuda_half (float value);
 /* cuda_graph.c: everything that a frame launches, in order. */
 gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
 /* The first node that cannot run, and why. */

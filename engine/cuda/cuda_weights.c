@@ -22,31 +22,6 @@ dcnn_cuda_check (cudaError_t e, const char *what, GError **error)
   return FALSE;
 }
 
-/* Round to nearest even; what is too large becomes infinite. */
-static guint16
-half_of (float value)
-{
-  union { float f; guint32 u; } v = { value };
-  guint32 sign = v.u >> 16 & 0x8000, u = v.u & 0x7fffffff, shift, m;
-
-  if (u >= 0x7f800000)
-    return (guint16) (sign | 0x7c00 | (u > 0x7f800000 ? 0x200 : 0));
-  if (u >= 0x477ff000)
-    return (guint16) (sign | 0x7c00);
-  if (u >= 0x38800000) {
-    u += 0xfff + (u >> 13 & 1);
-    return (guint16) (sign | (u - 0x38000000) >> 13);
-  }
-  if (u < 0x33000000)
-    return (guint16) sign;
-  shift = 126 - (u >> 23);
-  m = (u & 0x7fffff) | 0x800000;
-  u = m >> shift;
-  m <<= 32 - shift;
-  return (guint16) (sign |
-      (u + (m > 0x80000000u || (m == 0x80000000u && (u & 1)))));
-}
-
 static void *
 to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
 {
@@ -91,7 +66,7 @@ pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
           op->weights + ((gsize) o * in_group + i) * taps;
       for (gsize t = 0; t < taps; t++)
         row[t * to->span8 * 8 + plan_position (in, channel)] =
-            half_of (from[t]);
+            dcnn_cuda_half (from[t]);
     }
   }
   to->weights = to_device (w, packed, (gsize) to->n_padded * to->k_padded * 2,

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_backend.c - frames on the device: what is uploaded, launched, and taken
+ * down again.
+ */
+#include "cuda.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Frames after which spreads are measured again, as on the cpu. */
+#define SPREAD_AGAIN_1 16
+#define SPREAD_AGAIN_2 128
+/* As on the cpu: what a settling may cost, dense frames; how long it waits. */
+#define SETTLE_FRAMES 3
+#define SETTLE_WAIT_MOST 4096
+
+static gboolean
+cuda_available (gint index, GError **error)
+{
+  int n = 0, major = 0;
+  cudaError_t e = cudaGetDeviceCount (&n);
+
+  if (e != cudaSuccess || n == 0) {
+    (void) cudaGetLastError ();
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+        "no NVIDIA GPU can be used here (%s); install its driver, or use "
+        "device=cpu", e == cudaSuccess ? "there is none" :
+        cudaGetErrorString (e));
+    return FALSE;
+  }
+  if (index >= n) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "device=cuda:%d: there are %d GPUs, from cuda:0 on", index, n);
+    return FALSE;
+  }
+  e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
+      MAX (index, 0));
+  if (e != cudaSuccess || major < 8) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+        "GPU %d is of compute capability %d; 8.0 and newer can be used, or "
+        "device=cpu", MAX (index, 0), major);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gsize
+cuda_session_bytes (const DcnnSession *session)
+{
+  return dcnn_backend_cpu.session_bytes (session) +
+      cuda_state (session)->bytes;
+}
+
+static void
+cuda_retune (DcnnSession *session, const DcnnTuning *before)
+{
+  if (!session->tuning.settle || before->settle)
+    return;
+  for (guint s = 0; s < session->n_streams; s++)
+    session->streams[s].first = TRUE; /* nobody knows what was kept back */
+}
+
+/* ---- up ------------------------------------------------------------------------ */
+
+/* Changed pixels of an input map, after those that are listed. */
+static void
+list_input (DcnnSession *session, guint s, guint m)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  const PlanMap *map = plan_map (session->plan, m);
+  const StreamMask *u = &stream->masks[map->mask];
+  const StreamMask *x = &stream->exact[map->mask];
+  gsize words = dcnn_mask_words (map->width, map->height);
+  guint64 *updated = state->host_updated[m] + s * words;
+  guint64 *exact = state->host_exact[m] + s * words;
+  guint32 n = state->host_count[m];
+
+  for (gsize w = 0; w < words; w++) {
+    guint64 all;
+    updated[w] = u->any ? u->mask.words[w] : 0;
+    exact[w] = x->any ? x->mask.words[w] : 0;
+    for (all = updated[w] | exact[w]; all; all &= all - 1, n++) {
+      guint bit = (guint) __builtin_ctzll (all);
+      guint y = (guint) (w / u->mask.blocks_x) * 8 + bit / 8;
+      guint px = (guint) (w % u->mask.blocks_x) * 8 + bit % 8;
+      state->host_list[m][n] = (DcnnCudaPixel) { DCNN_PIXEL (y, px), s };
+      memcpy (state->host_values[m] + (gsize) n * map->span,
+          dcnn_map_pixel (&stream->maps[m], y, px),
+          map->span * sizeof (gfloat));
+    }
+  }
+  state->host_count[m] = n;
+}
+
+static void
+judge_node (DcnnSession *session, guint s, guint n, DcnnCudaJudge *to)
+{
+  DcnnStream *stream = &session->streams[s];
+  const PlanNode *node = plan_node (session->plan, n);
+  const DcnnTuning *tuning = &session->tuning;
+  const DcnnSignificance *from = &stream->nodes[n].job.significance;
+  gfloat own = stream->nodes[n].threshold, t = tuning->gate_threshold;
+  gboolean dense = stream->dense;
+
+  if (node->kind == PLAN_GLOBAL) {
+    if (node->norm)
+      t = isnan (own) ? MIN (tuning->threshold, t) : own;
+    to->kind = DCNN_CUDA_SIGNIFICANT_RELATIVE;
+    to->limit = node->is_gate && t > 0 ? t * t : 0;
+    return;
+  }
+  if (node->is_gate) {
+    to->kind = t > 0 ? DCNN_CUDA_SIGNIFICANT_RELATIVE :
+        DCNN_SIGNIFICANT_ANY;
+    to->limit = t * t;
+    return;
+  }
+  stream->dense = FALSE; /* that, the entries of a list say */
+  dcnn_judge_node (session, stream, (gint) n);
+  stream->dense = dense;
+  to->kind = (gint32) from->kind;
+  to->limit = from->limit;
+  to->weighted = from->inv_spread != session->ones;
+}
+
+/* The judgement of every node of a stream; uploaded when it is another. */
+static cudaError_t
+judge_all (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len;
+  DcnnCudaJudge *judges = state->host_judges + (gsize) s * n_nodes;
+  gboolean changed = FALSE;
+
+  for (guint n = 0; n < n_nodes; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    DcnnCudaJudge j;
+    memset (&j, 0, sizeof j);
+    if (node->kind != PLAN_KERNEL && node->kind != PLAN_GLOBAL)
+      continue;
+    judge_node (session, s, n, &j);
+    changed |= memcmp (&j, &judges[n], sizeof j) != 0;
+    judges[n] = j;
+  }
+  if (!changed)
+    return cudaSuccess;
+  return cudaMemcpyAsync (state->judges + (gsize) s * n_nodes, judges,
+      n_nodes * sizeof *judges, cudaMemcpyHostToDevice, state->queue);
+}
+
+/* What the changes of each node of a stream are weighted by. */
+static cudaError_t
+upload_weights (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  cudaError_t e = cudaSuccess;
+
+  for (guint n = 0; n < session->plan->nodes->len && e == cudaSuccess; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    gsize padded;
+    const gfloat *from;
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    padded = dcnn_padded (plan_map (session->plan, node->out)->span);
+    from = session->tuning.criterion == DCNN_CRITERION_INFLUENCE &&
+        session->influence[n] ? session->influence[n] :
+        session->streams[s].nodes[n].inv_spread;
+    e = cudaMemcpyAsync (state->weights[n] + s * padded, from,
+        padded * sizeof (gfloat), cudaMemcpyHostToDevice, state->queue);
+  }
+  return e;
+}
+
+static void
+describe_stream (DcnnSession *session, guint s)
+{
+  const DcnnStream *stream = &session->streams[s];
+  gfloat budget = CLAMP (session->tuning.settle_budget, 0.001f, 1.0f);
+  DcnnCudaStream *to = &cuda_state (session)->host_streams[s];
+
+  to->dense = (guint32) stream->dense;
+  to->settling = (guint32) stream->settling;
+  to->record = (guint32) session->tuning.settle;
+  to->band_from = (gfloat) stream->band_from;
+  to->band_to = (gfloat) stream->band_to;
+  to->turns = (guint32) ceilf (1 / budget);
+  to->turn = (guint32) (stream->stats.frames % to->turns);
+}
+
+static gboolean
+take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[frame->stream];
+
+  stream->move.active = FALSE;
+  if (frame->moved)
+    stream->first = TRUE;
+  if (frame->picture == NULL)
+    dcnn_cpu_take_tensors (session, stream, frame);
+  else if (!dcnn_picture_update (session, stream, frame->picture, error))
+    return FALSE;
+  state->first[frame->stream] = stream->first;
+  state->fresh[frame->stream] = TRUE;
+  describe_stream (session, frame->stream);
+  for (guint m = 0; m < session->plan->maps->len; m++)
+    if (plan_map (session->plan, m)->graph_input >= 0)
+      list_input (session, frame->stream, m);
+  stream->stats.input_ns = dcnn_now_ns () - frame->start_ns;
+  return dcnn_cuda_check (judge_all (session, frame->stream),
+      "uploading thresholds", error);
+}
+
+static cudaError_t
+upload (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+  guint streams = session->n_streams;
+  cudaError_t e = cudaMemcpyAsync (state->streams, state->host_streams,
+      streams * sizeof (DcnnCudaStream), cudaMemcpyHostToDevice,
+      state->queue);
+
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (state->input_count, state->host_count,
+        plan->maps->len * 4, cudaMemcpyHostToDevice, state->queue);
+  for (guint m = 0; m < plan->maps->len && e == cudaSuccess; m++) {
+    const PlanMap *map = plan_map (plan, m);
+    gsize bytes = dcnn_mask_words (map->width, map->height) * 8 * streams;
+    gsize n = state->host_count[m];
+    if (map->graph_input < 0)
+      continue;
+    e = cudaMemcpyAsync (state->updated[map->mask], state->host_updated[m],
+        bytes, cudaMemcpyHostToDevice, state->queue);
+    if (e == cudaSuccess)
+      e = cudaMemcpyAsync (state->exact[map->mask], state->host_exact[m],
+          bytes, cudaMemcpyHostToDevice, state->queue);
+    if (e == cudaSuccess && n > 0)
+      e = cudaMemcpyAsync (state->input_list[m], state->host_list[m],
+          n * sizeof (DcnnCudaPixel), cudaMemcpyHostToDevice, state->queue);
+    if (e == cudaSuccess && n > 0)
+      e = cudaMemcpyAsync (state->input_values[m], state->host_values[m],
+          n * map->span * sizeof (gfloat), cudaMemcpyHostToDevice,
+          state->queue);
+  }
+  return e;
+}
+
+/* Streams without a frame have nothing in any mask. */
+static void
+clear_inputs (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+
+  memset (state->host_streams, 0,
+      session->n_streams * sizeof *state->host_streams);
+  for (guint s = 0; s < session->n_streams; s++)
+    state->host_streams[s].turns = 1;
+  for (guint m = 0; m < session->plan->maps->len; m++) {
+    const PlanMap *map = plan_map (session->plan, m);
+    gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
+        session->n_streams;
+    state->host_count[m] = 0;
+    if (map->graph_input < 0)
+      continue;
+    memset (state->host_updated[m], 0, bytes);
+    memset (state->host_exact[m], 0, bytes);
+  }
+}
+
+static gboolean take_down (DcnnSession *session, GError **error);
+
+static gboolean
+cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
+    GError **error)
+{
+  CudaState *state = cuda_state (session);
+  cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
+
+  /* what others have running is taken down first: one graph, one block */
+  if (!dcnn_cuda_check (e, "choosing the device", error) ||
+      !take_down (session, error))
+    return FALSE;
+  clear_inputs (session);
+  for (guint i = 0; i < n; i++)
+    if (!take_frame (session, &frames[i], error))
+      return FALSE;
+  e = upload (session);
+  if (e == cudaSuccess)
+    e = cudaGraphLaunch (state->graph, state->queue);
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (state->host_counters, state->counters,
+        state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
+  state->in_flight = TRUE;
+  return dcnn_cuda_check (e, "running a frame", error);
+}
+
+/* ---- down ----------------------------------------------------------------------- */
+
+static void
+take_counts (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  const DcnnPlan *plan = session->plan;
+  guint n_nodes = plan->nodes->len, streams = session->n_streams;
+  const guint32 *candidates = state->host_counters + n_nodes;
+  const guint32 *joined = candidates + n_nodes * streams;
+
+  stream->macs_done = 0;
+  for (guint n = 0; n < n_nodes; n++)
+    stream->nodes[n].stats.frames++;
+  for (guint i = 0; i < state->n_counted; i++) {
+    guint n = (guint) state->counted_node[i];
+    const PlanNode *node = plan_node (plan, n);
+    const PlanMap *out = plan_map (plan, node->out);
+    gdouble pixels = (gdouble) out->width * out->height;
+    guint64 count = candidates[n * streams + s];
+    DcnnNodeStats *stats = &stream->nodes[n].stats;
+    stats->candidates += count / pixels;
+    stats->joined += joined[i * streams + s] / pixels;
+    stats->macs_done += count * node->macs_per_pixel;
+    stats->dense_frames += stream->dense;
+    stream->macs_done += count * node->macs_per_pixel;
+  }
+}
+
+static void
+finish_settling (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  guint n_nodes = session->plan->nodes->len;
+  gboolean pending = state->host_counters[n_nodes +
+      3 * n_nodes * session->n_streams + s] != 0;
+
+  if (stream->settling == SETTLING_BAND)
+    stream->settling = SETTLING_NOTHING;
+  if (stream->settling != SETTLING_ALL)
+    return;
+  stream->settle_spent += stream->macs_done;
+  if (!pending) {
+    stream->settling = SETTLING_NOTHING;
+    stream->active_since_settled = FALSE;
+    stream->settle_wait = DCNN_SETTLE_INTERVAL;
+  } else if (stream->settle_spent > SETTLE_FRAMES * session->plan->macs) {
+    stream->settling = SETTLING_NOTHING;
+    stream->settle_wait = MIN (2 * stream->settle_wait, SETTLE_WAIT_MOST);
+  }
+}
+
+static cudaError_t
+download_all (DcnnSession *session, guint s)
+{
+  cudaError_t e = cudaSuccess;
+
+  for (guint i = 0; i < session->plan->buffers->len && e == cudaSuccess; i++)
+    if (session->streams[s].buffers[i])
+      e = dcnn_cuda_download_buffer (session, s, (gint) i);
+  return e;
+}
+
+static cudaError_t
+spreads_when_due (DcnnSession *session, guint s)
+{
+  DcnnStream *stream = &session->streams[s];
+  cudaError_t e = cudaSuccess;
+
+  if (session->tuning.mode == DCNN_MODE_DENSE) {
+    stream->spread_frames = 0;
+    return e;
+  }
+  if (cuda_state (session)->first[s] ||
+      (stream->dense && stream->spread_frames > SPREAD_AGAIN_2))
+    stream->spread_frames = 0;
+  if (stream->spread_frames == 0 || stream->spread_frames == SPREAD_AGAIN_1 ||
+      stream->spread_frames == SPREAD_AGAIN_2) {
+    e = download_all (session, s);
+    if (e == cudaSuccess) {
+      dcnn_measure_spreads (session, stream);
+      e = upload_weights (session, s);
+    }
+  }
+  stream->spread_frames++;
+  return e;
+}
+
+/* Outputs of a stream as they are now, its tails, its output masks. */
+static cudaError_t
+take_outputs (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  const DcnnPlan *plan = session->plan;
+  guint n_nodes = plan->nodes->len, streams = session->n_streams;
+  const guint32 *changed = state->host_counters + n_nodes +
+      2 * n_nodes * streams;
+  cudaError_t e = cudaSuccess;
+
+  for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    gint i;
+    DcnnTensor *t;
+    gsize bytes;
+    if (node->kind == PLAN_TAIL)
+      dcnn_run_tail (session, stream, (gint) n);
+    if (node->kind != PLAN_GATHER)
+      continue;
+    i = plan->values[node->value].tensor;
+    t = &stream->tensors[i];
+    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
+    stream->tensor_changed[i] = stream->dense ||
+        changed[n * streams + s] != 0;
+    if (stream->tensor_changed[i])
+      e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
+          bytes, cudaMemcpyDeviceToHost);
+  }
+  for (guint i = 0; i < plan->graph->outputs->len && e == cudaSuccess; i++) {
+    const PlanValue *v = &plan->values[
+        g_array_index (plan->graph->outputs, DcnnValueId, i)];
+    DcnnOutput *out = &stream->outputs[i];
+    gint mask = out->is_map ? plan_map (plan, v->map)->mask : -1;
+    gsize words = out->is_map ?
+        dcnn_mask_words (out->updated.width, out->updated.height) : 0;
+    out->changed = stream->dense || (v->tensor >= 0 &&
+        stream->tensor_changed[v->tensor]);
+    if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0)
+      continue;
+    e = cudaMemcpy (out->updated.words, state->updated[mask] + s * words,
+        words * 8, cudaMemcpyDeviceToHost);
+    if (e == cudaSuccess)
+      e = cudaMemcpy (stream->exact[mask].mask.words, state->exact[mask] +
+          s * words, words * 8, cudaMemcpyDeviceToHost);
+    if (e == cudaSuccess)
+      dcnn_mask_or (&out->updated, &stream->exact[mask].mask);
+    stream->masks[mask].any = dcnn_mask_any (&out->updated);
+  }
+  return e;
+}
+
+static cudaError_t
+take_stream (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  cudaError_t e;
+
+  state->fresh[s] = FALSE;
+  take_counts (session, s);
+  e = take_outputs (session, s);
+  if (!stream->dense)
+    stream->busy += 0.125 * ((gdouble) stream->macs_done /
+        (gdouble) MAX (1, session->plan->macs) - stream->busy);
+  finish_settling (session, s);
+  stream->stats.macs_done = stream->macs_done;
+  stream->stats.macs_dense = session->plan->macs;
+  stream->stats.dense = stream->dense;
+  stream->stats.settled =
+      !stream->settling && !stream->active_since_settled;
+  return e == cudaSuccess ? spreads_when_due (session, s) : e;
+}
+
+/* Everything that is running is done, and what it left is with the host. */
+static gboolean
+take_down (DcnnSession *session, GError **error)
+{
+  CudaState *state = cuda_state (session);
+  gint64 start = dcnn_now_ns ();
+  cudaError_t e;
+
+  if (!state->in_flight)
+    return TRUE;
+  state->in_flight = FALSE;
+  e = cudaStreamSynchronize (state->queue);
+  for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
+    if (state->fresh[s]) {
+      e = take_stream (session, s);
+      session->streams[s].stats.run_ns = dcnn_now_ns () - start;
+    }
+  return dcnn_cuda_check (e, "waiting for a frame", error);
+}
+
+static gboolean
+cuda_wait (DcnnSession *session, guint stream, guint wants, GError **error)
+{
+  return dcnn_cuda_check (cudaSetDevice (MAX (session->device_index, 0)),
+      "choosing the device", error) && take_down (session, error);
+}
+
+static gboolean
+cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
+    DcnnMask *mask, GError **error)
+{
+  CudaState *state = cuda_state (session);
+  const PlanMap *m = plan_map (session->plan, map);
+  cudaError_t e = cudaSuccess;
+
+  for (gint i = 0; i < session->plan->n_masks && mask && e == cudaSuccess;
+      i++) {
+    StreamMask *to = &session->streams[index].masks[i];
+    gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
+    e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
+        cudaMemcpyDeviceToHost);
+    to->any = dcnn_mask_any (&to->mask);
+  }
+  if (e == cudaSuccess && values && m->buffer >= 0)
+    e = dcnn_cuda_download_buffer (session, index, m->buffer);
+  return dcnn_cuda_check (e, "reading a map", error) &&
+      dcnn_backend_cpu.probe (session, index, map, values, mask, error);
+}
+
+static void
+cuda_reset (DcnnSession *session, guint stream)
+{
+  (void) take_down (session, NULL);
+  cuda_state (session)->fresh[stream] = FALSE;
+  dcnn_backend_cpu.reset (session, stream);
+}
+
+const DcnnBackend dcnn_backend_cuda = {
+  .name = "cuda",
+  .available = cuda_available,
+  .accepts = dcnn_cuda_accepts,
+  .model_new = dcnn_cuda_weights_new,
+  .model_free = dcnn_cuda_weights_free,
+  .model_bytes = dcnn_cuda_weights_bytes,
+  .session_new = dcnn_cuda_session_new,
+  .session_free = dcnn_cuda_session_free,
+  .session_bytes = cuda_session_bytes,
+  .retune = cuda_retune,
+  .run = cuda_run,
+  .wait = cuda_wait,
+  .probe = cuda_probe,
+  .reset = cuda_reset,
+};

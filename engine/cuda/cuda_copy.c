@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_copy.c - half floats on the host, and maps between it and the device.
+ */
+#include "cuda.h"
+
+/* Round to nearest even; what is too large becomes infinite. */
+guint16
+dcnn_cuda_half (float value)
+{
+  union { float f; guint32 u; } v = { value };
+  guint32 sign = v.u >> 16 & 0x8000, u = v.u & 0x7fffffff, shift, m;
+
+  if (u >= 0x7f800000)
+    return (guint16) (sign | 0x7c00 | (u > 0x7f800000 ? 0x200 : 0));
+  if (u >= 0x477ff000)
+    return (guint16) (sign | 0x7c00);
+  if (u >= 0x38800000) {
+    u += 0xfff + (u >> 13 & 1);
+    return (guint16) (sign | (u - 0x38000000) >> 13);
+  }
+  if (u < 0x33000000)
+    return (guint16) sign;
+  shift = 126 - (u >> 23);
+  m = (u & 0x7fffff) | 0x800000;
+  u = m >> shift;
+  m <<= 32 - shift;
+  return (guint16) (sign |
+      (u + (m > 0x80000000u || (m == 0x80000000u && (u & 1)))));
+}
+
+static float
+float_of (guint16 h)
+{
+  guint32 sign = (guint32) (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
+  union { guint32 u; float f; } v;
+
+  if (e == 0) {
+    v.f = (float) m * 0x1p-24f;
+    v.u |= sign;
+  } else {
+    v.u = sign | (e == 31 ? 0x7f800000 : (e + 112) << 23) | m << 13;
+  }
+  return v.f;
+}
+
+/* Elements of a pixel that both sides have. */
+static guint
+shared_elements (const CudaState *state, const PlanBuffer *b, gint buffer)
+{
+  return MIN (state->pixels[buffer], b->pixel_floats);
+}
+
+cudaError_t
+dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
+    gint buffer)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanBuffer *b =
+      &g_array_index (session->plan->buffers, PlanBuffer, buffer);
+  gsize pixels = (gsize) b->width * b->height, pixel = state->pixels[buffer];
+  const gfloat *from = session->streams[stream].buffers[buffer];
+  gsize size = state->floats[buffer] ? 4 : 2, bytes = pixels * pixel * size;
+  g_autofree guint8 *host = g_malloc0 (bytes);
+
+  for (gsize i = 0; i < pixels; i++)
+    for (guint c = 0; c < shared_elements (state, b, buffer); c++) {
+      gfloat v = from[i * b->pixel_floats + c];
+      if (size == 4)
+        ((gfloat *) (gpointer) host)[i * pixel + c] = v;
+      else
+        ((guint16 *) (gpointer) host)[i * pixel + c] = dcnn_cuda_half (v);
+    }
+  return cudaMemcpy ((guint8 *) state->buffers[buffer] + stream * bytes, host,
+      bytes, cudaMemcpyHostToDevice);
+}
+
+cudaError_t
+dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
+    gint buffer)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanBuffer *b =
+      &g_array_index (session->plan->buffers, PlanBuffer, buffer);
+  gsize pixels = (gsize) b->width * b->height, pixel = state->pixels[buffer];
+  gfloat *to = session->streams[stream].buffers[buffer];
+  gsize size = state->floats[buffer] ? 4 : 2, bytes = pixels * pixel * size;
+  g_autofree guint8 *host = g_malloc (bytes);
+  cudaError_t e = cudaMemcpy (host, (guint8 *) state->buffers[buffer] +
+      stream * bytes, bytes, cudaMemcpyDeviceToHost);
+
+  for (gsize i = 0; i < pixels && e == cudaSuccess; i++)
+    for (guint c = 0; c < shared_elements (state, b, buffer); c++)
+      to[i * b->pixel_floats + c] = size == 4 ?
+          ((gfloat *) (gpointer) host)[i * pixel + c] :
+          float_of (((guint16 *) (gpointer) host)[i * pixel + c]);
+  return e;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_session.c - the state of a session on the device: allocation.
+ */
+#include "cuda.h"
+
+#include <string.h>
+
+/* Zeroed device memory, the session's. */
+static void *
+take (CudaState *state, gsize bytes, cudaError_t *e)
+{
+  void *p = NULL;
+
+  bytes = MAX (bytes, 256);
+  if (*e == cudaSuccess)
+    *e = cudaMalloc (&p, bytes);
+  if (*e != cudaSuccess)
+    return NULL;
+  g_ptr_array_add (state->memory, p);
+  state->bytes += bytes;
+  *e = cudaMemset (p, 0, bytes);
+  return p;
+}
+
+/* Zeroed host memory that the device copies from and to by itself. */
+static void *
+take_host (CudaState *state, gsize bytes, cudaError_t *e)
+{
+  void *p = NULL;
+
+  if (*e == cudaSuccess)
+    *e = cudaMallocHost (&p, MAX (bytes, 64));
+  if (*e != cudaSuccess)
+    return NULL;
+  g_ptr_array_add (state->pinned, p);
+  return memset (p, 0, MAX (bytes, 64));
+}
+
+static void
+take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
+{
+  const DcnnPlan *plan = session->plan;
+
+  state->buffers = g_new0 (void *, plan->buffers->len + 1);
+  state->pixels = g_new0 (guint32, plan->buffers->len + 1);
+  state->floats = g_new0 (gboolean, plan->buffers->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (plan_node (plan, n)->norm)
+      state->floats[plan_map (plan, plan_node (plan, n)->out)->buffer] = TRUE;
+  for (guint i = 0; i < plan->buffers->len; i++) {
+    const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
+    state->pixels[i] = MAX (DCNN_CUDA_LANES, b->pixel_floats);
+    state->buffers[i] = take (state, (gsize) b->width * b->height *
+        state->pixels[i] * session->n_streams * (state->floats[i] ? 4 : 2) +
+        DCNN_OVERREAD * 4, e);
+  }
+}
+
+static void
+take_masks (CudaState *state, const DcnnSession *session, cudaError_t *e)
+{
+  const DcnnPlan *plan = session->plan;
+
+  state->updated = g_new0 (guint64 *, plan->n_masks + 1);
+  state->exact = g_new0 (guint64 *, plan->n_masks + 1);
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
+        session->n_streams;
+    if (map->mask < 0 || state->updated[map->mask])
+      continue;
+    state->updated[map->mask] = take (state, bytes, e);
+    state->exact[map->mask] = take (state, bytes, e);
+  }
+}
+
+static void
+take_node (CudaState *state, const DcnnSession *session, guint n,
+    cudaError_t *e)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  guint streams = session->n_streams;
+  const PlanMap *out;
+
+  if (node->kind != PLAN_KERNEL && node->kind != PLAN_GLOBAL)
+    return;
+  out = plan_map (session->plan, node->out);
+  state->pending[n] = take (state, dcnn_mask_words (out->width, out->height) *
+      8 * streams, e);
+  state->weights[n] = take (state, (gsize) dcnn_padded (out->span) * 4 *
+      streams + 64, e);
+  if (node->kind == PLAN_KERNEL)
+    state->lists[n] = take (state, (gsize) out->width * out->height *
+        streams * sizeof (DcnnCudaPixel), e);
+  else
+    state->lists[n] = take (state, (2 * (gsize) dcnn_padded (plan_map (
+                    session->plan, node->in)->span) +
+            (node->norm ? 2 * node->norm->n_groups : 0)) * 8 * streams, e);
+  state->counted_node[state->n_counted++] = (gint) n;
+}
+
+static void
+take_nodes (CudaState *state, const DcnnSession *session, cudaError_t *e)
+{
+  const DcnnPlan *plan = session->plan;
+  guint nodes = plan->nodes->len, streams = session->n_streams;
+  g_autofree DcnnCudaCounted *counted = g_new0 (DcnnCudaCounted, nodes + 1);
+
+  state->pending = g_new0 (guint64 *, nodes + 1);
+  state->lists = g_new0 (void *, nodes + 1);
+  state->weights = g_new0 (gfloat *, nodes + 1);
+  state->counted_node = g_new0 (gint, nodes + 1);
+  for (guint n = 0; n < nodes; n++)
+    take_node (state, session, n, e);
+  for (guint i = 0; i < state->n_counted; i++) {
+    gint n = state->counted_node[i];
+    const PlanMap *out = plan_map (plan, plan_node (plan, n)->out);
+    counted[i] = (DcnnCudaCounted) { state->updated[out->mask],
+      state->pending[n], (guint32) dcnn_mask_words (out->width, out->height) };
+  }
+  state->counted = take (state, (nodes + 1) * sizeof *counted, e);
+  if (*e == cudaSuccess)
+    *e = cudaMemcpy (state->counted, counted, nodes * sizeof *counted,
+        cudaMemcpyHostToDevice);
+  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
+  state->counters = take (state, state->n_counters * 4, e);
+  state->host_counters = take_host (state, state->n_counters * 4, e);
+  state->judges = take (state, (gsize) nodes * streams *
+      sizeof (DcnnCudaJudge), e);
+  state->host_judges = take_host (state, (gsize) nodes * streams *
+      sizeof (DcnnCudaJudge), e);
+  state->streams = take (state, streams * sizeof (DcnnCudaStream), e);
+  state->host_streams = take_host (state, streams * sizeof (DcnnCudaStream),
+      e);
+}
+
+static void
+take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
+{
+  const DcnnPlan *plan = session->plan;
+  guint maps = plan->maps->len;
+
+  state->input_list = g_new0 (DcnnCudaPixel *, maps + 1);
+  state->host_list = g_new0 (DcnnCudaPixel *, maps + 1);
+  state->input_values = g_new0 (gfloat *, maps + 1);
+  state->host_values = g_new0 (gfloat *, maps + 1);
+  state->host_updated = g_new0 (guint64 *, maps + 1);
+  state->host_exact = g_new0 (guint64 *, maps + 1);
+  state->input_count = take (state, maps * 4, e);
+  state->host_count = take_host (state, maps * 4, e);
+  for (guint m = 0; m < maps; m++) {
+    const PlanMap *map = plan_map (plan, m);
+    gsize pixels = (gsize) map->width * map->height * session->n_streams;
+    gsize words = dcnn_mask_words (map->width, map->height) * 8 *
+        session->n_streams;
+    if (map->graph_input < 0)
+      continue;
+    state->input_list[m] = take (state, pixels * sizeof (DcnnCudaPixel), e);
+    state->host_list[m] = take_host (state, pixels * sizeof (DcnnCudaPixel),
+        e);
+    state->input_values[m] = take (state, pixels * map->span * 4, e);
+    state->host_values[m] = take_host (state, pixels * map->span * 4, e);
+    state->host_updated[m] = take_host (state, words, e);
+    state->host_exact[m] = take_host (state, words, e);
+  }
+}
+
+static void
+take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
+{
+  const DcnnPlan *plan = session->plan;
+
+  state->tensors = g_new0 (void *, plan->tensors->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    gint i;
+    const DcnnTensor *t;
+    if (node->kind != PLAN_GATHER)
+      continue;
+    i = plan->values[node->value].tensor;
+    t = &dcnn_graph_value (plan->graph, node->value)->tensor;
+    state->tensors[i] = take (state, (gsize) dcnn_tensor_count (t) *
+        dcnn_dtype_bytes (t->dtype) * session->n_streams, e);
+  }
+}
+
+/* Maps that hold constants are filled once, from the host's. */
+static void
+fill_constants (const DcnnSession *session, cudaError_t *e)
+{
+  for (guint m = 0; m < session->plan->maps->len; m++) {
+    const PlanMap *map = plan_map (session->plan, m);
+    if (map->constant == NULL)
+      continue;
+    for (guint s = 0; s < session->n_streams && *e == cudaSuccess; s++)
+      *e = dcnn_cuda_upload_buffer (session, s, map->buffer);
+  }
+}
+
+gboolean
+dcnn_cuda_session_new (DcnnSession *session, GError **error)
+{
+  CudaState *state = g_new0 (CudaState, 1);
+  cudaError_t e;
+
+  session->state = state;
+  state->memory = g_ptr_array_new ();
+  state->pinned = g_ptr_array_new ();
+  state->fresh = g_new0 (gboolean, session->n_streams);
+  state->first = g_new0 (gboolean, session->n_streams);
+  session->plan_blocks = PLAN_BLOCKS_NONE;
+  if (!dcnn_backend_cpu.session_new (session, error))
+    return FALSE;
+  e = cudaSetDevice (MAX (session->device_index, 0));
+  if (e == cudaSuccess)
+    e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
+  take_buffers (state, session, &e);
+  take_masks (state, session, &e);
+  take_nodes (state, session, &e);
+  take_inputs (state, session, &e);
+  take_tensors (state, session, &e);
+  fill_constants (session, &e);
+  if (e == cudaSuccess)
+    e = cudaDeviceSynchronize ();
+  return dcnn_cuda_check (e, "allocating a session", error) &&
+      dcnn_cuda_capture (session, error);
+}
+
+void
+dcnn_cuda_session_free (DcnnSession *session)
+{
+  CudaState *state = session->state;
+
+  if (state == NULL)
+    return;
+  (void) cudaSetDevice (MAX (session->device_index, 0));
+  if (state->queue)
+    (void) cudaStreamSynchronize (state->queue);
+  if (state->graph)
+    (void) cudaGraphExecDestroy (state->graph);
+  if (state->queue)
+    (void) cudaStreamDestroy (state->queue);
+  for (guint i = 0; i < state->memory->len; i++)
+    (void) cudaFree (state->memory->pdata[i]);
+  for (guint i = 0; i < state->pinned->len; i++)
+    (void) cudaFreeHost (state->pinned->pdata[i]);
+  g_ptr_array_unref (state->memory);
+  g_ptr_array_unref (state->pinned);
+  g_free (state->buffers);
+  g_free (state->pixels);
+  g_free (state->floats);
+  g_free (state->updated);
+  g_free (state->exact);
+  g_free (state->pending);
+  g_free (state->lists);
+  g_free (state->weights);
+  g_free (state->tensors);
+  g_free (state->counted_node);
+  g_free (state->input_list);
+  g_free (state->host_list);
+  g_free (state->input_values);
+  g_free (state->host_values);
+  g_free (state->host_updated);
+  g_free (state->host_exact);
+  g_free (state->fresh);
+  g_free (state->first);
+  g_free (state);
+  session->state = NULL;
+  dcnn_backend_cpu.session_free (session);
+}
