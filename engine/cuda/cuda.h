@@ -77,6 +77,7 @@ typedef struct CudaState {
   guint64 **host_updated, **host_exact;
   gboolean in_flight;
   gboolean *fresh;         /* by stream: its frame is not taken down yet */
+  gboolean *due;           /* by stream: its outputs are not read yet */
   gboolean *first;         /* by stream: that was a first frame */
 } CudaState;
 

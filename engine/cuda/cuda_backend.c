@@ -270,7 +270,8 @@ clear_inputs (DcnnSession *session)
   }
 }
 
-static gboolean take_down (DcnnSession *session, GError **error);
+static gboolean take_down (DcnnSession *session, guint wants,
+    GError **error);
 
 static gboolean
 cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
@@ -281,7 +282,7 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
 
   /* what others have running is taken down first: one graph, one block */
   if (!dcnn_cuda_check (e, "choosing the device", error) ||
-      !take_down (session, error))
+      !take_down (session, DCNN_WANT_STATS, error))
     return FALSE;
   clear_inputs (session);
   for (guint i = 0; i < n; i++)
@@ -391,6 +392,7 @@ spreads_when_due (DcnnSession *session, guint s)
 static cudaError_t
 take_outputs (DcnnSession *session, guint s)
 {
+  gboolean late = cuda_state (session)->due[s];
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
@@ -413,7 +415,7 @@ take_outputs (DcnnSession *session, guint s)
     bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
     stream->tensor_changed[i] = stream->dense ||
         changed[n * streams + s] != 0;
-    if (stream->tensor_changed[i])
+    if (stream->tensor_changed[i] || late)
       e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
           bytes, cudaMemcpyDeviceToHost);
   }
@@ -437,19 +439,23 @@ take_outputs (DcnnSession *session, guint s)
       dcnn_mask_or (&out->updated, &stream->exact[mask].mask);
     stream->masks[mask].any = dcnn_mask_any (&out->updated);
   }
+  cuda_state (session)->due[s] = FALSE;
   return e;
 }
 
 static cudaError_t
-take_stream (DcnnSession *session, guint s)
+take_stream (DcnnSession *session, guint s, guint wants)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
-  cudaError_t e;
+  cudaError_t e = cudaSuccess;
 
   state->fresh[s] = FALSE;
   take_counts (session, s);
-  e = take_outputs (session, s);
+  if (wants & ~DCNN_WANT_STATS)
+    e = take_outputs (session, s);
+  else
+    state->due[s] = TRUE;
   if (!stream->dense)
     stream->busy += 0.125 * ((gdouble) stream->macs_done /
         (gdouble) MAX (1, session->plan->macs) - stream->busy);
@@ -464,7 +470,7 @@ take_stream (DcnnSession *session, guint s)
 
 /* Everything that is running is done, and what it left is with the host. */
 static gboolean
-take_down (DcnnSession *session, GError **error)
+take_down (DcnnSession *session, guint wants, GError **error)
 {
   CudaState *state = cuda_state (session);
   gint64 start = dcnn_now_ns ();
@@ -476,7 +482,7 @@ take_down (DcnnSession *session, GError **error)
   e = cudaStreamSynchronize (state->queue);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
-      e = take_stream (session, s);
+      e = take_stream (session, s, wants);
       session->streams[s].stats.run_ns = dcnn_now_ns () - start;
     }
   return dcnn_cuda_check (e, "waiting for a frame", error);
@@ -485,8 +491,14 @@ take_down (DcnnSession *session, GError **error)
 static gboolean
 cuda_wait (DcnnSession *session, guint stream, guint wants, GError **error)
 {
-  return dcnn_cuda_check (cudaSetDevice (MAX (session->device_index, 0)),
-      "choosing the device", error) && take_down (session, error);
+  cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
+
+  if (!dcnn_cuda_check (e, "choosing the device", error) ||
+      !take_down (session, wants, error))
+    return FALSE;
+  if (cuda_state (session)->due[stream] && (wants & ~DCNN_WANT_STATS))
+    e = take_outputs (session, stream);
+  return dcnn_cuda_check (e, "reading the outputs", error);
 }
 
 static gboolean
@@ -514,7 +526,7 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 static void
 cuda_reset (DcnnSession *session, guint stream)
 {
-  (void) take_down (session, NULL);
+  (void) take_down (session, DCNN_WANT_STATS, NULL);
   cuda_state (session)->fresh[stream] = FALSE;
   dcnn_backend_cpu.reset (session, stream);
 }
