@@ -76,6 +76,8 @@ typedef struct CudaState {
   guint32 *input_count, *host_count; /* [maps] */
   guint64 **host_updated, **host_exact;
   gboolean in_flight;
+  gboolean idle;           /* the last frame changed nothing in any stream, and
+                              was not launched */
   gboolean *fresh;         /* by stream: its frame is not taken down yet */
   gboolean *due;           /* by stream: its outputs are not read yet */
   gboolean *first;         /* by stream: that was a first frame */

@@ -270,6 +270,21 @@ clear_inputs (DcnnSession *session)
   }
 }
 
+/* No stream has anything to do: nothing is launched at all. */
+static gboolean
+nothing_to_do (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+
+  for (guint s = 0; s < session->n_streams; s++)
+    if (state->host_streams[s].dense || state->host_streams[s].settling)
+      return FALSE;
+  for (guint m = 0; m < session->plan->maps->len; m++)
+    if (state->host_count[m] > 0)
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean take_down (DcnnSession *session, guint wants,
     GError **error);
 
@@ -288,13 +303,18 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   for (guint i = 0; i < n; i++)
     if (!take_frame (session, &frames[i], error))
       return FALSE;
+  state->in_flight = TRUE;
+  state->idle = nothing_to_do (session);
+  if (state->idle) {
+    memset (state->host_counters, 0, state->n_counters * 4);
+    return TRUE;
+  }
   e = upload (session);
   if (e == cudaSuccess)
     e = cudaGraphLaunch (state->graph, state->queue);
   if (e == cudaSuccess)
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
-  state->in_flight = TRUE;
   return dcnn_cuda_check (e, "running a frame", error);
 }
 
@@ -430,6 +450,11 @@ take_outputs (DcnnSession *session, guint s)
         stream->tensor_changed[v->tensor]);
     if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0)
       continue;
+    if (state->idle) {
+      dcnn_mask_clear (&out->updated);
+      stream->masks[mask].any = FALSE;
+      continue;
+    }
     e = cudaMemcpy (out->updated.words, state->updated[mask] + s * words,
         words * 8, cudaMemcpyDeviceToHost);
     if (e == cudaSuccess)
@@ -513,8 +538,11 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
       i++) {
     StreamMask *to = &session->streams[index].masks[i];
     gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
-    e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
-        cudaMemcpyDeviceToHost);
+    if (state->idle)
+      dcnn_mask_clear (&to->mask);
+    else
+      e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
+          cudaMemcpyDeviceToHost);
     to->any = dcnn_mask_any (&to->mask);
   }
   if (e == cudaSuccess && values && m->buffer >= 0)
