@@ -124,7 +124,7 @@ if ((!quick)); then
   sanitizes clang || compiler=gcc
   say "building with $compiler, address and undefined-behaviour sanitizers, into build-asan/"
   build build-asan "$compiler" -Db_sanitize=address,undefined -Db_lundef=false \
-    -Ddebug=true -Doptimization=1 -Dintrospection=disabled ||
+    -Ddebug=true -Doptimization=1 -Dintrospection=disabled -Dcuda=disabled ||
     { say "the build with sanitizers failed"; echo "0 passed, 1 failed"; exit 1; }
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
   export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0

@@ -97,6 +97,26 @@ moment (const DcnnCudaGlobal &p, uint32_t i, uint32_t width, double mean,
       (float) (p.bias[c] - (mean - (float) mean) * p.scale[c] * inverse);
 }
 
+__device__ void
+store_row (const DcnnCudaGlobal &p, uint32_t s, uint32_t n,
+    const double *mean, const double *variance)
+{
+  uint32_t width = (p.node.in.span + 7) / 8 * 8;
+
+  for (uint32_t i = threadIdx.x; i < n; i += THREADS) {
+    uint32_t c = i % width;
+    uint64_t at = s * p.node.out.stream + i;
+    if (c >= p.node.in.span)
+      continue;
+    float v = p.norm ? moment (p, i, width, mean[c], variance[c]) :
+        (float) mean[c];
+    if (p.node.out.f32)
+      static_cast<float *> (p.node.out.data)[at] = v;
+    else
+      static_cast<__half *> (p.node.out.data)[at] = __float2half_rn (v);
+  }
+}
+
 __global__ void __launch_bounds__ (THREADS)
 global_kernel (const __grid_constant__ DcnnCudaGlobal p)
 {
@@ -188,18 +208,7 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
   __syncthreads ();
   if (verdict == DCNN_CUDA_SAME)
     return;
-  for (uint32_t i = threadIdx.x; i < n; i += THREADS) {
-    uint32_t c = i % width;
-    uint64_t at = s * out.stream + i;
-    if (c >= span)
-      continue;
-    float v = p.norm ? moment (p, i, width, mean[c], variance[c]) :
-        (float) mean[c];
-    if (out.f32)
-      static_cast<float *> (out.data)[at] = v;
-    else
-      static_cast<__half *> (out.data)[at] = __float2half_rn (v);
-  }
+  store_row (p, s, n, mean, variance);
 }
 
 /* ---- dense tensors ------------------------------------------------------------------- */

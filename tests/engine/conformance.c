@@ -138,9 +138,19 @@ test_integer (void)
       run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0);
 }
 
+static gboolean
+stores_halves (void)
+{
+  return g_str_has_prefix (device_under_test (), "cuda");
+}
+
 static void
 test_real (void)
 {
+  if (stores_halves ()) {
+    g_test_skip ("the device has half precision only: see half");
+    return;
+  }
   for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
       run_net (seed, FALSE, DCNN_PRECISION_AUTO, 2e-5);
@@ -151,9 +161,61 @@ test_real (void)
 static void
 test_half (void)
 {
-  for (guint64 seed = 1; seed <= 6 && !g_test_failed (); seed++)
+  for (guint64 seed = 1; seed <= (stores_halves () ? 40 : 6) &&
+      !g_test_failed (); seed++)
     if (test_seed_runs (seed))
       run_net (seed, FALSE, DCNN_PRECISION_F16, 2e-2);
+}
+
+/* Streams side by side give the bits that each gives alone. */
+static void
+test_streams (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (test_net_random (3, FALSE,
+          FALSE, TRUE), &error);
+  DcnnSession *together, *alone[3];
+  DcnnTensor frames[3];
+  guint64 video[3];
+  DcnnSessionOptions options;
+
+  dcnn_session_options_init (&options);
+  options.device = device_under_test ();
+  options.streams = 3;
+  options.tuning.threshold = 0.1f;
+  options.tuning.mode = DCNN_MODE_SPARSE;
+  options.store_all = TRUE;
+  together = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  options.streams = 1;
+  for (guint s = 0; s < 3; s++) {
+    alone[s] = dcnn_session_new (model, &options, &error);
+    g_assert_no_error (error);
+    video[s] = 900 + s;
+    frames[s] = test_frame_new (model, &video[s], FALSE);
+  }
+  for (gint f = 0; f < 20; f++)
+    for (guint s = 0; s < 3; s++) {
+      const DcnnOutput *a, *b;
+      if ((f + (gint) s) % 3 == 0)
+        continue; /* no frame this time */
+      g_assert_true (dcnn_session_push_tensors (together, s, &frames[s], 0,
+              NULL, &error));
+      g_assert_true (dcnn_session_push_tensors (alone[s], 0, &frames[s], 0,
+              NULL, &error));
+      a = dcnn_session_get_output (together, s, 0);
+      b = dcnn_session_get_output (alone[s], 0, 0);
+      g_assert_cmpmem (a->tensor.data, (gsize) dcnn_tensor_count (&a->tensor) *
+          dcnn_dtype_bytes (a->tensor.dtype), b->tensor.data,
+          (gsize) dcnn_tensor_count (&b->tensor) *
+          dcnn_dtype_bytes (b->tensor.dtype));
+      test_video_step (&video[s], &frames[s], FALSE);
+    }
+  dcnn_session_free (together);
+  for (guint s = 0; s < 3; s++) {
+    dcnn_session_free (alone[s]);
+    dcnn_tensor_free (&frames[s]);
+  }
 }
 
 int
@@ -164,5 +226,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/conformance/integer", test_integer);
   g_test_add_func ("/engine/conformance/real", test_real);
   g_test_add_func ("/engine/conformance/half", test_half);
+  g_test_add_func ("/engine/conformance/streams", test_streams);
   return g_test_run ();
 }
