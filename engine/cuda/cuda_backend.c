@@ -24,8 +24,8 @@ cuda_available (gint index, GError **error)
   if (e != cudaSuccess || n == 0) {
     (void) cudaGetLastError ();
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "no NVIDIA GPU can be used here (%s); install its driver, or use the "
-        "device cpu", e == cudaSuccess ? "there is none" :
+        "device=cuda was asked for, but no NVIDIA GPU can be used here (%s); "
+        "install its driver, or use the device cpu", e == cudaSuccess ? "there is none" :
         cudaGetErrorString (e));
     return FALSE;
   }
