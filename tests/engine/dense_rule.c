@@ -106,7 +106,7 @@ static gint load_ends;
 static gpointer
 take_processor (gpointer data)
 {
-  volatile guint64 n = 0;
+  volatile guint64 n G_GNUC_UNUSED = 0;
 
   while (!g_atomic_int_get (&load_ends))
     for (guint i = 0; i < 1000000; i++)
