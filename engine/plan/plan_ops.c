@@ -103,6 +103,18 @@ keep_conv (PlanNode *node, const DcnnConvParams *params, const float *weights,
   node->op.bias = bias;
 }
 
+/* Whether a convolution is of two dimensions with weights and bias given. */
+static gboolean
+conv_is_constant (PlanBuilder *b, const DcnnNode *gn)
+{
+  if (gn->params.conv.window.rank != 2)
+    return plan_refuse (b, "its window has not two dimensions");
+  if (plan_value_floats (b, gn, 1) == NULL || (gn->n_inputs > 2 &&
+          gn->inputs[2] >= 0 && plan_value_floats (b, gn, 2) == NULL))
+    return plan_refuse (b, "its weights or bias are computed");
+  return TRUE;
+}
+
 static gboolean
 lower_conv (PlanBuilder *b, const DcnnNode *gn)
 {
@@ -115,11 +127,8 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
   const PlanMap *map;
   gint in, out;
 
-  if (w == NULL || p->window.rank != 2 ||
-      (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
-    return plan_refuse (b, p->window.rank != 2 ?
-        "its window has not two dimensions" :
-        "its weights or bias are computed");
+  if (!conv_is_constant (b, gn))
+    return FALSE;
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;
@@ -160,11 +169,8 @@ lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
   PlanNode *node;
   gint in;
 
-  if (w == NULL || p->window.rank != 2 ||
-      (gn->n_inputs > 2 && gn->inputs[2] >= 0 && bias == NULL))
-    return plan_refuse (b, p->window.rank != 2 ?
-        "its window has not two dimensions" :
-        "its weights or bias are computed");
+  if (!conv_is_constant (b, gn))
+    return FALSE;
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "box_tools.h"
 
+#include <math.h>
+
 #include <string.h>
 
 /* ---- rows -------------------------------------------------------------- */
@@ -63,6 +65,29 @@ dcnn_best_columns (const DcnnView *view, guint first, guint n, gfloat *best,
         which[row] = (guint16) c;
       }
     }
+}
+
+gfloat
+dcnn_row_score (const DcnnDecoder *decoder, guint role, guint row,
+    gfloat best)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, role);
+  gfloat sum = 0;
+
+  switch (decoder->roles[role].activation) {
+    case DCNN_ACTIVATION_SIGMOID:
+      return dcnn_sigmoid (best);
+    case DCNN_ACTIVATION_SOFTMAX:
+      for (guint c = 0; c < view->channels; c++) {
+        gfloat e = expf (dcnn_row_at (view, row, c) - best);
+        if (e > 0) /* no NaN */
+          sum += e;
+      }
+      return sum > 0 ? 1 / sum : 0;
+    case DCNN_ACTIVATION_NONE:
+    default:
+      return best;
+  }
 }
 
 void

@@ -36,6 +36,11 @@ dcnn_row_at (const DcnnView *view, guint row, guint column)
 void dcnn_best_columns (const DcnnView *view, guint first, guint n,
     gfloat *best, guint16 *which);
 
+/* The score of a row whose largest number is best, after the role's
+ * activation; softmax is over the row. */
+gfloat dcnn_row_score (const DcnnDecoder *decoder, guint role, guint row,
+    gfloat best);
+
 /* ---- how four numbers are a box ---------------------------------------- */
 
 typedef enum DcnnBoxForm {

@@ -30,29 +30,6 @@ static const DcnnRole roles[] = {
   { "logits", FALSE }, { "boxes", FALSE }, { NULL, FALSE }
 };
 
-static gfloat
-row_score (const DcnnDecoder *decoder, guint row)
-{
-  const DetrState *state = decoder->state;
-  const DcnnView *view = dcnn_decoder_view (decoder, LOGITS);
-  gfloat best = state->best[row], sum = 0;
-
-  switch (decoder->roles[LOGITS].activation) {
-    case DCNN_ACTIVATION_SIGMOID:
-      return dcnn_sigmoid (best);
-    case DCNN_ACTIVATION_SOFTMAX:
-      for (guint c = 0; c < view->channels; c++) {
-        gfloat e = expf (dcnn_row_at (view, row, c) - best);
-        if (e > 0)
-          sum += e;
-      }
-      return sum > 0 ? 1 / sum : 0;
-    case DCNN_ACTIVATION_NONE:
-    default:
-      return best;
-  }
-}
-
 static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
@@ -64,7 +41,8 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
   dcnn_best_columns (view, 0, state->n_classes, state->best, state->classes);
   dcnn_ranking_reset (ranking);
   for (guint row = 0; row < view->width; row++) {
-    gfloat score = row_score (decoder, row);
+    gfloat score = dcnn_row_score (decoder, LOGITS, row,
+        state->best[row]);
     if (score >= MAX (frame->threshold, 1e-6f))
       dcnn_ranking_add (ranking, score, row);
   }

@@ -138,26 +138,6 @@ add_points (DcnnDecoder *decoder, const DcnnTransform *transform, guint row,
       state->n_points, score);
 }
 
-static gfloat
-row_score (const DcnnDecoder *decoder, guint row)
-{
-  const SsdState *state = decoder->state;
-  const DcnnView *view = dcnn_decoder_view (decoder, SCORES);
-  gfloat best = state->best[row], sum = 0;
-
-  switch (decoder->roles[SCORES].activation) {
-    case DCNN_ACTIVATION_SIGMOID:
-      return dcnn_sigmoid (best);
-    case DCNN_ACTIVATION_SOFTMAX:
-      for (guint c = 0; c < view->channels; c++)
-        sum += expf (dcnn_clamp (dcnn_row_at (view, row, c) - best, -80, 80));
-      return 1 / sum;
-    case DCNN_ACTIVATION_NONE:
-    default:
-      return best;
-  }
-}
-
 static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
@@ -170,7 +150,8 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
       state->classes);
   dcnn_ranking_reset (ranking);
   for (guint row = 0; row < view->width; row++) {
-    gfloat score = row_score (decoder, row);
+    gfloat score = dcnn_row_score (decoder, SCORES, row,
+        state->best[row]);
     if (score >= MAX (frame->threshold, 1e-6f))
       dcnn_ranking_add (ranking, score, row);
   }

@@ -134,6 +134,26 @@ kit_error (Kit *kit)
 }
 
 void
+kit_expect_misfits (const Misfit *misfits, guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    const Misfit *m = &misfits[i];
+    g_autoptr (GError) error = NULL;
+    Kit kit;
+
+    kit_init (&kit, m->decoder, m->groups, 64, 32);
+    for (guint o = 0; o < 2 && m->names[o] != NULL; o++)
+      (void) kit_add (&kit, m->names[o], m->dims[o]);
+    error = kit_error (&kit);
+    g_assert_true (error->domain == DCNN_ERROR);
+    if (strstr (error->message, m->says) == NULL)
+      g_error ("case %u: \"%s\" does not say \"%s\"", i, error->message,
+          m->says);
+    kit_clear (&kit);
+  }
+}
+
+void
 kit_clear (Kit *kit)
 {
   for (guint i = 0; i < kit->n; i++)

@@ -38,6 +38,15 @@ const DcnnResults *kit_run (Kit *kit, gfloat threshold);
 GError *kit_error (Kit *kit);
 void kit_clear (Kit *kit);
 
+/* Outputs that a decoder must refuse, and what it must say. */
+typedef struct Misfit {
+  const char *decoder, *groups;
+  gint dims[2][6];
+  const char *names[2];
+  const char *says;
+} Misfit;
+void kit_expect_misfits (const Misfit *misfits, guint n);
+
 #define kit_assert_near(a, b, tolerance)                                       \
   g_assert_cmpfloat_with_epsilon ((gdouble) (a), (gdouble) (b), (tolerance))
 

@@ -328,13 +328,6 @@ test_classification (void)
   kit_clear (&kit);
 }
 
-typedef struct Misfit {
-  const char *decoder, *groups;
-  gint dims[2][5];
-  const char *names[2];
-  const char *says;
-} Misfit;
-
 static const Misfit misfits[] = {
   { "yolox", "", { { 1, 41, 7 } }, { "o" }, "has 41 rows" },
   { "yolox", "[labels]\nlist=a;b;c", { { 1, 42, 7 } }, { "o" },
@@ -360,21 +353,7 @@ static const Misfit misfits[] = {
 static void
 test_misfits (void)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (misfits); i++) {
-    const Misfit *m = &misfits[i];
-    g_autoptr (GError) error = NULL;
-    Kit kit;
-
-    kit_init (&kit, m->decoder, m->groups, 64, 32);
-    for (guint o = 0; o < 2 && m->names[o] != NULL; o++)
-      (void) kit_add (&kit, m->names[o], m->dims[o]);
-    error = kit_error (&kit);
-    g_assert_true (error->domain == DCNN_ERROR);
-    if (strstr (error->message, m->says) == NULL)
-      g_error ("case %u: \"%s\" does not say \"%s\"", i, error->message,
-          m->says);
-    kit_clear (&kit);
-  }
+  kit_expect_misfits (misfits, G_N_ELEMENTS (misfits));
 }
 
 static void
