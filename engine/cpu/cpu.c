@@ -4,14 +4,10 @@
  * dcnn_stream.c, nodes in dcnn_run.c.
  */
 #include "dcnn_engine.h"
+#include "dcnn_settle_rule.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Frames after which spreads are measured again: the first picture of a
- * camera is often no picture. */
-#define SPREAD_AGAIN_1 16
-#define SPREAD_AGAIN_2 128
 
 /* ---- making --------------------------------------------------------------- */
 
@@ -206,23 +202,6 @@ cpu_reset (DcnnSession *session, guint stream)
 
 /* ---- a frame --------------------------------------------------------------------- */
 
-/* Spreads are measured on a stream's first frame and twice more; again after a
- * cut, but not on every frame of a scene that is nothing but cuts. */
-static void
-spreads_when_due (DcnnSession *session, DcnnStream *stream, gboolean first)
-{
-  if (session->tuning.mode == DCNN_MODE_DENSE) {
-    stream->spread_frames = 0;
-    return;
-  }
-  if (first || (stream->dense && stream->spread_frames > SPREAD_AGAIN_2))
-    stream->spread_frames = 0;
-  if (stream->spread_frames == 0 || stream->spread_frames == SPREAD_AGAIN_1 ||
-      stream->spread_frames == SPREAD_AGAIN_2)
-    dcnn_measure_spreads (session, stream);
-  stream->spread_frames++;
-}
-
 static void
 finish_outputs (DcnnSession *session, DcnnStream *stream, gboolean moved)
 {
@@ -317,7 +296,8 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   stream->stats.dense = stream->dense;
   stream->stats.settled =
       !stream->settling && !stream->active_since_settled;
-  spreads_when_due (session, stream, first);
+  if (dcnn_spreads_due (stream, session->tuning.mode, first))
+    dcnn_measure_spreads (session, stream);
   return TRUE;
 }
 

@@ -5,17 +5,13 @@
  */
 #include "dcnn_dense_rule.h"
 #include "dcnn_engine.h"
+#include "dcnn_settle_rule.h"
 
 #include <time.h>
 
 /* Below this many multiply-accumulates a second thread costs more than it
  * brings. */
 #define PARALLEL_MACS 150000
-
-/* A settling that has cost this many dense frames is chasing noise: it stops,
- * and the next one waits twice as long. */
-#define SETTLE_FRAMES 3
-#define SETTLE_WAIT_MOST 4096
 
 gint64
 dcnn_now_ns (void)
@@ -383,25 +379,6 @@ show_settled (const DcnnPlan *plan, DcnnStream *stream)
   }
 }
 
-/* Is this settling done, or is it never going to be? */
-static void
-finish_settling (const DcnnSession *session, DcnnStream *stream)
-{
-  show_settled (session->plan, stream);
-  if (stream->settling == SETTLING_BAND) {
-    stream->settling = SETTLING_NOTHING;
-    return;
-  }
-  if (!anything_pending (session, stream)) {
-    stream->settling = SETTLING_NOTHING;
-    stream->active_since_settled = FALSE;
-    stream->settle_wait = DCNN_SETTLE_INTERVAL;
-  } else if (stream->settle_spent > SETTLE_FRAMES * session->plan->macs) {
-    stream->settling = SETTLING_NOTHING;
-    stream->settle_wait = MIN (2 * stream->settle_wait, SETTLE_WAIT_MOST);
-  }
-}
-
 void
 dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
 {
@@ -440,6 +417,8 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
     stream->busy += 0.125 * ((gdouble) (stream->macs_done -
             stream->settled_macs) / (gdouble) MAX (1, plan->macs) -
         stream->busy);
-  if (stream->settling != SETTLING_NOTHING)
-    finish_settling (session, stream);
+  if (stream->settling != SETTLING_NOTHING) {
+    show_settled (plan, stream);
+    dcnn_settling_ends (stream, plan, anything_pending (session, stream));
+  }
 }

@@ -79,7 +79,9 @@ typedef struct CudaState {
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */
   gboolean *fresh;         /* by stream: its frame is not taken down yet */
-  gboolean *due;           /* by stream: its outputs are not read yet */
+  gboolean *due;           /* by stream: its last frame's outputs are not read */
+  gboolean *unread;        /* by stream: nor were those of one before */
+  gboolean reweigh;        /* the criterion is another one now */
   gboolean *first;         /* by stream: that was a first frame */
 } CudaState;
 

@@ -4,16 +4,10 @@
  * down again.
  */
 #include "cuda.h"
+#include "dcnn_settle_rule.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Frames after which spreads are measured again, as on the cpu. */
-#define SPREAD_AGAIN_1 16
-#define SPREAD_AGAIN_2 128
-/* As on the cpu: what a settling may cost, dense frames; how long it waits. */
-#define SETTLE_FRAMES 3
-#define SETTLE_WAIT_MOST 4096
 
 static gboolean
 cuda_available (gint index, GError **error)
@@ -25,8 +19,8 @@ cuda_available (gint index, GError **error)
     (void) cudaGetLastError ();
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
         "device=cuda was asked for, but no NVIDIA GPU can be used here (%s); "
-        "install its driver, or use the device cpu", e == cudaSuccess ? "there is none" :
-        cudaGetErrorString (e));
+        "install its driver, or use the device cpu",
+        e == cudaSuccess ? "there is none" : cudaGetErrorString (e));
     return FALSE;
   }
   if (index >= n) {
@@ -55,6 +49,9 @@ cuda_session_bytes (const DcnnSession *session)
 static void
 cuda_retune (DcnnSession *session, const DcnnTuning *before)
 {
+  /* nrms and influence weigh channels by other numbers */
+  cuda_state (session)->reweigh |=
+      session->tuning.criterion != before->criterion;
   if (!session->tuning.settle || before->settle)
     return;
   for (guint s = 0; s < session->n_streams; s++)
@@ -270,6 +267,29 @@ clear_inputs (DcnnSession *session)
   }
 }
 
+static cudaError_t take_outputs (DcnnSession *session, guint s);
+static gboolean take_down (DcnnSession *session, guint wants,
+    GError **error);
+
+/* What the last run left of streams that have no frame in this one is read
+ * before their masks are overwritten; of the others it goes by unread. */
+static cudaError_t
+keep_outputs (DcnnSession *session, const BackendFrame *frames, guint n)
+{
+  CudaState *state = cuda_state (session);
+  cudaError_t e = cudaSuccess;
+
+  for (guint i = 0; i < n; i++) {
+    guint s = frames[i].stream;
+    state->unread[s] |= state->due[s];
+    state->due[s] = FALSE;
+  }
+  for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
+    if (state->due[s])
+      e = take_outputs (session, s);
+  return e;
+}
+
 /* No stream has anything to do: nothing is launched at all. */
 static gboolean
 nothing_to_do (const DcnnSession *session)
@@ -285,9 +305,6 @@ nothing_to_do (const DcnnSession *session)
   return TRUE;
 }
 
-static gboolean take_down (DcnnSession *session, guint wants,
-    GError **error);
-
 static gboolean
 cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     GError **error)
@@ -297,8 +314,16 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
 
   /* what others have running is taken down first: one graph, one block */
   if (!dcnn_cuda_check (e, "choosing the device", error) ||
-      !take_down (session, DCNN_WANT_STATS, error))
+      !take_down (session, DCNN_WANT_STATS, error) ||
+      !dcnn_cuda_check (keep_outputs (session, frames, n),
+          "reading the outputs", error))
     return FALSE;
+  for (guint i = 0; i < session->n_streams && state->reweigh; i++) {
+    e = upload_weights (session, i);
+    if (!dcnn_cuda_check (e, "uploading the criterion", error))
+      return FALSE;
+  }
+  state->reweigh = FALSE;
   clear_inputs (session);
   for (guint i = 0; i < n; i++)
     if (!take_frame (session, &frames[i], error))
@@ -357,19 +382,10 @@ finish_settling (DcnnSession *session, guint s)
   gboolean pending = state->host_counters[n_nodes +
       3 * n_nodes * session->n_streams + s] != 0;
 
-  if (stream->settling == SETTLING_BAND)
-    stream->settling = SETTLING_NOTHING;
-  if (stream->settling != SETTLING_ALL)
+  if (stream->settling == SETTLING_NOTHING)
     return;
   stream->settle_spent += stream->macs_done;
-  if (!pending) {
-    stream->settling = SETTLING_NOTHING;
-    stream->active_since_settled = FALSE;
-    stream->settle_wait = DCNN_SETTLE_INTERVAL;
-  } else if (stream->settle_spent > SETTLE_FRAMES * session->plan->macs) {
-    stream->settling = SETTLING_NOTHING;
-    stream->settle_wait = MIN (2 * stream->settle_wait, SETTLE_WAIT_MOST);
-  }
+  dcnn_settling_ends (stream, session->plan, pending);
 }
 
 static cudaError_t
@@ -387,32 +403,23 @@ static cudaError_t
 spreads_when_due (DcnnSession *session, guint s)
 {
   DcnnStream *stream = &session->streams[s];
-  cudaError_t e = cudaSuccess;
+  cudaError_t e;
 
-  if (session->tuning.mode == DCNN_MODE_DENSE) {
-    stream->spread_frames = 0;
+  if (!dcnn_spreads_due (stream, session->tuning.mode,
+          cuda_state (session)->first[s]))
+    return cudaSuccess;
+  e = download_all (session, s);
+  if (e != cudaSuccess)
     return e;
-  }
-  if (cuda_state (session)->first[s] ||
-      (stream->dense && stream->spread_frames > SPREAD_AGAIN_2))
-    stream->spread_frames = 0;
-  if (stream->spread_frames == 0 || stream->spread_frames == SPREAD_AGAIN_1 ||
-      stream->spread_frames == SPREAD_AGAIN_2) {
-    e = download_all (session, s);
-    if (e == cudaSuccess) {
-      dcnn_measure_spreads (session, stream);
-      e = upload_weights (session, s);
-    }
-  }
-  stream->spread_frames++;
-  return e;
+  dcnn_measure_spreads (session, stream);
+  return upload_weights (session, s);
 }
 
-/* Outputs of a stream as they are now, its tails, its output masks. */
+/* Dense tensors of a stream as they are now, and its tails. Where frames went by
+ * unread, all of them count as changed. */
 static cudaError_t
-take_outputs (DcnnSession *session, guint s)
+take_tensors (DcnnSession *session, guint s)
 {
-  gboolean late = cuda_state (session)->due[s];
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
@@ -433,12 +440,24 @@ take_outputs (DcnnSession *session, guint s)
     i = plan->values[node->value].tensor;
     t = &stream->tensors[i];
     bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-    stream->tensor_changed[i] = stream->dense ||
+    stream->tensor_changed[i] = stream->dense || state->unread[s] ||
         changed[n * streams + s] != 0;
-    if (stream->tensor_changed[i] || late)
+    if (stream->tensor_changed[i])
       e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
           bytes, cudaMemcpyDeviceToHost);
   }
+  return e;
+}
+
+/* Outputs of a stream's last frame, and their masks. */
+static cudaError_t
+take_outputs (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  DcnnStream *stream = &session->streams[s];
+  const DcnnPlan *plan = session->plan;
+  cudaError_t e = take_tensors (session, s);
+
   for (guint i = 0; i < plan->graph->outputs->len && e == cudaSuccess; i++) {
     const PlanValue *v = &plan->values[
         g_array_index (plan->graph->outputs, DcnnValueId, i)];
@@ -464,7 +483,7 @@ take_outputs (DcnnSession *session, guint s)
       dcnn_mask_or (&out->updated, &stream->exact[mask].mask);
     stream->masks[mask].any = dcnn_mask_any (&out->updated);
   }
-  cuda_state (session)->due[s] = FALSE;
+  state->due[s] = state->unread[s] = FALSE;
   return e;
 }
 
@@ -554,8 +573,10 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 static void
 cuda_reset (DcnnSession *session, guint stream)
 {
+  CudaState *state = cuda_state (session);
+
   (void) take_down (session, DCNN_WANT_STATS, NULL);
-  cuda_state (session)->fresh[stream] = FALSE;
+  state->fresh[stream] = state->due[stream] = FALSE;
   dcnn_backend_cpu.reset (session, stream);
 }
 

@@ -210,6 +210,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->fresh = g_new0 (gboolean, session->n_streams);
   state->first = g_new0 (gboolean, session->n_streams);
   state->due = g_new0 (gboolean, session->n_streams);
+  state->unread = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
@@ -267,6 +268,7 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->fresh);
   g_free (state->first);
   g_free (state->due);
+  g_free (state->unread);
   g_free (state);
   session->state = NULL;
   dcnn_backend_cpu.session_free (session);

@@ -9,6 +9,7 @@
 
 #include "dcnn_engine.h"
 #include "nets.h"
+#include "video.h"
 
 static const char *
 device_under_test (void)
@@ -218,6 +219,96 @@ test_streams (void)
   }
 }
 
+/* A net of one picture, whose output is a map. */
+static DcnnModel *
+picture_model (void)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnModel *model;
+  TestNet net;
+  DcnnValueId v;
+
+  test_net_begin (&net, 5, FALSE);
+  v = test_net_input (&net, 3, 48, 64);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 12, 3, 2, 1,
+          1));
+  v = test_net_conv (&net, v, 20, 3, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, v);
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  return model;
+}
+
+static void
+expect_same_output (DcnnSession *one, guint stream, DcnnSession *other,
+    gboolean masks)
+{
+  const DcnnOutput *a = dcnn_session_get_output (one, stream, 0);
+  const DcnnOutput *b = dcnn_session_get_output (other, 0, 0);
+
+  g_assert_cmpmem (a->tensor.data, (gsize) dcnn_tensor_count (&a->tensor) * 4,
+      b->tensor.data, (gsize) dcnn_tensor_count (&b->tensor) * 4);
+  if (!masks)
+    return;
+  g_assert_cmpint (a->changed, ==, b->changed);
+  g_assert_true (a->is_map);
+  g_assert_cmpmem (a->updated.words, dcnn_mask_words (a->updated.width,
+          a->updated.height) * 8, b->updated.words,
+      dcnn_mask_words (b->updated.width, b->updated.height) * 8);
+}
+
+/* A frame that waits while another stream's runs keeps its results, and frames
+ * of which only statistics were asked for lose nothing for the next. */
+static void
+test_overlap (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = picture_model ();
+  DcnnSession *alone[2], *together;
+  DcnnSessionOptions options;
+  DcnnFrame frames[2];
+  TestVideo videos[2];
+
+  dcnn_session_options_init (&options);
+  options.device = device_under_test ();
+  options.tuning.criterion = DCNN_CRITERION_RMS;
+  for (guint s = 0; s < 2; s++) {
+    alone[s] = dcnn_session_new (model, &options, &error);
+    g_assert_no_error (error);
+    test_video_init (&videos[s], s + 1, 80, 60);
+  }
+  options.streams = 2;
+  together = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  for (guint f = 0; f < 24; f++) {
+    guint wants = f % 3 == 2 ? DCNN_WANT_STATS : DCNN_WANT_ALL;
+    if (f == 12) {
+      DcnnTuning tuning = options.tuning;
+      tuning.criterion = DCNN_CRITERION_NRMS;
+      for (guint s = 0; s < 2; s++)
+        dcnn_session_set_tuning (alone[s], &tuning);
+      dcnn_session_set_tuning (together, &tuning);
+    }
+    for (guint s = 0; s < 2; s++) {
+      DcnnSubmission one = { s, &frames[s], NULL };
+      test_video_draw (&videos[s], DCNN_FORMAT_I420, FALSE, &frames[s]);
+      g_assert_true (dcnn_session_push_frame (alone[s], 0, &frames[s], NULL,
+              &error));
+      g_assert_true (dcnn_session_submit (together, &one, 1, &error));
+    }
+    for (gint s = 1; s >= 0; s--) {
+      g_assert_true (dcnn_session_wait (together, (guint) s, wants, &error));
+      if (wants == DCNN_WANT_ALL)
+        expect_same_output (together, (guint) s, alone[s], f % 3 != 0);
+    }
+  }
+  dcnn_session_free (together);
+  for (guint s = 0; s < 2; s++) {
+    dcnn_session_free (alone[s]);
+    test_video_clear (&videos[s]);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -227,5 +318,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/conformance/real", test_real);
   g_test_add_func ("/engine/conformance/half", test_half);
   g_test_add_func ("/engine/conformance/streams", test_streams);
+  if (strcmp (device_under_test (), "sim") != 0) /* takes no pictures */
+    g_test_add_func ("/engine/conformance/overlap", test_overlap);
   return g_test_run ();
 }
