@@ -287,6 +287,13 @@ void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
 
 gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
+/* Whether so much of the input changed that the frame had better run dense. */
+gboolean dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
+    gsize changed, gsize pixels);
+/* Starts, continues or ends settling, after the input's update mask (number
+ * mask) is known; stream->differs says where the input differs otherwise. */
+void dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream,
+    gint mask, gsize changed, gsize pixels);
 void dcnn_picture_transform (const DcnnSession *session,
     const DcnnStream *stream, DcnnTransform *transform);
 

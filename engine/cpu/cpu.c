@@ -250,17 +250,45 @@ push_input (DcnnSession *session, DcnnStream *stream, guint i,
   return 0;
 }
 
+/* Returns how many of all maps' pixels changed. */
+static gsize
+push_inputs (DcnnSession *session, DcnnStream *stream,
+    const BackendFrame *frame, gsize *pixels)
+{
+  gsize changed = 0;
+
+  *pixels = 0;
+  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
+    changed += push_input (session, stream, i, &frame->tensors[i],
+        frame->tensor_threshold, pixels);
+  return changed;
+}
+
+/* By the rules of pictures. */
 void
 dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame)
 {
-  gsize changed = 0, pixels = 0;
+  const DcnnPlan *plan = session->plan;
+  gsize changed, pixels;
 
+  /* the picture it holds is no longer the network's input */
+  g_clear_pointer (&stream->stage, dcnn_input_stage_free);
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
-  stream->settling = SETTLING_NOTHING;
-  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
-    changed += push_input (session, stream, i, &frame->tensors[i],
-        frame->tensor_threshold, &pixels);
+  changed = push_inputs (session, stream, frame, &pixels);
+  if (dcnn_is_cut (session, stream, changed, pixels)) {
+    stream->dense = TRUE; /* all of it, as of a first frame */
+    changed = push_inputs (session, stream, frame, &pixels);
+  }
+  if (plan->image_input >= 0) {
+    dcnn_mask_clear (&stream->differs);
+    dcnn_settling_when_due (session, stream,
+        (gint) (stream->input_mask - stream->masks), changed, pixels);
+  } else {
+    stream->settling = SETTLING_NOTHING;
+    stream->active_since_settled =
+        !stream->dense && (stream->active_since_settled || changed > 0);
+  }
   stream->stats.changed_share = pixels ? (gfloat) changed / pixels : 1;
 }
 

@@ -228,6 +228,28 @@ consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
   exact->any = dcnn_mask_any (&exact->mask);
 }
 
+void
+dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream, gint mask,
+    gsize changed, gsize pixels)
+{
+  if (!stream->dense) {
+    consider_settling (session, stream, mask, changed, pixels);
+    return;
+  }
+  stream->settling = SETTLING_NOTHING;
+  stream->active_since_settled = FALSE;
+  stream->still_frames = stream->settle_due = 0;
+  stream->settle_wait = DCNN_SETTLE_INTERVAL;
+}
+
+gboolean
+dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
+    gsize changed, gsize pixels)
+{
+  return session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
+      changed * 2 > pixels;
+}
+
 static void
 store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
     gint mask)
@@ -262,21 +284,13 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     dcnn_input_refine_mask (stream->stage, &work.params, work.force,
         &updated->mask);
   count = stream->dense ? pixels : dcnn_mask_count (&updated->mask);
-  if (session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
-      count * 2 > pixels) {
+  if (dcnn_is_cut (session, stream, count, pixels)) {
     stream->dense = TRUE;
     dcnn_mask_fill (&updated->mask);
   }
   updated->any = count > 0;
   stream->exact[map->mask].any = FALSE;
-  if (stream->dense) {
-    stream->settling = SETTLING_NOTHING;
-    stream->active_since_settled = FALSE;
-    stream->still_frames = stream->settle_due = 0;
-    stream->settle_wait = DCNN_SETTLE_INTERVAL;
-  } else {
-    consider_settling (session, stream, map->mask, count, pixels);
-  }
+  dcnn_settling_when_due (session, stream, map->mask, count, pixels);
   stream->stats.changed_share = (gfloat) count / pixels;
   store_picture (session, stream, &work, map->mask);
   return TRUE;

@@ -53,6 +53,8 @@ case_init (Case *c, guint64 seed)
   options.threads = 1 + seed / 2 % 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
   options.tuning.settle = seed / 4 % 2;
+  /* a record of what waits, but nothing is settled */
+  options.tuning.refresh = options.tuning.settle_budget = 0;
   options.tuning.criterion = criteria[seed / 8 % G_N_ELEMENTS (criteria)];
   options.influence = influence = test_random_influence (c->model, &c->state);
   options.tuning.threshold = seed % 5 ? 0.05f : 0;

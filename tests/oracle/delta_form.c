@@ -231,6 +231,8 @@ set_options (DcnnSessionOptions *options, guint64 seed)
   options->threads = 1 + seed % 2;
   options->store_all = TRUE;
   options->tuning.settle = seed / 8 % 2;
+  /* a record of what waits, but nothing is settled */
+  options->tuning.refresh = options->tuning.settle_budget = 0;
   options->tuning.criterion = (DcnnCriterion) (seed / 3 % 4);
   /* a node that runs whole judges by today's spreads what is no candidate */
   options->tuning.mode = options->tuning.criterion == DCNN_CRITERION_NRMS ||
