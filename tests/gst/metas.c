@@ -29,6 +29,7 @@ add_all (GstBuffer * buffer)
   g_autoptr (GBytes) word_bytes = g_bytes_new (words, sizeof words);
   GstDeltaCnnSegmentationMeta *mask;
   GstDeltaCnnUpdateMeta *updates;
+  const GstDeltaCnnMotionTrack track = { 1, 2, 3, 4, TRUE };
   GstDeltaCnnMotionMeta *motion;
   GstDeltaCnnPoseMeta *poses;
 
@@ -52,6 +53,9 @@ add_all (GstBuffer * buffer)
   motion->matrix[2] = 12;
   motion->matrix[6] = 0.001;
   motion->remainder_x = 0.5;
+  motion->reference = 5;
+  gst_delta_cnn_motion_meta_set_window (motion, -8, 4, 96, 64);
+  gst_delta_cnn_motion_meta_append_track (motion, &track);
 }
 
 /* Checks all of add_all(), with the picture scaled by sx, sy. */
@@ -72,6 +76,8 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
   const GstDeltaCnnMotionMeta *motion =
       gst_buffer_get_delta_cnn_motion_meta (buffer);
   const GstDeltaCnnTensor *tensor;
+  GstDeltaCnnMotionTrack track;
+  gdouble x, y;
 
   fail_unless (gst_buffer_get_delta_cnn_detection_meta (buffer) != NULL);
   fail_unless (gst_delta_cnn_detection_meta_get_detection
@@ -118,7 +124,48 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
   fail_unless (motion != NULL && motion->tile_x == 3 && motion->tile_y == -4);
   fail_unless (ABS (motion->matrix[2] - 12 * sx) < 1e-9);
   fail_unless (ABS (motion->matrix[6] - 0.001 / sx) < 1e-9);
+  fail_unless (motion->flags == GST_DELTA_CNN_MOTION_TILES);
+  fail_unless (motion->reference == 5 && motion->remainder_x == 0.5);
+  fail_unless (motion->window_x == -8 * sx && motion->window_height == 64 * sy);
+  fail_unless_equals_int (gst_delta_cnn_motion_meta_get_n_tracks (motion), 1);
+  fail_unless (gst_delta_cnn_motion_meta_get_track (motion, 0, &track));
+  fail_unless (track.inlier && track.from_x == sx && track.y == 4 * sy);
+  fail_unless (!gst_delta_cnn_motion_meta_get_track (motion, 1, &track));
+  /* (20, 10) goes to (32, 10) / 1.02, and back. */
+  fail_unless (gst_delta_cnn_motion_meta_map (motion, 20 * sx, 10 * sy, &x,
+          &y));
+  fail_unless (ABS (x - 32 / 1.02 * sx) < 1e-5 && ABS (y - 10 / 1.02 * sy) <
+      1e-5);
+  fail_unless (gst_delta_cnn_motion_meta_map_back (motion, x, y, &x, &y));
+  fail_unless (ABS (x - 20 * sx) < 1e-5 && ABS (y - 10 * sy) < 1e-5);
 }
+
+/* What a matrix tells, and what it cannot. */
+GST_START_TEST (test_motion_by_matrix)
+{
+  static const gdouble flat[9] = { 1, 2, 3, 2, 4, 6, 0, 0, 1 };
+  static const gdouble tilted[9] = { 1, 0, 0, 0, 1, 0, -0.01, 0, 1 };
+  GstBuffer *buffer = picture_new ("RGB", 80, 60, 0, 0, 0, 0, 0);
+  GstDeltaCnnMotionMeta *motion =
+      gst_buffer_add_delta_cnn_motion_meta_matrix (buffer,
+      GST_DELTA_CNN_MOTION_ALIGNED, 7, flat);
+  gdouble x, y;
+
+  fail_unless (motion->flags == GST_DELTA_CNN_MOTION_MATRIX);
+  fail_unless (motion->reference == 7 && motion->matrix[4] == 4);
+  fail_unless (!gst_delta_cnn_motion_meta_map_back (motion, 1, 1, &x, &y));
+  gst_delta_cnn_motion_meta_set_matrix (motion, tilted);
+  fail_unless (!gst_delta_cnn_motion_meta_map (motion, 200, 0, &x, &y));
+  fail_unless (x == 0 && y == 0);
+  motion = gst_buffer_add_delta_cnn_motion_meta (buffer,
+      GST_DELTA_CNN_MOTION_ALIGNED, 0, 1);
+  fail_unless (motion->flags == GST_DELTA_CNN_MOTION_TILES);
+  gst_delta_cnn_motion_meta_set_matrix (motion, tilted);
+  fail_unless (motion->flags == (GST_DELTA_CNN_MOTION_TILES |
+          GST_DELTA_CNN_MOTION_MATRIX));
+  gst_buffer_unref (buffer);
+}
+GST_END_TEST
 
 GST_START_TEST (test_copies)
 {
@@ -230,6 +277,7 @@ metas_suite (void)
   fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_copies);
+  tcase_add_test (tcase, test_motion_by_matrix);
   tcase_add_test (tcase, test_videoscale_scales);
   tcase_add_test (tcase, test_videoconvert_keeps);
   tcase_add_test (tcase, test_what_turns_the_picture_drops);
