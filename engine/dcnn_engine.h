@@ -161,6 +161,21 @@ struct DcnnSession {
   gsize bytes;
 };
 
+/* ---- dcnn_check.c: what callers give; DCNN_ERROR_ARGUMENT, naming it ---------- */
+
+gboolean dcnn_check_tuning (const DcnnTuning *tuning, GError **error);
+gboolean dcnn_check_options (const DcnnSessionOptions *options,
+    GError **error);
+/* A node's own threshold. */
+gboolean dcnn_check_threshold (const char *node, gdouble threshold,
+    GError **error);
+/* frame may be NULL, which is an error. */
+gboolean dcnn_check_frame (const DcnnSession *session, const DcnnFrame *frame,
+    GError **error);
+/* One tensor a model input; inputs may be NULL, which is an error. */
+gboolean dcnn_check_tensors (const DcnnSession *session,
+    const DcnnTensor *inputs, gfloat threshold, GError **error);
+
 /* ---- cpu_prepare.c: a plan's operators as the processor wants them --------- */
 
 /* Arrays by position in a pixel. */

@@ -58,24 +58,28 @@ endpoint (const DcnnModel *model, GArray *list, guint i)
 const char *
 dcnn_model_input_name (const DcnnModel *model, guint i)
 {
+  g_return_val_if_fail (i < model->plan->graph->inputs->len, NULL);
   return endpoint (model, model->plan->graph->inputs, i)->name;
 }
 
 const DcnnTensor *
 dcnn_model_input (const DcnnModel *model, guint i)
 {
+  g_return_val_if_fail (i < model->plan->graph->inputs->len, NULL);
   return &endpoint (model, model->plan->graph->inputs, i)->tensor;
 }
 
 const char *
 dcnn_model_output_name (const DcnnModel *model, guint i)
 {
+  g_return_val_if_fail (i < model->plan->graph->outputs->len, NULL);
   return endpoint (model, model->plan->graph->outputs, i)->name;
 }
 
 const DcnnTensor *
 dcnn_model_output (const DcnnModel *model, guint i)
 {
+  g_return_val_if_fail (i < model->plan->graph->outputs->len, NULL);
   return &endpoint (model, model->plan->graph->outputs, i)->tensor;
 }
 
@@ -130,9 +134,11 @@ void
 dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
 {
   const DcnnPlan *plan = model->plan;
-  const PlanNode *node = plan_node (plan, i);
+  const PlanNode *node;
 
   memset (info, 0, sizeof *info);
+  g_return_if_fail (i < plan->nodes->len);
+  node = plan_node (plan, i);
   info->name = node->name;
   info->ops = node->ops->str;
   info->kernel = plan_node_kernel (node);

@@ -35,11 +35,8 @@ set_thresholds (DcnnSession *session, GHashTable *thresholds, GError **error)
   g_hash_table_iter_init (&iter, thresholds);
   while (g_hash_table_iter_next (&iter, &key, &value)) {
     gboolean found = FALSE;
-    if (isnan (*(const gdouble *) value)) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "the threshold of '%s' is not a number", (const char *) key);
+    if (!dcnn_check_threshold (key, *(const gdouble *) value, error))
       return FALSE;
-    }
     for (guint n = 0; n < session->plan->nodes->len; n++)
       if (strcmp (plan_node (session->plan, n)->name, key) == 0) {
         for (guint s = 0; s < session->n_streams; s++)
@@ -109,27 +106,6 @@ set_influence (DcnnSession *session, GHashTable *influence, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_options (const DcnnSessionOptions *options, GError **error)
-{
-  if (options->streams < 1 || options->streams > 1024) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "%u streams; 1 to 1024 are possible", options->streams);
-    return FALSE;
-  }
-  if (options->threads > 256) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "%u threads; 0 (one a core) to 256 are possible", options->threads);
-    return FALSE;
-  }
-  if ((guint) options->precision >= DCNN_PRECISION_COUNT) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "precision %d is none of DcnnPrecision", (gint) options->precision);
-    return FALSE;
-  }
-  return TRUE;
-}
-
 /* What a session has whatever it runs on. */
 static void
 make_streams (DcnnSession *session)
@@ -169,7 +145,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   DcnnSession *session;
   gint index;
 
-  if (!check_options (options, error))
+  if (!dcnn_check_options (options, error))
     return NULL;
   backend = dcnn_backend_choose (model->plan, options, &index, why, error);
   if (backend == NULL)
@@ -242,16 +218,21 @@ dcnn_session_get_device_why (DcnnSession *session)
 
 /* ---- tuning --------------------------------------------------------------------------- */
 
-void
-dcnn_session_set_tuning (DcnnSession *session, const DcnnTuning *tuning)
+gboolean
+dcnn_session_set_tuning (DcnnSession *session, const DcnnTuning *tuning,
+    GError **error)
 {
-  DcnnTuning *copy = g_memdup2 (tuning, sizeof *tuning);
+  DcnnTuning *copy;
 
+  if (!dcnn_check_tuning (tuning, error))
+    return FALSE;
+  copy = g_memdup2 (tuning, sizeof *tuning);
   g_mutex_lock (&session->tuning_lock);
   session->shown_tuning = *tuning;
   copy = __atomic_exchange_n (&session->next_tuning, copy, __ATOMIC_ACQ_REL);
   g_mutex_unlock (&session->tuning_lock);
   g_free (copy);
+  return TRUE;
 }
 
 void
@@ -355,36 +336,6 @@ push_frame (DcnnSession *session, const DcnnMotion *motion,
       dcnn_session_wait (session, frame->stream, DCNN_WANT_ALL, error);
 }
 
-static gboolean
-check_frame (DcnnSession *session, const DcnnFrame *frame, GError **error)
-{
-  const DcnnPlan *plan = session->plan;
-
-  if (plan->image_input < 0 || plan->graph->inputs->len != 1) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "this model has no single image input of 1 or 3 channels; push "
-        "tensors instead of frames");
-    return FALSE;
-  }
-  if (frame->width < 1 || frame->height < 1 || frame->width > 32767 ||
-      frame->height > 32767 || (guint) frame->format >= DCNN_FORMAT_COUNT) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "a frame of %ux%u, format %d; sizes 1 to 32767 are possible",
-        frame->width, frame->height, (int) frame->format);
-    return FALSE;
-  }
-  if ((guint) frame->memory >= DCNN_MEMORY_COUNT ||
-      (frame->memory != DCNN_MEMORY_HOST &&
-          !(session->backend->memories & 1u << frame->memory))) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "the frame is in memory of kind %d, which device=%s does not take; "
-        "download it to host memory first", (int) frame->memory,
-        session->backend->name);
-    return FALSE;
-  }
-  return TRUE;
-}
-
 gboolean
 dcnn_session_push_frame (DcnnSession *session, guint index,
     const DcnnFrame *frame, const DcnnMotion *motion, GError **error)
@@ -393,7 +344,7 @@ dcnn_session_push_frame (DcnnSession *session, guint index,
     .start_ns = dcnn_now_ns () };
 
   return check_stream (session, index, motion, error) &&
-      check_frame (session, frame, error) &&
+      dcnn_check_frame (session, frame, error) &&
       push_frame (session, motion, &push, error);
 }
 
@@ -401,9 +352,20 @@ static gboolean
 check_submissions (DcnnSession *session, const DcnnSubmission *s, guint n,
     GError **error)
 {
+  if (n > 0 && s == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "%u frames are submitted, but there is no list of them (NULL)", n);
+    return FALSE;
+  }
+  if (n > session->n_streams) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "%u frames are submitted together to a session of %u streams; one a "
+        "stream is possible", n, session->n_streams);
+    return FALSE;
+  }
   for (guint i = 0; i < n; i++) {
     if (!check_stream (session, s[i].stream, s[i].motion, error) ||
-        !check_frame (session, s[i].frame, error))
+        !dcnn_check_frame (session, s[i].frame, error))
       return FALSE;
     for (guint k = 0; k < i; k++)
       if (s[k].stream == s[i].stream) {
@@ -480,22 +442,6 @@ dcnn_session_probe (DcnnSession *session, guint stream, gint map,
 
 /* ---- tensors in ------------------------------------------------------------------------------ */
 
-static gboolean
-check_tensor (DcnnSession *session, guint i, const DcnnTensor *t,
-    GError **error)
-{
-  const DcnnTensor *want = dcnn_model_input (session->model, i);
-
-  if (t->dtype == want->dtype && t->rank == want->rank &&
-      memcmp (t->dims, want->dims, sizeof (int64_t) * (gsize) t->rank) == 0 &&
-      t->data != NULL)
-    return TRUE;
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "the tensor for input '%s' has another type or shape than the model's",
-      dcnn_model_input_name (session->model, i));
-  return FALSE;
-}
-
 gboolean
 dcnn_session_push_tensors (DcnnSession *session, guint index,
     const DcnnTensor *inputs, gfloat threshold, const DcnnMotion *motion,
@@ -504,12 +450,9 @@ dcnn_session_push_tensors (DcnnSession *session, guint index,
   BackendFrame push = { .stream = index, .tensors = inputs,
     .tensor_threshold = threshold, .start_ns = dcnn_now_ns () };
 
-  if (!check_stream (session, index, motion, error))
-    return FALSE;
-  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
-    if (!check_tensor (session, i, &inputs[i], error))
-      return FALSE;
-  return push_frame (session, motion, &push, error);
+  return check_stream (session, index, motion, error) &&
+      dcnn_check_tensors (session, inputs, threshold, error) &&
+      push_frame (session, motion, &push, error);
 }
 
 /* ---- results ---------------------------------------------------------------------------------- */
@@ -525,8 +468,10 @@ dcnn_session_get_output (DcnnSession *session, guint stream, guint i)
 const DcnnMask *
 dcnn_session_get_input_mask (DcnnSession *session, guint stream)
 {
-  StreamMask *mask = session->streams[stream].input_mask;
+  StreamMask *mask;
 
+  g_return_val_if_fail (stream < session->n_streams, NULL);
+  mask = session->streams[stream].input_mask;
   if (mask == NULL)
     return NULL;
   if (!mask->any)
@@ -538,6 +483,8 @@ void
 dcnn_session_get_transform (DcnnSession *session, guint stream,
     DcnnTransform *transform)
 {
+  memset (transform, 0, sizeof *transform);
+  g_return_if_fail (stream < session->n_streams);
   dcnn_picture_transform (session, &session->streams[stream], transform);
 }
 
@@ -545,22 +492,26 @@ void
 dcnn_session_set_interest (DcnnSession *session, guint stream,
     const gfloat *interest)
 {
-  DcnnStream *s = &session->streams[stream];
+  DcnnStream *s;
   guint width, height;
 
+  g_return_if_fail (stream < session->n_streams && interest != NULL);
+  s = &session->streams[stream];
   if (s->interest == NULL)
     return;
   dcnn_model_get_input_size (session->model, &width, &height);
-  memcpy (s->interest, interest, sizeof (gfloat) *
-      dcnn_mask_words (width, height));
+  for (gsize i = 0; i < dcnn_mask_words (width, height); i++)
+    s->interest[i] = interest[i] >= 0 ? MIN (interest[i], 1) : 0;
   s->interest_set = TRUE;
 }
 
 void
 dcnn_session_reset (DcnnSession *session, guint stream)
 {
-  DcnnStream *s = &session->streams[stream];
+  DcnnStream *s;
 
+  g_return_if_fail (stream < session->n_streams);
+  s = &session->streams[stream];
   session->backend->reset (session, stream);
   s->first = TRUE;
   s->in_flight = s->interest_set = FALSE;
@@ -571,6 +522,8 @@ void
 dcnn_session_get_stats (DcnnSession *session, guint stream,
     DcnnFrameStats *stats)
 {
+  memset (stats, 0, sizeof *stats);
+  g_return_if_fail (stream < session->n_streams);
   *stats = session->streams[stream].stats;
 }
 
@@ -578,6 +531,9 @@ void
 dcnn_session_get_node_stats (DcnnSession *session, guint stream, guint node,
     DcnnNodeStats *stats)
 {
+  memset (stats, 0, sizeof *stats);
+  g_return_if_fail (stream < session->n_streams &&
+      node < session->plan->nodes->len);
   *stats = session->streams[stream].nodes[node].stats;
 }
 

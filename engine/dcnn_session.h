@@ -18,6 +18,11 @@
  * is recomputed when a tap of it changed, and its change is passed on when it
  * is significant. At threshold 0 outputs equal a dense run on the last frame.
  *
+ * Functions with a GError refuse what does not fit with DCNN_ERROR_ARGUMENT,
+ * and nothing has happened. Getters take an index out of range as a mistake in
+ * the program, as GLib does: a critical message, and NULL or a result of
+ * zeros.
+ *
  * Thread safety: a model is immutable and may be shared by sessions on any
  * threads. A session belongs to one thread at a time (no locks inside), but
  * for dcnn_session_set_tuning(), which may be called from any.
@@ -114,7 +119,11 @@ typedef enum DcnnCriterion {
                           influence go by nrms */
 } DcnnCriterion;
 
-/* What may change while frames flow. */
+#define DCNN_THRESHOLD_MOST 1e6f
+#define DCNN_DILATION_MOST 64u /* px */
+
+/* What may change while frames flow. Thresholds are 0 to DCNN_THRESHOLD_MOST,
+ * budget and refresh 0 to 1. */
 typedef struct DcnnTuning {
   DcnnMode mode;
   DcnnCriterion criterion;
@@ -124,7 +133,8 @@ typedef struct DcnnTuning {
                               normalisation's moments count by what they do to
                               the normalised map, and take the lower of this
                               and threshold */
-  guint dilation;          /* px of the input mask; default 3 */
+  guint dilation;          /* px of the input mask, up to DCNN_DILATION_MOST;
+                              default 3 */
   gboolean noise_suppression; /* default FALSE */
   gboolean interest;       /* scale differences by the previous result
                               (dcnn_session_set_interest); default FALSE */
@@ -169,7 +179,7 @@ typedef struct DcnnSessionOptions {
    * Negative: every candidate joins and nothing is compared, which is the
    * fastest for a node that would keep little back (at 0, what came out the
    * same does not join). Borrowed during dcnn_session_new(). A name that the
-   * model does not have, or a NaN, is DCNN_ERROR_ARGUMENT. */
+   * model does not have, or what is not finite, is DCNN_ERROR_ARGUMENT. */
   GHashTable *thresholds;
   /* How strongly each channel bears on the outputs, by DcnnNodeInfo.name:
    * char* -> GArray* of gfloat, one a channel, >= 0; NULL: not known. For
@@ -196,7 +206,8 @@ gboolean dcnn_device_check (const char *device, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* Refs model. Allocates everything the frame path will use. A device that
- * cannot run here is DCNN_ERROR_DEVICE. */
+ * cannot run here is DCNN_ERROR_DEVICE; options and tuning out of range are
+ * DCNN_ERROR_ARGUMENT. */
 DcnnSession *dcnn_session_new (DcnnModel *model,
     const DcnnSessionOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -285,17 +296,19 @@ typedef struct DcnnTransform {
 void dcnn_session_get_transform (DcnnSession *session, guint stream,
     DcnnTransform *transform);
 
-/* Where results matter, for tuning.interest: one float (0..1) per 8x8 block
- * of network pixels, row-major, copied. */
+/* Where results matter, for tuning.interest: one float (0..1; what lies
+ * outside is taken as the nearer end, NaN as 0) per 8x8 block of network
+ * pixels, row-major, copied. */
 void dcnn_session_set_interest (DcnnSession *session, guint stream,
     const gfloat *interest);
 
 /* Forgets a stream's state: the next frame runs dense. */
 void dcnn_session_reset (DcnnSession *session, guint stream);
 
-/* From any thread; applies from the next push on. */
-void dcnn_session_set_tuning (DcnnSession *session,
-    const DcnnTuning *tuning);
+/* From any thread; applies from the next push on. Values out of range, NaN
+ * among them, are DCNN_ERROR_ARGUMENT and change nothing. */
+gboolean dcnn_session_set_tuning (DcnnSession *session,
+    const DcnnTuning *tuning, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
 
 /* ---- influence -------------------------------------------------------- */

@@ -128,10 +128,12 @@ gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings)
 {
   DcnnTuning tuning = runner->base_tuning;
+  g_autoptr (GError) error = NULL;
 
   gst_delta_cnn_settings_apply_tuning (settings, &tuning);
   runner->interest = tuning.interest;
-  dcnn_session_set_tuning (runner->session, &tuning);
+  if (!dcnn_session_set_tuning (runner->session, &tuning, &error))
+    GST_WARNING ("the tuning stays as it is: %s", error->message);
 }
 
 gboolean

@@ -418,6 +418,11 @@ dcnn_session_measure_influence (DcnnSession *session, guint stream,
     .weights = weights };
   gboolean ok;
 
+  if (squares == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "influence is measured into a table, and there is none (NULL)");
+    return FALSE;
+  }
   if (session->plan_blocks != PLAN_BLOCKS_NONE) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "influence is measured where every map is stored: make the session "

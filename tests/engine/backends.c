@@ -139,7 +139,8 @@ use_all (guint *pushed, GError **error)
     return FALSE;
   dcnn_session_get_tuning (first, &tuning);
   tuning.settle = !tuning.settle;
-  dcnn_session_set_tuning (first, &tuning);
+  if (!dcnn_session_set_tuning (first, &tuning, error))
+    return FALSE;
   for (guint f = 0; f < 3; f++)
     for (guint s = 0; s < 2; s++) {
       if (!push (first, s, error) || !push (second, s, error))

@@ -129,7 +129,7 @@ run_seed (guint64 seed)
   frame = test_frame_new (model, &state, FALSE);
   for (guint f = 0; f < FRAMES; f++) {
     if (f == 2)
-      dcnn_session_set_tuning (turned, &tuning);
+      g_assert_true (dcnn_session_set_tuning (turned, &tuning, NULL));
     test_push (stored, &frame);
     test_push (dense, &frame);
     test_push (sparse, &frame);

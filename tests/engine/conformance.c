@@ -286,8 +286,8 @@ test_overlap (void)
       DcnnTuning tuning = options.tuning;
       tuning.criterion = DCNN_CRITERION_NRMS;
       for (guint s = 0; s < 2; s++)
-        dcnn_session_set_tuning (alone[s], &tuning);
-      dcnn_session_set_tuning (together, &tuning);
+        g_assert_true (dcnn_session_set_tuning (alone[s], &tuning, NULL));
+      g_assert_true (dcnn_session_set_tuning (together, &tuning, NULL));
     }
     for (guint s = 0; s < 2; s++) {
       DcnnSubmission one = { s, &frames[s], NULL };

@@ -195,7 +195,7 @@ test_no_influence (void)
   dcnn_session_get_tuning (session, &tuning);
   tuning.settle = TRUE;
   tuning.input_threshold = 0.01f;
-  dcnn_session_set_tuning (session, &tuning);
+  g_assert_true (dcnn_session_set_tuning (session, &tuning, NULL));
   for (guint i = 0; i < sizeof rgb; i++)
     rgb[i] = (guint8) test_random (&state, 100);
   push_picture (session, rgb);

@@ -262,7 +262,7 @@ test_late (void)
   run_moving (&c, 20);
   dcnn_session_get_tuning (c.session, &tuning);
   tuning.settle = TRUE;
-  dcnn_session_set_tuning (c.session, &tuning);
+  g_assert_true (dcnn_session_set_tuning (c.session, &tuning, NULL));
   run_still (&c, BOUND_FRAMES);
   compare (&c, TRUE);
   case_clear (&c);
