@@ -23,13 +23,13 @@
  *    session_free may be called, and nothing else need be;
  *  - a backend that was not built in is a stub whose `available` says so.
  * Thread safety: model_new and model_free are called under one lock, the rest
- * as the session is (dcnn_session.h).
+ * as the session is (deltacnn/session.h).
  */
 #ifndef DCNN_BACKEND_H
 #define DCNN_BACKEND_H
 
 #include "dcnn_plan.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 

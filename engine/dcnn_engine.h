@@ -11,10 +11,11 @@
 #define DCNN_ENGINE_H
 
 #include "dcnn_backend.h"
+#include "dcnn_input.h"
 #include "dcnn_kernels.h"
 #include "dcnn_plan.h"
 #include "dcnn_pool.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 

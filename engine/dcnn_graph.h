@@ -22,10 +22,11 @@
 #include <glib.h>
 
 #include "dcnn_params.h"
-#include "dcnn_tensor.h"
+#include "deltacnn/error.h"
+#include "deltacnn/model.h"
+#include "deltacnn/tensor.h"
 
 G_BEGIN_DECLS
-#pragma GCC visibility push(default)
 
 /* Limits on what a file may ask for; past them is DCNN_ERROR_LIMIT. */
 #define DCNN_MAX_NODES 65536
@@ -75,33 +76,18 @@ typedef struct DcnnNode {
   gboolean alive;      /* FALSE once a pass has removed it */
 } DcnnNode;
 
-typedef struct DcnnGraph {
+struct DcnnGraph {
   GPtrArray *values;   /* of DcnnValue*, owned */
   GPtrArray *nodes;    /* of DcnnNode*, owned, topological order */
   GArray *inputs;      /* of DcnnValueId: the graph's inputs in file order */
   GArray *outputs;     /* of DcnnValueId */
-} DcnnGraph;
-
-typedef enum DcnnError {
-  DCNN_ERROR_FILE,        /* missing, unreadable, not what it claims to be */
-  DCNN_ERROR_INVALID,     /* well-formed but wrong: shapes, types, cycles */
-  DCNN_ERROR_UNSUPPORTED, /* valid but not ours: the message lists all nodes */
-  DCNN_ERROR_LIMIT,       /* too large */
-  DCNN_ERROR_MEMORY,      /* an allocation failed */
-  DCNN_ERROR_ARGUMENT,    /* the caller's mistake */
-  DCNN_ERROR_DEVICE,      /* device lost or absent */
-} DcnnError;
-
-#define DCNN_ERROR (dcnn_error_quark ())
-GQuark dcnn_error_quark (void);
+};
 
 /* "Conv" and so on; static storage. */
 const char *dcnn_op_name (DcnnOp op);
 DcnnDomain dcnn_op_domain (DcnnOp op);
 
 DcnnGraph *dcnn_graph_new (void);
-void dcnn_graph_free (DcnnGraph *graph);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnGraph, dcnn_graph_free)
 
 static inline DcnnValue *
 dcnn_graph_value (const DcnnGraph *graph, DcnnValueId id)
@@ -187,7 +173,6 @@ gboolean dcnn_graph_run_reference (const DcnnGraph *graph,
  * new text. */
 char *dcnn_graph_dump (const DcnnGraph *graph);
 
-#pragma GCC visibility pop
 G_END_DECLS
 
 #endif

@@ -11,7 +11,7 @@
 #ifndef DCNN_PARAMS_H
 #define DCNN_PARAMS_H
 
-#include "dcnn_tensor.h"
+#include "deltacnn/tensor.h"
 
 /* Most spatial dimensions of a windowed op (maps have 2; the dense reference
  * also does 1 and 3). */

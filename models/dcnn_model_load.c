@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * From a model's name to a planned model and its descriptor: the part of
- * dcnn_modelinfo.h that reads networks.
+ * deltacnn/modelinfo.h that reads networks.
  */
 #include "dcnn_graph.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 #include "dcnn_onnx.h"
 
 /* Does the model have the input that the descriptor speaks of? */

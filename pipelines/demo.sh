@@ -134,10 +134,10 @@ default_clip() {
 
 default_model() {
   local candidate
-  for candidate in models/zoo/people-seg.onnx "${DELTACNN_TEST_DATA:-}/models/people-seg.onnx"; do
+  for candidate in models/data/zoo/people-seg.onnx "${DELTACNN_TEST_DATA:-}/models/people-seg.onnx"; do
     if [ -e "$candidate" ]; then model=$candidate; return; fi
   done
-  echo "demo.sh: the model people-seg is not in models/zoo. Give one: --model FILE.onnx" >&2
+  echo "demo.sh: the model people-seg is not in models/data/zoo. Give one: --model FILE.onnx" >&2
   exit 1
 }
 
@@ -174,7 +174,7 @@ fi
 build
 export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export GST_REGISTRY=$build/gst-registry.bin
-export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+export DELTACNN_MODEL_PATH=$here/models/data/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
 # People are small in the default clip: the network sees it at full size.
 [ -n "$input$model$size" ] || size=768x576
 [ -n "$input" ] || default_clip

@@ -62,7 +62,7 @@ if [ ! -e "$build/build.ninja" ]; then meson setup "$build" "$here" >/dev/null; 
 if [ -z "${DELTACNN_BUILD:-}" ]; then ninja -C "$build" --quiet >/dev/null; fi
 export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export GST_REGISTRY=$build/gst-registry.bin
-export DELTACNN_MODEL_PATH=$here/models/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+export DELTACNN_MODEL_PATH=$here/models/data/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

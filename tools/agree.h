@@ -8,7 +8,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 G_BEGIN_DECLS
 

@@ -11,8 +11,8 @@
 #include <glib.h>
 #include <json-glib/json-glib.h>
 
-#include "dcnn_modelinfo.h"
-#include "dcnn_session.h"
+#include "deltacnn/modelinfo.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 

@@ -97,12 +97,12 @@ def kernels():
              + ", ".join(levels) + ".\n`DELTACNN_ISA` names a lower one.\n")
     text += "\n## Picture formats\n\n"
     text += ", ".join(f"`{a[1]}`" for a, _ in
-                      x_macro("kernels/cpu/dcnn_input.h",
+                      x_macro("include/deltacnn/frame.h",
                               "DCNN_PIXEL_FORMATS")) + "\n"
     text += "\n## Decoders\n\n`decoder` in a model's descriptor.\n\n"
     text += table(["decoder", "reads"],
                   [(f"`{a[1]}`", a[2]) for a, _ in
-                   x_macro("models/dcnn_decode.h", "DCNN_DECODERS")])
+                   x_macro("include/deltacnn/decode.h", "DCNN_DECODERS")])
     return text
 
 

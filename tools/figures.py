@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures models on clips with deltacnn-bench and writes docs/figures.md, and
-what it found into models/catalogue.
+what it found into models/data/catalogue.
 
   tools/figures.py [--build DIR] [--frames N] [--threads N] [--only REGEX]
                    [--peers onnxruntime,openvino] [--page-only]
@@ -75,7 +75,7 @@ DENSE_MODELS = [
 
 
 def model_path(name):
-    for folder in (ROOT / "models" / "zoo", DATA / "models"):
+    for folder in (ROOT / "models" / "data" / "zoo", DATA / "models"):
         path = folder / f"{name}.onnx"
         if path.exists():
             return path
@@ -264,7 +264,7 @@ def kinds_table(found):
 
 def write_catalogue(options, rows):
     """What was measured, with the descriptors' settings, into the catalogue."""
-    path = ROOT / "models" / "catalogue" / "catalogue.json"
+    path = ROOT / "models" / "data" / "catalogue" / "catalogue.json"
     catalogue = json.loads(path.read_text(encoding="utf-8"))
     for entry in catalogue["models"]:
         measured = [{

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sheet.h"
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 #define COLUMNS 3
 #define MARGIN 28.0

@@ -19,14 +19,9 @@
 #include <stdint.h>
 
 #include "dcnn_params.h"
+#include "deltacnn/mask.h"
 
 #define DCNN_MASK_SLACK 8 /* entries that lists are longer */
-
-typedef struct DcnnMask {
-  uint32_t width, height;     /* pixels */
-  uint32_t blocks_x, blocks_y; /* (width + 7) / 8, (height + 7) / 8 */
-  uint64_t *words;            /* [blocks_y * blocks_x]; the holder's */
-} DcnnMask;
 
 /* The functions (implemented in dcnn_mask_words.h, dcnn_mask_ops.h and
  * dcnn_mask_candidates.h, split by concept):

@@ -3,7 +3,7 @@
  * dcnn_decoder.h - what a decoder is made of: its parameters, the outputs that
  * it reads (roles), and three functions. Not public.
  *
- * A new decoder is one file here, one line of DCNN_DECODERS (dcnn_decode.h)
+ * A new decoder is one file here, one line of DCNN_DECODERS (deltacnn/decode.h)
  * and one of meson.build: it defines dcnn_decoder_class_<suffix>. Its tables
  * make the descriptor's keys known, checked and listed in errors.
  */
@@ -12,7 +12,7 @@
 
 #include <glib.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 #include "dcnn_keys.h"
 
 G_BEGIN_DECLS

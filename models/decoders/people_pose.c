@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Several people, bottom-up, by votes for their centres: the contract of the
- * people-pose net (models/zoo), whose plain form is decode_pose() of
+ * people-pose net (models/data/zoo), whose plain form is decode_pose() of
  * models/train/decode.py.
  *
  * 1. Peaks of the centre map are people; weaker ones within merge-radius of a

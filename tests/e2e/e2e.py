@@ -19,7 +19,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models" / "zoo" / "people-seg.onnx"
+MODEL = ROOT / "models" / "data" / "zoo" / "people-seg.onnx"
 
 
 class Skip(Exception):
@@ -64,7 +64,7 @@ class Bench:
 
     def need_model(self):
         if model_missing():
-            raise Skip(f"models/zoo/{model_missing()} is not there")
+            raise Skip(f"models/data/zoo/{model_missing()} is not there")
         return MODEL
 
     def scene(self, frames=40):
@@ -545,8 +545,8 @@ def case_typelib(bench):
 
 
 PROGRAM = """
-#include <dcnn_session.h>
-#include <dcnn_modelinfo.h>
+#include <deltacnn/session.h>
+#include <deltacnn/modelinfo.h>
 #include <stdio.h>
 int main (int argc, char **argv)
 {

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 #include "dcnn_onnx_loader.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 static int
 by_value (const void *a, const void *b)

@@ -9,7 +9,7 @@
 #define DCNN_TEST_NETS_H
 
 #include "dcnn_graph.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 typedef struct TestNet {
   guint64 state;      /* of the random numbers */

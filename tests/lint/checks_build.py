@@ -91,8 +91,8 @@ def headers(context):
             inner = re.search(r"Included by\s[\s*]*\w+\.h only", text)
             if copy.suffix == ".h" and not inner:
                 goals.append(copy)
-        folders = sorted({"-I" + str(g.parent) for g in goals}
-                         | {"-I" + str(p) for p in tree.rglob("include")})
+        roots = sorted({str(p) for p in tree.rglob("include")})
+        folders = ["-I" + r for r in roots]
         for goal in goals:
             for compiler, language in languages:
                 context.looked_at += 1
@@ -100,7 +100,7 @@ def headers(context):
                            "-Wextra", "-Werror", "-Wno-unused-parameter",
                            *folders, *flags, "-"]
                 out = subprocess.run(
-                    command, input=f'#include "{goal.name}"\n', text=True,
+                    command, input=f'#include "{goal}"\n', text=True,
                     capture_output=True)
                 if out.returncode:
                     context.wrong(goal.name, 1, f"does not compile alone as "

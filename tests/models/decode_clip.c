@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_decode.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/decode.h"
+#include "deltacnn/modelinfo.h"
 #include "print_results.h"
 
 #define MAX_OUTPUTS 64

@@ -6,7 +6,7 @@
 #ifndef TESTS_DECODE_KIT_H
 #define TESTS_DECODE_KIT_H
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 #include "fit.h"
 
 #define KIT_MAX_OUTPUTS 8

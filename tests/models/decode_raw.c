@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 #include "fit.h"
 #include "print_results.h"
 

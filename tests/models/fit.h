@@ -5,7 +5,7 @@
 #ifndef TESTS_FIT_H
 #define TESTS_FIT_H
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 static inline void
 fit_transform (DcnnFit fit, guint frame_w, guint frame_h, guint net_w,

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 #define MAX_OUTPUTS 4
 #define NET_W 64

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 #define MAX_OUTPUTS 8
 #define MAX_VALUES 65536

@@ -9,7 +9,7 @@
 
 #include "dcnn_graph.h"
 #include "dcnn_labels.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 #include "decoders/dcnn_decoder.h"
 
 #define HEAD "[modelinfo]\nversion=1.0\n"
@@ -452,7 +452,7 @@ test_shipped (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
     g_autofree char *path = g_build_filename (DCNN_TEST_SOURCE_ROOT, "models",
-        folders[i], NULL);
+        "data", folders[i], NULL);
     g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
     const char *name;
 

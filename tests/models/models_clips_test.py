@@ -4,7 +4,7 @@
 
   DELTACNN_TEST_DATA=DIR models_clips_test.py DECODE_CLIP [TestCase.test...]
 
-DIR holds models/ and videos/ (see models/catalogue/README.md); a model or clip
+DIR holds models/ and videos/ (see models/data/catalogue/README.md); a model or clip
 that is not there is skipped, and without the folder the whole test (exit 77).
 Frames are decoded with gst-launch-1.0. Boxes are compared with ground truth.
 Key points are places read off drawn results that were looked at (the two

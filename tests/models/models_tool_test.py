@@ -458,7 +458,7 @@ class ToolTest(unittest.TestCase):
         self.assertIn("verify", self.run_tool("--help"))
 
     def test_shipped_catalogue(self):
-        self.catalogue = os.path.join(ROOT, "models", "catalogue", "catalogue.json")
+        self.catalogue = os.path.join(ROOT, "models", "data", "catalogue", "catalogue.json")
         entries = json.loads(self.run_tool("list", "--json"))
         self.assertGreaterEqual(len(entries), 17)
         for entry in entries:
@@ -467,7 +467,7 @@ class ToolTest(unittest.TestCase):
                 self.assertTrue(min(measured[k] for k in ("sparse_ms", "dense_ms", "onnxruntime_ms")) > 0, entry["name"])
             if entry.get("included"):
                 continue
-            path = os.path.join(ROOT, "models", "descriptors", entry["file"] + ".modelinfo")
+            path = os.path.join(ROOT, "models", "data", "descriptors", entry["file"] + ".modelinfo")
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             for line in ("name=" + entry["name"], "sha256=" + entry["sha256"], "licence=" + entry["licence"]):

@@ -4,7 +4,7 @@
 
   models_zoo_test.py DECODE_CLIP
 
-On the networks of models/zoo and a made-up clip (things that move, stay,
+On the networks of models/data/zoo and a made-up clip (things that move, stay,
 appear and vanish); decode_clip does the comparison. Also names and errors of
 dcnn_model_load().
 """
@@ -17,7 +17,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-ZOO = os.path.join(ROOT, "models", "zoo")
+ZOO = os.path.join(ROOT, "models", "data", "zoo")
 WIDTH, HEIGHT, FRAMES = 256, 192, 24
 HEAD = "[modelinfo]\nversion=1.0\n[deltacnn]\nname=%s\ndecoder=%s\ninput-size=256x192\ninput-multiple=32\n"
 DECODERS = {"people-seg": "segmentation", "people-pose": "people-pose"}
@@ -55,7 +55,7 @@ class ZooTest(unittest.TestCase):
         """A copy of a network with a descriptor of our own."""
         source = os.path.join(ZOO, name + ".onnx")
         if not os.path.isfile(source):
-            self.skipTest("no models/zoo/%s.onnx" % name)
+            self.skipTest("no models/data/zoo/%s.onnx" % name)
         target = os.path.join(self.folder, "copy-of-%s.onnx" % name)
         shutil.copyfile(source, target)
         with open(target + ".modelinfo", "w", encoding="utf-8") as file:

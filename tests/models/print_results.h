@@ -5,7 +5,7 @@
 #ifndef TESTS_PRINT_RESULTS_H
 #define TESTS_PRINT_RESULTS_H
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 void print_results (const DcnnResults *results);
 

@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-#include "dcnn_tensor.h"
+#include "deltacnn/tensor.h"
 
 /* How many maps the test makes; 0: its operator does not work image by image,
  * or it is a map already. inputs[0] is what becomes a map, the others stay. */

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 #include "node_harness.h"
 
 #define CHANGES 3

@@ -6,7 +6,7 @@
  * written anew.
  */
 #include "dcnn_onnx.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 #include "proto_kit.h"
 
 #define FLOAT 1

@@ -20,7 +20,7 @@
 
 #include "against_ort.h"
 #include "dcnn_kernels.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 #define FRAMES 2
 #define BATCH 500          /* nets on disk at a time */

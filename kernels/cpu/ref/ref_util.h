@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../dcnn_tensor.h"
+#include "deltacnn/tensor.h"
 
 #define REF_INLINE static inline __attribute__ ((always_inline))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_session.h - running a network on video, recomputing what changed.
+ * session.h - running a network on video, recomputing what changed.
  *
  *   DcnnGraph *graph = dcnn_onnx_load_file ("net.onnx", NULL, &error);
  *   DcnnModel *model = dcnn_model_new (graph, &error);
@@ -32,70 +32,14 @@
 
 #include <glib.h>
 
-#include "dcnn_graph.h"
-#include "dcnn_input.h"
-#include "dcnn_mask.h"
+#include "deltacnn/error.h"
+#include "deltacnn/frame.h"
+#include "deltacnn/mask.h"
+#include "deltacnn/model.h"
+#include "deltacnn/tensor.h"
 
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)
-
-/* ---- model ------------------------------------------------------------ */
-
-typedef struct DcnnModel DcnnModel;
-
-/* Simplifies and plans the graph, packs weights for the CPU. Takes graph, also
- * on failure. Returns new, or NULL: DCNN_ERROR_UNSUPPORTED, _MEMORY. */
-DcnnModel *dcnn_model_new (DcnnGraph *graph, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
-DcnnModel *dcnn_model_ref (DcnnModel *model);
-void dcnn_model_unref (DcnnModel *model);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModel, dcnn_model_unref)
-
-typedef struct DcnnModelSummary {
-  guint n_inputs, n_outputs;
-  guint n_nodes;             /* fused nodes of the plan */
-  guint64 macs;              /* multiply-accumulates of a dense frame */
-  gsize weight_bytes;        /* weights and tables, shared by sessions;
-                              a device packs them, to about as much */
-  gsize state_bytes;         /* a stream's state, frame path scratch included */
-  guint input_width, input_height, input_channels; /* of the image input; 0
-                                when no input is an image */
-  gboolean input_nhwc;
-  guint tile;                /* px: the total stride; tile offsets are in it;
-                                0: this net cannot move its window */
-} DcnnModelSummary;
-void dcnn_model_get_summary (const DcnnModel *model,
-    DcnnModelSummary *summary);
-
-/* Borrowed from the model: header of input (output) i, data NULL. */
-const char *dcnn_model_input_name (const DcnnModel *model, guint i);
-const DcnnTensor *dcnn_model_input (const DcnnModel *model, guint i);
-const char *dcnn_model_output_name (const DcnnModel *model, guint i);
-const DcnnTensor *dcnn_model_output (const DcnnModel *model, guint i);
-
-/* One fused node of the plan, for deltacnn-inspect and statistics. All
- * strings and arrays borrowed from the model. */
-typedef struct DcnnNodeInfo {
-  const char *name;          /* of the last ONNX node fused in: the tensor
-                                that thresholds go by */
-  const char *ops;           /* "Conv+Clip+Add" */
-  const char *kernel;        /* "conv", "depthwise", "tail:Reshape" ... */
-  const char *why;           /* "choice: reason" of faster ones refused, or "" */
-  guint width, height, channels; /* of the output; 0 for tail nodes */
-  guint64 macs;              /* dense */
-  gsize weight_bytes, state_bytes;
-  gint inside;               /* node on the way to which this one is computed
-                                (see DcnnSessionOptions.store_all), so that
-                                its output is not stored; -1: none */
-  guint n_inputs;
-  const gint *inputs;        /* producing fused nodes; -1 - i: graph input i */
-} DcnnNodeInfo;
-void dcnn_model_get_node (const DcnnModel *model, guint i,
-    DcnnNodeInfo *info);
-
-/* The graph after simplification / the plan, one line a node; new text. */
-char *dcnn_model_dump_graph (const DcnnModel *model);
-char *dcnn_model_dump_plan (const DcnnModel *model);
 
 /* ---- session ---------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 
 #include <gst/gst.h>
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 

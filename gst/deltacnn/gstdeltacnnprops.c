@@ -7,7 +7,7 @@
  */
 #include "gstdeltacnn.h"
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 enum
 {

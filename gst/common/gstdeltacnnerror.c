@@ -4,7 +4,7 @@
  */
 #include "gstdeltacnnerror.h"
 
-#include "dcnn_graph.h"
+#include "deltacnn/error.h"
 
 typedef struct
 {

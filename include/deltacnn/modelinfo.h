@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_modelinfo.h - what an ONNX file does not say: how to feed the network
+ * modelinfo.h - what an ONNX file does not say: how to feed the network
  * and what its outputs mean. Read from NAME.onnx.modelinfo (GKeyFile) beside
  * the model or from a descriptor folder; see models/README.md for the keys.
  *
@@ -11,7 +11,7 @@
 
 #include <glib.h>
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)
@@ -77,7 +77,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModelInfo, dcnn_modelinfo_free)
 
 /* Finds the descriptor of a model file: beside it, else in the descriptor
  * folders (DELTACNN_MODEL_PATH, user's and system's data folders, the build's
- * models/descriptors) by file name, else by the file's SHA-256. Returns new,
+ * models/data/descriptors) by file name, else by the file's SHA-256. Returns new,
  * defaults when there is none, NULL with error when one is wrong or is for
  * another file (SHA-256 differs). */
 DcnnModelInfo *dcnn_modelinfo_find (const char *model_path, GError **error)

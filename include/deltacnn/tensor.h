@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_tensor.h - the plain N-dimensional tensor that crosses every layer.
+ * tensor.h - the plain N-dimensional tensor that crosses every layer.
  *
  * For: constants of a graph, inputs and outputs of a session, and the dense
  * reference operators. Not for: feature maps on the frame path, which are

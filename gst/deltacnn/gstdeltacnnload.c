@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 
 /* A label file past this is no label file. */
 #define MAX_LABEL_BYTES (1 << 20)

@@ -8,7 +8,7 @@
 #ifndef GST_DELTA_CNN_MODEL_CACHE_H
 #define GST_DELTA_CNN_MODEL_CACHE_H
 
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 
 G_BEGIN_DECLS
 

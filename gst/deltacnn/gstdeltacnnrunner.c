@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "dcnn_decode.h"
+#include "deltacnn/decode.h"
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnninterest.h"
 #include "gstdeltacnnload.h"

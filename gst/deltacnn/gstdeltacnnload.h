@@ -7,7 +7,7 @@
 #ifndef GST_DELTA_CNN_LOAD_H
 #define GST_DELTA_CNN_LOAD_H
 
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 #include "gstdeltacnnsettings.h"
 
 G_BEGIN_DECLS

@@ -23,29 +23,8 @@
 #include "dcnn_graph.h"
 
 G_BEGIN_DECLS
-#pragma GCC visibility push(default)
 
-/* All zero: the defaults. */
-typedef struct DcnnOnnxOptions {
-  /* Size of the first 4-D input (NCHW or NHWC is detected), in pixels. 0: the
-   * file's own; a symbolic size needs one. */
-  int width, height;
-  /* Largest file that is read, external data apart. 0: 2 GiB less one. */
-  guint64 max_file_bytes;
-} DcnnOnnxOptions;
-
-/* Loads the model at path. External data is looked for in its folder.
- * options may be NULL. Returns a new graph, or NULL with error set. */
-DcnnGraph *dcnn_onnx_load_file (const char *path,
-    const DcnnOnnxOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* The same from memory, which is only read during the call. base_dir: the
- * folder of external data; NULL: a model with any is refused. */
-DcnnGraph *dcnn_onnx_load_bytes (const guint8 *data, gsize length,
-    const char *base_dir, const DcnnOnnxOptions *options, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
-
-/* For tests: as above, with some graph inputs frozen to constants. constants:
+/* For tests: as dcnn_onnx_load_bytes() (deltacnn/model.h), with some graph inputs frozen to constants. constants:
  * input name (char *) -> const DcnnTensor *, borrowed and copied; may be
  * NULL. */
 DcnnGraph *dcnn_onnx_load_bytes_with_constants (const guint8 *data,
@@ -56,7 +35,6 @@ DcnnGraph *dcnn_onnx_load_bytes_with_constants (const guint8 *data,
  * list order. Free the array, not the names, with g_free(). */
 const char **dcnn_onnx_list_ops (void);
 
-#pragma GCC visibility pop
 G_END_DECLS
 
 #endif

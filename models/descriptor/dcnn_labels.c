@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dcnn_graph.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 
 char **
 dcnn_labels_parse (const char *text, gsize length, const char *name,

@@ -8,7 +8,7 @@
 #define DCNN_MODELINFO_INFLUENCE_H
 
 #include "dcnn_keys.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 
 G_BEGIN_DECLS
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where models and descriptors are: the part of dcnn_modelinfo.h that looks
+ * Where models and descriptors are: the part of deltacnn/modelinfo.h that looks
  * at folders.
  */
 #include <errno.h>
@@ -9,8 +9,8 @@
 
 #include "dcnn_graph.h"
 #include "dcnn_keys.h"
-#include "dcnn_modelinfo.h"
-#include "decoders/dcnn_model_dirs.h"
+#include "deltacnn/modelinfo.h"
+#include "dcnn_model_dirs.h"
 
 #define SUFFIX ".modelinfo"
 /* No folder is listed further than this: a wrong path must not hang us. */
@@ -45,8 +45,8 @@ dcnn_model_folders (void)
     add_folder (folders, g_build_filename (system[i], "deltacnn", "models",
             NULL));
   add_folder (folders, g_strdup (DCNN_MODELS_INSTALL_DIR));
-  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/descriptors"));
-  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/zoo"));
+  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/data/descriptors"));
+  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/data/zoo"));
   g_ptr_array_add (folders, NULL);
   return (char **) g_ptr_array_free (folders, FALSE);
 }

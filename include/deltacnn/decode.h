@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_decode.h - from output tensors to results: boxes, key points, masks,
+ * decode.h - from output tensors to results: boxes, key points, masks,
  * in the frame's own pixels.
  *
  * A decoder is one file and one line of DCNN_DECODERS. It reads its
@@ -12,8 +12,8 @@
 
 #include <glib.h>
 
-#include "dcnn_modelinfo.h"
-#include "dcnn_session.h"
+#include "deltacnn/modelinfo.h"
+#include "deltacnn/session.h"
 
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)

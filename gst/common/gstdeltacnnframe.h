@@ -12,7 +12,7 @@
 
 #include <gst/video/video.h>
 
-#include "dcnn_input.h"
+#include "deltacnn/frame.h"
 
 G_BEGIN_DECLS
 

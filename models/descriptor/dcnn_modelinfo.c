@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "decoders/dcnn_decoder.h"
+#include "dcnn_decoder.h"
 #include "dcnn_graph.h"
 #include "dcnn_keys.h"
 #include "dcnn_labels.h"
