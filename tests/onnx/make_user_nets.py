@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writes small nets as exporters write them, and what ONNX Runtime gives.
+
+    make_user_nets.py FOLDER [NAME]
+
+For each net: NAME.onnx; NAME.onnx.modelinfo where it needs a descriptor;
+NAME.frame0, NAME.frame1 ..., pictures in RGB, one byte a channel; and
+NAME.out0.I, NAME.out1.I ..., output I of ONNX Runtime for each, float32,
+little endian. nets.txt has a line for each: name, width, height, channels of
+its picture, frames, outputs.
+
+A net is a function here, its docstring what it shows. Needs numpy, onnx and
+onnxruntime.
+"""
+import os
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+WIDTH, HEIGHT, FRAMES = 24, 16, 3
+NETS = {}
+MODELINFO = "[modelinfo]\nversion=1.0\n"
+PLAIN = MODELINFO + "[input]\nscale=1\nresize=stretch\n"
+
+
+def net(function):
+    NETS[function.__name__] = function
+    return function
+
+
+class Graph:
+    """A graph being written; nodes return the name of their output."""
+
+    def __init__(self, seed=1):
+        self.rng = np.random.default_rng(seed)
+        self.nodes, self.constants, self.count = [], [], 0
+
+    def name(self):
+        self.count += 1
+        return f"t{self.count}"
+
+    def const(self, values, dtype=np.float32):
+        name = self.name()
+        self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def ints(self, *values):
+        return self.const(values, np.int64)
+
+    def random(self, *shape):
+        return self.const(self.rng.normal(0, .3, shape))
+
+    def node(self, op, *inputs, outputs=1, out=None, **attributes):
+        names = [out] if out else [self.name() for _ in range(outputs)]
+        self.nodes.append(helper.make_node(op, list(inputs), names, **attributes))
+        return names[0] if len(names) == 1 else names
+
+    def conv(self, x, c_in, c_out, out=None, kernel=3):
+        pad = [kernel // 2] * 4
+        return self.node("Conv", x, self.random(c_out, c_in, kernel, kernel), self.random(c_out), pads=pad, out=out)
+
+    def scaled(self, x):
+        """Pixels to about -1..1."""
+        return self.node("Mul", x, self.const(1 / 128))
+
+    def model(self, inputs, outputs, opset=13, functions=(), imports=()):
+        graph = helper.make_graph(self.nodes, "net", inputs, outputs, self.constants)
+        opsets = [helper.make_opsetid("", opset)] + [helper.make_opsetid(d, 1) for d in imports]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=list(functions))
+
+
+def value(name, shape, kind=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def y_of(*shape):
+    return [value("y", list(shape) or None)]
+
+
+class Net:
+    """What a net function gives. feeds (pictures so far, last outputs by name)
+    -> what ONNX Runtime gets; oracle: its model where it is another."""
+
+    def __init__(self, model, feeds, descriptor=PLAIN, channels=3, oracle=None, keep=None):
+        self.model, self.feeds, self.descriptor = model, feeds, descriptor
+        self.channels, self.oracle, self.keep = channels, oracle or model, keep
+
+
+def nhwc(dtype=np.float32, name="x"):
+    return lambda frames, last: {name: frames[-1][None].astype(dtype)}
+
+
+def nchw(name="x"):
+    return lambda frames, last: {name: frames[-1].transpose(2, 0, 1)[None].astype(np.float32)}
+
+
+def grey(frame):
+    """As the input stage makes one channel of three."""
+    return (frame.astype(np.float64) @ [.299, .587, .114]).astype(np.float32)
+
+
+NHWC_IN = [1, HEIGHT, WIDTH, 3]
+
+
+# ---- pictures as exporters write them ---------------------------------------
+
+@net
+def split_concat():
+    """Channels split, swapped and joined before the Transpose."""
+    g = Graph()
+    r, green, b = g.node("Split", "x", g.ints(1, 1, 1), outputs=3, axis=3)
+    x = g.node("Concat", b, green, r, axis=3)
+    g.conv(g.node("Transpose", g.scaled(x), perm=[0, 3, 1, 2]), 3, 5, "y")
+    return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
+
+
+@net
+def pad():
+    """Rows and columns padded before the Transpose."""
+    g = Graph()
+    x = g.node("Pad", g.scaled("x"), g.ints(0, 1, 2, 0, 0, 3, 2, 0), g.const(.5))
+    g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
+
+
+@net
+def resize():
+    """Halved before the Transpose."""
+    g = Graph()
+    x = g.node("Resize", g.scaled("x"), "", g.const([1, .5, .5, 1]), mode="linear")
+    g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
+
+
+@net
+def gather():
+    """RGB to BGR by a Gather on the last axis."""
+    g = Graph()
+    x = g.node("Gather", g.scaled("x"), g.ints(2, 1, 0), axis=3)
+    g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
+
+
+@net
+def two_readers():
+    """One reader transposes the picture, another multiplies it first."""
+    g = Graph()
+    a = g.conv(g.node("Transpose", "x", perm=[0, 3, 1, 2]), 3, 4)
+    b = g.conv(g.node("Transpose", g.node("Mul", "x", g.const([.1, .2, .3])), perm=[0, 3, 1, 2]), 3, 4)
+    g.node("Add", a, b, out="y")
+    return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
+
+
+@net
+def hwc_unsqueeze():
+    """[H,W,3], made [1,H,W,3], then transposed."""
+    g = Graph()
+    x = g.node("Unsqueeze", g.scaled("x"), g.ints(0))
+    g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN[1:])], y_of()), lambda f, last: {"x": f[-1].astype(np.float32)})
+
+
+@net
+def hwc_transposed():
+    """[H,W,3], transposed to [3,H,W], then made [1,3,H,W]."""
+    g = Graph()
+    x = g.node("Transpose", g.scaled("x"), perm=[2, 0, 1])
+    g.conv(g.node("Unsqueeze", x, g.ints(0)), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN[1:])], y_of()), lambda f, last: {"x": f[-1].astype(np.float32)})
+
+
+@net
+def grey_reshape():
+    """[1,H,W,1], made [1,1,H,W] by a Reshape."""
+    g = Graph()
+    g.conv(g.node("Reshape", g.scaled("x"), g.ints(1, 1, HEIGHT, WIDTH)), 1, 4, "y")
+    return Net(g.model([value("x", [1, HEIGHT, WIDTH, 1])], y_of()),
+               lambda f, last: {"x": np.rint(grey(f[-1]))[None, ..., None].astype(np.float32)}, channels=1)
+
+
+@net
+def bytes_default():
+    """Bytes, cast in the graph; no descriptor: pixels go in as they are."""
+    g = Graph()
+    x = g.scaled(g.node("Cast", "x", to=TensorProto.FLOAT))
+    g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN, TensorProto.UINT8)], y_of()), nhwc(np.uint8), descriptor=None)
+
+
+@net
+def bytes_nchw():
+    """Bytes with the channels first; no descriptor."""
+    g = Graph()
+    g.conv(g.scaled(g.node("Cast", "x", to=TensorProto.FLOAT)), 3, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH], TensorProto.UINT8)], y_of()),
+               lambda f, last: {"x": f[-1].transpose(2, 0, 1)[None]}, descriptor=None)
+
+
+@net
+def int32_mean():
+    """Whole numbers of 32 bits, a mean subtracted before the Transpose."""
+    g = Graph()
+    x = g.node("Sub", g.node("Cast", "x", to=TensorProto.FLOAT), g.const([123, 117, 104]))
+    g.conv(g.node("Transpose", g.scaled(x), perm=[0, 3, 1, 2]), 3, 4, "y")
+    return Net(g.model([value("x", NHWC_IN, TensorProto.INT32)], y_of()), nhwc(np.int32), descriptor=None)
+
+
+# ---- writing ------------------------------------------------------------------
+
+def pictures(seed):
+    """A still, and the same with a rectangle changed, twice."""
+    rng = np.random.default_rng(seed)
+    frames = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)]
+    for i in range(1, FRAMES):
+        frame = frames[-1].copy()
+        y, x = rng.integers(0, HEIGHT - 5), rng.integers(0, WIDTH - 6)
+        frame[y:y + 4, x:x + 5] = rng.integers(0, 256, (4, 5, 3), np.uint8)
+        frames.append(frame)
+    return frames
+
+
+def session(model):
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def write(folder, name):
+    made = NETS[name]()
+    base = os.path.join(folder, name)
+    onnx.save(made.model, base + ".onnx")
+    if made.descriptor:
+        with open(base + ".onnx.modelinfo", "w", encoding="utf-8") as file:
+            file.write(made.descriptor)
+    runtime = session(made.oracle)
+    names = [o.name for o in runtime.get_outputs()]
+    wanted = made.keep or names
+    last = None
+    frames = pictures(sum(map(ord, name)))
+    for t in range(FRAMES):
+        frames[t].tofile(f"{base}.frame{t}")
+        last = dict(zip(names, runtime.run(None, made.feeds(frames[:t + 1], last))))
+        for i, wanted_name in enumerate(wanted):
+            np.ascontiguousarray(last[wanted_name], np.float32).tofile(f"{base}.out{t}.{i}")
+    return f"{name} {WIDTH} {HEIGHT} {made.channels} {FRAMES} {len(wanted)}\n"
+
+
+def main():
+    folder = sys.argv[1]
+    names = sys.argv[2:] or list(NETS)
+    with open(os.path.join(folder, "nets.txt"), "w", encoding="utf-8") as file:
+        for name in names:
+            file.write(write(folder, name))
+
+
+main()
