@@ -19,11 +19,23 @@ static const struct {
 };
 
 static gboolean
+accepts (const DcnnBackend *backend, const DcnnPlan *plan,
+    const DcnnSessionOptions *options, GError **error)
+{
+  if (plan->states->len == 0 || backend->keeps_states)
+    return backend->accepts (plan, options, error);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=%s does not feed a network's states back; use device=cpu",
+      backend->name);
+  return FALSE;
+}
+
+static gboolean
 may_run (const DcnnBackend *backend, gint index, const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error)
 {
   return backend->available (index, error) &&
-      (plan == NULL || backend->accepts (plan, options, error));
+      (plan == NULL || accepts (backend, plan, options, error));
 }
 
 /* plan NULL: any. */

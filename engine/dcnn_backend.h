@@ -54,6 +54,9 @@ typedef struct DcnnBackend {
    * option. "auto" then goes on to the next backend. */
   gboolean (*accepts) (const DcnnPlan *plan, const DcnnSessionOptions *options,
       GError **error);
+  /* Feeds states back (DcnnState): it is not asked to run a plan with any
+   * otherwise. */
+  gboolean keeps_states;
   /* Bits 1 << DcnnMemory of frames that it takes besides the host's. */
   guint memories;
   /* The model's operators (PlanNode.op, norm, steps) as the device wants them,

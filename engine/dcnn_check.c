@@ -165,7 +165,7 @@ dcnn_check_frame (const DcnnSession *session, const DcnnFrame *frame,
 {
   const DcnnPlan *plan = session->plan;
 
-  if (plan->image_input < 0 || plan->graph->inputs->len != 1) {
+  if (plan->image_input < 0 || dcnn_graph_fed_inputs (plan->graph) != 1) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "this model has no single image input of 1 or 3 channels; push "
         "tensors instead of frames");
@@ -220,13 +220,13 @@ dcnn_check_tensors (const DcnnSession *session, const DcnnTensor *inputs,
   if (inputs == NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "there are no tensors (NULL); %u are needed",
-        session->plan->graph->inputs->len);
+        dcnn_graph_fed_inputs (session->plan->graph));
     return FALSE;
   }
   if (!(threshold >= 0) || !isfinite (threshold))
     return check_range ("a tensor's threshold", threshold, 0, G_MAXFLOAT,
         error);
-  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
+  for (guint i = 0; i < dcnn_graph_fed_inputs (session->plan->graph); i++)
     if (!check_tensor (session, i, &inputs[i], error))
       return FALSE;
   return TRUE;

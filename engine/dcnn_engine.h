@@ -159,6 +159,8 @@ struct DcnnSession {
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
   float *ones;             /* for criteria without a spread */
   gdouble *spread_sums;    /* while spreads are measured */
+  gpointer *initial;       /* by state: what a first frame finds; NULL: the
+                              picture */
   gsize bytes;
 };
 
@@ -298,6 +300,26 @@ void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
 /* A tensor into a map; marks pixels whose change exceeds the threshold. */
 void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
     const DcnnTensor *tensor, gboolean nhwc, gfloat threshold);
+
+/* ---- dcnn_state.c: inputs that come from the last frame --------------------------------- */
+
+/* FALSE with error set: out of memory. */
+gboolean dcnn_states_init (DcnnSession *session, GError **error);
+void dcnn_states_clear (DcnnSession *session);
+/* A tensor into graph input i; returns how many pixels of its map changed by
+ * more than the threshold, and adds its pixels. */
+gsize dcnn_take_input (DcnnSession *session, DcnnStream *stream, guint i,
+    const DcnnTensor *tensor, gfloat threshold, gsize *pixels);
+/* Before a frame's picture is taken: pictures that are kept move on by one
+ * frame. Returns how many pixels changed, and adds their number. */
+gsize dcnn_states_shift (DcnnSession *session, DcnnStream *stream,
+    gsize *pixels);
+/* The last frame's outputs into the inputs that they are fed back to. The same;
+ * once stream->dense has turned, again. */
+gsize dcnn_states_feed (DcnnSession *session, DcnnStream *stream,
+    gsize *pixels);
+/* Once the picture is stored. */
+void dcnn_states_done (DcnnSession *session, DcnnStream *stream);
 
 /* ---- dcnn_picture.c: the input stage --------------------------------------------------- */
 

@@ -76,11 +76,23 @@ typedef struct DcnnNode {
   gboolean alive;      /* FALSE once a pass has removed it */
 } DcnnNode;
 
+/* An input that nobody feeds: in each frame it is what another value was in
+ * the frame before. */
+typedef struct DcnnState {
+  DcnnValueId input;
+  DcnnValueId source;  /* a graph output; or another input, kept for a frame */
+  gfloat initial;      /* of an output: what a first frame finds. Where the
+                          source is an input, a first frame finds that input
+                          of its own */
+} DcnnState;
+
 struct DcnnGraph {
   GPtrArray *values;   /* of DcnnValue*, owned */
   GPtrArray *nodes;    /* of DcnnNode*, owned, topological order */
-  GArray *inputs;      /* of DcnnValueId: the graph's inputs in file order */
+  GArray *inputs;      /* of DcnnValueId: the graph's inputs in file order,
+                          those of states behind all others */
   GArray *outputs;     /* of DcnnValueId */
+  GArray *states;      /* of DcnnState, from the last input on backwards */
 };
 
 /* "Conv" and so on; static storage. */
@@ -133,6 +145,19 @@ gboolean dcnn_graph_add_node (DcnnGraph *graph, const char *name, DcnnOp op,
 
 /* Declares an output; the order of the calls is the order of the outputs. */
 void dcnn_graph_add_output (DcnnGraph *graph, DcnnValueId value);
+
+/* Declares that the last input that is no state yet is one. source must be an
+ * output or an input of as many float32 elements. FALSE with error set
+ * (DCNN_ERROR_INVALID). */
+gboolean dcnn_graph_add_state (DcnnGraph *graph, const DcnnState *state,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Inputs that are fed from outside: the first ones. */
+static inline guint
+dcnn_graph_fed_inputs (const DcnnGraph *graph)
+{
+  return graph->inputs->len - graph->states->len;
+}
 
 /* The value called name, or -1. Linear in the graph's size the first time,
  * constant after. */

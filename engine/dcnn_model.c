@@ -114,7 +114,8 @@ dcnn_model_get_summary (const DcnnModel *model, DcnnModelSummary *summary)
   const DcnnPlan *plan = model->plan;
 
   memset (summary, 0, sizeof *summary);
-  summary->n_inputs = plan->graph->inputs->len;
+  summary->n_inputs = dcnn_graph_fed_inputs (plan->graph);
+  summary->n_states = plan->graph->states->len;
   summary->n_outputs = plan->graph->outputs->len;
   summary->n_nodes = plan->nodes->len;
   summary->macs = plan->macs;
@@ -124,6 +125,7 @@ dcnn_model_get_summary (const DcnnModel *model, DcnnModelSummary *summary)
   if (plan->image_input >= 0) {
     const DcnnTensor *t = dcnn_model_input (model, plan->image_input);
     summary->input_nhwc = plan->image_nhwc;
+    summary->input_integer = plan->image_integer;
     summary->input_channels = t->dims[plan->image_nhwc ? 3 : 1];
     summary->input_height = t->dims[plan->image_nhwc ? 1 : 2];
     summary->input_width = t->dims[plan->image_nhwc ? 2 : 3];

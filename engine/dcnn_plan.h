@@ -142,6 +142,16 @@ typedef struct PlanValue {
   gboolean foreign;        /* has a map, but is not [1, C, H, W] itself */
 } PlanValue;
 
+/* A DcnnState at run time. */
+typedef struct PlanState {
+  gint input;              /* index among the graph's inputs */
+  gint map;                /* that holds it; -1: a dense tensor does */
+  gint source_map;         /* of the input that it is kept from; -1: it is fed
+                              back from an output */
+  gint source_tensor;      /* of that output */
+  gfloat initial;
+} PlanState;
+
 typedef struct DcnnPlan {
   DcnnGraph *graph;        /* owned; constants are read from it */
   GPtrArray *maps;         /* of PlanMap* */
@@ -151,8 +161,11 @@ typedef struct DcnnPlan {
   PlanValue *values;       /* by DcnnValueId */
   GArray *tensors;         /* of DcnnValueId: dense tensors a session holds */
   gint n_masks;
+  GArray *states;          /* of PlanState, in the graph's order */
   gint image_input;        /* index of the model's image input; -1 */
   gboolean image_nhwc;
+  gboolean image_integer;  /* the file's is of whole numbers: it scales them by
+                              itself */
   guint tile;              /* total stride; 0: the window cannot move */
   guint64 macs;
 } DcnnPlan;

@@ -136,6 +136,18 @@ choose_blocks (const DcnnSession *session)
   return session->threads > 1 ? PLAN_BLOCKS_TALL : PLAN_BLOCKS_ALL;
 }
 
+static void
+scale_by_default (DcnnSession *session)
+{
+  DcnnSessionOptions *o = &session->options;
+
+  for (int c = 0; c < 3; c++)
+    if (o->scale[c] != 1.0f / 255 || o->bias[c] != 0)
+      return;
+  for (int c = 0; c < 3 && session->plan->image_integer; c++)
+    o->scale[c] = 1;
+}
+
 DcnnSession *
 dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
     GError **error)
@@ -158,6 +170,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->options = *options;
   session->options.thresholds = session->options.influence = NULL;
   session->options.device = NULL;
+  scale_by_default (session);
   session->tuning = session->shown_tuning = options->tuning;
   g_mutex_init (&session->tuning_lock);
   session->threads = options->threads ? options->threads :
@@ -280,7 +293,7 @@ check_stream (DcnnSession *session, guint stream, const DcnnMotion *motion,
       session->plan->tile == 0) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "this network's window cannot move (sizes are no multiples of its "
-        "stride, or it has parameters per pixel); use no tile offset, or an "
+        "stride, it has parameters per pixel, or a state); use no tile offset, or an "
         "input size that is a multiple of the stride");
     return FALSE;
   }

@@ -131,6 +131,9 @@ bench_peer_new (const char *kind, const char *python, const char *model_path,
   peer->nhwc = summary.input_nhwc;
   peer->bgr = info->bgr;
   memcpy (peer->scale, info->scale, sizeof peer->scale);
+  for (guint c = 0; c < 3; c++) /* as a session does */
+    if (summary.input_integer && info->scale[c] == 1.0f / 255)
+      peer->scale[c] = 1;
   memcpy (peer->bias, info->bias, sizeof peer->bias);
   peer->bytes = (gsize) peer->width * peer->height * peer->channels
       * sizeof (float);

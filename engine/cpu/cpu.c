@@ -126,6 +126,7 @@ cpu_session_new (DcnnSession *session, GError **error)
         "out of memory for a session's scratch");
     ok = FALSE;
   }
+  ok = ok && dcnn_states_init (session, error);
   if (ok && session->threads > 1)
     session->pool = dcnn_pool_new (session->threads);
   return ok;
@@ -147,6 +148,7 @@ cpu_session_free (DcnnSession *session)
   free (session->verdicts);
   free (session->ones);
   free (session->spread_sums);
+  dcnn_states_clear (session);
 }
 
 static gsize
@@ -220,36 +222,6 @@ finish_outputs (DcnnSession *session, DcnnStream *stream, gboolean moved)
   }
 }
 
-static gsize
-push_input (DcnnSession *session, DcnnStream *stream, guint i,
-    const DcnnTensor *tensor, gfloat threshold, gsize *pixels)
-{
-  const DcnnPlan *plan = session->plan;
-  DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
-  gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
-
-  if (direct >= 0) {
-    DcnnTensor *own = &stream->tensors[direct];
-    gsize bytes = (gsize) dcnn_tensor_count (own) *
-        dcnn_dtype_bytes (own->dtype);
-    gboolean same = !stream->dense &&
-        memcmp (own->data, tensor->data, bytes) == 0;
-    stream->tensor_changed[direct] = !same;
-    memcpy (own->data, tensor->data, bytes);
-  }
-  for (guint m = 0; m < plan->maps->len; m++) {
-    const PlanMap *map = plan_map (plan, m);
-    if (map->graph_input != (gint) i)
-      continue;
-    dcnn_import_tensor (session, stream, m, tensor,
-        plan->values[id].map < 0, threshold);
-    *pixels += (gsize) map->width * map->height;
-    return stream->masks[map->mask].any ?
-        dcnn_mask_count (&stream->masks[map->mask].mask) : 0;
-  }
-  return 0;
-}
-
 /* Returns how many of all maps' pixels changed. */
 static gsize
 push_inputs (DcnnSession *session, DcnnStream *stream,
@@ -258,10 +230,10 @@ push_inputs (DcnnSession *session, DcnnStream *stream,
   gsize changed = 0;
 
   *pixels = 0;
-  for (guint i = 0; i < session->plan->graph->inputs->len; i++)
-    changed += push_input (session, stream, i, &frame->tensors[i],
+  for (guint i = 0; i < dcnn_graph_fed_inputs (session->plan->graph); i++)
+    changed += dcnn_take_input (session, stream, i, &frame->tensors[i],
         frame->tensor_threshold, pixels);
-  return changed;
+  return changed + dcnn_states_feed (session, stream, pixels);
 }
 
 /* By the rules of pictures. */
@@ -270,16 +242,20 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame)
 {
   const DcnnPlan *plan = session->plan;
-  gsize changed, pixels;
+  gsize changed, pixels, kept, kept_pixels = 0;
 
   /* the picture it holds is no longer the network's input */
   g_clear_pointer (&stream->stage, dcnn_input_stage_free);
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
-  changed = push_inputs (session, stream, frame, &pixels);
+  kept = dcnn_states_shift (session, stream, &kept_pixels);
+  changed = kept + push_inputs (session, stream, frame, &pixels);
+  pixels += kept_pixels;
   if (dcnn_is_cut (session, stream, changed, pixels)) {
     stream->dense = TRUE; /* all of it, as of a first frame */
-    changed = push_inputs (session, stream, frame, &pixels);
+    changed = kept + push_inputs (session, stream, frame, &pixels);
+    pixels += kept_pixels;
   }
+  dcnn_states_done (session, stream);
   if (plan->image_input >= 0) {
     dcnn_mask_clear (&stream->differs);
     dcnn_settling_when_due (session, stream,
@@ -376,6 +352,7 @@ const DcnnBackend dcnn_backend_cpu = {
   .name = "cpu",
   .available = cpu_available,
   .accepts = cpu_accepts,
+  .keeps_states = TRUE,
   .model_new = dcnn_cpu_weights_new,
   .model_free = dcnn_cpu_weights_free,
   .model_bytes = dcnn_cpu_weights_bytes,

@@ -269,13 +269,15 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   gint index = input_map (session->plan);
   const PlanMap *map = plan_map (session->plan, index);
   StreamMask *updated = &stream->masks[map->mask];
-  gsize pixels = (gsize) map->width * map->height, count;
+  gsize pixels = (gsize) map->width * map->height, count, kept;
   InputWork work = { .stream = stream, .frame = frame,
     .changed = &updated->mask, .s0 = &stream->maps[index] };
 
   if (!prepare_stage (session, stream, frame, error))
     return FALSE;
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
+  kept = dcnn_states_shift (session, stream, &pixels);
+  kept += dcnn_states_feed (session, stream, &pixels);
   work.force = forced (stream, map);
   work.differs = session->tuning.settle ? &stream->differs : NULL;
   input_params (session, stream, &work.params);
@@ -283,15 +285,19 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   if (!stream->dense)
     dcnn_input_refine_mask (stream->stage, &work.params, work.force,
         &updated->mask);
-  count = stream->dense ? pixels : dcnn_mask_count (&updated->mask);
+  count = dcnn_mask_count (&updated->mask);
+  updated->any = stream->dense || count > 0;
+  count = stream->dense ? pixels : count + kept;
   if (dcnn_is_cut (session, stream, count, pixels)) {
-    stream->dense = TRUE;
+    gsize again = 0;
+    stream->dense = updated->any = TRUE;
     dcnn_mask_fill (&updated->mask);
+    dcnn_states_feed (session, stream, &again);
   }
-  updated->any = count > 0;
   stream->exact[map->mask].any = FALSE;
   dcnn_settling_when_due (session, stream, map->mask, count, pixels);
   stream->stats.changed_share = (gfloat) count / pixels;
   store_picture (session, stream, &work, map->mask);
+  dcnn_states_done (session, stream);
   return TRUE;
 }

@@ -76,6 +76,7 @@ dcnn_graph_new (void)
   self->graph.nodes = g_ptr_array_new_with_free_func (node_free);
   self->graph.inputs = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
   self->graph.outputs = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+  self->graph.states = g_array_new (FALSE, FALSE, sizeof (DcnnState));
   self->names = g_hash_table_new (g_str_hash, g_str_equal);
   self->fold_bytes = DCNN_FOLD_BYTES;
   self->fold_work = DCNN_FOLD_WORK;
@@ -93,6 +94,7 @@ dcnn_graph_free (DcnnGraph *graph)
   g_ptr_array_unref (graph->values);
   g_array_unref (graph->inputs);
   g_array_unref (graph->outputs);
+  g_array_unref (graph->states);
   g_free (self);
 }
 
@@ -249,6 +251,45 @@ void
 dcnn_graph_add_output (DcnnGraph *graph, DcnnValueId value)
 {
   g_array_append_val (graph->outputs, value);
+}
+
+static gboolean
+lists (const GArray *values, DcnnValueId value)
+{
+  for (guint i = 0; i < values->len; i++)
+    if (g_array_index (values, DcnnValueId, i) == value)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+dcnn_graph_add_state (DcnnGraph *graph, const DcnnState *state, GError **error)
+{
+  guint fed = dcnn_graph_fed_inputs (graph);
+  const DcnnValue *input = dcnn_graph_value (graph, state->input);
+  const DcnnValue *source = dcnn_graph_value (graph, state->source);
+
+  if (fed == 0 || g_array_index (graph->inputs, DcnnValueId, fed - 1)
+      != state->input || state->source == state->input
+      || (!lists (graph->outputs, state->source)
+          && !lists (graph->inputs, state->source))) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID, "'%.120s' cannot be "
+        "fed back to '%.120s': it is no output", source->name, input->name);
+    return FALSE;
+  }
+  if (input->tensor.dtype != DCNN_DTYPE_F32
+      || source->tensor.dtype != DCNN_DTYPE_F32
+      || dcnn_tensor_count (&input->tensor)
+      != dcnn_tensor_count (&source->tensor)) {
+    g_autofree char *a = dcnn_tensor_describe (&source->tensor);
+    g_autofree char *b = dcnn_tensor_describe (&input->tensor);
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID, "output '%.120s' is "
+        "%s, but input '%.120s', to which it is fed back, is %s; both must "
+        "be float32 of one shape", source->name, a, input->name, b);
+    return FALSE;
+  }
+  g_array_append_val (graph->states, *state);
+  return TRUE;
 }
 
 /* An upper estimate of the elementary operations of running a node. */

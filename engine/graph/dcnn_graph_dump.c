@@ -216,5 +216,13 @@ dcnn_graph_dump (const DcnnGraph *graph)
     add_value (text, graph, g_array_index (graph->outputs, DcnnValueId, i));
     g_string_append_c (text, '\n');
   }
+  for (guint i = 0; i < graph->states->len; i++) {
+    const DcnnState *state = &g_array_index (graph->states, DcnnState, i);
+    g_string_append (text, "state ");
+    add_value (text, graph, state->input);
+    g_string_append (text, " <- ");
+    add_value (text, graph, state->source);
+    g_string_append_c (text, '\n');
+  }
   return g_string_free (text, FALSE);
 }

@@ -22,6 +22,7 @@ typedef struct Layout {
   DcnnValueId *plain; /* by value of from: the same in to; -1: not yet */
   DcnnValueId *nchw;  /* the [1,C,H,W] form of a value [1,H,W,C], [H,W,C] */
   DcnnValueId *chw;   /* the [1,C,H,W] form of a value [C,H,W] */
+  DcnnValueId *input; /* the input of to that an input of from has become */
 } Layout;
 
 static const DcnnTensor *
@@ -404,11 +405,26 @@ add_input (Layout *l, DcnnValueId v)
   if (!input_needs_it (l->from, v) || !is_channels_last (t)) {
     id = dcnn_graph_add_input (l->to, value->name, dtype, t->rank, t->dims,
         NULL);
-    return (l->plain[v] = id) >= 0;
+    return (l->plain[v] = l->input[v] = id) >= 0;
   }
   id = dcnn_graph_add_input (l->to, value->name, dtype, 4,
       t->rank == 3 ? dims : t->dims, NULL);
+  l->input[v] = id;
   return id >= 0 && (l->nchw[v] = add_transpose (l, id, to_nchw, name)) >= 0;
+}
+
+static gboolean
+add_states (Layout *l)
+{
+  for (guint i = 0; i < l->from->states->len; i++) {
+    DcnnState state = g_array_index (l->from->states, DcnnState, i);
+    state.input = l->input[state.input];
+    state.source = l->input[state.source] >= 0 ? l->input[state.source]
+        : plain_of (l, state.source);
+    if (state.source < 0 || !dcnn_graph_add_state (l->to, &state, NULL))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static gboolean
@@ -434,7 +450,7 @@ write_anew (Layout *l)
       return FALSE;
     dcnn_graph_add_output (l->to, id);
   }
-  return TRUE;
+  return add_states (l);
 }
 
 static DcnnValueId *
@@ -463,10 +479,12 @@ dcnn_passes_layout (DcnnGraph *graph)
   l.plain = no_values (n);
   l.nchw = no_values (n);
   l.chw = no_values (n);
+  l.input = no_values (n);
   done = write_anew (&l);
   g_free (l.plain);
   g_free (l.nchw);
   g_free (l.chw);
+  g_free (l.input);
   dcnn_graph_free (done ? graph : l.to);
   return done ? l.to : graph;
 }

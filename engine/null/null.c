@@ -191,6 +191,7 @@ const DcnnBackend dcnn_backend_null = {
   .name = "null",
   .available = null_available,
   .accepts = null_accepts,
+  .keeps_states = TRUE,
   .model_new = null_model_new,
   .model_free = null_model_free,
   .model_bytes = null_model_bytes,

@@ -434,7 +434,8 @@ add_input (PlanBuilder *b, gint index)
     plan_map (plan, map)->mask = plan->n_masks++;
     plan_set_map (b, value, map);
   }
-  if (plan->image_input < 0 && (channels == 3 || channels == 1)) {
+  if (plan->image_input < 0 && (channels == 3 || channels == 1) &&
+      (guint) index < dcnn_graph_fed_inputs (b->graph)) {
     plan->image_input = index;
     plan->image_nhwc = nhwc;
   }
@@ -545,6 +546,37 @@ mark_roles (DcnnPlan *plan)
   }
 }
 
+static gint
+map_of_input (const DcnnPlan *plan, DcnnValueId value)
+{
+  for (guint i = 0; i < plan->maps->len; i++) {
+    gint input = plan_map (plan, i)->graph_input;
+    if (input >= 0 && g_array_index (plan->graph->inputs, DcnnValueId, input)
+        == value)
+      return (gint) i;
+  }
+  return -1;
+}
+
+/* FALSE: a picture that is kept for a frame is no map. */
+static gboolean
+add_states (DcnnPlan *plan)
+{
+  guint n = plan->graph->inputs->len;
+
+  for (guint i = 0; i < plan->graph->states->len; i++) {
+    const DcnnState *from = &g_array_index (plan->graph->states, DcnnState, i);
+    PlanState state = { .input = (gint) (n - 1 - i), .initial = from->initial,
+      .map = map_of_input (plan, from->input),
+      .source_map = map_of_input (plan, from->source),
+      .source_tensor = plan->values[from->source].tensor };
+    if (state.source_map < 0 ? state.source_tensor < 0 : state.map < 0)
+      return FALSE;
+    g_array_append_val (plan->states, state);
+  }
+  return TRUE;
+}
+
 static void
 build (PlanBuilder *b)
 {
@@ -562,10 +594,36 @@ build (PlanBuilder *b)
   dcnn_plan_find_tile (b->plan);
 }
 
+static DcnnDtype *
+input_types (const DcnnGraph *graph)
+{
+  DcnnDtype *types = g_new0 (DcnnDtype, graph->inputs->len + 1);
+
+  for (guint i = 0; i < graph->inputs->len; i++)
+    types[i] = dcnn_graph_value (graph,
+        g_array_index (graph->inputs, DcnnValueId, i))->tensor.dtype;
+  return types;
+}
+
+/* After everything has its place. */
+static gboolean
+finish (DcnnPlan *plan, const DcnnDtype *types, GError **error)
+{
+  plan->image_integer = plan->image_input >= 0 &&
+      types[plan->image_input] != DCNN_DTYPE_F32;
+  if (add_states (plan))
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
+      "an input that keeps an earlier picture is read in a way that no map "
+      "has; export the model with its pictures as [1,C,H,W]");
+  return FALSE;
+}
+
 DcnnPlan *
 dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
   DcnnPlan *plan = g_new0 (DcnnPlan, 1);
+  g_autofree DcnnDtype *types = input_types (graph);
   PlanBuilder b = { .plan = plan, .graph = graph = dcnn_passes_layout (graph),
     .refusal = g_string_new (NULL) };
   gboolean ok;
@@ -576,6 +634,7 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
   plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
   plan->geometries = g_array_new (FALSE, TRUE, sizeof (PlanGeometry));
   plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+  plan->states = g_array_new (FALSE, FALSE, sizeof (PlanState));
   plan->image_input = -1;
   ok = dcnn_passes_run (graph, error);
   if (ok) {
@@ -587,6 +646,7 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
     b.done = g_new0 (gboolean, graph->nodes->len + 1);
     b.readers = g_new0 (GArray *, n_values + 1);
     build (&b);
+    ok = finish (plan, types, error);
     for (guint v = 0; v < n_values; v++)
       g_array_unref (b.readers[v]);
     g_free (b.readers);
@@ -608,6 +668,7 @@ dcnn_plan_free (DcnnPlan *plan)
   g_array_unref (plan->buffers);
   g_array_unref (plan->geometries);
   g_array_unref (plan->tensors);
+  g_array_unref (plan->states);
   g_free (plan->values);
   dcnn_graph_free (plan->graph);
   g_free (plan);

@@ -132,7 +132,7 @@ dcnn_plan_find_tile (DcnnPlan *plan)
       width = plan_map (plan, i)->width;
       height = plan_map (plan, i)->height;
     }
-  if (width == 0)
+  if (width == 0 || plan->graph->states->len > 0)
     return;
   for (guint n = 0; n < plan->nodes->len; n++)
     if (!node_moves (plan, plan_node (plan, n)))

@@ -60,7 +60,9 @@ void dcnn_model_unref (DcnnModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModel, dcnn_model_unref)
 
 typedef struct DcnnModelSummary {
-  guint n_inputs, n_outputs;
+  guint n_inputs, n_outputs; /* states are none of them */
+  guint n_states;            /* inputs that get what an output (or the
+                                picture) was in the last frame */
   guint n_nodes;             /* fused nodes of the plan */
   guint64 macs;              /* multiply-accumulates of a dense frame */
   gsize weight_bytes;        /* weights and tables, shared by sessions;
@@ -69,6 +71,7 @@ typedef struct DcnnModelSummary {
   guint input_width, input_height, input_channels; /* of the image input; 0
                                 when no input is an image */
   gboolean input_nhwc;
+  gboolean input_integer;    /* the file's is of whole numbers */
   guint tile;                /* px: the total stride; tile offsets are in it;
                                 0: this net cannot move its window */
 } DcnnModelSummary;

@@ -115,7 +115,9 @@ typedef struct DcnnSessionOptions {
   DcnnTuning tuning;
   /* Input stage: network value = pixel (0..255) * scale + bias. */
   gboolean bgr;            /* default FALSE: RGB */
-  gfloat scale[3], bias[3];/* in network channel order; default 1/255, 0 */
+  gfloat scale[3], bias[3];/* in network channel order; default 1/255, 0. A
+                              network whose picture is of whole numbers scales
+                              it by itself: the default is then 1 */
   DcnnFit fit;
   guint8 fill[3];          /* R, G, B of the letterbox */
   DcnnScaling scaling;
@@ -172,7 +174,8 @@ typedef struct DcnnMotion {
 
 /* Runs one frame of a stream, and waits for it. frame is borrowed during the call. A frame of
  * another size or format than the last resets the stream. motion NULL: (0,0).
- * Needs a model with one image input of 3 (or 1) channels. A push that fails
+ * Needs a model with one image input of 3 (or 1) channels (and perhaps
+ * states, which come from the last frame). A push that fails
  * on the device (DCNN_ERROR_DEVICE, _MEMORY) resets the stream. */
 gboolean dcnn_session_push_frame (DcnnSession *session, guint stream,
     const DcnnFrame *frame, const DcnnMotion *motion, GError **error)

@@ -100,7 +100,7 @@ def nchw(name="x"):
 
 def grey(frame):
     """As the input stage makes one channel of three."""
-    return (frame.astype(np.float64) @ [.299, .587, .114]).astype(np.float32)
+    return (frame.astype(np.int32) @ [77, 150, 29] + 128 >> 8).astype(np.float32)
 
 
 NHWC_IN = [1, HEIGHT, WIDTH, 3]
@@ -179,7 +179,7 @@ def grey_reshape():
     g = Graph()
     g.conv(g.node("Reshape", g.scaled("x"), g.ints(1, 1, HEIGHT, WIDTH)), 1, 4, "y")
     return Net(g.model([value("x", [1, HEIGHT, WIDTH, 1])], y_of()),
-               lambda f, last: {"x": np.rint(grey(f[-1]))[None, ..., None].astype(np.float32)}, channels=1)
+               lambda f, last: {"x": grey(f[-1])[None, ..., None]}, channels=1)
 
 
 @net
