@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "against_ort.h"
-#include "dcnn_modelinfo.h"
+#include "deltacnn/modelinfo.h"
 
 #define TOLERANCE 2e-5 /* of the largest value */
 
