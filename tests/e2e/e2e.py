@@ -612,6 +612,66 @@ def case_install(bench):
     says(shown, "mask")
 
 
+def empty_root(root):
+    """A command that runs what follows with root as the whole system."""
+    chroot = shutil.which("chroot", path=os.environ["PATH"] + ":/usr/sbin") \
+        or "chroot"
+    how = [chroot, root] if os.getuid() == 0 else \
+        [shutil.which("unshare") or "unshare", "--user", "--map-root-user",
+         chroot, root]
+    try:
+        tried = subprocess.run([*how, "/opt/deltacnn/bin/deltacnn-inspect",
+                                "--version"], capture_output=True, text=True,
+                               check=False)
+    except OSError as error:
+        raise Skip(f"no empty root can be entered: {error}") from error
+    if "Operation not permitted" in tried.stderr:
+        raise Skip(f"no empty root can be entered: {tried.stderr.strip()}")
+    assert tried.returncode == 0, tried.stderr
+    return how
+
+
+def case_bundle(bench):
+    """A bundle runs in a root that holds nothing else: no library, no shell."""
+    bench.need_model()
+    if not (bench.build / "tools/deltacnn-bundle-launch").exists():
+        raise Skip("no static C library to link the launcher with")
+    options = json.loads((bench.build / "meson-info/intro-buildoptions.json"
+                          ).read_text(encoding="utf-8"))
+    if any(o["name"] == "b_sanitize" and o["value"] not in ("none", [])
+           for o in options):
+        raise Skip("sanitizers want /proc")
+    root = bench.scratch / "root"
+    (root / "tmp").mkdir(parents=True)
+    (root / "opt").mkdir()
+    bench.run(sys.executable, ROOT / "tools/bundle.py", "--build", bench.build,
+              "--output", f"{root}/opt/deltacnn/")
+    how = empty_root(root)
+    bench.environment = {"HOME": "/nowhere"}
+
+    def inside(program, *more, good=True):
+        return bench.run(*how, f"/opt/deltacnn/bin/{program}", *more,
+                         good=good).stdout
+
+    says(inside("gst-inspect-1.0", "deltacnn"), "/opt/deltacnn/plugins/")
+    assert "0 blacklisted" in inside("gst-inspect-1.0", "-b")
+    inside("gst-launch-1.0", "-q", "videotestsrc", "num-buffers=5", "!",
+           "video/x-raw,width=128,height=96", "!", "deltacnn",
+           "model=people-seg", "results-location=/tmp/results.jsonl", "!",
+           "videoconvert", "!", "pngenc", "!", "multifilesink",
+           "location=/tmp/%d.png")
+    assert len(list((root / "tmp").glob("*.png"))) == 5
+    assert len((root / "tmp/results.jsonl").read_text().splitlines()) == 5
+    says(inside("deltacnn-bench", "--model", "people-seg", "--synthetic",
+                "0.05", "--frames", "3", "--quiet"), "sparse")
+    inside("deltacnn-inspect", "no-such-model", good=False)
+    manifest = (root / "opt/deltacnn/share/MANIFEST").read_text()
+    says(manifest, "lib/libc.so.6", "plugins/libgstdeltacnn.so deltacnn")
+    assert not re.search("x264|x265|avcodec", manifest)
+    registries = list((root / "opt/deltacnn/.cache").iterdir())
+    assert len(registries) == 1, registries
+
+
 def main(arguments, cases=None):
     cases = cases or {n[5:].replace("_", "-"): f for n, f in globals().items()
                       if n.startswith("case_")}
