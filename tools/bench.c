@@ -13,10 +13,14 @@ static BenchOptions chosen = { .synthetic = -1, .score = -1 };
 static const GOptionEntry entries[] = {
   { "model", 'm', 0, G_OPTION_ARG_FILENAME, &chosen.model,
       "ONNX file, or name of an installed model", "M" },
-  { "clip", 'c', 0, G_OPTION_ARG_FILENAME, &chosen.clip,
-      "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...", "C" },
-  { "synthetic", 0, 0, G_OPTION_ARG_DOUBLE, &chosen.synthetic,
-      "Instead: a picture in which this share (0..1) changes", "SHARE" },
+  { "clip", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &chosen.clips,
+      "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...; with "
+      "--streams several", "C" },
+  { "synthetic", 0, 0, G_OPTION_ARG_STRING, &chosen.synthetic_text,
+      "Instead: a picture in which this share (0..1, or 5%) changes; with "
+      "--streams a list with commas", "SHARE" },
+  { "streams", 0, 0, G_OPTION_ARG_INT, &chosen.streams,
+      "Videos side by side, a frame of each as one batch", "N" },
   { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
       "Network input size instead of the descriptor's", "WxH" },
   { "frames", 'n', 0, G_OPTION_ARG_INT, &chosen.frames,
@@ -66,6 +70,8 @@ static const char examples[] =
     "Examples:\n"
     "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"
     "  deltacnn-bench --model net.onnx --synthetic 0.05 --frames 100\n"
+    "  deltacnn-bench --model net.onnx --device cuda --streams 16 --json -\\\n"
+    "      --synthetic 0%,1%,5%,25%,100% --set dilation=0 --set settle=0\n"
     "  deltacnn-bench --model net.onnx --clip in.mp4 --peer onnxruntime \\\n"
     "      --set threshold=0.1 --json -";
 
@@ -80,17 +86,62 @@ check_peer (GError **error)
   return FALSE;
 }
 
+/* "0.05", "5%", or a list of these. */
+static gboolean
+parse_shares (GError **error)
+{
+  if (!chosen.synthetic_text)
+    return TRUE;
+  chosen.shares = g_array_new (FALSE, FALSE, sizeof (double));
+  g_auto (GStrv) parts = g_strsplit (chosen.synthetic_text, ",", -1);
+  for (guint i = 0; parts[i]; i++) {
+    char *end;
+    double share = g_ascii_strtod (parts[i], &end);
+    if (*end == '%') {
+      share /= 100;
+      end++;
+    }
+    if (end == parts[i] || *end || !(share >= 0 && share <= 1)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "--synthetic %s: a share of 0 to 1, or 0%% to 100%%; with --streams "
+          "several with commas", chosen.synthetic_text);
+      return FALSE;
+    }
+    g_array_append_val (chosen.shares, share);
+  }
+  chosen.synthetic = chosen.shares->len ?
+      g_array_index (chosen.shares, double, 0) : -1;
+  return TRUE;
+}
+
+/* What only one of the two ways of measuring knows. */
+static const char *
+check_streams (void)
+{
+  if (chosen.streams < 0 || chosen.streams > 1024)
+    return "--streams: 1 to 1024";
+  if (chosen.streams && (chosen.peer || chosen.plot))
+    return "--peer and --plot go by single frames: not with --streams "
+        "(peer_bench_gpu.py and bench_figures.py do)";
+  if (!chosen.streams && chosen.clips && g_strv_length (chosen.clips) > 1)
+    return "several clips need --streams";
+  if (!chosen.streams && chosen.shares && chosen.shares->len > 1)
+    return "several shares need --streams";
+  return NULL;
+}
+
 static gboolean
 check_options (GError **error)
 {
   static const char *const modes[] = { "both", "sparse", "dense" };
   const char *problem = NULL;
+  if (!parse_shares (error))
+    return FALSE;
+  chosen.clip = chosen.clips ? chosen.clips[0] : NULL;
   if (!chosen.model)
     problem = "--model is missing (an ONNX file or a model's name)";
   else if (!chosen.clip == (chosen.synthetic < 0))
     problem = "one of --clip and --synthetic is needed";
-  else if (chosen.synthetic > 1)
-    problem = "--synthetic is a share of 0 to 1";
   else if (chosen.frames < 0 || chosen.threads < 0 || chosen.skip < 0
       || chosen.threads > 1024)
     problem = "--frames, --skip and --threads are not negative, and at most "
@@ -98,6 +149,8 @@ check_options (GError **error)
   else if (chosen.plot && !g_str_has_suffix (chosen.plot, ".png")
       && !g_str_has_suffix (chosen.plot, ".svg"))
     problem = "--plot: a name that ends in .png or .svg";
+  else
+    problem = check_streams ();
   if (problem) {
     g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
     return FALSE;
@@ -120,6 +173,11 @@ measure (GError **error)
 {
   BenchRun run;
   gboolean to_stdout = g_strcmp0 (chosen.json, "-") == 0;
+  if (chosen.streams) {
+    gboolean measured = bench_batch (&run, &chosen, error);
+    bench_run_clear (&run);
+    return measured;
+  }
   gboolean good = bench_run (&run, &chosen, error);
   if (good && !to_stdout)
     bench_print (&run);

@@ -18,12 +18,16 @@ typedef enum BenchMode { BENCH_BOTH, BENCH_SPARSE, BENCH_DENSE } BenchMode;
 
 /* What the command line asks for; strings owned. */
 typedef struct BenchOptions {
-  char *model, *clip, *size, *mode_text, *device, *peer, *python;
+  char *model, *size, *mode_text, *device, *peer, *python;
+  char *synthetic_text;
+  char **clips;              /* NULL: none */
+  const char *clip;          /* the first */
   char *json, *plot;
   char **set;
-  double synthetic;          /* < 0: not given */
+  double synthetic;          /* the first of shares; < 0: not given */
+  GArray *shares;            /* double; NULL: not given */
   double score;              /* < 0: the descriptor's */
-  gint frames, skip, threads;
+  gint frames, skip, threads, streams;
   gboolean quiet, nodes, no_report;
   BenchMode mode;
 } BenchOptions;
@@ -72,8 +76,14 @@ typedef struct BenchRun {
   guint64 session_bytes, base_rss_bytes, peak_rss_bytes;
 } BenchRun;
 
+/* Begins a run: empty figures, the model, sessions for options' streams. */
+gboolean bench_open (BenchRun *run, const BenchOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Loads, opens and measures; figures are then in run. */
 gboolean bench_run (BenchRun *run, const BenchOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same for many streams as a batch, printed and written at once. */
+gboolean bench_batch (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void bench_run_clear (BenchRun *run);
 

@@ -52,6 +52,7 @@ open_session (BenchRun *run, DcnnMode mode, GError **error)
   dcnn_modelinfo_apply (run->info, &options);
   options.device = run->options->device;
   options.threads = run->threads;
+  options.streams = (guint) MAX (run->options->streams, 1);
   if (!tool_set_tunings (&options.tuning, run->options->set, error))
     return NULL;
   options.tuning.mode = mode;
@@ -111,11 +112,9 @@ open_source (BenchRun *run, GError **error)
 }
 
 static gboolean
-open_all (BenchRun *run, GError **error)
+open_sessions (BenchRun *run, GError **error)
 {
   const BenchOptions *options = run->options;
-  if (!open_model (run, error))
-    return FALSE;
   if (options->mode != BENCH_DENSE) {
     run->sparse = open_session (run, DCNN_MODE_AUTO, error);
     if (!run->sparse)
@@ -129,6 +128,13 @@ open_all (BenchRun *run, GError **error)
     if (!run->sparse)
       run->session_bytes = dcnn_session_get_bytes (run->dense);
   }
+  return TRUE;
+}
+
+static gboolean
+open_rest (BenchRun *run, GError **error)
+{
+  const BenchOptions *options = run->options;
   if (run->sparse && run->dense
       && (!open_decoder (run, &run->sparse_decoder, error)
           || !open_decoder (run, &run->dense_decoder, error)))
@@ -304,7 +310,7 @@ run_frames (BenchRun *run, GError **error)
 }
 
 gboolean
-bench_run (BenchRun *run, const BenchOptions *options, GError **error)
+bench_open (BenchRun *run, const BenchOptions *options, GError **error)
 {
   memset (run, 0, sizeof *run);
   run->options = options;
@@ -314,7 +320,14 @@ bench_run (BenchRun *run, const BenchOptions *options, GError **error)
     &run->input_ms, &run->changed, &run->mac_share };
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
     *arrays[i] = g_array_new (FALSE, FALSE, sizeof (double));
-  if (!open_all (run, error) || !run_frames (run, error))
+  return open_model (run, error) && open_sessions (run, error);
+}
+
+gboolean
+bench_run (BenchRun *run, const BenchOptions *options, GError **error)
+{
+  if (!bench_open (run, options, error) || !open_rest (run, error)
+      || !run_frames (run, error))
     return FALSE;
   run->peak_rss_bytes = tool_peak_bytes ();
   return TRUE;

@@ -142,6 +142,42 @@ def case_bench(bench):
     assert plot.read_bytes()[:4] == b"\x89PNG"
 
 
+def case_bench_streams(bench):
+    """Streams as a batch: figures a share and a mode, and clips."""
+    model = bench.need_model()
+    tool = ["deltacnn-bench", "--model", model, "--size", "96x64",
+            "--frames", "2", "--streams", "3", "--set", "dilation=0", "--set",
+            "settle=0"]
+    out = bench.run(*tool, "--device", "cpu", "--synthetic", "0,10%,1",
+                    "--json", "-").stdout
+    report = json.loads(out)
+    assert report["device"] == "cpu" and report["streams"] == 3
+    points = report["points"]
+    assert [(p["synthetic"], p["mode"]) for p in points] == [
+        (s, m) for s in (0, 0.1, 1) for m in ("sparse", "dense")]
+    for point in points:
+        assert point["frames"] == 6 and len(point["nodes"]) > 10
+        assert 0 <= point["device_ms"] <= point["batch_ms"]
+        if point["mode"] == "dense":
+            assert point["mac_share"] == 1 and point["dense_frames"] == 6
+    still, some, all_new = points[::2]
+    assert still["mac_share"] == 0 and still["changed_share"] == 0
+    assert 0 < some["mac_share"] < 1 and some["dense_frames"] == 0
+    assert 0.03 < some["changed_share"] < 0.15
+    assert all_new["changed_share"] > 0.95
+    shown = bench.run(*tool, "--threads", "1", "--mode", "sparse",
+                      "--synthetic", "10%").stdout
+    says(shown, "on cpu, 3 streams", "10.0 %")
+    # the same frames: the same changes and work
+    says(shown, f"{100 * some['changed_share']:.2f} %",
+         f"{100 * some['mac_share']:.1f} %")
+    clip = bench.scene(8)
+    report = json.loads(bench.run(*tool, "--clip", clip, "--clip", clip,
+                                  "--json", "-").stdout)
+    assert len(report["points"]) == 2 and "synthetic" not in \
+        report["points"][0]
+
+
 def case_bench_exact(bench):
     """At threshold 0 the sparse outputs are the dense ones."""
     model = bench.need_model()
@@ -214,6 +250,14 @@ def case_bench_errors(bench):
         junk = bench.scratch / "junk.mp4"
         junk.write_bytes(b"no clip" * 100)
         bench.run(*with_model, "--clip", junk, good=False)
+    for wrong in (["--synthetic", "0,1"], ["--clip", "a", "--clip", "b"],
+                  ["--synthetic", "7%x"], ["--synthetic", "1.5"],
+                  ["--streams", "2", "--synthetic", "0", "--plot", "a.png"],
+                  ["--streams", "-1", "--synthetic", "0"]):
+        refused = bench.run("deltacnn-bench", "--model", "x", *wrong,
+                            good=False).stderr
+        says(refused, "--synthetic" if wrong[0] == "--synthetic" and
+             len(wrong[1]) > 3 else "--streams")
 
 
 def tuned_copy(bench):
