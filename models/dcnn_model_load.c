@@ -17,8 +17,9 @@ check_input (const DcnnModelInfo *info, const DcnnGraph *graph,
   for (guint t = 0; t < info->tensors->len; t++) {
     const DcnnTensorInfo *tensor = g_ptr_array_index (info->tensors, t);
 
-    if (!tensor->is_input || tensor->name == NULL)
-      continue;
+    if (!tensor->is_input || tensor->name == NULL || tensor->n_values > 0
+        || tensor->state != NULL || tensor->frames > 1)
+      continue; /* the import has found these */
     for (guint i = 0; i < graph->inputs->len; i++) {
       DcnnValueId id = g_array_index (graph->inputs, DcnnValueId, i);
       const char *name = dcnn_graph_value (graph, id)->name;
@@ -35,6 +36,27 @@ check_input (const DcnnModelInfo *info, const DcnnGraph *graph,
   return TRUE;
 }
 
+/* What the descriptor says of inputs, for the import; everything borrowed. */
+static GArray *
+list_inputs (const DcnnModelInfo *info)
+{
+  GArray *inputs = g_array_new (FALSE, TRUE, sizeof (DcnnOnnxInput));
+
+  for (guint t = 0; t < info->tensors->len; t++) {
+    const DcnnTensorInfo *tensor = g_ptr_array_index (info->tensors, t);
+    const DcnnOnnxInput input = {
+      .name = tensor->name, .rank = tensor->rank, .dims = tensor->dims,
+      .n_values = tensor->n_values, .values = tensor->values,
+      .state = tensor->state, .frames = (guint) MAX (tensor->frames, 1),
+      .newest_first = tensor->newest_first,
+    };
+    if (tensor->is_input && (input.n_values > 0 || input.state != NULL
+            || input.frames > 1))
+      g_array_append_val (inputs, input);
+  }
+  return inputs;
+}
+
 DcnnModel *
 dcnn_model_load (const char *name_or_path, guint width, guint height,
     DcnnModelInfo **info, GError **error)
@@ -42,6 +64,7 @@ dcnn_model_load (const char *name_or_path, guint width, guint height,
   g_autofree char *path = dcnn_model_find_file (name_or_path, error);
   g_autoptr (DcnnModelInfo) found = NULL;
   g_autoptr (DcnnGraph) graph = NULL;
+  g_autoptr (GArray) inputs = NULL;
   DcnnOnnxOptions options = { 0 };
   DcnnModel *model;
 
@@ -54,6 +77,10 @@ dcnn_model_load (const char *name_or_path, guint width, guint height,
     return NULL;
   options.width = (int) MIN (width != 0 ? width : found->width, G_MAXINT);
   options.height = (int) MIN (height != 0 ? height : found->height, G_MAXINT);
+  inputs = list_inputs (found);
+  options.inputs = (const DcnnOnnxInput *) (gpointer) inputs->data;
+  options.n_inputs = inputs->len;
+  options.outputs = (const char *const *) found->outputs;
   graph = dcnn_onnx_load_file (path, &options, error);
   if (graph == NULL || !check_input (found, graph, path, error))
     return NULL;

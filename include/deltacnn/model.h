@@ -27,13 +27,34 @@ typedef struct DcnnGraph DcnnGraph;
 void dcnn_graph_free (DcnnGraph *graph);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnGraph, dcnn_graph_free)
 
-/* All zero: the defaults. */
+/* What is known of an input that the file does not say. */
+typedef struct DcnnOnnxInput {
+  const char *name;        /* NULL: the picture, whatever its name */
+  guint rank;              /* of dims; 0: not stated */
+  const gint *dims;        /* for sizes that the file leaves open; -1: any */
+  guint n_values;          /* > 0 and no state: the input is a constant, of one
+                              value throughout or of as many as it has */
+  const gdouble *values;   /* with a state: values[0] is what a first frame
+                              finds; none: 0 */
+  const char *state;       /* name of the value that it was in the last frame;
+                              NULL: it is fed */
+  guint frames;            /* > 1: the picture's channels are those of so many
+                              frames in a row: a DcnnState for each but one */
+  gboolean newest_first;   /* their order */
+} DcnnOnnxInput;
+
+/* All zero: the defaults. Everything is borrowed for the call. */
 typedef struct DcnnOnnxOptions {
   /* Size of the first 4-D input (NCHW or NHWC is detected), in pixels. 0: the
    * file's own; a symbolic size needs one. */
   int width, height;
   /* Largest file that is read, external data apart. 0: 2 GiB less one. */
   guint64 max_file_bytes;
+  const DcnnOnnxInput *inputs;
+  guint n_inputs;
+  /* Values that are the outputs instead of the file's: nothing behind them is
+   * imported. NULL-terminated; NULL: the file's. */
+  const char *const *outputs;
 } DcnnOnnxOptions;
 
 /* Loads the model at path. External data is looked for in its folder.

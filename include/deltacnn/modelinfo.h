@@ -32,12 +32,20 @@ typedef struct DcnnTensorInfo {
   gboolean nhwc;           /* a map is [1,H,W,C] (else [1,C,H,W]) */
   guint rank;              /* 0: dims not stated */
   gint dims[8];            /* -1: any */
+  guint n_values;          /* of an input: it is this constant, or a state whose
+                              first frame finds values[0] */
+  gdouble *values;
+  char *state;             /* of an input: the value that it was in the last
+                              frame; NULL: none */
+  gint frames;             /* of the picture: how many its channels hold */
+  gboolean newest_first;
 } DcnnTensorInfo;
 
 typedef struct DcnnModelInfo {
   char *path;              /* of the descriptor; NULL: made from defaults */
   char *name, *task, *licence, *source;
   char *sha256;            /* of the model file, lower case; NULL: any */
+  char **outputs;          /* values to end at; NULL: the file's outputs */
   char *decoder;           /* "segmentation", "yolox" ...; NULL: tensors only */
   GKeyFile *keys;          /* the whole file, for decoders' parameters */
   guint width, height;     /* network input size to use; 0: the file's */

@@ -267,6 +267,18 @@ view_from_header (const DcnnTensor *tensor, gboolean nhwc, DcnnView *view)
   return TRUE;
 }
 
+/* Whether an output is there only to be fed back. */
+static gboolean
+is_state (const GPtrArray *tensors, const char *name)
+{
+  for (guint t = 0; t < tensors->len; t++) {
+    const DcnnTensorInfo *one = g_ptr_array_index (tensors, t);
+    if (one->is_input && g_strcmp0 (one->state, name) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* The output for a role: the one whose semantics say so, else the one of that
  * name, else the only one for the only role that must be. -1: none. */
 static gint
@@ -275,8 +287,11 @@ find_output (const DcnnDecoder *decoder, guint role, guint n,
 {
   const char *want = decoder->class->roles[role].name;
   const GPtrArray *tensors = decoder->info->tensors;
+  guint n_own = 0;
 
   *tensor = NULL;
+  for (guint i = 0; i < n; i++)
+    n_own += !is_state (tensors, names[i]);
   for (guint i = 0; i < n; i++) {
     const DcnnTensorInfo *known = NULL;
 
@@ -287,9 +302,9 @@ find_output (const DcnnDecoder *decoder, guint role, guint n,
     }
     if (strcmp (known != NULL && known->semantics != NULL ? known->semantics
             : names[i], want) == 0
-        || (n == 1 && role == 0
+        || (n_own == 1 && role == 0 && (n == 1 || !is_state (tensors, names[i]))
             && (known == NULL || known->semantics == NULL)
-            && dcnn_decoder_class_role (decoder->class, names[0]) < 0)) {
+            && dcnn_decoder_class_role (decoder->class, names[i]) < 0)) {
       *tensor = known;
       return (gint) i;
     }

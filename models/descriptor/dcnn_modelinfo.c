@@ -13,9 +13,11 @@
 #define MODELINFO_KEYS "version|group-id"
 #define DELTACNN_KEYS                                                          \
   "name|task|licence|source|sha256|decoder|input-size|input-multiple|"         \
-  "input-multiple-rest"
+  "input-multiple-rest|outputs"
 #define TENSOR_KEYS "dir|id|group-id|type|dims|dims-order|tensor"
-#define INPUT_KEYS TENSOR_KEYS "|ranges|channel-order|mean|scale|resize|fill"
+#define INPUT_KEYS                                                             \
+  TENSOR_KEYS "|ranges|channel-order|mean|scale|resize|fill|frames|frame-order"
+#define GIVEN_KEYS TENSOR_KEYS "|value|state"
 #define OUTPUT_KEYS TENSOR_KEYS "|semantics|activation|layout"
 #define LABELS_KEYS "file|list"
 #define TUNING_KEYS                                                            \
@@ -34,6 +36,8 @@ tensor_info_free (gpointer data)
 
   g_free (tensor->name);
   g_free (tensor->semantics);
+  g_free (tensor->values);
+  g_free (tensor->state);
   g_free (tensor);
 }
 
@@ -65,6 +69,7 @@ dcnn_modelinfo_free (DcnnModelInfo *info)
   g_free (info->source);
   g_free (info->sha256);
   g_free (info->decoder);
+  g_strfreev (info->outputs);
   g_clear_pointer (&info->keys, g_key_file_unref);
   g_ptr_array_unref (info->tensors);
   g_strfreev (info->labels);
@@ -127,6 +132,33 @@ read_sha256 (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
   return TRUE;
 }
 
+/* outputs=a;b: where the graph ends. */
+static gboolean
+read_outputs (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
+{
+  g_autofree char *list = NULL;
+  guint n = 0;
+
+  if (!dcnn_keys_text (keys, "deltacnn", "outputs", &list, error))
+    return FALSE;
+  if (list == NULL)
+    return TRUE;
+  info->outputs = g_strsplit (list, ";", -1);
+  for (char **name = info->outputs; *name != NULL; name++)
+    if (*g_strstrip (*name) != '\0')
+      info->outputs[n++] = *name;
+    else
+      g_free (*name);
+  info->outputs[n] = NULL;
+  for (guint i = 0; i < n; i++)
+    for (guint k = 0; k < i; k++)
+      if (strcmp (info->outputs[i], info->outputs[k]) == 0)
+        return dcnn_keys_fail (keys, error, "deltacnn", "outputs",
+            "names \"%.80s\" twice", info->outputs[i]);
+  return n > 0 || dcnn_keys_fail (keys, error, "deltacnn", "outputs",
+      "wants names of tensors separated by ';'");
+}
+
 static gboolean
 read_deltacnn (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
 {
@@ -145,7 +177,8 @@ read_deltacnn (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
           &multiple, error)
       || !dcnn_keys_integer (keys, group, "input-multiple-rest", 0, 1023,
           &rest, error)
-      || !read_sha256 (keys, info, error))
+      || !read_sha256 (keys, info, error)
+      || !read_outputs (keys, info, error))
     return FALSE;
   if (rest >= multiple)
     return dcnn_keys_fail (keys, error, group, "input-multiple-rest",
@@ -231,11 +264,40 @@ read_normalisation (const DcnnKeys *keys, const char *group,
   return TRUE;
 }
 
+/* An input that no frame goes to: a constant, or fed back. */
 static gboolean
-read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
+read_given (const DcnnKeys *keys, const char *group, DcnnTensorInfo *tensor,
     GError **error)
 {
-  gint order = 0, fit = (gint) info->fit;
+  gdouble values[DCNN_KEYS_MAX_LIST];
+
+  if (!dcnn_keys_only (keys, group, GIVEN_KEYS, error)
+      || !dcnn_keys_numbers (keys, group, "value", -1e30, 1e30, values,
+          DCNN_KEYS_MAX_LIST, &tensor->n_values, error)
+      || !dcnn_keys_text (keys, group, "state", &tensor->state, error))
+    return FALSE;
+  tensor->values = g_memdup2 (values, tensor->n_values * sizeof *values);
+  if (tensor->name == NULL)
+    return dcnn_keys_fail (keys, error, group, NULL,
+        "value and state are for an input with a name: [input:NAME]");
+  if (tensor->state != NULL && tensor->n_values > 1)
+    return dcnn_keys_fail (keys, error, group, "value",
+        "of a state is one number, which the first frame finds");
+  return TRUE;
+}
+
+static gboolean
+is_given (const DcnnKeys *keys, const char *group)
+{
+  return g_key_file_has_key (keys->file, group, "value", NULL)
+      || g_key_file_has_key (keys->file, group, "state", NULL);
+}
+
+static gboolean
+read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
+    DcnnTensorInfo *tensor, GError **error)
+{
+  gint order = 0, newest_first = 0, fit = (gint) info->fit;
   gdouble fill[3];
   guint n_fill = 0;
 
@@ -246,8 +308,13 @@ read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
           "stretch|letterbox|letterbox-topleft", &fit, error)
       || !dcnn_keys_numbers (keys, group, "fill", 0, 255, fill, 3, &n_fill,
           error)
+      || !dcnn_keys_integer (keys, group, "frames", 1, 16, &tensor->frames,
+          error)
+      || !dcnn_keys_choice (keys, group, "frame-order",
+          "oldest-first|newest-first", &newest_first, error)
       || !read_normalisation (keys, group, info, error))
     return FALSE;
+  tensor->newest_first = newest_first == 1;
   if (n_fill == 2)
     return dcnn_keys_fail (keys, error, group, "fill",
         "wants 1 or 3 numbers (R;G;B)");
@@ -312,6 +379,12 @@ read_output (const DcnnKeys *keys, const char *group, const char *decoder,
   return TRUE;
 }
 
+static gboolean
+is_given_tensor (const DcnnTensorInfo *tensor)
+{
+  return tensor->n_values > 0 || tensor->state != NULL;
+}
+
 /* A group that is none of ours: [input], [input:NAME], [output:NAME], or
  * upstream's [NAME] with dir=. */
 static gboolean
@@ -319,6 +392,7 @@ read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
     GError **error)
 {
   DcnnTensorInfo *tensor = g_new0 (DcnnTensorInfo, 1);
+  gboolean given;
   gint dir = -1;
 
   g_ptr_array_add (info->tensors, tensor);
@@ -326,6 +400,9 @@ read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
     return FALSE;
   if (g_str_has_prefix (group, "input:") && dir < 0) {
     tensor->name = g_strdup (group + strlen ("input:"));
+    dir = 0;
+  } else if (g_str_has_prefix (group, "input.") && dir < 0) {
+    tensor->name = g_strdup (group + strlen ("input."));
     dir = 0;
   } else if (g_str_has_prefix (group, "output:") && dir < 0) {
     tensor->name = g_strdup (group + strlen ("output:"));
@@ -343,16 +420,22 @@ read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
   tensor->is_input = dir == 0;
   if (!read_tensor_common (keys, group, tensor, error))
     return FALSE;
+  given = tensor->is_input && is_given (keys, group);
   for (guint i = 0; i + 1 < info->tensors->len; i++) {
     const DcnnTensorInfo *other = g_ptr_array_index (info->tensors, i);
 
-    if (other->is_input == tensor->is_input
-        && (tensor->is_input || g_strcmp0 (other->name, tensor->name) == 0))
-      return dcnn_keys_fail (keys, error, group, NULL, tensor->is_input
-          ? "is a second input; frames go to one"
-          : "says again what another group said of this tensor");
+    if (other->is_input != tensor->is_input)
+      continue;
+    if (g_strcmp0 (other->name, tensor->name) == 0)
+      return dcnn_keys_fail (keys, error, group, NULL,
+          "says again what another group said of this tensor");
+    if (tensor->is_input && !given && !is_given_tensor (other))
+      return dcnn_keys_fail (keys, error, group, NULL,
+          "is a second input; frames go to one, others have value= or state=");
   }
-  return tensor->is_input ? read_input (keys, group, info, error)
+  if (given)
+    return read_given (keys, group, tensor, error);
+  return tensor->is_input ? read_input (keys, group, info, tensor, error)
       : read_output (keys, group, info->decoder, tensor, error);
 }
 

@@ -109,10 +109,10 @@ map_nodes (OnnxLoader *loader, const GArray *order)
 
   for (guint i = 0; i < order->len; i++)
     usable[i] = onnx_check_node (loader,
-        loader->proto->node[g_array_index (order, guint, i)]);
+        g_ptr_array_index (loader->nodes, g_array_index (order, guint, i)));
   for (guint i = 0; i < order->len; i++) {
-    const Onnx__NodeProto *node =
-        loader->proto->node[g_array_index (order, guint, i)];
+    const Onnx__NodeProto *node = g_ptr_array_index (loader->nodes,
+        g_array_index (order, guint, i));
     g_autoptr (GError) problem = NULL;
 
     if (!usable[i])
@@ -124,17 +124,37 @@ map_nodes (OnnxLoader *loader, const GArray *order)
   }
 }
 
+/* The names of what is wanted: the caller's, else the file's; and what states
+ * are fed from. */
 static gboolean
-add_outputs (OnnxLoader *loader, GError **error)
+list_outputs (OnnxLoader *loader, GError **error)
 {
   const Onnx__GraphProto *proto = loader->proto;
-  if (proto->n_output == 0) {
+  const DcnnOnnxOptions *options = loader->options;
+  GPtrArray *names = loader->outputs;
+
+  for (guint i = 0; options->outputs && options->outputs[i]; i++)
+    g_ptr_array_add (names, (gpointer) options->outputs[i]);
+  for (size_t i = 0; !options->outputs && i < proto->n_output; i++)
+    g_ptr_array_add (names, proto->output[i]->name ? proto->output[i]->name
+        : (gpointer) "");
+  if (names->len == 0) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
         "the graph has no outputs");
     return FALSE;
   }
-  for (size_t i = 0; i < proto->n_output; i++) {
-    const char *name = proto->output[i]->name ? proto->output[i]->name : "";
+  for (guint i = 0; i < options->n_inputs; i++)
+    if (options->inputs[i].state && !g_ptr_array_find_with_equal_func (names,
+            options->inputs[i].state, g_str_equal, NULL))
+      g_ptr_array_add (names, (gpointer) options->inputs[i].state);
+  return TRUE;
+}
+
+static gboolean
+add_outputs (OnnxLoader *loader, GError **error)
+{
+  for (guint i = 0; i < loader->outputs->len; i++) {
+    const char *name = g_ptr_array_index (loader->outputs, i);
     DcnnValueId id = dcnn_graph_find_value (loader->graph, name);
     if (id < 0) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
@@ -143,7 +163,7 @@ add_outputs (OnnxLoader *loader, GError **error)
     }
     dcnn_graph_add_output (loader->graph, id);
   }
-  return TRUE;
+  return onnx_add_states (loader, error);
 }
 
 static gboolean
@@ -152,8 +172,10 @@ build (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
   g_autoptr (GArray) order = NULL;
 
   if (!read_opset (loader, model, error)
-      || !index_initializers (loader, error))
+      || !index_initializers (loader, error) || !list_outputs (loader, error))
     return FALSE;
+  for (size_t i = 0; i < loader->proto->n_node; i++)
+    g_ptr_array_add (loader->nodes, loader->proto->node[i]);
   order = onnx_order (loader, error);
   if (!order || !onnx_add_inputs (loader, error)
       || !add_initializers (loader, error))
@@ -177,6 +199,78 @@ make_error_valid (GError **error)
   }
 }
 
+/* What every attempt to load a file has in common. */
+typedef struct Source {
+  const OnnxModel *model;
+  gsize length; /* of the file */
+  const char *base_dir;
+  GHashTable *constants;
+  GHashTable *shapes;
+} Source;
+
+/* One attempt. *again: the graph is right but for the shapes of states, which
+ * are known now. */
+static DcnnGraph *
+attempt (const Source *source, const DcnnOnnxOptions *options, gboolean *again,
+    GError **error)
+{
+  g_autoptr (GHashTable) initializers = g_hash_table_new (g_str_hash,
+      g_str_equal);
+  g_autoptr (GHashTable) readers = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
+      g_str_equal, g_free, NULL);
+  g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
+  g_autoptr (GPtrArray) outputs = g_ptr_array_new ();
+  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (OnnxState));
+  g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
+  OnnxLoader loader = {
+    .options = options,
+    .data = { .base_dir = source->base_dir, .files = files },
+    .frozen = source->constants,
+    .constant_bytes = CONSTANT_BYTES_BASE
+        + (gint64) MIN (source->length, G_MAXINT32) * CONSTANT_BYTES_PER_BYTE,
+    .graph = graph,
+    .initializers = initializers,
+    .readers = readers,
+    .blocked = blocked,
+    .proto = source->model->proto->graph,
+    .nodes = nodes,
+    .outputs = outputs,
+    .states = states,
+    .shapes = source->shapes,
+  };
+  gboolean ok;
+
+  onnx_refusals_init (&loader.refusals);
+  ok = build (&loader, source->model->proto, error);
+  onnx_refusals_clear (&loader.refusals);
+  *again = loader.again;
+  return ok ? g_steal_pointer (&graph) : NULL;
+}
+
+/* Shapes of states follow those of their sources, which may follow theirs. */
+#define MAX_ATTEMPTS 4
+
+static DcnnGraph *
+load_parsed (Source *source, const DcnnOnnxOptions *options, GError **error)
+{
+  g_autoptr (GHashTable) shapes = g_hash_table_new_full (g_str_hash,
+      g_str_equal, g_free, g_free);
+
+  source->shapes = shapes;
+  for (int i = 0; i < MAX_ATTEMPTS; i++) {
+    gboolean again;
+    g_autoptr (DcnnGraph) graph = attempt (source, options, &again, error);
+    if (!graph || !again)
+      return g_steal_pointer (&graph);
+  }
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
+      "a state that is fed back changes its shape with every frame; give its "
+      "dims in the descriptor, or export the model with fixed shapes");
+  return NULL;
+}
+
 DcnnGraph *
 dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
     const char *base_dir, const DcnnOnnxOptions *options,
@@ -184,46 +278,24 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
 {
   static const DcnnOnnxOptions defaults = { 0 };
   g_autoptr (OnnxModel) model = NULL;
-  g_autoptr (GHashTable) initializers = g_hash_table_new (g_str_hash,
-      g_str_equal);
-  g_autoptr (GHashTable) readers = g_hash_table_new (g_str_hash, g_str_equal);
-  g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
-  g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
-      g_str_equal, g_free, NULL);
-  g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
-  gint64 budget = CONSTANT_BYTES_BASE + (gint64) MIN (length, G_MAXINT32)
-      * CONSTANT_BYTES_PER_BYTE;
-  OnnxLoader loader = {
-    .options = options ? options : &defaults,
-    .data = { .base_dir = base_dir, .files = files },
-    .frozen = constants,
-    .constant_bytes = budget,
-    .graph = graph,
-    .initializers = initializers,
-    .readers = readers,
-    .blocked = blocked,
-  };
-  gboolean ok;
+  Source source = { NULL, length, base_dir, constants, NULL };
+  DcnnGraph *graph;
 
-  if (loader.options->width < 0 || loader.options->height < 0
-      || loader.options->width > DCNN_MAX_DIM
-      || loader.options->height > DCNN_MAX_DIM) {
+  options = options ? options : &defaults;
+  if (options->width < 0 || options->height < 0
+      || options->width > DCNN_MAX_DIM || options->height > DCNN_MAX_DIM) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "an input size of %dx%d is out of range", loader.options->width,
-        loader.options->height);
+        "an input size of %dx%d is out of range", options->width,
+        options->height);
     return NULL;
   }
-  model = onnx_model_parse (data, length, error);
+  source.model = model = onnx_model_parse (data, length, error);
   if (!model)
     return NULL;
-  loader.proto = model->proto->graph;
-  onnx_refusals_init (&loader.refusals);
-  ok = build (&loader, model->proto, error);
-  onnx_refusals_clear (&loader.refusals);
-  if (ok)
-    return g_steal_pointer (&graph);
-  make_error_valid (error);
-  return NULL;
+  graph = load_parsed (&source, options, error);
+  if (!graph)
+    make_error_valid (error);
+  return graph;
 }
 
 DcnnGraph *

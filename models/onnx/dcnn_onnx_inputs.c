@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "ref_util.h"
+
 /* One input: sizes, 0 for a symbolic one. */
 typedef struct Input {
   const char *name;
@@ -15,6 +17,7 @@ typedef struct Input {
   int rank;
   gint64 dims[DCNN_MAX_RANK];
   const char *symbols[DCNN_MAX_RANK]; /* or NULL */
+  gint64 frames; /* whose channels a picture has */
 } Input;
 
 static gboolean
@@ -41,6 +44,7 @@ read_input (const Onnx__ValueInfoProto *proto, Input *input, GError **error)
   gint64 elements;
 
   input->name = proto->name ? proto->name : "";
+  input->frames = 1;
   if (!proto->type
       || proto->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
     return fail (error, DCNN_ERROR_UNSUPPORTED, input->name,
@@ -78,9 +82,10 @@ read_input (const Onnx__ValueInfoProto *proto, Input *input, GError **error)
 }
 
 static gboolean
-is_channel_count (gint64 n)
+is_channel_count (const Input *input, gint64 n)
 {
-  return n == 1 || n == 3 || n == 4;
+  gint64 one = n / input->frames;
+  return n % input->frames == 0 && (one == 1 || one == 3 || one == 4);
 }
 
 /* Whether the first node that reads the input turns NHWC into NCHW. */
@@ -88,8 +93,8 @@ static gboolean
 is_transposed_first (const OnnxLoader *loader, const char *name)
 {
   static const gint64 to_nchw[4] = { 0, 3, 1, 2 };
-  for (size_t n = 0; n < loader->proto->n_node; n++) {
-    const Onnx__NodeProto *node = loader->proto->node[n];
+  for (guint n = 0; n < loader->nodes->len; n++) {
+    const Onnx__NodeProto *node = g_ptr_array_index (loader->nodes, n);
     if (node->n_input != 1 || g_strcmp0 (node->input[0], name) != 0
         || g_strcmp0 (node->op_type, "Transpose") != 0)
       continue;
@@ -112,8 +117,8 @@ static gint64
 channels_of_convolution (const OnnxLoader *loader, const char *name,
     gboolean nhwc)
 {
-  for (size_t n = 0; n < loader->proto->n_node; n++) {
-    const Onnx__NodeProto *node = loader->proto->node[n];
+  for (guint n = 0; n < loader->nodes->len; n++) {
+    const Onnx__NodeProto *node = g_ptr_array_index (loader->nodes, n);
     const Onnx__TensorProto *weights;
     gint64 groups = 1;
 
@@ -140,9 +145,9 @@ channels_of_convolution (const OnnxLoader *loader, const char *name,
 static int
 height_dimension (const OnnxLoader *loader, const Input *input)
 {
-  if (is_channel_count (input->dims[1]))
+  if (is_channel_count (input, input->dims[1]))
     return 2;
-  if (is_channel_count (input->dims[3])
+  if (is_channel_count (input, input->dims[3])
       || is_transposed_first (loader, input->name))
     return 1;
   return 2;
@@ -214,38 +219,268 @@ add_frozen (OnnxLoader *loader, const char *name, const DcnnTensor *tensor,
   return FALSE;
 }
 
+/* What the caller says of an input; NULL: nothing. */
+static const DcnnOnnxInput *
+find_spec (const OnnxLoader *loader, const char *name)
+{
+  for (guint i = 0; i < loader->options->n_inputs; i++)
+    if (g_strcmp0 (loader->options->inputs[i].name, name) == 0)
+      return &loader->options->inputs[i];
+  return NULL;
+}
+
+/* Numbers for what the file leaves open: those stated, one of them from the
+ * count of values, 1. */
+static void
+close_dims (Input *input, const DcnnOnnxInput *spec)
+{
+  gint64 known = 1;
+  int open = -1;
+
+  for (int i = 0; i < input->rank; i++) {
+    if (input->symbols[i] && spec->rank == (guint) input->rank
+        && spec->dims[i] > 0) {
+      input->dims[i] = spec->dims[i];
+      input->symbols[i] = NULL;
+    }
+    if (input->symbols[i])
+      open = i;
+    else
+      known = MIN (known * input->dims[i], DCNN_MAX_DIM);
+  }
+  for (int i = 0; i < input->rank; i++)
+    if (input->symbols[i]) {
+      input->dims[i] = i == open && !spec->state && known > 0
+          && spec->n_values > 1 ? MAX (spec->n_values / known, 1) : 1;
+      input->symbols[i] = NULL;
+    }
+}
+
+/* An input that the caller gives a value. */
+static gboolean
+add_given (OnnxLoader *loader, Input *input, const DcnnOnnxInput *spec,
+    GError **error)
+{
+  DcnnTensor tensor = { .dtype = input->dtype };
+  gint64 count;
+
+  close_dims (input, spec);
+  tensor.rank = input->rank;
+  memcpy (tensor.dims, input->dims, sizeof input->dims);
+  if (!dcnn_tensor_alloc (&tensor, error))
+    return FALSE;
+  count = dcnn_tensor_count (&tensor);
+  if (spec->n_values != 1 && spec->n_values != count) {
+    dcnn_tensor_free (&tensor);
+    return fail (error, DCNN_ERROR_ARGUMENT, input->name, "value= has %u "
+        "numbers, the input %" G_GINT64_FORMAT ": give one, or all of them",
+        spec->n_values, count);
+  }
+  for (gint64 i = 0; i < count; i++)
+    dcnn_ref_set (&tensor, i, spec->values[spec->n_values == 1 ? 0 : i]);
+  if (dcnn_graph_add_constant (loader->graph, input->name, &tensor, error)
+      >= 0)
+    return TRUE;
+  dcnn_tensor_free (&tensor);
+  return FALSE;
+}
+
+/* An input that is fed back: its shape is the file's, or where that leaves it
+ * open, the source's, which an earlier attempt has found. */
+static gboolean
+add_state_input (OnnxLoader *loader, Input *input, const DcnnOnnxInput *spec,
+    GError **error)
+{
+  const DcnnTensor *found = g_hash_table_lookup (loader->shapes, input->name);
+  OnnxState state = { .source = spec->state, .source_input = -1,
+    .initial = spec->n_values ? (float) spec->values[0] : 0 };
+
+  for (int i = 0; i < input->rank; i++)
+    state.is_open |= input->symbols[i] != NULL;
+  close_dims (input, spec);
+  if (found && found->rank == input->rank)
+    memcpy (input->dims, found->dims, sizeof input->dims);
+  state.input = dcnn_graph_add_input (loader->graph, input->name, input->dtype,
+      input->rank, input->dims, error);
+  if (state.input < 0)
+    return FALSE;
+  g_array_append_val (loader->states, state);
+  return TRUE;
+}
+
+/* A picture whose channels are those of several frames: the newest is fed, each
+ * of the others is what the one after it was in the last frame. */
+static gboolean
+add_frames (OnnxLoader *loader, const Input *input, const DcnnOnnxInput *spec,
+    GError **error)
+{
+  int channel = height_dimension (loader, input) == 1 ? 3 : 1;
+  guint n = spec->frames;
+  g_autofree DcnnValueId *ids = g_new (DcnnValueId, n);
+  g_autofree DcnnValueId *stacked = g_new (DcnnValueId, n);
+  DcnnParams params = { .axis.axis = channel };
+  const char *name = input->name;
+  gint64 dims[4];
+  DcnnValueId out;
+
+  memcpy (dims, input->dims, sizeof dims);
+  dims[channel] /= n;
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *own = g_strdup_printf ("%s:%u", name, i);
+    OnnxState state = { .source_input = i > 0 ? ids[i - 1] : -1 };
+    ids[i] = state.input = dcnn_graph_add_input (loader->graph, own,
+        DCNN_DTYPE_F32, 4, dims, error);
+    if (ids[i] < 0)
+      return FALSE;
+    stacked[spec->newest_first ? i : n - 1 - i] = ids[i];
+    if (i > 0)
+      g_array_append_val (loader->states, state);
+  }
+  return dcnn_graph_add_node (loader->graph, name, DCNN_OP_CONCAT, &params,
+      (int) n, stacked, 1, &name, NULL, &out, error);
+}
+
+static gboolean
+check_frames (OnnxLoader *loader, const Input *input,
+    const DcnnOnnxInput *spec, GError **error)
+{
+  int channel = height_dimension (loader, input) == 1 ? 3 : 1;
+
+  if (input->dims[channel] % spec->frames == 0
+      && input->dtype == DCNN_DTYPE_F32)
+    return TRUE;
+  return fail (error, DCNN_ERROR_ARGUMENT, input->name, "frames=%u wants a "
+      "float32 picture of %u times 1 or 3 channels; it has %" G_GINT64_FORMAT
+      " of %s", spec->frames, spec->frames, input->dims[channel],
+      dcnn_dtype_name (input->dtype));
+}
+
+static gboolean
+check_specs (const OnnxLoader *loader, GError **error)
+{
+  for (guint k = 0; k < loader->options->n_inputs; k++) {
+    const char *name = loader->options->inputs[k].name;
+    gboolean found = name == NULL;
+    for (size_t i = 0; !found && i < loader->proto->n_input; i++)
+      found = g_strcmp0 (loader->proto->input[i]->name, name) == 0;
+    if (!found) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, "the descriptor "
+          "speaks of input '%.200s', which the file does not have; "
+          "deltacnn-inspect lists its inputs", name);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* One input that is fed, constant or a stack of frames. *stack: set to the
+ * picture when it is one, to be added behind the others. */
+static gboolean
+add_input (OnnxLoader *loader, const Onnx__ValueInfoProto *proto,
+    gboolean *seen_image, Input *stack, GError **error)
+{
+  const DcnnOnnxInput *spec = find_spec (loader, proto->name);
+  Input input = { 0 };
+
+  if (!read_input (proto, &input, error))
+    return FALSE;
+  if (spec && spec->n_values)
+    return add_given (loader, &input, spec, error);
+  if (input.rank == 4 && !*seen_image) {
+    *seen_image = TRUE;
+    spec = spec ? spec : find_spec (loader, NULL);
+    input.frames = spec && spec->frames > 1 ? spec->frames : 1;
+    resize_input (loader, &input);
+  }
+  if (!check_numbers (loader, &input, error))
+    return FALSE;
+  if (input.frames > 1) {
+    *stack = input;
+    return check_frames (loader, &input, spec, error);
+  }
+  if (dcnn_graph_add_input (loader->graph, input.name, input.dtype,
+          input.rank, input.dims, error) >= 0)
+    return TRUE;
+  g_prefix_error (error, "input '%.200s': ", input.name);
+  return FALSE;
+}
+
+/* States go behind all that is fed. */
+static gboolean
+add_behind (OnnxLoader *loader, const Input *stack, GError **error)
+{
+  if (stack->name) {
+    const DcnnOnnxInput *spec = find_spec (loader, stack->name);
+    if (!add_frames (loader, stack, spec ? spec : find_spec (loader, NULL),
+            error))
+      return FALSE;
+  }
+  for (size_t i = 0; i < loader->proto->n_input; i++) {
+    const DcnnOnnxInput *spec = find_spec (loader,
+        loader->proto->input[i]->name);
+    Input input = { 0 };
+    if (spec && spec->name && spec->state
+        && (!read_input (loader->proto->input[i], &input, error)
+            || !add_state_input (loader, &input, spec, error)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 gboolean
 onnx_add_inputs (OnnxLoader *loader, GError **error)
 {
   const Onnx__GraphProto *proto = loader->proto;
   gboolean seen_image = FALSE;
+  Input stack = { 0 };
 
+  if (!check_specs (loader, error))
+    return FALSE;
   for (size_t i = 0; i < proto->n_input; i++) {
     const char *name = proto->input[i]->name ? proto->input[i]->name : "";
     const DcnnTensor *frozen = loader->frozen
         ? g_hash_table_lookup (loader->frozen, name) : NULL;
-    Input input = { 0 };
+    const DcnnOnnxInput *spec = find_spec (loader, name);
 
-    if (g_hash_table_contains (loader->initializers, name))
+    if (g_hash_table_contains (loader->initializers, name)
+        || (spec && spec->state))
       continue;
-    if (frozen) {
-      if (!add_frozen (loader, name, frozen, error))
-        return FALSE;
+    if (frozen ? !add_frozen (loader, name, frozen, error)
+        : !add_input (loader, proto->input[i], &seen_image, &stack, error))
+      return FALSE;
+  }
+  return add_behind (loader, &stack, error);
+}
+
+/* Whether a state must be loaded again, of the shape that its source has. */
+static gboolean
+follows (OnnxLoader *loader, const OnnxState *state, DcnnValueId source)
+{
+  const DcnnValue *input = dcnn_graph_value (loader->graph, state->input);
+  const DcnnTensor *from = &dcnn_graph_value (loader->graph, source)->tensor;
+
+  if (!state->is_open || from->rank != input->tensor.rank
+      || memcmp (from->dims, input->tensor.dims, sizeof from->dims) == 0)
+    return FALSE;
+  g_hash_table_replace (loader->shapes, g_strdup (input->name),
+      g_memdup2 (from, sizeof *from));
+  return loader->again = TRUE;
+}
+
+gboolean
+onnx_add_states (OnnxLoader *loader, GError **error)
+{
+  loader->again = FALSE;
+  for (guint i = loader->states->len; i-- > 0;) {
+    const OnnxState *from = &g_array_index (loader->states, OnnxState, i);
+    DcnnState state = { from->input, from->source_input, from->initial };
+
+    if (from->source)
+      state.source = dcnn_graph_find_value (loader->graph, from->source);
+    if (follows (loader, from, state.source))
       continue;
-    }
-    if (!read_input (proto->input[i], &input, error))
+    if (!loader->again && !dcnn_graph_add_state (loader->graph, &state, error))
       return FALSE;
-    if (input.rank == 4 && !seen_image) {
-      seen_image = TRUE;
-      resize_input (loader, &input);
-    }
-    if (!check_numbers (loader, &input, error))
-      return FALSE;
-    if (dcnn_graph_add_input (loader->graph, name, input.dtype, input.rank,
-            input.dims, error) < 0) {
-      g_prefix_error (error, "input '%.200s': ", name);
-      return FALSE;
-    }
   }
   return TRUE;
 }

@@ -35,11 +35,26 @@ typedef struct OnnxData {
   guint64 external_bytes; /* read from them */
 } OnnxData;
 
+/* An input that is a state. */
+typedef struct OnnxState {
+  DcnnValueId input;
+  const char *source; /* name; NULL: source_input */
+  DcnnValueId source_input;
+  float initial;
+  gboolean is_open; /* its shape is free to follow that of the source */
+} OnnxState;
+
 typedef struct OnnxLoader {
   const DcnnOnnxOptions *options; /* never NULL */
   OnnxData data;
   GHashTable *frozen; /* input name -> const DcnnTensor *, or NULL */
   const Onnx__GraphProto *proto;
+  GPtrArray *nodes; /* of const Onnx__NodeProto *: the graph's */
+  GPtrArray *outputs; /* of const char *: names of what is wanted */
+  GArray *states; /* of OnnxState, in the order of their inputs */
+  GHashTable *shapes; /* input name -> DcnnTensor *: of states, found by an
+                         earlier attempt */
+  gboolean again; /* a state's shape was found: load once more */
   gint64 opset; /* of the standard domain */
   gint64 constant_bytes; /* what constants made here may still take */
   gint64 resized_to[2]; /* width, height that the options gave; 0: the file's */
@@ -78,13 +93,15 @@ gboolean onnx_tensor_load (const Onnx__TensorProto *proto, OnnxData *data,
     DcnnTensor *out, GError **error);
 
 /* dcnn_onnx_order.c: the live nodes (those that an output needs) in
- * topological order, as indices into proto->node (guint); fills
+ * topological order, as indices into loader->nodes (guint); fills
  * loader->readers. Unknown inputs become refusals. NULL with error set on
  * names defined twice and on cycles. */
 GArray *onnx_order (OnnxLoader *loader, GError **error);
 
 /* dcnn_onnx_inputs.c: adds the graph's inputs, sized. */
 gboolean onnx_add_inputs (OnnxLoader *loader, GError **error);
+/* Once the outputs are there: says which inputs are states. */
+gboolean onnx_add_states (OnnxLoader *loader, GError **error);
 
 /* dcnn_onnx_refuse.c */
 void onnx_refusals_init (OnnxRefusals *self);

@@ -7,6 +7,7 @@
 typedef struct Order {
   OnnxLoader *loader;
   GHashTable *producers; /* name -> node index + 1; inputs, initializers: 0 */
+  GPtrArray **captures; /* by node: names that its branches read */
   guint8 *colour; /* 0 new, 1 on the stack, 2 done */
   guint8 *live;
   GArray *order; /* of guint */
@@ -16,6 +17,12 @@ typedef struct Order {
 typedef struct Frame {
   guint node, next;
 } Frame;
+
+static const Onnx__NodeProto *
+node_at (const Order *self, guint n)
+{
+  return g_ptr_array_index (self->loader->nodes, n);
+}
 
 static const char *
 node_label (const Onnx__NodeProto *node)
@@ -57,9 +64,9 @@ find_producers (Order *self, GError **error)
     if (!add_producer (self, name, -1, error))
       return FALSE;
   }
-  for (size_t n = 0; n < proto->n_node; n++)
-    for (size_t i = 0; i < proto->node[n]->n_output; i++)
-      if (!add_producer (self, proto->node[n]->output[i], (gint) n, error))
+  for (guint n = 0; n < self->loader->nodes->len; n++)
+    for (size_t i = 0; i < node_at (self, n)->n_output; i++)
+      if (!add_producer (self, node_at (self, n)->output[i], (gint) n, error))
         return FALSE;
   return TRUE;
 }
@@ -82,16 +89,16 @@ need (Order *self, const char *name, GArray *stack)
 static void
 find_live (Order *self)
 {
-  const Onnx__GraphProto *proto = self->loader->proto;
   g_autoptr (GArray) stack = g_array_new (FALSE, FALSE, sizeof (guint));
 
-  for (size_t i = 0; i < proto->n_output; i++)
-    if (proto->output[i]->name)
-      need (self, proto->output[i]->name, stack);
+  for (guint i = 0; i < self->loader->outputs->len; i++)
+    need (self, g_ptr_array_index (self->loader->outputs, i), stack);
   while (stack->len > 0) {
     guint n = g_array_index (stack, guint, stack->len - 1);
-    const Onnx__NodeProto *node = proto->node[n];
+    const Onnx__NodeProto *node = node_at (self, n);
     g_array_set_size (stack, stack->len - 1);
+    for (guint i = 0; i < self->captures[n]->len; i++)
+      need (self, g_ptr_array_index (self->captures[n], i), stack);
     for (size_t i = 0; i < node->n_input; i++) {
       const char *name = node->input[i];
       if (!name || !*name)
@@ -106,11 +113,14 @@ find_live (Order *self)
   }
 }
 
-/* The node that makes input i, or -1. */
+/* The node that makes input i (behind the inputs: what its branches read), or
+ * -1. */
 static gint
-producer_of (Order *self, const Onnx__NodeProto *node, guint i)
+producer_of (Order *self, guint n, guint i)
 {
-  const char *name = node->input[i];
+  const Onnx__NodeProto *node = node_at (self, n);
+  const char *name = i < node->n_input ? node->input[i]
+      : g_ptr_array_index (self->captures[n], i - node->n_input);
   return name ? GPOINTER_TO_INT (g_hash_table_lookup (self->producers, name))
       - 1 : -1;
 }
@@ -119,30 +129,29 @@ producer_of (Order *self, const Onnx__NodeProto *node, guint i)
 static gboolean
 visit (Order *self, guint first, GArray *stack, GError **error)
 {
-  const Onnx__GraphProto *proto = self->loader->proto;
   Frame start = { first, 0 };
 
   g_array_append_val (stack, start);
   self->colour[first] = 1;
   while (stack->len > 0) {
     Frame *top = &g_array_index (stack, Frame, stack->len - 1);
-    const Onnx__NodeProto *node = proto->node[top->node];
+    const Onnx__NodeProto *node = node_at (self, top->node);
     gint producer;
     Frame below;
 
-    if (top->next >= node->n_input) {
+    if (top->next >= node->n_input + self->captures[top->node]->len) {
       self->colour[top->node] = 2;
       g_array_append_val (self->order, top->node);
       g_array_set_size (stack, stack->len - 1);
       continue;
     }
-    producer = producer_of (self, node, top->next++);
+    producer = producer_of (self, top->node, top->next++);
     if (producer < 0 || self->colour[producer] == 2)
       continue;
     if (self->colour[producer] == 1) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
           "the graph has a cycle through node '%.200s'",
-          node_label (proto->node[producer]));
+          node_label (node_at (self, (guint) producer)));
       return FALSE;
     }
     self->colour[producer] = 1;
@@ -153,28 +162,71 @@ visit (Order *self, guint first, GArray *stack, GError **error)
   return TRUE;
 }
 
+/* ---- what branches read ------------------------------------------------------ */
+
+static void add_captures (Order *self, const Onnx__GraphProto *branch,
+    GPtrArray *list);
+
+static void
+add_captures_of_node (Order *self, const Onnx__NodeProto *node,
+    GPtrArray *list)
+{
+  for (size_t a = 0; a < node->n_attribute; a++)
+    if (node->attribute[a]->g)
+      add_captures (self, node->attribute[a]->g, list);
+}
+
+static void
+add_capture (Order *self, const char *name, GPtrArray *list)
+{
+  if (name && g_hash_table_contains (self->producers, name))
+    g_ptr_array_add (list, (gpointer) name);
+}
+
+/* Names of the graph around that a branch reads. The depth is bounded by that
+ * of the file's messages. */
+static void
+add_captures (Order *self, const Onnx__GraphProto *branch, GPtrArray *list)
+{
+  for (size_t n = 0; n < branch->n_node; n++) {
+    for (size_t i = 0; i < branch->node[n]->n_input; i++)
+      add_capture (self, branch->node[n]->input[i], list);
+    add_captures_of_node (self, branch->node[n], list);
+  }
+  for (size_t i = 0; i < branch->n_output; i++)
+    add_capture (self, branch->output[i]->name, list);
+}
+
 GArray *
 onnx_order (OnnxLoader *loader, GError **error)
 {
-  const Onnx__GraphProto *proto = loader->proto;
+  guint n_nodes = loader->nodes->len;
   g_autoptr (GHashTable) producers = g_hash_table_new (g_str_hash,
       g_str_equal);
-  g_autofree guint8 *colour = g_malloc0 (proto->n_node + 1);
-  g_autofree guint8 *live = g_malloc0 (proto->n_node + 1);
+  g_autoptr (GPtrArray) captures = g_ptr_array_new_with_free_func (
+      (GDestroyNotify) g_ptr_array_unref);
+  g_autofree guint8 *colour = g_malloc0 (n_nodes + 1);
+  g_autofree guint8 *live = g_malloc0 (n_nodes + 1);
   g_autoptr (GArray) stack = g_array_new (FALSE, FALSE, sizeof (Frame));
   g_autoptr (GArray) order = g_array_new (FALSE, FALSE, sizeof (guint));
-  Order self = { loader, producers, colour, live, order };
+  Order self = { loader, producers, NULL, colour, live, order };
 
-  if (proto->n_node > DCNN_MAX_NODES) {
+  if (n_nodes > DCNN_MAX_NODES) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_LIMIT,
-        "the graph has %" G_GSIZE_FORMAT " nodes, at most %d are supported",
-        (gsize) proto->n_node, DCNN_MAX_NODES);
+        "the graph has %u nodes, at most %d are supported", n_nodes,
+        DCNN_MAX_NODES);
     return NULL;
   }
   if (!find_producers (&self, error))
     return NULL;
+  for (guint n = 0; n < n_nodes; n++) {
+    g_ptr_array_add (captures, g_ptr_array_new ());
+    add_captures_of_node (&self, node_at (&self, n),
+        g_ptr_array_index (captures, n));
+  }
+  self.captures = (GPtrArray **) captures->pdata;
   find_live (&self);
-  for (guint n = 0; n < proto->n_node; n++)
+  for (guint n = 0; n < n_nodes; n++)
     if (live[n] && colour[n] == 0 && !visit (&self, n, stack, error))
       return NULL;
   return g_steal_pointer (&order);

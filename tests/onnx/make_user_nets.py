@@ -209,6 +209,165 @@ def int32_mean():
     return Net(g.model([value("x", NHWC_IN, TensorProto.INT32)], y_of()), nhwc(np.int32), descriptor=None)
 
 
+# ---- what the descriptor says of a graph --------------------------------------
+
+@net
+def given_scalar():
+    """A second input that is a constant by the descriptor."""
+    g = Graph()
+    x = g.node("Mul", g.scaled("x"), "gain")
+    g.conv(x, 3, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("gain", [1])], y_of()),
+               lambda f, last: {**nchw()(f, last), "gain": np.float32([.25])},
+               PLAIN + "[input.gain]\nvalue=0.25\n")
+
+
+@net
+def given_open():
+    """A constant of three values whose size the file leaves open."""
+    g = Graph()
+    x = g.node("Mul", g.scaled("x"), g.node("Reshape", "gain", g.ints(1, 3, 1, 1)))
+    g.conv(x, 3, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("gain", ["n"])], y_of()),
+               lambda f, last: {**nchw()(f, last), "gain": np.float32([.5, 1, -2])},
+               PLAIN + "[input:gain]\nvalue=0.5;1;-2\n")
+
+
+@net
+def given_shape():
+    """A whole number that a Resize takes its size from."""
+    g = Graph()
+    sizes = g.node("Concat", g.ints(1, 3), "size", axis=0)
+    x = g.node("Resize", g.scaled("x"), "", "", sizes, mode="nearest")
+    g.conv(x, 3, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("size", [2], TensorProto.INT64)], y_of()),
+               lambda f, last: {**nchw()(f, last), "size": np.int64([8, 12])},
+               PLAIN + "[size]\ndir=input\nvalue=8;12\n")
+
+
+@net
+def cut_before_nms():
+    """Ends where the descriptor says, before an operator that cannot run."""
+    g = Graph()
+    boxes = g.conv(g.scaled("x"), 3, 4, "boxes", kernel=1)
+    scores = g.conv(g.scaled("x"), 3, 1, "scores", kernel=1)
+    flat = g.node("Transpose", g.node("Reshape", boxes, g.ints(1, 4, -1)), perm=[0, 2, 1])
+    g.node("NonMaxSuppression", flat, g.node("Reshape", scores, g.ints(1, 1, -1)), g.ints(5), g.const(.5), g.const(.1),
+           out="selected")
+    inputs = [value("x", [1, 3, HEIGHT, WIDTH])]
+    kept = [value("boxes", [1, 4, HEIGHT, WIDTH]), value("scores", [1, 1, HEIGHT, WIDTH])]
+    return Net(g.model(inputs, [value("selected", None, TensorProto.INT64)]), nchw(),
+               PLAIN + "[deltacnn]\noutputs=boxes; scores\n",
+               oracle=g.model(inputs, kept + [value("selected", None, TensorProto.INT64)]), keep=["boxes", "scores"])
+
+
+def stack(frames, n, newest_first, axis):
+    """The last n pictures on the channels; before the first, the first."""
+    some = [frames[max(len(frames) - 1 - i, 0)] for i in range(n)]
+    return np.concatenate(some if newest_first else some[::-1], axis).astype(np.float32)[None]
+
+
+@net
+def frames_nchw():
+    """Three frames on the channels, oldest first."""
+    g = Graph()
+    g.conv(g.scaled("x"), 9, 4, "y")
+    return Net(g.model([value("x", [1, 9, HEIGHT, WIDTH])], y_of()),
+               lambda f, last: {"x": stack([i.transpose(2, 0, 1) for i in f], 3, False, 0)}, PLAIN + "frames=3\n")
+
+
+@net
+def frames_newest_first():
+    """The same, newest first."""
+    g = Graph()
+    g.conv(g.scaled("x"), 9, 4, "y")
+    return Net(g.model([value("x", [1, 9, HEIGHT, WIDTH])], y_of()),
+               lambda f, last: {"x": stack([i.transpose(2, 0, 1) for i in f], 3, True, 0)},
+               PLAIN + "frames=3\nframe-order=newest-first\n")
+
+
+@net
+def frames_nhwc():
+    """Two frames on the channels, which come last, scaled before the Transpose."""
+    g = Graph()
+    g.conv(g.node("Transpose", g.scaled("x"), perm=[0, 3, 1, 2]), 6, 4, "y")
+    return Net(g.model([value("x", [1, HEIGHT, WIDTH, 6])], y_of()), lambda f, last: {"x": stack(f, 2, False, 2)},
+               PLAIN + "frames=2\n")
+
+
+@net
+def frames_grey():
+    """Four frames of one channel."""
+    g = Graph()
+    g.conv(g.scaled("x"), 4, 4, "y")
+    return Net(g.model([value("x", [1, 4, HEIGHT, WIDTH])], y_of()),
+               lambda f, last: {"x": stack([grey(i)[None] for i in f], 4, False, 0)}, PLAIN + "frames=4\n", channels=1)
+
+
+def fed_back(first, name="y", state="h"):
+    """The last output, at first a value throughout."""
+    def feeds(frames, last):
+        return {**nchw()(frames, last), state: last[name] if last else first}
+    return feeds
+
+
+@net
+def state():
+    """A recurrent net: its last output is its second input."""
+    g = Graph()
+    both = g.node("Concat", g.scaled("x"), "h", axis=1)
+    g.node("Tanh", g.conv(both, 7, 4), out="y")
+    shape = [1, 4, HEIGHT, WIDTH]
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("h", shape)], [value("y", shape)]),
+               fed_back(np.zeros(shape, np.float32)), PLAIN + "[input:h]\nstate=y\n")
+
+
+@net
+def state_of_three_channels():
+    """A state that could be taken for the picture, before it; its first value is given."""
+    g = Graph()
+    both = g.node("Concat", "h", g.scaled("x"), axis=1)
+    g.node("Sigmoid", g.conv(both, 6, 3), out="y")
+    shape = [1, 3, HEIGHT, WIDTH]
+    return Net(g.model([value("h", shape), value("x", shape)], [value("y", shape)]),
+               fed_back(np.full(shape, .5, np.float32)), PLAIN.replace("[input]", "[input:x]")
+               + "[input:h]\nstate=y\nvalue=0.5\n")
+
+
+@net
+def state_not_an_output():
+    """States from within the graph, of another size, one through a vector."""
+    g = Graph()
+    small = g.node("AveragePool", g.scaled("x"), kernel_shape=[2, 2], strides=[2, 2])
+    h = g.node("Tanh", g.conv(g.node("Concat", small, "h", axis=1), 8, 5), out="h_next")
+    mean = g.node("Add", g.node("Mul", g.node("GlobalAveragePool", h), g.const(.5)), g.node("Mul", "m", g.const(.5)))
+    flat = g.node("Flatten", mean, out="m_flat")
+    g.node("Reshape", flat, g.ints(1, 5, 1, 1), out="m_next")
+    g.conv(g.node("Mul", h, "m"), 5, 2, "y")
+    shapes = {"h": [1, 5, HEIGHT // 2, WIDTH // 2], "m": [1, 5, 1, 1]}
+    inputs = [value("x", [1, 3, HEIGHT, WIDTH])] + [value(n, s) for n, s in shapes.items()]
+    more = [value("h_next", shapes["h"]), value("m_next", shapes["m"])]
+
+    def feeds(frames, last):
+        return {**nchw()(frames, last), **{n: last[n + "_next"] if last else np.ones(s, np.float32)
+                                           for n, s in shapes.items()}}
+    return Net(g.model(inputs, y_of()), feeds, PLAIN + "[input:h]\nstate=h_next\nvalue=1\n"
+               "[input:m]\nstate=m_next\nvalue=1\n", oracle=g.model(inputs, y_of() + more),
+               keep=["y", "h_next", "m_next"])
+
+
+@net
+def state_open():
+    """As matting nets are exported: the state's size is open, its first value of size 1 spread."""
+    g = Graph()
+    size = g.node("Shape", g.node("Split", g.conv(g.scaled("x"), 3, 8), g.ints(4, 4), outputs=2, axis=1)[0])
+    h = g.node("Expand", "h", size)
+    both = g.node("Concat", g.scaled("x"), h, axis=1)
+    g.node("Tanh", g.conv(both, 7, 4), out="y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("h", ["b", "c", "r", "s"])], [value("y", None)]),
+               fed_back(np.zeros([1, 1, 1, 1], np.float32)), PLAIN + "[input:h]\nstate=y\n")
+
+
 # ---- writing ------------------------------------------------------------------
 
 def pictures(seed):
