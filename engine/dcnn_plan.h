@@ -193,17 +193,14 @@ const char *plan_node_kernel (const PlanNode *node);
 
 /* ---- passes on the graph (dcnn_passes.c) ------------------------------- */
 
-/* Runs every pass; see the list in dcnn_passes.c. */
-gboolean dcnn_passes_run (DcnnGraph *graph, GError **error);
+/* Runs every pass; see the list in dcnn_passes.c. most_bytes: what new
+ * constants may take. */
+gboolean dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error);
 /* passes_layout.c: takes graph; pictures with channels last, or of integers,
  * become float32 maps. Returns graph itself, or a new one. */
 DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);
-/* Readers of a value: how many live node inputs and graph outputs. */
-guint dcnn_graph_count_uses (const DcnnGraph *graph, DcnnValueId value);
-/* The only live node that reads value, or -1 when none, several, or it is a
- * graph output. */
-gint dcnn_graph_only_reader (const DcnnGraph *graph, DcnnValueId value);
-gboolean dcnn_graph_is_output (const DcnnGraph *graph, DcnnValueId value);
+/* By value: whether it is an output of the graph. New; free with g_free(). */
+gboolean *dcnn_graph_find_outputs (const DcnnGraph *graph);
 /* A constant with exactly one element: TRUE and its value. */
 gboolean dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value,
     double *scalar);
@@ -216,7 +213,12 @@ typedef struct PlanBuilder {
   gboolean *done;          /* by graph node: lowered, fused away or lazy */
   GArray **readers;        /* by value: graph nodes that read it (gint), once
                               each */
-  GError *error;           /* first out-of-memory; checked at the end */
+  gboolean *is_output;     /* by value: of the graph */
+  gint64 traced;           /* indices that traces have held: dcnn_plan_trace.h */
+  GError *error;           /* the first; checked between nodes */
+  gsize bytes, most_bytes; /* of the weights and tables of maps and nodes, and
+                              what they may take */
+  guint counted_maps, counted_nodes; /* those that are in bytes */
   GString *refusal;        /* why the graph node at hand is not on maps */
 } PlanBuilder;
 
@@ -307,7 +309,7 @@ gboolean plan_finish_ordered (PlanBuilder *b, PlanNode *node,
 /* plan_norm.c: instance and group normalisation. */
 gboolean plan_lower_norm (PlanBuilder *b, const DcnnNode *gn);
 
-/* plan_layout.c */
+/* plan_layout.c, and plan_trace.c, which follows movement for it */
 gboolean plan_lower_concat (PlanBuilder *b, gint graph_node);
 gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
 /* A lazy value as strided scatter from maps (GATHER), or as a map through
@@ -317,6 +319,12 @@ gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
 /* The map whose elements a value holds in that order (of a dense tensor, last
  * dimension fastest); -1: it is no such value. */
 gint plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order);
+
+/* plan_roles.c: deps, is_output, is_gate and macs of a plan whose nodes are all
+ * there. */
+void dcnn_plan_find_roles (DcnnPlan *plan);
+/* FALSE: a picture that is kept for a frame is no map. */
+gboolean dcnn_plan_add_states (DcnnPlan *plan);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

@@ -24,32 +24,52 @@ dcnn_session_options_init (DcnnSessionOptions *options)
 
 /* ---- making --------------------------------------------------------------------- */
 
-static gboolean
-set_thresholds (DcnnSession *session, GHashTable *thresholds, GError **error)
+/* Names of nodes; those of kernels only, or of all. */
+static GHashTable *
+node_names (const DcnnPlan *plan, gboolean kernels)
 {
+  GHashTable *names = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (!kernels || plan_node (plan, n)->kind == PLAN_KERNEL)
+      g_hash_table_add (names, plan_node (plan, n)->name);
+  return names;
+}
+
+static gboolean
+check_thresholds (const DcnnSession *session, GHashTable *thresholds,
+    GError **error)
+{
+  g_autoptr (GHashTable) names = node_names (session->plan, FALSE);
   GHashTableIter iter;
   gpointer key, value;
 
-  if (thresholds == NULL)
-    return TRUE;
   g_hash_table_iter_init (&iter, thresholds);
   while (g_hash_table_iter_next (&iter, &key, &value)) {
-    gboolean found = FALSE;
     if (!dcnn_check_threshold (key, *(const gdouble *) value, error))
       return FALSE;
-    for (guint n = 0; n < session->plan->nodes->len; n++)
-      if (strcmp (plan_node (session->plan, n)->name, key) == 0) {
-        for (guint s = 0; s < session->n_streams; s++)
-          session->streams[s].nodes[n].threshold =
-              (float) *(const gdouble *) value;
-        found = TRUE;
-      }
-    if (!found) {
+    if (!g_hash_table_contains (names, key)) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
           "a threshold is given for '%s', which is no node of this model; "
           "deltacnn-inspect lists their names", (const char *) key);
       return FALSE;
     }
+  }
+  return TRUE;
+}
+
+static gboolean
+set_thresholds (DcnnSession *session, GHashTable *thresholds, GError **error)
+{
+  if (thresholds == NULL)
+    return TRUE;
+  if (!check_thresholds (session, thresholds, error))
+    return FALSE;
+  for (guint n = 0; n < session->plan->nodes->len; n++) {
+    const gdouble *t = g_hash_table_lookup (thresholds,
+        plan_node (session->plan, n)->name);
+    for (guint s = 0; t && s < session->n_streams; s++)
+      session->streams[s].nodes[n].threshold = (float) *t;
   }
   return TRUE;
 }
@@ -64,35 +84,33 @@ refuse_influence (const char *name, const char *why, GError **error)
 }
 
 static gboolean
-set_influence_of (DcnnSession *session, const char *name, const GArray *values,
+set_influence_of (DcnnSession *session, guint n, const GArray *values,
     GError **error)
 {
-  for (guint n = 0; n < session->plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (session->plan, n);
-    if (node->kind != PLAN_KERNEL || strcmp (node->name, name) != 0)
-      continue;
-    const PlanMap *out = plan_map (session->plan, node->out);
-    if (out->channels != values->len)
-      return refuse_influence (name, "with another number of channels", error);
-    session->influence[n] = g_new0 (float, dcnn_padded (out->span));
-    for (guint c = 0; c < values->len; c++) {
-      gfloat v = g_array_index (values, gfloat, c);
-      if (!(v >= 0) || !isfinite (v))
-        return refuse_influence (name, "with a value that is negative or not "
-            "finite", error);
-      session->influence[n][plan_position (out, c)] = v;
-    }
-    return TRUE;
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+
+  if (out->channels != values->len)
+    return refuse_influence (node->name, "with another number of channels",
+        error);
+  session->influence[n] = g_new0 (float, dcnn_padded (out->span));
+  for (guint c = 0; c < values->len; c++) {
+    gfloat v = g_array_index (values, gfloat, c);
+    if (!(v >= 0) || !isfinite (v))
+      return refuse_influence (node->name, "with a value that is negative or "
+          "not finite", error);
+    session->influence[n][plan_position (out, c)] = v;
   }
-  return refuse_influence (name, "which is no node of this model", error);
+  return TRUE;
 }
 
 static gboolean
 set_influence (DcnnSession *session, GHashTable *influence, GError **error)
 {
   guint n_nodes = session->plan->nodes->len;
+  g_autoptr (GHashTable) names = node_names (session->plan, TRUE);
   GHashTableIter iter;
-  gpointer name, values;
+  gpointer name;
 
   session->influence = g_new0 (float *, n_nodes + 1);
   session->limits = g_new0 (gdouble, n_nodes + 1);
@@ -100,30 +118,45 @@ set_influence (DcnnSession *session, GHashTable *influence, GError **error)
   if (influence == NULL)
     return TRUE;
   g_hash_table_iter_init (&iter, influence);
-  while (g_hash_table_iter_next (&iter, &name, &values))
-    if (!set_influence_of (session, name, values, error))
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (!g_hash_table_contains (names, name))
+      return refuse_influence (name, "which is no node of this model", error);
+  for (guint n = 0; n < n_nodes; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    const GArray *values = node->kind == PLAN_KERNEL ?
+        g_hash_table_lookup (influence, node->name) : NULL;
+    if (values && !set_influence_of (session, n, values, error))
       return FALSE;
+  }
   return TRUE;
 }
 
 /* What a session has whatever it runs on. */
-static void
-make_streams (DcnnSession *session)
+static gboolean
+make_streams (DcnnSession *session, GError **error)
 {
   guint n_nodes = session->plan->nodes->len, width, height;
+  gboolean ok = TRUE;
 
   dcnn_model_get_input_size (session->model, &width, &height);
   session->streams = g_new0 (DcnnStream, session->n_streams);
   session->frames = g_new0 (BackendFrame, session->n_streams);
-  for (guint s = 0; s < session->n_streams; s++) {
+  for (guint s = 0; s < session->n_streams && ok; s++) {
     DcnnStream *stream = &session->streams[s];
     stream->first = TRUE;
-    stream->nodes = g_new0 (NodeState, n_nodes + 1);
-    for (guint n = 0; n < n_nodes; n++)
+    stream->nodes = g_try_new0 (NodeState, n_nodes + 1);
+    ok = stream->nodes != NULL;
+    for (guint n = 0; n < n_nodes && ok; n++)
       stream->nodes[n].threshold = NAN;
-    if (width > 0)
-      stream->interest = g_new0 (gfloat, dcnn_mask_words (width, height));
+    if (width > 0 && ok)
+      ok = (stream->interest = g_try_new0 (gfloat,
+              dcnn_mask_words (width, height))) != NULL;
   }
+  if (!ok)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for %u streams of %u nodes; use fewer streams",
+        session->n_streams, n_nodes);
+  return ok;
 }
 
 static PlanBlocks
@@ -177,8 +210,8 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
       g_get_num_processors ();
   session->n_streams = options->streams;
   session->plan_blocks = choose_blocks (session);
-  make_streams (session);
-  if (set_thresholds (session, options->thresholds, error) &&
+  if (make_streams (session, error) &&
+      set_thresholds (session, options->thresholds, error) &&
       set_influence (session, options->influence, error) &&
       dcnn_backend_take_weights (model, backend, index, &session->weights,
           error)) {

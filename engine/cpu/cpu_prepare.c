@@ -15,9 +15,11 @@ static DcnnPrepared *
 pack_depthwise (const PlanOp *op, const PlanMap *in)
 {
   gsize taps = (gsize) (op->conv.window.kernel[0] * op->conv.window.kernel[1]);
-  g_autofree float *weights = g_new0 (float, in->span * taps);
-  g_autofree float *bias = g_new0 (float, in->span);
+  g_autofree float *weights = g_try_new0 (float, in->span * taps);
+  g_autofree float *bias = g_try_new0 (float, in->span);
 
+  if (weights == NULL || bias == NULL)
+    return NULL;
   for (guint c = 0; c < in->channels; c++) {
     guint at = plan_position (in, c);
     memcpy (weights + at * taps, op->weights + c * taps,

@@ -22,53 +22,50 @@
 
 /* ---- price ------------------------------------------------------------------ */
 
-static gboolean
-map_has_mask (const DcnnPlan *plan, gint map, gint mask)
+/* Adds what a reader costs to the price of each node that it reads, once: seen
+ * has the last reader of each mask. */
+static void
+charge_sources (const DcnnPlan *plan, gint map, gint reader, gint *seen,
+    gdouble cost, gdouble *price)
 {
-  const PlanMap *m;
+  const PlanMap *m = map < 0 ? NULL : plan_map (plan, map);
 
-  if (map < 0)
-    return FALSE;
-  m = plan_map (plan, map);
-  if (m->pieces == NULL)
-    return m->mask == mask;
-  for (guint i = 0; i < m->pieces->len; i++)
-    if (map_has_mask (plan, g_array_index (m->pieces, gint, i), mask))
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
-node_reads (const DcnnPlan *plan, const PlanNode *node, gint mask)
-{
-  gboolean reads = map_has_mask (plan, node->in, mask);
-
-  for (gint s = 0; s < node->n_steps; s++)
-    reads = reads || map_has_mask (plan, node->steps[s].map, mask);
-  return reads;
+  if (m == NULL)
+    return;
+  for (guint i = 0; m->pieces && i < m->pieces->len; i++)
+    charge_sources (plan, g_array_index (m->pieces, gint, i), reader, seen,
+        cost, price);
+  if (m->pieces || m->mask < 0 || m->source < 0 || seen[m->mask] == reader)
+    return;
+  seen[m->mask] = reader;
+  price[m->source] += cost / ((gdouble) m->width * m->height);
 }
 
 void
 dcnn_plan_price (const DcnnPlan *plan, gdouble *price)
 {
-  for (gint n = (gint) plan->nodes->len - 1; n >= 0; n--) {
-    const PlanMap *out;
+  gdouble macs = MAX (1, plan->macs);
+  g_autofree gint *seen = g_new (gint, plan->n_masks + 1);
+
+  for (gint i = 0; i < plan->n_masks; i++)
+    seen[i] = -1;
+  for (guint n = 0; n < plan->nodes->len; n++)
     price[n] = 0;
-    if (plan_node (plan, n)->kind != PLAN_KERNEL)
+  for (gint r = (gint) plan->nodes->len - 1; r >= 0; r--) {
+    const PlanNode *node = plan_node (plan, r);
+    const PlanMap *out;
+    gdouble cost;
+    if (node->kind != PLAN_KERNEL) {
+      price[r] = 0;
       continue;
-    out = plan_map (plan, plan_node (plan, n)->out);
-    for (guint r = (guint) n + 1; r < plan->nodes->len; r++) {
-      const PlanNode *reader = plan_node (plan, r);
-      const PlanMap *to;
-      if (reader->kind != PLAN_KERNEL ||
-          !node_reads (plan, reader, out->mask))
-        continue;
-      to = plan_map (plan, reader->out);
-      price[n] += ((gdouble) MAX (reader->macs_per_pixel, 4 * to->channels) /
-          MAX (1, plan->macs) + JOINS_ON * price[r]) *
-          to->width * to->height / ((gdouble) out->width * out->height);
     }
-    price[n] = MAX (price[n], (gdouble) out->channels / MAX (1, plan->macs));
+    out = plan_map (plan, node->out);
+    price[r] = MAX (price[r], out->channels / macs);
+    cost = (MAX (node->macs_per_pixel, 4 * out->channels) / macs + JOINS_ON *
+        price[r]) * out->width * out->height;
+    charge_sources (plan, node->in, r, seen, cost, price);
+    for (gint s = 0; s < node->n_steps; s++)
+      charge_sources (plan, node->steps[s].map, r, seen, cost, price);
   }
 }
 

@@ -18,46 +18,14 @@
 
 /* ---- reading the graph ------------------------------------------------- */
 
-gboolean
-dcnn_graph_is_output (const DcnnGraph *graph, DcnnValueId value)
+gboolean *
+dcnn_graph_find_outputs (const DcnnGraph *graph)
 {
+  gboolean *is_output = g_new0 (gboolean, graph->values->len + 1);
+
   for (guint i = 0; i < graph->outputs->len; i++)
-    if (g_array_index (graph->outputs, DcnnValueId, i) == value)
-      return TRUE;
-  return FALSE;
-}
-
-guint
-dcnn_graph_count_uses (const DcnnGraph *graph, DcnnValueId value)
-{
-  guint uses = dcnn_graph_is_output (graph, value) ? 1 : 0;
-
-  for (guint n = 0; n < graph->nodes->len; n++) {
-    const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; node->alive && i < node->n_inputs; i++)
-      uses += node->inputs[i] == value;
-  }
-  return uses;
-}
-
-gint
-dcnn_graph_only_reader (const DcnnGraph *graph, DcnnValueId value)
-{
-  gint reader = -1;
-
-  if (dcnn_graph_is_output (graph, value))
-    return -1;
-  for (guint n = 0; n < graph->nodes->len; n++) {
-    const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; node->alive && i < node->n_inputs; i++) {
-      if (node->inputs[i] != value)
-        continue;
-      if (reader != -1)
-        return -1;
-      reader = (gint) n;
-    }
-  }
-  return reader;
+    is_output[g_array_index (graph->outputs, DcnnValueId, i)] = TRUE;
+  return is_output;
 }
 
 gboolean
@@ -75,17 +43,107 @@ dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value, double *scalar)
   return TRUE;
 }
 
+/* ---- readers ------------------------------------------------------------- */
+
+/* One input of a node. */
+typedef struct Use {
+  gint node;
+  gint next;               /* use of the same value; -1 */
+} Use;
+
+/* Who reads what. Values that passes add are constants, which nobody asks
+ * about. */
+typedef struct Uses {
+  DcnnGraph *graph;
+  gboolean *is_output;
+  guint n_values;
+  gint *first;             /* by value: a use; -1 */
+  GArray *uses;            /* of Use */
+  gsize bytes_left;        /* that new constants may take */
+} Uses;
+
+static void
+uses_init (Uses *self, DcnnGraph *graph)
+{
+  self->graph = graph;
+  self->n_values = graph->values->len;
+  self->is_output = dcnn_graph_find_outputs (graph);
+  self->first = g_new (gint, self->n_values + 1);
+  self->uses = g_array_new (FALSE, FALSE, sizeof (Use));
+  for (guint v = 0; v < self->n_values; v++)
+    self->first[v] = -1;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, (gint) n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++) {
+      Use use = { (gint) n, node->inputs[i] < 0 ? -1 :
+            self->first[node->inputs[i]] };
+      if (node->inputs[i] < 0)
+        continue;
+      self->first[node->inputs[i]] = (gint) self->uses->len;
+      g_array_append_val (self->uses, use);
+    }
+  }
+}
+
+static void
+uses_clear (Uses *self)
+{
+  g_free (self->is_output);
+  g_free (self->first);
+  g_array_unref (self->uses);
+}
+
+/* Whether a use still is one: edits leave some behind. */
+static gboolean
+use_holds (const Uses *self, const Use *use, DcnnValueId value)
+{
+  const DcnnNode *node = dcnn_graph_node (self->graph, use->node);
+
+  for (int i = 0; node->alive && i < node->n_inputs; i++)
+    if (node->inputs[i] == value)
+      return TRUE;
+  return FALSE;
+}
+
+/* The only live node that reads value, and once; -1 when none, several, or it
+ * is an output of the graph. */
+static gint
+only_reader (const Uses *self, DcnnValueId value)
+{
+  gint reader = -1;
+
+  if (value < 0 || (guint) value >= self->n_values || self->is_output[value])
+    return -1;
+  for (gint u = self->first[value]; u >= 0;) {
+    const Use *use = &g_array_index (self->uses, Use, u);
+    if (use_holds (self, use, value)) {
+      if (reader >= 0)
+        return -1;
+      reader = use->node;
+    }
+    u = use->next;
+  }
+  return reader;
+}
+
 /* ---- editing the graph -------------------------------------------------- */
 
 static void
-replace_uses (DcnnGraph *graph, DcnnValueId from, DcnnValueId to)
+replace_uses (Uses *self, DcnnValueId from, DcnnValueId to)
 {
-  for (guint n = 0; n < graph->nodes->len; n++) {
-    DcnnNode *node = dcnn_graph_node (graph, n);
+  gint next;
+
+  for (gint u = self->first[from]; u >= 0; u = next) {
+    Use *use = &g_array_index (self->uses, Use, u);
+    DcnnNode *node = dcnn_graph_node (self->graph, use->node);
     for (int i = 0; node->alive && i < node->n_inputs; i++)
       if (node->inputs[i] == from)
         node->inputs[i] = to;
+    next = use->next;
+    use->next = self->first[to];
+    self->first[to] = u;
   }
+  self->first[from] = -1;
 }
 
 /* node's output becomes next's output, next goes away. */
@@ -102,15 +160,25 @@ swallow_next (DcnnGraph *graph, gint node_index, gint next_index)
 }
 
 static DcnnValueId
-add_float_constant (DcnnGraph *graph, const char *stem, int rank,
+add_float_constant (Uses *uses, const char *stem, int rank,
     const int64_t *dims, float **data, GError **error)
 {
   DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32, .rank = rank };
+  DcnnGraph *graph = uses->graph;
+  gsize bytes;
   g_autofree char *name = NULL;
   DcnnValueId id;
   static gint counter;
 
   memcpy (tensor.dims, dims, sizeof (int64_t) * (size_t) rank);
+  bytes = (gsize) dcnn_tensor_count (&tensor) * sizeof (float);
+  if (bytes > uses->bytes_left) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_LIMIT,
+        "node '%.200s' takes the weights that are made of shared ones past "
+        "what suits a model of this size", stem);
+    return -1;
+  }
+  uses->bytes_left -= bytes;
   if (!dcnn_tensor_alloc (&tensor, error))
     return -1;
   name = g_strdup_printf ("%s#%d", stem, g_atomic_int_add (&counter, 1));
@@ -137,8 +205,10 @@ constant_floats (const DcnnGraph *graph, DcnnValueId value)
 /* ---- identities --------------------------------------------------------- */
 
 static void
-pass_identities (DcnnGraph *graph)
+pass_identities (Uses *uses)
 {
+  DcnnGraph *graph = uses->graph;
+
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *node = dcnn_graph_node (graph, n);
     if (!node->alive || node->n_inputs < 1 || node->inputs[0] < 0)
@@ -147,10 +217,10 @@ pass_identities (DcnnGraph *graph)
             dcnn_graph_value (graph, node->inputs[0])->tensor.dtype ==
             node->params.cast.to))
       continue;
-    if (dcnn_graph_is_output (graph, node->outputs[0]))
+    if (uses->is_output[node->outputs[0]])
       continue;
-    replace_uses (graph, node->outputs[0], node->inputs[0]);
     node->alive = FALSE;
+    replace_uses (uses, node->outputs[0], node->inputs[0]);
   }
 }
 
@@ -237,9 +307,10 @@ affine_of_node (const DcnnGraph *graph, const DcnnNode *next,
 }
 
 static gboolean
-fold_affine (DcnnGraph *graph, DcnnNode *conv, gint64 c, const double *scale,
+fold_affine (Uses *uses, DcnnNode *conv, gint64 c, const double *scale,
     const double *shift, GError **error)
 {
+  DcnnGraph *graph = uses->graph;
   const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
   const float *bias = conv->n_inputs > 2 ?
       constant_floats (graph, conv->inputs[2]) : NULL;
@@ -249,9 +320,9 @@ fold_affine (DcnnGraph *graph, DcnnNode *conv, gint64 c, const double *scale,
   float *new_w, *new_b;
   DcnnValueId wid, bid;
 
-  wid = add_float_constant (graph, conv->name, w->rank, w->dims, &new_w,
+  wid = add_float_constant (uses, conv->name, w->rank, w->dims, &new_w,
       error);
-  bid = wid < 0 ? -1 : add_float_constant (graph, conv->name, 1, &c, &new_b,
+  bid = wid < 0 ? -1 : add_float_constant (uses, conv->name, 1, &c, &new_b,
       error);
   if (bid < 0)
     return FALSE;
@@ -286,29 +357,53 @@ is_conv_with_constants (const DcnnGraph *graph, const DcnnNode *node)
       constant_floats (graph, node->inputs[2]) != NULL);
 }
 
-static gboolean
-pass_affine (DcnnGraph *graph, GError **error)
+/* What can be folded into a convolution of c channels, taken together: into
+ * scale and shift. Returns how many nodes. */
+static guint
+swallow_affine (Uses *uses, gint n, gint64 c, double *scale, double *shift)
 {
+  DcnnGraph *graph = uses->graph;
+  DcnnNode *node = dcnn_graph_node (graph, n);
+  g_autofree double *s = g_try_new (double, c), *t = g_try_new (double, c);
+  guint count = 0;
+  gint next;
+
+  for (gint64 i = 0; i < c; i++)
+    scale[i] = 1, shift[i] = 0;
+  while (s && t && (next = only_reader (uses, node->outputs[0])) >= 0) {
+    const DcnnNode *reader = dcnn_graph_node (graph, next);
+    if (!affine_of_node (graph, reader, node->outputs[0], c, s, t) ||
+        memcmp (dcnn_graph_value (graph, node->outputs[0])->tensor.dims,
+            dcnn_graph_value (graph, reader->outputs[0])->tensor.dims,
+            4 * sizeof (int64_t)) != 0)
+      break;
+    for (gint64 i = 0; i < c; i++) {
+      scale[i] *= s[i];
+      shift[i] = shift[i] * s[i] + t[i];
+    }
+    swallow_next (graph, n, next);
+    count++;
+  }
+  return count;
+}
+
+static gboolean
+pass_affine (Uses *uses, GError **error)
+{
+  DcnnGraph *graph = uses->graph;
+
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *node = dcnn_graph_node (graph, n);
-    while (node->alive && is_conv_with_constants (graph, node)) {
-      gint next = dcnn_graph_only_reader (graph, node->outputs[0]);
-      gint64 c =
-          dcnn_graph_value (graph, node->outputs[0])->tensor.dims[1];
-      g_autofree double *scale = g_new (double, c), *shift = g_new (double, c);
-      const DcnnTensor *before =
-          &dcnn_graph_value (graph, node->outputs[0])->tensor;
-      if (next < 0 || !affine_of_node (graph, dcnn_graph_node (graph, next),
-              node->outputs[0], c, scale, shift))
-        break;
-      if (memcmp (before->dims, dcnn_graph_value (graph,
-                  dcnn_graph_node (graph, next)->outputs[0])->tensor.dims,
-              4 * sizeof (int64_t)) != 0)
-        break;
-      if (!fold_affine (graph, node, c, scale, shift, error))
-        return FALSE;
-      swallow_next (graph, (gint) n, next);
-    }
+    g_autofree double *scale = NULL, *shift = NULL;
+    gint64 c;
+    if (!node->alive || !is_conv_with_constants (graph, node))
+      continue;
+    c = dcnn_graph_value (graph, node->outputs[0])->tensor.dims[1];
+    scale = g_try_new (double, c);
+    shift = g_try_new (double, c);
+    if (scale && shift && swallow_affine (uses, (gint) n, c, scale, shift) > 0
+        && !fold_affine (uses, node, c, scale, shift, error))
+      return FALSE;
   }
   return TRUE;
 }
@@ -316,8 +411,10 @@ pass_affine (DcnnGraph *graph, GError **error)
 /* ---- pads ---------------------------------------------------------------- */
 
 static void
-pass_pads (DcnnGraph *graph)
+pass_pads (Uses *uses)
 {
+  DcnnGraph *graph = uses->graph;
+
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *pad = dcnn_graph_node (graph, n), *next;
     const DcnnPadParams *p = &pad->params.pad;
@@ -330,7 +427,7 @@ pass_pads (DcnnGraph *graph)
         p->begin[0] || p->begin[1] || p->end[0] || p->end[1] ||
         p->begin[2] < 0 || p->begin[3] < 0 || p->end[2] < 0 || p->end[3] < 0)
       continue;
-    reader = dcnn_graph_only_reader (graph, pad->outputs[0]);
+    reader = only_reader (uses, pad->outputs[0]);
     if (reader < 0)
       continue;
     next = dcnn_graph_node (graph, reader);
@@ -345,8 +442,8 @@ pass_pads (DcnnGraph *graph)
       w->pad_begin[i] += p->begin[2 + i];
       w->pad_end[i] += p->end[2 + i];
     }
-    next->inputs[0] = pad->inputs[0];
     pad->alive = FALSE;
+    replace_uses (uses, pad->outputs[0], pad->inputs[0]);
   }
 }
 
@@ -369,8 +466,9 @@ dilation_of_taps (const gboolean *used, gint64 k)
 }
 
 static gboolean
-recover_dilation (DcnnGraph *graph, DcnnNode *conv, GError **error)
+recover_dilation (Uses *uses, DcnnNode *conv, GError **error)
 {
+  DcnnGraph *graph = uses->graph;
   const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
   DcnnWindow *win = &conv->params.conv.window;
   gint64 k[2] = { w->dims[2], w->dims[3] }, d[2], dims[4], n;
@@ -379,18 +477,19 @@ recover_dilation (DcnnGraph *graph, DcnnNode *conv, GError **error)
   DcnnValueId id;
 
   for (int axis = 0; axis < 2; axis++) {
-    g_autofree gboolean *used = g_new0 (gboolean, k[axis]);
-    gint64 count = dcnn_tensor_count (w);
+    g_autofree gboolean *used = g_try_new0 (gboolean, k[axis]);
+    gint64 count = used ? dcnn_tensor_count (w) : 0;
     for (gint64 i = 0; i < count; i++)
       if (src[i] != 0)
         used[axis ? i % k[1] : i / k[1] % k[0]] = TRUE;
-    d[axis] = win->dilation[axis] == 1 ? dilation_of_taps (used, k[axis]) : 1;
+    d[axis] = used && win->dilation[axis] == 1 ?
+        dilation_of_taps (used, k[axis]) : 1;
   }
   if (d[0] == 1 && d[1] == 1)
     return TRUE;
   dims[0] = w->dims[0], dims[1] = w->dims[1];
   dims[2] = (k[0] - 1) / d[0] + 1, dims[3] = (k[1] - 1) / d[1] + 1;
-  id = add_float_constant (graph, conv->name, 4, dims, &dst, error);
+  id = add_float_constant (uses, conv->name, 4, dims, &dst, error);
   if (id < 0)
     return FALSE;
   src = dcnn_graph_value (graph, conv->inputs[1])->tensor.data;
@@ -409,15 +508,17 @@ recover_dilation (DcnnGraph *graph, DcnnNode *conv, GError **error)
 }
 
 static gboolean
-pass_dilation (DcnnGraph *graph, GError **error)
+pass_dilation (Uses *uses, GError **error)
 {
+  DcnnGraph *graph = uses->graph;
+
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *node = dcnn_graph_node (graph, n);
     if (node->alive && node->op == DCNN_OP_CONV &&
         is_conv_with_constants (graph, node) &&
         (node->params.conv.window.kernel[0] > 2 ||
             node->params.conv.window.kernel[1] > 2) &&
-        !recover_dilation (graph, node, error))
+        !recover_dilation (uses, node, error))
       return FALSE;
   }
   return TRUE;
@@ -445,13 +546,18 @@ pass_dead (DcnnGraph *graph)
 }
 
 gboolean
-dcnn_passes_run (DcnnGraph *graph, GError **error)
+dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
 {
+  Uses uses = { .bytes_left = most_bytes };
+  gboolean ok;
+
   pass_dead (graph);
-  pass_identities (graph);
-  pass_pads (graph);
-  if (!pass_affine (graph, error) || !pass_dilation (graph, error))
-    return FALSE;
-  pass_dead (graph);
-  return TRUE;
+  uses_init (&uses, graph);
+  pass_identities (&uses);
+  pass_pads (&uses);
+  ok = pass_affine (&uses, error) && pass_dilation (&uses, error);
+  uses_clear (&uses);
+  if (ok)
+    pass_dead (graph);
+  return ok;
 }

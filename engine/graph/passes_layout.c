@@ -23,6 +23,7 @@ typedef struct Layout {
   DcnnValueId *nchw;  /* the [1,C,H,W] form of a value [1,H,W,C], [H,W,C] */
   DcnnValueId *chw;   /* the [1,C,H,W] form of a value [C,H,W] */
   DcnnValueId *input; /* the input of to that an input of from has become */
+  gboolean *read_plain; /* by value of from: see find_plain_readers() */
 } Layout;
 
 static const DcnnTensor *
@@ -62,23 +63,32 @@ has_perm (const DcnnNode *node, int rank, const int *perm)
       memcmp (node->params.transpose.perm, perm, rank * sizeof *perm) == 0;
 }
 
+/* By value: whether something else than a Transpose to [1,C,H,W] reads it. New;
+ * free with g_free(). */
+static gboolean *
+find_plain_readers (const DcnnGraph *graph)
+{
+  gboolean *read = g_new0 (gboolean, graph->values->len + 1);
+
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; !has_perm (node, 4, to_nchw) && i < node->n_inputs; i++)
+      if (node->inputs[i] >= 0)
+        read[node->inputs[i]] = TRUE;
+  }
+  return read;
+}
+
 /* Whether something else than a Transpose reads the picture first. */
 static gboolean
-input_needs_it (const DcnnGraph *graph, DcnnValueId input)
+input_needs_it (const Layout *l, DcnnValueId input)
 {
-  const DcnnTensor *t = tensor_of (graph, input);
+  const DcnnTensor *t = tensor_of (l->from, input);
 
   if (is_integer (t->dtype) && (t->rank == 3 || t->rank == 4))
     return TRUE;
-  if (t->dtype != DCNN_DTYPE_F32 || !is_channels_last (t))
-    return FALSE;
-  for (guint n = 0; n < graph->nodes->len; n++) {
-    const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; i < node->n_inputs; i++)
-      if (node->inputs[i] == input && !has_perm (node, 4, to_nchw))
-        return TRUE;
-  }
-  return FALSE;
+  return t->dtype == DCNN_DTYPE_F32 && is_channels_last (t) &&
+      l->read_plain[input];
 }
 
 /* What has none is no network on pictures: its types are kept. */
@@ -397,12 +407,12 @@ add_input (Layout *l, DcnnValueId v)
 {
   const DcnnValue *value = dcnn_graph_value (l->from, v);
   const DcnnTensor *t = &value->tensor;
-  DcnnDtype dtype = input_needs_it (l->from, v) ? DCNN_DTYPE_F32 : t->dtype;
+  DcnnDtype dtype = input_needs_it (l, v) ? DCNN_DTYPE_F32 : t->dtype;
   g_autofree char *name = g_strdup_printf ("%s:nchw", value->name);
   int64_t dims[4] = { 1, t->dims[0], t->dims[1], t->dims[2] };
   DcnnValueId id;
 
-  if (!input_needs_it (l->from, v) || !is_channels_last (t)) {
+  if (!input_needs_it (l, v) || !is_channels_last (t)) {
     id = dcnn_graph_add_input (l->to, value->name, dtype, t->rank, t->dims,
         NULL);
     return (l->plain[v] = l->input[v] = id) >= 0;
@@ -467,14 +477,16 @@ DcnnGraph *
 dcnn_passes_layout (DcnnGraph *graph)
 {
   guint n = graph->values->len;
-  Layout l = { .from = graph };
+  Layout l = { .from = graph, .read_plain = find_plain_readers (graph) };
   gboolean needed = FALSE, done;
 
   for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
-    needed |= input_needs_it (graph, g_array_index (graph->inputs,
-            DcnnValueId, i));
-  if (!needed)
+    needed |= input_needs_it (&l, g_array_index (graph->inputs, DcnnValueId,
+            i));
+  if (!needed) {
+    g_free (l.read_plain);
     return graph;
+  }
   l.to = dcnn_graph_new ();
   l.plain = no_values (n);
   l.nchw = no_values (n);
@@ -485,6 +497,7 @@ dcnn_passes_layout (DcnnGraph *graph)
   g_free (l.nchw);
   g_free (l.chw);
   g_free (l.input);
+  g_free (l.read_plain);
   dcnn_graph_free (done ? graph : l.to);
   return done ? l.to : graph;
 }

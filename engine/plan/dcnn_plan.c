@@ -244,25 +244,59 @@ gather_from_map (PlanBuilder *b, DcnnValueId value)
   value_gets_tensor (b, value, plan_commit_node (b, node));
 }
 
+/* Pushes what an input of the node needs and has not; FALSE: nothing. */
+static gboolean
+push_lazy_input (PlanBuilder *b, const DcnnNode *gn, GArray *stack)
+{
+  for (int i = 0; i < gn->n_inputs; i++) {
+    DcnnValueId id = gn->inputs[i];
+    PlanValue *v = id < 0 ? NULL : &b->plan->values[id];
+    if (v == NULL || !v->lazy || v->map >= 0 || v->tensor >= 0)
+      continue;
+    if (plan_trace_tensor (b, id)) {
+      value_gets_tensor (b, id, (gint) b->plan->nodes->len - 1);
+      continue;
+    }
+    g_array_append_val (stack, id);
+    return TRUE;
+  }
+  return FALSE;
+}
+
+/* The movement that makes a value as tails, from where it starts: however long
+ * it is, not by recursion. */
+static void
+lower_movement (PlanBuilder *b, DcnnValueId value)
+{
+  g_autoptr (GArray) stack = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+
+  g_array_append_val (stack, value);
+  while (stack->len > 0) {
+    DcnnValueId id = g_array_index (stack, DcnnValueId, stack->len - 1);
+    gint producer = dcnn_graph_value (b->graph, id)->producer;
+    if (push_lazy_input (b, dcnn_graph_node (b->graph, producer), stack))
+      continue;
+    plan_lower_tail (b, producer, "its result is no strided copy of whole "
+        "maps");
+    g_array_set_size (stack, stack->len - 1);
+  }
+}
+
 void
 plan_require_tensor (PlanBuilder *b, DcnnValueId value)
 {
   PlanValue *v = &b->plan->values[value];
-  const DcnnValue *gv = dcnn_graph_value (b->graph, value);
 
-  if (v->tensor >= 0 || gv->tensor.data != NULL)
+  if (v->tensor >= 0 || dcnn_graph_value (b->graph, value)->tensor.data != NULL)
     return;
-  if (v->map >= 0) {
+  if (v->map >= 0)
     gather_from_map (b, value);
-  } else if (v->lazy) {
-    if (!plan_trace_tensor (b, value))
-      plan_lower_tail (b, gv->producer, "its result is no strided copy of "
-          "whole maps");
-    else
-      value_gets_tensor (b, value, (gint) b->plan->nodes->len - 1);
-  } else {
+  else if (v->lazy && plan_trace_tensor (b, value))
+    value_gets_tensor (b, value, (gint) b->plan->nodes->len - 1);
+  else if (v->lazy)
+    lower_movement (b, value);
+  else
     value_gets_tensor (b, value, -1); /* a graph input without a map */
-  }
 }
 
 gint
@@ -441,7 +475,7 @@ add_input (PlanBuilder *b, gint index)
   }
 }
 
-/* ---- the whole --------------------------------------------------------------------- */
+/* ---- readers ------------------------------------------------------------------------ */
 
 static void
 find_readers (PlanBuilder *b)
@@ -460,138 +494,104 @@ find_readers (PlanBuilder *b)
   }
 }
 
-static void
-add_dep (PlanNode *node, gint dep)
-{
-  for (guint i = 0; i < node->deps->len; i++)
-    if (g_array_index (node->deps, gint, i) == dep)
-      return;
-  g_array_append_val (node->deps, dep);
-}
+/* ---- what a plan may take ------------------------------------------------------ */
 
-static void
-add_map_deps (DcnnPlan *plan, PlanNode *node, gint index)
-{
-  const PlanMap *map;
+/* Weights and tables of a plan, beside some times the model's constants: many
+ * nodes of a small file may share a large weight, or have a table each. */
+#define BYTES_BASE ((gsize) 512 << 20)
+#define BYTES_PER_BYTE 4
 
-  if (index < 0)
-    return;
-  map = plan_map (plan, index);
-  if (map->graph_input >= 0)
-    add_dep (node, -1 - map->graph_input);
-  else if (map->mask >= 0)
-    add_dep (node, map->source);
-  else
-    for (guint i = 0; map->pieces && i < map->pieces->len; i++)
-      add_map_deps (plan, node, g_array_index (map->pieces, gint, i));
-}
-
-static void
-find_deps (DcnnPlan *plan)
+static gsize
+bytes_allowed (const DcnnGraph *graph)
 {
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    PlanNode *node = plan_node (plan, n);
-    add_map_deps (plan, node, node->in);
-    for (gint s = 0; s < node->n_steps; s++)
-      add_map_deps (plan, node, node->steps[s].map);
-    for (guint i = 0; node->sources && i < node->sources->len; i++)
-      add_map_deps (plan, node,
-          g_array_index (node->sources, PlanGatherSource, i).map);
-    if (node->kind == PLAN_IMPORT && plan->values[node->value].tensor_node >= 0)
-      add_dep (node, plan->values[node->value].tensor_node);
-    if (node->kind == PLAN_TAIL) {
-      const DcnnNode *gn = dcnn_graph_node (plan->graph, node->graph_node);
-      for (int i = 0; i < gn->n_inputs; i++)
-        if (gn->inputs[i] >= 0 &&
-            plan->values[gn->inputs[i]].tensor_node >= 0)
-          add_dep (node, plan->values[gn->inputs[i]].tensor_node);
-    }
+  gsize bytes = 0;
+
+  for (guint v = 0; v < graph->values->len; v++) {
+    const DcnnTensor *t = &dcnn_graph_value (graph, (gint) v)->tensor;
+    if (t->data != NULL)
+      bytes += (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
   }
+  return BYTES_BASE + BYTES_PER_BYTE * bytes;
 }
 
-/* What each fused node is for: outputs have threshold 0, gates their own. */
-static void
-mark_map (DcnnPlan *plan, gint index, gboolean output, gboolean gate)
-{
-  const PlanMap *map = plan_map (plan, index);
-
-  if (map->mask < 0) {
-    for (guint i = 0; map->pieces && i < map->pieces->len; i++)
-      mark_map (plan, g_array_index (map->pieces, gint, i), output, gate);
-  } else if (map->source >= 0) {
-    plan_node (plan, map->source)->is_output |= output;
-    plan_node (plan, map->source)->is_gate |= gate;
-  }
-}
-
-static void
-mark_roles (DcnnPlan *plan)
-{
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    PlanNode *node = plan_node (plan, n);
-    for (guint i = 0; node->sources && i < node->sources->len; i++)
-      mark_map (plan, g_array_index (node->sources, PlanGatherSource, i).map,
-          TRUE, FALSE);
-    for (gint s = -1; node->out >= 0 && s < node->n_steps; s++) {
-      gint in = s < 0 ? node->in : node->steps[s].map;
-      const PlanMap *out = plan_map (plan, node->out);
-      if (in >= 0 && plan_map (plan, in)->width == 1 &&
-          plan_map (plan, in)->height == 1 &&
-          (out->width > 1 || out->height > 1))
-        mark_map (plan, in, FALSE, TRUE);
-    }
-    if (node->out >= 0)
-      plan->macs += node->macs_per_pixel * plan_map (plan, node->out)->width *
-          plan_map (plan, node->out)->height;
-  }
-}
-
-static gint
-map_of_input (const DcnnPlan *plan, DcnnValueId value)
-{
-  for (guint i = 0; i < plan->maps->len; i++) {
-    gint input = plan_map (plan, i)->graph_input;
-    if (input >= 0 && g_array_index (plan->graph->inputs, DcnnValueId, input)
-        == value)
-      return (gint) i;
-  }
-  return -1;
-}
-
-/* FALSE: a picture that is kept for a frame is no map. */
+/* Counts what has come since the last call. FALSE: too much. */
 static gboolean
-add_states (DcnnPlan *plan)
+count_bytes (PlanBuilder *b, const char *name)
 {
-  guint n = plan->graph->inputs->len;
+  DcnnPlan *plan = b->plan;
 
-  for (guint i = 0; i < plan->graph->states->len; i++) {
-    const DcnnState *from = &g_array_index (plan->graph->states, DcnnState, i);
-    PlanState state = { .input = (gint) (n - 1 - i), .initial = from->initial,
-      .map = map_of_input (plan, from->input),
-      .source_map = map_of_input (plan, from->source),
-      .source_tensor = plan->values[from->source].tensor };
-    if (state.source_map < 0 ? state.source_tensor < 0 : state.map < 0)
-      return FALSE;
-    g_array_append_val (plan->states, state);
+  for (; b->counted_maps < plan->maps->len; b->counted_maps++) {
+    const PlanMap *map = plan_map (plan, (gint) b->counted_maps);
+    gsize channels = map->channels;
+    b->bytes += (map->position ? channels * sizeof (guint32) : 0) +
+        (map->constant ? channels * map->width * map->height *
+        sizeof (float) : 0);
   }
-  return TRUE;
+  for (; b->counted_nodes < plan->nodes->len; b->counted_nodes++)
+    b->bytes += plan_node_weight_bytes (plan, plan_node (plan,
+            (gint) b->counted_nodes));
+  if (b->bytes > b->most_bytes && b->error == NULL)
+    g_set_error (&b->error, DCNN_ERROR, DCNN_ERROR_LIMIT,
+        "node '%.200s' takes the weights and tables of the plan to %.0f MiB, "
+        "more than %.0f MiB, which suits a model of this size: weights that "
+        "many nodes share are packed for each of them", name,
+        b->bytes / 1048576.0, b->most_bytes / 1048576.0);
+  return b->error == NULL;
 }
 
-static void
+/* ---- the whole --------------------------------------------------------------------- */
+
+static gboolean
 build (PlanBuilder *b)
 {
   find_readers (b);
   for (guint i = 0; i < b->graph->inputs->len; i++)
     add_input (b, (gint) i);
-  for (guint n = 0; n < b->graph->nodes->len; n++)
+  for (guint n = 0; n < b->graph->nodes->len; n++) {
     lower_node (b, (gint) n);
-  for (guint i = 0; i < b->graph->outputs->len; i++)
-    plan_require_tensor (b, g_array_index (b->graph->outputs, DcnnValueId, i));
-  find_deps (b->plan);
-  mark_roles (b->plan);
+    if (!count_bytes (b, dcnn_graph_node (b->graph, n)->name))
+      return FALSE;
+  }
+  for (guint i = 0; i < b->graph->outputs->len; i++) {
+    DcnnValueId id = g_array_index (b->graph->outputs, DcnnValueId, i);
+    plan_require_tensor (b, id);
+    if (!count_bytes (b, dcnn_graph_value (b->graph, id)->name))
+      return FALSE;
+  }
+  dcnn_plan_find_roles (b->plan);
   dcnn_plan_find_blocks (b->plan);
   dcnn_plan_assign_storage (b->plan);
   dcnn_plan_find_tile (b->plan);
+  return TRUE;
+}
+
+/* The plan of a graph that the passes have been over. */
+static gboolean
+build_plan (DcnnPlan *plan, gsize most_bytes, GError **error)
+{
+  guint n_values = plan->graph->values->len;
+  PlanBuilder b = { .plan = plan, .graph = plan->graph,
+    .refusal = g_string_new (NULL),
+    .most_bytes = most_bytes };
+  gboolean ok;
+
+  plan->values = g_new0 (PlanValue, n_values);
+  for (guint v = 0; v < n_values; v++)
+    plan->values[v].map = plan->values[v].tensor =
+        plan->values[v].tensor_node = -1;
+  b.done = g_new0 (gboolean, plan->graph->nodes->len + 1);
+  b.readers = g_new0 (GArray *, n_values + 1);
+  b.is_output = dcnn_graph_find_outputs (plan->graph);
+  ok = build (&b);
+  for (guint v = 0; v < n_values; v++)
+    g_array_unref (b.readers[v]);
+  g_free (b.readers);
+  g_free (b.is_output);
+  g_free (b.done);
+  g_string_free (b.refusal, TRUE);
+  if (b.error)
+    g_propagate_error (error, b.error);
+  return ok;
 }
 
 static DcnnDtype *
@@ -611,7 +611,7 @@ finish (DcnnPlan *plan, const DcnnDtype *types, GError **error)
 {
   plan->image_integer = plan->image_input >= 0 &&
       types[plan->image_input] != DCNN_DTYPE_F32;
-  if (add_states (plan))
+  if (dcnn_plan_add_states (plan))
     return TRUE;
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
       "an input that keeps an earlier picture is read in a way that no map "
@@ -624,11 +624,9 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
   DcnnPlan *plan = g_new0 (DcnnPlan, 1);
   g_autofree DcnnDtype *types = input_types (graph);
-  PlanBuilder b = { .plan = plan, .graph = graph = dcnn_passes_layout (graph),
-    .refusal = g_string_new (NULL) };
-  gboolean ok;
+  gsize most_bytes = bytes_allowed (graph);
 
-  plan->graph = graph;
+  plan->graph = dcnn_passes_layout (graph);
   plan->maps = g_ptr_array_new_with_free_func (map_free);
   plan->nodes = g_ptr_array_new_with_free_func (node_free);
   plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
@@ -636,24 +634,8 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
   plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
   plan->states = g_array_new (FALSE, FALSE, sizeof (PlanState));
   plan->image_input = -1;
-  ok = dcnn_passes_run (graph, error);
-  if (ok) {
-    guint n_values = graph->values->len;
-    plan->values = g_new0 (PlanValue, n_values);
-    for (guint v = 0; v < n_values; v++)
-      plan->values[v].map = plan->values[v].tensor =
-          plan->values[v].tensor_node = -1;
-    b.done = g_new0 (gboolean, graph->nodes->len + 1);
-    b.readers = g_new0 (GArray *, n_values + 1);
-    build (&b);
-    ok = finish (plan, types, error);
-    for (guint v = 0; v < n_values; v++)
-      g_array_unref (b.readers[v]);
-    g_free (b.readers);
-    g_free (b.done);
-  }
-  g_string_free (b.refusal, TRUE);
-  if (!ok)
+  if (!dcnn_passes_run (plan->graph, most_bytes, error) ||
+      !build_plan (plan, most_bytes, error) || !finish (plan, types, error))
     g_clear_pointer (&plan, dcnn_plan_free);
   return plan;
 }

@@ -140,7 +140,7 @@ typedef struct LayerNorm {
 static gboolean
 two_readers (PlanBuilder *b, DcnnValueId value, gint *r)
 {
-  if (b->readers[value]->len != 2 || dcnn_graph_is_output (b->graph, value))
+  if (b->readers[value]->len != 2 || b->is_output[value])
     return FALSE;
   for (guint i = 0; i < 2; i++) {
     r[i] = g_array_index (b->readers[value], gint, i);

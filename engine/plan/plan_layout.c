@@ -8,147 +8,9 @@
  * dense tensor, whatever way the exporter spelled it.
  */
 #include "dcnn_map.h"
-#include "dcnn_plan.h"
+#include "dcnn_plan_trace.h"
 
 #include <string.h>
-
-#define MAX_ROOTS 64
-#define MAX_FILLS 8
-#define MAX_TRACED ((gint64) 1 << 26) /* elements */
-#define INDEX_BITS 40
-#define INDEX_MASK (((gint64) 1 << INDEX_BITS) - 1)
-
-typedef struct Trace {
-  PlanBuilder *b;
-  DcnnTensor *done;        /* by value: index tensor, data NULL: not yet */
-  DcnnValueId roots[MAX_ROOTS];
-  int n_roots;
-  double fills[MAX_FILLS]; /* padding with fills[k] is index -1 - k */
-  int n_fills;
-  gboolean failed;
-} Trace;
-
-/* Elements of a root count in the order of its map, [C][H][W], however the
- * value itself lies. */
-static void
-trace_root (Trace *t, DcnnValueId value, DcnnTensor *out)
-{
-  const PlanValue *v = &t->b->plan->values[value];
-  const PlanMap *map = plan_map (t->b->plan, v->map);
-  gint64 *data = out->data, i = (gint64) t->n_roots << INDEX_BITS;
-
-  if (t->n_roots == MAX_ROOTS) {
-    t->failed = TRUE;
-    return;
-  }
-  for (guint c = 0; c < map->channels; c++)
-    for (guint y = 0; y < map->height; y++)
-      for (guint x = 0; x < map->width; x++, i++)
-        data[c * v->stride_c + y * v->stride_y + x * v->stride_x] = i;
-  t->roots[t->n_roots++] = value;
-}
-
-static double
-fill_code (Trace *t, double fill)
-{
-  int k = 0;
-
-  while (k < t->n_fills && t->fills[k] != fill)
-    k++;
-  if (k == MAX_FILLS)
-    t->failed = TRUE;
-  else if (k == t->n_fills)
-    t->fills[t->n_fills++] = fill;
-  return -1 - k;
-}
-
-static void trace_value (Trace *t, DcnnValueId value);
-
-static void
-trace_node (Trace *t, const DcnnNode *gn)
-{
-  DcnnGraph *graph = t->b->graph;
-  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
-  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
-  DcnnParams params = gn->params;
-
-  for (int i = 0; i < gn->n_inputs && !t->failed; i++) {
-    DcnnValueId id = gn->inputs[i];
-    in[i] = NULL;
-    if (id < 0)
-      continue;
-    in[i] = &dcnn_graph_value (graph, id)->tensor;
-    if (in[i]->data != NULL) {
-      /* only an index operand may be constant */
-      t->failed |= !(gn->op == DCNN_OP_GATHER && i == 1);
-      continue;
-    }
-    trace_value (t, id);
-    in[i] = &t->done[id];
-  }
-  for (int i = 0; i < gn->n_outputs && !t->failed; i++) {
-    DcnnValueId id = gn->outputs[i];
-    out[i] = NULL;
-    if (id < 0)
-      continue;
-    out[i] = &t->done[id];
-    *out[i] = dcnn_graph_value (graph, id)->tensor;
-    out[i]->data = NULL;
-    out[i]->dtype = DCNN_DTYPE_I64;
-    if (dcnn_tensor_count (out[i]) > MAX_TRACED ||
-        !dcnn_tensor_alloc (out[i], NULL))
-      t->failed = TRUE;
-  }
-  if (gn->op == DCNN_OP_PAD)
-    params.pad.value = fill_code (t, gn->params.pad.value);
-  if (!t->failed)
-    dcnn_op_run_reference (gn->op, &params, gn->n_inputs, in, gn->n_outputs,
-        out);
-}
-
-static void
-trace_value (Trace *t, DcnnValueId value)
-{
-  const PlanValue *v = &t->b->plan->values[value];
-  const DcnnValue *gv = dcnn_graph_value (t->b->graph, value);
-
-  if (t->done[value].data != NULL || t->failed)
-    return;
-  if (v->map >= 0) {
-    DcnnTensor *out = &t->done[value];
-    *out = gv->tensor;
-    out->dtype = DCNN_DTYPE_I64;
-    out->data = NULL;
-    if (dcnn_tensor_count (out) > MAX_TRACED || !dcnn_tensor_alloc (out, NULL))
-      t->failed = TRUE;
-    else
-      trace_root (t, value, out);
-  } else if (v->lazy && gv->producer >= 0) {
-    trace_node (t, dcnn_graph_node (t->b->graph, gv->producer));
-  } else {
-    t->failed = TRUE;
-  }
-}
-
-/* Index tensor of a lazy value; NULL: no trace. Call trace_end() always. */
-static const gint64 *
-trace_begin (Trace *t, PlanBuilder *b, DcnnValueId value)
-{
-  memset (t, 0, sizeof *t);
-  t->b = b;
-  t->done = g_new0 (DcnnTensor, b->graph->values->len);
-  trace_value (t, value);
-  return t->failed ? NULL : t->done[value].data;
-}
-
-static void
-trace_end (Trace *t)
-{
-  for (guint i = 0; i < t->b->graph->values->len; i++)
-    if (t->done[i].data != NULL)
-      dcnn_tensor_free (&t->done[i]);
-  g_free (t->done);
-}
 
 /* ---- to a dense tensor: affine scatter --------------------------------------- */
 
@@ -178,33 +40,65 @@ fit_affine (const PlanMap *map, const gint64 *dest, PlanGatherSource *s)
   return TRUE;
 }
 
+/* Where each element of each root goes, root after root, into dest; first: the
+ * place of a root's first. FALSE: some are used twice or not at all. */
+static gboolean
+invert (const gint64 *index, gint64 count, const gint64 *first, gint64 *dest)
+{
+  for (gint64 i = 0; i < count; i++)
+    dest[i] = -1;
+  for (gint64 i = 0; i < count; i++) {
+    gint64 at;
+    if (index[i] < 0)
+      return FALSE;
+    at = first[index[i] >> PLAN_INDEX_BITS] + (index[i] & PLAN_INDEX_MASK);
+    if (dest[at] >= 0)
+      return FALSE;
+    dest[at] = i;
+  }
+  return TRUE;
+}
+
+/* All elements of all roots, each once: a scatter for each. */
 static gboolean
 affine_sources (Trace *t, const gint64 *index, gint64 count, GArray *sources)
 {
   DcnnPlan *plan = t->b->plan;
+  gint64 first[PLAN_TRACE_ROOTS + 1] = { 0 }, *dest;
+  gboolean ok;
 
-  for (gint64 i = 0; i < count; i++)
-    if (index[i] < 0)
-      return FALSE;
-  for (int r = 0; r < t->n_roots; r++) {
+  for (int r = 0; r < t->n_roots; r++)
+    first[r + 1] = first[r] + dcnn_tensor_count (&dcnn_graph_value (
+            t->b->graph, t->roots[r])->tensor);
+  if (count < 1 || first[t->n_roots] != count)
+    return FALSE;
+  dest = g_try_new (gint64, count);
+  ok = dest != NULL && invert (index, count, first, dest);
+  for (int r = 0; r < t->n_roots && ok; r++) {
     const PlanValue *v = &plan->values[t->roots[r]];
-    gint64 n = dcnn_tensor_count (&t->done[t->roots[r]]);
-    g_autofree gint64 *dest = g_new (gint64, n);
     PlanGatherSource s = { .map = v->map };
-    gint64 used = 0;
-    memset (dest, 0xff, sizeof (gint64) * (gsize) n);
-    for (gint64 i = 0; i < count; i++)
-      if (index[i] >> INDEX_BITS == r) {
-        if (dest[index[i] & INDEX_MASK] >= 0)
-          return FALSE;
-        dest[index[i] & INDEX_MASK] = i;
-        used++;
-      }
-    if (used != n || !fit_affine (plan_map (plan, v->map), dest, &s))
-      return FALSE;
+    ok = fit_affine (plan_map (plan, v->map), dest + first[r], &s);
     g_array_append_val (sources, s);
   }
-  return TRUE;
+  g_free (dest);
+  return ok;
+}
+
+static gboolean
+scatter_sources (Trace *t, Traced *traced, GArray *sources)
+{
+  const gint64 *index;
+
+  if (traced->shape.data == NULL && t->n_roots == 1) {
+    PlanGatherSource s = { .map = t->b->plan->values[t->roots[0]].map };
+    gboolean ok = plan_trace_scatter (plan_map (t->b->plan, s.map), traced,
+        &s);
+    g_array_append_val (sources, s);
+    return ok;
+  }
+  index = plan_trace_indices (t, traced);
+  return index != NULL && affine_sources (t, index,
+      dcnn_tensor_count (&traced->shape), sources);
 }
 
 gboolean
@@ -213,11 +107,11 @@ plan_trace_tensor (PlanBuilder *b, DcnnValueId value)
   GArray *sources = g_array_new (FALSE, FALSE, sizeof (PlanGatherSource));
   const DcnnTensor *tensor = &dcnn_graph_value (b->graph, value)->tensor;
   Trace t;
-  const gint64 *index = trace_begin (&t, b, value);
-  gboolean ok = index != NULL && tensor->dtype == DCNN_DTYPE_F32 &&
-      affine_sources (&t, index, dcnn_tensor_count (tensor), sources);
+  Traced *traced = plan_trace_begin (&t, b, value);
+  gboolean ok = traced != NULL && tensor->dtype == DCNN_DTYPE_F32 &&
+      scatter_sources (&t, traced, sources);
 
-  trace_end (&t);
+  plan_trace_end (&t);
   if (ok) {
     PlanNode *node = plan_new_node (b, PLAN_GATHER, "Gather");
     g_free (node->name);
@@ -245,7 +139,7 @@ typedef struct Separable {
 static void
 split_index (gint64 e, const Shape *in, gint64 *c, gint64 *y, gint64 *x)
 {
-  e &= INDEX_MASK;
+  e &= PLAN_INDEX_MASK;
   *x = e % in->w;
   *y = e / in->w % in->h;
   *c = e / (in->w * in->h);
@@ -284,6 +178,35 @@ fit_separable (const gint64 *index, const Shape *in, const Shape *out,
       return FALSE;
   }
   return TRUE;
+}
+
+/* One axis: n steps of `stride` elements from `from` on, which must stay on an
+ * axis of the map whose steps are of `unit` elements. */
+static gboolean
+fill_axis (gint64 *table, gint64 n, gint64 stride, gint64 unit, gint64 from,
+    gint64 size)
+{
+  gint64 step = n > 1 ? stride / unit : 0, last = from + (n - 1) * step;
+
+  if ((n > 1 && stride % unit != 0) || last < 0 || last >= size)
+    return FALSE;
+  for (gint64 i = 0; i < n; i++)
+    table[i] = from + i * step;
+  return TRUE;
+}
+
+/* The same of a view, [1, C, H, W], without its elements. */
+static gboolean
+view_separable (const Traced *view, const Shape *in, const Shape *out,
+    Separable *s)
+{
+  const gint64 *stride = view->stride;
+  gint64 c, y, x;
+
+  split_index (view->base, in, &c, &y, &x);
+  return fill_axis (s->f, out->c, stride[1], in->h * in->w, c, in->c) &&
+      fill_axis (s->g, out->h, stride[2], in->w, y, in->h) &&
+      fill_axis (s->k, out->w, stride[3], 1, x, in->w);
 }
 
 static gboolean
@@ -515,30 +438,46 @@ one_fill (const Trace *t, const gint64 *index, gint64 n, float *fill)
   return TRUE;
 }
 
+/* The map through a resampling and a gathering of channels; -1: some channel
+ * is nothing but padding. */
 static gint
-classify (PlanBuilder *b, gint map, const gint64 *index, const Shape *in,
+build_separable (PlanBuilder *b, gint map, const Separable *s, const Shape *in,
     const Shape *out, float fill)
+{
+  for (gint64 c = 0; c < out->c; c++)
+    if (s->f[c] < 0)
+      return -1;
+  if (!is_identity (s->g, out->h, in->h) || !is_identity (s->k, out->w, in->w))
+    map = resample (b, map, s, out, fill);
+  return gather_channels (b, map, s->f, (guint) out->c);
+}
+
+/* mixed: set when padding holds several values. */
+static gint
+classify (Trace *t, Traced *traced, gint map, const Shape *in,
+    const Shape *out, gboolean *mixed)
 {
   Separable s = { g_new (gint64, out->c), g_new (gint64, out->h),
     g_new (gint64, out->w) };
+  gboolean view = traced->shape.data == NULL, fits;
+  const gint64 *index = NULL;
+  float fill = 0;
   gint result = -1;
 
-  if (fit_separable (index, in, out, &s)) {
-    gboolean known = TRUE;
-    for (gint64 c = 0; c < out->c; c++)
-      known &= s.f[c] >= 0;
-    if (known) {
-      result = map;
-      if (!is_identity (s.g, out->h, in->h) ||
-          !is_identity (s.k, out->w, in->w))
-        result = resample (b, result, &s, out, fill);
-      result = gather_channels (b, result, s.f, (guint) out->c);
-    }
+  fits = view && view_separable (traced, in, out, &s);
+  if (!fits)
+    index = plan_trace_indices (t, traced);
+  if (index != NULL) {
+    *mixed = !one_fill (t, index, dcnn_tensor_count (&traced->shape), &fill);
+    fits = !*mixed && fit_separable (index, in, out, &s);
   }
-  if (result < 0)
-    result = try_space_to_depth (b, map, index, in, out);
-  if (result < 0)
-    result = try_depth_to_space (b, map, index, in, out);
+  if (fits)
+    result = build_separable (t->b, map, &s, in, out, fill);
+  if (result < 0 && index != NULL && !*mixed) {
+    result = try_space_to_depth (t->b, map, index, in, out);
+    if (result < 0)
+      result = try_depth_to_space (t->b, map, index, in, out);
+  }
   g_free (s.f);
   g_free (s.g);
   g_free (s.k);
@@ -550,22 +489,19 @@ plan_trace_map (PlanBuilder *b, DcnnValueId value)
 {
   const DcnnTensor *to = &dcnn_graph_value (b->graph, value)->tensor;
   Trace t;
-  const gint64 *index = trace_begin (&t, b, value);
+  Traced *traced = plan_trace_begin (&t, b, value);
   gboolean mixed = FALSE;
   gint map = -1;
-  float fill;
 
-  if (index != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
+  if (traced != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
       && plan_is_map_shaped (b->plan, t.roots[0])) {
     const DcnnTensor *from = &dcnn_graph_value (b->graph, t.roots[0])->tensor;
     Shape in = { from->dims[1], from->dims[2], from->dims[3] };
     Shape out = { to->dims[1], to->dims[2], to->dims[3] };
-    mixed = !one_fill (&t, index, dcnn_tensor_count (to), &fill);
-    if (!mixed)
-      map = classify (b, b->plan->values[t.roots[0]].map, index, &in, &out,
-          fill);
+    map = classify (&t, traced, b->plan->values[t.roots[0]].map, &in, &out,
+        &mixed);
   }
-  trace_end (&t);
+  plan_trace_end (&t);
   if (mixed) { /* one step less at a time */
     gint producer = dcnn_graph_value (b->graph, value)->producer;
     const DcnnNode *gn = dcnn_graph_node (b->graph, producer);
@@ -604,20 +540,22 @@ plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order)
           value)->tensor);
   const PlanValue *v = &b->plan->values[value];
   const gint64 *index;
+  Traced *traced;
   gint map = -1;
   Trace t;
 
   if (v->map < 0 && !v->lazy)
     return -1;
-  index = trace_begin (&t, b, value);
-  if (index != NULL && t.n_roots == 1) {
+  traced = plan_trace_begin (&t, b, value);
+  if (traced != NULL && t.n_roots == 1) {
     gint root = b->plan->values[t.roots[0]].map;
     const PlanMap *m = plan_map (b->plan, root);
-    if (count == (gint64) m->width * m->height * m->channels &&
-        in_order (index, m, order))
+    index = count == (gint64) m->width * m->height * m->channels ?
+        plan_trace_indices (&t, traced) : NULL;
+    if (index != NULL && in_order (index, m, order))
       map = root;
   }
-  trace_end (&t);
+  plan_trace_end (&t);
   return map;
 }
 

@@ -212,7 +212,9 @@ constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
       DCNN_OPERAND_PIXEL : DCNN_OPERAND_MAP;
   map = plan_map (b->plan, index);
   plan_map (b->plan, index)->constant =
-      g_new (float, (gsize) map->width * map->height * map->channels);
+      g_try_new (float, (gsize) map->width * map->height * map->channels);
+  if (map->constant == NULL)
+    return FALSE;
   for (guint y = 0; y < map->height; y++)
     for (guint x = 0; x < map->width; x++)
       for (guint c = 0; c < map->channels; c++)
@@ -300,7 +302,7 @@ plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op)
 {
   gint node;
 
-  if (b->readers[value]->len != 1 || dcnn_graph_is_output (b->graph, value))
+  if (b->readers[value]->len != 1 || b->is_output[value])
     return -1;
   node = live_reader (b, value, 0);
   return node >= 0 && dcnn_graph_node (b->graph, node)->op == op ? node : -1;
@@ -489,7 +491,7 @@ absorb_gated (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   };
   PlanStep step = { .map = -1 };
 
-  if (b->readers[value]->len != 2 || dcnn_graph_is_output (b->graph, value))
+  if (b->readers[value]->len != 2 || b->is_output[value])
     return -1;
   for (guint i = 0; i < 2; i++) {
     gint gate = live_reader (b, value, i), mul = live_reader (b, value, 1 - i);
@@ -569,7 +571,7 @@ absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   const DcnnTensor *before, *after;
   gint reader;
 
-  if (b->readers[value]->len != 1 || dcnn_graph_is_output (b->graph, value))
+  if (b->readers[value]->len != 1 || b->is_output[value])
     return -1;
   reader = live_reader (b, value, 0);
   if (reader < 0)

@@ -211,7 +211,9 @@ gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
   op->weights = data;
   if (*n > 65536 || rows)
     return TRUE;
-  op->weights = op->own_weights = g_new (float, *n * k);
+  op->weights = op->own_weights = g_try_new (float, *n * k);
+  if (op->weights == NULL)
+    return FALSE;
   for (gint64 i = 0; i < *n; i++)
     for (gint64 j = 0; j < k; j++)
       op->own_weights[i * k + j] = data[j * *n + i];
@@ -237,7 +239,8 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
   k = (gint64) map->channels * map->width * map->height;
   if (!gemm_weights (b, gn, k, &n, &op) || n > 65536)
     return plan_refuse (b, n > 65536 ? "it has more than 65536 results" :
-        "its weights are computed, transposed or scaled");
+        "its weights are computed, transposed or scaled, or there is no memory "
+        "for them");
   p.window.kernel[0] = map->height;
   p.window.kernel[1] = map->width;
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_CONV, in,
@@ -338,7 +341,7 @@ say_why_alone (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
   const char *name = dcnn_graph_value (b->graph, value)->name;
 
-  if (dcnn_graph_is_output (b->graph, value))
+  if (b->is_output[value])
     g_string_printf (node->why, "a step of '%s': that is an output", name);
   else if (b->readers[value]->len > 1)
     g_string_printf (node->why, "a step of '%s': %u operators read that", name,

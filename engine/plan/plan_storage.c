@@ -7,30 +7,47 @@
 
 #include <string.h>
 
+static guint
+geometry_hash (gconstpointer key)
+{
+  const PlanGeometry *g = key;
+
+  return (g->width * 31u + g->height) * 31u + g->pixel_floats;
+}
+
+static gboolean
+geometry_equal (gconstpointer a, gconstpointer b)
+{
+  return memcmp (a, b, sizeof (PlanGeometry)) == 0;
+}
+
+/* known: PlanGeometry* -> index + 1 */
 static gint
-find_geometry (DcnnPlan *plan, guint width, guint height, guint floats)
+find_geometry (DcnnPlan *plan, GHashTable *known, guint width, guint height,
+    guint floats)
 {
   PlanGeometry g = { width, height, floats };
+  gint index = GPOINTER_TO_INT (g_hash_table_lookup (known, &g));
 
-  for (guint i = 0; i < plan->geometries->len; i++)
-    if (memcmp (&g, &g_array_index (plan->geometries, PlanGeometry, i),
-            sizeof g) == 0)
-      return (gint) i;
+  if (index > 0)
+    return index - 1;
   g_array_append_val (plan->geometries, g);
+  g_hash_table_insert (known, g_memdup2 (&g, sizeof g),
+      GINT_TO_POINTER ((gint) plan->geometries->len));
   return (gint) plan->geometries->len - 1;
 }
 
 /* A map on its own storage: pixels padded to vectors; a picture of up to four
  * channels takes four floats. */
 static void
-assign_root (DcnnPlan *plan, PlanMap *map)
+assign_root (DcnnPlan *plan, GHashTable *known, PlanMap *map)
 {
   PlanBuffer buffer = { .width = map->width, .height = map->height,
     .source = map->source };
 
   buffer.pixel_floats = map->graph_input >= 0 && map->span <= 4 ? 4 :
       dcnn_padded (map->span);
-  buffer.geometry = find_geometry (plan, map->width, map->height,
+  buffer.geometry = find_geometry (plan, known, map->width, map->height,
       buffer.pixel_floats);
   map->buffer = (gint) plan->buffers->len;
   map->offset = 0;
@@ -38,7 +55,7 @@ assign_root (DcnnPlan *plan, PlanMap *map)
 }
 
 static void
-assign_map (DcnnPlan *plan, PlanMap *map)
+assign_map (DcnnPlan *plan, GHashTable *known, PlanMap *map)
 {
   PlanMap *parent;
 
@@ -46,11 +63,11 @@ assign_map (DcnnPlan *plan, PlanMap *map)
     return;
   if (map->parent < 0) {
     if (map->written || map->graph_input >= 0 || map->constant || map->pieces)
-      assign_root (plan, map);
+      assign_root (plan, known, map);
     return;
   }
   parent = plan_map (plan, map->parent);
-  assign_map (plan, parent);
+  assign_map (plan, known, parent);
   map->buffer = parent->buffer;
   map->offset = parent->offset + map->parent_offset;
 }
@@ -58,8 +75,11 @@ assign_map (DcnnPlan *plan, PlanMap *map)
 void
 dcnn_plan_assign_storage (DcnnPlan *plan)
 {
+  g_autoptr (GHashTable) known = g_hash_table_new_full (geometry_hash,
+      geometry_equal, g_free, NULL);
+
   for (guint i = 0; i < plan->maps->len; i++)
-    assign_map (plan, plan_map (plan, i));
+    assign_map (plan, known, plan_map (plan, i));
 }
 
 /* ---- the tile ------------------------------------------------------------------ */
