@@ -11,6 +11,7 @@
 GST_ELEMENT_REGISTER_DECLARE (deltaimage);
 /* gstdeltaoverlay.c, or its stub where there is no cairo. */
 GST_ELEMENT_REGISTER_DECLARE (deltaoverlay);
+GST_ELEMENT_REGISTER_DECLARE (framealign);
 
 static gboolean
 plugin_init (GstPlugin * plugin)
@@ -18,6 +19,7 @@ plugin_init (GstPlugin * plugin)
   gboolean registered = GST_ELEMENT_REGISTER (deltacnn, plugin);
 
   registered |= GST_ELEMENT_REGISTER (deltaimage, plugin);
+  registered |= GST_ELEMENT_REGISTER (framealign, plugin);
   return GST_ELEMENT_REGISTER (deltaoverlay, plugin) || registered;
 }
 

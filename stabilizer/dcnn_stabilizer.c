@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dcnn_reduce.h"
 #include "dcnn_tracker.h"
 
-#define WORK_WIDTH 640   /* of the reduced picture, at most */
+#define WORK_SIDE 640u   /* of the reduced picture, at most */
 #define MAX_POINTS 512
 #define MIN_POINTS 16    /* that a fit needs */
 #define N_KEYS 6
@@ -15,12 +16,15 @@
 #define FIT_PX 0.5       /* reduced pixels */
 #define BACK_PX 0.7f
 #define KEY_SHARE 0.5    /* of a key's points; fewer tracked: a new key */
+#define KEY_ZOOM 1.08    /* a view this far from a key's wants another */
+#define KEY_ROLL 0.06    /* radians; likewise */
 #define SEED 7
 
 typedef struct Key {
   bool used;
   DcnnHomography matrix; /* the key's reduced pixels -> reference */
   DcnnPoint points[MAX_POINTS];
+  DcnnPoint seen[MAX_POINTS]; /* where the last frame had them */
   unsigned n;
   uint64_t last;         /* frame that used it */
 } Key;
@@ -29,6 +33,7 @@ typedef struct Key {
 typedef struct Match {
   DcnnHomography matrix; /* frame -> reference, reduced pixels */
   DcnnPoint from[MAX_POINTS], to[MAX_POINTS];
+  unsigned point[MAX_POINTS]; /* which of the key's */
   uint8_t inlier[MAX_POINTS];
   unsigned n;
   double tracked;        /* share of the key's points */
@@ -39,7 +44,7 @@ struct DcnnStabilizer {
   DcnnStabilizerOptions options;
   DcnnTracker *tracker;
   unsigned width, height, work_w, work_h;
-  double scale_x, scale_y; /* frame pixels a reduced pixel */
+  unsigned factor;         /* frame pixels a reduced pixel */
   Key keys[N_KEYS];
   unsigned key;            /* in use */
   DcnnHomography now, step;/* reduced: last matrix, last frame to frame */
@@ -75,10 +80,17 @@ dcnn_stabilizer_new (const DcnnStabilizerOptions *options)
 
   if (!s)
     return NULL;
+  dcnn_stabilizer_set_options (s, options);
+  return s;
+}
+
+void
+dcnn_stabilizer_set_options (DcnnStabilizer *s,
+    const DcnnStabilizerOptions *options)
+{
   s->options = *options;
   if (s->options.points > MAX_POINTS)
     s->options.points = MAX_POINTS;
-  return s;
 }
 
 void
@@ -99,20 +111,20 @@ dcnn_stabilizer_reset (DcnnStabilizer *s)
 static bool
 set_size (DcnnStabilizer *s, unsigned width, unsigned height)
 {
-  unsigned work_w = width < WORK_WIDTH ? width : WORK_WIDTH;
-  unsigned work_h = (unsigned) ((uint64_t) height * work_w / width);
+  unsigned side = width > height ? width : height;
+  unsigned factor = (side + WORK_SIDE - 1) / WORK_SIDE;
 
-  work_h = work_h < 1 ? 1 : work_h;
   if (s->tracker && s->width == width && s->height == height)
     return true;
+  factor = factor > height ? height : factor > width ? width : factor;
+  factor = factor > DCNN_REDUCE_MOST ? DCNN_REDUCE_MOST : factor;
   dcnn_tracker_free (s->tracker);
-  s->tracker = dcnn_tracker_new (N_KEYS + 1, work_w, work_h);
   s->width = width;
   s->height = height;
-  s->work_w = work_w;
-  s->work_h = work_h;
-  s->scale_x = (double) width / work_w;
-  s->scale_y = (double) height / work_h;
+  s->work_w = width / factor;
+  s->work_h = height / factor;
+  s->factor = factor;
+  s->tracker = dcnn_tracker_new (N_KEYS + 1, s->work_w, s->work_h);
   s->anchored = false;
   return s->tracker != NULL;
 }
@@ -141,6 +153,7 @@ take_key (DcnnStabilizer *s, const DcnnHomography *matrix)
   s->keys[oldest].used = true;
   s->keys[oldest].matrix = *matrix;
   memcpy (s->keys[oldest].points, points, n * sizeof points[0]);
+  memcpy (s->keys[oldest].seen, points, n * sizeof points[0]);
   s->keys[oldest].n = n;
   s->keys[oldest].last = s->frame;
   s->key = oldest;
@@ -215,7 +228,7 @@ spread_out (const DcnnStabilizer *s, const Match *m)
 
 static bool
 match_key (DcnnStabilizer *s, unsigned index, const DcnnHomography *guess,
-    Match *m)
+    bool near, Match *m)
 {
   const Key *key = &s->keys[index];
   DcnnPoint to[MAX_POINTS];
@@ -224,12 +237,13 @@ match_key (DcnnStabilizer *s, unsigned index, const DcnnHomography *guess,
 
   guess_points (s, key, guess, to);
   if (!dcnn_tracker_track (s->tracker, index, SLOT_NOW, key->points, to, good,
-          key->n, BACK_PX))
+          key->n, near, BACK_PX))
     return false;
   m->n = 0;
   for (unsigned i = 0; i < key->n; i++) {
     if (!good[i])
       continue;
+    m->point[m->n] = i;
     m->from[m->n] = key->points[i];
     m->to[m->n++] = to[i];
   }
@@ -248,7 +262,8 @@ match_key (DcnnStabilizer *s, unsigned index, const DcnnHomography *guess,
 }
 
 /* The frame against the key in use: where the last motion, then where no
- * motion, then where phase correlation would have it. */
+ * motion, then where phase correlation would have it. Cheaply first: most
+ * cameras go on as they did. */
 static bool
 match_frame (DcnnStabilizer *s)
 {
@@ -256,18 +271,36 @@ match_frame (DcnnStabilizer *s)
   DcnnPoint shift;
   double response;
 
-  if (match_key (s, s->key, &guess, &s->match) ||
-      match_key (s, s->key, &s->now, &s->match))
+  if ((match_key (s, s->key, &guess, true, &s->match) &&
+          s->match.tracked >= KEY_SHARE) ||
+      match_key (s, s->key, &guess, false, &s->match) ||
+      match_key (s, s->key, &s->now, false, &s->match))
     return true;
   if (!dcnn_tracker_shift (s->tracker, s->key, SLOT_NOW, &shift, &response) ||
       response < 0.05)
     return false;
   guess = (DcnnHomography) { { 1, 0, -shift.x, 0, 1, -shift.y, 0, 0, 1 } };
   guess = dcnn_homography_multiply (&s->keys[s->key].matrix, &guess);
-  return match_key (s, s->key, &guess, &s->match);
+  return match_key (s, s->key, &guess, false, &s->match);
 }
 
-/* Few points are left: an older key that sees the same place is better than a
+/* Whether the view has turned or zoomed so far from a key that its windows no
+ * longer look like the frame's: then points are found, but beside. */
+static bool
+turned_away (const DcnnStabilizer *s, const Key *key, const DcnnHomography *now)
+{
+  double x = s->work_w / 2.0, y = s->work_h / 2.0, scale;
+  DcnnHomography back, map;
+
+  if (!dcnn_homography_invert (&key->matrix, &back))
+    return true;
+  map = dcnn_homography_multiply (&back, now);
+  scale = dcnn_homography_scale (&map, x, y);
+  return scale > KEY_ZOOM || scale < 1 / KEY_ZOOM ||
+      fabs (dcnn_homography_angle (&map, x, y)) > KEY_ROLL;
+}
+
+/* The key is used up: an older one that sees the same place is better than a
  * new one, as it does not add to the drift. */
 static void
 renew_key (DcnnStabilizer *s, DcnnAlignment *out)
@@ -277,7 +310,8 @@ renew_key (DcnnStabilizer *s, DcnnAlignment *out)
 
   for (unsigned i = 0; i < N_KEYS; i++) {
     double d;
-    if (!s->keys[i].used || i == s->key)
+    if (!s->keys[i].used || i == s->key ||
+        turned_away (s, &s->keys[i], &s->match.matrix))
       continue;
     d = dcnn_homography_distance (&s->keys[i].matrix, &s->match.matrix,
         s->work_w, s->work_h);
@@ -286,10 +320,10 @@ renew_key (DcnnStabilizer *s, DcnnAlignment *out)
       best = i;
     }
   }
-  if (best < N_KEYS && match_key (s, best, &s->match.matrix, &s->other) &&
+  if (best < N_KEYS && match_key (s, best, &s->match.matrix, true, &s->other) &&
       s->other.tracked >= KEY_SHARE) {
     out->old_key = true;
-    out->closure_px = s->scale_x * dcnn_homography_distance (&s->match.matrix,
+    out->closure_px = s->factor * dcnn_homography_distance (&s->match.matrix,
         &s->other.matrix, s->work_w, s->work_h);
     s->key = best;
     s->match = s->other;
@@ -330,44 +364,85 @@ to_frame (const DcnnStabilizer *s, const DcnnHomography *m)
   DcnnHomography r = dcnn_homography_multiply (m, &in);
 
   r = dcnn_homography_multiply (&out, &r);
-  return dcnn_homography_rescale (&r, s->scale_x, s->scale_y);
+  return dcnn_homography_rescale (&r, s->factor, s->factor);
 }
 
 static void
 give_tracks (DcnnStabilizer *s, DcnnAlignment *out)
 {
   const Match *m = &s->match;
+  DcnnPoint *seen = s->keys[s->key].seen;
+  const float f = (float) s->factor;
 
-  for (unsigned i = 0; i < m->n; i++)
+  for (unsigned i = 0; i < m->n; i++) {
+    DcnnPoint *last = &seen[m->point[i]];
     s->tracks[i] = (DcnnAlignTrack) {
-      (float) (m->from[i].x * s->scale_x), (float) (m->from[i].y * s->scale_y),
-      (float) (m->to[i].x * s->scale_x), (float) (m->to[i].y * s->scale_y),
-      m->inlier[i] != 0,
+      (last->x + 0.5f) * f, (last->y + 0.5f) * f, (m->to[i].x + 0.5f) * f,
+      (m->to[i].y + 0.5f) * f, m->inlier[i] != 0,
     };
+    *last = m->to[i];
+  }
   out->tracks = s->tracks;
   out->n_tracks = m->n;
+}
+
+/* Part of the way from a to b, as the picture's corners go. Of matrices this
+ * near, the weighted mean is that to well under a hundredth of a pixel. */
+static DcnnHomography
+between (const DcnnHomography *a, const DcnnHomography *b, double share)
+{
+  DcnnHomography r;
+
+  for (int i = 0; i < 9; i++)
+    r.m[i] = a->m[i] + share * (b->m[i] - a->m[i]);
+  return r;
+}
+
+/* What is handed out: not every tremble of the estimate. What is left of a
+ * distance d, d * smoothing / (d + smoothing), is under the smoothing. */
+static void
+give_matrix (DcnnStabilizer *s)
+{
+  const DcnnStabilizerOptions *o = &s->options;
+  DcnnHomography found = to_frame (s, &s->now);
+  double moved = dcnn_homography_distance (&found, &s->given, s->width,
+      s->height);
+
+  if (moved <= o->dead_zone_px)
+    return;
+  s->given = o->smoothing_px > 0 && isfinite (moved) ? between (&s->given,
+      &found, moved / (moved + o->smoothing_px)) : found;
 }
 
 static void
 accept (DcnnStabilizer *s, DcnnAlignment *out)
 {
-  DcnnHomography back, given;
+  DcnnHomography back;
 
   give_tracks (s, out);
   out->inliers = s->match.inliers;
-  out->error_px = s->match.error * s->scale_x;
-  if (s->match.tracked < KEY_SHARE)
+  out->error_px = s->match.error * s->factor;
+  if (s->match.tracked < KEY_SHARE ||
+      turned_away (s, &s->keys[s->key], &s->match.matrix))
     renew_key (s, out);
   s->keys[s->key].last = s->frame;
   dcnn_homography_invert (&s->now, &back);
   s->step = dcnn_homography_multiply (&back, &s->match.matrix);
   s->now = s->match.matrix;
   s->lost = 0;
-  given = to_frame (s, &s->now);
-  if (dcnn_homography_distance (&given, &s->given, s->width, s->height) >
-      s->options.dead_zone_px)
-    s->given = given;
+  give_matrix (s);
   out->state = DCNN_ALIGN_ALIGNED;
+}
+
+/* Nothing was found: wait, or begin afresh. */
+static DcnnAlignState
+give_up (DcnnStabilizer *s)
+{
+  bool wait = s->anchored && (s->options.hold ||
+      ++s->lost <= s->options.patience);
+
+  s->step = dcnn_homography_identity ();
+  return !wait && anchor (s) ? DCNN_ALIGN_REANCHORED : DCNN_ALIGN_LOST;
 }
 
 bool
@@ -376,20 +451,15 @@ dcnn_stabilizer_push (DcnnStabilizer *s, const uint8_t *luma, ptrdiff_t stride,
 {
   memset (out, 0, sizeof *out);
   if (!set_size (s, width, height) || !dcnn_tracker_load (s->tracker, SLOT_NOW,
-          luma, stride, step, width, height))
+          luma, stride, step, s->factor))
     return false;
   s->frame++;
-  if (s->anchored && match_frame (s)) {
-    if (past_limits (s, &s->match.matrix) && anchor (s))
-      out->state = DCNN_ALIGN_REANCHORED;
-    else
-      accept (s, out);
-  } else {
-    bool wait = s->anchored && ++s->lost <= s->options.patience;
-    out->state = !wait && anchor (s) ? DCNN_ALIGN_REANCHORED :
-        DCNN_ALIGN_LOST;
-    s->step = dcnn_homography_identity ();
-  }
+  if (!s->anchored || !match_frame (s))
+    out->state = give_up (s);
+  else if (!s->options.hold && past_limits (s, &s->match.matrix) && anchor (s))
+    out->state = DCNN_ALIGN_REANCHORED;
+  else
+    accept (s, out);
   out->matrix = s->given;
   return true;
 }

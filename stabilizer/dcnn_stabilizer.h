@@ -28,6 +28,7 @@ typedef enum DcnnAlignState {
 
 typedef enum DcnnAlignMethod {
   DCNN_ALIGN_HOMOGRAPHY,
+  DCNN_ALIGN_AFFINE,      /* shift, roll, zoom, shear */
   DCNN_ALIGN_SIMILARITY,  /* shift, roll, zoom */
   DCNN_ALIGN_TRANSLATION,
 } DcnnAlignMethod;
@@ -41,12 +42,16 @@ typedef struct DcnnStabilizerOptions {
   double max_stretch;    /* greatest over least scale in a picture; 1.5 */
   double dead_zone_px;   /* the matrix stays while no corner moved more than
                             this since, frame pixels; default 0.1 */
+  double smoothing_px;   /* small moves are followed late, by at most this,
+                            frame pixels; 0, the default: not */
   unsigned patience;     /* lost frames before a re-anchor; default 3 */
+  bool hold;             /* keep the reference whatever the limits say and
+                            however long the view is lost; default no */
 } DcnnStabilizerOptions;
 void dcnn_stabilizer_options_init (DcnnStabilizerOptions *options);
 
 typedef struct DcnnAlignTrack {
-  float from_x, from_y;  /* where the last frame had it, frame pixels */
+  float from_x, from_y;  /* where the last aligned frame had it, frame pixels */
   float x, y;
   bool inlier;
 } DcnnAlignTrack;
@@ -70,6 +75,9 @@ bool dcnn_stabilizer_available (const char **remedy);
 /* NULL: out of memory, or built without OpenCV. */
 DcnnStabilizer *dcnn_stabilizer_new (const DcnnStabilizerOptions *options);
 void dcnn_stabilizer_free (DcnnStabilizer *stabilizer);
+/* Takes other options from the next frame on; the reference is kept. */
+void dcnn_stabilizer_set_options (DcnnStabilizer *stabilizer,
+    const DcnnStabilizerOptions *options);
 /* The next frame is a new reference. */
 void dcnn_stabilizer_reset (DcnnStabilizer *stabilizer);
 

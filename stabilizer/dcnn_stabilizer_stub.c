@@ -35,6 +35,13 @@ dcnn_stabilizer_free (DcnnStabilizer *stabilizer)
 }
 
 void
+dcnn_stabilizer_set_options (DcnnStabilizer *stabilizer,
+    const DcnnStabilizerOptions *options)
+{
+  (void) stabilizer, (void) options;
+}
+
+void
 dcnn_stabilizer_reset (DcnnStabilizer *stabilizer)
 {
   (void) stabilizer;

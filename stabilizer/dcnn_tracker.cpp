@@ -4,6 +4,8 @@
 // is C, in dcnn_stabilizer.c.
 #include "dcnn_tracker.h"
 
+#include "dcnn_reduce.h"
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -14,7 +16,7 @@
 
 namespace {
 
-const cv::Size window (15, 15);
+const cv::Size window (11, 11);
 const int levels = 3;
 const int cells_x = 16, cells_y = 9;
 
@@ -28,7 +30,8 @@ struct Slot {
 struct DcnnTracker {
   unsigned width, height;
   std::vector<Slot> slots;
-  cv::Mat plane, strength, small_a, small_b, taper;
+  std::vector<uint16_t> sums;
+  cv::Mat half, strength, small_a, small_b, taper;
   std::vector<cv::Point2f> from, to, back;
   std::vector<uchar> found, found_back;
   std::vector<float> error;
@@ -54,30 +57,15 @@ dcnn_tracker_free (DcnnTracker *tracker)
 
 bool
 dcnn_tracker_load (DcnnTracker *tracker, unsigned slot, const uint8_t *luma,
-    ptrdiff_t stride, unsigned step, unsigned width, unsigned height)
+    ptrdiff_t stride, unsigned step, unsigned factor)
 try {
   Slot &s = tracker->slots.at (slot);
-  cv::Size size (static_cast<int> (tracker->width),
-      static_cast<int> (tracker->height));
-  cv::Mat plane;
-  if (step == 1 && stride > 0) {
-    plane = cv::Mat (static_cast<int> (height), static_cast<int> (width),
-        CV_8UC1, const_cast<uint8_t *> (luma), static_cast<size_t> (stride));
-  } else {
-    tracker->plane.create (static_cast<int> (height), static_cast<int> (width),
-        CV_8UC1);
-    for (unsigned y = 0; y < height; y++) {
-      const uint8_t *row = luma + static_cast<ptrdiff_t> (y) * stride;
-      uint8_t *out = tracker->plane.ptr (static_cast<int> (y));
-      for (unsigned x = 0; x < width; x++)
-        out[x] = row[static_cast<size_t> (x) * step];
-    }
-    plane = tracker->plane;
-  }
-  if (plane.size () == size)
-    plane.copyTo (s.picture);
-  else
-    cv::resize (plane, s.picture, size, 0, 0, cv::INTER_AREA);
+  s.picture.create (static_cast<int> (tracker->height),
+      static_cast<int> (tracker->width), CV_8UC1);
+  tracker->sums.resize (static_cast<size_t> (tracker->width) * factor * step);
+  dcnn_reduce (luma, stride, step, factor, s.picture.data,
+      static_cast<ptrdiff_t> (s.picture.step[0]), tracker->width,
+      tracker->height, tracker->sums.data ());
   cv::buildOpticalFlowPyramid (s.picture, s.pyramid, window, levels, true);
   return true;
 } catch (...) {
@@ -98,10 +86,14 @@ dcnn_tracker_corners (DcnnTracker *tracker, unsigned slot, DcnnPoint *points,
 try {
   const cv::Mat &picture = tracker->slots.at (slot).picture;
   cv::Mat &strength = tracker->strength;
-  cv::cornerMinEigenVal (picture, strength, 5, 3);
+  const int times = picture.cols >= 256 && picture.rows >= 144 ? 2 : 1;
+  if (times == 2)
+    cv::pyrDown (picture, tracker->half);
+  cv::cornerMinEigenVal (times == 2 ? tracker->half : picture, strength,
+      times == 2 ? 3 : 5, 3);
   struct Corner { float value; int x, y; };
   std::vector<Corner> cells[cells_x * cells_y];
-  const int margin = 8;
+  const int margin = 8 / times;
   for (int y = margin; y < strength.rows - margin; y++) {
     const float *a = strength.ptr<float> (y - 1), *b = strength.ptr<float> (y),
         *c = strength.ptr<float> (y + 1);
@@ -125,8 +117,8 @@ try {
   for (size_t round = 0; round < 6; round++)
     for (auto &cell : cells)
       if (round < cell.size () && n < max)
-        points[n++] = { static_cast<float> (cell[round].x),
-          static_cast<float> (cell[round].y) };
+        points[n++] = { static_cast<float> (cell[round].x * times),
+          static_cast<float> (cell[round].y * times) };
   return n;
 } catch (...) {
   return 0;
@@ -135,13 +127,13 @@ try {
 bool
 dcnn_tracker_track (DcnnTracker *tracker, unsigned from_slot, unsigned to_slot,
     const DcnnPoint *from, DcnnPoint *to, uint8_t *good, unsigned n,
-    float back_px)
+    bool near, float back_px)
 try {
   DcnnTracker &t = *tracker;
   const std::vector<cv::Mat> &a = t.slots.at (from_slot).pyramid;
   const std::vector<cv::Mat> &b = t.slots.at (to_slot).pyramid;
   const cv::TermCriteria stop (cv::TermCriteria::COUNT | cv::TermCriteria::EPS,
-      20, 0.01);
+      8, 0.03);
   if (n == 0)
     return true;
   t.from.resize (n);
@@ -153,9 +145,9 @@ try {
     t.back[i] = t.from[i];
   }
   cv::calcOpticalFlowPyrLK (a, b, t.from, t.to, t.found, t.error, window,
-      levels, stop, cv::OPTFLOW_USE_INITIAL_FLOW, 1e-4);
+      near ? 1 : levels, stop, cv::OPTFLOW_USE_INITIAL_FLOW, 1e-4);
   cv::calcOpticalFlowPyrLK (b, a, t.to, t.back, t.found_back, t.error, window,
-      1, stop, cv::OPTFLOW_USE_INITIAL_FLOW, 1e-4);
+      near ? 0 : 1, stop, cv::OPTFLOW_USE_INITIAL_FLOW, 1e-4);
   for (unsigned i = 0; i < n; i++) {
     float dx = t.back[i].x - t.from[i].x, dy = t.back[i].y - t.from[i].y;
     to[i] = { t.to[i].x, t.to[i].y };
@@ -244,6 +236,21 @@ fit_similarity (const std::vector<cv::Point2f> &a,
 }
 
 static cv::Mat
+fit_affine (const std::vector<cv::Point2f> &a,
+    const std::vector<cv::Point2f> &b, double threshold,
+    std::vector<uchar> &inlier)
+{
+  cv::theRNG ().state = 1;
+  cv::Mat part = cv::estimateAffine2D (a, b, inlier, cv::RANSAC, threshold, 500,
+      0.999, 10);
+  if (part.empty ())
+    return part;
+  cv::Mat matrix = cv::Mat::eye (3, 3, CV_64F);
+  part.copyTo (matrix.rowRange (0, 2));
+  return matrix;
+}
+
+static cv::Mat
 fit_homography (const std::vector<cv::Point2f> &a,
     const std::vector<cv::Point2f> &b, double threshold, int seed,
     std::vector<uchar> &inlier)
@@ -277,6 +284,8 @@ try {
     return false;
   cv::Mat m = model == DCNN_TRACKER_TRANSLATION
       ? fit_translation (a, b, threshold_px, mask)
+      : model == DCNN_TRACKER_AFFINE
+      ? fit_affine (a, b, threshold_px, mask)
       : model == DCNN_TRACKER_SIMILARITY
       ? fit_similarity (a, b, threshold_px, mask)
       : fit_homography (a, b, threshold_px, seed, mask);

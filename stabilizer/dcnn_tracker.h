@@ -30,24 +30,25 @@ DcnnTracker *dcnn_tracker_new (unsigned n_slots, unsigned width,
     unsigned height);
 void dcnn_tracker_free (DcnnTracker *tracker);
 
-/* Reduces a luma plane (pixels `step` bytes apart) into a slot: every pixel is
- * the mean of what it covers. */
+/* Reduces a luma plane (at least factor times as large, pixels `step` bytes
+ * apart) into a slot: every pixel is the mean of factor x factor. */
 bool dcnn_tracker_load (DcnnTracker *tracker, unsigned slot,
-    const uint8_t *luma, ptrdiff_t stride, unsigned step, unsigned width,
-    unsigned height);
+    const uint8_t *luma, ptrdiff_t stride, unsigned step, unsigned factor);
 /* Exchanges two slots' pictures. */
 void dcnn_tracker_swap (DcnnTracker *tracker, unsigned a, unsigned b);
 
-/* Up to max corners of a slot, spread over the picture. Returns how many. */
+/* Up to max corners of a slot, spread over the picture. Returns how many.
+ * Looked for at half size: for a place to track, two pixels are near enough. */
 unsigned dcnn_tracker_corners (DcnnTracker *tracker, unsigned slot,
     DcnnPoint *points, unsigned max);
 
 /* Pyramidal Lucas-Kanade from a slot to another. to: where to look first, then
- * where found. good[i]: found, inside, and tracking back ends within back_px of
+ * where found; near: that is within a few pixels, so that the coarse levels are
+ * left out. good[i]: found, inside, and tracking back ends within back_px of
  * where it began. */
 bool dcnn_tracker_track (DcnnTracker *tracker, unsigned from_slot,
     unsigned to_slot, const DcnnPoint *from, DcnnPoint *to, uint8_t *good,
-    unsigned n, float back_px);
+    unsigned n, bool near, float back_px);
 
 /* The shift from a slot to another by phase correlation of small pictures, for
  * jumps too long to track. response: 0..1. */
@@ -56,6 +57,7 @@ bool dcnn_tracker_shift (DcnnTracker *tracker, unsigned from_slot,
 
 typedef enum DcnnTrackerModel {
   DCNN_TRACKER_HOMOGRAPHY,  /* USAC with the MAGSAC score */
+  DCNN_TRACKER_AFFINE,      /* RANSAC: shift, roll, zoom and shear */
   DCNN_TRACKER_SIMILARITY,  /* RANSAC: shift, roll and zoom */
   DCNN_TRACKER_TRANSLATION, /* the median shift */
 } DcnnTrackerModel;

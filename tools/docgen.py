@@ -106,7 +106,7 @@ def kernels():
     return text
 
 
-ELEMENTS = ["deltacnn", "deltaimage", "deltaoverlay"]
+ELEMENTS = ["deltacnn", "deltaimage", "deltaoverlay", "framealign"]
 
 
 def inspect(build, element):
