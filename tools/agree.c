@@ -8,22 +8,41 @@
 
 #include "common.h"
 
-#define KEYPOINT_SCORE 0.3f /* below, a dense key point is not counted */
 #define BOX_OVERLAP 0.5f    /* boxes of one class match from this IoU on */
 
 /* ---- masks ------------------------------------------------------------- */
+
+static guint8
+mask_class (const BenchAgreement *agreement, guint8 value)
+{
+  return agreement->binary ? value >= 128 : value;
+}
+
+/* A mask that the other side lacks, or has in another size: nothing of it is
+ * seen by both. */
+static void
+add_lone_mask (BenchAgreement *agreement, const DcnnSegmentation *mask)
+{
+  gsize n = (gsize) mask->width * mask->height;
+  agreement->binary = mask->n_classes <= 1;
+  for (gsize i = 0; i < n; i++)
+    agreement->mask_either[mask_class (agreement, mask->data[i])]++;
+}
 
 static void
 add_masks (BenchAgreement *agreement, const DcnnSegmentation *a,
     const DcnnSegmentation *b)
 {
   gsize n = (gsize) a->width * a->height;
-  if (a->width != b->width || a->height != b->height)
+  if (a->width != b->width || a->height != b->height) {
+    add_lone_mask (agreement, a);
+    add_lone_mask (agreement, b);
     return;
+  }
   agreement->binary = b->n_classes <= 1;
   for (gsize i = 0; i < n; i++) {
-    guint8 p = agreement->binary ? a->data[i] >= 128 : a->data[i];
-    guint8 q = agreement->binary ? b->data[i] >= 128 : b->data[i];
+    guint8 p = mask_class (agreement, a->data[i]);
+    guint8 q = mask_class (agreement, b->data[i]);
     agreement->mask_either[p]++;
     if (p == q)
       agreement->mask_both[p]++;
@@ -56,67 +75,129 @@ points_of (const DcnnResults *results, const DcnnPose *pose)
   return &g_array_index (results->keypoints, DcnnKeypoint, pose->first);
 }
 
-/* Mean distance of the key points that the dense pose is sure of; network
- * pixels. */
+/* A pose of each side, and how far they are apart: the mean over the points
+ * that the dense one is sure of (of all, when it is sure of none), in pixels of
+ * the network. */
+typedef struct Pair {
+  guint sparse, dense;
+  double distance;
+} Pair;
+
+static double
+point_distance (const DcnnKeypoint *a, const DcnnKeypoint *b,
+    const DcnnTransform *t)
+{
+  return hypot ((a->x - b->x) * t->scale_x, (a->y - b->y) * t->scale_y);
+}
+
 static double
 pose_distance (const DcnnKeypoint *a, const DcnnKeypoint *b, guint n,
-    const DcnnTransform *t, guint *counted, double *in_frame)
+    const DcnnTransform *t)
 {
-  double net = 0, frame = 0;
-  guint k = 0;
+  double sure = 0, all = 0;
+  guint n_sure = 0;
   for (guint i = 0; i < n; i++) {
-    if (b[i].score < KEYPOINT_SCORE)
-      continue;
-    double dx = a[i].x - b[i].x, dy = a[i].y - b[i].y;
-    net += hypot (dx * t->scale_x, dy * t->scale_y);
-    frame += hypot (dx, dy);
-    k++;
-  }
-  *counted = k;
-  *in_frame = frame;
-  return net;
-}
-
-/* The pose of `from` that is nearest to `pose` of the dense results. */
-static void
-add_pose (BenchAgreement *agreement, const DcnnResults *from,
-    const DcnnResults *dense, const DcnnPose *pose, const DcnnTransform *t)
-{
-  double best = G_MAXDOUBLE, best_frame = 0;
-  guint best_count = 0;
-  const DcnnKeypoint *reference = points_of (dense, pose);
-  for (guint i = 0; i < from->poses->len; i++) {
-    const DcnnPose *other = &g_array_index (from->poses, DcnnPose, i);
-    guint count, n = MIN (pose->n_keypoints, other->n_keypoints);
-    double in_frame;
-    double net = pose_distance (points_of (from, other), reference, n, t,
-        &count, &in_frame);
-    if (count && net < best) {
-      best = net;
-      best_count = count;
-      best_frame = in_frame;
+    double d = point_distance (&a[i], &b[i], t);
+    all += d;
+    if (b[i].score >= BENCH_KEYPOINT_SCORE) {
+      sure += d;
+      n_sure++;
     }
   }
-  /* A pose that is an eighth of the picture away is another person. */
-  if (best_count && best / best_count < t->net_width / 8.0) {
-    agreement->keypoint_net_sum += best;
-    agreement->keypoint_frame_sum += best_frame;
-    agreement->keypoints += best_count;
-    agreement->poses_both++;
-  } else {
-    agreement->poses_one++;
+  return n_sure ? sure / n_sure : n ? all / n : 0;
+}
+
+static int
+nearer_first (gconstpointer a, gconstpointer b)
+{
+  const Pair *p = a, *q = b;
+  return (p->distance > q->distance) - (p->distance < q->distance);
+}
+
+/* Whether a side is sure of a point, and the other is not even nearly. */
+static gboolean
+only_one (const DcnnKeypoint *sure, const DcnnKeypoint *other)
+{
+  return sure->score >= BENCH_KEYPOINT_SCORE
+      && !(other->score >= BENCH_KEYPOINT_SCORE - BENCH_NEAR_SCORE);
+}
+
+/* Points of a person that both sides see. */
+static void
+add_points (BenchAgreement *agreement, const DcnnKeypoint *a,
+    const DcnnKeypoint *b, guint n, const DcnnTransform *t)
+{
+  for (guint i = 0; i < n; i++) {
+    if (only_one (&a[i], &b[i]) || only_one (&b[i], &a[i])) {
+      agreement->keypoints_one++;
+    } else if (b[i].score >= BENCH_KEYPOINT_SCORE) {
+      agreement->keypoint_net_sum += point_distance (&a[i], &b[i], t);
+      agreement->keypoint_frame_sum +=
+          hypot (a[i].x - b[i].x, a[i].y - b[i].y);
+      agreement->keypoints++;
+    }
   }
 }
 
+/* Nearest pairs first; each pose is one person at most, and a pose that is an
+ * eighth of the picture away is another. */
 static void
 add_poses (BenchAgreement *agreement, const DcnnResults *sparse,
-    const DcnnResults *dense, const DcnnTransform *transform)
+    const DcnnResults *dense, const DcnnTransform *t)
 {
-  for (guint i = 0; i < dense->poses->len; i++)
-    add_pose (agreement, sparse, dense,
-        &g_array_index (dense->poses, DcnnPose, i), transform);
-  if (sparse->poses->len > dense->poses->len)
-    agreement->poses_one += sparse->poses->len - dense->poses->len;
+  guint n = sparse->poses->len, m = dense->poses->len, matched = 0;
+  g_autofree gboolean *taken = g_new0 (gboolean, n + m + 1);
+  g_autoptr (GArray) pairs = g_array_new (FALSE, FALSE, sizeof (Pair));
+  const DcnnPose *a = (const DcnnPose *) sparse->poses->data;
+  const DcnnPose *b = (const DcnnPose *) dense->poses->data;
+
+  for (guint i = 0; i < n; i++)
+    for (guint k = 0; k < m; k++) {
+      Pair pair = { i, k, pose_distance (points_of (sparse, &a[i]),
+          points_of (dense, &b[k]), MIN (a[i].n_keypoints, b[k].n_keypoints),
+          t) };
+      if (pair.distance < t->net_width / 8.0)
+        g_array_append_val (pairs, pair);
+    }
+  g_array_sort (pairs, nearer_first);
+  for (guint p = 0; p < pairs->len; p++) {
+    const Pair *pair = &g_array_index (pairs, Pair, p);
+    const DcnnPose *x = &a[pair->sparse], *y = &b[pair->dense];
+    if (taken[pair->sparse] || taken[n + pair->dense])
+      continue;
+    taken[pair->sparse] = taken[n + pair->dense] = TRUE;
+    matched++;
+    add_points (agreement, points_of (sparse, x), points_of (dense, y),
+        MIN (x->n_keypoints, y->n_keypoints), t);
+  }
+  agreement->poses_both += matched;
+  agreement->poses_one += n + m - 2 * matched;
+}
+
+/* ---- labels, text ------------------------------------------------------ */
+
+static void
+add_labels (BenchAgreement *agreement, const GArray *sparse,
+    const GArray *dense)
+{
+  if (!sparse->len && !dense->len)
+    return;
+  if (sparse->len && dense->len && g_array_index (sparse, DcnnLabel,
+          0).class_id == g_array_index (dense, DcnnLabel, 0).class_id)
+    agreement->labels_both++;
+  else
+    agreement->labels_one++;
+}
+
+static void
+add_text (BenchAgreement *agreement, const char *sparse, const char *dense)
+{
+  if (!(sparse && *sparse) && !(dense && *dense))
+    return;
+  if (g_strcmp0 (sparse, dense) == 0)
+    agreement->texts_both++;
+  else
+    agreement->texts_one++;
 }
 
 /* ---- boxes ------------------------------------------------------------- */
@@ -196,11 +277,67 @@ bench_agreement_add_results (BenchAgreement *agreement,
 {
   if (sparse->has_segmentation && dense->has_segmentation)
     add_masks (agreement, &sparse->segmentation, &dense->segmentation);
+  else if (sparse->has_segmentation || dense->has_segmentation)
+    add_lone_mask (agreement, sparse->has_segmentation
+        ? &sparse->segmentation : &dense->segmentation);
   if (sparse->poses && dense->poses)
     add_poses (agreement, sparse, dense, transform);
+  if (sparse->labels && dense->labels && !sparse->has_values)
+    add_labels (agreement, sparse->labels, dense->labels);
+  add_text (agreement, sparse->text, dense->text);
 }
 
 /* ---- outputs ----------------------------------------------------------- */
+
+/* Floats: squares of differences over squares. A difference that is no number
+ * counts as large as all that is there. */
+static double
+relative_square (BenchAgreement *agreement, const float *p, const float *q,
+    gint64 n)
+{
+  double squares = 0, reference = 0, largest = 0;
+  gboolean broken = FALSE;
+  for (gint64 k = 0; k < n; k++) {
+    double d = (double) p[k] - (double) q[k];
+    if (p[k] == q[k] || (isnan (p[k]) && isnan (q[k])))
+      d = 0;
+    if (!isfinite (d)) {
+      broken = TRUE;
+      continue;
+    }
+    largest = MAX (largest, fabs (d));
+    squares += d * d;
+    reference += isfinite (q[k]) ? (double) q[k] * q[k] : 0;
+  }
+  agreement->max_abs = MAX (agreement->max_abs, largest);
+  double relative = reference > 0 ? squares / reference : squares > 0;
+  return broken ? MAX (relative, 1) : relative;
+}
+
+/* Indices, flags, counts: the share of the elements that differ at all. */
+static double
+different_share (const DcnnTensor *a, const DcnnTensor *b, gint64 n)
+{
+  gsize size = dcnn_dtype_bytes (b->dtype);
+  gint64 different = 0;
+  for (gint64 k = 0; k < n; k++)
+    different += memcmp ((const guint8 *) a->data + (gsize) k * size,
+        (const guint8 *) b->data + (gsize) k * size, size) != 0;
+  return (double) different / (double) n;
+}
+
+void
+bench_agreement_add_tensor (BenchAgreement *agreement,
+    const DcnnTensor *sparse, const DcnnTensor *dense)
+{
+  gint64 n = dcnn_tensor_count (dense);
+  if (n == 0)
+    return;
+  agreement->relative_squares += dense->dtype == DCNN_DTYPE_F32
+      ? relative_square (agreement, sparse->data, dense->data, n)
+      : different_share (sparse, dense, n);
+  agreement->tensors++;
+}
 
 void
 bench_agreement_add_outputs (BenchAgreement *agreement, DcnnModel *model,
@@ -208,26 +345,10 @@ bench_agreement_add_outputs (BenchAgreement *agreement, DcnnModel *model,
 {
   DcnnModelSummary summary;
   dcnn_model_get_summary (model, &summary);
-  agreement->frames++;
-  for (guint i = 0; i < summary.n_outputs; i++) {
-    const DcnnOutput *a = dcnn_session_get_output (sparse, 0, i);
-    const DcnnOutput *b = dcnn_session_get_output (dense, 0, i);
-    if (a->tensor.dtype != DCNN_DTYPE_F32 || b->tensor.dtype != DCNN_DTYPE_F32)
-      continue;
-    const float *p = a->tensor.data, *q = b->tensor.data;
-    gint64 n = dcnn_tensor_count (&b->tensor);
-    float largest = 0;
-    double squares = 0, reference = 0;
-    for (gint64 k = 0; k < n; k++) {
-      float d = fabsf (p[k] - q[k]);
-      largest = MAX (largest, d);
-      squares += (double) d * d;
-      reference += (double) q[k] * q[k];
-    }
-    agreement->max_abs = MAX (agreement->max_abs, (double) largest);
-    agreement->squares += squares;
-    agreement->reference_squares += reference;
-  }
+  for (guint i = 0; i < summary.n_outputs; i++)
+    bench_agreement_add_tensor (agreement,
+        &dcnn_session_get_output (sparse, 0, i)->tensor,
+        &dcnn_session_get_output (dense, 0, i)->tensor);
 }
 
 /* ---- results ----------------------------------------------------------- */
@@ -236,6 +357,12 @@ static double
 f1 (guint64 both, guint64 one)
 {
   return 2.0 * (double) both / (2.0 * (double) both + (double) one);
+}
+
+static double
+share (guint64 both, guint64 one)
+{
+  return (double) both / (double) (both + one);
 }
 
 double
@@ -248,10 +375,16 @@ bench_agreement_value (const BenchAgreement *it, BenchMeasure measure)
       return it->near_both + it->near_one
           ? f1 (it->near_both, it->near_one) : -1;
     case BENCH_RELATIVE:
-      return it->reference_squares > 0
-          ? sqrt (it->squares / it->reference_squares) : 0;
+      return it->tensors
+          ? sqrt (it->relative_squares / (double) it->tensors) : -1;
   }
   return -1;
+}
+
+static double
+keypoint_px (const BenchAgreement *it)
+{
+  return it->keypoint_net_sum / (double) it->keypoints;
 }
 
 void
@@ -260,11 +393,13 @@ bench_agreement_json (const BenchAgreement *it, JsonBuilder *builder)
   if (mask_iou (it) >= 0)
     tool_json_double (builder, "iou", mask_iou (it));
   if (it->keypoints) {
-    tool_json_double (builder, "keypoint_px",
-        it->keypoint_net_sum / (double) it->keypoints);
+    tool_json_double (builder, "keypoint_px", keypoint_px (it));
     tool_json_double (builder, "keypoint_frame_px",
         it->keypoint_frame_sum / (double) it->keypoints);
   }
+  if (it->keypoints + it->keypoints_one)
+    tool_json_double (builder, "keypoint_f1",
+        f1 (it->keypoints, it->keypoints_one));
   if (it->poses_both + it->poses_one)
     tool_json_double (builder, "pose_f1",
         f1 (it->poses_both, it->poses_one));
@@ -272,10 +407,16 @@ bench_agreement_json (const BenchAgreement *it, JsonBuilder *builder)
     tool_json_double (builder, "f1", f1 (it->boxes_both, it->boxes_one));
   if (it->near_both + it->near_one)
     tool_json_double (builder, "f1_near", f1 (it->near_both, it->near_one));
-  if (it->frames) {
+  if (it->labels_both + it->labels_one)
+    tool_json_double (builder, "top1",
+        share (it->labels_both, it->labels_one));
+  if (it->texts_both + it->texts_one)
+    tool_json_double (builder, "same_text",
+        share (it->texts_both, it->texts_one));
+  if (it->tensors) {
     tool_json_double (builder, "max_abs", it->max_abs);
-    tool_json_double (builder, "relative_rms", it->reference_squares > 0
-        ? sqrt (it->squares / it->reference_squares) : 0);
+    tool_json_double (builder, "relative_rms",
+        bench_agreement_value (it, BENCH_RELATIVE));
   }
 }
 
@@ -287,7 +428,10 @@ bench_agreement_text (const BenchAgreement *it)
     g_string_append_printf (text, "mask IoU %.4f, ", mask_iou (it));
   if (it->keypoints)
     g_string_append_printf (text, "key points within %.2f px, ",
-        it->keypoint_net_sum / (double) it->keypoints);
+        keypoint_px (it));
+  if (it->keypoints_one)
+    g_string_append_printf (text, "their F1 %.3f, ",
+        f1 (it->keypoints, it->keypoints_one));
   if (it->poses_both + it->poses_one)
     g_string_append_printf (text, "poses F1 %.3f, ",
         f1 (it->poses_both, it->poses_one));
@@ -295,10 +439,15 @@ bench_agreement_text (const BenchAgreement *it)
     g_string_append_printf (text, "boxes F1 %.3f (%.3f with scores within "
         "%.2f), ", f1 (it->boxes_both, it->boxes_one),
         f1 (it->near_both, it->near_one), (double) BENCH_NEAR_SCORE);
-  if (!text->len && it->frames)
+  if (it->labels_both + it->labels_one)
+    g_string_append_printf (text, "the same first class in %.1f %%, ",
+        100 * share (it->labels_both, it->labels_one));
+  if (it->texts_both + it->texts_one)
+    g_string_append_printf (text, "the same text in %.1f %%, ",
+        100 * share (it->texts_both, it->texts_one));
+  if (!text->len && it->tensors)
     g_string_append_printf (text, "outputs differ by %.2g %% rms, ",
-        it->reference_squares > 0
-        ? 100 * sqrt (it->squares / it->reference_squares) : 0);
+        100 * bench_agreement_value (it, BENCH_RELATIVE));
   if (text->len)
     g_string_truncate (text, text->len - 2);
   return g_string_free (text, FALSE);

@@ -63,9 +63,12 @@ static const char summary_text[] =
 
 static const char examples[] =
     "JSON: frames, changed_share, mac_share, sparse_ms, dense_ms, peer_ms,\n"
-    "agreement (iou, keypoint_px, f1, f1_near, max_abs as they apply), state_bytes,\n"
-    "peak_rss_bytes, nodes, and more. Shares are 0..1. keypoint_px counts pixels\n"
-    "of the network's input, keypoint_frame_px of the clip.\n"
+    "agreement (iou, keypoint_px, keypoint_f1, pose_f1, f1, f1_near, top1,\n"
+    "same_text, relative_rms, max_abs as they apply), state_bytes, peak_rss_bytes,\n"
+    "nodes, and more. Shares are 0..1. keypoint_px counts pixels of the network's\n"
+    "input, keypoint_frame_px of the clip; keypoint_f1 is 1 when both runs are sure\n"
+    "of the same points. relative_rms takes every output alike: floats by the rms of\n"
+    "the difference to that of the output, other types by the share that differs.\n"
     "\n"
     "Examples:\n"
     "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"

@@ -42,8 +42,8 @@ typedef struct TuneFrame {
   guint8 *bytes;             /* of the planes */
   DcnnResults results;       /* of the dense run; owned copies */
   DcnnTransform transform;
-  float *outputs;            /* all float outputs, one behind the other; only
-                                for TUNE_RELATIVE */
+  guint8 *outputs;           /* all outputs, one behind the other, each
+                                tune_output_bytes(); only for TUNE_RELATIVE */
 } TuneFrame;
 
 /* Stretches of a clip, each of frames that follow one another. */
@@ -54,6 +54,8 @@ typedef struct TuneSet {
   guint frames;
 } TuneSet;
 void tune_set_free (TuneSet *set);
+/* An output's bytes, up to the next multiple of 8. */
+gsize tune_output_bytes (const DcnnTensor *output);
 
 /* ---- settings and scores ------------------------------------------------- */
 

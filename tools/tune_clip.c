@@ -115,19 +115,26 @@ tune_set_free (TuneSet *set)
 
 /* ---- dense results ------------------------------------------------------- */
 
-static float *
+gsize
+tune_output_bytes (const DcnnTensor *output)
+{
+  gsize bytes = (gsize) dcnn_tensor_count (output)
+      * dcnn_dtype_bytes (output->dtype);
+  return (bytes + 7) / 8 * 8;
+}
+
+static guint8 *
 copy_outputs (const Tuner *tuner, DcnnSession *session)
 {
   gsize n = 0, at = 0;
   for (guint i = 0; i < tuner->summary.n_outputs; i++)
-    n += (gsize) dcnn_tensor_count (dcnn_model_output (tuner->model, i));
-  float *all = g_new0 (float, n + 1);
+    n += tune_output_bytes (dcnn_model_output (tuner->model, i));
+  guint8 *all = g_malloc0 (n + 8);
   for (guint i = 0; i < tuner->summary.n_outputs; i++) {
     const DcnnTensor *t = &dcnn_session_get_output (session, 0, i)->tensor;
-    gsize count = (gsize) dcnn_tensor_count (t);
-    if (t->dtype == DCNN_DTYPE_F32)
-      memcpy (all + at, t->data, count * sizeof (float));
-    at += count;
+    memcpy (all + at, t->data, (gsize) dcnn_tensor_count (t)
+        * dcnn_dtype_bytes (t->dtype));
+    at += tune_output_bytes (t);
   }
   return all;
 }

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A pose that only one side sees counts as one this far off: a share of the
- * network's width. */
+/* A pose that only one side sees counts as one this far off, and so does a
+ * point that only one is sure of: a share of the network's width. */
 #define LOST_POSE (1 / 32.0)
 
 /* ---- settings ---------------------------------------------------------- */
@@ -87,22 +87,14 @@ tune_session_new (const Tuner *tuner, const TuneSetting *setting,
 
 static void
 add_outputs (const Tuner *tuner, BenchAgreement *sum, DcnnSession *session,
-    const float *dense)
+    guint8 *dense)
 {
   for (guint i = 0; i < tuner->summary.n_outputs; i++) {
     const DcnnTensor *t = &dcnn_session_get_output (session, 0, i)->tensor;
-    gsize n = (gsize) dcnn_tensor_count (t);
-    const float *p = t->data;
-    double squares = 0, reference = 0;
-    for (gsize k = 0; t->dtype == DCNN_DTYPE_F32 && k < n; k++) {
-      double d = (double) p[k] - dense[k];
-      squares += d * d;
-      reference += (double) dense[k] * dense[k];
-    }
-    /* each output counts by its own size */
-    sum->squares += reference > 0 ? squares / reference : 0;
-    sum->reference_squares += t->dtype == DCNN_DTYPE_F32 ? 1 : 0;
-    dense += n;
+    DcnnTensor reference = *t;
+    reference.data = dense;
+    bench_agreement_add_tensor (sum, t, &reference);
+    dense += tune_output_bytes (t);
   }
 }
 
@@ -141,8 +133,9 @@ error_of (const Tuner *tuner, const BenchAgreement *sum, gboolean *blind)
       return *blind ? 0 : 1 - value;
     case TUNE_KEYPOINT:
       points = sum->poses_both
-          ? (double) sum->keypoints / (double) sum->poses_both : 1;
-      lost = points * (double) sum->poses_one;
+          ? (double) (sum->keypoints + sum->keypoints_one)
+          / (double) sum->poses_both : 1;
+      lost = points * (double) sum->poses_one + (double) sum->keypoints_one;
       *blind = (double) sum->keypoints + lost <= 0;
       if (*blind)
         return 0;
