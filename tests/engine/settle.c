@@ -4,13 +4,16 @@
  * bit, within a bounded number of frames and within its budget a frame, and
  * costs nothing afterwards; also when the camera moved on the way, and when
  * settling is switched on late. While something keeps moving, the rest becomes
- * exact too, for a bounded share of the work.
+ * exact too, for a bounded share of the work. Where noise keeps it from ever
+ * being done, it stops and waits longer each time. `settled` is said only where
+ * it is so.
  *
  *   settle [SEED]
  */
 #include <string.h>
 
 #include "dcnn_engine.h"
+#include "dcnn_settle_rule.h"
 #include "inside.h"
 #include "nets.h"
 #include "video.h"
@@ -216,10 +219,12 @@ run_interrupted (guint64 seed)
   case_clear (&c);
 }
 
-/* The camera pans while it settles. */
+/* The camera pans while it settles, to the right and down or to the left and
+ * up, past where it began. */
 static void
 run_panned (guint64 seed)
 {
+  gint way = seed % 2 ? 1 : -1;
   DcnnFrameStats stats;
   Case c;
 
@@ -229,10 +234,11 @@ run_panned (guint64 seed)
     run_moving (&c, 10);
     for (guint f = 0; f < 9 + round; f++)
       push (&c, &stats);
-    c.motion.tile_x += 1 - (gint) round % 3;
-    c.motion.tile_y += 1;
+    c.motion.tile_x += way * (2 - (gint) round % 3);
+    c.motion.tile_y += way;
     push (&c, &stats);
   }
+  g_assert_cmpint (c.motion.tile_y * way, ==, 4);
   run_still (&c, BOUND_FRAMES);
   compare (&c, FALSE);
   case_clear (&c);
@@ -268,12 +274,29 @@ test_late (void)
   case_clear (&c);
 }
 
-/* One pixel of a node costs more than the budget of a frame. */
+/* The node with the dearest pixel. */
+static guint
+dearest (const Case *c)
+{
+  guint best = 0;
+
+  for (guint n = 0; n < c->session->plan->nodes->len; n++)
+    if (plan_node (c->session->plan, n)->macs_per_pixel == c->largest_pixel)
+      best = n;
+  return best;
+}
+
+/* One pixel of a node costs more than the budget of a frame. Nothing gets past
+ * the first layer's threshold, so that the node has to wait for settling. */
 static void
 test_dear_pixel (void)
 {
   TestNet net;
   DcnnValueId v, head;
+  DcnnTuning tuning;
+  DcnnFrameStats stats;
+  gboolean waited = FALSE, done = FALSE;
+  guint node;
   Case c;
 
   test_net_begin (&net, 5, FALSE);
@@ -287,10 +310,162 @@ test_dear_pixel (void)
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 3, 1, 1, 1));
   dcnn_graph_add_output (net.graph, head);
   case_init (&c, 5, net.graph, TRUE, 0.1f);
-  g_assert_cmpuint (c.largest_pixel, >, c.summary.macs / 10);
+  g_assert_cmpfloat (c.largest_pixel, >, c.session->tuning.settle_budget *
+      c.summary.macs);
+  dcnn_session_get_tuning (c.session, &tuning);
+  tuning.threshold = tuning.gate_threshold = 100;
+  dcnn_session_set_tuning (c.session, &tuning);
+  node = dearest (&c);
   run_moving (&c, 20);
+  for (guint f = 0; f < BOUND_FRAMES && !done; f++) {
+    push (&c, &stats);
+    waited |= c.session->streams[0].nodes[node].pending.any ||
+        stats.macs_done >= c.largest_pixel;
+    done = stats.settled;
+  }
+  g_assert_true (waited);
   run_still (&c, BOUND_FRAMES);
   compare (&c, TRUE);
+  case_clear (&c);
+}
+
+/* ---- what never ends ------------------------------------------------------ */
+
+/* The rule by itself. */
+static void
+test_ends (void)
+{
+  DcnnStream stream = { .settling = SETTLING_ALL,
+    .active_since_settled = TRUE, .settle_wait = DCNN_SETTLE_INTERVAL };
+  DcnnPlan plan = { .macs = 1000 };
+
+  /* goes on, as long as it has cost little */
+  stream.settle_spent = 3000;
+  dcnn_settling_ends (&stream, &plan, TRUE);
+  g_assert_cmpint (stream.settling, ==, SETTLING_ALL);
+  g_assert_cmpuint (stream.settle_wait, ==, DCNN_SETTLE_INTERVAL);
+  /* stops without being done, and waits twice as long; but not for ever */
+  for (guint wait = 2 * DCNN_SETTLE_INTERVAL; wait <= 8192; wait *= 2) {
+    stream.settling = SETTLING_ALL;
+    stream.settle_spent = 3001;
+    dcnn_settling_ends (&stream, &plan, TRUE);
+    g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
+    g_assert_true (stream.active_since_settled);
+    g_assert_cmpuint (stream.settle_wait, ==, MIN (wait, 4096));
+  }
+  /* a band ends with its frame, whatever waits elsewhere */
+  stream.settling = SETTLING_BAND;
+  dcnn_settling_ends (&stream, &plan, FALSE);
+  g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
+  g_assert_true (stream.active_since_settled);
+  g_assert_cmpuint (stream.settle_wait, ==, 4096);
+  /* done */
+  stream.settling = SETTLING_ALL;
+  dcnn_settling_ends (&stream, &plan, FALSE);
+  g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
+  g_assert_false (stream.active_since_settled);
+  g_assert_cmpuint (stream.settle_wait, ==, DCNN_SETTLE_INTERVAL);
+}
+
+/* When spreads are measured. */
+static void
+test_spreads_due (void)
+{
+  DcnnStream stream = { .spread_frames = 7 };
+  guint due[8], n = 0;
+
+  for (guint f = 0; f < 600; f++) {
+    stream.dense = f == 60 || f == 300; /* cuts: too early, and not */
+    if (dcnn_spreads_due (&stream, DCNN_MODE_AUTO, f == 0))
+      due[n++] = f;
+    g_assert_cmpuint (n, <, G_N_ELEMENTS (due));
+  }
+  g_assert_cmpuint (n, ==, 6);
+  for (guint i = 0; i < 6; i++)
+    g_assert_cmpuint (due[i], ==, ((guint[]) { 0, 16, 128, 300, 316,
+                428 })[i]);
+  g_assert_false (dcnn_spreads_due (&stream, DCNN_MODE_DENSE, TRUE));
+  g_assert_cmpuint (stream.spread_frames, ==, 0);
+}
+
+/* A spot that flickers for ever, too small to be a moving scene, with a budget
+ * that never catches up: settling gives up after three frames' worth, then
+ * tries again more and more seldom; a scene that moves makes it forget. */
+static void
+test_backs_off (void)
+{
+  g_autofree guint8 *rgb = g_malloc (NET_H * NET_W * 3);
+  guint settling = 0, starts = 0, settled = 0, frames = 3000;
+  guint64 settled_macs = 0, state = 3;
+  gboolean before = FALSE;
+  DcnnFrameStats stats;
+  DcnnTuning tuning;
+  DcnnStream *stream;
+  Case c;
+
+  case_init (&c, 8, test_net_sized (8, FALSE, FALSE, NET_H, NET_W), TRUE,
+      0.02f);
+  stream = &c.session->streams[0];
+  dcnn_session_get_tuning (c.session, &tuning);
+  tuning.dilation = 0;
+  dcnn_session_set_tuning (c.session, &tuning);
+  for (guint f = 0; f < frames; f++) {
+    g_autoptr (GError) error = NULL;
+    DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = NET_W,
+      .height = NET_H, .planes = { rgb }, .strides = { NET_W * 3 } };
+    for (guint i = 0; i < NET_H * NET_W * 3; i++)
+      rgb[i] = (guint8) (i * 7919 >> 4);
+    for (guint i = 0; i < 8; i++)
+      memset (rgb + ((8 + 10 * i) * NET_W + 12 * i) * 3,
+          (int) test_random (&state, 200), 3);
+    g_assert_true (dcnn_session_push_frame (c.session, 0, &frame, NULL,
+            &error));
+    dcnn_session_get_stats (c.session, 0, &stats);
+    settling += stream->settling == SETTLING_ALL;
+    starts += stream->settling == SETTLING_ALL && !before;
+    before = stream->settling == SETTLING_ALL;
+    settled_macs += stream->settled_macs;
+    settled += stats.settled;
+  }
+  g_test_message ("%u starts, %u frames of %u, wait %u, settled %u, %g dense",
+      starts, settling, frames, stream->settle_wait, settled,
+      (gdouble) settled_macs / c.summary.macs);
+  /* 3 frames' worth each, at 64 + 128 + 256 ... frames from one another */
+  g_assert_cmpuint (starts, >=, 2);
+  g_assert_cmpuint (starts, <=, 7);
+  g_assert_cmpfloat (settled_macs, <=, starts * 3.1 * c.summary.macs);
+  g_assert_cmpuint (stream->settle_wait, >, 4 * DCNN_SETTLE_INTERVAL);
+  run_moving (&c, 3);
+  g_assert_cmpuint (stream->settle_wait, ==, DCNN_SETTLE_INTERVAL);
+  case_clear (&c);
+}
+
+/* Whoever says it is settled has a dense run's outputs, in whatever order the
+ * scene moves, rests and is cut. */
+static void
+run_truth (guint64 seed)
+{
+  guint64 state = seed + 5;
+  guint said = 0;
+  DcnnFrameStats stats;
+  Case c;
+
+  case_init (&c, seed, test_net_sized (seed, FALSE, seed % 2, NET_H, NET_W),
+      TRUE, 0.1f);
+  for (guint round = 0; round < 12 && !g_test_failed (); round++) {
+    guint moving = test_random (&state, 3), still = test_random (&state, 40);
+    for (guint f = 0; f < moving + still && !g_test_failed (); f++) {
+      if (f < moving)
+        test_video_move (&c.video);
+      push (&c, &stats);
+      if (!stats.settled)
+        continue;
+      compare (&c, TRUE);
+      said++;
+    }
+  }
+  if (said == 0)
+    fail (&c, "never settled");
   case_clear (&c);
 }
 
@@ -400,6 +575,11 @@ main (int argc, char **argv)
       (gconstpointer) run_interrupted, test_seeds);
   g_test_add_data_func ("/engine/settle/panned", (gconstpointer) run_panned,
       test_seeds);
+  g_test_add_data_func ("/engine/settle/truth", (gconstpointer) run_truth,
+      test_seeds);
+  g_test_add_func ("/engine/settle/ends", test_ends);
+  g_test_add_func ("/engine/settle/spreads-due", test_spreads_due);
+  g_test_add_func ("/engine/settle/backs-off", test_backs_off);
   g_test_add_func ("/engine/settle/late", test_late);
   g_test_add_func ("/engine/settle/dear-pixel", test_dear_pixel);
   g_test_add_func ("/engine/settle/busy", test_busy);

@@ -252,10 +252,16 @@ GST_START_TEST (test_json_lines)
   fail_unless (g_str_has_suffix (lines[0], "}"));
   fail_unless (strstr (boxes, "\"detections\":[{\"class\":1,\"label\":"
           "\"dog \\\"rex\\\"\",\"score\":1.0000,\"x\":16.00") != NULL, "%s", boxes);
-  fail_unless (strstr (poses, "\"poses\":[{\"score\":") != NULL, "%s", poses);
-  fail_unless (strstr (poses, "\"keypoints\":[[") != NULL);
+  fail_unless (strstr (boxes, "\"score\":1.0000,\"x\":16.00,\"y\":0.00,"
+          "\"width\":32.00,\"height\":32.00}]") != NULL, "%s", boxes);
+  fail_unless (strstr (poses, "\"poses\":[{\"score\":1.0000,\"keypoints\":"
+          "[[33.00,17.00,1.0000],[33.00,17.00,1.0000],[33.00,17.00,1.0000]]}]")
+      != NULL, "%s", poses);
+  /* a sixteenth of the picture is white */
   fail_unless (strstr (classes, "\"classes\":[{\"class\":0,\"label\":\"red\","
-          "\"score\":") != NULL, "%s", classes);
+          "\"score\":0.0625},{\"class\":1,\"label\":\"green\",\"score\":"
+          "0.0625},{\"class\":2,\"label\":\"blue\",\"score\":0.0625}]") != NULL,
+      "%s", classes);
 }
 
 GST_END_TEST;

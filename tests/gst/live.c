@@ -107,16 +107,150 @@ GST_START_TEST (test_mode_is_live)
 
 GST_END_TEST;
 
+/* A wide picture with a result at its left end, and something that is brighter
+ * by `step` in the block of 8 columns that begins at 8 * block. */
+static GstBuffer *
+with_patch (guint block, guint step)
+{
+  GstBuffer *buffer = picture_new ("RGB", 128, SIZE, 20, 0, 0, 16, 230);
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  for (guint y = 8; y < 16; y++)
+    for (guint x = 8 * block; x < 8 * block + 8; x++)
+      memset (map.data + (y * 128 + x) * 3, 20 + step, 3);
+  gst_buffer_unmap (buffer, &map);
+  return buffer;
+}
+
+/* The farther from the last result, the more it takes to be a change: limits of
+ * t / (0.4 + 0.6 weight), the weight 1 up to a block away from those that the
+ * result touches (0 to 2), 2/3 up to three, 1/3 up to five. t is 51 of 255 here, so 51, 63, 85 and 127. */
+GST_START_TEST (test_interest_by_distance)
+{
+  static const struct
+  {
+    gboolean interest;
+    guint block, step;
+    gboolean counts;
+  } cases[] = {
+    {FALSE, 12, 60, TRUE}, {FALSE, 12, 50, FALSE},
+    {TRUE, 3, 60, TRUE}, {TRUE, 3, 50, FALSE},
+    {TRUE, 4, 60, FALSE}, {TRUE, 5, 60, FALSE}, {TRUE, 5, 70, TRUE},
+    {TRUE, 6, 80, FALSE}, {TRUE, 7, 80, FALSE}, {TRUE, 7, 100, TRUE},
+    {TRUE, 8, 100, FALSE}, {TRUE, 8, 140, TRUE},
+    {TRUE, 15, 120, FALSE}, {TRUE, 15, 140, TRUE},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    Fixture f;
+    gdouble changed;
+
+    fixture_init (&f);
+    fixture_model (&f, TINY_MASK, 128, SIZE);
+    g_object_set (f.element, "interest", cases[i].interest, "dilation", 0,
+        "input-threshold", 0.2, NULL);
+    fixture_play (&f, "RGB", 128, SIZE);
+    fail_unless (changed_share (&f, with_patch (12, 0)) == 1);
+    changed = changed_share (&f, with_patch (cases[i].block, cases[i].step));
+    fail_unless (changed == (cases[i].counts ? 64.0 / (128 * SIZE) : 0),
+        "block %u, step %u: %f changed", cases[i].block, cases[i].step,
+        changed);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
+/* Where there is no result, everything matters alike. */
+GST_START_TEST (test_interest_without_results)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  g_object_set (f.element, "interest", TRUE, "dilation", 0,
+      "input-threshold", 0.2, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  fail_unless (changed_share (&f, picture_new ("RGB", SIZE, SIZE, 20, 0, 0, 0,
+              0)) == 1);
+  fail_unless (changed_share (&f, picture_new ("RGB", SIZE, SIZE, 20, 16, 8, 8,
+              80)) == 64.0 / (SIZE * SIZE));
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_interest_is_live)
 {
   Fixture f;
 
-  start (&f);
-  g_object_set (f.element, "interest", TRUE, NULL);
-  for (guint i = 0; i < 6; i++)
-    changed_share (&f, square (4 * i));
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, 128, SIZE);
+  g_object_set (f.element, "interest", TRUE, "dilation", 0,
+      "input-threshold", 0.2, NULL);
+  fixture_play (&f, "RGB", 128, SIZE);
+  changed_share (&f, with_patch (12, 0));
+  fail_unless (changed_share (&f, with_patch (12, 100)) == 0);
   g_object_set (f.element, "interest", FALSE, NULL);
-  fail_unless (changed_share (&f, square (0)) > 0);
+  fail_unless (changed_share (&f, with_patch (12, 100)) > 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* What the statistics say is what the buffers said. */
+GST_START_TEST (test_stats_values)
+{
+  gdouble changed = 0, work = 0, input = 0, run = 0, total = 0, most = 0;
+  GstStructure *stats;
+  guint64 dense = 0;
+  Fixture f;
+
+  start (&f);
+  for (guint i = 0; i < 8; i++) {
+    GstBuffer *in = square (i < 4 ? 0 : 2 * i), *out;
+    const GstDeltaCnnStatsMeta *meta;
+
+    GST_BUFFER_PTS (in) = i * 40 * GST_MSECOND;
+    if (i == 3)
+      GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
+    out = fixture_run (&f, in);
+    meta = buffer_stats (out);
+    if (i != 3) {
+      changed += meta->changed_share;
+      work += meta->mac_share;
+      input += meta->input_time / 1e6;
+      run += meta->run_time / 1e6;
+      total += meta->total_time / 1e6;
+      most = MAX (most, meta->total_time / 1e6);
+      dense += meta->dense;
+      fail_unless (meta->input_time + meta->run_time <= meta->total_time);
+    }
+    gst_buffer_unref (out);
+  }
+  fail_unless (dense == 1 && changed > 1 && work > 1);
+  g_object_get (f.element, "stats", &stats, NULL);
+#define HAS(kind, name, want)                                                  \
+  do {                                                                         \
+    g##kind value = 0;                                                         \
+    fail_unless (gst_structure_get_##kind (stats, name, &value), name);        \
+    fail_unless (ABS ((gdouble) value - (gdouble) (want)) < 1e-6,              \
+        "%s is %f, not %f", name, (gdouble) value, (gdouble) (want));          \
+  } while (0)
+  HAS (uint64, "run-frames", 7);
+  HAS (uint64, "gap-frames", 1);
+  HAS (uint64, "late-frames", 0);
+  HAS (uint64, "damaged-frames", 0);
+  HAS (uint64, "dense-frames", dense);
+  HAS (double, "changed-share", changed / 7);
+  HAS (double, "mac-share", work / 7);
+  HAS (double, "input-ms", input / 7);
+  HAS (double, "run-ms", run / 7);
+  HAS (double, "total-ms", total / 7);
+  HAS (double, "max-ms", most);
+#undef HAS
+  gst_structure_free (stats);
   fixture_clear (&f);
 }
 
@@ -303,7 +437,10 @@ live_suite (void)
   tcase_add_test (tcase, test_every_property_round_trips);
   tcase_add_test (tcase, test_thresholds_are_live);
   tcase_add_test (tcase, test_mode_is_live);
+  tcase_add_test (tcase, test_interest_by_distance);
+  tcase_add_test (tcase, test_interest_without_results);
   tcase_add_test (tcase, test_interest_is_live);
+  tcase_add_test (tcase, test_stats_values);
   tcase_add_test (tcase, test_stats_messages);
   tcase_add_test (tcase, test_model_swap);
   tcase_add_test (tcase, test_model_set_while_starting);

@@ -446,22 +446,78 @@ GST_START_TEST (test_results_never_freeze_by_qos)
 
 GST_END_TEST;
 
+/* What a window of the size of the network shows of an endless texture. */
+static GstBuffer *
+view (gint left, gint top)
+{
+  GstBuffer *buffer = square (0, 0);
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  for (gint y = 0; y < SIZE; y++)
+    for (gint x = 0; x < SIZE; x++) {
+      const guint a = (guint) (x + left + 1000), b = (guint) (y + top + 1000);
+      memset (map.data + (y * SIZE + x) * 3, (a * 37 + b * 91) % 251, 3);
+    }
+  gst_buffer_unmap (buffer, &map);
+  return buffer;
+}
+
+static void
+expect_view (Fixture * f, GstBuffer * out, gint left, gint top)
+{
+  for (gint y = 2; y < SIZE; y += 5)
+    for (gint x = 2; x < SIZE; x += 5) {
+      const guint a = (guint) (x + left + 1000), b = (guint) (y + top + 1000);
+      const guint value = (a * 37 + b * 91) % 251;
+      if (value < 90)
+        fail_unless (mask_at (out, x + 0.5f, y + 0.5f) < 60);
+      else if (value > 165)
+        fail_unless (mask_at (out, x + 0.5f, y + 0.5f) > 195);
+    }
+}
+
+/* The camera turns, to the right and down, to the left and up past where it
+ * began, and back: what it has seen is kept, only what comes into view is new.
+ * A tile of this net is a pixel. Without the meta all of the picture would be
+ * another. */
 GST_START_TEST (test_motion_meta_moves_the_window)
 {
+  static const gint places[][2] = { {3, -2}, {3, -2}, {5, 4}, {-6, -3},
+  {-6, -3}, {0, 0}
+  };
+  gint before[2] = { 0, 0 };
   Fixture f;
-  GstBuffer *in, *out;
 
   start (&f);
-  g_object_set (f.element, "threshold", 0.0, "input-threshold", 0.0, NULL);
-  run_expecting (&f, square (8, 8), 1);
-  for (gint i = 0; i < 3; i++) {
-    in = square (8, 8);
-    gst_buffer_add_delta_cnn_motion_meta (in,
-        i == 2 ? GST_DELTA_CNN_MOTION_LOST : GST_DELTA_CNN_MOTION_ALIGNED,
-        i + 1, -i);
+  g_object_set (f.element, "threshold", 0.0, "input-threshold", 0.0,
+      "dilation", 0, "mode", 1, NULL);
+  run_expecting (&f, view (0, 0), 1);
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
+    const gint x = places[i][0], y = places[i][1];
+    const gint kept = (SIZE - ABS (x - before[0])) * (SIZE - ABS (y -
+            before[1]));
+    GstBuffer *in = view (x, y), *out;
+    gdouble changed;
+
+    gst_buffer_add_delta_cnn_motion_meta (in, GST_DELTA_CNN_MOTION_ALIGNED, x,
+        y);
     out = fixture_run (&f, in);
-    fail_unless (mask_at (out, 12, 12) > 200);
-    fail_unless (mask_at (out, 24, 24) < 50);
+    changed = buffer_stats (out)->changed_share;
+    fail_unless (ABS (changed - (1 - kept / (gdouble) (SIZE * SIZE))) < 1e-4,
+        "to %d,%d: %f changed, %d of %d are known", x, y, changed, kept,
+        SIZE * SIZE);
+    expect_view (&f, out, x, y);
+    gst_buffer_unref (out);
+    before[0] = x;
+    before[1] = y;
+  }
+  /* without it, nothing fits */
+  gst_buffer_unref (fixture_run (&f, view (0, 0)));
+  {
+    GstBuffer *out = fixture_run (&f, view (3, -2));
+    fail_unless (buffer_stats (out)->changed_share > 0.9);
+    expect_view (&f, out, 3, -2);
     gst_buffer_unref (out);
   }
   fixture_clear (&f);

@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Small wrong changes, one at a time: do the tests see them?
+
+  mutate.py [--sample N] [--only REGEX] [--again] [--build OPTION]...
+  mutate.py --check               which of the list still apply; no build
+  mutate.py --report              what is known so far
+  mutate.py --propose N FILE...   N changes to these files, for the list
+
+Every mutant of tests/mutants.txt is put into a copy of the tree, built there,
+and given to the suites that matter to its file (AREAS), quickest test first,
+until one fails. What no test sees is a survivor; one that the list argues for
+(a line that begins with ~) changes nothing that can be seen. Results are kept:
+a run that is stopped goes on where it was. The copy is made anew from what git
+knows each time; DELTACNN_MUTATE_DIR is where (default: /var/tmp/deltacnn-mutate).
+
+  --sample N      N that have no result yet, spread over the files
+  --only REGEX    mutants whose "file: old -> new" matches
+  --again         forget what is known of these
+  --fresh         forget all results and how long tests take
+
+Exit status: 0 fewer than 5 in a hundred survived; 1 more did, or more than a
+tenth of the list no longer applies; 2 wrong usage or no build.
+"""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+LIST = ROOT / "tests" / "mutants.txt"
+PLACE = pathlib.Path(os.environ.get("DELTACNN_MUTATE_DIR", "/var/tmp/deltacnn-mutate"))
+SOURCE, BUILD, STATE = PLACE / "tree", PLACE / "build", PLACE / "state.json"
+
+# Beginnings of paths, first match counts, and the tests that matter.
+AREAS = (
+    (r"kernels/cpu/dcnn_input|kernels/cpu/.*input|kernels/.*resize", r"kernels/|engine/|gst/results"),
+    (r"kernels/", r"kernels/|engine/|onnx/(node|session|wild|random)"),
+    (r"engine/", r"engine/|tools/figures|kernels/mask|onnx/(golden|why|session|node|wild|random|hostile)"),
+    (r"models/dcnn_onnx", r"onnx/"),
+    (r"models/decoders", r"models/|gst/results"),
+    (r"models/", r"models/|gst/(results|state)"),
+    (r"stabilizer/", r"stabilizer/"),
+    (r"gst/", r"gst/"),
+    (r"tools/deltacnn-models", r"models/models_tool"),
+    (r"tools/", r"tools/|e2e/(inspect|bench|tune|version)"),
+)
+# These compare whole decoded clips or retrain: minutes, and nothing of their own.
+NEVER = re.compile(r"lint/|engine/alloc_count|models/models_clips|onnx/real_models|e2e/bench-peer")
+
+
+# ---- the list ---------------------------------------------------------------
+
+class Mutant:
+    def __init__(self, path, old, new, argued):
+        self.path, self.old, self.new, self.argued = path, old, new, argued
+        self.key = hashlib.sha256("\0".join((path, *tokens(old), "->", *tokens(new))).encode()).hexdigest()[:16]
+
+    def __str__(self):
+        return f"{self.path}: {' '.join(tokens(self.old))} -> {' '.join(tokens(self.new)) or 'nothing'}"
+
+    def apply(self, text):
+        """The text with the change in it; None where it does not fit exactly
+        once. Blanks and line breaks do not count: code may be moved."""
+        pattern = r"\s+".join(re.escape(t) for t in tokens(self.old))
+        found = list(re.finditer(r"(?<![^\s])" + pattern + r"(?![^\s])", text))
+        if len(found) != 1:
+            return None
+        return text[:found[0].start()] + self.new + text[found[0].end():]
+
+
+def tokens(text):
+    return text.split()
+
+
+def read_list(path=LIST):
+    """A file's path on a line of its own, then "- old", "+ new", "~ why it
+    cannot be seen"; an empty line ends each."""
+    mutants, path_now, old, new, argued = [], None, [], [], []
+    for line in path.read_text(encoding="utf-8").splitlines() + [""]:
+        mark, rest = line[:1], line[2:]
+        if mark == "-":
+            old.append(rest)
+        elif mark == "+":
+            new.append(rest)
+        elif mark == "~":
+            argued.append(rest)
+        elif not line.strip():
+            if old:
+                mutants.append(Mutant(path_now, "\n".join(old), "\n".join(new), " ".join(argued)))
+            old, new, argued = [], [], []
+        elif mark != "#":
+            path_now = line.strip()
+    return mutants
+
+
+def stale(mutants):
+    out = []
+    for mutant in mutants:
+        file = ROOT / mutant.path
+        if not file.is_file() or mutant.apply(file.read_text(encoding="utf-8")) is None:
+            out.append(mutant)
+    return out
+
+
+def check(mutants):
+    gone = stale(mutants)
+    for mutant in gone:
+        print(f"no longer applies: {mutant}")
+    print(f"{len(mutants)} mutants, {len(gone)} no longer apply")
+    return 1 if len(gone) * 10 > len(mutants) else 0
+
+
+# ---- the copy ----------------------------------------------------------------
+
+def run(command, **more):
+    return subprocess.run([str(c) for c in command], check=False, capture_output=True, text=True, **more)
+
+
+def copy_tree():
+    """What git knows of, as it lies here; unchanged files keep their times, so
+    that little is rebuilt."""
+    names = run(["git", "-C", ROOT, "ls-files", "-z"]).stdout.split("\0")
+    wanted = {n for n in names if n and (ROOT / n).is_file()}
+    for name in wanted:
+        source, target = ROOT / name, SOURCE / name
+        if target.is_file() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    for file in SOURCE.rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts and str(file.relative_to(SOURCE)) not in wanted:
+            file.unlink()
+
+
+def ninja(targets=()):
+    return run(["ninja", "-C", BUILD, *targets])
+
+
+def prepare(options):
+    copy_tree()
+    if not (BUILD / "build.ninja").exists():
+        done = run(["meson", "setup", BUILD, SOURCE, "-Doptimization=1", "-Dintrospection=disabled",
+                    "-Dcuda=disabled", *options])
+        if done.returncode:
+            sys.exit(f"mutate.py: {done.stdout[-2000:]}{done.stderr}")
+    done = ninja()
+    if done.returncode:
+        print(done.stdout[-3000:], file=sys.stderr)
+        sys.exit(2)
+
+
+# ---- tests --------------------------------------------------------------------
+
+class Test:
+    def __init__(self, raw):
+        suite = raw["suite"][0].split(":")[-1]
+        name = raw["name"]
+        self.name = name if name.startswith(suite + "/") else f"{suite}/{name}"
+        self.command, self.env, self.timeout = raw["cmd"], raw["env"], raw["timeout"]
+        # meson leaves out what goes without saying on some versions
+        self.seconds = None
+
+
+def read_tests():
+    raw = json.loads(run(["meson", "introspect", "--tests", BUILD]).stdout)
+    return [t for t in map(Test, raw) if not NEVER.match(t.name)]
+
+
+def run_test(test, limit):
+    """TRUE: passed, or was skipped."""
+    env = dict(os.environ, DELTACNN_TEST_QUICK="1", **test.env)
+    with subprocess.Popen(test.command, env=env, cwd=BUILD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          stdin=subprocess.DEVNULL, start_new_session=True) as child:
+        try:
+            return child.wait(limit) in (0, 77)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            return False
+
+
+def measure(tests, state):
+    """How long each takes without a mutant; one that fails as it is cannot
+    tell anything."""
+    for test in tests:
+        if test.name not in state["seconds"]:
+            started = time.monotonic()
+            good = run_test(test, 600)
+            state["seconds"][test.name] = time.monotonic() - started if good else -1
+            if not good:
+                print(f"fails without a mutant, not used: {test.name}")
+            save(state)
+        test.seconds = state["seconds"][test.name]
+    return sorted((t for t in tests if t.seconds >= 0), key=lambda t: t.seconds)
+
+
+def tests_for(path, tests):
+    for begins, names in AREAS:
+        if re.match(begins, path):
+            return [t for t in tests if re.match(names, t.name)]
+    return []
+
+
+def programs_of(tests):
+    """What ninja has to make for them: programs of the build, and what they
+    load or start."""
+    made = [pathlib.Path(t.command[0]) for t in tests]
+    targets = {str(p.relative_to(BUILD)) for p in made if p.is_relative_to(BUILD)}
+    if any(t.name.startswith(("gst/", "e2e/", "models/", "lint/")) for t in tests):
+        return []  # the plugin, the tools: everything
+    return sorted(targets)
+
+
+# ---- one mutant ----------------------------------------------------------------
+
+def judge(mutant, tests):
+    """"killed: TEST", "does not compile", "survived" or "stale"."""
+    file = SOURCE / mutant.path
+    before = file.read_text(encoding="utf-8")
+    after = mutant.apply(before)
+    if after is None:
+        return "stale"
+    matter = tests_for(mutant.path, tests)
+    file.write_text(after, encoding="utf-8")
+    try:
+        if ninja(programs_of(matter)).returncode:
+            return "does not compile"
+        for test in matter:
+            if not run_test(test, 15 + 6 * test.seconds):
+                return "killed: " + test.name
+        return "survived"
+    finally:
+        file.write_text(before, encoding="utf-8")
+
+
+def save(state):
+    part = STATE.with_suffix(".part")
+    part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    part.replace(STATE)
+
+
+def report(mutants, state):
+    results = {m: state["results"].get(m.key) for m in mutants}
+    known = {m: r for m, r in results.items() if r and r != "stale"}
+    survivors = [m for m, r in known.items() if r == "survived"]
+    odd = [m for m in survivors if not m.argued]
+    for mutant in survivors:
+        print(f"{'argued  ' if mutant.argued else 'SURVIVED'} {mutant}" + (f"\n         {mutant.argued}" if mutant.argued else ""))
+    for mutant, result in known.items():
+        if result == "does not compile":
+            print(f"does not compile: {mutant}")
+    share = 100 * len(survivors) / max(1, len(known))
+    print(f"{len(known)} of {len(mutants)} mutants run, {len(survivors)} survived ({share:.1f} %), {len(odd)} of them not argued")
+    return 1 if len(survivors) * 20 > len(known) else 0
+
+
+def choose(mutants, state, arguments):
+    chosen = [m for m in mutants if re.search(arguments.only, str(m))]
+    if arguments.again:
+        for mutant in chosen:
+            state["results"].pop(mutant.key, None)
+    todo = [m for m in chosen if state["results"].get(m.key) in (None, "stale", "does not compile")]
+    if arguments.sample:
+        random.Random(len(state["results"])).shuffle(todo)
+        todo = todo[:arguments.sample]
+    return chosen, todo
+
+
+def main_run(mutants, arguments):
+    PLACE.mkdir(parents=True, exist_ok=True)
+    os.nice(10)
+    state = {"results": {}, "seconds": {}}
+    if STATE.exists() and not arguments.fresh:
+        state = json.loads(STATE.read_text(encoding="utf-8"))
+    chosen, todo = choose(mutants, state, arguments)
+    if not arguments.report and todo:
+        prepare(arguments.build)
+        tests = read_tests()
+        wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
+        tests = measure([t for t in tests if t.name in wanted], state)
+        for count, mutant in enumerate(todo, 1):
+            started = time.monotonic()
+            result = judge(mutant, tests)
+            state["results"][mutant.key] = result
+            save(state)
+            print(f"[{count}/{len(todo)}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
+    return report(chosen, state)
+
+
+# ---- proposals ------------------------------------------------------------------
+
+CHANGES = (
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
+    (r" && ", " || "), (r" \|\| ", " && "), (r" \+ 1\b", ""), (r" - 1\b", ""), (r" \+ ", " - "), (r" - ", " + "),
+    (r" \* ", " + "), (r"\bMIN \(", "MAX ("), (r"\bMAX \(", "MIN ("), (r" \+= ", " = "), (r" -= ", " += "),
+    (r"return TRUE;", "return FALSE;"), (r"return FALSE;", "return TRUE;"), (r"\bcontinue;", "break;"),
+    (r"= TRUE;", "= FALSE;"), (r"= FALSE;", "= TRUE;"), (r"(?<=[ (])!(?=[a-z])", ""), (r" / 2\b", ""), (r" \|= ", " = "),
+    (r" & ", " | "), (r"\b0\.5f?\b", "0.4f"), (r"^\s+[a-z]\w+ \(.*\);$", ""), (r" % ", " / "), (r" = 0;", " = 1;"),
+)
+SKIP = re.compile(r"^\s*(/?\*|#|//|g_return|g_assert|fprintf|printf|g_print|g_set_error|g_warning|static const|typedef|const char"
+                  r"|g_free|g_clear|g_object_unref|gst_object_unref|G_|for \()|\bg_set_error|g_autoptr|g_autofree"
+                  r"|/\*|\*/|\w+_unref|\w+_free|^\s*\w[\w ]* \* ?\w+,|\b(Gst|g|Dcnn)\w+ \* \w+[,)]")
+
+
+def propose(path, count, seed):
+    """Changes to lines that occur once in the file."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    options, before = [], ""
+    for line in text.splitlines():
+        # a call is left out whole or not at all
+        part = re.search(r"[^;{})]$", before)
+        before = line.rstrip() or before
+        if SKIP.search(line) or '"' in line:
+            continue
+        for pattern, replacement in CHANGES:
+            if part and not replacement and pattern.startswith("^"):
+                continue
+            for found in re.finditer(pattern, line):
+                new = line[:found.start()] + replacement + line[found.end():]
+                mutant = Mutant(path, line.strip(), new.strip() or ";", "")
+                if mutant.apply(text) is not None:
+                    options.append(mutant)
+    random.Random(f"{seed}{path}").shuffle(options)
+    seen, out = set(), []
+    for mutant in options:
+        if mutant.old not in seen and len(out) < count:
+            seen.add(mutant.old)
+            out.append(mutant)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__, add_help=True)
+    parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--build", action="append", default=[])
+    for name in ("--again", "--fresh", "--check", "--report"):
+        parser.add_argument(name, action="store_true")
+    parser.add_argument("--propose", type=int, default=0)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("files", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.propose:
+        for path in arguments.files:
+            print(path)
+            for mutant in propose(path, arguments.propose, arguments.seed):
+                print(f"- {mutant.old}\n+ {mutant.new}\n")
+        return 0
+    mutants = read_list()
+    return check(mutants) if arguments.check else main_run(mutants, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
