@@ -53,8 +53,8 @@ AREAS = (
     (r"tools/deltacnn-models", r"models/models_tool"),
     (r"tools/", r"tools/|e2e/(inspect|bench|tune|version)"),
 )
-# These compare whole decoded clips or retrain: minutes, and nothing of their own.
-NEVER = re.compile(r"lint/|engine/alloc_count|models/models_clips|onnx/real_models|e2e/bench-peer")
+# Minutes long, and what they look at others look at too.
+NEVER = re.compile(r"lint/|engine/(alloc_count|drift|sim/heads)|models/models_clips|onnx/real_models|e2e/bench-peer")
 
 
 # ---- the list ---------------------------------------------------------------
@@ -161,18 +161,21 @@ def prepare(options):
 # ---- tests --------------------------------------------------------------------
 
 class Test:
-    def __init__(self, raw):
+    def __init__(self, raw, files):
         suite = raw["suite"][0].split(":")[-1]
         name = raw["name"]
         self.name = name if name.startswith(suite + "/") else f"{suite}/{name}"
-        self.command, self.env, self.timeout = raw["cmd"], raw["env"], raw["timeout"]
-        # meson leaves out what goes without saying on some versions
-        self.seconds = None
+        self.command, self.env = raw["cmd"], raw["env"]
+        self.depends = [f for target in raw.get("depends", ()) for f in files.get(target, ())]
+        self.seconds = -1.0
 
 
 def read_tests():
+    targets = json.loads(run(["meson", "introspect", "--targets", BUILD]).stdout)
+    files = {t["id"]: t["filename"] for t in targets}
     raw = json.loads(run(["meson", "introspect", "--tests", BUILD]).stdout)
-    return [t for t in map(Test, raw) if not NEVER.match(t.name)]
+    tests = [Test(t, files) for t in raw]
+    return [t for t in tests if not NEVER.match(t.name)]
 
 
 def run_test(test, limit):
@@ -212,11 +215,8 @@ def tests_for(path, tests):
 def programs_of(tests):
     """What ninja has to make for them: programs of the build, and what they
     load or start."""
-    made = [pathlib.Path(t.command[0]) for t in tests]
-    targets = {str(p.relative_to(BUILD)) for p in made if p.is_relative_to(BUILD)}
-    if any(t.name.startswith(("gst/", "e2e/", "models/", "lint/")) for t in tests):
-        return []  # the plugin, the tools: everything
-    return sorted(targets)
+    made = {pathlib.Path(p) for t in tests for p in (*t.command, *t.depends)}
+    return sorted({str(p.relative_to(BUILD)) for p in made if p.is_relative_to(BUILD) and p != BUILD})
 
 
 # ---- one mutant ----------------------------------------------------------------

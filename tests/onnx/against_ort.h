@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * against_ort.h - one model through the reference operators and through ONNX
- * Runtime, in a Python program beside this file (oracle.py).
+ * against_ort.h - one model through the reference operators, through plan and
+ * kernels (sparse and dense sessions), and through ONNX Runtime, in a Python
+ * program beside this file (oracle.py).
  */
 #ifndef DCNN_AGAINST_ORT_H
 #define DCNN_AGAINST_ORT_H
@@ -12,7 +13,8 @@ typedef struct OrtCase {
   const char *model; /* path */
   int width, height; /* 0: the file's own */
   const char *image; /* path of a picture, or NULL */
-  double tolerance; /* of max |difference| / max |value|, each output; or
+  double tolerance; /* of max |difference| / max |value|, each output (of
+                     * whole numbers: of the share that differs); or
                      * twice ONNX Runtime's own noise where that is more */
 } OrtCase;
 

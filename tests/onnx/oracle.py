@@ -9,6 +9,7 @@ float32, little endian, in file order:
 
     input_0.bin ... output_0.bin ... noise_0.bin
 
+An output of whole numbers (or flags) is also written as output_0.i64, int64.
 noise holds, for each output, how far ONNX Runtime with and without its own
 graph optimizations differ, relative to the largest value: no test can ask for
 less from a net that is badly conditioned.
@@ -125,6 +126,10 @@ def main():
     noise = []
     for i, (data, other) in enumerate(zip(session.run(None, feeds), plain.run(None, feeds))):
         data.astype(np.float32).tofile(os.path.join(args.folder, f"output_{i}.bin"))
+        if data.dtype.kind in "iub":
+            data.astype(np.int64).tofile(os.path.join(args.folder, f"output_{i}.i64"))
+            noise.append(np.mean(data != other) if data.size else 0)
+            continue
         difference = np.abs(data.astype(np.float64) - other)
         noise.append(difference.max(initial=0) / max(np.abs(data).max(initial=0), 1e-30))
     np.array(noise, np.float32).tofile(os.path.join(args.folder, "noise_0.bin"))

@@ -47,14 +47,15 @@ static const struct {
 };
 
 /* Nets whose values are ill conditioned: the first takes moments over whole
- * maps and channels layer after layer, the second ends in a sigmoid far from
- * its middle (ONNX Runtime differs from itself by 4e-4). */
+ * maps and channels layer after layer, the others end in a sigmoid far from
+ * its middle (ONNX Runtime differs from itself by 4e-4 and 8e-5). */
 static const struct {
   const char *part;
   double tolerance;
 } loose[] = {
   { "reid_retail_0288", 1e-3 },
   { "hand_landmark_224", 1e-3 },
+  { "seg_selfie", 4e-4 },
 };
 
 static gint
@@ -129,7 +130,8 @@ main (int argc, char **argv)
       pattern);
   list_models (paths, wild, pattern);
   if (paths->len == 0) {
-    printf ("SKIP: no models: set DELTACNN_TEST_DATA to a folder of them\n");
+    printf ("SKIP: no models in %s: set DELTACNN_TEST_DATA to a folder of "
+        "them\n", root);
     return 77;
   }
   if (!ort_available (NULL)) {
@@ -145,6 +147,11 @@ main (int argc, char **argv)
     count++;
   }
   printf ("%u of %u models, %u failed\n", count, paths->len, failed);
+  if (count == 0) {
+    printf ("SKIP: of the models in %s, none is small enough for a quick run\n",
+        root);
+    return 77;
+  }
   if (failed > 0)
     printf ("rerun one: %s NAME\n", argv[0]);
   return failed > 0;
