@@ -40,12 +40,14 @@ LIST = ROOT / "tests" / "mutants.txt"
 PLACE = pathlib.Path(os.environ.get("DELTACNN_MUTATE_DIR", "/var/tmp/deltacnn-mutate"))
 SOURCE, BUILD, STATE = PLACE / "tree", PLACE / "build", PLACE / "state.json"
 
+TOPS = ("kernels", "engine", "models", "stabilizer", "gst", "tools")
+
 # Beginnings of paths, first match counts, and the tests that matter.
 AREAS = (
     (r"kernels/cpu/dcnn_input|kernels/cpu/.*input|kernels/.*resize", r"kernels/|engine/|gst/results"),
     (r"kernels/", r"kernels/|engine/|onnx/(node|session|wild|random)"),
     (r"engine/", r"engine/|tools/figures|kernels/mask|onnx/(golden|why|session|node|wild|random|hostile)"),
-    (r"models/dcnn_onnx", r"onnx/"),
+    (r"models/(onnx/|dcnn_onnx)", r"onnx/"),
     (r"models/decoders", r"models/|gst/results"),
     (r"models/", r"models/|gst/(results|state)"),
     (r"stabilizer/", r"stabilizer/"),
@@ -62,7 +64,8 @@ NEVER = re.compile(r"lint/|engine/(alloc_count|drift|sim/heads)|models/models_cl
 class Mutant:
     def __init__(self, path, old, new, argued):
         self.path, self.old, self.new, self.argued = path, old, new, argued
-        self.key = hashlib.sha256("\0".join((path, *tokens(old), "->", *tokens(new))).encode()).hexdigest()[:16]
+        parts = (pathlib.Path(path).name, *tokens(old), "->", *tokens(new))
+        self.key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def __str__(self):
         return f"{self.path}: {' '.join(tokens(self.old))} -> {' '.join(tokens(self.new)) or 'nothing'}"
@@ -102,17 +105,31 @@ def read_list(path=LIST):
     return mutants
 
 
-def stale(mutants):
-    out = []
+def known_files(root=ROOT):
+    """Text of the product's code, by path."""
+    names = run(["git", "-C", ROOT, "ls-files", *(f"{top}/*" for top in TOPS)]).stdout.splitlines()
+    return {n: (root / n).read_text(encoding="utf-8") for n in names
+            if n.endswith((".c", ".h", ".cpp")) and (root / n).is_file()}
+
+
+def locate(mutants, files):
+    """Sets each one's path to where its text is now: the file that the list
+    names, one of that name elsewhere, or the only one that has the text.
+    Returns those that are nowhere."""
+    gone = []
     for mutant in mutants:
-        file = ROOT / mutant.path
-        if not file.is_file() or mutant.apply(file.read_text(encoding="utf-8")) is None:
-            out.append(mutant)
-    return out
+        name = pathlib.PurePath(mutant.path).name
+        order = sorted(files, key=lambda p: (p != mutant.path, pathlib.PurePath(p).name != name))
+        fits = [p for p in order if mutant.apply(files[p]) is not None]
+        if fits and (fits[0] == mutant.path or pathlib.PurePath(fits[0]).name == name or len(fits) == 1):
+            mutant.path = fits[0]
+        else:
+            gone.append(mutant)
+    return gone
 
 
 def check(mutants):
-    gone = stale(mutants)
+    gone = locate(mutants, known_files())
     for mutant in gone:
         print(f"no longer applies: {mutant}")
     print(f"{len(mutants)} mutants, {len(gone)} no longer apply")
@@ -280,7 +297,8 @@ def main_run(mutants, arguments):
     state = {"results": {}, "seconds": {}}
     if STATE.exists() and not arguments.fresh:
         state = json.loads(STATE.read_text(encoding="utf-8"))
-    chosen, todo = choose(mutants, state, arguments)
+    gone = locate(mutants, known_files())
+    chosen, todo = choose([m for m in mutants if m not in gone], state, arguments)
     if not arguments.report and todo:
         prepare(arguments.build)
         tests = read_tests()

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 #include "nets.h"
 
 #define SEEDS 24

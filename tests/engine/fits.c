@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "dcnn_session.h"
+#include "dcnn_mask_candidates.h"
+#include "deltacnn/session.h"
 #include "nets.h"
 
 #define SIZE 32

@@ -314,7 +314,7 @@ test_dear_pixel (void)
       c.summary.macs);
   dcnn_session_get_tuning (c.session, &tuning);
   tuning.threshold = tuning.gate_threshold = 100;
-  dcnn_session_set_tuning (c.session, &tuning);
+  g_assert_true (dcnn_session_set_tuning (c.session, &tuning, NULL));
   node = dearest (&c);
   run_moving (&c, 20);
   for (guint f = 0; f < BOUND_FRAMES && !done; f++) {
@@ -408,7 +408,7 @@ test_backs_off (void)
   stream = &c.session->streams[0];
   dcnn_session_get_tuning (c.session, &tuning);
   tuning.dilation = 0;
-  dcnn_session_set_tuning (c.session, &tuning);
+  g_assert_true (dcnn_session_set_tuning (c.session, &tuning, NULL));
   for (guint f = 0; f < frames; f++) {
     g_autoptr (GError) error = NULL;
     DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = NET_W,

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 #include "ref_util.h"
 
 #define MAX_TENSORS 64

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "dcnn_onnx.h"
-#include "dcnn_session.h"
+#include "deltacnn/session.h"
 
 /* Graphs with larger tensors are loaded, not run. */
 #define MAX_RUN_ELEMENTS 4096

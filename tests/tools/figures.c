@@ -8,6 +8,7 @@
  * recomputed, 36 of 768.
  */
 #include "bench.h"
+#include "dcnn_graph.h"
 
 #include <glib/gstdio.h>
 #include <math.h>

@@ -5,6 +5,8 @@
  */
 #include "tune.h"
 
+#include "dcnn_graph.h"
+
 #include <math.h>
 #include <string.h>
 
