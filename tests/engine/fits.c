@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dcnn_mask_candidates.h"
+#include "dcnn_mask.h"
 #include "deltacnn/session.h"
 #include "nets.h"
 

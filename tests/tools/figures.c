@@ -324,7 +324,7 @@ static void
 test_run (void)
 {
   g_autofree char *model = g_build_filename (DCNN_TOOLS_SOURCE_DIR, "..",
-      "models", "zoo", "people-seg.onnx", NULL);
+      "models", "data", "zoo", "people-seg.onnx", NULL);
   BenchOptions options = { .model = model, .size = (char *) "128x96",
     .synthetic = 0.1, .frames = 9, .threads = 1, .quiet = TRUE,
     .score = -1 };
