@@ -144,6 +144,7 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
 {
   const GstDeltaCnnStatsMeta *stats =
       gst_buffer_get_delta_cnn_stats_meta (buffer);
+  const GstDeltaCnnMotionMeta *motion;
   gpointer state = NULL;
   GstMeta *meta;
   guint row = 0;
@@ -168,6 +169,10 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
   if (style->updates
       && gst_buffer_get_delta_cnn_update_meta (buffer))
     gst_delta_overlay_draw_legend (self->canvas, style);
+  if (style->motion && (motion = gst_buffer_get_delta_cnn_motion_meta (buffer)))
+    gst_delta_overlay_draw_motion (self->canvas, style, motion,
+        style->updates && gst_buffer_get_delta_cnn_update_meta (buffer) ? 1 :
+        0);
   if (!stats)
     return;
   gst_delta_overlay_history_add (&self->history, stats);

@@ -26,7 +26,8 @@ GType gst_delta_overlay_background_get_type (void);
 /* The properties, as plain data. */
 typedef struct
 {
-  gboolean masks, skeletons, boxes, labels, scores, updates, stats, classes;
+  gboolean masks, skeletons, boxes, labels, scores, updates, stats, classes,
+      motion;
   gdouble mask_alpha, update_alpha; /* 0..1 */
   gdouble line_width;          /* px; 0: by the frame's size */
   gdouble font_size;           /* px; 0: by the frame's size */
@@ -96,6 +97,13 @@ void gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
 void gst_delta_overlay_draw_classes (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnClassMeta * meta,
     guint * row);
+
+/* gstdeltaoverlaymotion.c */
+/* Points that were followed, the view window, and what they mean; row: of the
+ * legend's rows at the bottom right, the first that is free. */
+void gst_delta_overlay_draw_motion (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnMotionMeta * meta,
+    guint row);
 
 /* gstdeltaoverlaystats.c */
 void gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,

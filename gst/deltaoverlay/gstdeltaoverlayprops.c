@@ -36,6 +36,9 @@ static const StyleProperty properties[] = {
       FIELD (scores), 0},
   {"updates", "Updates", "Hatch what was recomputed",
       G_TYPE_BOOLEAN, FIELD (updates), 0},
+  {"motion", "Motion", "Show how the camera moved: the points that framealign "
+        "followed (its tracks=true), deltacnn's view window, the state",
+      G_TYPE_BOOLEAN, FIELD (motion), 0},
   {"stats", "Statistics", "Show how much of the work this frame took, how much "
         "changed and its time; bars: the work of the last 96", G_TYPE_BOOLEAN, FIELD (stats), 0},
   {"background-class", "Background class", "Colour class 0 of masks of many "

@@ -267,6 +267,39 @@ GST_START_TEST (test_updates)
 
 GST_END_TEST;
 
+/* Points, the window where this frame has it, and what they mean. */
+GST_START_TEST (test_motion)
+{
+  const gchar *format = formats[__i__];
+  static const gdouble moved[9] = { 1, 0, 40, 0, 1, 20, 0, 0, 1 };
+  GstHarness *h = overlay_new (format, WIDTH, HEIGHT);
+
+  for (guint shown = 0; shown < 2; shown++) {
+    GstBuffer *in = black (format), *out;
+    const GstDeltaCnnMotionTrack track = { 100, 120, 130, 120, TRUE };
+    GstDeltaCnnMotionMeta *meta = gst_buffer_add_delta_cnn_motion_meta_matrix
+        (in, GST_DELTA_CNN_MOTION_ALIGNED, 1, moved);
+
+    gst_delta_cnn_motion_meta_append_track (meta, &track);
+    /* its left edge is at 60 - 40 of this frame, its top at 60 - 20 */
+    gst_delta_cnn_motion_meta_set_window (meta, 60, 60, 1000, 1000);
+    g_object_set (h->element, "motion", shown, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    fail_unless (shown == (light (out, format, 130, 120) > 60), "the point");
+    fail_unless (shown == (light (out, format, 115, 120) > 30), "its way");
+    fail_unless (shown == (brightest (out, format, 20, 140) > 100), "the window");
+    fail_unless (shown == (brightest (out, format, 100, 40) > 100), "its top");
+    fail_unless (shown == (brightest (out, format, 300, 225) > 60), "no legend");
+    fail_unless (brightest (out, format, 60, 90) < 5, "the inside");
+    gst_buffer_unref (out);
+  }
+  /* nothing is known of this one */
+  gst_buffer_unref (gst_harness_push_and_pull (h, black (format)));
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_skeletons)
 {
   const gchar *format = formats[__i__];
@@ -596,6 +629,7 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_masks, 0, n);
   tcase_add_loop_test (tcase, test_colour_is_the_palette_s, 0, n);
   tcase_add_loop_test (tcase, test_updates, 0, n);
+  tcase_add_loop_test (tcase, test_motion, 0, n);
   tcase_add_loop_test (tcase, test_skeletons, 0, n);
   tcase_add_loop_test (tcase, test_statistics, 0, n);
   tcase_add_test (tcase, test_statistics_are_this_frame_s);
