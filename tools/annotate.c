@@ -2,7 +2,7 @@
  *
  * deltacnn-annotate: a clip in, a clip with the results drawn and a contact
  * sheet out. It runs the elements that an application would:
- *   source ! deltacnn ! deltaoverlay ! encoder
+ *   source ! [framealign !] deltacnn ! deltaoverlay ! encoder
  * and takes the sheet's pictures from both sides of the overlay. */
 #include "common.h"
 #include "sheet.h"
@@ -18,9 +18,9 @@
 #include "gstdeltacnnupdatemeta.h"
 
 static char *input, *model, *video, *sheet, *title, *report, *device, *size;
-static char **net_properties, **overlay_properties;
+static char **net_properties, **overlay_properties, **align_properties;
 static gint frames, moments_wanted = 4, skip;
-static gboolean quiet;
+static gboolean quiet, align;
 
 static const GOptionEntry entries[] = {
   { "input", 'i', 0, G_OPTION_ARG_FILENAME, &input,
@@ -45,6 +45,11 @@ static const GOptionEntry entries[] = {
       "FILE" },
   { "device", 'd', 0, G_OPTION_ARG_STRING, &device,
       "Property device of deltacnn (auto, cpu ...)", "D" },
+  { "align", 'a', 0, G_OPTION_ARG_NONE, &align,
+      "For moving cameras: with framealign before deltacnn; the sheet shows the "
+      "camera's motion too", NULL },
+  { "set-align", 0, 0, G_OPTION_ARG_STRING_ARRAY, &align_properties,
+      "Set a property of framealign; may be repeated", "KEY=VALUE" },
   { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &net_properties,
       "Set a property of deltacnn; may be repeated", "KEY=VALUE" },
   { "set-overlay", 0, 0, G_OPTION_ARG_STRING_ARRAY, &overlay_properties,
@@ -56,7 +61,7 @@ static const GOptionEntry entries[] = {
 
 typedef struct Annotate {
   GstElement *pipeline;
-  GstAppSink *plain, *drawn;
+  GstAppSink *plain, *drawn, *motion; /* motion: NULL without align */
   SheetMoment *moments;      /* [n_moments]: the best of each stretch */
   guint n_moments;
   gboolean live, ended;
@@ -128,11 +133,15 @@ description (gboolean *live, GError **error)
     back = g_strdup_printf ("v. ! queue ! %s", chain);
   }
   return g_strdup_printf ("%s ! videoconvert ! video/x-raw,format=BGRx ! "
-      "queue %s ! deltacnn name=net ! tee name=t "
+      "queue %s ! %s deltacnn name=net ! tee name=t "
       "t. ! queue ! appsink name=plain sync=false max-buffers=4 "
       "t. ! queue ! deltaoverlay name=overlay ! tee name=v "
-      "v. ! queue ! appsink name=drawn sync=false max-buffers=4 %s", front,
-      *live ? "leaky=downstream max-size-buffers=4" : "", back ? back : "");
+      "v. ! queue ! appsink name=drawn sync=false max-buffers=4 %s %s", front,
+      *live ? "leaky=downstream max-size-buffers=4" : "",
+      align ? "framealign name=align tracks=true !" : "",
+      align ? "t. ! queue ! deltaoverlay motion=true masks=false boxes=false "
+      "skeletons=false classes=false stats=false ! "
+      "appsink name=motion sync=false max-buffers=4" : "", back ? back : "");
 }
 
 static gboolean
@@ -147,6 +156,9 @@ build (Annotate *it, GError **error)
   GstBin *bin = GST_BIN (it->pipeline);
   it->plain = GST_APP_SINK (gst_bin_get_by_name (bin, "plain"));
   it->drawn = GST_APP_SINK (gst_bin_get_by_name (bin, "drawn"));
+  if (align)
+    it->motion = GST_APP_SINK (gst_bin_get_by_name (bin, "motion"));
+  g_autoptr (GstElement) aligner = gst_bin_get_by_name (bin, "align");
   g_autoptr (GstElement) net = gst_bin_get_by_name (bin, "net");
   g_autoptr (GstElement) overlay = gst_bin_get_by_name (bin, "overlay");
   g_object_set (net, "model", model, NULL);
@@ -161,7 +173,8 @@ build (Annotate *it, GError **error)
     g_object_set (net, "qos", FALSE, NULL);
   if (it->live && !frames)
     frames = 300;
-  return set_properties (net, net_properties, error)
+  return (!aligner || set_properties (aligner, align_properties, error))
+      && set_properties (net, net_properties, error)
       && set_properties (overlay, overlay_properties, error);
 }
 
@@ -212,7 +225,7 @@ drawn_share (GstSample *plain, GstSample *drawn)
 
 static void
 take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
-    double score)
+    GstSample *motion, double score)
 {
   GstBuffer *buffer = gst_sample_get_buffer (plain);
   cairo_surface_t *frame = surface_of (plain);
@@ -224,6 +237,7 @@ take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
       gst_buffer_get_delta_cnn_update_meta (buffer);
   moment->frame = frame;
   moment->result = surface_of (drawn);
+  moment->motion = motion ? surface_of (motion) : NULL;
   moment->map = update
       ? sheet_draw_map (frame, g_bytes_get_data (update->words, NULL),
           update->width, update->height, update->x, update->y, update->w,
@@ -236,7 +250,7 @@ take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
 }
 
 static void
-consider (Annotate *it, GstSample *plain, GstSample *drawn)
+consider (Annotate *it, GstSample *plain, GstSample *drawn, GstSample *motion)
 {
   guint64 first = (guint64) MAX (skip, 2);
   if (!it->n_moments || it->count < first)
@@ -248,7 +262,7 @@ consider (Annotate *it, GstSample *plain, GstSample *drawn)
   SheetMoment *moment = &it->moments[which];
   double score = drawn_share (plain, drawn);
   if (!moment->frame || score > moment->score)
-    take (it, moment, plain, drawn, score);
+    take (it, moment, plain, drawn, motion, score);
 }
 
 /* ---- running ----------------------------------------------------------- */
@@ -257,7 +271,7 @@ consider (Annotate *it, GstSample *plain, GstSample *drawn)
 static gboolean
 is_own (GstMessage *message)
 {
-  static const char *const own[] = { "net", "overlay", "file" };
+  static const char *const own[] = { "net", "overlay", "file", "align" };
   for (guint i = 0; i < G_N_ELEMENTS (own); i++)
     if (g_str_equal (GST_OBJECT_NAME (message->src), own[i]))
       return TRUE;
@@ -334,13 +348,15 @@ pull_all (Annotate *it, GError **error)
     g_autoptr (GstSample) plain = pull_plain (it, &cause);
     g_autoptr (GstSample) drawn =
         plain ? gst_app_sink_pull_sample (it->drawn) : NULL;
-    if (!plain || !drawn)
+    g_autoptr (GstSample) motion =
+        drawn && it->motion ? gst_app_sink_pull_sample (it->motion) : NULL;
+    if (!plain || !drawn || (it->motion && !motion))
       break;
     if (!it->total) {
       guess_total (it, plain);
       progress.total = it->total;
     }
-    consider (it, plain, drawn);
+    consider (it, plain, drawn, motion);
     it->count++;
     tool_progress_update (&progress, it->count, NULL);
   }
@@ -360,8 +376,8 @@ finish_video (Annotate *it, GError **error)
       gst_bin_get_by_name (GST_BIN (it->pipeline), "net");
   g_autoptr (GstPad) pad = gst_element_get_static_pad (net, "sink");
   /* Frames still on their way have nobody to pull them. */
-  GstAppSink *sinks[] = { it->plain, it->drawn };
-  for (guint i = 0; i < G_N_ELEMENTS (sinks); i++)
+  GstAppSink *sinks[] = { it->plain, it->drawn, it->motion };
+  for (guint i = 0; i < G_N_ELEMENTS (sinks) && sinks[i]; i++)
     g_object_set (sinks[i], "max-buffers", 1, "drop", TRUE, "wait-on-eos",
         FALSE, NULL);
   gst_pad_send_event (pad, gst_event_new_eos ());
@@ -456,6 +472,7 @@ run (GError **error)
     gst_element_set_state (it.pipeline, GST_STATE_NULL);
     gst_clear_object (&it.plain);
     gst_clear_object (&it.drawn);
+    gst_clear_object (&it.motion);
     gst_object_unref (it.pipeline);
   }
   if (good && sheet)
@@ -487,6 +504,11 @@ main (int argc, char **argv)
     g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "--input, --model and one of --video and --sheet are needed; see "
         "--help");
+    good = FALSE;
+  }
+  if (good && align_properties && !align) {
+    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "--set-align needs --align");
     good = FALSE;
   }
   if (!good) {

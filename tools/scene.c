@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * deltacnn-scene: renders a street with a few people who walk, as a clip for
- * machines on which no real one can be had. Fixed camera, the same on every
- * run, with a camera's noise. */
+ * machines on which no real one can be had: the same on every run, with a
+ * camera's noise. The camera is fixed, or pans over the street, or over a
+ * fixed camera's clip. */
 #include "common.h"
+#include "scene_camera.h"
+#include "source.h"
 
 #include <cairo.h>
 #include <glib.h>
+#include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
+#include <gst/video/video.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,68 +174,222 @@ add_noise (guint8 *pixels, gsize bytes, guint frame)
   }
 }
 
-static GstBuffer *
-render (cairo_surface_t *surface, guint frame)
+/* ---- frames ------------------------------------------------------------ */
+
+/* What the pictures are of: the street, or another clip. */
+typedef struct Scene {
+  cairo_surface_t *street;   /* NULL: the clip */
+  GstElement *clip;
+  GstAppSink *sink;
+  guint width, height, rate;
+  SceneCamera camera;
+  gboolean pans;
+  guint frame;
+  guint64 frames;            /* to render */
+  char *truth;               /* where the matrices go; NULL: nowhere */
+  GString *matrices;
+} Scene;
+
+static void
+scene_clear (Scene *scene)
 {
-  cairo_t *cr = cairo_create (surface);
-  street (cr);
-  people (cr, frame);
-  cairo_destroy (cr);
-  cairo_surface_flush (surface);
-  gsize bytes = (gsize) WIDTH * HEIGHT * 4;
-  GstBuffer *buffer = gst_buffer_new_allocate (NULL, bytes, NULL);
-  gst_buffer_fill (buffer, 0, cairo_image_surface_get_data (surface), bytes);
-  GstMapInfo map;
-  if (gst_buffer_map (buffer, &map, GST_MAP_READWRITE)) {
-    add_noise (map.data, map.size, frame);
-    gst_buffer_unmap (buffer, &map);
+  g_clear_pointer (&scene->street, cairo_surface_destroy);
+  if (scene->clip)
+    gst_element_set_state (scene->clip, GST_STATE_NULL);
+  gst_clear_object (&scene->sink);
+  gst_clear_object (&scene->clip);
+  if (scene->matrices)
+    g_string_free (scene->matrices, TRUE);
+}
+
+static gboolean
+open_clip (Scene *scene, const char *path, GError **error)
+{
+  gboolean live = FALSE;
+  GstVideoInfo info;
+  g_autofree char *front = tool_source_describe (path, &live, error);
+  if (!front)
+    return FALSE;
+  g_autofree char *text = g_strdup_printf ("%s ! videoconvert ! "
+      "video/x-raw,format=BGRx ! appsink name=sink sync=false max-buffers=4",
+      front);
+  scene->clip = tool_parse_launch (text, error);
+  if (!scene->clip)
+    return FALSE;
+  scene->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (scene->clip),
+          "sink"));
+  gst_element_set_state (scene->clip, GST_STATE_PLAYING);
+  g_autoptr (GstSample) first = gst_app_sink_try_pull_preroll (scene->sink,
+      20 * GST_SECOND);
+  if (!first || !gst_video_info_from_caps (&info, gst_sample_get_caps (first)))
+  {
+    g_autoptr (GstBus) bus = gst_element_get_bus (scene->clip);
+    g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus,
+        GST_MESSAGE_ERROR);
+    if (message)
+      tool_error_from_message (message, path, error);
+    else
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+          "%s: no picture came out of it", path);
+    return FALSE;
   }
-  GST_BUFFER_PTS (buffer) = gst_util_uint64_scale (frame, GST_SECOND, RATE);
-  GST_BUFFER_DURATION (buffer) = GST_SECOND / RATE;
+  scene->width = (guint) GST_VIDEO_INFO_WIDTH (&info);
+  scene->height = (guint) GST_VIDEO_INFO_HEIGHT (&info);
+  if (GST_VIDEO_INFO_FPS_N (&info) > 0)
+    scene->rate = (guint) MAX ((GST_VIDEO_INFO_FPS_N (&info)
+            + GST_VIDEO_INFO_FPS_D (&info) / 2) / GST_VIDEO_INFO_FPS_D (&info),
+        1);
+  return TRUE;
+}
+
+static gboolean
+scene_open (Scene *scene, const char *over, double pan, GError **error)
+{
+  scene->width = WIDTH;
+  scene->height = HEIGHT;
+  scene->rate = RATE;
+  scene->matrices = g_string_new (NULL);
+  if (over && !open_clip (scene, over, error))
+    return FALSE;
+  if (!over)
+    scene->street = cairo_image_surface_create (CAIRO_FORMAT_RGB24, WIDTH,
+        HEIGHT);
+  scene->pans = over || pan > 0;
+  if (!scene->pans || scene_camera_init (&scene->camera, scene->width,
+          scene->height, pan > 0 ? pan : 4))
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "%s: its pictures of %ux%u are too small to pan over", over,
+      scene->width, scene->height);
+  return FALSE;
+}
+
+/* What the fixed camera sees, or its part that the panning one sees. */
+static GstBuffer *
+make_frame (Scene *scene, const guint8 *from, gsize stride)
+{
+  guint width = scene->pans ? scene->camera.width : scene->width;
+  guint height = scene->pans ? scene->camera.height : scene->height;
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL,
+      (gsize) width * height * 4, NULL);
+  GstMapInfo map;
+  if (!gst_buffer_map (buffer, &map, GST_MAP_READWRITE))
+    return buffer;
+  if (scene->pans) {
+    double m[9];
+    scene_camera_matrix (&scene->camera, scene->frame, m);
+    scene_camera_look (&scene->camera, m, from, stride, map.data);
+    for (guint i = 0; i < 9; i++)
+      g_string_append_printf (scene->matrices, "%.12g%c", m[i],
+          i == 8 ? '\n' : ' ');
+  } else {
+    memcpy (map.data, from, map.size);
+  }
+  if (scene->street)
+    add_noise (map.data, map.size, scene->frame);
+  gst_buffer_unmap (buffer, &map);
+  GST_BUFFER_PTS (buffer) = gst_util_uint64_scale (scene->frame, GST_SECOND,
+      scene->rate);
+  GST_BUFFER_DURATION (buffer) = GST_SECOND / scene->rate;
+  return buffer;
+}
+
+static GstBuffer *
+next_of_clip (Scene *scene)
+{
+  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (scene->sink);
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  GstBuffer *made;
+  if (!sample || !gst_video_info_from_caps (&info,
+          gst_sample_get_caps (sample)) || !gst_video_frame_map (&frame, &info,
+          gst_sample_get_buffer (sample), GST_MAP_READ))
+    return NULL;
+  made = make_frame (scene, GST_VIDEO_FRAME_PLANE_DATA (&frame, 0),
+      (gsize) GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0));
+  gst_video_frame_unmap (&frame);
+  return made;
+}
+
+/* The next frame, new; NULL at the end. */
+static GstBuffer *
+render (Scene *scene)
+{
+  GstBuffer *buffer;
+  if (scene->street) {
+    cairo_t *cr = cairo_create (scene->street);
+    street (cr);
+    people (cr, scene->frame);
+    cairo_destroy (cr);
+    cairo_surface_flush (scene->street);
+    buffer = make_frame (scene, cairo_image_surface_get_data (scene->street),
+        (gsize) cairo_image_surface_get_stride (scene->street));
+  } else {
+    buffer = next_of_clip (scene);
+  }
+  scene->frame++;
   return buffer;
 }
 
 static gboolean
-write_clip (const char *path, guint frames, GError **error)
+push_all (Scene *scene, GstAppSrc *in)
+{
+  while (scene->frame < scene->frames) {
+    GstBuffer *buffer = render (scene);
+    if (!buffer)
+      break;
+    if (gst_app_src_push_buffer (in, buffer) != GST_FLOW_OK)
+      return FALSE;
+  }
+  gst_app_src_end_of_stream (in);
+  return TRUE;
+}
+
+static gboolean
+write_clip (Scene *scene, const char *path, GError **error)
 {
   g_autofree char *text = g_strdup_printf ("appsrc name=in format=time "
-      "block=true caps=video/x-raw,format=BGRx,width=%d,height=%d,"
-      "framerate=%d/1 ! videoconvert ! video/x-raw,format=I420 ! jpegenc "
-      "quality=92 ! avimux ! filesink name=out", WIDTH, HEIGHT, RATE);
+      "block=true caps=video/x-raw,format=BGRx,width=%u,height=%u,"
+      "framerate=%u/1 ! videoconvert ! video/x-raw,format=I420 ! jpegenc "
+      "quality=92 ! avimux ! filesink name=out",
+      scene->pans ? scene->camera.width : scene->width,
+      scene->pans ? scene->camera.height : scene->height, scene->rate);
   GstElement *pipeline = gst_parse_launch (text, error);
   if (!pipeline)
     return FALSE;
-  GstElement *in = gst_bin_get_by_name (GST_BIN (pipeline), "in");
-  GstElement *out = gst_bin_get_by_name (GST_BIN (pipeline), "out");
+  g_autoptr (GstElement) in = gst_bin_get_by_name (GST_BIN (pipeline), "in");
+  g_autoptr (GstElement) out = gst_bin_get_by_name (GST_BIN (pipeline), "out");
   g_object_set (out, "location", path, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  cairo_surface_t *surface =
-      cairo_image_surface_create (CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
-  for (guint i = 0; i < frames; i++)
-    if (gst_app_src_push_buffer (GST_APP_SRC (in), render (surface, i))
-        != GST_FLOW_OK)
-      break;
-  gst_app_src_end_of_stream (GST_APP_SRC (in));
-  cairo_surface_destroy (surface);
+  push_all (scene, GST_APP_SRC (in));
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
       60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
     gst_message_parse_error (message, error, NULL);
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  gst_object_unref (in);
-  gst_object_unref (out);
   gst_object_unref (pipeline);
-  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
+  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
+      && (!scene->truth || g_file_set_contents (scene->truth,
+          scene->matrices->str, -1, error));
 }
 
 int
 main (int argc, char **argv)
 {
   gint frames = 300;
+  double pan = 0;
+  g_autofree char *over = NULL, *truth = NULL;
   const GOptionEntry entries[] = {
     { "frames", 'n', 0, G_OPTION_ARG_INT, &frames, "How many (default 300)",
         "N" },
+    { "pan", 0, 0, G_OPTION_ARG_DOUBLE, &pan,
+        "Pan to and fro, by up to so many pixels a frame", "PX" },
+    { "over", 0, 0, G_OPTION_ARG_FILENAME, &over,
+        "Pan over this fixed camera's clip (default: --pan 4)", "CLIP" },
+    { "truth", 0, 0, G_OPTION_ARG_FILENAME, &truth,
+        "With --pan: write each frame's matrix, from its pixels to the fixed "
+        "camera's", "FILE" },
     { NULL }
   };
   g_autoptr (GError) error = NULL;
@@ -239,13 +398,17 @@ main (int argc, char **argv)
       "Renders a street scene with people who walk, as a motion JPEG clip.");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!tool_parse_context (context, &argc, &argv, &error) || argc != 2
-      || frames < 1) {
+      || frames < 1 || pan < 0 || pan > 200) {
     fprintf (stderr, "deltacnn-scene: %s\n",
         error ? error->message : "one file name is needed; see --help");
     return 2;
   }
   gst_init (NULL, NULL);
-  if (write_clip (argv[1], (guint) frames, &error))
+  Scene scene = { .frames = (guint64) frames, .truth = truth };
+  gboolean good = scene_open (&scene, over, pan, &error)
+      && write_clip (&scene, argv[1], &error);
+  scene_clear (&scene);
+  if (good)
     return 0;
   fprintf (stderr, "deltacnn-scene: %s\n",
       error ? error->message : "the clip could not be written");

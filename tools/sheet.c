@@ -3,10 +3,10 @@
 
 #include "deltacnn/session.h"
 
-#define COLUMNS 3
+#define MOST_COLUMNS 4
 #define MARGIN 28.0
 #define GUTTER 12.0
-#define CELL_WIDTH 506.0
+#define CELLS_WIDTH 1542.0 /* of all columns, gutters included */
 #define CAPTION 30.0
 #define HEADING 26.0
 
@@ -16,6 +16,7 @@ sheet_moment_clear (SheetMoment *moment)
   g_clear_pointer (&moment->frame, cairo_surface_destroy);
   g_clear_pointer (&moment->result, cairo_surface_destroy);
   g_clear_pointer (&moment->map, cairo_surface_destroy);
+  g_clear_pointer (&moment->motion, cairo_surface_destroy);
 }
 
 /* ---- the map ----------------------------------------------------------- */
@@ -103,14 +104,24 @@ picture (cairo_t *cr, cairo_surface_t *surface, double x, double y, double w,
   cairo_restore (cr);
 }
 
-static void
-row (cairo_t *cr, const SheetMoment *moment, double y, double height)
+/* Left edge of a column; width: of its cells. */
+static double
+column (guint i, guint columns, double *width)
 {
-  cairo_surface_t *cells[COLUMNS] =
-      { moment->frame, moment->result, moment->map };
-  for (guint i = 0; i < COLUMNS; i++)
-    picture (cr, cells[i], MARGIN + i * (CELL_WIDTH + GUTTER), y, CELL_WIDTH,
-        height);
+  *width = (CELLS_WIDTH - (columns - 1) * GUTTER) / columns;
+  return MARGIN + i * (*width + GUTTER);
+}
+
+static void
+row (cairo_t *cr, const SheetMoment *moment, guint columns, double y,
+    double height)
+{
+  cairo_surface_t *cells[MOST_COLUMNS] =
+      { moment->frame, moment->result, moment->map, moment->motion };
+  for (guint i = 0; i < columns; i++) {
+    double width, x = column (i, columns, &width);
+    picture (cr, cells[i], x, y, width, height);
+  }
   GString *caption = g_string_new (NULL);
   g_string_append_printf (caption, "frame %" G_GUINT64_FORMAT, moment->index);
   if (moment->changed >= 0)
@@ -141,12 +152,13 @@ legend (cairo_t *cr, double right, double y)
 }
 
 static void
-draw (cairo_t *cr, const SheetMoment *moments, guint n, double height,
-    const char *title, const char *subtitle)
+draw (cairo_t *cr, const SheetMoment *moments, guint n, guint columns,
+    double height, const char *title, const char *subtitle)
 {
-  static const char *const headings[COLUMNS] =
-      { "the frame", "what was found", "what was recomputed" };
-  double y = MARGIN;
+  static const char *const headings[MOST_COLUMNS] =
+      { "the frame", "what was found", "what was recomputed",
+        "the camera's motion" };
+  double y = MARGIN, x = MARGIN, width = 0;
   cairo_set_source_rgb (cr, 0.985, 0.985, 0.98);
   cairo_paint (cr);
   if (title) {
@@ -157,13 +169,15 @@ draw (cairo_t *cr, const SheetMoment *moments, guint n, double height,
     text (cr, MARGIN, y + 16, 16, 0.32, FALSE, subtitle);
     y += 34;
   }
-  for (guint i = 0; i < COLUMNS; i++)
-    text (cr, MARGIN + i * (CELL_WIDTH + GUTTER), y + 15, 15, 0.45, TRUE,
-        headings[i]);
-  legend (cr, MARGIN + COLUMNS * CELL_WIDTH + (COLUMNS - 1) * GUTTER, y);
+  for (guint i = 0; i < columns; i++) {
+    x = column (i, columns, &width);
+    text (cr, x, y + 15, 15, 0.45, TRUE, headings[i]);
+    if (i == 2)
+      legend (cr, x + width, y);
+  }
   y += HEADING;
   for (guint i = 0; i < n; i++, y += height + CAPTION)
-    row (cr, &moments[i], y, height);
+    row (cr, &moments[i], columns, y, height);
 }
 
 gboolean
@@ -172,14 +186,17 @@ sheet_write (const SheetMoment *moments, guint n, const char *title,
 {
   double aspect = (double) cairo_image_surface_get_height (moments[0].frame)
       / cairo_image_surface_get_width (moments[0].frame);
-  double height = CELL_WIDTH * aspect;
+  guint columns = moments[0].motion ? MOST_COLUMNS : MOST_COLUMNS - 1;
+  double cell = 0, height;
+  column (0, columns, &cell);
+  height = cell * aspect;
   double total = 2 * MARGIN + (title ? 36 : 0) + (subtitle ? 34 : 0) + HEADING
       + n * (height + CAPTION) - 10;
-  double width = 2 * MARGIN + COLUMNS * CELL_WIDTH + (COLUMNS - 1) * GUTTER;
+  double width = 2 * MARGIN + CELLS_WIDTH;
   cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_RGB24,
       (int) width, (int) total);
   cairo_t *cr = cairo_create (surface);
-  draw (cr, moments, n, height, title, subtitle);
+  draw (cr, moments, n, columns, height, title, subtitle);
   cairo_status_t status = cairo_status (cr);
   cairo_destroy (cr);
   if (status == CAIRO_STATUS_SUCCESS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * sheet.h - a contact sheet: a few moments of a clip, each as the frame, the
- * result and the map of what was recomputed, side by side.
+ * result, the map of what was recomputed and, of moving cameras, the camera's
+ * motion, side by side.
  */
 #ifndef DCNN_TOOLS_SHEET_H
 #define DCNN_TOOLS_SHEET_H
@@ -14,6 +15,7 @@ G_BEGIN_DECLS
 /* One row; surfaces are RGB24, of the frame's size, owned. */
 typedef struct SheetMoment {
   cairo_surface_t *frame, *result, *map;
+  cairo_surface_t *motion;     /* NULL: there is no such column */
   guint64 index;               /* of the frame in the clip */
   double changed, work;        /* shares, 0..1; < 0: not known */
   double score;                /* how much there is to see */

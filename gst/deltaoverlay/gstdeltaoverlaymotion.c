@@ -29,7 +29,7 @@ draw_track (GstDeltaOverlayCanvas * canvas,
     const GstDeltaCnnMotionTrack * track, gdouble line)
 {
   const GstDeltaOverlayColor color = track->inlier ? with_scene : by_itself;
-  const gdouble pad = 2 * line + 1;
+  const gdouble pad = 2.5 * line + 1;
   cairo_t *cr = canvas->cr;
 
   if (!isfinite (track->x) || !isfinite (track->y)
@@ -37,10 +37,10 @@ draw_track (GstDeltaOverlayCanvas * canvas,
     return;
   cairo_move_to (cr, track->from_x, track->from_y);
   cairo_line_to (cr, track->x, track->y);
-  cairo_set_line_width (cr, 0.7 * line);
+  cairo_set_line_width (cr, 0.9 * line);
   cairo_set_source_rgba (cr, color.red, color.green, color.blue, 0.8);
   cairo_stroke (cr);
-  dot (cr, color, track->x, track->y, 0.8 * line);
+  dot (cr, color, track->x, track->y, 1.2 * line);
   gst_delta_overlay_canvas_mark (canvas, MIN (track->x, track->from_x) - pad,
       MIN (track->y, track->from_y) - pad,
       fabsf (track->x - track->from_x) + 2 * pad,

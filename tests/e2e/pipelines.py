@@ -236,6 +236,50 @@ def case_webcam(bench):
              wrong[-1])
 
 
+def case_moving_camera(bench):
+    """A camera that pans over a drawn street: clip, sheet, what is wrong."""
+    e2e.need_elements(bench)
+    model = bench.need_model()
+    script = ROOT / "pipelines" / "moving-camera.sh"
+    clip = bench.scratch / "pan.avi"
+    truth = bench.scratch / "truth.txt"
+    bench.run("deltacnn-scene", "--frames", 30, "--pan", 4, "--truth", truth,
+              clip)
+    rows = [[float(n) for n in line.split()]
+            for line in truth.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 30 and all(len(row) == 9 for row in rows)
+    assert abs(rows[29][2] / rows[29][8] - rows[0][2] / rows[0][8]) > 40, \
+        "the camera does not pan"
+    out = bench.scratch / "out"
+    shown = bench.run(script, "--no-install", "--input", clip, "--frames", 24,
+                      "--size", "192x144", "--out", out, "--model", model)
+    if "libopencv-dev" in shown.stderr:
+        raise Skip("built without OpenCV")
+    says(shown.stdout, "contact-sheet.png", "annotated.mp4")
+    assert (out / "contact-sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert (out / "annotated.mp4").stat().st_size > 3000
+    says(bench.run(script, "--help").stdout, "--input", "framealign")
+    for wrong in (["--frames", "x"], ["--sparkle"]):
+        says(bench.run(script, "--no-install", *wrong, good=False).stderr,
+             wrong[-1])
+    says(bench.run("deltacnn-annotate", "--input", clip, "--model", model,
+                   "--sheet", out / "x.png", "--set-align", "tracks=false",
+                   good=False).stderr, "--align")
+
+
+def case_pan_tilt(bench):
+    """The head that tells its angles."""
+    program = need_program(bench, "pan-tilt")
+    model = bench.need_model()
+    shown = bench.run(program, "--model", model, "--frames", 40, "--size",
+                      "240x176")
+    words = shown.stdout.split()
+    says(shown.stdout, "40 frames", "with the head's angles")
+    share = [float(words[i - 1]) for i, w in enumerate(words) if w == "%"]
+    assert len(share) == 2 and 0 < share[0] <= share[1] <= 100, shown.stdout
+    says(bench.run(program, "--frames", 1, good=False).stderr, "--frames")
+
+
 def main(arguments):
     return e2e.main(arguments, {n[5:].replace("_", "-"): f
                                 for n, f in globals().items()
