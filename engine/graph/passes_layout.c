@@ -6,31 +6,17 @@
  *   order, then Transpose (or Unsqueeze, Reshape) to [1,C,H,W]
  *     -> float32 input, Transpose, the same operators on [1,C,H,W]
  *
+ *   convolutions in one dimension, [1,C,L] -> on [1,C,1,L] (passes_rows.c)
+ *
  * The graph is written anew, node by node: a value has its own form, its
  * [1,C,H,W] form, or both, made when somebody reads them. A graph that needs
  * none of it, or cannot be written so, stays as it is.
  */
-#include "dcnn_plan.h"
+#include "passes_layout.h"
 
 #include <string.h>
 
 static const int to_nchw[4] = { 0, 3, 1, 2 }, to_nhwc[4] = { 0, 2, 3, 1 };
-
-typedef struct Layout {
-  const DcnnGraph *from;
-  DcnnGraph *to;
-  DcnnValueId *plain; /* by value of from: the same in to; -1: not yet */
-  DcnnValueId *nchw;  /* the [1,C,H,W] form of a value [1,H,W,C], [H,W,C] */
-  DcnnValueId *chw;   /* the [1,C,H,W] form of a value [C,H,W] */
-  DcnnValueId *input; /* the input of to that an input of from has become */
-  gboolean *read_plain; /* by value of from: see find_plain_readers() */
-} Layout;
-
-static const DcnnTensor *
-tensor_of (const DcnnGraph *graph, DcnnValueId value)
-{
-  return &dcnn_graph_value (graph, value)->tensor;
-}
 
 static gboolean
 is_channels (gint64 n)
@@ -83,7 +69,7 @@ find_plain_readers (const DcnnGraph *graph)
 static gboolean
 input_needs_it (const Layout *l, DcnnValueId input)
 {
-  const DcnnTensor *t = tensor_of (l->from, input);
+  const DcnnTensor *t = layout_tensor (l->from, input);
 
   if (is_integer (t->dtype) && (t->rank == 3 || t->rank == 4))
     return TRUE;
@@ -91,7 +77,7 @@ input_needs_it (const Layout *l, DcnnValueId input)
       l->read_plain[input];
 }
 
-/* What has none is no network on pictures: its types are kept. */
+/* What has no convolution is no network on pictures: its types are kept. */
 static gboolean
 has_convolution (const DcnnGraph *graph)
 {
@@ -103,8 +89,8 @@ has_convolution (const DcnnGraph *graph)
 
 /* ---- values -------------------------------------------------------------- */
 
-static DcnnValueId
-add_node (Layout *l, const char *name, DcnnOp op, const DcnnParams *params,
+DcnnValueId
+layout_add_node (Layout *l, const char *name, DcnnOp op, const DcnnParams *params,
     DcnnValueId input, const char *out, const DcnnTensor *shape)
 {
   DcnnValueId output;
@@ -121,11 +107,11 @@ add_transpose (Layout *l, DcnnValueId input, const int *perm, const char *out)
   DcnnParams params = { 0 };
 
   memcpy (params.transpose.perm, perm, 4 * sizeof *perm);
-  return add_node (l, out, DCNN_OP_TRANSPOSE, &params, input, out, NULL);
+  return layout_add_node (l, out, DCNN_OP_TRANSPOSE, &params, input, out, NULL);
 }
 
-static DcnnValueId
-add_constant (Layout *l, const char *name, const DcnnTensor *like,
+DcnnValueId
+layout_add_constant (Layout *l, const char *name, const DcnnTensor *like,
     const DcnnTensor *from)
 {
   DcnnTensor copy = *like;
@@ -142,9 +128,8 @@ add_constant (Layout *l, const char *name, const DcnnTensor *like,
   return id;
 }
 
-/* The value in its own form. */
-static DcnnValueId
-plain_of (Layout *l, DcnnValueId v)
+DcnnValueId
+layout_plain (Layout *l, DcnnValueId v)
 {
   const DcnnValue *value = v < 0 ? NULL : dcnn_graph_value (l->from, v);
   g_autofree char *made_up = NULL;
@@ -154,14 +139,17 @@ plain_of (Layout *l, DcnnValueId v)
   if (v < 0 || l->plain[v] >= 0)
     return v < 0 ? -1 : l->plain[v];
   if (value->tensor.data != NULL) {
-    id = add_constant (l, value->name, &value->tensor, &value->tensor);
+    id = layout_add_constant (l, value->name, &value->tensor, &value->tensor);
+  } else if (l->row[v] >= 0) {
+    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->row[v],
+        value->name, &value->tensor);
   } else if (l->chw[v] >= 0) {
-    id = add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->chw[v],
+    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->chw[v],
         value->name, &value->tensor);
   } else if (value->tensor.rank == 3) {
     made_up = g_strdup_printf ("%s:nhwc", value->name);
     id = add_transpose (l, l->nchw[v], to_nhwc, made_up);
-    id = add_node (l, value->name, DCNN_OP_RESHAPE, &none, id, value->name,
+    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, id, value->name,
         &value->tensor);
   } else {
     id = add_transpose (l, l->nchw[v], to_nhwc, value->name);
@@ -188,7 +176,7 @@ constant_nchw (Layout *l, DcnnValueId v)
   id = dcnn_graph_find_value (l->to, first); /* two readers */
   if (id >= 0)
     return id;
-  id = add_constant (l, last, &wide, &value->tensor);
+  id = layout_add_constant (l, last, &wide, &value->tensor);
   return id < 0 ? -1 : add_transpose (l, id, to_nchw, first);
 }
 
@@ -224,12 +212,12 @@ permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
   if (plan_op_is_elementwise (node->op) || node->op == DCNN_OP_IDENTITY ||
       node->op == DCNN_OP_CAST)
     return TRUE;
-  if (tensor_of (l->from, node->inputs[0])->rank != 4)
+  if (layout_tensor (l->from, node->inputs[0])->rank != 4)
     return FALSE;
   switch (node->op) {
     case DCNN_OP_GATHER:
-      if (tensor_of (l->from, node->inputs[1])->data == NULL ||
-          tensor_of (l->from, node->inputs[1])->rank != 1)
+      if (layout_tensor (l->from, node->inputs[1])->data == NULL ||
+          layout_tensor (l->from, node->inputs[1])->rank != 1)
         return FALSE;
       return permute_axis (&p->axis.axis);
     case DCNN_OP_CONCAT:
@@ -275,17 +263,17 @@ moved_inputs (Layout *l, const DcnnNode *node, DcnnValueId *inputs)
 
   for (int i = 0; i < node->n_inputs; i++) {
     DcnnValueId v = node->inputs[i];
-    const DcnnTensor *t = v < 0 ? NULL : tensor_of (l->from, v);
+    const DcnnTensor *t = v < 0 ? NULL : layout_tensor (l->from, v);
     if (v < 0)
       inputs[i] = -1;
     else if (node->op == DCNN_OP_GATHER && i == 1)
-      inputs[i] = plain_of (l, v);
+      inputs[i] = layout_plain (l, v);
     else if (t->data != NULL)
       inputs[i] = constant_nchw (l, v);
     else if (l->nchw[v] >= 0)
       inputs[i] = l->nchw[v], any = TRUE;
     else if (dcnn_tensor_count (t) == 1 && t->rank <= 4)
-      inputs[i] = plain_of (l, v);
+      inputs[i] = layout_plain (l, v);
     else
       return FALSE;
     if (v >= 0 && inputs[i] < 0)
@@ -344,8 +332,8 @@ alias_node (Layout *l, const DcnnNode *node)
 {
   static const int hwc_to_chw[3] = { 2, 0, 1 };
   DcnnValueId in = node->inputs[0], out = node->outputs[0];
-  const DcnnTensor *ti = tensor_of (l->from, in);
-  const DcnnTensor *to = tensor_of (l->from, out), *map;
+  const DcnnTensor *ti = layout_tensor (l->from, in);
+  const DcnnTensor *to = layout_tensor (l->from, out), *map;
 
   if (l->nchw[in] >= 0 && ti->rank == 4 && has_perm (node, 4, to_nchw))
     return (l->plain[out] = l->nchw[in]) >= 0;
@@ -354,7 +342,7 @@ alias_node (Layout *l, const DcnnNode *node)
   if (node->op != DCNN_OP_RESHAPE || to->rank != 4)
     return FALSE;
   if (l->nchw[in] >= 0 && to->dims[0] == 1) {
-    map = tensor_of (l->to, l->nchw[in]);
+    map = layout_tensor (l->to, l->nchw[in]);
     if (to->dims[3] == map->dims[1] && to->dims[1] == map->dims[2] &&
         to->dims[2] == map->dims[3])
       return (l->nchw[out] = l->nchw[in]) >= 0;
@@ -362,7 +350,7 @@ alias_node (Layout *l, const DcnnNode *node)
         == 0)
       return (l->plain[out] = l->nchw[in]) >= 0;
   }
-  if (l->chw[in] >= 0 && memcmp (to->dims, tensor_of (l->to, l->chw[in])->dims,
+  if (l->chw[in] >= 0 && memcmp (to->dims, layout_tensor (l->to, l->chw[in])->dims,
           4 * sizeof (int64_t)) == 0)
     return (l->plain[out] = l->chw[in]) >= 0;
   return FALSE;
@@ -381,7 +369,7 @@ copy_node (Layout *l, const DcnnNode *node)
       node->op == DCNN_OP_TILE || node->op == DCNN_OP_ONE_HOT;
 
   for (int i = 0; i < node->n_inputs; i++) {
-    inputs[i] = plain_of (l, node->inputs[i]);
+    inputs[i] = layout_plain (l, node->inputs[i]);
     if (node->inputs[i] >= 0 && inputs[i] < 0)
       return FALSE;
   }
@@ -389,7 +377,7 @@ copy_node (Layout *l, const DcnnNode *node)
     names[i] = node->outputs[i] < 0 ? ""
         : dcnn_graph_value (l->from, node->outputs[i])->name;
     if (node->outputs[i] >= 0)
-      shapes[i] = *tensor_of (l->from, node->outputs[i]);
+      shapes[i] = *layout_tensor (l->from, node->outputs[i]);
     shapes[i].data = NULL;
   }
   if (!dcnn_graph_add_node (l->to, node->name, node->op, &node->params,
@@ -430,7 +418,7 @@ add_states (Layout *l)
     DcnnState state = g_array_index (l->from->states, DcnnState, i);
     state.input = l->input[state.input];
     state.source = l->input[state.source] >= 0 ? l->input[state.source]
-        : plain_of (l, state.source);
+        : layout_plain (l, state.source);
     if (state.source < 0 || !dcnn_graph_add_state (l->to, &state, NULL))
       return FALSE;
   }
@@ -450,11 +438,12 @@ write_anew (Layout *l)
     if (node->n_inputs > 0 && node->inputs[0] >= 0 && node->outputs[0] >= 0 &&
         alias_node (l, node))
       continue;
-    if (!move_node (l, node) && !copy_node (l, node))
+    if (!move_node (l, node) && !layout_row_node (l, node) &&
+        !copy_node (l, node))
       return FALSE;
   }
   for (guint i = 0; i < l->from->outputs->len; i++) {
-    DcnnValueId id = plain_of (l, g_array_index (l->from->outputs, DcnnValueId,
+    DcnnValueId id = layout_plain (l, g_array_index (l->from->outputs, DcnnValueId,
             i));
     if (id < 0)
       return FALSE;
@@ -478,7 +467,7 @@ dcnn_passes_layout (DcnnGraph *graph)
 {
   guint n = graph->values->len;
   Layout l = { .from = graph, .read_plain = find_plain_readers (graph) };
-  gboolean needed = FALSE, done;
+  gboolean needed = layout_has_rows (graph), done;
 
   for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
     needed |= input_needs_it (&l, g_array_index (graph->inputs, DcnnValueId,
@@ -491,11 +480,13 @@ dcnn_passes_layout (DcnnGraph *graph)
   l.plain = no_values (n);
   l.nchw = no_values (n);
   l.chw = no_values (n);
+  l.row = no_values (n);
   l.input = no_values (n);
   done = write_anew (&l);
   g_free (l.plain);
   g_free (l.nchw);
   g_free (l.chw);
+  g_free (l.row);
   g_free (l.input);
   g_free (l.read_plain);
   dcnn_graph_free (done ? graph : l.to);

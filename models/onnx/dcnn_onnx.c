@@ -99,6 +99,19 @@ block_outputs (OnnxLoader *loader, const Onnx__NodeProto *node)
       g_hash_table_add (loader->blocked, node->output[i]);
 }
 
+void
+onnx_map_one (OnnxLoader *loader, const Onnx__NodeProto *node)
+{
+  g_autoptr (GError) problem = NULL;
+
+  if (is_blocked (loader, node)) {
+    block_outputs (loader, node);
+  } else if (!onnx_node_map (loader, node, &problem)) {
+    loader->misfits |= problem->code == DCNN_ERROR_INVALID;
+    onnx_refuse (loader, node, (DcnnError) problem->code, problem->message);
+  }
+}
+
 /* Translates all nodes; what cannot be is refused, and what depends on it is
  * left out. The first pass over everything is the one that needs no shapes, so
  * that the list of refusals is whole. */
@@ -110,18 +123,10 @@ map_nodes (OnnxLoader *loader, const GArray *order)
   for (guint i = 0; i < order->len; i++)
     usable[i] = onnx_check_node (loader,
         g_ptr_array_index (loader->nodes, g_array_index (order, guint, i)));
-  for (guint i = 0; i < order->len; i++) {
-    const Onnx__NodeProto *node = g_ptr_array_index (loader->nodes,
-        g_array_index (order, guint, i));
-    g_autoptr (GError) problem = NULL;
-
-    if (!usable[i])
-      continue;
-    if (is_blocked (loader, node))
-      block_outputs (loader, node);
-    else if (!onnx_node_map (loader, node, &problem))
-      onnx_refuse (loader, node, (DcnnError) problem->code, problem->message);
-  }
+  for (guint i = 0; i < order->len; i++)
+    if (usable[i])
+      onnx_map_one (loader, g_ptr_array_index (loader->nodes,
+              g_array_index (order, guint, i)));
 }
 
 /* The names of what is wanted: the caller's, else the file's; and what states
@@ -174,8 +179,8 @@ build (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
   if (!read_opset (loader, model, error)
       || !index_initializers (loader, error) || !list_outputs (loader, error))
     return FALSE;
-  for (size_t i = 0; i < loader->proto->n_node; i++)
-    g_ptr_array_add (loader->nodes, loader->proto->node[i]);
+  if (!onnx_inline_functions (loader, error))
+    return FALSE;
   order = onnx_order (loader, error);
   if (!order || !onnx_add_inputs (loader, error)
       || !add_initializers (loader, error))
@@ -206,12 +211,14 @@ typedef struct Source {
   const char *base_dir;
   GHashTable *constants;
   GHashTable *shapes;
+  gboolean is_about_size; /* the last attempt failed for shapes, or for want of
+                             a size */
 } Source;
 
 /* One attempt. *again: the graph is right but for the shapes of states, which
  * are known now. */
 static DcnnGraph *
-attempt (const Source *source, const DcnnOnnxOptions *options, gboolean *again,
+attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
     GError **error)
 {
   g_autoptr (GHashTable) initializers = g_hash_table_new (g_str_hash,
@@ -221,6 +228,7 @@ attempt (const Source *source, const DcnnOnnxOptions *options, gboolean *again,
   g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
       g_str_equal, g_free, NULL);
   g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
+  g_autoptr (GPtrArray) memory = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) outputs = g_ptr_array_new ();
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (OnnxState));
   g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
@@ -234,7 +242,9 @@ attempt (const Source *source, const DcnnOnnxOptions *options, gboolean *again,
     .initializers = initializers,
     .readers = readers,
     .blocked = blocked,
+    .model = source->model->proto,
     .proto = source->model->proto->graph,
+    .copies = { .memory = memory },
     .nodes = nodes,
     .outputs = outputs,
     .states = states,
@@ -245,6 +255,7 @@ attempt (const Source *source, const DcnnOnnxOptions *options, gboolean *again,
   onnx_refusals_init (&loader.refusals);
   ok = build (&loader, source->model->proto, error);
   onnx_refusals_clear (&loader.refusals);
+  source->is_about_size = loader.misfits || loader.lacks_size;
   *again = loader.again;
   return ok ? g_steal_pointer (&graph) : NULL;
 }
@@ -271,6 +282,31 @@ load_parsed (Source *source, const DcnnOnnxOptions *options, GError **error)
   return NULL;
 }
 
+static gboolean
+try_size (const DcnnOnnxOptions *options, gpointer data)
+{
+  g_autoptr (DcnnGraph) graph = load_parsed (data, options, NULL);
+
+  return graph != NULL;
+}
+
+/* Which size would do, where that is what the load has failed for. */
+static void
+suggest_sizes (Source *source, const DcnnOnnxOptions *options, GError **error)
+{
+  g_autofree char *sizes = NULL, *text = NULL;
+
+  if (!error || !source->is_about_size)
+    return;
+  sizes = onnx_find_sizes (options, try_size, source);
+  if (!sizes)
+    return;
+  text = g_strdup_printf ("%s\nThe shapes stored in the file fit an input of "
+      "%s.", (*error)->message, sizes);
+  g_free ((*error)->message);
+  (*error)->message = g_steal_pointer (&text);
+}
+
 DcnnGraph *
 dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
     const char *base_dir, const DcnnOnnxOptions *options,
@@ -278,7 +314,7 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
 {
   static const DcnnOnnxOptions defaults = { 0 };
   g_autoptr (OnnxModel) model = NULL;
-  Source source = { NULL, length, base_dir, constants, NULL };
+  Source source = { NULL, length, base_dir, constants, NULL, FALSE };
   DcnnGraph *graph;
 
   options = options ? options : &defaults;
@@ -293,8 +329,10 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
   if (!model)
     return NULL;
   graph = load_parsed (&source, options, error);
-  if (!graph)
+  if (!graph) {
+    suggest_sizes (&source, options, error);
     make_error_valid (error);
+  }
   return graph;
 }
 

@@ -175,7 +175,7 @@ resize_input (OnnxLoader *loader, Input *input)
 }
 
 static gboolean
-check_numbers (const OnnxLoader *loader, Input *input, GError **error)
+check_numbers (OnnxLoader *loader, Input *input, GError **error)
 {
   int h = input->rank == 4 ? height_dimension (loader, input) : -1;
   int c = h == 1 ? 3 : 1;
@@ -191,7 +191,8 @@ check_numbers (const OnnxLoader *loader, Input *input, GError **error)
   for (int i = 0; i < input->rank; i++) {
     if (!input->symbols[i])
       continue;
-    if (h >= 0 && (i == h || i == h + 1))
+    loader->lacks_size = h >= 0 && (i == h || i == h + 1);
+    if (loader->lacks_size)
       return fail (error, DCNN_ERROR_ARGUMENT, input->name, "its %s '%.100s' is"
           " not fixed in the file: give the size (--size WIDTHxHEIGHT, or the "
           "properties input-width and input-height)", i == h ? "height"

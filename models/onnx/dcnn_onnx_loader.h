@@ -44,16 +44,39 @@ typedef struct OnnxState {
   gboolean is_open; /* its shape is free to follow that of the source */
 } OnnxState;
 
+/* Nodes written by the import itself: those of functions and branches, with
+ * the names that they have where they are used. Bounded. */
+typedef struct OnnxCopies {
+  GPtrArray *memory; /* owned, freed with g_free() */
+  guint prefixes; /* given out */
+  guint items; /* names and attributes copied so far */
+} OnnxCopies;
+
+/* How names change in a copy. */
+typedef struct OnnxScope {
+  OnnxCopies *copies;
+  GHashTable *names; /* old -> new */
+  const char *prefix; /* of what is not in names; NULL: it stays as it is */
+  /* of a function: the call whose attributes its nodes refer to, and the
+   * defaults of those that it leaves out; or NULL */
+  const Onnx__NodeProto *call;
+  const Onnx__FunctionProto *function;
+} OnnxScope;
+
 typedef struct OnnxLoader {
   const DcnnOnnxOptions *options; /* never NULL */
   OnnxData data;
   GHashTable *frozen; /* input name -> const DcnnTensor *, or NULL */
+  const Onnx__ModelProto *model;
   const Onnx__GraphProto *proto;
+  OnnxCopies copies;
   GPtrArray *nodes; /* of const Onnx__NodeProto *: the graph's */
   GPtrArray *outputs; /* of const char *: names of what is wanted */
   GArray *states; /* of OnnxState, in the order of their inputs */
   GHashTable *shapes; /* input name -> DcnnTensor *: of states, found by an
                          earlier attempt */
+  gboolean lacks_size; /* the picture's is open, and none was given */
+  gboolean misfits; /* a node was refused for shapes that do not fit */
   gboolean again; /* a state's shape was found: load once more */
   gint64 opset; /* of the standard domain */
   gint64 constant_bytes; /* what constants made here may still take */
@@ -97,6 +120,28 @@ gboolean onnx_tensor_load (const Onnx__TensorProto *proto, OnnxData *data,
  * loader->readers. Unknown inputs become refusals. NULL with error set on
  * names defined twice and on cycles. */
 GArray *onnx_order (OnnxLoader *loader, GError **error);
+
+/* dcnn_onnx_fit.c: the first sizes at which try succeeds ("640x640, 416x416"),
+ * new; NULL: none, or any. */
+typedef gboolean (*OnnxTryFn) (const DcnnOnnxOptions *options, gpointer data);
+char *onnx_find_sizes (const DcnnOnnxOptions *options, OnnxTryFn try,
+    gpointer data);
+
+/* dcnn_onnx_copy.c: a node with other names, borrowed from scope->copies; NULL:
+ * more than a file may ask for. */
+const Onnx__NodeProto *onnx_copy_node (const OnnxScope *scope,
+    const Onnx__NodeProto *node);
+/* A name as it is in the scope, borrowed likewise. */
+const char *onnx_scope_name (const OnnxScope *scope, const char *name);
+/* A new prefix, "kind1/" and so on; borrowed likewise. */
+const char *onnx_copies_prefix (OnnxCopies *copies, const char *kind);
+
+/* dcnn_onnx_functions.c: fills loader->nodes with the graph's, calls of the
+ * file's functions replaced by what they stand for. */
+gboolean onnx_inline_functions (OnnxLoader *loader, GError **error);
+
+/* dcnn_onnx.c: translates one node, or refuses it. */
+void onnx_map_one (OnnxLoader *loader, const Onnx__NodeProto *node);
 
 /* dcnn_onnx_inputs.c: adds the graph's inputs, sized. */
 gboolean onnx_add_inputs (OnnxLoader *loader, GError **error);

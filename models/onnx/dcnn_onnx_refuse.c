@@ -14,8 +14,6 @@
 static const struct {
   const char *op_type, *remedy;
 } remedies[] = {
-  { "If", "control flow is not supported: export a traced graph with fixed "
-        "shapes" },
   { "Loop", "control flow is not supported: export a traced graph with fixed "
         "shapes" },
   { "Scan", "control flow is not supported: export a traced graph with fixed "
@@ -140,12 +138,15 @@ static char *
 bad_attribute (const Onnx__NodeProto *node, const Onnx__AttributeProto *a)
 {
   const char *name = a->name ? a->name : "";
-  if (a->g || a->n_graphs > 0)
+  gboolean branch = strcmp (node->op_type, "If") == 0
+      && (strcmp (name, "then_branch") == 0
+          || strcmp (name, "else_branch") == 0);
+  if ((a->g && !branch) || a->n_graphs > 0)
     return g_strdup_printf ("attribute '%.60s' holds a subgraph: control flow "
         "is not supported", name);
   if (a->ref_attr_name && *a->ref_attr_name)
-    return g_strdup_printf ("attribute '%.60s' refers to a function's: "
-        "functions are not supported", name);
+    return g_strdup_printf ("attribute '%.60s' refers to a function's, "
+        "but is of none", name);
   if (a->sparse_tensor || a->n_sparse_tensors > 0)
     return g_strdup (attribute_refusals[0][1]);
   for (gsize i = 0; i < G_N_ELEMENTS (attribute_refusals); i++)

@@ -2,7 +2,9 @@
  *
  * fuzz_onnx.c - any bytes as a model: the import may refuse them, and what it
  * loads runs when it is small, by the reference operators and in a session, two
- * frames. With libFuzzer:
+ * frames. Each is loaded at its own size, at another, and with what a
+ * descriptor may say: an output fed back, frames stacked, another end. With
+ * libFuzzer:
  *
  *   fuzz_onnx CORPUS [-max_total_time=600]
  *
@@ -23,7 +25,7 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/* Runs in a session, two a file at most: a replay without any tests nothing. */
+/* Runs in a session, four a file at most: a replay without any tests nothing. */
 static guint sessions;
 
 static gboolean
@@ -103,21 +105,59 @@ run_graph (DcnnGraph *graph)
     dcnn_tensor_free (&inputs[i]);
 }
 
+/* Loads and runs. names: filled with those of its last input, of its first
+ * output and of a value within, new; NULL where there is none. */
+static void
+try (const uint8_t *data, size_t size, const DcnnOnnxOptions *options,
+    char **names)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnGraph) graph = dcnn_onnx_load_bytes (data, size, NULL,
+      options, &error);
+
+  if (!graph && (!error || !g_utf8_validate (error->message, -1, NULL)))
+    abort ();
+  if (!graph)
+    return;
+  if (names && graph->inputs->len > 0 && graph->nodes->len > 0) {
+    DcnnValueId middle = dcnn_graph_node (graph,
+        (int) graph->nodes->len / 2)->outputs[0];
+    names[0] = g_strdup (dcnn_graph_value (graph, g_array_index (
+            graph->inputs, DcnnValueId, graph->inputs->len - 1))->name);
+    names[1] = g_strdup (dcnn_graph_value (graph, g_array_index (
+            graph->outputs, DcnnValueId, 0))->name);
+    names[2] = g_strdup (middle < 0 ? "" : dcnn_graph_value (graph,
+            middle)->name);
+  }
+  if (is_small (graph)) {
+    g_free (dcnn_graph_dump (graph));
+    run_graph (g_steal_pointer (&graph));
+  }
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  DcnnOnnxOptions sized = { .width = 24, .height = 16 };
-  for (int pass = 0; pass < 2; pass++) {
-    g_autoptr (GError) error = NULL;
-    g_autoptr (DcnnGraph) graph = dcnn_onnx_load_bytes (data, size, NULL,
-        pass ? &sized : NULL, &error);
-    if (!graph && (!error || !g_utf8_validate (error->message, -1, NULL)))
-      abort ();
-    if (graph && is_small (graph)) {
-      g_free (dcnn_graph_dump (graph));
-      run_graph (g_steal_pointer (&graph));
-    }
+  const DcnnOnnxOptions sized = { .width = 24, .height = 16 };
+  const gdouble half = 0.5;
+  char *names[4] = { NULL };
+
+  try (data, size, NULL, names);
+  try (data, size, &sized, NULL);
+  if (names[0]) {
+    const DcnnOnnxInput inputs[] = {
+      { .frames = 2, .newest_first = size & 1 },
+      { .name = names[0], .n_values = 1, .values = &half,
+        .state = size & 2 ? names[1] : NULL },
+    };
+    const DcnnOnnxOptions told = { .inputs = inputs, .n_inputs = 2 };
+    const DcnnOnnxOptions cut = { .inputs = inputs, .n_inputs = 1,
+      .outputs = (const char *const *) names + 2 };
+    try (data, size, &told, NULL);
+    try (data, size, &cut, NULL);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    g_free (names[i]);
   return 0;
 }
 

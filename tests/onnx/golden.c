@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * golden.c - what import makes of three small nets, as text: folding, opset
+ * golden.c - what import makes of small nets, and what the passes make of some,
+ * as text: folding, opset
  * differences and layouts at a glance. Compared with golden/NAME.txt; with
  * DELTACNN_UPDATE_GOLDEN=1 the files are written anew.
  */
@@ -157,23 +158,175 @@ detector (void)
 }
 
 static void
-check (const char *name, Pk *graph, gint64 opset)
+attr_branch (Pk *node, const char *name, const char *input)
+{
+  Pk *branch = pk_new ();
+
+  add_node (branch, pk_node ("inner", "Neg", input, "inside"));
+  pk_message (branch, 12, pk_value ("inside", FLOAT, 0, NULL));
+  pk_attr_message (node, name, 6, 5, branch);
+}
+
+/* Bytes in rows of pixels, scaled and split before the Transpose; an If on a
+ * stored condition; a pixel shuffle spelled out. */
+static Pk *
+picture (void)
+{
+  static const gint64 image[4] = { 1, 8, 12, 3 }, weights[4] = { 8, 3, 3, 3 };
+  static const gint64 to_nchw[4] = { 0, 3, 1, 2 }, up[6] = { 1, 2, 2, 2, 6, 10 };
+  static const gint64 swap[6] = { 0, 1, 4, 2, 5, 3 }, flat[4] = { 1, 2, 12, 20 };
+  Pk *graph = pk_new (), *node;
+
+  pk_message (graph, 11, pk_value ("image", 2, 4, image));
+  add_floats (graph, "w", 4, weights);
+  add_floats (graph, "gain", 0, NULL);
+  add_ints (graph, "up", 6, up);
+  add_ints (graph, "flat", 4, flat);
+  pk_message (graph, 5, pk_tensor ("yes", 9, 0, NULL, "\1", 1));
+  node = pk_node ("cast", "Cast", "image", "f");
+  pk_attr_int (node, "to", FLOAT);
+  add_node (graph, node);
+  add_node (graph, pk_node ("scale", "Mul", "f gain", "s"));
+  node = pk_node ("in", "Transpose", "s", "x");
+  pk_attr_ints (node, "perm", 4, to_nchw);
+  add_node (graph, node);
+  add_node (graph, pk_node ("conv", "Conv", "x w", "c"));
+  node = pk_node ("choice", "If", "yes", "n");
+  attr_branch (node, "then_branch", "c");
+  attr_branch (node, "else_branch", "gain");
+  add_node (graph, node);
+  add_node (graph, pk_node ("open", "Reshape", "n up", "r"));
+  node = pk_node ("swap", "Transpose", "r", "t");
+  pk_attr_ints (node, "perm", 6, swap);
+  add_node (graph, node);
+  add_node (graph, pk_node ("close", "Reshape", "t flat", "y"));
+  pk_message (graph, 12, pk_value ("y", FLOAT, 0, NULL));
+  return graph;
+}
+
+/* Two frames on the channels, a state, a constant input, a convolution in one
+ * dimension, and a decoding that is cut off. */
+static Pk *
+recurrent (void)
+{
+  static const gint64 image[4] = { 1, 6, 8, 12 }, state[4] = { 1, 2, -1, -1 };
+  static const gint64 weights[4] = { 2, 8, 3, 3 }, one[1] = { 1 };
+  static const gint64 row[3] = { 1, 2, -1 }, taps[3] = { 2, 2, 3 };
+  static const gint64 pads[4] = { 1, 1, 1, 1 };
+  Pk *graph = pk_new (), *node;
+
+  pk_message (graph, 11, pk_value ("gain", FLOAT, 1, one));
+  pk_message (graph, 11, pk_value ("h", FLOAT, 4, state));
+  pk_message (graph, 11, pk_value ("image", FLOAT, 4, image));
+  add_floats (graph, "w", 4, weights);
+  add_floats (graph, "taps", 3, taps);
+  add_ints (graph, "row", 3, row);
+  add_node (graph, pk_node ("scale", "Mul", "image gain", "s"));
+  add_node (graph, pk_node ("shape", "Shape", "r", "size"));
+  node = pk_node ("join", "Concat", "s hh", "j");
+  pk_attr_int (node, "axis", 1);
+  add_node (graph, node);
+  node = pk_node ("first", "Conv", "s first_w", "r");
+  add_floats (graph, "first_w", 4, (const gint64[4]) { 2, 6, 1, 1 });
+  add_node (graph, node);
+  add_node (graph, pk_node ("spread", "Expand", "h size", "hh"));
+  node = pk_node ("conv", "Conv", "j w", "h_next");
+  pk_attr_ints (node, "pads", 4, pads);
+  add_node (graph, node);
+  add_node (graph, pk_node ("flat", "Reshape", "h_next row", "f"));
+  add_node (graph, pk_node ("along", "Conv", "f taps", "y"));
+  add_node (graph, pk_node ("decoding", "NonZero", "y", "places"));
+  pk_message (graph, 12, pk_value ("places", INT64, 0, NULL));
+  return graph;
+}
+
+static void
+compare (const char *name, const char *have)
 {
   g_autofree char *path = g_strdup_printf ("%s/%s.txt", GOLDEN_DIR, name);
-  Pk *model = pk_model (graph, opset);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnGraph) loaded = dcnn_onnx_load_bytes (model->data, model->len,
-      NULL, NULL, &error);
   g_autofree char *wanted = NULL;
-  g_autofree char *have = NULL;
 
-  g_byte_array_unref (model);
-  g_assert_no_error (error);
-  have = dcnn_graph_dump (loaded);
   if (g_getenv ("DELTACNN_UPDATE_GOLDEN"))
     g_assert_true (g_file_set_contents (path, have, -1, NULL));
   g_assert_true (g_file_get_contents (path, &wanted, NULL, NULL));
   g_assert_cmpstr (have, ==, wanted);
+}
+
+static DcnnGraph *
+load (Pk *graph, gint64 opset, const DcnnOnnxOptions *options)
+{
+  Pk *model = pk_model (graph, opset);
+  g_autoptr (GError) error = NULL;
+  DcnnGraph *loaded = dcnn_onnx_load_bytes (model->data, model->len, NULL,
+      options, &error);
+
+  g_byte_array_unref (model);
+  g_assert_no_error (error);
+  return loaded;
+}
+
+static void
+check (const char *name, Pk *graph, gint64 opset)
+{
+  g_autoptr (DcnnGraph) loaded = load (graph, opset, NULL);
+  g_autofree char *have = dcnn_graph_dump (loaded);
+
+  compare (name, have);
+}
+
+/* A line for each fused node: its operators and its kernel. */
+static char *
+list_kernels (DcnnModel *model)
+{
+  GString *text = g_string_new (NULL);
+  DcnnModelSummary summary;
+
+  dcnn_model_get_summary (model, &summary);
+  for (guint i = 0; i < summary.n_nodes; i++) {
+    DcnnNodeInfo node;
+    dcnn_model_get_node (model, i, &node);
+    g_string_append_printf (text, "%s: %s\n", node.ops, node.kernel);
+  }
+  return g_string_free (text, FALSE);
+}
+
+/* As imported, after the passes, and what runs. */
+static void
+check_passes (const char *name, Pk *graph, const DcnnOnnxOptions *options)
+{
+  DcnnGraph *loaded = load (graph, 13, options);
+  g_autofree char *before = dcnn_graph_dump (loaded);
+  g_autoptr (DcnnModel) model = dcnn_model_new (loaded, NULL);
+  g_autofree char *after = NULL, *kernels = NULL, *all = NULL;
+
+  g_assert_nonnull (model);
+  after = dcnn_model_dump_graph (model);
+  kernels = list_kernels (model);
+  all = g_strdup_printf ("%s\n# after the passes\n%s\n# planned\n%s", before,
+      after, kernels);
+  compare (name, all);
+}
+
+static void
+test_picture (void)
+{
+  check_passes ("picture", picture (), NULL);
+}
+
+static void
+test_recurrent (void)
+{
+  static const gdouble gain = 0.5;
+  static const char *const outputs[] = { "y", NULL };
+  const DcnnOnnxInput inputs[] = {
+    { .frames = 2 },
+    { .name = "gain", .n_values = 1, .values = &gain },
+    { .name = "h", .state = "h_next" },
+  };
+  const DcnnOnnxOptions options = { .inputs = inputs,
+    .n_inputs = G_N_ELEMENTS (inputs), .outputs = outputs };
+
+  check_passes ("recurrent", recurrent (), &options);
 }
 
 static void
@@ -201,5 +354,7 @@ main (int argc, char **argv)
   g_test_add_func ("/onnx/golden/classifier", test_classifier);
   g_test_add_func ("/onnx/golden/nhwc", test_nhwc);
   g_test_add_func ("/onnx/golden/detector", test_detector);
+  g_test_add_func ("/onnx/golden/picture", test_picture);
+  g_test_add_func ("/onnx/golden/recurrent", test_recurrent);
   return g_test_run ();
 }

@@ -224,11 +224,11 @@ test_refusals (void)
   add_node (graph, "", "NonMaxSuppression", name, "y");
   expect (graph, "... and 61 more");
   graph = new_graph ();
-  node = pk_node ("branch", "If", "x", "y");
+  node = pk_node ("branch", "Loop", "x", "y");
   add_node (sub, "inner", "Relu", "x", "z");
-  pk_attr_message (node, "then_branch", 6, 5, sub);
+  pk_attr_message (node, "body", 6, 5, sub);
   pk_message (graph, 1, node);
-  expect (graph, "node 'branch' (If): control flow");
+  expect (graph, "node 'branch' (Loop): control flow");
   graph = new_graph ();
   node = pk_node ("own", "Relu", "x", "y");
   pk_text (node, 7, "com.example");
@@ -255,6 +255,135 @@ test_refusals (void)
   graph = new_graph ();
   add_node (graph, "bad \xff\xfe name", "Frob\xc0", "x", "y");
   expect (graph, "bad ");
+}
+
+/* An If over x on a condition; taken: what its then_branch holds. */
+static Pk *
+if_graph (const char *condition, Pk *taken)
+{
+  Pk *graph = new_graph (), *node = pk_node ("branch", "If", condition, "y");
+  Pk *other = pk_new ();
+
+  pk_message (graph, 5, pk_tensor ("yes", 9, 0, NULL, "\1", 1));
+  add_node (other, "inner", "Relu", "x", "o");
+  pk_message (other, 12, pk_value ("o", FLOAT, 0, NULL));
+  pk_attr_message (node, "then_branch", 6, 5, taken);
+  pk_attr_message (node, "else_branch", 6, 5, other);
+  pk_message (graph, 1, node);
+  return graph;
+}
+
+static void
+test_branches (void)
+{
+  Pk *sub = pk_new (), *graph, *node;
+
+  expect (if_graph ("x", pk_new ()), "its condition is");
+  expect (if_graph ("yes", pk_new ()), "does not make output 0");
+  add_node (sub, "inner", "Frobnicate", "x", "z");
+  pk_message (sub, 12, pk_value ("z", FLOAT, 0, NULL));
+  expect (if_graph ("yes", sub), "(Frobnicate)");
+  sub = pk_new ();
+  add_node (sub, "inner", "Relu", "nothing", "z");
+  pk_message (sub, 12, pk_value ("z", FLOAT, 0, NULL));
+  expect (if_graph ("yes", sub), "nothing");
+  graph = new_graph ();
+  node = pk_node ("branch", "If", "x", "y");
+  pk_message (graph, 1, node);
+  expect (graph, "branch");
+}
+
+/* A model with functions: name and the operators of their nodes. */
+static void
+expect_functions (const char *const (*functions)[8], guint n,
+    const char *text)
+{
+  Pk *graph = new_graph (), *call = pk_node ("call", functions[0][0], "x",
+      "y"), *model;
+  g_autoptr (GError) error = NULL;
+
+  pk_text (call, 7, "own");
+  pk_message (graph, 1, call);
+  model = pk_model (graph, 13);
+  for (guint f = 0; f < n; f++) {
+    Pk *function = pk_new ();
+    pk_text (function, 1, functions[f][0]);
+    pk_text (function, 10, "own");
+    pk_text (function, 4, "a");
+    pk_text (function, 5, "b");
+    for (guint i = 1; functions[f][i]; i++) {
+      g_autofree char *out = g_strdup_printf ("%s%u", functions[f][i + 1]
+          ? "v" : "b", functions[f][i + 1] ? i : 0);
+      Pk *node = pk_node ("inner", functions[f][i], "a",
+          functions[f][i + 1] ? out : "b");
+      pk_text (node, 7, "own");
+      pk_message (function, 7, node);
+    }
+    pk_message (model, 25, function);
+  }
+  g_assert_null (dcnn_onnx_load_bytes (model->data, model->len, NULL, NULL,
+          &error));
+  g_assert_nonnull (strstr (error->message, text));
+  g_byte_array_unref (model);
+}
+
+static void
+test_functions (void)
+{
+  static const char *const endless[][8] = { { "F", "F" } };
+  static const char *const unknown[][8] = { { "F", "G" } };
+  const char *explosive[20][8];
+  char names[20][8];
+
+  expect_functions (endless, 1, "call each other too deep");
+  expect_functions (unknown, 1, "domain 'own'");
+  for (guint f = 0; f < 20; f++) {
+    g_snprintf (names[f], sizeof names[f], "F%u", f);
+    explosive[f][0] = names[f];
+    for (guint i = 1; i < 7; i++)
+      explosive[f][i] = f < 19 ? names[f + 1] : "Relu";
+    explosive[f][7] = NULL;
+  }
+  expect_functions ((const char *const (*)[8]) explosive, 20, "unfold");
+}
+
+/* A grid of 48 cells of 8 px baked in, the picture's size left open; fits: rows
+ * in all. */
+static Pk *
+grid_model (gboolean fixed)
+{
+  static const gint64 open_dims[4] = { 1, 3, -1, -1 };
+  static const gint64 fixed_dims[4] = { 1, 3, 48, 64 };
+  static const gint64 stride[2] = { 8, 8 }, grid_dims[3] = { 1, 4, 16 };
+  static const gint64 flat[3] = { 1, 4, -1 };
+  static const float grid[64] = { 1 };
+  Pk *graph = pk_new (), *node;
+
+  add_input (graph, "x", FLOAT, 4, fixed ? fixed_dims : open_dims);
+  add_output (graph, "y");
+  add_weights (graph, 1);
+  add_ints (graph, "flat", 3, flat);
+  pk_message (graph, 5, pk_tensor ("grid", FLOAT, 3, grid_dims, grid,
+          sizeof grid));
+  node = pk_node ("conv", "Conv", "x w", "a");
+  pk_attr_ints (node, "strides", 2, stride);
+  pk_message (graph, 1, node);
+  add_node (graph, "reshape", "Reshape", "a flat", "b");
+  add_node (graph, "cells", "Add", "b grid", "y");
+  return pk_model (graph, 13);
+}
+
+/* What fits is named, whether another size was asked for or none. */
+static void
+test_grids (void)
+{
+  const DcnnOnnxOptions wrong = { .width = 64, .height = 64 };
+
+  expect_with (grid_model (FALSE), NULL, NULL, "is not fixed in the file");
+  expect_with (grid_model (FALSE), NULL, &wrong, "'cells' (Add)");
+  expect_with (grid_model (FALSE), NULL, &wrong, "fit an input of 32x32");
+  expect_with (grid_model (FALSE), NULL, NULL, "fit an input of 32x32");
+  expect_with (grid_model (TRUE), NULL, &wrong, "fit an input of 32x32");
 }
 
 /* Nested subgraphs, deeper than any stack. */
@@ -581,6 +710,9 @@ main (int argc, char **argv)
   TEST (structure)
   TEST (refusals)
   TEST (nesting)
+  TEST (branches)
+  TEST (functions)
+  TEST (grids)
   TEST (inputs)
   TEST (tensors)
   TEST (external)

@@ -35,13 +35,13 @@ def net(function):
 class Graph:
     """A graph being written; nodes return the name of their output."""
 
-    def __init__(self, seed=1):
+    def __init__(self, seed=1, prefix="t"):
         self.rng = np.random.default_rng(seed)
-        self.nodes, self.constants, self.count = [], [], 0
+        self.nodes, self.constants, self.count, self.prefix = [], [], 0, prefix
 
     def name(self):
         self.count += 1
-        return f"t{self.count}"
+        return f"{self.prefix}{self.count}"
 
     def const(self, values, dtype=np.float32):
         name = self.name()
@@ -366,6 +366,140 @@ def state_open():
     g.node("Tanh", g.conv(both, 7, 4), out="y")
     return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH]), value("h", ["b", "c", "r", "s"])], [value("y", None)]),
                fed_back(np.zeros([1, 1, 1, 1], np.float32)), PLAIN + "[input:h]\nstate=y\n")
+
+
+# ---- graphs as exporters write them ---------------------------------------------
+
+@net
+def pixel_shuffle():
+    """DepthToSpace as Reshape, Transpose, Reshape: PyTorch's order, then TensorFlow's."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 12))
+    x = g.node("Reshape", x, g.ints(1, 3, 2, 2, HEIGHT, WIDTH))
+    x = g.node("Reshape", g.node("Transpose", x, perm=[0, 1, 4, 2, 5, 3]), g.ints(1, 3, 2 * HEIGHT, 2 * WIDTH))
+    x = g.node("Relu", g.conv(x, 3, 8))
+    x = g.node("Reshape", x, g.ints(1, 2, 2, 2, 2 * HEIGHT, 2 * WIDTH))
+    x = g.node("Reshape", g.node("Transpose", x, perm=[0, 3, 4, 1, 5, 2]), g.ints(1, 2, 4 * HEIGHT, 4 * WIDTH))
+    g.conv(x, 2, 2, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+@net
+def pixel_unshuffle():
+    """SpaceToDepth as Reshape, Transpose, Reshape: PyTorch's order."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 4))
+    x = g.node("Reshape", x, g.ints(1, 4, HEIGHT // 2, 2, WIDTH // 2, 2))
+    x = g.node("Reshape", g.node("Transpose", x, perm=[0, 1, 3, 5, 2, 4]), g.ints(1, 16, HEIGHT // 2, WIDTH // 2))
+    g.conv(x, 16, 3, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+@net
+def conv1d_rows():
+    """A convolution in one dimension, along the width of a map whose height is 1 (as text nets end)."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 6))
+    x = g.node("AveragePool", x, kernel_shape=[HEIGHT, 1])
+    x = g.node("Squeeze", x, g.ints(2))
+    x = g.node("Conv", x, g.random(8, 6, 3), g.random(8), pads=[2, 2], dilations=[2])
+    x = g.node("Relu", x)
+    x = g.node("Conv", x, g.random(8, 1, 5), g.random(8), pads=[2, 2], group=8)
+    g.node("Transpose", g.node("Conv", x, g.random(5, 8, 1)), perm=[0, 2, 1], out="y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+@net
+def conv1d_attention():
+    """ECA: a convolution over the channels of a pooled map, as a gate."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 8))
+    p = g.node("Squeeze", g.node("GlobalAveragePool", x), g.ints(-1))
+    p = g.node("Conv", g.node("Transpose", p, perm=[0, 2, 1]), g.random(1, 1, 3), pads=[1, 1])
+    p = g.node("Unsqueeze", g.node("Transpose", g.node("Sigmoid", p), perm=[0, 2, 1]), g.ints(-1))
+    g.conv(g.node("Mul", x, p), 8, 3, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+def branch(name, build, outputs=1):
+    """A subgraph without inputs; build writes it and returns its outputs."""
+    g = Graph(sum(map(ord, name)), f"in_{name}_")
+    names = build(g)
+    names = [names] if isinstance(names, str) else names
+    return helper.make_graph(g.nodes, name, [], [value(n, None) for n in names[:outputs]], g.constants)
+
+
+@net
+def if_by_shape():
+    """If, on what a shape says: as PyTorch squeezes where a dimension may be 1."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 4, out="feature"))
+    pooled = g.node("GlobalAveragePool", x, out="pooled")
+    size = g.node("Gather", g.node("Shape", pooled), g.const(2, np.int64))
+    one = g.node("Equal", size, g.const(1, np.int64))
+    flat = g.node("If", one, then_branch=branch("then", lambda b: b.node("Squeeze", "pooled", b.ints(2, 3))),
+                  else_branch=branch("else", lambda b: b.node("Identity", "pooled")))
+    gate = g.node("Reshape", g.node("Sigmoid", flat), g.ints(1, 4, 1, 1))
+    g.conv(g.node("Mul", x, gate), 4, 3, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+@net
+def if_nested():
+    """If within If; weights within branches; a branch that gives an outer value; two outputs; names used twice."""
+    g = Graph()
+    image = g.node("Identity", g.scaled("x"), out="image")
+
+    def inner(b):
+        return b.node("If", "yes", then_branch=branch("p", lambda c: c.conv("image", 3, 4)),
+                      else_branch=branch("q", lambda c: c.node("RandomUniformLike", c.conv("image", 3, 4))))
+
+    def outer(b):
+        deep = inner(b)
+        return [b.node("Add", deep, b.const(.5)), b.node("Identity", "image")]
+
+    g.constants.append(numpy_helper.from_array(np.array(True), "yes"))
+    g.constants.append(numpy_helper.from_array(np.array(False), "no"))
+    made = [g.name(), g.name()]
+    g.nodes.append(helper.make_node("If", ["no"], made, else_branch=branch("e", outer, 2),
+                                    then_branch=branch("t", lambda b: [b.node("Neg", image), b.node("Abs", image)], 2)))
+    again = g.node("If", "no", then_branch=branch("t", lambda b: b.node("Neg", made[0])), else_branch=branch(
+        "e", lambda b: b.conv(made[0], 4, 4)))
+    g.conv(g.node("Concat", again, made[1], axis=1), 7, 3, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+def function(name, inputs, outputs, nodes, attributes=(), opset=13):
+    return helper.make_function("local", name, list(inputs), list(outputs), nodes,
+                                [helper.make_opsetid("", opset), helper.make_opsetid("local", 1)], list(attributes))
+
+
+@net
+def local_functions():
+    """Functions of the file: one within another, called twice, with an attribute that the call gives, one of its own and an input left out."""
+    g = Graph()
+    slope = onnx.helper.make_node("LeakyRelu", ["v"], ["a"])
+    reference = onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
+    slope.attribute.append(reference)
+    block = function("Block", ["v", "w"], ["out"],
+                     [helper.make_node("Conv", ["v", "w"], ["c"], pads=[1, 1, 1, 1]),
+                      helper.make_node("Leaky", ["c"], ["out"], domain="local", slope=.25)])
+    leaky = function("Leaky", ["v"], ["b"], [slope, helper.make_node("Identity", ["a"], ["b"])], ["slope"])
+    bounded = function("Bounded", ["v", "low", "high"], ["o"],
+                       [helper.make_node("Clip", ["v", "low", "high"], ["o"])])
+
+    def call(name, *inputs, **attributes):
+        out = g.name()
+        g.nodes.append(helper.make_node(name, list(inputs), [out], domain="local", **attributes))
+        return out
+
+    x = call("Block", g.scaled("x"), g.random(6, 3, 3, 3))
+    x = call("Block", x, g.random(6, 6, 3, 3))
+    x = call("Leaky", x, slope=-.5)
+    x = call("Bounded", x, "", g.const(.3))
+    g.conv(x, 6, 3, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of(), functions=[leaky, block, bounded],
+                       imports=["local"]), nchw())
 
 
 # ---- writing ------------------------------------------------------------------
