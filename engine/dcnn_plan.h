@@ -199,6 +199,8 @@ gboolean dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error);
 /* passes_layout.c: takes graph; pictures with channels last, or of integers,
  * become float32 maps. Returns graph itself, or a new one. */
 DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);
+/* passes_shuffle.c: pixel shuffles spelled out become DepthToSpace. */
+void dcnn_passes_shuffle (DcnnGraph *graph);
 /* By value: whether it is an output of the graph. New; free with g_free(). */
 gboolean *dcnn_graph_find_outputs (const DcnnGraph *graph);
 /* A constant with exactly one element: TRUE and its value. */

@@ -9,6 +9,8 @@
  *   pads         Pad (zeros, H and W) + Conv or AveragePool
  *                (pads counted)                               -> one node
  *   dilation     kernels stored with zero taps between        -> dilation
+ *   shuffle      Reshape, Transpose, Reshape of a pixel shuffle (passes_shuffle.c)
+ *                                                             -> DepthToSpace
  *   dead         nodes that no output needs                   -> nothing
  */
 #include "dcnn_plan.h"
@@ -557,7 +559,9 @@ dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
   pass_pads (&uses);
   ok = pass_affine (&uses, error) && pass_dilation (&uses, error);
   uses_clear (&uses);
-  if (ok)
-    pass_dead (graph);
-  return ok;
+  if (!ok)
+    return FALSE;
+  dcnn_passes_shuffle (graph);
+  pass_dead (graph);
+  return TRUE;
 }

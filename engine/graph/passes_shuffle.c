@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * passes_shuffle.c - pixel shuffles as exporters spell them:
+ *
+ *   Reshape [1,C,r,r,H,W], Transpose (0,1,4,2,5,3), Reshape [1,C,rH,rW]
+ *   Reshape [1,r,r,C,H,W], Transpose (0,3,4,1,5,2), Reshape [1,C,rH,rW]
+ *     -> DepthToSpace
+ *
+ * The planner would find most of them by tracing, but not where the result is
+ * an output of the network, as in super-resolution.
+ */
+#include "dcnn_plan.h"
+
+#include <string.h>
+
+static const DcnnTensor *
+tensor_of (const DcnnGraph *graph, DcnnValueId value)
+{
+  return &dcnn_graph_value (graph, value)->tensor;
+}
+
+#define SEVERAL -2 /* readers, or it is an output of the graph */
+
+/* By value: the only live node that reads it; -1: none. New; free with
+ * g_free(). */
+static gint *
+find_readers (const DcnnGraph *graph)
+{
+  gint *readers = g_new (gint, graph->values->len + 1);
+
+  for (guint v = 0; v < graph->values->len; v++)
+    readers[v] = -1;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++)
+      if (node->inputs[i] >= 0)
+        readers[node->inputs[i]] = readers[node->inputs[i]] == -1 ? (gint) n
+            : SEVERAL;
+  }
+  for (guint i = 0; i < graph->outputs->len; i++)
+    readers[g_array_index (graph->outputs, DcnnValueId, i)] = SEVERAL;
+  return readers;
+}
+
+/* The only reader of a node's only output, when it is of that op; -1. */
+static gint
+next_of (const DcnnGraph *graph, const gint *readers, const DcnnNode *node,
+    DcnnOp op)
+{
+  gint next = readers[node->outputs[0]];
+
+  return next >= 0 && dcnn_graph_node (graph, next)->op == op ? next : -1;
+}
+
+/* Whether the three shapes are those of a shuffle of blocks r, in that order;
+ * block: where r is in the six dimensions, channel: where C is. */
+static gboolean
+is_shuffle (const DcnnTensor *in, const DcnnTensor *open,
+    const DcnnTensor *out, int block, int channel)
+{
+  gint64 r = open->dims[block];
+
+  return in->rank == 4 && open->rank == 6 && out->rank == 4 && r > 1 &&
+      in->dims[0] == 1 && open->dims[0] == 1 && out->dims[0] == 1 &&
+      open->dims[block + 1] == r && in->dims[1] == open->dims[channel] * r * r &&
+      open->dims[4] == in->dims[2] && open->dims[5] == in->dims[3] &&
+      out->dims[1] == open->dims[channel] && out->dims[2] == in->dims[2] * r &&
+      out->dims[3] == in->dims[3] * r;
+}
+
+static void
+shuffle_from (DcnnGraph *graph, const gint *readers, DcnnNode *open)
+{
+  static const int crd[6] = { 0, 1, 4, 2, 5, 3 }, dcr[6] = { 0, 3, 4, 1, 5, 2 };
+  gint swap = next_of (graph, readers, open, DCNN_OP_TRANSPOSE), close;
+  const DcnnTensor *in = tensor_of (graph, open->inputs[0]), *mid, *out;
+  gboolean is_crd;
+  DcnnNode *last;
+  const int *perm;
+
+  if (swap < 0 || in->dtype != DCNN_DTYPE_F32)
+    return;
+  close = next_of (graph, readers, dcnn_graph_node (graph, swap),
+      DCNN_OP_RESHAPE);
+  if (close < 0)
+    return;
+  last = dcnn_graph_node (graph, close);
+  mid = tensor_of (graph, open->outputs[0]);
+  out = tensor_of (graph, last->outputs[0]);
+  perm = dcnn_graph_node (graph, swap)->params.transpose.perm;
+  is_crd = memcmp (perm, crd, sizeof crd) == 0 &&
+      is_shuffle (in, mid, out, 2, 1);
+  if (!is_crd && !(memcmp (perm, dcr, sizeof dcr) == 0 &&
+          is_shuffle (in, mid, out, 1, 3)))
+    return;
+  last->op = DCNN_OP_DEPTH_TO_SPACE;
+  memset (&last->params, 0, sizeof last->params);
+  last->params.depth.block = mid->dims[is_crd ? 2 : 1];
+  last->params.depth.crd = is_crd;
+  last->inputs[0] = open->inputs[0];
+  open->alive = dcnn_graph_node (graph, swap)->alive = FALSE;
+}
+
+void
+dcnn_passes_shuffle (DcnnGraph *graph)
+{
+  g_autofree gint *readers = find_readers (graph);
+
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    if (node->alive && node->op == DCNN_OP_RESHAPE)
+      shuffle_from (graph, readers, node);
+  }
+}
