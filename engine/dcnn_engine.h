@@ -287,6 +287,9 @@ void dcnn_plan_limits (const DcnnPlan *plan, gdouble *limits);
 /* ---- dcnn_global.c: maps to one pixel ----------------------------------------------- */
 
 void dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint node);
+/* What it held back becomes its value. FALSE: nothing was. */
+gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
+    gint node);
 
 /* ---- dcnn_dense.c: dense tensors ---------------------------------------------------- */
 
@@ -329,7 +332,8 @@ gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
 gboolean dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
     gsize changed, gsize pixels);
 /* Starts, continues or ends settling, after the input's update mask (number
- * mask) is known; stream->differs says where the input differs otherwise. */
+ * mask) is known; stream->differs says where the input differs otherwise. mask
+ * -1: the input is no picture, and is as it was given. */
 void dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream,
     gint mask, gsize changed, gsize pixels);
 void dcnn_picture_transform (const DcnnSession *session,

@@ -150,6 +150,7 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
   info->n_inputs = node->deps->len;
   info->inputs = (const gint *) node->deps->data;
   info->weight_bytes = plan_node_weight_bytes (plan, node);
+  info->macs = node->tail_macs;
   if (node->out >= 0) {
     const PlanMap *map = plan_map (plan, node->out);
     info->width = map->width;

@@ -50,6 +50,7 @@ typedef struct PlanMap {
   gint mask;               /* index of its own update mask; -1: see pieces */
   float *constant;         /* [height][width][channels] filled at creation */
   gint graph_input;        /* index of the model input it holds; -1 */
+  guint readers;           /* nodes that read it, and maps it is a part of */
   /* storage, after dcnn_plan_assign_storage(): */
   gint buffer;
   guint offset;            /* floats from the pixel's start in the buffer */
@@ -106,6 +107,7 @@ typedef struct PlanNode {
                               that an out row reads, UINT32_MAX: none;
                               columns likewise. Owned */
   guint64 macs_per_pixel;
+  guint64 tail_macs;       /* TAIL: of the whole operator */
   /* A block (cpu/dcnn_block.c): the nodes that may be computed on the way to this
    * one, -1: none */
   gint expand, depthwise;

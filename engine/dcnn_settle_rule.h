@@ -38,15 +38,24 @@ dcnn_settling_ends (DcnnStream *stream, const DcnnPlan *plan,
   }
 }
 
+/* Whether some criterion in force divides by spreads. */
+static inline gboolean
+dcnn_spreads_used (const DcnnTuning *tuning)
+{
+  return tuning->mode != DCNN_MODE_DENSE &&
+      (tuning->criterion == DCNN_CRITERION_NRMS ||
+      tuning->criterion == DCNN_CRITERION_INFLUENCE);
+}
+
 /* Once after each frame: whether spreads are to be measured now. They are on a
  * stream's first frame and twice more; again after a cut, but not on every
  * frame of a scene that is nothing but cuts. */
 static inline gboolean
-dcnn_spreads_due (DcnnStream *stream, DcnnMode mode, gboolean first)
+dcnn_spreads_due (DcnnStream *stream, const DcnnTuning *tuning, gboolean first)
 {
   gboolean due;
 
-  if (mode == DCNN_MODE_DENSE) {
+  if (!dcnn_spreads_used (tuning)) {
     stream->spread_frames = 0;
     return FALSE;
   }

@@ -187,8 +187,15 @@ distrust_all (DcnnSession *session)
 static void
 cpu_retune (DcnnSession *session, const DcnnTuning *before)
 {
-  if (session->tuning.settle && !before->settle)
+  const DcnnTuning *now = &session->tuning;
+
+  if (now->settle && !before->settle)
     distrust_all (session);
+  /* nodes that went without spreads may need them now */
+  if (now->criterion != before->criterion || (now->threshold > 0 &&
+          before->threshold <= 0))
+    for (guint s = 0; s < session->n_streams; s++)
+      session->streams[s].spread_frames = 0;
 }
 
 static void
@@ -236,6 +243,20 @@ push_inputs (DcnnSession *session, DcnnStream *stream,
   return changed + dcnn_states_feed (session, stream, pixels);
 }
 
+static gboolean
+dense_input_changed (const DcnnSession *session, const DcnnStream *stream)
+{
+  const DcnnPlan *plan = session->plan;
+
+  for (guint i = 0; i < plan->graph->inputs->len; i++) {
+    const PlanValue *v = &plan->values[g_array_index (plan->graph->inputs,
+            DcnnValueId, i)];
+    if (v->map < 0 && v->tensor >= 0 && stream->tensor_changed[v->tensor])
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* By the rules of pictures. */
 void
 dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
@@ -256,23 +277,21 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     pixels += kept_pixels;
   }
   dcnn_states_done (session, stream);
-  if (plan->image_input >= 0) {
-    dcnn_mask_clear (&stream->differs);
-    dcnn_settling_when_due (session, stream,
-        (gint) (stream->input_mask - stream->masks), changed, pixels);
-  } else {
-    stream->settling = SETTLING_NOTHING;
-    stream->active_since_settled =
-        !stream->dense && (stream->active_since_settled || changed > 0);
-  }
   stream->stats.changed_share = pixels ? (gfloat) changed / pixels : 1;
+  if (plan->image_input >= 0)
+    dcnn_mask_clear (&stream->differs);
+  /* what is no map has no pixels, but is a change */
+  if (dense_input_changed (session, stream))
+    changed = MAX (changed, pixels / 2 + 1);
+  dcnn_settling_when_due (session, stream, plan->image_input < 0 ? -1 :
+      (gint) (stream->input_mask - stream->masks), changed, pixels);
 }
 
 static gboolean
 run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
 {
   DcnnStream *stream = &session->streams[frame->stream];
-  gint64 input_done, done;
+  gint64 input_done, ran, done;
   gboolean moved, first;
   guint flush;
 
@@ -292,16 +311,18 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   dcnn_run_nodes (session, stream);
   dcnn_flush_end (flush);
   finish_outputs (session, stream, moved);
+  ran = dcnn_now_ns ();
+  if (dcnn_spreads_due (stream, &session->tuning, first))
+    dcnn_measure_spreads (session, stream);
   done = dcnn_now_ns ();
   stream->stats.macs_done = stream->macs_done;
   stream->stats.macs_dense = session->plan->macs;
   stream->stats.input_ns = input_done - frame->start_ns;
   stream->stats.run_ns = done - input_done;
+  stream->stats.spread_ns = done - ran;
   stream->stats.dense = stream->dense;
   stream->stats.settled =
       !stream->settling && !stream->active_since_settled;
-  if (dcnn_spreads_due (stream, session->tuning.mode, first))
-    dcnn_measure_spreads (session, stream);
   return TRUE;
 }
 

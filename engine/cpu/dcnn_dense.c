@@ -179,6 +179,8 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
       gn->n_outputs, out);
   stream->nodes[n].stats.candidates += 1;
   stream->nodes[n].stats.joined += 1;
+  stream->nodes[n].stats.macs_done += plan_node (plan, n)->tail_macs;
+  stream->macs_done += plan_node (plan, n)->tail_macs;
 }
 
 /* ---- import ----------------------------------------------------------------------------- */

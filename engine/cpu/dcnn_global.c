@@ -183,6 +183,47 @@ threshold_of (const DcnnSession *session, const PlanNode *node,
       state->threshold;
 }
 
+/* The value as its blocks have it now. */
+static GlobalRow
+row_of (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  GlobalRow row = { .values = session->scratch[0] };
+
+  if (plan_node (session->plan, n)->norm)
+    moments_row (session, stream, n, &row);
+  else
+    pool_row (session, stream, n, &row);
+  return row;
+}
+
+static void
+store_row (DcnnSession *session, DcnnStream *stream, gint n,
+    const GlobalRow *row)
+{
+  memcpy (dcnn_map_pixel (&stream->maps[plan_node (session->plan, n)->out], 0,
+          0), row->values, row->n * sizeof (float));
+}
+
+gboolean
+dcnn_take_global (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  NodeState *state = &stream->nodes[n];
+  StreamMask *updated = &stream->masks[plan_map (session->plan,
+          plan_node (session->plan, n)->out)->mask];
+  GlobalRow row;
+
+  if (updated->any || !state->sums_valid)
+    return FALSE;
+  row = row_of (session, stream, n);
+  if (!row.differs)
+    return FALSE;
+  store_row (session, stream, n, &row);
+  dcnn_mask_fill (&updated->mask);
+  updated->any = TRUE;
+  state->stats.joined += 1;
+  return TRUE;
+}
+
 /* regular: something in its input changed by more than settling. */
 static GlobalNews
 store_global (DcnnSession *session, DcnnStream *stream, gint n,
@@ -190,20 +231,15 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n,
 {
   const PlanNode *node = plan_node (session->plan, n);
   gfloat t = threshold_of (session, node, &stream->nodes[n]);
-  GlobalRow row = { .values = session->scratch[0] };
+  GlobalRow row = row_of (session, stream, n);
   gboolean news;
 
-  if (node->norm)
-    moments_row (session, stream, n, &row);
-  else
-    pool_row (session, stream, n, &row);
   /* NaN is news */
   news = stream->dense || (t > 0 ? !(row.change <= t * t * row.size) :
       row.differs && (regular || !stream->settling));
   if (!news && !(stream->settling && row.differs))
     return GLOBAL_SAME;
-  memcpy (dcnn_map_pixel (&stream->maps[node->out], 0, 0), row.values,
-      row.n * sizeof (float));
+  store_row (session, stream, n, &row);
   return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
 }
 

@@ -174,14 +174,22 @@ forced (DcnnStream *stream, const PlanMap *map)
   return &stream->force;
 }
 
+/* Of what the exact mask holds, that is no change is a correction. */
+static void
+correct_input (DcnnStream *stream, gint mask)
+{
+  StreamMask *exact = &stream->exact[mask];
+
+  dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
+  exact->any = dcnn_mask_any (&exact->mask);
+}
+
 /* In a busy scene one band of rows after the other is made exact, as encoders
  * refresh pictures: what a passing change left under the thresholds would
  * otherwise stay until the next one. */
 static void
 start_band (DcnnSession *session, DcnnStream *stream, gint mask)
 {
-  StreamMask *exact = &stream->exact[mask];
-
   stream->settling = SETTLING_NOTHING;
   if (!session->tuning.settle || session->tuning.refresh <= 0 ||
       session->tuning.mode == DCNN_MODE_DENSE || stream->move.active)
@@ -190,10 +198,11 @@ start_band (DcnnSession *session, DcnnStream *stream, gint mask)
   stream->band_from = fmod (stream->band_to, 1);
   stream->band_to = stream->band_from + session->tuning.refresh *
       MIN (stream->busy, 1);
-  dcnn_stream_band (stream, &exact->mask);
-  dcnn_mask_and (&exact->mask, &stream->differs);
-  dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
-  exact->any = dcnn_mask_any (&exact->mask);
+  if (mask < 0)
+    return;
+  dcnn_stream_band (stream, &stream->exact[mask].mask);
+  dcnn_mask_and (&stream->exact[mask].mask, &stream->differs);
+  correct_input (stream, mask);
 }
 
 /* Starts settling once the scene has been still for a while: everything that
@@ -203,9 +212,8 @@ static void
 consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
     gsize changed, gsize pixels)
 {
-  StreamMask *exact = &stream->exact[mask];
-
-  exact->any = FALSE;
+  if (mask >= 0)
+    stream->exact[mask].any = FALSE;
   if (changed > 0)
     stream->active_since_settled = TRUE;
   if (changed > STILL_SHARE * pixels) {
@@ -223,9 +231,10 @@ consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
   stream->settling = SETTLING_ALL;
   stream->settle_spent = 0;
   stream->settle_due = stream->settle_wait;
-  dcnn_mask_copy (&exact->mask, &stream->differs);
-  dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
-  exact->any = dcnn_mask_any (&exact->mask);
+  if (mask < 0)
+    return;
+  dcnn_mask_copy (&stream->exact[mask].mask, &stream->differs);
+  correct_input (stream, mask);
 }
 
 void

@@ -241,6 +241,64 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;
 }
 
+/* ---- gates ------------------------------------------------------------------------------- */
+
+/* The stored value of a gate becomes what it would be computed as. TRUE: that
+ * changed it. */
+static gboolean
+take_gate (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  NodeState *state = &stream->nodes[n];
+  StreamMask *updated =
+      &stream->masks[plan_map (session->plan, node->out)->mask];
+  guint32 pixel[64] = { 0 }; /* (0, 0); lists are read past their end */
+  guint8 verdict[64];
+
+  if (node->kind == PLAN_GLOBAL)
+    return dcnn_take_global (session, stream, n);
+  if (node->kind != PLAN_KERNEL || updated->any)
+    return FALSE;
+  state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
+  count_work (stream, node, state, 1, 1, run_job (session, stream, n, NULL,
+          pixel, 1, verdict));
+  state->pending.any = FALSE;
+  if (verdict[0] != DCNN_VERDICT_JOINED)
+    return FALSE;
+  dcnn_mask_fill (&updated->mask);
+  updated->any = TRUE;
+  state->stats.joined += 1;
+  return TRUE;
+}
+
+/* Gates that only this node reads are taken as they are now once it has so much
+ * to do that its whole map is computed, whatever runs it. TRUE: some changed,
+ * so that it is. */
+static gboolean
+take_gates (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  gsize pixels = (gsize) out->width * out->height;
+  gboolean gates = FALSE, changed = FALSE;
+
+  for (gint s = 0; s < node->n_steps; s++)
+    gates |= node->steps[s].map >= 0 &&
+        node->steps[s].operand == DCNN_OPERAND_VECTOR;
+  if (!gates || pixels == 1 || stream->move.active ||
+      !dcnn_dense_rule_node (dcnn_mask_count (&session->candidates), pixels,
+          TRUE))
+    return FALSE;
+  for (gint s = 0; s < node->n_steps; s++) {
+    const PlanMap *map = node->steps[s].map < 0 ? NULL :
+        plan_map (session->plan, node->steps[s].map);
+    if (map && map->readers == 1 && map->mask >= 0 && map->source >= 0 &&
+        plan_node (session->plan, map->source)->is_gate)
+      changed |= take_gate (session, stream, map->source);
+  }
+  return changed;
+}
+
 /* ---- settling ---------------------------------------------------------------------------- */
 
 /* Those of the waiting pixels whose turn it is, into session->settle and
@@ -340,6 +398,8 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
   any = dcnn_find_candidates (session, stream->masks, n);
   if (stream->move.active)
     any = add_unveiled (session, stream, out, any);
+  if (any && take_gates (session, stream, n))
+    dcnn_mask_fill (&session->candidates);
   if (any)
     run_candidates (session, stream, n);
   if (stream->settling != SETTLING_NOTHING)

@@ -405,7 +405,7 @@ spreads_when_due (DcnnSession *session, guint s)
   DcnnStream *stream = &session->streams[s];
   cudaError_t e;
 
-  if (!dcnn_spreads_due (stream, session->tuning.mode,
+  if (!dcnn_spreads_due (stream, &session->tuning,
           cuda_state (session)->first[s]))
     return cudaSuccess;
   e = download_all (session, s);

@@ -121,6 +121,8 @@ dcnn_plan_find_blocks (DcnnPlan *plan)
 
   count_readers (plan, readers);
   for (guint i = 0; i < plan->maps->len; i++)
+    plan_map (plan, i)->readers = readers[i];
+  for (guint i = 0; i < plan->maps->len; i++)
     largest = MAX (largest, (gdouble) plan_map (plan, i)->width *
         plan_map (plan, i)->height);
   for (guint n = 0; n < plan->nodes->len; n++)

@@ -87,6 +87,36 @@ mark_map (DcnnPlan *plan, gint index, gboolean output, gboolean gate)
   }
 }
 
+/* Multiply-accumulates of an operator on dense tensors. */
+static guint64
+operator_macs (const DcnnGraph *graph, const DcnnNode *gn)
+{
+  const DcnnTensor *in = &dcnn_graph_value (graph, gn->inputs[0])->tensor;
+  const DcnnTensor *w = gn->n_inputs < 2 || gn->inputs[1] < 0 ? NULL :
+      &dcnn_graph_value (graph, gn->inputs[1])->tensor;
+  const DcnnTensor *out = gn->outputs[0] < 0 ? NULL :
+      &dcnn_graph_value (graph, gn->outputs[0])->tensor;
+  guint64 taps = 1;
+
+  if (w == NULL || out == NULL)
+    return 0;
+  switch (gn->op) {
+    case DCNN_OP_MATMUL:
+      return (guint64) (dcnn_tensor_count (out) * in->dims[in->rank - 1]);
+    case DCNN_OP_GEMM:
+      return (guint64) (dcnn_tensor_count (out) *
+          in->dims[gn->params.gemm.trans_a ? 0 : 1]);
+    case DCNN_OP_CONV:
+    case DCNN_OP_CONV_TRANSPOSE:
+      for (int i = 1; i < w->rank; i++)
+        taps *= (guint64) w->dims[i];
+      return taps * (guint64) dcnn_tensor_count (gn->op == DCNN_OP_CONV ?
+          out : in);
+    default:
+      return 0;
+  }
+}
+
 static void
 mark_roles (DcnnPlan *plan)
 {
@@ -103,6 +133,10 @@ mark_roles (DcnnPlan *plan)
           (out->width > 1 || out->height > 1))
         mark_map (plan, in, FALSE, TRUE);
     }
+    if (node->kind == PLAN_TAIL)
+      node->tail_macs = operator_macs (plan->graph,
+          dcnn_graph_node (plan->graph, node->graph_node));
+    plan->macs += node->tail_macs;
     if (node->out >= 0)
       plan->macs += node->macs_per_pixel * plan_map (plan, node->out)->width *
           plan_map (plan, node->out)->height;

@@ -431,9 +431,11 @@ run_tail (DcnnSession *session, SimStream *sim, const PlanNode *node)
     if (t >= 0)
       sim->tensor_changed[t] = changed;
   }
-  if (changed)
-    dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, in,
-        gn->n_outputs, out);
+  if (!changed)
+    return;
+  sim->macs += node->tail_macs;
+  dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, in, gn->n_outputs,
+      out);
 }
 
 /* A tensor into a map; a pixel changes when some channel differs by more than

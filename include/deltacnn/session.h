@@ -283,7 +283,10 @@ typedef struct DcnnFrameStats {
   guint64 frames;          /* pushed to the stream since its reset */
   gfloat changed_share;    /* of the network's input pixels, after refining */
   guint64 macs_done, macs_dense;
-  gint64 input_ns, run_ns; /* input stage; nodes, outputs included */
+  gint64 input_ns, run_ns; /* input stage; nodes, outputs and spreads */
+  gint64 spread_ns;        /* of run_ns: measuring the spreads that the criterion
+                              divides by, in the 1st, 17th and 129th frame of a
+                              scene; else nearly 0 */
   gboolean dense;          /* the whole frame ran dense */
   gboolean settled;        /* outputs equal a dense run on S_0 */
 } DcnnFrameStats;

@@ -174,6 +174,37 @@ run_seed (guint64 seed)
   dcnn_tensor_free (&frame);
 }
 
+/* A gate that no threshold would let move is taken as it is once its reader has
+ * all of its map to compute anyway; and with it what was held back. */
+static void
+test_taken_anyway (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed), &error);
+    g_autoptr (DcnnSession) gated = NULL, dense = NULL;
+    guint64 state = seed + 7;
+    DcnnTensor frame;
+    if (!test_seed_runs (seed))
+      continue;
+    g_assert_no_error (error);
+    gated = new_session (model, DCNN_MODE_SPARSE, 1e6f);
+    dense = new_session (model, DCNN_MODE_DENSE, 0);
+    for (gint f = 0; f < 3; f++) { /* each unlike the last */
+      frame = test_frame_new (model, &state, FALSE);
+      for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
+        ((gfloat *) frame.data)[i] += (gfloat) f;
+      g_assert_true (dcnn_session_push_tensors (gated, 0, &frame, 0, NULL,
+              &error));
+      g_assert_true (dcnn_session_push_tensors (dense, 0, &frame, 0, NULL,
+              &error));
+      check (same_outputs (gated, dense), seed, f, "all of the map was "
+          "computed, with an old gate");
+      dcnn_tensor_free (&frame);
+    }
+  }
+}
+
 static void
 test_gates (void)
 {
@@ -193,6 +224,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
-  g_test_add_func ("/engine/gates", test_gates);
+  g_test_add_func ("/engine/gates/threshold", test_gates);
+  g_test_add_func ("/engine/gates/taken-anyway", test_taken_anyway);
   return g_test_run ();
 }

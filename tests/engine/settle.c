@@ -372,11 +372,12 @@ static void
 test_spreads_due (void)
 {
   DcnnStream stream = { .spread_frames = 7 };
+  DcnnTuning tuning = { .mode = DCNN_MODE_AUTO };
   guint due[8], n = 0;
 
   for (guint f = 0; f < 600; f++) {
     stream.dense = f == 60 || f == 300; /* cuts: too early, and not */
-    if (dcnn_spreads_due (&stream, DCNN_MODE_AUTO, f == 0))
+    if (dcnn_spreads_due (&stream, &tuning, f == 0))
       due[n++] = f;
     g_assert_cmpuint (n, <, G_N_ELEMENTS (due));
   }
@@ -384,8 +385,14 @@ test_spreads_due (void)
   for (guint i = 0; i < 6; i++)
     g_assert_cmpuint (due[i], ==, ((guint[]) { 0, 16, 128, 300, 316,
                 428 })[i]);
-  g_assert_false (dcnn_spreads_due (&stream, DCNN_MODE_DENSE, TRUE));
+  tuning.mode = DCNN_MODE_DENSE;
+  g_assert_false (dcnn_spreads_due (&stream, &tuning, TRUE));
   g_assert_cmpuint (stream.spread_frames, ==, 0);
+  tuning.mode = DCNN_MODE_AUTO;
+  tuning.criterion = DCNN_CRITERION_MAX; /* divides by none */
+  g_assert_false (dcnn_spreads_due (&stream, &tuning, TRUE));
+  tuning.criterion = DCNN_CRITERION_INFLUENCE;
+  g_assert_true (dcnn_spreads_due (&stream, &tuning, FALSE));
 }
 
 /* A spot that flickers for ever, too small to be a moving scene, with a budget
