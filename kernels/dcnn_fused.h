@@ -34,6 +34,7 @@
   X (SQRT, "Sqrt")                                                             \
   X (ABS, "Abs")                                                               \
   X (NEG, "Neg")                                                               \
+  X (ROUND, "Round")            /* of min (max (r, a), b), halves to even */   \
   X (ADD, "Add")                /* r + e */                                    \
   X (SUB, "Sub")                /* r - e */                                    \
   X (RSUB, "RSub")              /* e - r */                                    \

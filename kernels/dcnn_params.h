@@ -35,6 +35,8 @@ typedef struct DcnnConvParams {
   DcnnWindow window;
   int64_t groups;
   int64_t output_padding[DCNN_MAX_SPATIAL]; /* ConvTranspose only */
+  bool whole_numbers; /* Conv: so are its input and its weights, and sums are
+                         exact: nothing is folded into the weights */
 } DcnnConvParams;
 
 /* MaxPool, AveragePool. ceil_mode only matters for shapes. */

@@ -398,7 +398,8 @@ pass_affine (Uses *uses, GError **error)
     DcnnNode *node = dcnn_graph_node (graph, n);
     g_autofree double *scale = NULL, *shift = NULL;
     gint64 c;
-    if (!node->alive || !is_conv_with_constants (graph, node))
+    if (!node->alive || !is_conv_with_constants (graph, node) ||
+        node->params.conv.whole_numbers)
       continue;
     c = dcnn_graph_value (graph, node->outputs[0])->tensor.dims[1];
     scale = g_try_new (double, c);

@@ -41,6 +41,11 @@ unary_step (const DcnnNode *gn, PlanStep *step)
       step->a = (float) p->lo;
       step->b = (float) p->hi;
       return TRUE;
+    case DCNN_OP_ROUND:
+      step->kind = DCNN_STEP_ROUND;
+      step->a = -INFINITY;
+      step->b = INFINITY;
+      return TRUE;
     case DCNN_OP_LEAKY_RELU:
       step->kind = DCNN_STEP_LEAKY_RELU;
       return TRUE;
@@ -110,7 +115,7 @@ keeps_zero (const PlanStep *s)
       return TRUE;
     case DCNN_STEP_SELU:
       return isfinite (s->b);
-    case DCNN_STEP_CLIP:
+    case DCNN_STEP_CLIP: case DCNN_STEP_ROUND:
       return s->a <= 0 && s->b >= 0;
     case DCNN_STEP_ADD: case DCNN_STEP_SUB: case DCNN_STEP_RSUB:
       return !scalar || s->a == 0;
@@ -539,20 +544,22 @@ is_clamp (const PlanStep *step)
   return step->kind == DCNN_STEP_RELU || step->kind == DCNN_STEP_CLIP;
 }
 
-/* Ends the chain with the step behind its end. A clamp of a clamp is one. */
+/* Ends the chain with the step behind its end. A clamp of a clamp is one, and
+ * a clamp that is rounded is a step of the rounding. */
 static void
 join_step (PlanNode *node)
 {
   PlanStep *last = &node->steps[node->n_steps];
   PlanStep *before =
       node->n_steps > 0 ? &node->steps[node->n_steps - 1] : NULL;
+  gboolean rounds = last->kind == DCNN_STEP_ROUND;
   gfloat low, high;
 
   node->n_steps++;
-  if (!before || !is_clamp (before) || !is_clamp (last))
+  if (!before || !is_clamp (before) || !(is_clamp (last) || rounds))
     return;
-  low = last->kind == DCNN_STEP_CLIP ? last->a : 0;
-  high = last->kind == DCNN_STEP_CLIP ? last->b : INFINITY;
+  low = last->kind == DCNN_STEP_RELU ? 0 : last->a;
+  high = last->kind == DCNN_STEP_RELU ? INFINITY : last->b;
   if (before->kind == DCNN_STEP_RELU) {
     before->kind = DCNN_STEP_CLIP;
     before->a = 0;
@@ -560,6 +567,8 @@ join_step (PlanNode *node)
   }
   before->a = MIN (MAX (before->a, low), high);
   before->b = MIN (MAX (before->b, low), high);
+  if (rounds)
+    before->kind = DCNN_STEP_ROUND;
   node->n_steps--;
 }
 

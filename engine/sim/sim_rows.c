@@ -258,6 +258,7 @@ unary (const PlanStep *s, gdouble r)
     case DCNN_STEP_LOG: return log (r);
     case DCNN_STEP_SQRT: return sqrt (r);
     case DCNN_STEP_ABS: return fabs (r);
+    case DCNN_STEP_ROUND: return rint (clamp (r, s->a, s->b));
     default: return -r; /* NEG */
   }
 }

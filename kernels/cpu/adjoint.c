@@ -346,7 +346,10 @@ dcnn_k_step_slope (const DcnnStep *step, float r, float e, float *of_row,
   *of_operand = 1;
   switch (step->kind) {
     case DCNN_STEP_RELU: *of_row = r > 0; return;
-    case DCNN_STEP_CLIP: *of_row = r > step->a && r < step->b; return;
+    case DCNN_STEP_CLIP:
+    case DCNN_STEP_ROUND: /* what is rounded passes straight through */
+      *of_row = r > step->a && r < step->b;
+      return;
     case DCNN_STEP_ADD: *of_row = 1; return;
     case DCNN_STEP_MUL: *of_row = e; *of_operand = r; return;
     default: break;

@@ -46,6 +46,8 @@ dcnn_step_lanes (DcnnStepKind kind, v_t r, v_t e, float a, float b)
     case DCNN_STEP_SQRT: return v_sqrt (r);
     case DCNN_STEP_ABS: return v_abs (r);
     case DCNN_STEP_NEG: return v_neg (r);
+    case DCNN_STEP_ROUND: /* never -0: sparse and dense would differ by it */
+      return v_add (zero, v_round (v_min (v_set (b), v_max (va, r))));
     case DCNN_STEP_ADD: return v_add (r, e);
     case DCNN_STEP_SUB: return v_sub (r, e);
     case DCNN_STEP_RSUB: return v_sub (e, r);

@@ -293,6 +293,7 @@ DCNN_INLINE v_t v_max (v_t a, v_t b) { return a > b ? a : b; }
 DCNN_INLINE v_t v_sqrt (v_t a) { return sqrtf (a); }
 DCNN_INLINE v_t v_abs (v_t a) { return fabsf (a); }
 DCNN_INLINE v_t v_neg (v_t a) { return -a; }
+DCNN_INLINE v_t v_round (v_t a) { return rintf (a); }
 DCNN_INLINE vm_t v_lt (v_t a, v_t b) { return a < b; }
 DCNN_INLINE vm_t v_nle (v_t a, v_t b) { return !(a <= b); }
 DCNN_INLINE vm_t v_ne (v_t a, v_t b) { return a != b; }

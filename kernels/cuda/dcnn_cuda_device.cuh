@@ -142,6 +142,7 @@ dcnn_cuda_step_rare (int kind, float a, float b, float r, float e)
     case DCNN_STEP_SQRT: return sqrtf (r);
     case DCNN_STEP_ABS: return fabsf (r);
     case DCNN_STEP_NEG: return -r;
+    case DCNN_STEP_ROUND: return rintf (r < a ? a : r > b ? b : r);
     case DCNN_STEP_RSUB: return e - r;
     case DCNN_STEP_DIV: return r / e;
     case DCNN_STEP_RDIV: return e / r;

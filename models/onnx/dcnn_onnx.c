@@ -4,6 +4,7 @@
  * opset, sort the nodes, add inputs, translate node by node, add outputs.
  */
 #include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,7 +191,10 @@ build (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)
       * CONSTANT_BYTES_PER_BYTE;
   dcnn_graph_limit_folding (loader->graph, loader->constant_bytes);
   map_nodes (loader, order);
-  return onnx_refusals_report (loader, error) && add_outputs (loader, error);
+  if (!onnx_refusals_report (loader, error) || !add_outputs (loader, error))
+    return FALSE;
+  onnx_whole_free_unread (loader);
+  return TRUE;
 }
 
 /* Names come from the file: errors must still be valid UTF-8. */
@@ -225,6 +229,8 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
       g_str_equal);
   g_autoptr (GHashTable) readers = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) wholes = g_hash_table_new_full (NULL, NULL, NULL,
+      g_free);
   g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
       g_str_equal, g_free, NULL);
   g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
@@ -243,6 +249,7 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
     .readers = readers,
     .blocked = blocked,
     .model = source->model->proto,
+    .wholes = wholes,
     .proto = source->model->proto->graph,
     .copies = { .memory = memory },
     .nodes = nodes,

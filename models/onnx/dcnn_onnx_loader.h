@@ -85,6 +85,7 @@ typedef struct OnnxLoader {
   GHashTable *initializers; /* name -> const Onnx__TensorProto * */
   GHashTable *readers; /* names that a live node or an output reads */
   GHashTable *blocked; /* names whose producer was refused */
+  GHashTable *wholes; /* values made of whole numbers: dcnn_onnx_whole.h */
   OnnxRefusals refusals;
 } OnnxLoader;
 

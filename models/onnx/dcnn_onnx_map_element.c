@@ -4,6 +4,7 @@
  * and matrix products.
  */
 #include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
 #include <float.h>
 #include <math.h>
@@ -145,6 +146,8 @@ emit_cast (OnnxNode *node, gint64 to)
 void
 onnx_map_cast (OnnxNode *node)
 {
+  if (onnx_dtype (onnx_node_int (node, "to", 0)) == DCNN_DTYPE_F32)
+    node->inputs[0] = onnx_whole_as_float (node, node->inputs[0]);
   emit_cast (node, onnx_node_int (node, "to", 0));
 }
 

@@ -2,86 +2,277 @@
  *
  * dcnn_onnx_map_quant.c - quantisers, in float32: DequantizeLinear of a stored
  * tensor is a constant; QuantizeLinear keeps its rounding and its clamp, for
- * files without Relu hold the activation's bounds there only.
+ * files without Relu hold the activation's bounds there only. Values in
+ * between are whole numbers: dcnn_onnx_whole.h.
  */
-#include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "ref_util.h"
 
-/* Adding and taking it away rounds a float32 of up to 2^22 to the nearest
- * integer, halves to even. */
-#define ROUNDER 12582912.0
-#define LARGEST 2097152.0
+/* ---- emitting ------------------------------------------------------------- */
 
+/* Takes tensor->data. */
 static DcnnValueId
-number (OnnxNode *node, double value)
+add_constant (OnnxNode *node, DcnnTensor *tensor)
+{
+  g_autofree char *name = onnx_node_temporary (node);
+  DcnnValueId id = node->error ? -1 : dcnn_graph_add_constant (
+      node->loader->graph, name, tensor, &node->error);
+
+  if (id < 0)
+    dcnn_tensor_free (tensor);
+  return id;
+}
+
+DcnnValueId
+onnx_whole_number (OnnxNode *node, double value)
 {
   DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32 };
-  g_autofree char *name = onnx_node_temporary (node);
-  DcnnValueId id;
 
   if (!onnx_node_alloc (node, &tensor))
     return -1;
   dcnn_ref_set (&tensor, 0, value);
-  id = dcnn_graph_add_constant (node->loader->graph, name, &tensor,
-      &node->error);
-  if (id < 0)
-    dcnn_tensor_free (&tensor);
-  return id;
+  return add_constant (node, &tensor);
 }
 
-static DcnnValueId
-binary (OnnxNode *node, DcnnOp op, DcnnValueId a, DcnnValueId b)
+DcnnValueId
+onnx_whole_binary (OnnxNode *node, DcnnOp op, DcnnValueId a, DcnnValueId b)
 {
   DcnnValueId pair[2] = { a, b };
+
   return onnx_node_emit_inner (node, op, NULL, 2, pair, NULL);
+}
+
+DcnnValueId
+onnx_whole_clip (OnnxNode *node, DcnnValueId value, double low, double high)
+{
+  DcnnParams params = { .act = { .lo = low, .hi = high } };
+
+  return onnx_node_emit_inner (node, DCNN_OP_CLIP, &params, 1, &value, NULL);
+}
+
+DcnnValueId
+onnx_whole_scales (OnnxNode *node, DcnnOp op, DcnnValueId a, DcnnValueId b)
+{
+  const DcnnTensor *x, *y;
+
+  if (node->error || a < 0 || b < 0)
+    return -1;
+  x = &dcnn_graph_value (node->loader->graph, a)->tensor;
+  y = &dcnn_graph_value (node->loader->graph, b)->tensor;
+  if (dcnn_tensor_count (x) > 1 && dcnn_tensor_count (y) > 1
+      && (x->rank != y->rank || memcmp (x->dims, y->dims,
+              sizeof *x->dims * (size_t) x->rank) != 0))
+    return -1;
+  return onnx_whole_binary (node, op, a, b);
 }
 
 static DcnnValueId
 cast (OnnxNode *node, DcnnValueId value, DcnnDtype to)
 {
   DcnnParams params = { .cast = { .to = to } };
+
   return onnx_node_emit_inner (node, DCNN_OP_CAST, &params, 1, &value, NULL);
 }
 
-static DcnnValueId
-clip (OnnxNode *node, DcnnValueId value, double lo, double hi)
-{
-  DcnnParams params = { .act = { .lo = lo, .hi = hi } };
-  return onnx_node_emit_inner (node, DCNN_OP_CLIP, &params, 1, &value, NULL);
-}
+/* ---- parameters ------------------------------------------------------------ */
 
-/* Scale (1) or zero point (2) as float32, along the axis where it has one. */
+/* Input i, a scale or zero point of a value like x, as a float32 constant that
+ * broadcasts over it. */
 static DcnnValueId
-parameter (OnnxNode *node, int i, int axis)
+parameter (OnnxNode *node, const DcnnTensor *x, int i, int axis)
 {
-  const DcnnTensor *x = onnx_node_input (node, 0);
   const DcnnTensor *t = onnx_node_input (node, i);
-  DcnnTensor shape = { .rank = x ? x->rank : 0 };
-  DcnnParams none = { 0 };
+  DcnnTensor shape = { .rank = 0 };
   DcnnValueId value;
 
-  if (!x || !t || !t->data || t->rank > 1
-      || (t->rank == 1 && t->dims[0] != 1
-          && (axis < 0 || axis >= x->rank || t->dims[0] != x->dims[axis]))) {
+  if (node->error)
+    return -1;
+  if (!t || !t->data || (dcnn_tensor_count (t) != 1
+          && (t->rank != 1 || axis < 0 || axis >= x->rank
+              || t->dims[0] != x->dims[axis]))) {
     onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "its scale and zero point "
         "must be constants, one number or one along its axis");
     return -1;
   }
   value = cast (node, node->inputs[i], DCNN_DTYPE_F32);
-  if (dcnn_tensor_count (t) == 1) {
-    shape.rank = 0;
-    return onnx_node_emit_inner (node, DCNN_OP_RESHAPE, &none, 1, &value,
-        &shape);
+  if (dcnn_tensor_count (t) != 1) {
+    shape.rank = x->rank;
+    for (int k = 0; k < shape.rank; k++)
+      shape.dims[k] = k == axis ? t->dims[0] : 1;
   }
-  for (int k = 0; k < shape.rank; k++)
-    shape.dims[k] = k == axis ? t->dims[0] : 1;
-  return onnx_node_emit_inner (node, DCNN_OP_RESHAPE, &none, 1, &value,
-      &shape);
+  return onnx_node_emit_inner (node, DCNN_OP_RESHAPE, NULL, 1, &value, &shape);
 }
 
+/* A scale, which must be a positive number. */
+static DcnnValueId
+scale_parameter (OnnxNode *node, const DcnnTensor *x, int i, int axis)
+{
+  DcnnValueId id = parameter (node, x, i, axis);
+  const DcnnTensor *t;
+
+  if (id < 0)
+    return -1;
+  t = &dcnn_graph_value (node->loader->graph, id)->tensor;
+  for (gint64 k = 0, n = dcnn_tensor_count (t); k < n; k++) {
+    double s = dcnn_ref_get (t, k);
+    if (!(s > 0) || !(s <= (double) FLT_MAX))
+      onnx_node_fail (node, DCNN_ERROR_INVALID, "a scale is no positive "
+          "number");
+  }
+  return node->error ? -1 : id;
+}
+
+/* Whether a zero point is one number; FALSE also after a failure. */
+static gboolean
+single_zero (OnnxNode *node, int z, double *zero)
+{
+  const DcnnTensor *t = z < 0 ? NULL : onnx_node_input (node, z);
+
+  *zero = 0;
+  if (!t)
+    return TRUE;
+  if (!t->data)
+    return FALSE;
+  if (dcnn_tensor_count (t) > 0)
+    *zero = dcnn_ref_get (t, 0);
+  for (gint64 i = 1, n = dcnn_tensor_count (t); i < n; i++)
+    if (dcnn_ref_get (t, i) != *zero)
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- quantise --------------------------------------------------------------- */
+
+static gboolean
+integer_range (DcnnDtype type, double *low, double *high)
+{
+  gboolean is_signed = type == DCNN_DTYPE_I8 || type == DCNN_DTYPE_I16;
+  double half = type == DCNN_DTYPE_I8 || type == DCNN_DTYPE_U8 ? 128 : 32768;
+
+  *low = is_signed ? -half : 0;
+  *high = is_signed ? half - 1 : 2 * half - 1;
+  return type == DCNN_DTYPE_I8 || type == DCNN_DTYPE_U8
+      || type == DCNN_DTYPE_I16 || type == DCNN_DTYPE_U16;
+}
+
+/* x / scale, by way of x's whole numbers where it has some; low, high: its
+ * clamp, in units of a scale that is one number. */
+static DcnnValueId
+in_units (OnnxNode *node, DcnnValueId x, DcnnValueId scale, double *low,
+    double *high)
+{
+  const OnnxWhole *known = onnx_whole_find (node, x);
+  gboolean clamped = known && (isfinite (known->low) || isfinite (known->high));
+  DcnnValueId ratio = -1;
+  double unit;
+
+  if (known && known->scale >= 0
+      && (!clamped || onnx_whole_is_scalar (node, scale)))
+    ratio = onnx_whole_scales (node, DCNN_OP_DIV, known->scale, scale);
+  if (ratio < 0)
+    return onnx_whole_binary (node, DCNN_OP_DIV, x, scale);
+  if (clamped) {
+    unit = onnx_whole_first (node, scale);
+    *low = MAX (*low, known->low / unit);
+    *high = MIN (*high, known->high / unit);
+    *low = MIN (*low, *high);
+  }
+  return onnx_whole_binary (node, DCNN_OP_MUL, known->whole, ratio);
+}
+
+/* Adds a node under a name made of the output's, by which tuning knows it. */
+static DcnnValueId
+emit_whole (OnnxNode *node, DcnnOp op, int n, const DcnnValueId *inputs)
+{
+  g_autofree char *made_up = onnx_node_temporary (node);
+  g_autofree char *named = node->outputs[0]
+      ? g_strdup_printf ("%.200s:whole", node->outputs[0]) : NULL;
+  const char *name = named && !node->error && dcnn_graph_find_value (
+      node->loader->graph, named) < 0 ? named : made_up;
+  DcnnValueId out;
+
+  return !node->error && dcnn_graph_add_node (node->loader->graph,
+      node->proto->name, op, NULL, n, inputs, 1, &name, NULL, &out,
+      &node->error) ? out : -1;
+}
+
+/* Rounds value, in units of the scale, to the whole numbers low .. high.
+ * offset: added before, taken away after. */
+static DcnnValueId
+round_between (OnnxNode *node, DcnnValueId value, double low, double high,
+    double offset)
+{
+  DcnnValueId pair[2] = { value,
+    offset != 0 ? onnx_whole_number (node, offset) : -1 };
+
+  if (offset != 0)
+    pair[0] = onnx_whole_binary (node, DCNN_OP_ADD, pair[0], pair[1]);
+  pair[0] = onnx_whole_clip (node, pair[0], low + offset, high + offset);
+  if (offset == 0)
+    return emit_whole (node, DCNN_OP_ROUND, 1, pair);
+  pair[0] = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1, pair, NULL);
+  return emit_whole (node, DCNN_OP_SUB, 2, pair);
+}
+
+void
+onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z, int axis,
+    DcnnDtype absent_type)
+{
+  const DcnnTensor *zero_point = z < 0 ? NULL : onnx_node_input (node, z);
+  DcnnDtype type = zero_point ? zero_point->dtype : absent_type;
+  DcnnParams to = { .cast = { .to = type } };
+  const DcnnTensor *shape;
+  DcnnValueId scale, value, zeros = -1;
+  const OnnxWhole *known;
+  gboolean late;
+  OnnxWhole whole = { .scale = -1, .axis = axis, .low = -INFINITY,
+    .high = INFINITY, .exact = TRUE };
+  double low, high;
+
+  if (!node->error && !integer_range (type, &low, &high))
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "it quantises to %s: int8, "
+        "uint8, int16 and uint16 are supported", dcnn_dtype_name (type));
+  if (node->error || x < 0)
+    return;
+  shape = &dcnn_graph_value (node->loader->graph, x)->tensor;
+  scale = scale_parameter (node, shape, s, axis);
+  if (!single_zero (node, z, &whole.zero)) {
+    shape = &dcnn_graph_value (node->loader->graph, x)->tensor;
+    zeros = parameter (node, shape, z, axis);
+  }
+  if (node->error)
+    return;
+  if (zeros < 0) {
+    low -= whole.zero;
+    high -= whole.zero;
+    known = onnx_whole_find (node, x);
+    late = known && known->with_zero;
+    value = in_units (node, x, scale, &low, &high);
+    whole.whole = round_between (node, value, low, high,
+        late ? whole.zero : 0);
+    value = whole.zero == 0 ? whole.whole : onnx_whole_binary (node,
+        DCNN_OP_ADD, whole.whole, onnx_whole_number (node, whole.zero));
+  } else {
+    value = onnx_whole_binary (node, DCNN_OP_DIV, x, scale);
+    value = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1, &value, NULL);
+    value = onnx_whole_binary (node, DCNN_OP_ADD, value, zeros);
+    value = onnx_whole_clip (node, value, low, high);
+    whole.whole = value;
+    whole.zero = 0;
+  }
+  node->inputs[0] = value;
+  onnx_node_emit (node, DCNN_OP_CAST, &to, 1, NULL);
+  if (!node->error && node->outputs[0])
+    onnx_whole_add (node, dcnn_graph_find_value (node->loader->graph,
+            node->outputs[0]), &whole);
+}
+
+/* The axis of a scale with several numbers. */
 static int
 quantiser_axis (OnnxNode *node)
 {
@@ -100,100 +291,206 @@ void
 onnx_map_quantize (OnnxNode *node)
 {
   int axis = quantiser_axis (node);
-  const DcnnTensor *zero = onnx_node_input (node, 2);
   gint64 type = onnx_node_int (node, "output_dtype", 0);
-  DcnnDtype to = zero ? zero->dtype : type ? onnx_dtype (type)
-      : DCNN_DTYPE_U8;
-  DcnnParams params = { .cast = { .to = to } };
-  DcnnValueId x = node->inputs[0], rounder = -1;
 
   onnx_node_int (node, "precision", 0);
-  if (!node->error && (to != DCNN_DTYPE_U8 && to != DCNN_DTYPE_I8))
-    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "it quantises to something "
-        "else than int8 or uint8: use one of these");
-  if (node->error)
-    return;
-  rounder = number (node, ROUNDER);
-  x = binary (node, DCNN_OP_DIV, x, parameter (node, 1, axis));
-  x = clip (node, x, -LARGEST, LARGEST);
-  x = binary (node, DCNN_OP_ADD, x, rounder);
-  x = binary (node, DCNN_OP_SUB, x, rounder);
-  if (zero)
-    x = binary (node, DCNN_OP_ADD, x, parameter (node, 2, axis));
-  x = to == DCNN_DTYPE_U8 ? clip (node, x, 0, 255) : clip (node, x, -128, 127);
-  node->inputs[0] = x;
-  onnx_node_emit (node, DCNN_OP_CAST, &params, 1, NULL);
+  onnx_whole_quantize (node, node->inputs[0], 1, 2, axis,
+      type ? onnx_dtype (type) : DCNN_DTYPE_U8);
 }
 
-/* What a quantiser above computed, before it became an integer; else the
- * value as float32. */
+/* ---- dequantise -------------------------------------------------------------- */
+
+/* A stored tensor minus its zero point, as float32 numbers. */
 static DcnnValueId
-as_float (OnnxNode *node, DcnnValueId value)
+centred_constant (OnnxNode *node, DcnnValueId x, int z, int axis)
 {
-  const DcnnGraph *graph = node->loader->graph;
-  const DcnnNode *maker = NULL;
-  int producer = dcnn_graph_value (graph, value)->producer;
+  const DcnnTensor *in = &dcnn_graph_value (node->loader->graph, x)->tensor;
+  const DcnnTensor *zeros = z < 0 ? NULL : onnx_node_input (node, z);
+  DcnnTensor out = *in;
+  gint64 inner = 1, n_zeros = zeros ? dcnn_tensor_count (zeros) : 0;
 
-  if (producer >= 0)
-    maker = dcnn_graph_node (graph, producer);
-  if (maker && maker->op == DCNN_OP_CAST && g_str_has_prefix (
-          dcnn_graph_value (graph, maker->inputs[0])->name, "QuantizeLinear:"))
-    return maker->inputs[0];
-  return cast (node, value, DCNN_DTYPE_F32);
-}
-
-/* A stored tensor: its numbers, at once. */
-static void
-dequantize_constant (OnnxNode *node, const DcnnTensor *x, DcnnValueId scale,
-    DcnnValueId zero, int axis)
-{
-  const DcnnTensor *s = &dcnn_graph_value (node->loader->graph, scale)->tensor;
-  const DcnnTensor *z = zero < 0 ? NULL
-      : &dcnn_graph_value (node->loader->graph, zero)->tensor;
-  DcnnTensor out = *x;
-  gint64 inner = 1, count = dcnn_tensor_count (x);
-
+  if (zeros && (!zeros->data || (n_zeros != 1 && (zeros->rank != 1
+                  || axis >= in->rank || n_zeros != in->dims[axis])))) {
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "its zero point must be a "
+        "constant, one number or one along its axis");
+    return -1;
+  }
   out.dtype = DCNN_DTYPE_F32;
   out.data = NULL;
   if (!onnx_node_alloc (node, &out))
-    return;
-  for (int i = axis + 1; i < x->rank; i++)
-    inner *= x->dims[i];
-  for (gint64 i = 0; i < count; i++) {
-    gint64 along = x->rank > 0 ? i / inner % x->dims[axis] : 0;
-    double offset = z ? dcnn_ref_get (z, dcnn_tensor_count (z) > 1 ? along : 0)
-        : 0;
-    dcnn_ref_set (&out, i, (dcnn_ref_get (x, i) - offset)
-        * dcnn_ref_get (s, dcnn_tensor_count (s) > 1 ? along : 0));
+    return -1;
+  for (int i = axis + 1; i < in->rank; i++)
+    inner *= in->dims[i];
+  for (gint64 i = 0, n = dcnn_tensor_count (in); i < n; i++) {
+    gint64 at = n_zeros > 1 ? i / inner % in->dims[axis] : 0;
+    dcnn_ref_set (&out, i, dcnn_ref_get (in, i)
+        - (n_zeros ? dcnn_ref_get (zeros, at) : 0));
   }
-  onnx_node_emit_constant (node, 0, &out);
+  return add_constant (node, &out);
+}
+
+DcnnValueId
+onnx_whole_centred (OnnxNode *node, int x, int z, int axis)
+{
+  const OnnxWhole *known = onnx_whole_find (node, node->inputs[x]);
+  const DcnnTensor *in = onnx_node_input (node, x);
+  DcnnValueId value;
+  double zero;
+
+  if (node->error || !in)
+    return -1;
+  if (in->data)
+    return centred_constant (node, node->inputs[x], z, axis);
+  if (known && known->computed_zero > 0) {
+    if (z >= 0 && onnx_node_input (node, z)
+        && node->inputs[z] + 1 == known->computed_zero)
+      return known->whole;
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "its zero point is not that "
+        "of the DynamicQuantizeLinear before");
+    return -1;
+  }
+  if (single_zero (node, z, &zero) && known && known->scale < 0
+      && known->zero == zero)
+    return known->whole;
+  value = onnx_whole_as_float (node, node->inputs[x]);
+  if (value == node->inputs[x] && in->dtype != DCNN_DTYPE_F32)
+    value = cast (node, value, DCNN_DTYPE_F32);
+  if (z < 0 || !onnx_node_input (node, z) || (zero == 0
+          && single_zero (node, z, &zero)))
+    return value;
+  return onnx_whole_binary (node, DCNN_OP_SUB, value,
+      parameter (node, onnx_node_input (node, x), z, axis));
+}
+
+DcnnValueId
+onnx_whole_dequantize (OnnxNode *node, int x, int s, int z, int axis,
+    const char *name)
+{
+  const DcnnTensor *in = onnx_node_input (node, x);
+  g_autofree char *made_up = onnx_node_temporary (node);
+  DcnnValueId pair[2], out;
+  OnnxWhole whole = { .axis = axis, .low = -INFINITY, .high = INFINITY };
+
+  if (!in)
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "a quantised input is missing");
+  if (node->error)
+    return -1;
+  whole.exact = in->dtype != DCNN_DTYPE_F32;
+  whole.scale = scale_parameter (node, in, s, axis);
+  whole.whole = onnx_whole_centred (node, x, z, axis);
+  pair[0] = whole.whole;
+  pair[1] = whole.scale;
+  if (!name)
+    name = made_up;
+  if (node->error || !dcnn_graph_add_node (node->loader->graph,
+          node->proto->name, DCNN_OP_MUL, NULL, 2, pair, 1, &name, NULL, &out,
+          &node->error))
+    return -1;
+  onnx_whole_add (node, out, &whole);
+  return out;
 }
 
 void
 onnx_map_dequantize (OnnxNode *node)
 {
   int axis = quantiser_axis (node);
-  const DcnnTensor *x = onnx_node_input (node, 0);
-  DcnnValueId scale = node->error ? -1 : parameter (node, 1, axis), zero = -1;
-  DcnnValueId pair[2];
 
   if (onnx_node_int (node, "output_dtype", ONNX_FLOAT) != ONNX_FLOAT)
     onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "output_dtype must be "
         "float32");
-  if (!node->error && onnx_node_input (node, 2))
-    zero = parameter (node, 2, axis);
-  if (node->error)
-    return;
-  x = onnx_node_input (node, 0);
-  if (x->data) {
-    dequantize_constant (node, x, scale, zero, axis);
+  onnx_whole_dequantize (node, 0, 1, 2, axis, node->outputs[0]);
+}
+
+/* ---- scales of the frame ------------------------------------------------------ */
+
+static gboolean
+is_file_output (const OnnxNode *node, const char *name)
+{
+  const GPtrArray *outputs = node->loader->outputs;
+
+  for (guint i = 0; name && i < outputs->len; i++)
+    if (strcmp (g_ptr_array_index (outputs, i), name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* The smallest (op MIN) or largest of x and 0. */
+static DcnnValueId
+extreme (OnnxNode *node, DcnnOp reduce, DcnnOp op)
+{
+  DcnnParams params = { .reduce = { .axes = (1u << onnx_node_rank (node, 0))
+          - 1 } };
+  DcnnValueId value = onnx_node_emit_inner (node, reduce, &params, 1,
+      node->inputs, NULL);
+
+  return onnx_whole_binary (node, op, value, onnx_whole_number (node, 0));
+}
+
+/* Emits output i of the node as op of some inputs. */
+static DcnnValueId
+emit_output (OnnxNode *node, int i, DcnnOp op, const DcnnParams *params,
+    int n_inputs, const DcnnValueId *inputs)
+{
+  const char *name = i < node->n_outputs ? node->outputs[i] : NULL;
+  g_autofree char *made_up = onnx_node_temporary (node);
+  DcnnValueId out;
+
+  if (!name)
+    name = made_up;
+  return !node->error && dcnn_graph_add_node (node->loader->graph, NULL, op,
+      params, n_inputs, inputs, 1, &name, NULL, &out, &node->error) ? out : -1;
+}
+
+/* What the operator's definition says. */
+static void
+emit_dynamic (OnnxNode *node)
+{
+  const DcnnParams to = { .cast = { .to = DCNN_DTYPE_U8 } };
+  DcnnValueId low = extreme (node, DCNN_OP_REDUCE_MIN, DCNN_OP_MIN);
+  DcnnValueId high = extreme (node, DCNN_OP_REDUCE_MAX, DCNN_OP_MAX);
+  DcnnValueId pair[2], zero, scale, x;
+  OnnxWhole whole = { .scale = -1, .low = -INFINITY, .high = INFINITY };
+
+  pair[0] = onnx_whole_binary (node, DCNN_OP_DIV, onnx_whole_binary (node,
+          DCNN_OP_SUB, high, low), onnx_whole_number (node, 255));
+  pair[1] = onnx_whole_number (node, 1e-30); /* nothing but zeros */
+  scale = emit_output (node, 1, DCNN_OP_MAX, NULL, 2, pair);
+  zero = onnx_whole_binary (node, DCNN_OP_DIV, onnx_whole_binary (node,
+          DCNN_OP_SUB, onnx_whole_number (node, 0), low), scale);
+  zero = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1, &zero, NULL);
+  zero = onnx_whole_clip (node, zero, 0, 255);
+  x = onnx_whole_binary (node, DCNN_OP_DIV, node->inputs[0], scale);
+  x = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1, &x, NULL);
+  x = onnx_whole_clip (node, onnx_whole_binary (node, DCNN_OP_ADD, x, zero), 0,
+      255);
+  whole.whole = onnx_whole_binary (node, DCNN_OP_SUB, x, zero);
+  whole.computed_zero = 1 + emit_output (node, 2, DCNN_OP_CAST, &to, 1, &zero);
+  onnx_whole_add (node, emit_output (node, 0, DCNN_OP_CAST, &to, 1, &x),
+      &whole);
+}
+
+/* Its scale is that of the whole frame: a map would have to be computed anew
+ * whenever its largest value changes. So pictures pass as they are, of scale 1
+ * and zero point 0: the values that it approximates. */
+void
+onnx_map_dynamic_quantize (OnnxNode *node)
+{
+  DcnnTensor scale = { .dtype = DCNN_DTYPE_F32 };
+  DcnnTensor zero = { .dtype = DCNN_DTYPE_U8 };
+  OnnxWhole whole = { .whole = node->inputs[0], .scale = -1,
+    .low = -INFINITY, .high = INFINITY };
+
+  if (onnx_node_rank (node, 0) != 4
+      || is_file_output (node, node->outputs[0])) {
+    emit_dynamic (node);
     return;
   }
-  pair[0] = as_float (node, node->inputs[0]);
-  if (zero >= 0)
-    pair[0] = binary (node, DCNN_OP_SUB, pair[0], zero);
-  node->inputs[0] = pair[0];
-  node->inputs[1] = scale;
-  node->n_inputs = 2;
-  onnx_node_emit (node, DCNN_OP_MUL, NULL, 2, NULL);
+  if (onnx_node_alloc (node, &scale)) {
+    dcnn_ref_set (&scale, 0, 1);
+    onnx_node_emit_constant (node, 1, &scale);
+  }
+  if (onnx_node_alloc (node, &zero))
+    onnx_node_emit_constant (node, 2, &zero);
+  onnx_whole_add (node, emit_output (node, 0, DCNN_OP_IDENTITY, NULL, 1,
+          node->inputs), &whole);
 }

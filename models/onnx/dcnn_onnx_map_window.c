@@ -4,6 +4,7 @@
  * and output_shape become plain windows.
  */
 #include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
 #include <string.h>
 
@@ -102,7 +103,8 @@ onnx_map_conv (OnnxNode *node)
       &params.conv.window);
   params.conv.groups = onnx_node_int (node, "group", 1);
   resolve_same (node, auto_pad, &params.conv.window);
-  onnx_node_emit (node, DCNN_OP_CONV, &params, 3, NULL);
+  if (!onnx_whole_conv (node, &params))
+    onnx_node_emit (node, DCNN_OP_CONV, &params, 3, NULL);
 }
 
 void

@@ -3,6 +3,7 @@
  * dcnn_onnx_node.c - see dcnn_onnx_node.h.
  */
 #include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
 #include <string.h>
 
@@ -367,7 +368,7 @@ onnx_node_map (OnnxLoader *loader, const Onnx__NodeProto *proto,
   node->used = used;
   find_operands (node);
   if (!node->error)
-    node->mapping->map (node);
+    onnx_whole_map (node);
   check_attributes (node);
   if (!node->error)
     return TRUE;

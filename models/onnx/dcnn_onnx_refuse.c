@@ -4,6 +4,7 @@
  * a list over the whole model, so that one export mends all of it.
  */
 #include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
 
 #include <string.h>
 
@@ -30,12 +31,8 @@ static const struct {
         "decoding" },
   { "Unique", "its output has no fixed shape" },
   { "Compress", "its output has no fixed shape: use Gather" },
-  { "DynamicQuantize*", "quantized models are not supported: export the float "
-        "one" },
-  { "QLinear*", "quantized models are not supported: export the float one" },
-  { "ConvInteger", "quantized models are not supported: export the float one" },
-  { "MatMulInteger", "quantized models are not supported: export the float "
-        "one" },
+  { "QLinear*", "this quantized operator is not supported: quantize the model "
+        "in QDQ format" },
   { "LSTM", "recurrent layers are not supported" },
   { "GRU", "recurrent layers are not supported" },
   { "RNN", "recurrent layers are not supported" },
@@ -119,6 +116,9 @@ static char *
 unknown_operator (const Onnx__NodeProto *node)
 {
   const char *domain = node->domain ? node->domain : "";
+  if (strcmp (domain, "com.microsoft") == 0
+      && onnx_whole_is_contributed (node->op_type))
+    return NULL;
   if (*domain && strcmp (domain, "ai.onnx") != 0)
     return g_strdup_printf ("operators of domain '%.60s' are not supported: "
         "export with standard ONNX operators only", domain);

@@ -287,6 +287,7 @@ check_step_value (const DcnnStep *step, double r, double e)
     case DCNN_STEP_SQRT: return sqrt (r);
     case DCNN_STEP_ABS: return fabs (r);
     case DCNN_STEP_NEG: return -r;
+    case DCNN_STEP_ROUND: return rint (r < a ? a : r > b ? b : r);
     case DCNN_STEP_ADD: return r + e;
     case DCNN_STEP_SUB: return r - e;
     case DCNN_STEP_RSUB: return e - r;

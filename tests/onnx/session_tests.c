@@ -16,6 +16,7 @@
 
 #include "deltacnn/session.h"
 #include "node_harness.h"
+#include "ref_util.h"
 
 #define CHANGES 3
 
@@ -53,6 +54,24 @@ copy_tensor (const DcnnTensor *from, DcnnTensor *to, GError **error)
     return FALSE;
   if (bytes_of (from) > 0)
     memcpy (to->data, from->data, bytes_of (from));
+  return TRUE;
+}
+
+/* A copy in the element type that the model takes: pictures of integers are
+ * float32 there. */
+static gboolean
+copy_input (const DcnnTensor *from, const DcnnTensor *want, DcnnTensor *to,
+    GError **error)
+{
+  if (from->dtype == want->dtype)
+    return copy_tensor (from, to, error);
+  *to = *from;
+  to->dtype = want->dtype;
+  to->data = NULL;
+  if (!dcnn_tensor_alloc (to, error))
+    return FALSE;
+  for (gint64 i = 0, n = dcnn_tensor_count (to); i < n; i++)
+    dcnn_ref_set (to, i, dcnn_ref_get (from, i));
   return TRUE;
 }
 
@@ -164,7 +183,7 @@ run_session (DcnnGraph **graph, const DcnnTensor *inputs, DcnnTensor *outputs,
 {
   g_autoptr (DcnnModel) model = NULL;
   g_autoptr (DcnnSession) session = NULL;
-  g_autofree DcnnTensor *changed = NULL;
+  g_autofree DcnnTensor *given = NULL, *changed = NULL;
   guint n = (*graph)->inputs->len;
   gboolean ok = TRUE;
 
@@ -177,14 +196,18 @@ run_session (DcnnGraph **graph, const DcnnTensor *inputs, DcnnTensor *outputs,
   session = model ? new_session (model, error) : NULL;
   if (session == NULL)
     return FALSE;
+  given = g_new0 (DcnnTensor, n);
   changed = g_new0 (DcnnTensor, n);
   for (guint i = 0; ok && i < n; i++)
-    ok = copy_tensor (&inputs[i], &changed[i], error);
-  ok = ok && push (session, inputs, error) &&
+    ok = copy_input (&inputs[i], dcnn_model_input (model, i), &given[i], error)
+        && copy_tensor (&given[i], &changed[i], error);
+  ok = ok && push (session, given, error) &&
       take_outputs (model, session, outputs, error) &&
-      check_changes (model, session, inputs, changed, data, error);
-  for (guint i = 0; i < n; i++)
+      check_changes (model, session, given, changed, data, error);
+  for (guint i = 0; i < n; i++) {
+    dcnn_tensor_free (&given[i]);
     dcnn_tensor_free (&changed[i]);
+  }
   if (ok)
     count_plan (model, data);
   return ok;
