@@ -2,14 +2,16 @@
  *
  * deltacnn-inspect: what a model is to this engine. */
 #include "inspect.h"
+#include "inspect_suggest.h"
+#include "source.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static char *size_text, *dot_path;
-static gboolean as_json, why, dump;
+static char *size_text, *dot_path, *clip;
+static gboolean as_json, why, dump, suggesting;
 
 static const GOptionEntry options[] = {
   { "size", 's', 0, G_OPTION_ARG_STRING, &size_text,
@@ -22,6 +24,11 @@ static const GOptionEntry options[] = {
       "Say for each node which faster kernels were refused, and why", NULL },
   { "dump", 0, 0, G_OPTION_ARG_NONE, &dump,
       "Print the simplified graph and the plan, one line a node", NULL },
+  { "suggest", 0, 0, G_OPTION_ARG_NONE, &suggesting,
+      "Print a first descriptor, guessed from names, shapes, ranges and a frame",
+      NULL },
+  { "frame", 'f', 0, G_OPTION_ARG_FILENAME, &clip,
+      "Take the frame for --suggest from this clip, folder or camera", "CLIP" },
   { NULL }
 };
 
@@ -45,6 +52,8 @@ static const char examples[] =
     "Examples:\n"
     "  deltacnn-inspect people-seg\n"
     "  deltacnn-inspect yolox_nano.onnx --size 768x576 --why\n"
+    "  deltacnn-inspect net.onnx --suggest --frame clip.mp4 > "
+    "net.onnx.modelinfo\n"
     "  deltacnn-inspect net.onnx --dot - | dot -Tsvg > net.svg";
 
 char *
@@ -203,6 +212,8 @@ run (const char *name, GError **error)
   g_autofree char *path = dcnn_model_find_file (name, error);
   if (!path)
     return FALSE;
+  if (suggesting)
+    return suggest_print (path, clip, width, height, error);
   g_autoptr (DcnnModelInfo) info = NULL;
   g_autoptr (DcnnModel) model =
       dcnn_model_load (path, width, height, &info, error);
@@ -228,6 +239,8 @@ main (int argc, char **argv)
     fputs (help, stderr);
     return 2;
   }
+  if (clip)
+    gst_init (NULL, NULL);
   if (!good || !run (argv[1], &error))
     return tool_fail ("deltacnn-inspect", &error);
   return 0;

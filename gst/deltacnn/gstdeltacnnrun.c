@@ -154,7 +154,8 @@ report_no_decoder (GstDeltaCnn * self)
   GST_ELEMENT_INFO (self, STREAM, DECODE,
       ("Model %s has no decoder: nothing says what its outputs mean, so "
           "frames leave without results. Put a descriptor beside it (%s"
-          ".modelinfo with decoder=..., see models/README.md), or "
+          ".modelinfo with decoder=..., see models/README.md; "
+          "deltacnn-inspect --suggest writes a first one), or "
           "take the tensors with attach=tensors.",
           gst_delta_cnn_runner_get_name (self->runner),
           gst_delta_cnn_runner_get_path (self->runner)), (NULL));

@@ -95,6 +95,24 @@ def case_inspect(bench):
     says(bench.run("deltacnn-inspect", model, "--dump").stdout, "# plan")
 
 
+def case_inspect_suggest(bench):
+    """What is suggested is a descriptor that loads, with the right decoder."""
+    clip = bench.scene()
+    for name, decoder in (("people-seg", "segmentation"), ("people-pose", "people-pose")):
+        source = MODEL.with_name(name + ".onnx")
+        if not source.exists():
+            raise Skip(f"models/data/zoo/{source.name} is not there")
+        model = bench.scratch / f"{name}-copy.onnx"
+        shutil.copy(source, model)
+        text = bench.run("deltacnn-inspect", model, "--suggest", "--frame", clip).stdout
+        says(text, "[modelinfo]", f"name={name}-copy", "sha256=", "on the frame", "[input]", "scale=0.00392")
+        model.with_name(model.name + ".modelinfo").write_text(text, encoding="utf-8")
+        says(text, f"decoder={decoder}", "semantics=")
+        says(bench.run("deltacnn-inspect", model).stdout, f"{name}-copy, decoder {decoder}")
+    says(bench.run("deltacnn-inspect", MODEL, "--suggest").stdout, "decoder=segmentation")
+    says(bench.run("deltacnn-inspect", MODEL, "--suggest", "--frame", "/no/clip.mp4", good=False).stderr, "clip.mp4")
+
+
 def case_inspect_errors(bench):
     missing = bench.run("deltacnn-inspect", "/no/such.onnx", good=False)
     says(missing.stderr, "/no/such.onnx")
