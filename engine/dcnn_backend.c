@@ -38,19 +38,25 @@ may_run (const DcnnBackend *backend, gint index, const DcnnPlan *plan,
       (plan == NULL || accepts (backend, plan, options, error));
 }
 
-/* plan NULL: any. */
+/* plan NULL: any. index: the number of the device, of those kinds that may be
+ * absent; becomes the one chosen. */
 static const DcnnBackend *
 best_backend (const DcnnPlan *plan, const DcnnSessionOptions *options,
-    GString *why, GError **error)
+    gint *index, GString *why, gboolean *fell_back, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
     g_autoptr (GError) refusal = NULL;
+    gint number = backends[i].table->present ? *index : -1;
     if (!backends[i].automatic)
       continue;
-    if (may_run (backends[i].table, -1, plan, options, &refusal))
+    if (may_run (backends[i].table, number, plan, options, &refusal)) {
+      *index = number;
       return backends[i].table;
+    }
     g_string_append_printf (why, "%s%s: %s", why->len ? "\n" : "",
         backends[i].name, refusal->message);
+    *fell_back |= backends[i].table->present == NULL ||
+        backends[i].table->present ();
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
       "no device can run this: %s", why->str);
@@ -94,31 +100,42 @@ find_named (const char *device, gint *index, GError **error)
 static const DcnnBackend *
 find (const char *device, const DcnnPlan *plan,
     const DcnnSessionOptions *options, gint *index, GString *why,
-    GError **error)
+    gboolean *fell_back, GError **error)
 {
+  const char *wish = g_getenv ("DELTACNN_DEVICE");
   const DcnnBackend *backend;
+  gboolean wished;
 
   *index = -1;
-  if (device == NULL || strcmp (device, "auto") == 0)
-    return best_backend (plan, options, why, error);
+  *fell_back = FALSE;
+  wished = (device == NULL || strcmp (device, "auto") == 0) && wish && *wish;
+  if (wished)
+    device = wish;
+  if (device == NULL || (g_str_has_prefix (device, "auto") &&
+          parse_index (device + 4, index)))
+    return best_backend (plan, options, index, why, fell_back, error);
   backend = find_named (device, index, error);
-  return backend && may_run (backend, *index, plan, options, error) ?
-      backend : NULL;
+  if (backend && may_run (backend, *index, plan, options, error))
+    return backend;
+  if (wished)
+    g_prefix_error (error, "DELTACNN_DEVICE is %s: ", wish);
+  return NULL;
 }
 
 const DcnnBackend *
 dcnn_backend_find (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) why = g_string_new (NULL);
+  gboolean fell_back;
 
-  return find (device, NULL, NULL, index, why, error);
+  return find (device, NULL, NULL, index, why, &fell_back, error);
 }
 
 const DcnnBackend *
 dcnn_backend_choose (const DcnnPlan *plan, const DcnnSessionOptions *options,
-    gint *index, GString *why, GError **error)
+    gint *index, GString *why, gboolean *fell_back, GError **error)
 {
-  return find (options->device, plan, options, index, why, error);
+  return find (options->device, plan, options, index, why, fell_back, error);
 }
 
 gboolean

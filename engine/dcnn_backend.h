@@ -47,6 +47,9 @@ typedef struct BackendFrame {
 
 typedef struct DcnnBackend {
   const char *name;
+  /* Is there hardware of its kind, usable or not? NULL: always. What "auto"
+   * passes over where there is none is no news. */
+  gboolean (*present) (void);
   /* May it run here, on its device number `index` (-1: the first)? The error
    * says what would help. */
   gboolean (*available) (gint index, GError **error);
@@ -97,17 +100,19 @@ typedef struct DcnnBackend {
 #include "backends.def"
 #undef DCNN_BACKEND
 
-/* "auto" (or NULL), "NAME" or "NAME:INDEX". Fails with DCNN_ERROR_ARGUMENT
+/* "auto" (or NULL: what the environment's DELTACNN_DEVICE names, where it
+ * does), "NAME" or "NAME:INDEX". Fails with DCNN_ERROR_ARGUMENT
  * when there is no such device, DCNN_ERROR_DEVICE when it cannot run here.
  * index: -1 when none was named. */
 const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
     GError **error);
 
 /* The same, and that accepts the plan with the options. why: what "auto" passed
- * over, as dcnn_session_get_device_why(). */
+ * over, as dcnn_session_get_device_why(). fell_back: something that is there
+ * was passed over. */
 const DcnnBackend *dcnn_backend_choose (const DcnnPlan *plan,
     const DcnnSessionOptions *options, gint *index, GString *why,
-    GError **error);
+    gboolean *fell_back, GError **error);
 
 /* For tests on any backend: the values of a plan's map after the stream's last
  * frame, [height][width][channels] in logical channels, and its update mask of

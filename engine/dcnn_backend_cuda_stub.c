@@ -6,6 +6,12 @@
 #include "dcnn_backend.h"
 
 static gboolean
+cuda_present (void)
+{
+  return FALSE;
+}
+
+static gboolean
 cuda_available (gint index, GError **error)
 {
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
@@ -16,5 +22,6 @@ cuda_available (gint index, GError **error)
 
 const DcnnBackend dcnn_backend_cuda = {
   .name = "cuda",
+  .present = cuda_present,
   .available = cuda_available,
 };

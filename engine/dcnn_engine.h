@@ -131,6 +131,7 @@ struct DcnnSession {
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
   GString *device_why;     /* what "auto" passed over */
+  gboolean fell_back;      /* of that, something is there */
   BackendFrame *frames;    /* [n_streams]: those of one submission */
   gpointer weights;        /* of the model, the backend's; borrowed */
   gpointer state;          /* a backend's own */
@@ -328,6 +329,17 @@ void dcnn_states_done (DcnnSession *session, DcnnStream *stream);
 
 gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
+/* Its parts, for stages elsewhere. begin: a stage for the frame's size and
+ * format, and whether the frame runs dense; params: by what is compared and
+ * stored; decide: after the input's update mask is refined and
+ * stream->differs known, cuts, settling, statistics. kept: pixels that changed
+ * in states, of the network's `pixels` in all. */
+gboolean dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error);
+void dcnn_picture_params (const DcnnSession *session,
+    const DcnnStream *stream, DcnnInputParams *params);
+void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
+    gsize kept, gsize pixels);
 /* Whether so much of the input changed that the frame had better run dense. */
 gboolean dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
     gsize changed, gsize pixels);

@@ -188,15 +188,18 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   g_autoptr (GString) why = g_string_new (NULL);
   const DcnnBackend *backend;
   DcnnSession *session;
+  gboolean fell_back;
   gint index;
 
   if (!dcnn_check_options (options, error))
     return NULL;
-  backend = dcnn_backend_choose (model->plan, options, &index, why, error);
+  backend = dcnn_backend_choose (model->plan, options, &index, why, &fell_back,
+      error);
   if (backend == NULL)
     return NULL;
   session = g_new0 (DcnnSession, 1);
   session->device_why = g_steal_pointer (&why);
+  session->fell_back = fell_back;
   session->model = dcnn_model_ref (model);
   session->plan = model->plan;
   session->device_index = index;
@@ -260,6 +263,12 @@ const char *
 dcnn_session_get_device_why (DcnnSession *session)
 {
   return session->device_why->str;
+}
+
+gboolean
+dcnn_session_fell_back (DcnnSession *session)
+{
+  return session->fell_back;
 }
 
 /* ---- tuning --------------------------------------------------------------------------- */

@@ -125,7 +125,7 @@ check_streams (void)
     return "--streams: 1 to 1024";
   if (chosen.streams && (chosen.peer || chosen.plot))
     return "--peer and --plot go by single frames: not with --streams "
-        "(peer_bench_gpu.py and bench_figures.py do)";
+        "(gpu_figures.py compares and draws)";
   if (!chosen.streams && chosen.clips && g_strv_length (chosen.clips) > 1)
     return "several clips need --streams";
   if (!chosen.streams && chosen.shares && chosen.shares->len > 1)

@@ -134,8 +134,8 @@ split_rows (DcnnSession *session, InputWork *work, DcnnPoolFn fn)
       (guint64) 16 * work->changed->width * work->changed->height, fn, work);
 }
 
-static void
-input_params (const DcnnSession *session, const DcnnStream *stream,
+void
+dcnn_picture_params (const DcnnSession *session, const DcnnStream *stream,
     DcnnInputParams *p)
 {
   const DcnnSessionOptions *o = &session->options;
@@ -272,29 +272,23 @@ store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
 }
 
 gboolean
-dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
+dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
 {
-  gint index = input_map (session->plan);
-  const PlanMap *map = plan_map (session->plan, index);
-  StreamMask *updated = &stream->masks[map->mask];
-  gsize pixels = (gsize) map->width * map->height, count, kept;
-  InputWork work = { .stream = stream, .frame = frame,
-    .changed = &updated->mask, .s0 = &stream->maps[index] };
-
   if (!prepare_stage (session, stream, frame, error))
     return FALSE;
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
-  kept = dcnn_states_shift (session, stream, &pixels);
-  kept += dcnn_states_feed (session, stream, &pixels);
-  work.force = forced (stream, map);
-  work.differs = session->tuning.settle ? &stream->differs : NULL;
-  input_params (session, stream, &work.params);
-  split_rows (session, &work, convert_work);
-  if (!stream->dense)
-    dcnn_input_refine_mask (stream->stage, &work.params, work.force,
-        &updated->mask);
-  count = dcnn_mask_count (&updated->mask);
+  return TRUE;
+}
+
+void
+dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
+    gsize pixels)
+{
+  const PlanMap *map = plan_map (session->plan, input_map (session->plan));
+  StreamMask *updated = &stream->masks[map->mask];
+  gsize count = dcnn_mask_count (&updated->mask);
+
   updated->any = stream->dense || count > 0;
   count = stream->dense ? pixels : count + kept;
   if (dcnn_is_cut (session, stream, count, pixels)) {
@@ -306,6 +300,30 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   stream->exact[map->mask].any = FALSE;
   dcnn_settling_when_due (session, stream, map->mask, count, pixels);
   stream->stats.changed_share = (gfloat) count / pixels;
+}
+
+gboolean
+dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error)
+{
+  gint index = input_map (session->plan);
+  const PlanMap *map = plan_map (session->plan, index);
+  DcnnMask *updated = &stream->masks[map->mask].mask;
+  gsize pixels = (gsize) map->width * map->height, kept;
+  InputWork work = { .stream = stream, .frame = frame, .changed = updated,
+    .s0 = &stream->maps[index] };
+
+  if (!dcnn_picture_begin (session, stream, frame, error))
+    return FALSE;
+  kept = dcnn_states_shift (session, stream, &pixels);
+  kept += dcnn_states_feed (session, stream, &pixels);
+  work.force = forced (stream, map);
+  work.differs = session->tuning.settle ? &stream->differs : NULL;
+  dcnn_picture_params (session, stream, &work.params);
+  split_rows (session, &work, convert_work);
+  if (!stream->dense)
+    dcnn_input_refine_mask (stream->stage, &work.params, work.force, updated);
+  dcnn_picture_decide (session, stream, kept, pixels);
   store_picture (session, stream, &work, map->mask);
   dcnn_states_done (session, stream);
   return TRUE;

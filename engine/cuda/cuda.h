@@ -13,6 +13,7 @@
 #ifndef DCNN_ENGINE_CUDA_H
 #define DCNN_ENGINE_CUDA_H
 
+#include "cuda_stage.h"
 #include "dcnn_cuda.h"
 #include "dcnn_engine.h"
 
@@ -75,6 +76,8 @@ typedef struct CudaState {
   gfloat **input_values, **host_values;
   guint32 *input_count, *host_count; /* [maps] */
   guint64 **host_updated, **host_exact;
+  CudaStage *stage;        /* pictures; NULL: the model takes none */
+  gboolean staged;         /* some picture of this batch changed something */
   gboolean in_flight;
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */

@@ -9,6 +9,37 @@
 #include <math.h>
 #include <string.h>
 
+/* Is there a driver at all? */
+static gboolean
+cuda_present (void)
+{
+  int version = 0;
+
+  return cudaDriverGetVersion (&version) == cudaSuccess && version > 0;
+}
+
+/* Why the GPUs cannot be counted. */
+static char *
+why_none (cudaError_t e)
+{
+  int driver = 0;
+
+  (void) cudaGetLastError ();
+  if (!cuda_present ())
+    return g_strdup ("no NVIDIA driver is installed; install one for a GPU "
+        "that is there");
+  if (e == cudaErrorInsufficientDriver) {
+    (void) cudaDriverGetVersion (&driver);
+    return g_strdup_printf ("the NVIDIA driver is for CUDA %d.%d, this build "
+        "needs one for %d.%d or newer; update the driver", driver / 1000,
+        driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+  }
+  if (e == cudaSuccess || e == cudaErrorNoDevice)
+    return g_strdup ("its driver shows none; look at nvidia-smi and "
+        "CUDA_VISIBLE_DEVICES");
+  return g_strdup_printf ("%s; look at nvidia-smi", cudaGetErrorString (e));
+}
+
 static gboolean
 cuda_available (gint index, GError **error)
 {
@@ -16,11 +47,10 @@ cuda_available (gint index, GError **error)
   cudaError_t e = cudaGetDeviceCount (&n);
 
   if (e != cudaSuccess || n == 0) {
-    (void) cudaGetLastError ();
+    g_autofree char *why = why_none (e);
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=cuda was asked for, but no NVIDIA GPU can be used here (%s); "
-        "install its driver, or use the device cpu",
-        e == cudaSuccess ? "there is none" : cudaGetErrorString (e));
+        "device=cuda was asked for, but no NVIDIA GPU can be used here: %s, "
+        "or use the device cpu", why);
     return FALSE;
   }
   if (index >= n) {
@@ -43,7 +73,8 @@ static gsize
 cuda_session_bytes (const DcnnSession *session)
 {
   return dcnn_backend_cpu.session_bytes (session) +
-      cuda_state (session)->bytes;
+      cuda_state (session)->bytes +
+      dcnn_cuda_stage_bytes (cuda_state (session)->stage);
 }
 
 static void
@@ -60,9 +91,10 @@ cuda_retune (DcnnSession *session, const DcnnTuning *before)
 
 /* ---- up ------------------------------------------------------------------------ */
 
-/* Changed pixels of an input map, after those that are listed. */
+/* Masks of an input map, and its changed pixels after those that are listed.
+ * staged: these are on the device already. */
 static void
-list_input (DcnnSession *session, guint s, guint m)
+list_input (DcnnSession *session, guint s, guint m, gboolean staged)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
@@ -78,7 +110,9 @@ list_input (DcnnSession *session, guint s, guint m)
     guint64 all;
     updated[w] = u->any ? u->mask.words[w] : 0;
     exact[w] = x->any ? x->mask.words[w] : 0;
-    for (all = updated[w] | exact[w]; all; all &= all - 1, n++) {
+    all = updated[w] | exact[w];
+    state->staged |= staged && all;
+    for (; all && !staged; all &= all - 1, n++) {
       guint bit = (guint) __builtin_ctzll (all);
       guint y = (guint) (w / u->mask.blocks_x) * 8 + bit / 8;
       guint px = (guint) (w % u->mask.blocks_x) * 8 + bit % 8;
@@ -186,6 +220,19 @@ describe_stream (DcnnSession *session, guint s)
   to->turn = (guint32) (stream->stats.frames % to->turns);
 }
 
+/* The cpu's input stage, for models and tests without one on the device. */
+static gboolean
+picture_on_host (DcnnSession *session, DcnnStream *stream,
+    const BackendFrame *frame, GError **error)
+{
+  if (frame->picture->memory == DCNN_MEMORY_HOST)
+    return dcnn_picture_update (session, stream, frame->picture, error);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "the frame is in device memory, which the input stage on the host cannot "
+      "read; unset DELTACNN_CUDA_STAGE, or download the frame first");
+  return FALSE;
+}
+
 static gboolean
 take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
 {
@@ -197,14 +244,14 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
     stream->first = TRUE;
   if (frame->picture == NULL)
     dcnn_cpu_take_tensors (session, stream, frame);
-  else if (!dcnn_picture_update (session, stream, frame->picture, error))
+  else if (!state->stage && !picture_on_host (session, stream, frame, error))
     return FALSE;
   state->first[frame->stream] = stream->first;
   state->fresh[frame->stream] = TRUE;
   describe_stream (session, frame->stream);
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (plan_map (session->plan, m)->graph_input >= 0)
-      list_input (session, frame->stream, m);
+      list_input (session, frame->stream, m, state->stage && frame->picture);
   stream->stats.input_ns = dcnn_now_ns () - frame->start_ns;
   return dcnn_cuda_check (judge_all (session, frame->stream),
       "uploading thresholds", error);
@@ -302,7 +349,7 @@ nothing_to_do (const DcnnSession *session)
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (state->host_count[m] > 0)
       return FALSE;
-  return TRUE;
+  return !state->staged;
 }
 
 static gboolean
@@ -325,6 +372,10 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   }
   state->reweigh = FALSE;
   clear_inputs (session);
+  state->staged = FALSE;
+  if (state->stage && !dcnn_cuda_stage_convert (state->stage, session, frames,
+          n, state->queue, error))
+    return FALSE;
   for (guint i = 0; i < n; i++)
     if (!take_frame (session, &frames[i], error))
       return FALSE;
@@ -335,6 +386,8 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     return TRUE;
   }
   e = upload (session);
+  if (e == cudaSuccess)
+    e = dcnn_cuda_stage_store (state->stage, state->queue);
   if (e == cudaSuccess)
     e = cudaGraphLaunch (state->graph, state->queue);
   if (e == cudaSuccess)
@@ -582,6 +635,8 @@ cuda_reset (DcnnSession *session, guint stream)
 
 const DcnnBackend dcnn_backend_cuda = {
   .name = "cuda",
+  .memories = 1u << DCNN_MEMORY_CUDA,
+  .present = cuda_present,
   .available = cuda_available,
   .accepts = dcnn_cuda_accepts,
   .model_new = dcnn_cuda_weights_new,

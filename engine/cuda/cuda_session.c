@@ -198,6 +198,29 @@ fill_constants (const DcnnSession *session, cudaError_t *e)
   }
 }
 
+/* The stage for pictures, where the model takes any. */
+static gboolean
+take_stage (DcnnSession *session, GError **error)
+{
+  CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+
+  if (plan->image_input < 0 || plan->graph->inputs->len != 1 ||
+      g_strcmp0 (g_getenv ("DELTACNN_CUDA_STAGE"), "host") == 0)
+    return TRUE;
+  for (guint m = 0; m < plan->maps->len; m++) {
+    const PlanMap *map = plan_map (plan, m);
+    gboolean f32 = map->buffer >= 0 && state->floats[map->buffer];
+    if (map->graph_input != plan->image_input)
+      continue;
+    return dcnn_cuda_stage_new (session, (gint) m, (guint8 *)
+        state->buffers[map->buffer] + (gsize) map->offset * (f32 ? 4 : 2),
+        state->pixels[map->buffer], f32, state->updated[map->mask],
+        state->exact[map->mask], &state->stage, error);
+  }
+  return TRUE;
+}
+
 gboolean
 dcnn_cuda_session_new (DcnnSession *session, GError **error)
 {
@@ -226,6 +249,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize ();
   return dcnn_cuda_check (e, "allocating a session", error) &&
+      take_stage (session, error) &&
       dcnn_cuda_capture (session, error);
 }
 
@@ -239,6 +263,7 @@ dcnn_cuda_session_free (DcnnSession *session)
   (void) cudaSetDevice (MAX (session->device_index, 0));
   if (state->queue)
     (void) cudaStreamSynchronize (state->queue);
+  dcnn_cuda_stage_free (state->stage);
   if (state->graph)
     (void) cudaGraphExecDestroy (state->graph);
   if (state->queue)

@@ -331,7 +331,6 @@ gst_delta_cnn_class_init (GstDeltaCnnClass * klass)
       "The DeltaCNN plugin's authors");
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
-  gst_type_mark_as_plugin_api (gst_delta_cnn_device_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_delta_cnn_resize_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_delta_cnn_order_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_delta_cnn_mode_get_type (), 0);

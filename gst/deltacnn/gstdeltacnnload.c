@@ -16,7 +16,9 @@
 gchar *
 gst_delta_cnn_load_find (const GstDeltaCnnSettings * settings, GError ** error)
 {
-  if (!dcnn_device_check (gst_delta_cnn_settings_get_device (settings), error))
+  g_autofree gchar *device = gst_delta_cnn_settings_get_device (settings);
+
+  if (!dcnn_device_check (device, error))
     return NULL;
   if (!settings->model || !*settings->model) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,

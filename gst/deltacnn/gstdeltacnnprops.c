@@ -14,6 +14,7 @@ enum
   PROP_0,
   PROP_MODEL,
   PROP_DEVICE,
+  PROP_CUDA_DEVICE_ID,
   PROP_MODE,
   PROP_THRESHOLD,
   PROP_INPUT_THRESHOLD,
@@ -69,7 +70,10 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       replace_string (&s->model, value);
       return TRUE;
     case PROP_DEVICE:
-      s->device = g_value_get_enum (value);
+      replace_string (&s->device, value);
+      return TRUE;
+    case PROP_CUDA_DEVICE_ID:
+      s->cuda_device_id = g_value_get_int (value);
       return TRUE;
     case PROP_INPUT_WIDTH:
       s->input_width = g_value_get_int (value);
@@ -204,7 +208,10 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
       g_value_set_string (value, s->model);
       return TRUE;
     case PROP_DEVICE:
-      g_value_set_enum (value, s->device);
+      g_value_set_string (value, s->device);
+      return TRUE;
+    case PROP_CUDA_DEVICE_ID:
+      g_value_set_int (value, s->cuda_device_id);
       return TRUE;
     case PROP_INPUT_WIDTH:
       g_value_set_int (value, s->input_width);
@@ -335,8 +342,14 @@ install_model_properties (GObjectClass * klass)
           "one meanwhile, and a \"deltacnn-model\" message says when it is in "
           "use", NULL, SWAP));
   g_object_class_install_property (klass, PROP_DEVICE,
-      g_param_spec_enum ("device", "Device", "What the network runs on",
-          gst_delta_cnn_device_get_type (), GST_DELTA_CNN_DEVICE_AUTO, READY));
+      g_param_spec_string ("device", "Device",
+          "What the network runs on: auto (the best that is there, or what the "
+          "environment variable DELTACNN_DEVICE names), cpu, cuda, or cuda:1 "
+          "and so on for one GPU of several", "auto", READY));
+  g_object_class_install_property (klass, PROP_CUDA_DEVICE_ID,
+      g_param_spec_int ("cuda-device-id", "CUDA device ID",
+          "Which GPU device=cuda and device=auto mean (-1 = the first)", -1,
+          255, -1, READY));
   g_object_class_install_property (klass, PROP_THREADS,
       g_param_spec_uint ("threads", "Threads",
           "Processor threads (0 = one a core)", 0, 256, 0, READY));

@@ -55,6 +55,7 @@ static gboolean
 gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings, GError ** error)
 {
+  g_autofree gchar *device = gst_delta_cnn_settings_get_device (settings);
   DcnnSessionOptions options;
 
   dcnn_model_get_summary (runner->model, &runner->summary);
@@ -65,7 +66,7 @@ gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
     return FALSE;
   dcnn_session_options_init (&options);
   dcnn_modelinfo_apply (runner->info, &options);
-  options.device = gst_delta_cnn_settings_get_device (settings);
+  options.device = device;
   options.threads = settings->threads;
   runner->base_tuning = options.tuning;
   gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
@@ -429,6 +430,14 @@ const gchar *
 gst_delta_cnn_runner_get_device (const GstDeltaCnnRunner * runner)
 {
   return dcnn_session_get_device (runner->session);
+}
+
+const gchar *
+gst_delta_cnn_runner_get_device_why (const GstDeltaCnnRunner * runner,
+    gboolean * fell_back)
+{
+  *fell_back = dcnn_session_fell_back (runner->session);
+  return dcnn_session_get_device_why (runner->session);
 }
 
 void

@@ -64,6 +64,10 @@ const gchar *gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner *
 /* What the session runs on; static storage. */
 const gchar *gst_delta_cnn_runner_get_device (const GstDeltaCnnRunner *
     runner);
+/* What device=auto passed over, and why; "" when nothing; borrowed. fell_back:
+ * something of that is there. */
+const gchar *gst_delta_cnn_runner_get_device_why (const GstDeltaCnnRunner *
+    runner, gboolean * fell_back);
 /* The network's input, pixels. */
 void gst_delta_cnn_runner_get_size (const GstDeltaCnnRunner * runner,
     guint * width, guint * height);

@@ -13,6 +13,8 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
 
   dcnn_session_options_init (&options);
   *settings = (GstDeltaCnnSettings) {
+    .device = g_strdup ("auto"),
+    .cuda_device_id = -1,
     .tuning = options.tuning,
     .score_threshold = -1,
     .attach = GST_DELTA_CNN_ATTACH_DEFAULT,
@@ -29,6 +31,7 @@ gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings)
   g_clear_pointer (&settings->mean, g_free);
   g_clear_pointer (&settings->scale, g_free);
   g_clear_pointer (&settings->results_location, g_free);
+  g_clear_pointer (&settings->device, g_free);
 }
 
 void
@@ -42,6 +45,7 @@ gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
   to->mean = g_strdup (from->mean);
   to->scale = g_strdup (from->scale);
   to->results_location = g_strdup (from->results_location);
+  to->device = g_strdup (from->device);
 }
 
 void
@@ -63,6 +67,18 @@ gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
     tuning->criterion = base.criterion;
   if (!(settings->set & GST_DELTA_CNN_SET_REFRESH))
     tuning->refresh = base.refresh;
+}
+
+gchar *
+gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
+{
+  const gchar *device = settings->device && *settings->device ?
+      settings->device : "auto";
+
+  if (settings->cuda_device_id < 0 || (!g_str_equal (device, "auto")
+          && !g_str_equal (device, "cuda")))
+    return g_strdup (device);
+  return g_strdup_printf ("%s:%d", device, settings->cuda_device_id);
 }
 
 /* Reads "a" or "a,b,c" into values; values stay when text is NULL or "". */
@@ -131,24 +147,6 @@ gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
   }
 
 /* *INDENT-OFF* */
-DEFINE_ENUM (gst_delta_cnn_device_get_type, "GstDeltaCnnDevice",
-  {GST_DELTA_CNN_DEVICE_AUTO, "The best device that is there", "auto"},
-  {GST_DELTA_CNN_DEVICE_CPU, "The processor", "cpu"},
-  {GST_DELTA_CNN_DEVICE_CUDA, "An NVIDIA GPU", "cuda"},
-  {GST_DELTA_CNN_DEVICE_NULL, "Nothing: every result is zero; for tests",
-      "null"})
-
-const gchar *
-gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
-{
-  GEnumClass *values = g_type_class_peek_static
-      (gst_delta_cnn_device_get_type ());
-  const GEnumValue *value =
-      values ? g_enum_get_value (values, settings->device) : NULL;
-
-  return value ? value->value_nick : "auto";
-}
-
 DEFINE_ENUM (gst_delta_cnn_resize_get_type, "GstDeltaCnnResize",
   {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else letterbox", "auto"},
   {GST_DELTA_CNN_RESIZE_STRETCH, "Whole frame, aspect ratio given up",

@@ -16,14 +16,6 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  GST_DELTA_CNN_DEVICE_AUTO,
-  GST_DELTA_CNN_DEVICE_CPU,
-  GST_DELTA_CNN_DEVICE_CUDA,
-  GST_DELTA_CNN_DEVICE_NULL,
-} GstDeltaCnnDevice;
-
-typedef enum
-{
   GST_DELTA_CNN_RESIZE_AUTO,   /* the descriptor's */
   GST_DELTA_CNN_RESIZE_STRETCH,
   GST_DELTA_CNN_RESIZE_LETTERBOX,
@@ -77,7 +69,8 @@ typedef enum
 typedef struct
 {
   gchar *model, *labels, *decoder, *mean, *scale, *results_location;
-  GstDeltaCnnDevice device;
+  gchar *device;                  /* NULL: auto */
+  gint cuda_device_id;            /* -1: none named */
   GstDeltaCnnResize resize;
   GstDeltaCnnOrder order;
   gint input_width, input_height; /* 0: the descriptor's or the model's */
@@ -103,8 +96,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GstDeltaCnnSettings,
 void gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
     DcnnTuning * tuning);
 
-/* The device as the engine calls it; static storage. */
-const gchar *gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings *
+/* The device as the engine calls it, the number of the GPU included; new. */
+gchar *gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings *
     settings);
 
 /* Puts resize, channel order, mean and scale over options. Fails on text that
@@ -114,7 +107,6 @@ gboolean gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings *
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* Types for properties. */
-GType gst_delta_cnn_device_get_type (void);
 GType gst_delta_cnn_resize_get_type (void);
 GType gst_delta_cnn_order_get_type (void);
 GType gst_delta_cnn_mode_get_type (void);

@@ -31,6 +31,26 @@ describe_runner (GstDeltaCnnRunner * runner)
       "weight-bytes", G_TYPE_UINT64, weights, NULL);
 }
 
+/* Says once why device=auto passed a device over that is there. */
+static void
+tell_fall_back (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
+{
+  gboolean fell_back;
+  const gchar *why = gst_delta_cnn_runner_get_device_why (runner, &fell_back);
+
+  if (*why)
+    GST_INFO_OBJECT (self, "device=auto passed over %s", why);
+  if (!fell_back || self->told_fall_back)
+    return;
+  self->told_fall_back = TRUE;
+  GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
+      ("Model %s runs on the %s: %s. Set device=%s to have it there in any "
+          "case and without this warning.",
+          gst_delta_cnn_runner_get_name (runner),
+          gst_delta_cnn_runner_get_device (runner), why,
+          gst_delta_cnn_runner_get_device (runner)), (NULL));
+}
+
 void
 gst_delta_cnn_swap_install (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
 {
@@ -47,6 +67,7 @@ gst_delta_cnn_swap_install (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_element (GST_OBJECT (self),
             gst_structure_copy (facts)));
+    tell_fall_back (self, runner);
   }
   GST_OBJECT_LOCK (self);
   old = self->model_facts;

@@ -106,9 +106,10 @@ typedef enum DcnnPrecision {
 } DcnnPrecision;
 
 typedef struct DcnnSessionOptions {
-  /* "auto" (NULL, the default: the best that is there), "cpu", "cuda",
-   * "cuda:1" ..., or "null", which computes nothing. Borrowed during
-   * dcnn_session_new(). */
+  /* "auto" (NULL, the default: what the environment's DELTACNN_DEVICE names,
+   * else the best that is there), "cpu", "cuda",
+   * "cuda:1" (or "auto:1": the second GPU, where it can) ..., or "null", which
+   * computes nothing. Borrowed during dcnn_session_new(). */
   const char *device;
   guint streams;           /* independent videos; default 1 */
   guint threads;           /* 0: one a core */
@@ -165,6 +166,9 @@ const char *dcnn_session_get_device (DcnnSession *session);
 /* What "auto" passed over, "cuda: reason" each on a line of its own; "" when
  * nothing. Borrowed from the session. */
 const char *dcnn_session_get_device_why (DcnnSession *session);
+/* Of that, something is there and could not be used: a GPU whose driver is too
+ * old, a network that it cannot run. FALSE where there is no such device. */
+gboolean dcnn_session_fell_back (DcnnSession *session);
 
 /* The camera's motion for one frame: where the window lies on the canvas, in
  * tiles (DcnnModelSummary.tile). Absolute, not relative to the last frame. */

@@ -238,6 +238,17 @@ dcnn_input_stage_bytes (const DcnnInputStage *stage)
   return stage->bytes;
 }
 
+void
+dcnn_input_stage_tables (const DcnnInputStage *stage, DcnnInputTables *tables)
+{
+  *tables = (DcnnInputTables) { .unscaled = stage->unscaled,
+    .src_x = stage->src_x, .src_y = stage->src_y,
+    .luma_channels = stage->luma.channels,
+    .chroma_channels = stage->chroma.channels, .luma_x = &stage->luma.x,
+    .luma_y = &stage->luma.y, .chroma_x = &stage->chroma.x,
+    .chroma_y = &stage->chroma.y };
+}
+
 const uint8_t *
 dcnn_input_picture (const DcnnInputStage *stage)
 {
@@ -259,8 +270,8 @@ coefficient (double value, int one)
   return (int16_t) (scaled > 32767 ? 32767 : scaled < 0 ? 0 : scaled);
 }
 
-static void
-matrix_init (DcnnInputMatrix *m, const DcnnFrame *frame)
+void
+dcnn_input_matrix_init (DcnnInputMatrix *m, const DcnnFrame *frame)
 {
   double kr = frame->kr, kb = frame->kb;
   if (!(kr > 0) || !(kb > 0) || !(kr + kb < 0.95)) {
@@ -359,9 +370,8 @@ convert_row_unscaled (const DcnnInputStage *stage, const DcnnFrame *frame,
   rows->yuv (rgb, row, scratch->u, scratch->w, matrix, n);
 }
 
-/* The largest difference that is not a change, for block `block`. */
-static uint8_t
-change_limit (const DcnnInputParams *params, size_t block)
+uint8_t
+dcnn_input_change_limit (const DcnnInputParams *params, size_t block)
 {
   float limit = params->threshold * 255.0f;
   if (params->interest) {
@@ -380,7 +390,7 @@ dcnn_input_convert_rows (DcnnInputStage *stage, const DcnnInputParams *params,
   const DcnnInputGeometry *g = &stage->geometry;
   InputScratch *scratch = &stage->scratch[thread];
   DcnnInputMatrix matrix;
-  matrix_init (&matrix, frame);
+  dcnn_input_matrix_init (&matrix, frame);
   for (uint32_t y = y0; y < y1; y++) {
     size_t first = (size_t) (y / 8) * changed->blocks_x;
     if (y % 8 == 0) {
@@ -388,7 +398,7 @@ dcnn_input_convert_rows (DcnnInputStage *stage, const DcnnInputParams *params,
         changed->words[first + bx] = force ? force->words[first + bx] : 0;
         if (differs)
           differs->words[first + bx] = 0;
-        scratch->limits[bx] = change_limit (params, first + bx);
+        scratch->limits[bx] = dcnn_input_change_limit (params, first + bx);
       }
     }
     uint8_t *row = stage->picture + (size_t) y * g->width * 3;
@@ -439,7 +449,7 @@ drop_still_cells (const DcnnInputStage *stage, const DcnnInputParams *params,
         uint64_t pixels = UINT64_C (0x0f0f0f0f) << (8 * y + x);
         if ((changed->words[i] & pixels)
             && !cell_moved (stage, 8 * by + y, 8 * bx + x,
-                change_limit (params, i)))
+                dcnn_input_change_limit (params, i)))
           changed->words[i] &= ~pixels;
       }
     }
@@ -478,6 +488,15 @@ drop_lone_pixels (DcnnInputStage *stage, DcnnMask *changed)
   }
 }
 
+static void
+dilate (DcnnInputStage *stage, const DcnnInputParams *params,
+    DcnnMask *changed)
+{
+  if (params->dilation && dcnn_mask_any (changed))
+    dcnn_mask_dilate (changed, changed, params->dilation,
+        stage->spare_mask + dcnn_mask_n_words (changed));
+}
+
 void
 dcnn_input_refine_mask (DcnnInputStage *stage, const DcnnInputParams *params,
     const DcnnMask *force, DcnnMask *changed)
@@ -488,9 +507,16 @@ dcnn_input_refine_mask (DcnnInputStage *stage, const DcnnInputParams *params,
     if (force)
       dcnn_mask_or (changed, force);
   }
-  if (params->dilation && dcnn_mask_any (changed))
-    dcnn_mask_dilate (changed, changed, params->dilation,
-        stage->spare_mask + dcnn_mask_n_words (changed));
+  dilate (stage, params, changed);
+}
+
+void
+dcnn_input_widen_mask (DcnnInputStage *stage, const DcnnInputParams *params,
+    DcnnMask *changed)
+{
+  if (params->noise_suppression)
+    drop_lone_pixels (stage, changed);
+  dilate (stage, params, changed);
 }
 
 void

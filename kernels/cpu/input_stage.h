@@ -88,6 +88,22 @@ typedef struct DcnnInputRows {
 extern const DcnnInputRows dcnn_input_rows__c;
 extern const DcnnInputRows dcnn_input_rows__avx2;
 
+/* What a stage reads frames by, for other devices. Borrowed from the stage. */
+typedef struct DcnnInputTables {
+  bool unscaled;          /* source pixels map one to one, from src on */
+  uint32_t src_x, src_y;
+  uint32_t luma_channels, chroma_channels;
+  const DcnnInputAxis *luma_x, *luma_y, *chroma_x, *chroma_y; /* n 0: none */
+} DcnnInputTables;
+void dcnn_input_stage_tables (const DcnnInputStage *stage,
+    DcnnInputTables *tables);
+void dcnn_input_matrix_init (DcnnInputMatrix *matrix, const DcnnFrame *frame);
+/* The largest difference that is not a change, for block `block`. */
+uint8_t dcnn_input_change_limit (const DcnnInputParams *params, size_t block);
+/* The part of dcnn_input_refine_mask() that looks at the mask alone. */
+void dcnn_input_widen_mask (DcnnInputStage *stage,
+    const DcnnInputParams *params, DcnnMask *changed);
+
 /* Helpers of the specification, shared by the levels for row ends. */
 static inline int
 dcnn_input_mulhrs (int a, int b)

@@ -674,6 +674,39 @@ def case_install(bench):
     says(shown, "mask")
 
 
+def case_device(bench):
+    """What auto passes over: no news where nothing is, once where a driver is
+    too old; and what the environment asks for."""
+    model = bench.need_model()
+    launch = ["gst-launch-1.0", "-m", "videotestsrc", "num-buffers=3", "!",
+              "video/x-raw,width=96,height=64", "!", "deltacnn",
+              f"model={model}"]
+    report = ["deltacnn-bench", "--model", model, "--synthetic", "0",
+              "--frames", "2", "--size", "64x64", "--device"]
+    wrong = bench.run(*report, "cuda:7", good=False).stderr
+    if "without CUDA" in wrong:
+        raise Skip("this build has no CUDA")
+    if "no NVIDIA driver is installed" not in wrong:
+        raise Skip("there is an NVIDIA driver here")
+    assert "insufficient" not in wrong
+    quiet = bench.run(*launch, "!", "fakesink")
+    assert "WARNING" not in quiet.stdout + quiet.stderr, quiet.stderr
+    fake = bench.build / "tests/e2e"
+    before = bench.environment.get("LD_LIBRARY_PATH", "")
+    bench.environment["LD_LIBRARY_PATH"] = f"{fake}:{before}"
+    told = bench.run(*launch, "!", "fakesink")
+    text = "the NVIDIA driver is for CUDA 11.0, this build needs"
+    assert (told.stdout + told.stderr).count("WARNING: from element") == 1
+    says(told.stdout + told.stderr, text, "runs on the cpu", "device=cpu")
+    says(bench.run(*report, "cuda", good=False).stderr, text)
+    silent = bench.run(*launch, "device=cpu", "!", "fakesink")
+    assert "WARNING" not in silent.stdout + silent.stderr, silent.stderr
+    bench.environment["DELTACNN_DEVICE"] = "cuda:1"
+    says(bench.run(*report, "auto", good=False).stderr,
+         "DELTACNN_DEVICE is cuda:1", text)
+    bench.run(*report, "cpu")
+
+
 def empty_root(root):
     """A command that runs what follows with root as the whole system."""
     chroot = shutil.which("chroot", path=os.environ["PATH"] + ":/usr/sbin") \

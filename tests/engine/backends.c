@@ -45,6 +45,9 @@ test_names (void)
   } names[] = {
     { NULL, "cpu", 0, NULL },
     { "auto", "cpu", 0, NULL },
+    { "auto:1", "cpu", 0, NULL },
+    { "auto:", NULL, DCNN_ERROR_ARGUMENT, "none of" },
+    { "autos", NULL, DCNN_ERROR_ARGUMENT, "device=autos" },
     { "cpu", "cpu", 0, NULL },
     { "cpu:0", "cpu", 0, NULL },
     { "null", "null", 0, NULL },
@@ -81,6 +84,36 @@ test_names (void)
     g_assert_nonnull (strstr (error->message, names[i].text));
     g_assert_cmpstr (error->message, ==, again->message);
   }
+}
+
+/* The environment stands in for "auto", and for nothing else. */
+static void
+test_environment (void)
+{
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (GError) error = NULL;
+  static const struct {
+    const char *wish, *device, *becomes;
+  } cases[] = {
+    { "null", NULL, "null" }, { "null", "auto", "null" },
+    { "null", "cpu", "cpu" }, { "", NULL, "cpu" }, { "auto", NULL, "cpu" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (DcnnSession) session = NULL;
+    g_setenv ("DELTACNN_DEVICE", cases[i].wish, TRUE);
+    session = new_session (model, cases[i].device, &error);
+    g_assert_no_error (error);
+    if (strcmp (dcnn_session_get_device (session), "cuda") == 0)
+      continue; /* there is a GPU here */
+    g_assert_cmpstr (dcnn_session_get_device (session), ==, cases[i].becomes);
+    g_assert_false (dcnn_session_fell_back (session));
+  }
+  g_setenv ("DELTACNN_DEVICE", "tpu", TRUE);
+  g_assert_null (new_session (model, NULL, &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "DELTACNN_DEVICE is tpu"));
+  g_unsetenv ("DELTACNN_DEVICE");
 }
 
 /* ---- the null backend ----------------------------------------------------------- */
@@ -358,6 +391,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/backends/names", test_names);
+  g_test_add_func ("/engine/backends/environment", test_environment);
   g_test_add_func ("/engine/backends/weights", test_weights);
   g_test_add_func ("/engine/backends/failures", test_failures);
   g_test_add_func ("/engine/backends/recovery", test_recovery);

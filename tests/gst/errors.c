@@ -29,7 +29,7 @@ static void
 then_works (Fixture * f)
 {
   g_object_set (f->element, "labels", NULL, "decoder", NULL, "mean", NULL,
-      "scale", NULL, "device", 0, "results-location", NULL, "input-width", 0,
+      "scale", NULL, "device", "auto", "results-location", NULL, "input-width", 0,
       "input-height", 0, NULL);
   fixture_model (f, TINY_MASK, SIZE, SIZE);
   fixture_play (f, "RGB", SIZE, SIZE);
@@ -170,7 +170,9 @@ GST_START_TEST (test_wrong_properties)
   start_fails (&f, "scale", "one number or three");
   gst_util_set_object_arg (G_OBJECT (f.element), "device", "cuda");
   start_fails (&f, "device=cuda", "device=cpu");
-  g_object_set (f.element, "device", 0, "scale", NULL, "results-location",
+  g_object_set (f.element, "device", "tpu", NULL);
+  start_fails (&f, "device=tpu", "cuda, cpu");
+  g_object_set (f.element, "device", NULL, "scale", NULL, "results-location",
       "/nowhere/results.json", NULL);
   start_fails (&f, "/nowhere/results.json", "cannot be written");
   then_works (&f);

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_stage.c - see cuda_stage.h.
+ */
+#include "cuda_stage.h"
+
+#include <string.h>
+
+#include "cuda.h"
+#include "dcnn_cuda_stage.h"
+#include "dcnn_stage_tables.h"
+
+/* Pieces of a frame that threads copy on their own. */
+#define SLICES 8
+
+/* What a stream has for frames of its present size and format. */
+typedef struct StageStream {
+  const DcnnInputStage *of;  /* whose tables are on the device */
+  guint8 *tables;            /* device */
+  guint8 *frame, *host_frame;/* device, pinned: planes one after the other */
+  gsize frame_bytes;
+  gsize plane_at[3];
+  guint row_bytes[3], rows[3];
+  DcnnStage stage;           /* planes and matrix are the frame's */
+} StageStream;
+
+struct CudaStage {
+  guint n_streams, width, height;
+  gsize words;
+  gint map;
+  DcnnCudaMap to;            /* of stream 0 */
+  const guint64 *updated, *exact;
+  GPtrArray *memory, *pinned;
+  gsize bytes;
+  StageStream *streams;
+  guint8 *pictures, *references, *limits, *host_limits;
+  guint64 *changed, *differs, *host_changed, *host_differs;
+  DcnnCudaStage *frames, *host_frames; /* device, pinned: [n_streams] */
+  guint n;                   /* frames of the last convert */
+  cudaEvent_t ready;         /* of frames in device memory */
+};
+
+/* ---- memory ------------------------------------------------------------------ */
+
+static gpointer
+take (CudaStage *stage, gsize bytes, cudaError_t *e)
+{
+  gpointer p = NULL;
+
+  if (*e == cudaSuccess)
+    *e = cudaMalloc (&p, MAX (bytes, 256));
+  if (*e != cudaSuccess)
+    return NULL;
+  g_ptr_array_add (stage->memory, p);
+  stage->bytes += bytes;
+  *e = cudaMemset (p, 0, MAX (bytes, 256));
+  return p;
+}
+
+static gpointer
+take_host (CudaStage *stage, gsize bytes, cudaError_t *e)
+{
+  gpointer p = NULL;
+
+  if (*e == cudaSuccess)
+    *e = cudaMallocHost (&p, MAX (bytes, 64));
+  if (*e != cudaSuccess)
+    return NULL;
+  g_ptr_array_add (stage->pinned, p);
+  return memset (p, 0, MAX (bytes, 64));
+}
+
+gboolean
+dcnn_cuda_stage_new (DcnnSession *session, gint map, gpointer data,
+    guint pixel, gboolean f32, const guint64 *updated, const guint64 *exact,
+    CudaStage **out, GError **error)
+{
+  const PlanMap *m = plan_map (session->plan, map);
+  CudaStage *stage = g_new0 (CudaStage, 1);
+  guint n = session->n_streams;
+  gsize picture = (gsize) m->width * m->height * 3;
+  cudaError_t e = cudaSuccess;
+
+  *out = stage;
+  stage->n_streams = n;
+  stage->width = m->width;
+  stage->height = m->height;
+  stage->words = dcnn_mask_words (m->width, m->height);
+  stage->map = map;
+  stage->to = (DcnnCudaMap) { .data = data, .width = m->width,
+    .height = m->height, .span = m->span, .pixel = pixel, .f32 = f32,
+    .stream = (guint64) m->width * m->height * pixel };
+  stage->updated = updated;
+  stage->exact = exact;
+  stage->memory = g_ptr_array_new ();
+  stage->pinned = g_ptr_array_new ();
+  stage->streams = g_new0 (StageStream, n);
+  stage->pictures = take (stage, picture * n, &e);
+  stage->references = take (stage, picture * n, &e);
+  stage->limits = take (stage, stage->words * n, &e);
+  stage->host_limits = take_host (stage, stage->words * n, &e);
+  stage->changed = take (stage, stage->words * 8 * n, &e);
+  stage->differs = take (stage, stage->words * 8 * n, &e);
+  stage->host_changed = take_host (stage, stage->words * 8 * n, &e);
+  stage->host_differs = take_host (stage, stage->words * 8 * n, &e);
+  stage->frames = take (stage, n * sizeof (DcnnCudaStage), &e);
+  stage->host_frames = take_host (stage, n * sizeof (DcnnCudaStage), &e);
+  if (e == cudaSuccess)
+    e = cudaEventCreateWithFlags (&stage->ready, cudaEventDisableTiming);
+  return dcnn_cuda_check (e, "allocating the input stage", error);
+}
+
+static void
+forget_format (StageStream *stream)
+{
+  (void) cudaFree (stream->tables);
+  (void) cudaFree (stream->frame);
+  (void) cudaFreeHost (stream->host_frame);
+  memset (stream, 0, sizeof *stream);
+}
+
+void
+dcnn_cuda_stage_free (CudaStage *stage)
+{
+  if (stage == NULL)
+    return;
+  for (guint s = 0; s < stage->n_streams; s++)
+    forget_format (&stage->streams[s]);
+  for (guint i = 0; i < stage->memory->len; i++)
+    (void) cudaFree (stage->memory->pdata[i]);
+  for (guint i = 0; i < stage->pinned->len; i++)
+    (void) cudaFreeHost (stage->pinned->pdata[i]);
+  if (stage->ready)
+    (void) cudaEventDestroy (stage->ready);
+  g_ptr_array_unref (stage->memory);
+  g_ptr_array_unref (stage->pinned);
+  g_free (stage->streams);
+  g_free (stage);
+}
+
+gsize
+dcnn_cuda_stage_bytes (const CudaStage *stage)
+{
+  return stage ? stage->bytes : 0;
+}
+
+/* ---- a format's tables ---------------------------------------------------------- */
+
+/* Copies an axis's tables to tables + *at, which moves on; NULL: only counts. */
+static cudaError_t
+put_axis (DcnnStageAxis *to, const DcnnInputAxis *axis, guint8 *tables,
+    gsize *at)
+{
+  gsize first = axis->n * sizeof (guint32);
+  gsize weights = (gsize) axis->n * axis->taps * sizeof (gint16);
+  cudaError_t e = cudaSuccess;
+
+  if (tables) {
+    *to = (DcnnStageAxis) { .taps = axis->taps, .begin = axis->begin,
+      .end = axis->end };
+    to->first = (const uint32_t *) (gpointer) (tables + *at);
+    to->weight = (const int16_t *) (gpointer) (tables + *at + first);
+    e = cudaMemcpy (tables + *at, axis->first, first, cudaMemcpyHostToDevice);
+    if (e == cudaSuccess)
+      e = cudaMemcpy (tables + *at + first, axis->weight, weights,
+          cudaMemcpyHostToDevice);
+  }
+  *at += (first + weights + 15) & ~(gsize) 15;
+  return e;
+}
+
+static cudaError_t
+put_tables (StageStream *stream, const DcnnInputTables *t, guint8 *tables,
+    gsize *bytes)
+{
+  const DcnnInputAxis *const axes[4] = { t->luma_x, t->luma_y, t->chroma_x,
+    t->chroma_y };
+  DcnnStageAxis *const to[4] = { &stream->stage.luma.x,
+    &stream->stage.luma.y, &stream->stage.chroma.x, &stream->stage.chroma.y };
+  cudaError_t e = cudaSuccess;
+
+  *bytes = 0;
+  for (guint i = 0; i < 4 && e == cudaSuccess; i++)
+    if (axes[i] && axes[i]->n)
+      e = put_axis (to[i], axes[i], tables, bytes);
+  return e;
+}
+
+/* Where the planes of a frame go that comes from the host. */
+static void
+lay_out (StageStream *stream, const DcnnFrame *frame, guint n_planes)
+{
+  gboolean nv12 = frame->format == DCNN_FORMAT_NV12;
+
+  for (guint p = 0; p < n_planes; p++) {
+    guint half_width = (frame->width + 1) / 2;
+    stream->plane_at[p] = stream->frame_bytes;
+    stream->row_bytes[p] = p == 0 ? frame->width * stream->stage.bytes :
+        half_width * (nv12 ? 2 : 1);
+    stream->rows[p] = p == 0 ? frame->height : (frame->height + 1) / 2;
+    stream->frame_bytes += ((gsize) stream->row_bytes[p] * stream->rows[p] +
+        255) & ~(gsize) 255;
+  }
+}
+
+static guint
+count_planes (DcnnPixelFormat format)
+{
+  return format == DCNN_FORMAT_I420 ? 3 : format == DCNN_FORMAT_NV12 ? 2 : 1;
+}
+
+/* After dcnn_picture_begin() made the stream a stage of another size or
+ * format. */
+static cudaError_t
+take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
+{
+  const DcnnInputGeometry *g = &of->geometry;
+  DcnnInputTables t;
+  gsize bytes;
+  cudaError_t e;
+
+  forget_format (stream);
+  dcnn_input_stage_tables (of->stage, &t);
+  dcnn_stage_init (&stream->stage, g, frame->format, &t);
+  (void) put_tables (stream, &t, NULL, &bytes);
+  e = cudaMalloc ((void **) &stream->tables, MAX (bytes, 16));
+  if (e == cudaSuccess)
+    e = put_tables (stream, &t, stream->tables, &bytes);
+  if (frame->memory == DCNN_MEMORY_HOST) {
+    lay_out (stream, frame, count_planes (frame->format));
+    if (e == cudaSuccess)
+      e = cudaMalloc ((void **) &stream->frame, stream->frame_bytes);
+    if (e == cudaSuccess)
+      e = cudaMallocHost ((void **) &stream->host_frame, stream->frame_bytes);
+  }
+  if (e == cudaSuccess)
+    stream->of = of->stage;
+  return e;
+}
+
+/* ---- a batch ----------------------------------------------------------------------- */
+
+typedef struct CopyWork {
+  CudaStage *stage;
+  const BackendFrame *frames;
+} CopyWork;
+
+/* Slices of frames into pinned memory. */
+static void
+copy_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  CopyWork *work = data;
+
+  for (gsize i = begin; i < end; i++) {
+    const BackendFrame *f = &work->frames[i / SLICES];
+    const StageStream *stream = &work->stage->streams[f->stream];
+    guint slice = (guint) (i % SLICES);
+    if (!f->picture || f->picture->memory != DCNN_MEMORY_HOST)
+      continue;
+    for (guint p = 0; p < count_planes (f->picture->format); p++) {
+      guint rows = stream->rows[p], bytes = stream->row_bytes[p];
+      guint8 *to = stream->host_frame + stream->plane_at[p];
+      for (guint y = rows * slice / SLICES; y < rows * (slice + 1) / SLICES;
+          y++)
+        memcpy (to + (gsize) y * bytes, f->picture->planes[p] +
+            (gssize) y * f->picture->strides[p], bytes);
+    }
+  }
+}
+
+static void
+copy_frames (CudaStage *stage, DcnnSession *session,
+    const BackendFrame *frames, guint n)
+{
+  CopyWork work = { stage, frames };
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < n; i++)
+    bytes += frames[i].picture ?
+        stage->streams[frames[i].stream].frame_bytes : 0;
+  dcnn_run_parallel (session, (gsize) n * SLICES, 1, bytes, copy_work, &work);
+}
+
+/* The frame's planes on the device: uploaded, or where they are once their
+ * stream is that far. */
+static cudaError_t
+bring_planes (CudaStage *stage, StageStream *stream, const DcnnFrame *frame,
+    cudaStream_t queue)
+{
+  cudaError_t e = cudaSuccess;
+
+  for (guint p = 0; p < count_planes (frame->format); p++) {
+    gboolean host = frame->memory == DCNN_MEMORY_HOST;
+    stream->stage.planes[p] = host ? stream->frame + stream->plane_at[p] :
+        frame->planes[p];
+    stream->stage.strides[p] = host ? (gint32) stream->row_bytes[p] :
+        frame->strides[p];
+  }
+  if (frame->memory == DCNN_MEMORY_HOST)
+    return cudaMemcpyAsync (stream->frame, stream->host_frame,
+        stream->frame_bytes, cudaMemcpyHostToDevice, queue);
+  if (frame->stream) {
+    e = cudaEventRecord (stage->ready, frame->stream);
+    if (e == cudaSuccess)
+      e = cudaStreamWaitEvent (queue, stage->ready, 0);
+  }
+  return e;
+}
+
+static void
+describe (CudaStage *stage, const DcnnSession *session, guint s,
+    const DcnnFrame *frame, DcnnCudaStage *to)
+{
+  const DcnnStream *stream = &session->streams[s];
+  StageStream *own = &stage->streams[s];
+  gsize picture = (gsize) stage->width * stage->height * 3;
+  gsize at = s * stage->words;
+  DcnnInputParams params;
+
+  dcnn_stage_set_matrix (&own->stage, frame);
+  dcnn_picture_params (session, stream, &params);
+  for (gsize i = 0; i < stage->words; i++)
+    stage->host_limits[at + i] = dcnn_input_change_limit (&params, i);
+  *to = (DcnnCudaStage) { .stage = own->stage,
+    .picture = stage->pictures + s * picture,
+    .reference = stage->references + s * picture,
+    .limits = stage->limits + at, .changed = stage->changed + at,
+    .differs = stage->differs + at, .all = (guint32) stream->dense,
+    .cells = params.noise_suppression, .updated = stage->updated + at,
+    .exact = stage->exact + at, .map = stage->to, .bgr = params.bgr,
+    .gray = params.gray };
+  to->map.data = (guint8 *) stage->to.data +
+      s * stage->to.stream * (stage->to.f32 ? 4 : 2);
+  memcpy (to->scale, params.scale, sizeof to->scale);
+  memcpy (to->bias, params.bias, sizeof to->bias);
+}
+
+static gboolean
+begin_frames (CudaStage *stage, DcnnSession *session,
+    const BackendFrame *frames, guint n, GError **error)
+{
+  for (guint i = 0; i < n; i++) {
+    guint s = frames[i].stream;
+    DcnnStream *stream = &session->streams[s];
+    const DcnnFrame *picture = frames[i].picture;
+    StageStream *own = &stage->streams[s];
+    if (picture == NULL)
+      continue;
+    stream->move.active = FALSE;
+    stream->first |= frames[i].moved;
+    if (!dcnn_picture_begin (session, stream, picture, error))
+      return FALSE;
+    if ((own->of != stream->stage || (picture->memory == DCNN_MEMORY_HOST &&
+                own->frame == NULL)) &&
+        !dcnn_cuda_check (take_format (own, stream, picture),
+            "taking frames of another format", error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Launches the conversion of all frames, and asks for its masks. */
+static cudaError_t
+launch (CudaStage *stage, DcnnSession *session, const BackendFrame *frames,
+    guint n, cudaStream_t queue)
+{
+  gsize words = stage->words * stage->n_streams;
+  cudaError_t e = cudaSuccess;
+
+  stage->n = 0;
+  for (guint i = 0; i < n && e == cudaSuccess; i++) {
+    guint s = frames[i].stream;
+    if (frames[i].picture == NULL)
+      continue;
+    e = bring_planes (stage, &stage->streams[s], frames[i].picture, queue);
+    describe (stage, session, s, frames[i].picture,
+        &stage->host_frames[stage->n++]);
+  }
+  if (stage->n == 0 || e != cudaSuccess)
+    return e;
+  e = cudaMemcpyAsync (stage->limits, stage->host_limits, words,
+      cudaMemcpyHostToDevice, queue);
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (stage->frames, stage->host_frames, stage->n *
+        sizeof *stage->frames, cudaMemcpyHostToDevice, queue);
+  if (e == cudaSuccess)
+    e = dcnn_cuda_stage_convert_frames (stage->frames, stage->n,
+        (guint32) stage->words, queue);
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (stage->host_changed, stage->changed, words * 8,
+        cudaMemcpyDeviceToHost, queue);
+  if (e == cudaSuccess && session->tuning.settle)
+    e = cudaMemcpyAsync (stage->host_differs, stage->differs, words * 8,
+        cudaMemcpyDeviceToHost, queue);
+  return e == cudaSuccess ? cudaStreamSynchronize (queue) : e;
+}
+
+/* What the masks that came back mean. */
+static void
+decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
+{
+  DcnnStream *stream = &session->streams[frame->stream];
+  DcnnMask *changed =
+      &stream->masks[plan_map (session->plan, stage->map)->mask].mask;
+  gsize at = frame->stream * stage->words;
+  DcnnInputParams params;
+
+  memcpy (changed->words, stage->host_changed + at, stage->words * 8);
+  if (session->tuning.settle)
+    memcpy (stream->differs.words, stage->host_differs + at,
+        stage->words * 8);
+  if (!stream->dense) {
+    dcnn_picture_params (session, stream, &params);
+    dcnn_input_widen_mask (stream->stage, &params, changed);
+  }
+  dcnn_picture_decide (session, stream, 0,
+      (gsize) stage->width * stage->height);
+}
+
+gboolean
+dcnn_cuda_stage_convert (CudaStage *stage, DcnnSession *session,
+    const BackendFrame *frames, guint n, cudaStream_t queue, GError **error)
+{
+  if (!begin_frames (stage, session, frames, n, error))
+    return FALSE;
+  copy_frames (stage, session, frames, n);
+  if (!dcnn_cuda_check (launch (stage, session, frames, n, queue),
+          "converting frames", error))
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    if (frames[i].picture)
+      decide (stage, session, &frames[i]);
+  return TRUE;
+}
+
+cudaError_t
+dcnn_cuda_stage_store (CudaStage *stage, cudaStream_t queue)
+{
+  if (stage == NULL || stage->n == 0)
+    return cudaSuccess;
+  return dcnn_cuda_stage_store_frames (stage->frames, stage->n,
+      (guint32) stage->words, queue);
+}

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Our milliseconds a batch beside PyTorch's, on the same networks, in one run;
+and the pictures of them.
+
+  gpu_figures.py run --nets FOLDER --json FILE [--bench PROGRAM]
+                 [--device D] [--batches 1,16,64] [--shares 0%,1%,...]
+                 [--only REGEX] [--frames N] [--minutes M] [--no-peers]
+                 [MODEL.onnx@WIDTHxHEIGHT...]
+  gpu_figures.py plot FILE.json FOLDER
+
+run measures FOLDER's networks (peer_torch.py export) and the ONNX files given:
+first ours with deltacnn-bench --streams (squares that move over noise), then
+the peers of peer_torch.py, for each batch. FILE is written after every
+measurement, and what it holds already is not measured again, so a run that was
+stopped goes on. --minutes: begins nothing after that. plot writes
+FOLDER/NET.svg for each network and FOLDER/table.md. Standard library only; the
+peers need PyTorch.
+"""
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SHARES = "0%,1%,2%,5%,10%,25%,50%,100%"
+PEERS = ("eager", "graph", "compile")
+COLOURS = {1: "#1f6fb4", 16: "#d1701d", 64: "#3a9440"}
+
+
+def save(path, results):
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(results, indent=1) + "\n")
+    temporary.replace(path)
+
+
+def run_json(command, seconds):
+    """What a program prints as JSON, or {"skipped": why}."""
+    try:
+        done = subprocess.run([str(c) for c in command], text=True,
+                              capture_output=True, timeout=seconds,
+                              stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        return {"skipped": f"took longer than {seconds} s"}
+    except OSError as error:
+        return {"skipped": str(error)}
+    lines = done.stdout.strip()
+    try:
+        return json.loads(lines[lines.index("{"):])
+    except ValueError:
+        text = " ".join((done.stderr or done.stdout).split())[-300:]
+        return {"skipped": f"exit status {done.returncode}: {text}"}
+
+
+def ours(chosen, net, batch):
+    path, size = net["path"], net["size"]
+    out = run_json([chosen.bench, "--model", path, "--size", size, "--device",
+                    chosen.device, "--streams", batch, "--synthetic",
+                    chosen.shares, "--frames", chosen.frames, "--set",
+                    "dilation=0", "--set", "settle=0", "--mode", "sparse",
+                    "--json", "-"], 600)
+    for point in out.get("points", []):
+        point["slowest"] = sorted(point.pop("nodes"), reverse=True,
+                                  key=lambda n: n["mac_share"] * n["macs"])[:8]
+    return out
+
+
+def peers(chosen, net, batch):
+    return run_json([sys.executable, HERE / "peer_torch.py", "bench",
+                     net["peer"], net["size"], batch, "--device",
+                     chosen.device if chosen.device != "auto" else "cuda"],
+                    600)
+
+
+def networks(chosen):
+    import peer_torch
+    found = []
+    for name, (width, height) in peer_torch.NETS.items():
+        path = chosen.nets / f"{name}.onnx"
+        if path.exists():
+            found.append({"name": name, "path": path, "peer": name,
+                          "size": f"{width}x{height}"})
+    for text in chosen.models:
+        path, _, size = text.partition("@")
+        if not re.fullmatch(r"\d+x\d+", size):
+            sys.exit(f"gpu_figures.py: {text}: MODEL.onnx@WIDTHxHEIGHT")
+        found.append({"name": pathlib.Path(path).stem, "path": path,
+                      "peer": path, "size": size})
+    return [n for n in found if re.search(chosen.only, n["name"])]
+
+
+def run(chosen):
+    results = json.loads(chosen.json.read_text()) if chosen.json.exists() \
+        else {"note": "TensorRT could not be had", "nets": {}}
+    until = time.monotonic() + chosen.minutes * 60
+    for net in networks(chosen):
+        entry = results["nets"].setdefault(net["name"], {"size": net["size"]})
+        for batch in chosen.batches.split(","):
+            place = entry.setdefault(batch, {})
+            for kind, measure in (("ours", ours), ("peers", peers)):
+                if kind in place or (kind == "peers" and chosen.no_peers):
+                    continue
+                if time.monotonic() > until:
+                    print("gpu_figures.py: the time is over; run again to go "
+                          "on")
+                    return 0
+                place[kind] = measure(chosen, net, int(batch))
+                save(chosen.json, results)
+                print(line_of(net["name"], batch, kind, place[kind]),
+                      flush=True)
+    return 0
+
+
+def line_of(name, batch, kind, result):
+    if "skipped" in result:
+        text = f"skipped: {result['skipped']}"
+    elif kind == "ours":
+        text = "  ".join(f"{100 * p['synthetic']:g} % {p['device_ms']:.3f} "
+                         f"({p['batch_ms']:.3f})" for p in result["points"])
+    else:
+        text = "  ".join(f"{p} {result[p]:.3f}" for p in PEERS if p in result)
+    return f"{name} batch {batch} {kind}: {text}"
+
+
+# ---- pictures and a table ----------------------------------------------------
+
+def best_peer(place):
+    times = [place["peers"][p] for p in PEERS if p in place.get("peers", {})]
+    return min(times) if times else None
+
+
+def svg_line(points, colour, dashes=""):
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return (f'<polyline points="{path}" fill="none" stroke="{colour}" '
+            f'stroke-width="2"{dashes}/>')
+
+
+def svg_text(x, y, text, anchor="start", colour="#333"):
+    return (f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" '
+            f'fill="{colour}">{text}</text>')
+
+
+def picture(name, entry):
+    """Speed-up over the best dense peer by the share that changed; the
+    horizontal axis is a root, so that small shares have room."""
+    curves = []
+    for batch, place in entry.items():
+        dense = best_peer(place) if isinstance(place, dict) else None
+        points = place.get("ours", {}).get("points") if dense else None
+        if points:
+            curves.append((int(batch), [(p["synthetic"], dense /
+                                         max(p["device_ms"], 1e-6))
+                                        for p in points]))
+    if not curves:
+        return None
+    import math
+    top = max(2.0, max(v for _, c in curves for _, v in c))
+    low = min(0.5, min(v for _, c in curves for _, v in c))
+
+    def at(share, value):
+        return (70 + 500 * math.sqrt(share), 330 - 290 *
+                math.log(value / low) / math.log(top / low))
+
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="620" '
+             'height="400" font-family="sans-serif" font-size="13">',
+             '<rect width="620" height="400" fill="white"/>',
+             svg_text(320, 20, f"{name}, {entry['size']}: speed-up over the "
+                      "best dense PyTorch run", "middle")]
+    for share in (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1):
+        x, _ = at(share, low)
+        parts += [svg_line([(x, 330), (x, 335)], "#888"),
+                  svg_text(x, 350, f"{100 * share:g}", "middle")]
+    parts.append(svg_text(320, 375, "% of the input changed (root scale)",
+                          "middle"))
+    for value in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100):
+        if low <= value <= top:
+            _, y = at(0, value)
+            parts += [svg_line([(70, y), (570, y)], "#ddd" if value != 1
+                               else "#888"),
+                      svg_text(62, y + 4, f"{value:g}x", "end")]
+    for i, (batch, points) in enumerate(curves):
+        colour = COLOURS.get(batch, "#7a4fa0")
+        parts += [svg_line([at(*p) for p in points], colour),
+                  svg_text(480, 50 + 18 * i, f"batch {batch}", "start",
+                           colour)]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def table(results):
+    lines = ["Milliseconds a batch after submission, medians; peers: PyTorch "
+             "dense, half precision, channels last. TensorRT could not be "
+             "had.", ""]
+    shares = []
+    for entry in results["nets"].values():
+        for place in entry.values():
+            if isinstance(place, dict):
+                for p in place.get("ours", {}).get("points", []):
+                    if p["synthetic"] not in shares:
+                        shares.append(p["synthetic"])
+    shares.sort()
+    head = ["net", "batch", *(f"{100 * s:g} %" for s in shares), "host at 5 %",
+            *PEERS]
+    lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for name, entry in results["nets"].items():
+        for batch, place in entry.items():
+            if not isinstance(place, dict):
+                continue
+            points = {p["synthetic"]: p for p in
+                      place.get("ours", {}).get("points", [])}
+            at5 = points.get(0.05)
+            peer = place.get("peers", {})
+            row = [f"{name} {entry['size']}", batch,
+                   *(f"{points[s]['device_ms']:.3f}" if s in points else ""
+                     for s in shares),
+                   f"{at5['batch_ms'] - at5['device_ms']:.3f}" if at5 else "",
+                   *(f"{peer[p]:.3f}" if p in peer else "" for p in PEERS)]
+            lines.append("| " + " | ".join(row) + " |")
+            for kind in ("ours", "peers"):
+                why = place.get(kind, {}).get("skipped")
+                if why:
+                    lines.append(f"| {name} | {batch} | {kind} skipped: "
+                                 f"{why.replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(chosen):
+    results = json.loads(chosen.json.read_text())
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    for name, entry in results["nets"].items():
+        text = picture(name, entry)
+        if text:
+            (chosen.folder / f"{name}.svg").write_text(text)
+    (chosen.folder / "table.md").write_text(table(results))
+    print(table(results))
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    sub = parser.add_subparsers(dest="command", required=True)
+    way = sub.add_parser("run")
+    way.add_argument("--nets", type=pathlib.Path, required=True)
+    way.add_argument("--json", type=pathlib.Path, required=True)
+    way.add_argument("--bench", default=shutil.which("deltacnn-bench") or
+                     str(HERE.parent / "build/tools/deltacnn-bench"))
+    way.add_argument("--device", default="cuda")
+    way.add_argument("--batches", default="1,16,64")
+    way.add_argument("--shares", default=SHARES)
+    way.add_argument("--only", default="")
+    way.add_argument("--frames", default="40")
+    way.add_argument("--minutes", type=float, default=600)
+    way.add_argument("--no-peers", action="store_true")
+    way.add_argument("models", nargs="*")
+    way = sub.add_parser("plot")
+    way.add_argument("json", type=pathlib.Path)
+    way.add_argument("folder", type=pathlib.Path)
+    chosen = parser.parse_args()
+    return run(chosen) if chosen.command == "run" else plot(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
