@@ -3,12 +3,20 @@
 """Tries every model of a folder and prints one table, in Markdown.
 
     wild.py FOLDER... [--clip CLIP] [--frames N] [--size WxH] [--build DIR]
+            [--sheet FILE.png [--only-sheet]]
 
 Columns: accepted, or refused and why; dense against ONNX Runtime (largest
 difference of the largest value); sparse at threshold 0 against dense; share of
 the work and agreement on the clip with default settings; result: what the
 descriptor's decoder gives, or "tensors". --size is for models that leave
-theirs open. DELTACNN_PYTHON is the Python that has onnxruntime. The exit
+theirs open.
+
+--sheet writes a contact sheet of all models, in the table's order, row by row:
+what deltaimage and deltaoverlay show of each after 8 frames of a clip that suits
+it (SHOWN; the clips' folder is that of --clip). A model that gives nothing to
+look at is named. --only-sheet: no table.
+
+DELTACNN_PYTHON is the Python that has onnxruntime. The exit
 status is 1 when a model was refused.
 """
 import argparse
@@ -18,6 +26,16 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+
+# Part of a model's name, and the clip on which there is something to see.
+SHOWN = [
+    ("road", "static_car_topdown.mp4"), ("squeezenet", "static_bottle_640x360.mp4"),
+    ("det_", "static_fullbody_dog_720p.mp4"), ("pose_", "static_fullbody_dog_720p.mp4"),
+    ("voc", "static_fullbody_dog_720p.mp4"), ("hand", "webcam_asl_book.mkv"),
+]
+CELL_WIDTH, CELL_HEIGHT, COLUMNS = 320, 240, 6
+SHOWN_FRAMES = 8
 
 
 def run(command):
@@ -87,6 +105,64 @@ def row(args, model):
             decoder if usual else "none"]
 
 
+def launch(args, *elements):
+    """A pipeline of the build's elements; its error output when it failed."""
+    env = dict(os.environ, GST_PLUGIN_PATH=str(args.build / "gst"), DELTACNN_BUILD=str(args.build),
+               GST_REGISTRY=str(args.build / "wild-registry.bin"))
+    done = subprocess.run(["gst-launch-1.0", "-q", *elements], env=env, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else last_line(done.stderr) or "failed"
+
+
+def cell(args, model, size, path):
+    """Draws a model's results on the last of a few frames."""
+    clip = next((pathlib.Path(args.clip).parent / c for part, c in SHOWN if part in model.name), args.clip)
+    sizes = [f"input-{n}={v}" for n, v in zip(("width", "height"), size.split("x"))] if size else []
+    return launch(args, "filesrc", f"location={clip}", "!", "decodebin", "!", "videoconvert", "!", "identity",
+                  f"eos-after={SHOWN_FRAMES + 1}", "!", "deltacnn", f"model={model}", "qos=false", *sizes, "!",
+                  "deltaimage", "!", "deltaoverlay", "!", "videoconvert", "!", "videoscale", "add-borders=true", "!",
+                  f"video/x-raw,width={CELL_WIDTH},height={CELL_HEIGHT},pixel-aspect-ratio=1/1", "!", "pngenc", "!",
+                  "multifilesink", f"location={path}")
+
+
+def sheet(args, models):
+    """Writes the contact sheet; the names of models that drew nothing."""
+    missing = []
+    with tempfile.TemporaryDirectory(prefix="deltacnn-") as folder:
+        mixer, sources = ["compositor", "name=c", "background=black"], []
+        for i, model in enumerate(models):
+            path = pathlib.Path(folder) / f"{i}.png"
+            described, size, _ = inspect(args, model)
+            problem = cell(args, model, size, path) if described else "refused"
+            print(f"{i // COLUMNS + 1}.{i % COLUMNS + 1} {model.name}: {problem or described.get('decoder')}",
+                  flush=True)
+            if problem or not path.exists() or not described.get("decoder"):
+                missing.append(model.name)
+            if not path.exists():
+                continue
+            pad = len(sources)
+            mixer += [f"sink_{pad}::xpos={i % COLUMNS * CELL_WIDTH}", f"sink_{pad}::ypos={i // COLUMNS * CELL_HEIGHT}"]
+            sources.append(["filesrc", f"location={path}", "!", "pngdec", "!", "videoconvert", "!", "imagefreeze",
+                            "num-buffers=1", "!", "c."])
+        problem = launch(args, *mixer, "!", "videoconvert", "!", "pngenc", "!", "filesink", f"location={args.sheet}",
+                         *[word for source in sources for word in source])
+    if problem:
+        sys.exit(f"{args.sheet}: {problem}")
+    return missing
+
+
+def table(args, models):
+    """Prints the table; how many models were refused."""
+    print("| model | loads | dense, ONNX Runtime | sparse at 0, dense | share | agreement | result |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    refused = 0
+    for model in models:
+        cells = row(args, model)
+        refused += cells[1].startswith("refused")
+        print("| " + " | ".join(text.replace("|", "/") for text in cells) + " |", flush=True)
+    print(f"\n{len(models) - refused} of {len(models)} accepted")
+    return refused
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
@@ -96,17 +172,15 @@ def main():
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--size", default="192x48")
     parser.add_argument("--build", type=pathlib.Path, default=root / "build")
+    parser.add_argument("--sheet")
+    parser.add_argument("--only-sheet", action="store_true")
     args = parser.parse_args()
-    models = sorted(m for folder in args.folders for m in folder.glob("*.onnx"))
-    print("| model | loads | dense, ONNX Runtime | sparse at 0, dense | share | agreement | result |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    refused = 0
-    for model in models:
-        cells = row(args, model)
-        refused += cells[1].startswith("refused")
-        print("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |", flush=True)
-    print(f"\n{len(models) - refused} of {len(models)} accepted")
-    return 1 if refused else 0
+    models = [m for folder in args.folders for m in sorted(folder.glob("*.onnx"))]
+    missing = sheet(args, models) if args.sheet else []
+    for name in missing:
+        print(f"nothing to look at: {name}")
+    refused = 0 if args.only_sheet else table(args, models)
+    return 1 if refused or missing else 0
 
 
 if __name__ == "__main__":

@@ -501,6 +501,39 @@ GST_START_TEST (test_found_nothing_is_told_once)
 
 GST_END_TEST;
 
+/* A model without a descriptor: what to do, once, and not where tensors are
+ * asked for. */
+GST_START_TEST (test_no_decoder_is_told_once)
+{
+  for (guint tensors = 0; tensors < 2; tensors++) {
+    g_autofree gchar *path = NULL;
+    Fixture f;
+    GstMessage *message = NULL;
+
+    fixture_init (&f);
+    path = tiny_model_write (f.dir, "bare", TINY_MASK, SIZE, SIZE, "");
+    g_object_set (f.element, "model", path, NULL);
+    if (tensors)
+      gst_util_set_object_arg (G_OBJECT (f.element), "attach", "tensors");
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    for (guint i = 0; i < 20; i++)
+      gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 200,
+                  0, 0, 9, 99)));
+    fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &message),
+        tensors ? 0 : 1);
+    if (message) {
+      message_holds (message, "has no decoder");
+      message_holds (message, "bare.onnx.modelinfo");
+      message_holds (message, "deltacnn-inspect --suggest");
+      message_holds (message, "attach=tensors");
+      gst_message_unref (message);
+    }
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
 /* A stream that is tagged as turned is told how to be turned back. */
 GST_START_TEST (test_found_nothing_in_a_turned_picture)
 {
@@ -550,6 +583,7 @@ errors_suite (void)
       G_N_ELEMENTS (wild_metas));
   tcase_add_test (tcase, test_bad_size_for_following);
   tcase_add_test (tcase, test_found_nothing_is_told_once);
+  tcase_add_test (tcase, test_no_decoder_is_told_once);
   tcase_add_test (tcase, test_found_nothing_in_a_turned_picture);
   return suite;
 }
