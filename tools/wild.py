@@ -31,8 +31,10 @@ import tempfile
 # Part of a model's name, and the clip on which there is something to see.
 SHOWN = [
     ("road", "static_car_topdown.mp4"), ("squeezenet", "static_bottle_640x360.mp4"),
+    ("cpm", "static_fullbody_juggle_720p.mp4"), ("hourglass", "webcam_asl_school.mkv"),
+    ("simplepose", "static_fullbody_juggle_720p.mp4"), ("blazepose", "static_fullbody_juggle_720p.mp4"),
     ("det_", "static_fullbody_dog_720p.mp4"), ("pose_", "static_fullbody_dog_720p.mp4"),
-    ("voc", "static_fullbody_dog_720p.mp4"), ("hand", "webcam_asl_book.mkv"),
+    ("hand", "webcam_asl_book.mkv"),
 ]
 CELL_WIDTH, CELL_HEIGHT, COLUMNS = 320, 240, 6
 SHOWN_FRAMES = 8

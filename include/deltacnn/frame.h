@@ -4,7 +4,7 @@
  * where its planes are, and how its colours are coded.
  *
  * For: whoever feeds frames. What becomes of one is session.h's matter.
- * Plain data: nothing here allocates, owns or fails.
+ * Plain data: nothing here allocates, owns or fails. Thread-safe.
  */
 #ifndef DCNN_FRAME_H
 #define DCNN_FRAME_H
@@ -53,6 +53,46 @@ typedef struct DcnnFrame {
   DcnnMemory memory;
   void *context, *stream; /* CUDA: CUcontext, CUstream; borrowed */
 } DcnnFrame;
+
+/* Makes part a part of frame, as a frame of its own: nothing is copied, its
+ * planes are borrowed as frame's are. left, top, width, height: in pixels;
+ * clamped to what the frame has, and at least one pixel; left and top of NV12
+ * and I420 go down to even ones. The origin that came of it is returned in
+ * *left and *top: results on the part are in its own pixels, so add it.
+ * For nets that want a crop (a hand, a face, a line of text): one session with
+ * a stream for each region, which is fed its part of every frame. */
+static inline void
+dcnn_frame_crop (const DcnnFrame *frame, int32_t *left, int32_t *top,
+    uint32_t width, uint32_t height, DcnnFrame *part)
+{
+#define DCNN_X(e, n, planes, bytes) bytes,
+  static const uint8_t pixel_bytes[DCNN_FORMAT_COUNT] = {
+    DCNN_PIXEL_FORMATS (DCNN_X)
+  };
+#undef DCNN_X
+  bool halved = frame->format == DCNN_FORMAT_NV12 ||
+      frame->format == DCNN_FORMAT_I420;
+  int64_t right = (int64_t) *left + width, bottom = (int64_t) *top + height;
+  int64_t x = *left < 0 ? 0 : *left, y = *top < 0 ? 0 : *top;
+
+  right = right > frame->width ? (int64_t) frame->width : right;
+  bottom = bottom > frame->height ? (int64_t) frame->height : bottom;
+  x = x >= frame->width ? (int64_t) frame->width - 1 : x;
+  y = y >= frame->height ? (int64_t) frame->height - 1 : y;
+  x -= halved ? x & 1 : 0;
+  y -= halved ? y & 1 : 0;
+  *part = *frame;
+  part->width = (uint32_t) (right > x ? right - x : 1);
+  part->height = (uint32_t) (bottom > y ? bottom - y : 1);
+  part->planes[0] = frame->planes[0] + y * frame->strides[0] +
+      x * pixel_bytes[frame->format];
+  for (int p = 1; halved && p < 3; p++)
+    if (frame->planes[p])
+      part->planes[p] = frame->planes[p] + y / 2 * frame->strides[p] +
+          (frame->format == DCNN_FORMAT_NV12 ? x : x / 2);
+  *left = (int32_t) x;
+  *top = (int32_t) y;
+}
 
 typedef enum DcnnScaling {
   DCNN_SCALING_AUTO,     /* bilinear up to a factor 2 down on both axes, else
