@@ -139,6 +139,15 @@ dcnn_backend_choose (const DcnnPlan *plan, const DcnnSessionOptions *options,
 }
 
 gboolean
+dcnn_device_context (const char *device, gpointer *context, gint *index)
+{
+  const DcnnBackend *backend = dcnn_backend_find (device, index, NULL);
+
+  *index = MAX (*index, 0);
+  return backend && backend->context && backend->context (*index, context);
+}
+
+gboolean
 dcnn_device_check (const char *device, GError **error)
 {
   gint index;

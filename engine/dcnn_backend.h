@@ -60,6 +60,9 @@ typedef struct DcnnBackend {
   /* Feeds states back (DcnnState): it is not asked to run a plan with any
    * otherwise. */
   gboolean keeps_states;
+  /* The platform's context that sessions on device `index` live in, for
+   * neighbours that share memory with them. NULL: there is no such thing. */
+  gboolean (*context) (gint index, gpointer *context);
   /* Bits 1 << DcnnMemory of frames that it takes besides the host's. */
   guint memories;
   /* The model's operators (PlanNode.op, norm, steps) as the device wants them,

@@ -6,6 +6,7 @@
 #include "cuda.h"
 #include "dcnn_settle_rule.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <string.h>
 
@@ -67,6 +68,24 @@ cuda_available (gint index, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+/* The primary context, which the runtime library uses. */
+static gboolean
+cuda_context (gint index, gpointer *context)
+{
+  int (*get_current) (gpointer *);
+  void *driver = dlopen ("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  gboolean ok = FALSE;
+
+  if (driver == NULL)
+    return FALSE;
+  *(void **) &get_current = dlsym (driver, "cuCtxGetCurrent");
+  if (get_current && cudaSetDevice (MAX (index, 0)) == cudaSuccess &&
+      cudaFree (NULL) == cudaSuccess)
+    ok = get_current (context) == 0 && *context != NULL;
+  (void) dlclose (driver);
+  return ok;
 }
 
 static gsize
@@ -638,6 +657,7 @@ const DcnnBackend dcnn_backend_cuda = {
   .memories = 1u << DCNN_MEMORY_CUDA,
   .present = cuda_present,
   .available = cuda_available,
+  .context = cuda_context,
   .accepts = dcnn_cuda_accepts,
   .model_new = dcnn_cuda_weights_new,
   .model_free = dcnn_cuda_weights_free,

@@ -21,18 +21,12 @@
  */
 #include "gstdeltacnn.h"
 
+#include "gstdeltacnncuda.h"
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 
 GstDebugCategory *gst_delta_cnn_debug;
 #define GST_CAT_DEFAULT gst_delta_cnn_debug
-
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
-    GST_PAD_SINK, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
-    GST_PAD_SRC, GST_PAD_ALWAYS,
-    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS)));
 
 G_DEFINE_TYPE (GstDeltaCnn, gst_delta_cnn, GST_TYPE_BASE_TRANSFORM);
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (deltacnn, "deltacnn", GST_RANK_NONE,
@@ -286,6 +280,10 @@ gst_delta_cnn_query (GstBaseTransform * trans, GstPadDirection direction,
 {
   if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && direction == GST_PAD_SRC)
     return gst_delta_cnn_timing_answer_latency (GST_DELTA_CNN (trans), query);
+  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT
+      && gst_delta_cnn_cuda_answer (GST_ELEMENT (trans), query,
+          GST_DELTA_CNN (trans)->gpu))
+    return TRUE;
   return GST_BASE_TRANSFORM_CLASS (gst_delta_cnn_parent_class)->query (trans,
       direction, query);
 }
@@ -302,12 +300,47 @@ gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
   return TRUE;
 }
 
+/* The context is offered from READY on: decoders ask for one then. */
+static GstStateChangeReturn
+gst_delta_cnn_change_state (GstElement * element, GstStateChange transition)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (element);
+  GstStateChangeReturn result;
+
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+    g_autofree gchar *device = NULL;
+    GST_OBJECT_LOCK (self);
+    device = gst_delta_cnn_settings_get_device (&self->settings);
+    GST_OBJECT_UNLOCK (self);
+    self->gpu = gst_delta_cnn_cuda_open (device);
+  }
+  result = GST_ELEMENT_CLASS (gst_delta_cnn_parent_class)->change_state
+      (element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    gst_clear_object (&self->gpu);
+  return result;
+}
+
+static void
+add_pad_templates (GstElementClass * klass)
+{
+  GstCaps *caps = gst_delta_cnn_cuda_template_caps
+      (GST_VIDEO_CAPS_MAKE (GST_DELTA_CNN_FORMATS));
+
+  gst_element_class_add_pad_template (klass, gst_pad_template_new ("sink",
+          GST_PAD_SINK, GST_PAD_ALWAYS, caps));
+  gst_element_class_add_pad_template (klass, gst_pad_template_new ("src",
+          GST_PAD_SRC, GST_PAD_ALWAYS, caps));
+  gst_caps_unref (caps);
+}
+
 static void
 gst_delta_cnn_finalize (GObject * object)
 {
   GstDeltaCnn *self = GST_DELTA_CNN (object);
 
   gst_delta_cnn_clear (self);
+  gst_clear_object (&self->gpu);
   gst_delta_cnn_settings_clear (&self->settings);
   gst_delta_cnn_settings_clear (&self->active);
   g_cond_clear (&self->loading_done);
@@ -329,8 +362,8 @@ gst_delta_cnn_class_init (GstDeltaCnnClass * klass)
       "Runs a convolutional ONNX model on video, recomputing only what "
       "changed, and attaches masks, poses and boxes",
       "The DeltaCNN plugin's authors");
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
+  element_class->change_state = gst_delta_cnn_change_state;
+  add_pad_templates (element_class);
   gst_type_mark_as_plugin_api (gst_delta_cnn_resize_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_delta_cnn_order_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_delta_cnn_mode_get_type (), 0);

@@ -69,6 +69,7 @@ struct _GstDeltaCnn
   GstDeltaCnnTotals interval;  /* since the last stats message */
   gint64 interval_start_us;
   GstDeltaCnnPeaks peaks, peaks_before; /* this window's, the last one's */
+  GstObject *gpu;              /* the context that is offered; NULL: none */
   gboolean told_fall_back;     /* why auto is not what one might expect */
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */

@@ -15,6 +15,7 @@ enum
   PROP_MODEL,
   PROP_DEVICE,
   PROP_CUDA_DEVICE_ID,
+  PROP_BATCH_TIMEOUT,
   PROP_MODE,
   PROP_THRESHOLD,
   PROP_INPUT_THRESHOLD,
@@ -74,6 +75,9 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       return TRUE;
     case PROP_CUDA_DEVICE_ID:
       s->cuda_device_id = g_value_get_int (value);
+      return TRUE;
+    case PROP_BATCH_TIMEOUT:
+      s->batch_timeout = g_value_get_int (value);
       return TRUE;
     case PROP_INPUT_WIDTH:
       s->input_width = g_value_get_int (value);
@@ -213,6 +217,9 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     case PROP_CUDA_DEVICE_ID:
       g_value_set_int (value, s->cuda_device_id);
       return TRUE;
+    case PROP_BATCH_TIMEOUT:
+      g_value_set_int (value, (gint) s->batch_timeout);
+      return TRUE;
     case PROP_INPUT_WIDTH:
       g_value_set_int (value, s->input_width);
       return TRUE;
@@ -350,6 +357,12 @@ install_model_properties (GObjectClass * klass)
       g_param_spec_int ("cuda-device-id", "CUDA device ID",
           "Which GPU device=cuda and device=auto mean (-1 = the first)", -1,
           255, -1, READY));
+  g_object_class_install_property (klass, PROP_BATCH_TIMEOUT,
+      g_param_spec_int ("batch-timeout", "Batch timeout",
+          "Microseconds that a frame waits for those of other elements of this "
+          "process that run the same model by the same settings, to be run "
+          "with them as one batch (0 = each by itself, -1 = 2000 on a GPU, "
+          "else 0)", -1, 1000000, -1, READY));
   g_object_class_install_property (klass, PROP_THREADS,
       g_param_spec_uint ("threads", "Threads",
           "Processor threads (0 = one a core)", 0, 256, 0, READY));

@@ -24,6 +24,7 @@ typedef struct
   gdouble changed_share, mac_share;
   GstClockTime input_time, run_time, total_time;
   gboolean dense, settled;
+  guint batch;                 /* frames of all streams that ran together */
 } GstDeltaCnnCost;
 
 /* A rectangle of the frame, pixels. */

@@ -4,6 +4,7 @@
  */
 #include "gstdeltacnn.h"
 
+#include "gstdeltacnncuda.h"
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnnmotionmeta.h"
@@ -209,7 +210,7 @@ pass_damaged (GstDeltaCnn * self, GstBuffer * buffer, const GError * error)
 
 static gboolean
 run_frame (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
-    GError ** error)
+    GstObject * gpu, GError ** error)
 {
   const GstDeltaCnnMotionMeta *meta =
       gst_buffer_get_delta_cnn_motion_meta (buffer);
@@ -219,13 +220,14 @@ run_frame (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
     self->motion.tile_x = meta->tile_x;
     self->motion.tile_y = meta->tile_y;
   }
-  return gst_delta_cnn_runner_run (self->runner, frame, &self->motion, error);
+  return gst_delta_cnn_runner_run (self->runner, frame, gpu, &self->motion,
+      error);
 }
 
 /* Runs, decodes, attaches; the cost covers all of it. */
 static gboolean
 run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
-    const GstVideoFrame * frame, GError ** error)
+    const GstVideoFrame * frame, GstObject * gpu, GError ** error)
 {
   const GstClockTime start = gst_util_get_timestamp ();
   const GstDeltaCnnOccasion occasion = {
@@ -233,7 +235,7 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
   };
   GstDeltaCnnResults *results;
 
-  if (!run_frame (self, buffer, frame, error))
+  if (!run_frame (self, buffer, frame, gpu, error))
     return FALSE;
   results = gst_delta_cnn_runner_collect (self->runner, self->active.attach,
       self->active.score_threshold);
@@ -253,6 +255,7 @@ gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
 {
   g_autoptr (GError) error = NULL;
   GstVideoFrame frame;
+  guint on_gpu;
   gboolean ok;
 
   gst_delta_cnn_take_settings (self);
@@ -267,12 +270,14 @@ gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
     pass_stale (self, buffer, PASS_LATE);
     return GST_FLOW_OK;
   }
-  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer, GST_MAP_READ,
-          &error)) {
+  on_gpu = g_str_equal (gst_delta_cnn_runner_get_device (self->runner), "cuda") ?
+      gst_delta_cnn_cuda_map_flag (buffer, self->gpu) : 0;
+  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer,
+          (GstMapFlags) (GST_MAP_READ | on_gpu), &error)) {
     pass_damaged (self, buffer, error);
     return GST_FLOW_OK;
   }
-  ok = run_and_attach (self, buffer, &frame, &error);
+  ok = run_and_attach (self, buffer, &frame, on_gpu ? self->gpu : NULL, &error);
   gst_delta_cnn_frame_unmap (&frame);
   if (!ok) {
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,

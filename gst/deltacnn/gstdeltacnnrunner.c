@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "deltacnn/decode.h"
+#include "gstdeltacnncuda.h"
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnninterest.h"
 #include "gstdeltacnnload.h"
 #include "gstdeltacnnmodelcache.h"
+#include "gstdeltacnnseat.h"
 
 G_STATIC_ASSERT ((gint) GST_DELTA_CNN_TENSOR_FLOAT32 == (gint) DCNN_DTYPE_F32);
 G_STATIC_ASSERT ((gint) GST_DELTA_CNN_TENSOR_BOOL == (gint) DCNN_DTYPE_BOOL);
@@ -23,11 +25,20 @@ struct GstDeltaCnnRunner
   DcnnModelInfo *info;
   DcnnModel *model;             /* the cache's */
   DcnnModelSummary summary;
-  DcnnSession *session;
+  DcnnSessionOptions options;   /* as the seat was taken by */
+  gchar *device;                /* options' */
+  GstDeltaCnnSeat *seat;
+  DcnnSession *session;         /* the seat's, while results are held */
+  guint stream;
   DcnnDecoder *decoder;         /* NULL: tensors only */
   DcnnTuning base_tuning;       /* the descriptor's or the engine's */
   gboolean interest;
   GstDeltaCnnInterest *interest_map;
+  const gfloat *weights;        /* the map's, for the next frame; NULL: none */
+  const gchar *runs_on;         /* facts of the session */
+  gchar *passed_over;
+  gboolean fell_back;
+  guint64 state_bytes;
   GQuark *labels;
   guint n_labels;
   GBytes *edges;                /* of the last skeleton seen */
@@ -55,8 +66,7 @@ static gboolean
 gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings, GError ** error)
 {
-  g_autofree gchar *device = gst_delta_cnn_settings_get_device (settings);
-  DcnnSessionOptions options;
+  DcnnSessionOptions *options = &runner->options;
 
   dcnn_model_get_summary (runner->model, &runner->summary);
   if (!gst_delta_cnn_load_check_input (runner->path, &runner->summary, error))
@@ -64,17 +74,23 @@ gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
   runner->decoder = dcnn_decoder_new (runner->info, runner->model, error);
   if (!runner->decoder && *error)
     return FALSE;
-  dcnn_session_options_init (&options);
-  dcnn_modelinfo_apply (runner->info, &options);
-  options.device = device;
-  options.threads = settings->threads;
-  runner->base_tuning = options.tuning;
-  gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
-  runner->interest = options.tuning.interest;
-  if (!gst_delta_cnn_settings_apply_input (settings, &options, error))
+  dcnn_session_options_init (options);
+  dcnn_modelinfo_apply (runner->info, options);
+  runner->device = gst_delta_cnn_settings_get_device (settings);
+  options->device = runner->device;
+  options->threads = settings->threads;
+  runner->base_tuning = options->tuning;
+  gst_delta_cnn_settings_apply_tuning (settings, &options->tuning);
+  runner->interest = options->tuning.interest;
+  if (!gst_delta_cnn_settings_apply_input (settings, options, error))
     return FALSE;
-  runner->session = dcnn_session_new (runner->model, &options, error);
-  return runner->session != NULL;
+  runner->seat = gst_delta_cnn_seat_new (runner->model, options,
+      settings->batch_timeout, error);
+  if (!runner->seat)
+    return FALSE;
+  runner->runs_on = gst_delta_cnn_seat_device (runner->seat,
+      &runner->passed_over, &runner->fell_back, &runner->state_bytes);
+  return TRUE;
 }
 
 GstDeltaCnnRunner *
@@ -114,7 +130,9 @@ gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner)
   if (!runner)
     return;
   g_clear_pointer (&runner->decoder, dcnn_decoder_free);
-  g_clear_pointer (&runner->session, dcnn_session_free);
+  g_clear_pointer (&runner->seat, gst_delta_cnn_seat_free);
+  g_free (runner->device);
+  g_free (runner->passed_over);
   g_clear_pointer (&runner->model, gst_delta_cnn_model_cache_release);
   g_clear_pointer (&runner->info, dcnn_modelinfo_free);
   g_clear_pointer (&runner->interest_map, gst_delta_cnn_interest_free);
@@ -128,18 +146,22 @@ void
 gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings)
 {
-  DcnnTuning tuning = runner->base_tuning;
+  DcnnSessionOptions options = runner->options;
   g_autoptr (GError) error = NULL;
 
-  gst_delta_cnn_settings_apply_tuning (settings, &tuning);
-  runner->interest = tuning.interest;
-  if (!dcnn_session_set_tuning (runner->session, &tuning, &error))
+  options.tuning = runner->base_tuning;
+  gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
+  runner->interest = options.tuning.interest;
+  if (gst_delta_cnn_seat_retune (&runner->seat, &options, &error))
+    runner->options = options;
+  else
     GST_WARNING ("the tuning stays as it is: %s", error->message);
 }
 
 gboolean
 gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
-    const GstVideoFrame * frame, const DcnnMotion * motion, GError ** error)
+    const GstVideoFrame * frame, GstObject * gpu, const DcnnMotion * motion,
+    GError ** error)
 {
   DcnnFrame input;
 
@@ -149,7 +171,13 @@ gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
         gst_video_format_to_string (GST_VIDEO_FRAME_FORMAT (frame)));
     return FALSE;
   }
-  return dcnn_session_push_frame (runner->session, 0, &input, motion, error);
+  if (gpu)
+    gst_delta_cnn_cuda_describe (frame->buffer, gpu, &input);
+  if (!gst_delta_cnn_seat_run (runner->seat, &input, motion,
+          runner->interest ? runner->weights : NULL, error))
+    return FALSE;
+  runner->session = gst_delta_cnn_seat_session (runner->seat, &runner->stream);
+  return TRUE;
 }
 
 static void
@@ -158,7 +186,7 @@ gst_delta_cnn_runner_collect_cost (GstDeltaCnnRunner * runner,
 {
   DcnnFrameStats stats;
 
-  dcnn_session_get_stats (runner->session, 0, &stats);
+  dcnn_session_get_stats (runner->session, runner->stream, &stats);
   cost->frames = stats.frames;
   cost->changed_share = stats.changed_share;
   cost->mac_share = stats.macs_dense > 0 ?
@@ -166,6 +194,7 @@ gst_delta_cnn_runner_collect_cost (GstDeltaCnnRunner * runner,
   cost->input_time = MAX (stats.input_ns, 0);
   cost->run_time = MAX (stats.run_ns, 0);
   cost->dense = stats.dense;
+  (void) gst_delta_cnn_seat_company (runner->seat, &cost->batch);
   cost->settled = stats.settled;
 }
 
@@ -173,12 +202,12 @@ static void
 gst_delta_cnn_runner_collect_updates (GstDeltaCnnRunner * runner,
     GstDeltaCnnResults * results)
 {
-  const DcnnMask *mask = dcnn_session_get_input_mask (runner->session, 0);
+  const DcnnMask *mask = dcnn_session_get_input_mask (runner->session, runner->stream);
   DcnnTransform transform;
 
   if (!mask || mask->width == 0 || mask->height == 0)
     return;
-  dcnn_session_get_transform (runner->session, 0, &transform);
+  dcnn_session_get_transform (runner->session, runner->stream, &transform);
   if (!(transform.scale_x > 0) || !(transform.scale_y > 0))
     return;
   results->updates = g_bytes_new (mask->words,
@@ -207,7 +236,7 @@ gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
   g_array_set_clear_func (results->tensors, clear_tensor);
   for (guint i = 0; i < runner->summary.n_outputs; i++) {
     const DcnnOutput *output =
-        dcnn_session_get_output (runner->session, 0, i);
+        dcnn_session_get_output (runner->session, runner->stream, i);
     const DcnnTensor *from = &output->tensor;
     GstDeltaCnnTensor tensor = {
       .name = g_quark_from_string (output->name),
@@ -344,7 +373,7 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
   GstDeltaCnnResults *results = gst_delta_cnn_results_new ();
   DcnnTransform transform;
 
-  dcnn_session_get_transform (runner->session, 0, &transform);
+  dcnn_session_get_transform (runner->session, runner->stream, &transform);
   results->frame_width = transform.frame_width;
   results->frame_height = transform.frame_height;
   gst_delta_cnn_runner_collect_cost (runner, &results->cost);
@@ -354,19 +383,21 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
     gst_delta_cnn_runner_collect_tensors (runner, results);
   if (runner->decoder)
     gst_delta_cnn_runner_collect_decoded (runner,
-        dcnn_decoder_run (runner->decoder, runner->session, 0,
-            score_threshold), results);
+        dcnn_decoder_run (runner->decoder, runner->session,
+            runner->stream, score_threshold), results);
   if (runner->interest)
-    dcnn_session_set_interest (runner->session, 0,
-        gst_delta_cnn_interest_update (runner->interest_map, results,
-            &transform));
+    runner->weights = gst_delta_cnn_interest_update (runner->interest_map,
+        results, &transform);
+  runner->session = NULL;
+  gst_delta_cnn_seat_release (runner->seat);
   return results;
 }
 
 void
 gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner)
 {
-  dcnn_session_reset (runner->session, 0);
+  runner->weights = NULL;
+  gst_delta_cnn_seat_reset (runner->seat);
 }
 
 gchar *
@@ -374,9 +405,10 @@ gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner)
 {
   GString *text = g_string_new (NULL);
 
+  runner->session = gst_delta_cnn_seat_hold (runner->seat, &runner->stream);
   for (guint i = 0; i < runner->summary.n_outputs; i++) {
     const DcnnOutput *output =
-        dcnn_session_get_output (runner->session, 0, i);
+        dcnn_session_get_output (runner->session, runner->stream, i);
     const gint64 count = dcnn_tensor_count (&output->tensor);
     const gfloat *values = output->tensor.data;
     gfloat low = G_MAXFLOAT, high = -G_MAXFLOAT;
@@ -395,6 +427,8 @@ gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner)
     }
     g_string_append_printf (text, "ranges from %g to %g", low, high);
   }
+  runner->session = NULL;
+  gst_delta_cnn_seat_release (runner->seat);
   return g_string_free (text, FALSE);
 }
 
@@ -429,15 +463,15 @@ gst_delta_cnn_runner_get_decoder (const GstDeltaCnnRunner * runner)
 const gchar *
 gst_delta_cnn_runner_get_device (const GstDeltaCnnRunner * runner)
 {
-  return dcnn_session_get_device (runner->session);
+  return runner->runs_on;
 }
 
 const gchar *
 gst_delta_cnn_runner_get_device_why (const GstDeltaCnnRunner * runner,
     gboolean * fell_back)
 {
-  *fell_back = dcnn_session_fell_back (runner->session);
-  return dcnn_session_get_device_why (runner->session);
+  *fell_back = runner->fell_back;
+  return runner->passed_over;
 }
 
 void
@@ -452,6 +486,6 @@ void
 gst_delta_cnn_runner_get_bytes (const GstDeltaCnnRunner * runner,
     guint64 * state, guint64 * weights)
 {
-  *state = dcnn_session_get_bytes (runner->session);
+  *state = runner->state_bytes;
   *weights = runner->summary.weight_bytes;
 }

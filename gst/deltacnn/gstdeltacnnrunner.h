@@ -35,10 +35,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnRunner, gst_delta_cnn_runner_free)
 void gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings);
 
-/* Runs a mapped frame. motion: where the window lies; NULL: it does not move.
+/* Runs a mapped frame. gpu: the context whose device memory it was mapped in;
+ * NULL: it is in system memory. motion: where the window lies; NULL: it does not
+ * move. gst_delta_cnn_runner_collect() must follow a success.
  * FALSE with error set; the runner stays usable. */
 gboolean gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
-    const GstVideoFrame * frame, const DcnnMotion * motion, GError ** error)
+    const GstVideoFrame * frame, GstObject * gpu, const DcnnMotion * motion,
+    GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 /* What the last run gave, decoded; new. total_time is left 0. attach: whether

@@ -15,6 +15,7 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
   *settings = (GstDeltaCnnSettings) {
     .device = g_strdup ("auto"),
     .cuda_device_id = -1,
+    .batch_timeout = -1,
     .tuning = options.tuning,
     .score_threshold = -1,
     .attach = GST_DELTA_CNN_ATTACH_DEFAULT,

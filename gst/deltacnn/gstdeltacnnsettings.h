@@ -71,6 +71,7 @@ typedef struct
   gchar *model, *labels, *decoder, *mean, *scale, *results_location;
   gchar *device;                  /* NULL: auto */
   gint cuda_device_id;            /* -1: none named */
+  gint64 batch_timeout;           /* us; see gst_delta_cnn_seat_new() */
   GstDeltaCnnResize resize;
   GstDeltaCnnOrder order;
   gint input_width, input_height; /* 0: the descriptor's or the model's */

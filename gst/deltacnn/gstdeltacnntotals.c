@@ -12,6 +12,7 @@ gst_delta_cnn_totals_add (GstDeltaCnnTotals * totals,
   totals->run++;
   totals->dense += cost->dense ? 1 : 0;
   totals->settled += cost->settled ? 1 : 0;
+  totals->batch += cost->batch;
   totals->changed_share += cost->changed_share;
   totals->mac_share += cost->mac_share;
   totals->input_time += cost->input_time;
@@ -41,6 +42,7 @@ gst_delta_cnn_totals_to_structure (const GstDeltaCnnTotals * totals,
       "late-frames", G_TYPE_UINT64, totals->late,
       "gap-frames", G_TYPE_UINT64, totals->gaps,
       "damaged-frames", G_TYPE_UINT64, totals->damaged,
+      "batch-size", G_TYPE_DOUBLE, (gdouble) totals->batch / n,
       "changed-share", G_TYPE_DOUBLE, totals->changed_share / n,
       "mac-share", G_TYPE_DOUBLE, totals->mac_share / n,
       "input-ms", G_TYPE_DOUBLE, mean_ms (totals->input_time, n),

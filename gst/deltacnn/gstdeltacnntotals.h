@@ -17,6 +17,7 @@ typedef struct
   guint64 dense, settled;      /* of those that were run */
   guint64 late, gaps;          /* passed on: QoS; GAP flag */
   guint64 damaged;             /* passed on: not what the caps say */
+  guint64 batch;               /* sum over run frames */
   gdouble changed_share, mac_share; /* sums over run frames */
   GstClockTime input_time, run_time, total_time; /* likewise */
   GstClockTime max_time;       /* the slowest frame, total */

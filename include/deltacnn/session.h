@@ -152,6 +152,13 @@ typedef struct DcnnSession DcnnSession;
 gboolean dcnn_device_check (const char *device, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* The context of a device that sessions on it live in, and its number: for
+ * neighbours whose memory frames lie in (DCNN_MEMORY_CUDA). CUDA: the CUcontext
+ * that is the GPU's primary one, made where it was not; borrowed. FALSE: the
+ * device has none, or cannot be used. */
+gboolean dcnn_device_context (const char *device, gpointer *context,
+    gint *index);
+
 /* Refs model. Allocates everything the frame path will use. A device that
  * cannot run here is DCNN_ERROR_DEVICE; options and tuning out of range are
  * DCNN_ERROR_ARGUMENT. */
