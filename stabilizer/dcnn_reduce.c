@@ -21,13 +21,14 @@ mean_of_row (const uint16_t *sums, unsigned step, unsigned factor, uint8_t *out,
     unsigned width)
 {
   const uint32_t area = factor * factor;
-  const uint32_t inverse = ((1u << 24) + area - 1) / area;
+  /* exact: sums stay under 2^20, areas are at most 2^12 */
+  const uint64_t inverse = (((uint64_t) 1 << 32) + area - 1) / area;
 
   for (unsigned x = 0; x < width; x++) {
     uint32_t sum = area / 2;
     for (unsigned i = 0; i < factor; i++, sums += step)
       sum += *sums;
-    out[x] = (uint8_t) ((uint64_t) sum * inverse >> 24);
+    out[x] = (uint8_t) (sum * inverse >> 32);
   }
 }
 

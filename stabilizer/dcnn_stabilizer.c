@@ -274,7 +274,8 @@ match_frame (DcnnStabilizer *s)
   if ((match_key (s, s->key, &guess, true, &s->match) &&
           s->match.tracked >= KEY_SHARE) ||
       match_key (s, s->key, &guess, false, &s->match) ||
-      match_key (s, s->key, &s->now, false, &s->match))
+      (dcnn_homography_distance (&guess, &s->now, s->work_w, s->work_h) > 1 &&
+          match_key (s, s->key, &s->now, false, &s->match)))
     return true;
   if (!dcnn_tracker_shift (s->tracker, s->key, SLOT_NOW, &shift, &response) ||
       response < 0.05)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The matrices against what they must do, and what a build without OpenCV
- * answers. */
+ * The matrices against what they must do, reduction against its definition,
+ * and what a build without OpenCV answers. */
 #include <glib.h>
 #include <math.h>
 
+#include <string.h>
+
+#include "dcnn_reduce.h"
 #include "dcnn_stabilizer.h"
 
 static const DcnnHomography some = { { 1.02, 0.03, 12, -0.01, 0.98, -7, 2e-5,
@@ -56,6 +59,43 @@ test_rescale (void)
   g_assert_cmpfloat (hypot (hx - x / 2, hy - y / 2), <, 1e-9);
 }
 
+/* Every factor and step against sums one by one; nothing else is written. */
+static void
+test_reduce (void)
+{
+  enum { IN_W = 130, IN_H = 70, STEP = 4 };
+  guint8 in[IN_H][IN_W * STEP], out[IN_H][IN_W + 2];
+  uint16_t sums[IN_W * STEP];
+  GRand *random = g_rand_new_with_seed (9);
+
+  for (guint y = 0; y < IN_H; y++)
+    for (guint x = 0; x < IN_W * STEP; x++)
+      in[y][x] = (guint8) (y < 3 ? 255 : g_rand_int (random));
+  for (guint step = 1; step <= STEP; step++)
+    for (guint factor = 1; factor <= DCNN_REDUCE_MOST; factor++)
+      for (guint up = 0; up < 2; up++) {
+        const guint w = IN_W / factor, h = IN_H / factor;
+        memset (out, 77, sizeof out);
+        dcnn_reduce (up ? in[IN_H - 1] : in[0], (up ? -1 : 1) * IN_W * STEP,
+            step, factor, out[0], sizeof out[0], w, h, sums);
+        for (guint y = 0; y < h; y++)
+          for (guint x = 0; x < w; x++) {
+            guint sum = 0;
+            for (guint j = 0; j < factor * factor; j++) {
+              const guint row = y * factor + j / factor;
+              sum += in[up ? IN_H - 1 - row : row][(x * factor + j % factor) *
+                  step];
+            }
+            g_assert_cmpuint (out[y][x], ==, (sum + factor * factor / 2) /
+                (factor * factor));
+          }
+        for (guint y = 0; y < IN_H; y++)
+          for (guint x = y < h ? w : 0; x < sizeof out[0]; x++)
+            g_assert_cmpuint (out[y][x], ==, 77);
+      }
+  g_rand_free (random);
+}
+
 static void
 test_available (void)
 {
@@ -73,6 +113,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stabilizer/homography/singular", test_singular);
   g_test_add_func ("/stabilizer/homography/horizon", test_horizon);
   g_test_add_func ("/stabilizer/homography/rescale", test_rescale);
+  g_test_add_func ("/stabilizer/reduce", test_reduce);
   g_test_add_func ("/stabilizer/available", test_available);
   return g_test_run ();
 }

@@ -272,6 +272,37 @@ test_walker (void)
   run_end (&run);
 }
 
+/* A trembling camera is followed by less than it trembles, and never further
+ * off than was asked for. */
+static void
+test_smoothing (void)
+{
+  const double most_px = 1.5;
+  DcnnStabilizerOptions options;
+  DcnnHomography last = dcnn_homography_identity ();
+  double way = 0, true_way = 0, x = 0;
+  Run run;
+
+  run_begin (&run);
+  dcnn_stabilizer_options_init (&options);
+  options.smoothing_px = most_px;
+  dcnn_stabilizer_set_options (run.stabilizer, &options);
+  for (guint f = 0; f < 16; f++) {
+    double next = f % 2 ? 5e-4 : 0; /* 0.7 px */
+    DcnnHomography view = camera (next, 0, 0, 1, 1400);
+    shoot (run.frame, &view, 2);
+    run_push (&run, &view);
+    way += dcnn_homography_distance (&run.last.matrix, &last, W, H);
+    true_way += fabs (next - x) * 1400;
+    last = run.last.matrix;
+    x = next;
+  }
+  g_test_message ("went %.2f px of %.2f", way, true_way);
+  g_assert_cmpfloat (way, <, 0.6 * true_way);
+  g_assert_cmpfloat (quantile (run.errors, 1), <, most_px + 0.1);
+  run_end (&run);
+}
+
 /* A still camera: the matrix is the identity to the bit, noise or not. */
 static void
 test_still (void)
@@ -430,6 +461,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stabilizer/pan", test_pan);
   g_test_add_func ("/stabilizer/shake", test_shake);
   g_test_add_func ("/stabilizer/walker", test_walker);
+  g_test_add_func ("/stabilizer/smoothing", test_smoothing);
   g_test_add_func ("/stabilizer/still", test_still);
   g_test_add_func ("/stabilizer/1080p", test_large);
   g_test_add_func ("/stabilizer/limits", test_limits);
