@@ -16,6 +16,7 @@
 #define FIT_PX 0.5       /* reduced pixels */
 #define BACK_PX 0.7f
 #define KEY_SHARE 0.5    /* of a key's points; fewer tracked: a new key */
+#define KEY_INLIERS 0.6  /* fewer: another key, which shows less of parallax */
 #define KEY_ZOOM 1.08    /* a view this far from a key's wants another */
 #define KEY_ROLL 0.06    /* radians; likewise */
 #define SEED 7
@@ -423,7 +424,7 @@ accept (DcnnStabilizer *s, DcnnAlignment *out)
   give_tracks (s, out);
   out->inliers = s->match.inliers;
   out->error_px = s->match.error * s->factor;
-  if (s->match.tracked < KEY_SHARE ||
+  if (s->match.tracked < KEY_SHARE || s->match.inliers < KEY_INLIERS ||
       turned_away (s, &s->keys[s->key], &s->match.matrix))
     renew_key (s, out);
   s->keys[s->key].last = s->frame;
