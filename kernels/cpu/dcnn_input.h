@@ -72,12 +72,54 @@ DcnnInputStage *dcnn_input_stage_new (const DcnnInputGeometry *geometry,
 void dcnn_input_stage_free (DcnnInputStage *stage);
 size_t dcnn_input_stage_bytes (const DcnnInputStage *stage);
 
+/* ---- the window through a matrix (DESIGN section 8) ---------------------
+ *
+ * Without a view, the picture is the window. With one, a frame takes two
+ * passes over the rows: dcnn_input_picture_rows() converts and scales it as
+ * ever, dcnn_input_sample_rows() takes the window's pixels from that, each
+ * once, and compares them. What the frame does not cover stays as stored.
+ */
+typedef enum DcnnInputSampling {
+  DCNN_INPUT_AS_IT_IS, /* no matrix, or one that moves nothing */
+  DCNN_INPUT_SHIFTED,  /* by whole pixels: copied */
+  DCNN_INPUT_WARPED,   /* Catmull-Rom at 1/256 px */
+} DcnnInputSampling;
+
+typedef struct DcnnInputView {
+  double matrix[9];    /* window pixels -> picture pixels, row by row,
+                          homogeneous, continuous (centres at .5) */
+  /* Rows and columns whose stored values are of this place; elsewhere what is
+   * not covered becomes as the nearest that is. */
+  uint32_t known_y0, known_y1, known_x0, known_x1;
+  float forgive;       /* px, 0 .. 1: a change that a shift by so much would
+                          make of the stored picture is none, unless the window
+                          lies on whole pixels */
+  bool shadow;         /* keep count of what would have changed without it */
+} DcnnInputView;
+
+/* For the next frame; NULL: none. Returns how it will be sampled. */
+DcnnInputSampling dcnn_input_set_view (DcnnInputStage *stage,
+    const DcnnInputView *view);
+/* Rows y0 .. y1-1 of the picture; threads as of dcnn_input_convert_rows(). */
+void dcnn_input_picture_rows (DcnnInputStage *stage,
+    const DcnnInputParams *params, const DcnnFrame *frame, unsigned thread,
+    uint32_t y0, uint32_t y1);
+/* The rest of step 1 below, once all rows of the picture are there. */
+void dcnn_input_sample_rows (DcnnInputStage *stage,
+    const DcnnInputParams *params, unsigned thread, uint32_t y0, uint32_t y1,
+    const DcnnMask *force, DcnnMask *changed, DcnnMask *differs);
+/* The share of pixels (every fourth row's) that this frame would have changed
+ * had every frame been compared where it lies, by the same threshold and
+ * without refining; negative: not known yet. */
+float dcnn_input_shadow_share (const DcnnInputStage *stage);
+
 /* Step 1, rows y0 .. y1-1 of the window (y0 a multiple of 8): converts and
  * scales into the stage's 8-bit picture, compares with the reference under
  * params->threshold (scaled by interest) and writes the words of `changed`
  * (whole words: block rows y0/8 ...) and of `differs` (any difference at all;
  * may be NULL: not wanted). Pixels set in `force` (may be NULL) count as
- * changed. Thread-safe for disjoint rows and thread indices. */
+ * changed. Thread-safe for disjoint rows and thread indices. Only without a
+ * view. */
 void dcnn_input_convert_rows (DcnnInputStage *stage,
     const DcnnInputParams *params, const DcnnFrame *frame, unsigned thread,
     uint32_t y0, uint32_t y1, const DcnnMask *force, DcnnMask *changed,
@@ -100,7 +142,7 @@ void dcnn_input_store (DcnnInputStage *stage, const DcnnInputParams *params,
  * reference(y + dy, x + dx); what enters is undefined (force it). */
 void dcnn_input_shift (DcnnInputStage *stage, int32_t dy, int32_t dx);
 
-/* The 8-bit picture of the last convert: packed RGB, width * 3 bytes a row. */
+/* The window's 8-bit picture of the last frame: packed RGB, width * 3 bytes a row. */
 const uint8_t *dcnn_input_picture (const DcnnInputStage *stage);
 
 /* Forces the portable C path (tests). */

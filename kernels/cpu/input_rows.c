@@ -123,6 +123,50 @@ compare_c (uint64_t *changed, uint64_t *differs, unsigned y,
 }
 
 static void
+compare_band_c (uint64_t *changed, uint64_t *differs, unsigned y,
+    const uint8_t *picture, const uint8_t *reference, const uint8_t *low,
+    const uint8_t *high, const uint8_t *limits, size_t width)
+{
+  for (size_t x = 0; x < width; x++) {
+    int most = 0;
+    bool any = false;
+    for (size_t i = 3 * x; i < 3 * x + 3; i++) {
+      int d = picture[i] > high[i] ? picture[i] - high[i]
+          : picture[i] < low[i] ? low[i] - picture[i] : 0;
+      most = d > most ? d : most;
+      any |= picture[i] != reference[i];
+    }
+    unsigned bit = 8 * y + (x & 7);
+    changed[x / 8] |= (uint64_t) (most > limits[x / 8]) << bit;
+    if (differs)
+      differs[x / 8] |= (uint64_t) any << bit;
+  }
+}
+
+static void
+sample_c (uint8_t *rgb, const uint8_t *picture, size_t stride,
+    const int32_t *xs, const int32_t *ys, const int16_t (*weights)[4],
+    size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    const int16_t *wx = weights[xs[i] & (DCNN_INPUT_PHASES - 1)];
+    const int16_t *wy = weights[ys[i] & (DCNN_INPUT_PHASES - 1)];
+    const uint8_t *from = picture + (size_t) ((ys[i] >> 8) - 1) * stride
+        + 3 * (size_t) ((xs[i] >> 8) - 1);
+    for (int c = 0; c < 3; c++) {
+      int32_t sum = 1 << 19;
+      for (int j = 0; j < 4; j++) {
+        const uint8_t *at = from + (size_t) j * stride + c;
+        int32_t h = (1 << 7) + wx[0] * at[0] + wx[1] * at[3] + wx[2] * at[6]
+            + wx[3] * at[9];
+        sum += wy[j] * (h >> 8);
+      }
+      rgb[3 * i + c] = dcnn_input_clamp (sum >> 20);
+    }
+  }
+}
+
+static void
 store_c (uint8_t *reference, const uint8_t *picture, float *s0,
     const uint32_t *columns, unsigned bits, const DcnnInputStore *how)
 {
@@ -154,5 +198,7 @@ const DcnnInputRows dcnn_input_rows__c = {
   yuv_c,
   swizzle_c,
   compare_c,
+  compare_band_c,
+  sample_c,
   store_c,
 };

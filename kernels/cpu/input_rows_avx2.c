@@ -531,6 +531,87 @@ compare_avx2 (uint64_t *changed, uint64_t *differs, unsigned y,
 }
 
 static void
+compare_band_avx2 (uint64_t *changed, uint64_t *differs, unsigned y,
+    const uint8_t *picture, const uint8_t *reference, const uint8_t *low,
+    const uint8_t *high, const uint8_t *limits, size_t width)
+{
+  const __m256i zero = _mm256_setzero_si256 ();
+  for (size_t x = 0; x < width; x += 8) {
+    __m256i a = load32 (picture + 3 * x);
+    __m256i same = _mm256_cmpeq_epi8 (a, load32 (reference + 3 * x));
+    unsigned inside = width - x >= 8 ? 0xffffff : (1u << (3 * (width - x))) - 1;
+    unsigned any = ~(unsigned) _mm256_movemask_epi8 (same) & inside;
+    if (!any)
+      continue;
+    if (differs)
+      differs[x / 8] |= (uint64_t) any_of_three (any) << (8 * y);
+    __m256i d = _mm256_or_si256 (_mm256_subs_epu8 (a, load32 (high + 3 * x)),
+        _mm256_subs_epu8 (load32 (low + 3 * x), a));
+    __m256i over = _mm256_subs_epu8 (d,
+        _mm256_set1_epi8 ((char) limits[x / 8]));
+    unsigned more = ~(unsigned) _mm256_movemask_epi8 (
+        _mm256_cmpeq_epi8 (over, zero)) & inside;
+    if (more)
+      changed[x / 8] |= (uint64_t) any_of_three (more) << (8 * y);
+  }
+}
+
+/* ---- sampling --------------------------------------------------------- */
+
+/* A row's 4 taps of 3 channels, times wx, two by two: channels 0 and 1 in the
+ * low lane, 2 in the high one. */
+DCNN_INLINE __m256i
+taps_by_weight (const uint8_t *at, __m256i wx)
+{
+  const __m256i spread = _mm256_setr_epi8 (0, -1, 3, -1, 6, -1, 9, -1, 1, -1,
+      4, -1, 7, -1, 10, -1, 2, -1, 5, -1, 8, -1, 11, -1, -1, -1, -1, -1, -1,
+      -1, -1, -1);
+  return _mm256_madd_epi16 (_mm256_shuffle_epi8 (both_lanes (load16 (at)),
+          spread), wx);
+}
+
+DCNN_INLINE __m256i
+four_weights (const int16_t *weights)
+{
+  int64_t all;
+  memcpy (&all, weights, sizeof all);
+  return _mm256_set1_epi64x (all);
+}
+
+static void
+sample_avx2 (uint8_t *rgb, const uint8_t *picture, size_t stride,
+    const int32_t *xs, const int32_t *ys, const int16_t (*weights)[4],
+    size_t n)
+{
+  /* rows 0 to 3 of a channel beside each other */
+  const __m256i gather = _mm256_broadcastsi128_si256 (_mm_setr_epi8 (0, 1, 4,
+          5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  const __m256i round_h = _mm256_set1_epi32 (1 << 7);
+  const __m256i round_v = _mm256_set1_epi32 (1 << 19);
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t *at = picture + (size_t) ((ys[i] >> 8) - 1) * stride
+        + 3 * (size_t) ((xs[i] >> 8) - 1);
+    __m256i wx = four_weights (weights[xs[i] & (DCNN_INPUT_PHASES - 1)]);
+    __m256i wy = four_weights (weights[ys[i] & (DCNN_INPUT_PHASES - 1)]);
+    __m256i a = _mm256_hadd_epi32 (taps_by_weight (at, wx),
+        taps_by_weight (at + stride, wx));
+    __m256i b = _mm256_hadd_epi32 (taps_by_weight (at + 2 * stride, wx),
+        taps_by_weight (at + 3 * stride, wx));
+    a = _mm256_srai_epi32 (_mm256_add_epi32 (a, round_h), 8);
+    b = _mm256_srai_epi32 (_mm256_add_epi32 (b, round_h), 8);
+    a = _mm256_madd_epi16 (_mm256_shuffle_epi8 (_mm256_packs_epi32 (a, b),
+            gather), wy);
+    a = _mm256_hadd_epi32 (a, a);
+    a = _mm256_srai_epi32 (_mm256_add_epi32 (a, round_v), 20);
+    a = _mm256_packus_epi16 (_mm256_packs_epi32 (a, a), a);
+    uint32_t two = (uint32_t) _mm256_extract_epi32 (a, 0);
+    rgb[3 * i] = (uint8_t) two;
+    rgb[3 * i + 1] = (uint8_t) (two >> 8);
+    rgb[3 * i + 2] = (uint8_t) _mm256_extract_epi32 (a, 4);
+  }
+}
+
+static void
 store_avx2 (uint8_t *reference, const uint8_t *picture, float *s0,
     const uint32_t *columns, unsigned bits, const DcnnInputStore *how)
 {
@@ -570,6 +651,8 @@ const DcnnInputRows dcnn_input_rows__avx2 = {
   yuv_avx2,
   swizzle_avx2,
   compare_avx2,
+  compare_band_avx2,
+  sample_avx2,
   store_avx2,
 };
 

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHADOW_ROWS 4 /* the shadow keeps every so many rows */
+
 /* What one thread needs for a row. */
 typedef struct InputScratch {
   int16_t *v;           /* a row after vertical scaling */
   uint8_t *y, *u, *w;   /* a row of Y, U and V at the network's size */
   const uint8_t **rows; /* the taps' rows */
   uint8_t *limits;      /* per block of a block row */
+  int32_t *xs, *ys;     /* per pixel of a row: where it lies */
+  uint8_t *band[4];     /* rows of least, most, low and high */
+  uint64_t *words;      /* a block row of a mask */
 } InputScratch;
 
 /* What a plane adds to the picture: whole size, or chroma at half of it. */
@@ -29,6 +34,17 @@ struct DcnnInputStage {
   InputPlane luma, chroma;
   const DcnnInputRows *rows, *best;
   uint8_t *picture, *reference; /* packed RGB, width * 3 a row */
+  uint8_t *sampled;             /* the picture through the view */
+  const uint8_t *shown;         /* of the two, what the window holds */
+  DcnnInputView view;
+  DcnnInputSampling sampling;
+  int32_t shift_x, shift_y;
+  unsigned forgive;             /* in 1/256 px */
+  int16_t (*weights)[4];
+  uint8_t *shadow;              /* every fourth row of what a window that never
+                                   moves would have stored */
+  bool shadowing, shadow_valid; /* compared; filled by the frame before */
+  uint64_t shadow_changed;      /* pixels; atomic */
   uint64_t *spare_mask;         /* one mask, and scratch for dilation */
   unsigned threads;
   InputScratch *scratch;        /* [threads] */
@@ -100,6 +116,22 @@ row_elements (const InputPlane *plane)
 }
 
 static bool
+view_scratch_init (DcnnInputStage *stage, InputScratch *scratch)
+{
+  size_t n = stage->geometry.width;
+  bool ok;
+  scratch->xs = take (stage, n, sizeof *scratch->xs);
+  scratch->ys = take (stage, n, sizeof *scratch->ys);
+  scratch->words = take (stage, (n + 7) / 8, sizeof *scratch->words);
+  ok = scratch->xs && scratch->ys && scratch->words;
+  for (int i = 0; i < 4; i++) {
+    scratch->band[i] = take (stage, 3 * n + 6 + DCNN_INPUT_PAD, 1);
+    ok = ok && scratch->band[i];
+  }
+  return ok;
+}
+
+static bool
 scratch_init (DcnnInputStage *stage, InputScratch *scratch)
 {
   size_t n = stage->geometry.dst_w + DCNN_INPUT_PAD;
@@ -119,7 +151,8 @@ scratch_init (DcnnInputStage *stage, InputScratch *scratch)
   scratch->rows = take (stage, n_rows, sizeof *scratch->rows);
   scratch->limits = take (stage, (stage->geometry.width + 7) / 8, 1);
   if (!scratch->v || !scratch->y || !scratch->u || !scratch->w
-      || !scratch->rows || !scratch->limits)
+      || !scratch->rows || !scratch->limits || !view_scratch_init (stage,
+          scratch))
     return false;
   if (stage->format == DCNN_FORMAT_GRAY8) {
     memset (scratch->u, 128, n);
@@ -136,10 +169,17 @@ pictures_init (DcnnInputStage *stage)
   size_t words = dcnn_mask_words (g->width, g->height);
   stage->picture = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
   stage->reference = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
+  stage->sampled = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
+  stage->shadow = take (stage, (size_t) (g->height + SHADOW_ROWS - 1)
+      / SHADOW_ROWS * g->width * 3 + DCNN_INPUT_PAD, 1);
+  stage->weights = take (stage, DCNN_INPUT_PHASES, sizeof *stage->weights);
   stage->spare_mask = take (stage, words * sizeof (uint64_t)
       + dcnn_mask_scratch_bytes (g->width, g->height, g->width, g->height), 1);
-  if (!stage->picture || !stage->reference || !stage->spare_mask)
+  if (!stage->picture || !stage->reference || !stage->spare_mask
+      || !stage->sampled || !stage->shadow || !stage->weights)
     return false;
+  stage->shown = stage->picture;
+  dcnn_input_cubic_init (stage->weights);
   for (size_t i = 0; i < n; i++)
     memcpy (stage->picture + 3 * i, g->fill, 3);
   return true;
@@ -220,6 +260,11 @@ dcnn_input_stage_free (DcnnInputStage *stage)
     free (scratch->w);
     free (scratch->rows);
     free (scratch->limits);
+    free (scratch->xs);
+    free (scratch->ys);
+    free (scratch->words);
+    for (int b = 0; b < 4; b++)
+      free (scratch->band[b]);
   }
   free (stage->scratch);
   dcnn_input_axis_clear (&stage->luma.x);
@@ -228,6 +273,9 @@ dcnn_input_stage_free (DcnnInputStage *stage)
   dcnn_input_axis_clear (&stage->chroma.y);
   free (stage->picture);
   free (stage->reference);
+  free (stage->sampled);
+  free (stage->shadow);
+  free (stage->weights);
   free (stage->spare_mask);
   free (stage);
 }
@@ -252,7 +300,7 @@ dcnn_input_stage_tables (const DcnnInputStage *stage, DcnnInputTables *tables)
 const uint8_t *
 dcnn_input_picture (const DcnnInputStage *stage)
 {
-  return stage->picture;
+  return stage->shown;
 }
 
 void
@@ -382,33 +430,185 @@ dcnn_input_change_limit (const DcnnInputParams *params, size_t block)
   return (uint8_t) (limit > 0.0f ? limit < 255.0f ? limit : 255.0f : 0.0f);
 }
 
+/* The limits of a block row, and its words as they begin. */
+static void
+begin_blocks (const DcnnInputStage *stage, const DcnnInputParams *params,
+    InputScratch *scratch, size_t first, const DcnnMask *force,
+    DcnnMask *changed, DcnnMask *differs)
+{
+  for (uint32_t bx = 0; bx < (stage->geometry.width + 7) / 8; bx++) {
+    if (changed)
+      changed->words[first + bx] = force ? force->words[first + bx] : 0;
+    if (differs)
+      differs->words[first + bx] = 0;
+    scratch->limits[bx] = dcnn_input_change_limit (params, first + bx);
+  }
+}
+
+/* A row of the picture, into it. */
+static void
+convert_row (DcnnInputStage *stage, const DcnnFrame *frame,
+    const DcnnInputMatrix *matrix, uint32_t y, InputScratch *scratch)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  uint8_t *row = stage->picture + (size_t) y * g->width * 3;
+  if (y >= g->dst_y && y - g->dst_y < g->dst_h && g->dst_w)
+    (stage->unscaled ? convert_row_unscaled : convert_row_scaled) (stage,
+        frame, matrix, y - g->dst_y, row + 3 * (size_t) g->dst_x, scratch);
+}
+
 void
 dcnn_input_convert_rows (DcnnInputStage *stage, const DcnnInputParams *params,
     const DcnnFrame *frame, unsigned thread, uint32_t y0, uint32_t y1,
     const DcnnMask *force, DcnnMask *changed, DcnnMask *differs)
 {
-  const DcnnInputGeometry *g = &stage->geometry;
+  size_t width = stage->geometry.width;
   InputScratch *scratch = &stage->scratch[thread];
   DcnnInputMatrix matrix;
   dcnn_input_matrix_init (&matrix, frame);
   for (uint32_t y = y0; y < y1; y++) {
     size_t first = (size_t) (y / 8) * changed->blocks_x;
-    if (y % 8 == 0) {
-      for (uint32_t bx = 0; bx < changed->blocks_x; bx++) {
-        changed->words[first + bx] = force ? force->words[first + bx] : 0;
-        if (differs)
-          differs->words[first + bx] = 0;
-        scratch->limits[bx] = dcnn_input_change_limit (params, first + bx);
-      }
-    }
-    uint8_t *row = stage->picture + (size_t) y * g->width * 3;
-    if (y >= g->dst_y && y - g->dst_y < g->dst_h && g->dst_w)
-      (stage->unscaled ? convert_row_unscaled : convert_row_scaled) (stage,
-          frame, &matrix, y - g->dst_y, row + 3 * (size_t) g->dst_x, scratch);
+    if (y % 8 == 0)
+      begin_blocks (stage, params, scratch, first, force, changed, differs);
+    convert_row (stage, frame, &matrix, y, scratch);
     stage->rows->compare (changed->words + first,
-        differs ? differs->words + first : NULL, y & 7, row,
-        stage->reference + (size_t) y * g->width * 3, scratch->limits,
-        g->width);
+        differs ? differs->words + first : NULL, y & 7,
+        stage->picture + (size_t) y * width * 3,
+        stage->reference + (size_t) y * width * 3, scratch->limits, width);
+  }
+}
+
+/* ---- the window through a matrix --------------------------------------- */
+
+DcnnInputSampling
+dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  bool exact = true;
+  stage->sampling = DCNN_INPUT_AS_IT_IS;
+  if (view) {
+    stage->view = *view;
+    stage->sampling = dcnn_input_view_kind (view->matrix, g->width, g->height,
+        &stage->shift_x, &stage->shift_y, &exact);
+  }
+  stage->forgive = exact || !(view->forgive > 0) ? 0
+      : (unsigned) (256 * (view->forgive < 1 ? view->forgive : 1));
+  stage->shown = stage->sampling == DCNN_INPUT_AS_IT_IS ? stage->picture
+      : stage->sampled;
+  stage->shadow_valid = stage->shadowing;
+  stage->shadowing = view && view->shadow;
+  stage->shadow_valid &= stage->shadowing;
+  stage->shadow_changed = 0;
+  return stage->sampling;
+}
+
+/* Counts what differs from the shadow, and takes it over. */
+static void
+compare_shadow (DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
+{
+  size_t width = stage->geometry.width, blocks = (width + 7) / 8;
+  const uint8_t *row = stage->picture + (size_t) y * width * 3;
+  uint8_t *shadow = stage->shadow + (size_t) (y / SHADOW_ROWS) * width * 3;
+  uint64_t count = 0;
+  if (!stage->shadow_valid) {
+    memcpy (shadow, row, 3 * width);
+    return;
+  }
+  memset (scratch->words, 0, blocks * sizeof *scratch->words);
+  stage->rows->compare (scratch->words, NULL, 0, row, shadow, scratch->limits,
+      width);
+  for (size_t bx = 0; bx < blocks; bx++) {
+    uint64_t word = scratch->words[bx];
+    count += (uint64_t) __builtin_popcountll (word);
+    for (; word; word &= word - 1) {
+      size_t x = 8 * bx + (size_t) __builtin_ctzll (word);
+      memcpy (shadow + 3 * x, row + 3 * x, 3);
+    }
+  }
+  __atomic_fetch_add (&stage->shadow_changed, count, __ATOMIC_RELAXED);
+}
+
+void
+dcnn_input_picture_rows (DcnnInputStage *stage, const DcnnInputParams *params,
+    const DcnnFrame *frame, unsigned thread, uint32_t y0, uint32_t y1)
+{
+  InputScratch *scratch = &stage->scratch[thread];
+  size_t blocks_x = (stage->geometry.width + 7) / 8;
+  DcnnInputMatrix matrix;
+  dcnn_input_matrix_init (&matrix, frame);
+  for (uint32_t y = y0; y < y1; y++) {
+    convert_row (stage, frame, &matrix, y, scratch);
+    if (!stage->shadowing || y % SHADOW_ROWS != 0)
+      continue;
+    begin_blocks (stage, params, scratch, (y / 8) * blocks_x, NULL, NULL,
+        NULL);
+    compare_shadow (stage, scratch, y);
+  }
+}
+
+float
+dcnn_input_shadow_share (const DcnnInputStage *stage)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  size_t rows = (g->height + SHADOW_ROWS - 1) / SHADOW_ROWS;
+  return stage->shadow_valid ? (float) stage->shadow_changed
+      / (float) (rows * g->width) : -1.0f;
+}
+
+/* The window's row y, out of the picture. */
+static void
+sample_row (DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
+{
+  const DcnnInputView *view = &stage->view;
+  size_t at = (size_t) y * stage->geometry.width * 3;
+  bool known = y >= view->known_y0 && y < view->known_y1;
+  DcnnInputViewRow row = { &stage->geometry,
+    (const int16_t (*)[4]) stage->weights, stage->picture,
+    stage->reference + at, view->known_x0, known ? view->known_x1 : 0,
+    stage->sampled + at };
+  if (stage->sampling == DCNN_INPUT_SHIFTED)
+    dcnn_input_view_shift (&row, y, stage->shift_x, stage->shift_y);
+  else if (stage->sampling == DCNN_INPUT_WARPED)
+    dcnn_input_view_warp (&row, view->matrix, y, scratch->xs, scratch->ys,
+        stage->rows);
+}
+
+/* The band of row y of the reference. */
+static void
+find_band (const DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
+{
+  size_t stride = (size_t) stage->geometry.width * 3;
+  const uint8_t *row = stage->reference + y * stride;
+  const uint8_t *rows[3] = { y ? row - stride : row, row,
+    y + 1 < stage->geometry.height ? row + stride : row };
+  dcnn_input_view_band (rows, stage->geometry.width, stage->forgive,
+      scratch->band[0], scratch->band[1], scratch->band[2], scratch->band[3]);
+}
+
+void
+dcnn_input_sample_rows (DcnnInputStage *stage, const DcnnInputParams *params,
+    unsigned thread, uint32_t y0, uint32_t y1, const DcnnMask *force,
+    DcnnMask *changed, DcnnMask *differs)
+{
+  size_t width = stage->geometry.width;
+  InputScratch *scratch = &stage->scratch[thread];
+  for (uint32_t y = y0; y < y1; y++) {
+    size_t first = (size_t) (y / 8) * changed->blocks_x;
+    const uint8_t *row = stage->shown + (size_t) y * width * 3;
+    const uint8_t *reference = stage->reference + (size_t) y * width * 3;
+    uint64_t *differing = differs ? differs->words + first : NULL;
+    if (y % 8 == 0)
+      begin_blocks (stage, params, scratch, first, force, changed, differs);
+    sample_row (stage, scratch, y);
+    if (stage->forgive) {
+      find_band (stage, scratch, y);
+      stage->rows->compare_band (changed->words + first, differing, y & 7, row,
+          reference, scratch->band[2], scratch->band[3], scratch->limits,
+          width);
+    } else {
+      stage->rows->compare (changed->words + first, differing, y & 7, row,
+          reference, scratch->limits, width);
+    }
   }
 }
 
@@ -426,7 +626,7 @@ cell_moved (const DcnnInputStage *stage, uint32_t y0, uint32_t x0,
     for (uint32_t x = x0; x < x0 + 4 && x < g->width; x++) {
       size_t at = ((size_t) y * g->width + x) * 3;
       for (int c = 0; c < 3; c++)
-        sum[c] += stage->picture[at + c] - stage->reference[at + c];
+        sum[c] += stage->shown[at + c] - stage->reference[at + c];
       count++;
     }
   }
@@ -533,7 +733,7 @@ dcnn_input_store (DcnnInputStage *stage, const DcnnInputParams *params,
       for (uint32_t y = 8 * by; word; word >>= 8, y++) {
         size_t at = ((size_t) y * width + 8 * bx) * 3;
         if (word & 0xff)
-          stage->rows->store (stage->reference + at, stage->picture + at,
+          stage->rows->store (stage->reference + at, stage->shown + at,
               s0->data + s0->row_offset[y], s0->col_offset + 8 * bx,
               (unsigned) word & 0xff, &how);
       }

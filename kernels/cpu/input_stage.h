@@ -16,6 +16,7 @@
 #include "dcnn_input.h"
 
 #define DCNN_INPUT_PAD 64 /* spare elements after every row buffer */
+#define DCNN_INPUT_PHASES 256 /* positions between two pixels */
 
 /* How one axis of a plane is scaled. */
 typedef struct DcnnInputAxis {
@@ -78,6 +79,17 @@ typedef struct DcnnInputRows {
   void (*compare) (uint64_t *changed, uint64_t *differs, unsigned y,
       const uint8_t *picture, const uint8_t *reference, const uint8_t *limits,
       size_t width);
+  /* The same for changes past a band: more than limits[x / 8] below low or
+   * above high, which are readable 32 bytes past the row too. */
+  void (*compare_band) (uint64_t *changed, uint64_t *differs, unsigned y,
+      const uint8_t *picture, const uint8_t *reference, const uint8_t *low,
+      const uint8_t *high, const uint8_t *limits, size_t width);
+  /* n packed RGB pixels from a picture of rows `stride` bytes apart, at xs and
+   * ys (1/256 px), whose 4x4 taps lie in it; see input_view.c. picture is
+   * readable 4 bytes past its end. */
+  void (*sample) (uint8_t *rgb, const uint8_t *picture, size_t stride,
+      const int32_t *xs, const int32_t *ys, const int16_t (*weights)[4],
+      size_t n);
   /* Up to 8 pixels whose bits are set: reference = picture, s0 = value * scale
    * + bias, 4 floats at s0 + columns[i]. gray: luma in lane 0, zeros after.
    * picture and reference are readable 32 bytes on. */
@@ -103,6 +115,36 @@ uint8_t dcnn_input_change_limit (const DcnnInputParams *params, size_t block);
 /* The part of dcnn_input_refine_mask() that looks at the mask alone. */
 void dcnn_input_widen_mask (DcnnInputStage *stage,
     const DcnnInputParams *params, DcnnMask *changed);
+/* ---- input_view.c: the window through a matrix ------------------------- */
+
+/* A row of the window. */
+typedef struct DcnnInputViewRow {
+  const DcnnInputGeometry *geometry;
+  const int16_t (*weights)[4];
+  const uint8_t *picture;   /* the whole of it, packed RGB */
+  const uint8_t *reference; /* this row's */
+  uint32_t known_x0, known_x1; /* where reference holds what was there */
+  uint8_t *to;              /* this row's */
+} DcnnInputViewRow;
+
+/* weights[DCNN_INPUT_PHASES]. */
+void dcnn_input_cubic_init (int16_t (*weights)[4]);
+/* What a matrix (window -> picture) comes to, and by how many whole pixels a
+ * shift goes. exact: it misses them by nothing that counts. */
+DcnnInputSampling dcnn_input_view_kind (const double m[9], uint32_t width,
+    uint32_t height, int32_t *dx, int32_t *dy, bool *exact);
+/* Row v by the matrix; xs, ys: scratch, one a pixel. */
+void dcnn_input_view_warp (const DcnnInputViewRow *row, const double m[9],
+    uint32_t v, int32_t *xs, int32_t *ys, const DcnnInputRows *rows);
+/* Row v from the picture's row v + dy, dx pixels to the right. */
+void dcnn_input_view_shift (const DcnnInputViewRow *row, uint32_t v,
+    int32_t dx, int32_t dy);
+/* low and high [3 * width]: what the middle one of three rows may become by a
+ * shift of share / 256 px, going by the least and the most of the 3x3 pixels
+ * around. least, most: scratch of 3 * width + 6. */
+void dcnn_input_view_band (const uint8_t *const rows[3], size_t width,
+    unsigned share, uint8_t *least, uint8_t *most, uint8_t *low,
+    uint8_t *high);
 
 /* Helpers of the specification, shared by the levels for row ends. */
 static inline int
