@@ -55,6 +55,7 @@ dcnn_check_tuning (const DcnnTuning *t, GError **error)
       check_range ("gate_threshold", t->gate_threshold, 0,
       DCNN_THRESHOLD_MOST, error) &&
       check_range ("dilation", t->dilation, 0, DCNN_DILATION_MOST, error) &&
+      check_range ("forgive", t->forgive, 0, 1, error) &&
       check_range ("settle_budget", t->settle_budget, 0, 1, error) &&
       check_range ("refresh", t->refresh, 0, 1, error);
 }

@@ -34,6 +34,10 @@ struct DcnnModel {
   GArray *weights;         /* of ModelWeights */
 };
 
+/* A canvas is no larger, pixels each way from where it began: positions stay
+ * exact to 1/256 px. */
+#define DCNN_CANVAS_MOST 16000000
+
 /* Frames between two settlings of a scene that is still but for its noise. */
 #define DCNN_SETTLE_INTERVAL 64
 
@@ -78,7 +82,14 @@ typedef struct DcnnStream {
   /* whatever it runs on */
   gboolean first;          /* the next frame runs dense */
   gboolean in_flight;      /* a frame was run and not waited for */
-  gint tile_y, tile_x;
+  gint tile_y, tile_x;     /* of the window on the canvas */
+  gint64 torus_y, torus_x; /* network pixels that the window has moved in all:
+                              where stored values begin, modulo their size */
+  gboolean looks;          /* this frame is sampled through view */
+  gboolean afresh;         /* on a canvas that has just been restarted */
+  gboolean weighs;         /* DcnnMotion.weigh */
+  gdouble view[9];         /* window -> picture, network pixels; of the last
+                              frame, as it was sampled */
   NodeState *nodes;        /* by plan node: statistics and thresholds; the
                               rest of a NodeState is the cpu's */
   gfloat *interest;
@@ -212,6 +223,16 @@ dcnn_cpu_node (const DcnnSession *session, guint node)
 {
   return &((const CpuWeights *) session->weights)->nodes[node];
 }
+
+/* ---- dcnn_view.c: where the window lies, and how it looks at the frame ------ */
+
+/* Whether a frame (NULL: tensors) can be run with that motion. */
+gboolean dcnn_check_motion (const DcnnSession *session,
+    const DcnnMotion *motion, const DcnnFrame *frame, GError **error);
+/* Moves the window, as frame then says, and tells the stream how it looks at
+ * the picture. */
+void dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
+    const DcnnMotion *motion, BackendFrame *frame);
 
 /* ---- dcnn_stream.c: state ------------------------------------------------- */
 
@@ -348,6 +369,9 @@ gboolean dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
  * -1: the input is no picture, and is as it was given. */
 void dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream,
     gint mask, gsize changed, gsize pixels);
+/* Where a frame's picture goes in the network's input. */
+void dcnn_picture_fit (const DcnnSession *session, const DcnnFrame *frame,
+    DcnnInputGeometry *geometry);
 void dcnn_picture_transform (const DcnnSession *session,
     const DcnnStream *stream, DcnnTransform *transform);
 

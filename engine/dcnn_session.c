@@ -14,7 +14,7 @@ dcnn_session_options_init (DcnnSessionOptions *options)
   options->streams = 1;
   options->tuning = (DcnnTuning) {
     .threshold = 0.05f, .input_threshold = 0.05f, .gate_threshold = 0.2f,
-    .dilation = 3, .settle = TRUE, .settle_budget = 0.1f, .refresh = 0.2f,
+    .dilation = 3, .forgive = 0.5f, .settle = TRUE, .settle_budget = 0.1f, .refresh = 0.2f,
   };
   for (int c = 0; c < 3; c++)
     options->scale[c] = 1.0f / 255;
@@ -317,8 +317,7 @@ take_tuning (DcnnSession *session)
 /* ---- a frame ------------------------------------------------------------------------------ */
 
 static gboolean
-check_stream (DcnnSession *session, guint stream, const DcnnMotion *motion,
-    GError **error)
+check_stream (DcnnSession *session, guint stream, GError **error)
 {
   if (stream >= session->n_streams) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
@@ -331,37 +330,7 @@ check_stream (DcnnSession *session, guint stream, const DcnnMotion *motion,
         "dcnn_session_wait() first", stream);
     return FALSE;
   }
-  if (motion && (motion->tile_x || motion->tile_y) &&
-      session->plan->tile == 0) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "this network's window cannot move (sizes are no multiples of its "
-        "stride, it has parameters per pixel, or a state); use no tile offset, or an "
-        "input size that is a multiple of the stride");
-    return FALSE;
-  }
   return TRUE;
-}
-
-/* Takes up the window's move since the last frame. */
-static void
-begin_frame (DcnnSession *session, DcnnStream *stream,
-    const DcnnMotion *motion, BackendFrame *frame)
-{
-  gint ty = motion ? motion->tile_y : 0, tx = motion ? motion->tile_x : 0;
-  gint64 dy = ((gint64) ty - stream->tile_y) * session->plan->tile;
-  gint64 dx = ((gint64) tx - stream->tile_x) * session->plan->tile;
-  guint width, height;
-
-  if (dy == 0 && dx == 0)
-    return;
-  dcnn_model_get_input_size (session->model, &width, &height);
-  stream->tile_y = ty;
-  stream->tile_x = tx;
-  if (ABS (dy) >= height || ABS (dx) >= width)
-    stream->first = TRUE;
-  frame->moved = TRUE;
-  frame->dy = stream->first ? 0 : (gint) dy;
-  frame->dx = stream->first ? 0 : (gint) dx;
 }
 
 /* Starts n frames whose arguments were checked. Those that fail leave nothing
@@ -386,7 +355,7 @@ push_frame (DcnnSession *session, const DcnnMotion *motion,
     BackendFrame *frame, GError **error)
 {
   take_tuning (session);
-  begin_frame (session, &session->streams[frame->stream], motion, frame);
+  dcnn_view_begin (session, &session->streams[frame->stream], motion, frame);
   return run_frames (session, frame, 1, error) &&
       dcnn_session_wait (session, frame->stream, DCNN_WANT_ALL, error);
 }
@@ -398,8 +367,9 @@ dcnn_session_push_frame (DcnnSession *session, guint index,
   BackendFrame push = { .stream = index, .picture = frame,
     .start_ns = dcnn_now_ns () };
 
-  return check_stream (session, index, motion, error) &&
+  return check_stream (session, index, error) &&
       dcnn_check_frame (session, frame, error) &&
+      dcnn_check_motion (session, motion, frame, error) &&
       push_frame (session, motion, &push, error);
 }
 
@@ -419,8 +389,9 @@ check_submissions (DcnnSession *session, const DcnnSubmission *s, guint n,
     return FALSE;
   }
   for (guint i = 0; i < n; i++) {
-    if (!check_stream (session, s[i].stream, s[i].motion, error) ||
-        !dcnn_check_frame (session, s[i].frame, error))
+    if (!check_stream (session, s[i].stream, error) ||
+        !dcnn_check_frame (session, s[i].frame, error) ||
+        !dcnn_check_motion (session, s[i].motion, s[i].frame, error))
       return FALSE;
     for (guint k = 0; k < i; k++)
       if (s[k].stream == s[i].stream) {
@@ -448,7 +419,7 @@ dcnn_session_submit (DcnnSession *session, const DcnnSubmission *submissions,
     const DcnnSubmission *s = &submissions[i];
     session->frames[i] = (BackendFrame) { .stream = s->stream,
       .picture = s->frame, .start_ns = start_ns };
-    begin_frame (session, &session->streams[s->stream], s->motion,
+    dcnn_view_begin (session, &session->streams[s->stream], s->motion,
         &session->frames[i]);
   }
   return run_frames (session, session->frames, n, error);
@@ -505,8 +476,9 @@ dcnn_session_push_tensors (DcnnSession *session, guint index,
   BackendFrame push = { .stream = index, .tensors = inputs,
     .tensor_threshold = threshold, .start_ns = dcnn_now_ns () };
 
-  return check_stream (session, index, motion, error) &&
+  return check_stream (session, index, error) &&
       dcnn_check_tensors (session, inputs, threshold, error) &&
+      dcnn_check_motion (session, motion, NULL, error) &&
       push_frame (session, motion, &push, error);
 }
 

@@ -267,6 +267,7 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
 
   /* the picture it holds is no longer the network's input */
   g_clear_pointer (&stream->stage, dcnn_input_stage_free);
+  stream->stats.aligned_share = stream->stats.unaligned_share = -1;
   stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
   kept = dcnn_states_shift (session, stream, &kept_pixels);
   changed = kept + push_inputs (session, stream, frame, &pixels);

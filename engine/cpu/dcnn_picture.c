@@ -24,10 +24,13 @@ input_map (const DcnnPlan *plan)
 
 /* ---- geometry ----------------------------------------------------------------- */
 
-static void
-fit_picture (const DcnnSessionOptions *options, guint width, guint height,
-    const DcnnFrame *frame, DcnnInputGeometry *g)
+void
+dcnn_picture_fit (const DcnnSession *session, const DcnnFrame *frame,
+    DcnnInputGeometry *g)
 {
+  const DcnnSessionOptions *options = &session->options;
+  const PlanMap *map = plan_map (session->plan, input_map (session->plan));
+  guint width = map->width, height = map->height;
   /* a frame's size as it is seen: pixels need not be square */
   gdouble aspect = frame->pixel_aspect > 0.01f && frame->pixel_aspect < 100 ?
       frame->pixel_aspect : 1;
@@ -70,9 +73,6 @@ static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
 {
-  const DcnnPlan *plan = session->plan;
-  const PlanMap *map = plan_map (plan, input_map (plan));
-
   if (stream->stage && stream->format.width == frame->width &&
       stream->format.height == frame->height &&
       stream->format.format == frame->format &&
@@ -80,8 +80,7 @@ prepare_stage (DcnnSession *session, DcnnStream *stream,
     return TRUE;
   g_clear_pointer (&stream->stage, dcnn_input_stage_free);
   stream->format = *frame;
-  fit_picture (&session->options, map->width, map->height, frame,
-      &stream->geometry);
+  dcnn_picture_fit (session, frame, &stream->geometry);
   stream->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
       frame->height, frame->format, session->threads);
   stream->first = TRUE;
@@ -114,6 +113,26 @@ convert_work (gpointer data, gsize begin, gsize end, guint thread)
       thread, (guint32) begin * 8,
       MIN ((guint32) end * 8, work->changed->height), work->force,
       work->changed, work->differs);
+}
+
+static void
+picture_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  InputWork *work = data;
+
+  dcnn_input_picture_rows (work->stream->stage, &work->params, work->frame,
+      thread, (guint32) begin * 8,
+      MIN ((guint32) end * 8, work->changed->height));
+}
+
+static void
+sample_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  InputWork *work = data;
+
+  dcnn_input_sample_rows (work->stream->stage, &work->params, thread,
+      (guint32) begin * 8, MIN ((guint32) end * 8, work->changed->height),
+      work->force, work->changed, work->differs);
 }
 
 static void
@@ -271,6 +290,34 @@ store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
   }
 }
 
+/* The window's picture, and where it differs from the stored one. */
+static void
+take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
+    InputWork *work)
+{
+  DcnnInputView view = { .forgive = session->tuning.forgive,
+    .shadow = stream->weighs };
+  gint y0, y1, x0, x1;
+
+  if (!stream->looks) {
+    dcnn_input_set_view (stream->stage, NULL);
+    split_rows (session, work, convert_work);
+    return;
+  }
+  memcpy (view.matrix, stream->view, sizeof view.matrix);
+  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
+  if (!stream->first && !stream->afresh) {
+    view.known_y0 = (guint32) y0;
+    view.known_y1 = (guint32) y1;
+    view.known_x0 = (guint32) x0;
+    view.known_x1 = (guint32) x1;
+  }
+  dcnn_input_set_view (stream->stage, &view);
+  dcnn_input_get_view (stream->stage, stream->view);
+  split_rows (session, work, picture_work);
+  split_rows (session, work, sample_work);
+}
+
 gboolean
 dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
@@ -320,7 +367,10 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   work.force = forced (stream, map);
   work.differs = session->tuning.settle ? &stream->differs : NULL;
   dcnn_picture_params (session, stream, &work.params);
-  split_rows (session, &work, convert_work);
+  take_picture (session, stream, map, &work);
+  stream->stats.unaligned_share = dcnn_input_shadow_share (stream->stage);
+  stream->stats.aligned_share = stream->stats.unaligned_share < 0 ? -1 :
+      (gfloat) dcnn_mask_count (updated) / (map->width * map->height);
   if (!stream->dense)
     dcnn_input_refine_mask (stream->stage, &work.params, work.force, updated);
   dcnn_picture_decide (session, stream, kept, pixels);

@@ -435,10 +435,8 @@ move_geometries (DcnnStream *stream, const DcnnPlan *plan)
     buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
     g = &g_array_index (plan->geometries, PlanGeometry, buffer->geometry);
     torus = stream->torus[buffer->geometry];
-    torus[0] = wrap ((gint64) stream->tile_y * (gint) plan->tile /
-        (gint) map->stride_y, g->height);
-    torus[1] = wrap ((gint64) stream->tile_x * (gint) plan->tile /
-        (gint) map->stride_x, g->width);
+    torus[0] = wrap (stream->torus_y / (gint) map->stride_y, g->height);
+    torus[1] = wrap (stream->torus_x / (gint) map->stride_x, g->width);
   }
   for (guint i = 0; i < plan->geometries->len; i++)
     fill_tables (stream, &g_array_index (plan->geometries, PlanGeometry, i),

@@ -79,6 +79,10 @@ typedef struct DcnnTuning {
                               and threshold */
   guint dilation;          /* px of the input mask, up to DCNN_DILATION_MOST;
                               default 3 */
+  gfloat forgive;          /* px, 0 to 1: where a frame is sampled through a
+                              matrix that is no shift by whole pixels, a change
+                              that so small a shift would make of the stored
+                              picture is none; default 0.5 */
   gboolean noise_suppression; /* default FALSE */
   gboolean interest;       /* scale differences by the previous result
                               (dcnn_session_set_interest); default FALSE */
@@ -177,10 +181,29 @@ const char *dcnn_session_get_device_why (DcnnSession *session);
  * old, a network that it cannot run. FALSE where there is no such device. */
 gboolean dcnn_session_fell_back (DcnnSession *session);
 
-/* The camera's motion for one frame: where the window lies on the canvas, in
- * tiles (DcnnModelSummary.tile). Absolute, not relative to the last frame. */
+/* The camera's motion for one frame. All of it is absolute, not relative to the
+ * last frame; zeroed, the picture is the window, at tile (0, 0).
+ *
+ * With a matrix the window's pixels are sampled from the frame: bicubic, or
+ * copied where the shift is one of whole pixels. What the frame does not cover
+ * keeps its values. What the camera sees of the canvas then need not be where
+ * the camera has it: dcnn_session_get_view() leads results back. */
 typedef struct DcnnMotion {
-  gint tile_x, tile_y;
+  gint tile_x, tile_y;     /* where the window lies on the canvas, in tiles
+                              (DcnnModelSummary.tile) */
+  gdouble matrix[9];       /* 3x3, row by row: this frame's pixels -> the
+                              reference's, whose picture at the network's scale
+                              is the canvas at tile (0, 0); homogeneous,
+                              continuous (pixel centres at .5). All 0: none */
+  gboolean place;          /* with a matrix: the session puts the window over
+                              the frame itself, and does so again only when the
+                              frame has moved on by 3/4 of a tile */
+  gboolean restart;        /* another canvas, on which the window lies where
+                              this says: nothing moves, and what is stored is
+                              compared with the frame like any other */
+  gboolean weigh;          /* with a matrix: tell in the statistics what would
+                              have changed without (costs a comparison of every
+                              fourth row) */
 } DcnnMotion;
 
 /* Runs one frame of a stream, and waits for it. frame is borrowed during the call. A frame of
@@ -246,13 +269,23 @@ const DcnnMask *dcnn_session_get_input_mask (DcnnSession *session,
 
 /* Where the frame lies in the network's input, from the last pushed frame:
  * frame_x = (net_x - offset_x) / scale_x, likewise y; net pixels, continuous
- * coordinates (pixel centres at .5). */
+ * coordinates (pixel centres at .5). Where the window looks through a matrix,
+ * this is where the frame seems to lie: dcnn_session_get_view(). */
 typedef struct DcnnTransform {
   gfloat scale_x, scale_y, offset_x, offset_y;
   guint frame_width, frame_height, net_width, net_height;
 } DcnnTransform;
 void dcnn_session_get_transform (DcnnSession *session, guint stream,
     DcnnTransform *transform);
+
+/* From where the last frame's results seem to lie on it, by
+ * dcnn_session_get_transform(), to where they do: 3x3, row by row, frame pixels
+ * both. FALSE: the identity. */
+gboolean dcnn_session_get_view (DcnnSession *session, guint stream,
+    gdouble *matrix);
+/* The window on the canvas at the last frame, the reference's pixels. */
+void dcnn_session_get_window (DcnnSession *session, guint stream,
+    gdouble *x, gdouble *y, gdouble *width, gdouble *height);
 
 /* Where results matter, for tuning.interest: one float (0..1; what lies
  * outside is taken as the nearer end, NaN as 0) per 8x8 block of network
@@ -293,6 +326,9 @@ gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
 typedef struct DcnnFrameStats {
   guint64 frames;          /* pushed to the stream since its reset */
   gfloat changed_share;    /* of the network's input pixels, after refining */
+  gfloat aligned_share, unaligned_share; /* DcnnMotion.weigh: the share before
+                              refining, and what it would have been without a
+                              matrix; negative: not known */
   guint64 macs_done, macs_dense;
   gint64 input_ns, run_ns; /* input stage; nodes, outputs and spreads */
   gint64 spread_ns;        /* of run_ns: measuring the spreads that the criterion

@@ -89,7 +89,8 @@ typedef struct DcnnInputView {
   double matrix[9];    /* window pixels -> picture pixels, row by row,
                           homogeneous, continuous (centres at .5) */
   /* Rows and columns whose stored values are of this place; elsewhere what is
-   * not covered becomes as the nearest that is. */
+   * not covered becomes as the nearest that is; in a window that is larger
+   * than the picture, the fill. */
   uint32_t known_y0, known_y1, known_x0, known_x1;
   float forgive;       /* px, 0 .. 1: a change that a shift by so much would
                           make of the stored picture is none, unless the window
@@ -100,6 +101,8 @@ typedef struct DcnnInputView {
 /* For the next frame; NULL: none. Returns how it will be sampled. */
 DcnnInputSampling dcnn_input_set_view (DcnnInputStage *stage,
     const DcnnInputView *view);
+/* The matrix that this comes to: shifts are by whole pixels then. */
+void dcnn_input_get_view (const DcnnInputStage *stage, double matrix[9]);
 /* Rows y0 .. y1-1 of the picture; threads as of dcnn_input_convert_rows(). */
 void dcnn_input_picture_rows (DcnnInputStage *stage,
     const DcnnInputParams *params, const DcnnFrame *frame, unsigned thread,

@@ -491,6 +491,9 @@ dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
     stage->sampling = dcnn_input_view_kind (view->matrix, g->width, g->height,
         &stage->shift_x, &stage->shift_y, &exact);
   }
+  if (view && stage->sampling == DCNN_INPUT_AS_IT_IS
+      && (g->dst_w < g->width || g->dst_h < g->height))
+    stage->sampling = DCNN_INPUT_SHIFTED; /* what is beside it stays */
   stage->forgive = exact || !(view->forgive > 0) ? 0
       : (unsigned) (256 * (view->forgive < 1 ? view->forgive : 1));
   stage->shown = stage->sampling == DCNN_INPUT_AS_IT_IS ? stage->picture
@@ -500,6 +503,15 @@ dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
   stage->shadow_valid &= stage->shadowing;
   stage->shadow_changed = 0;
   return stage->sampling;
+}
+
+void
+dcnn_input_get_view (const DcnnInputStage *stage, double matrix[9])
+{
+  const double shift[9] = { 1, 0, stage->shift_x, 0, 1, stage->shift_y, 0, 0,
+    1 };
+  memcpy (matrix, stage->sampling == DCNN_INPUT_WARPED ? stage->view.matrix
+      : shift, sizeof shift);
 }
 
 /* Counts what differs from the shadow, and takes it over. */

@@ -166,8 +166,8 @@ pixel_kind (const DcnnInputGeometry *g, int32_t x, int32_t y)
       && y < bottom - 128 ? PIXEL_BORDER : PIXEL_OUTSIDE;
 }
 
-/* What is not covered: as it was, or, where that is not known, as the nearest
- * that is. */
+/* What is not covered: as it was, or, where that is not known, as a letterbox
+ * is, or as the nearest that is covered. */
 static void
 fill_outside (const DcnnInputViewRow *row, uint32_t u, int32_t x, int32_t y)
 {
@@ -176,6 +176,8 @@ fill_outside (const DcnnInputViewRow *row, uint32_t u, int32_t x, int32_t y)
   uint8_t *to = row->to + 3 * (size_t) u;
   if (u >= row->known_x0 && u < row->known_x1)
     memcpy (to, row->reference + 3 * (size_t) u, 3);
+  else if (g->dst_w < g->width || g->dst_h < g->height)
+    memcpy (to, g->fill, 3);
   else
     sample_clamped (row, clamp (x, left, left + ((int32_t) g->dst_w - 1) * 256),
         clamp (y, top, top + ((int32_t) g->dst_h - 1) * 256), to);

@@ -197,6 +197,10 @@ check_pixel (uint64_t seed, const Case *c, const DcnnInputView *view,
     CHECK (!memcmp (got, ref, 3), "uncovered y %u x %u was not kept", v, u);
     return;
   }
+  if (edge < 0 && (c->g.dst_w < c->g.width || c->g.dst_h < c->g.height)) {
+    CHECK (!memcmp (got, c->g.fill, 3), "y %u x %u was not filled", v, u);
+    return;
+  }
   if (edge < 0) {
     x = fmin (fmax (x, 0.5), c->g.dst_w - 0.5);
     y = fmin (fmax (y, 0.5), c->g.dst_h - 0.5);

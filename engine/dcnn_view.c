@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_view.c - where the window lies on the canvas, and through which matrix
+ * it looks at the frame: the same for every backend.
+ *
+ * A frame's picture, at the network's scale, is mapped onto the canvas by
+ * C = A M A^-1, with M the camera's motion (frame pixels -> reference pixels)
+ * and A the fit into the network's input. The window is a shift T of the
+ * canvas by whole tiles, so it looks at the picture through C^-1 T.
+ */
+#include "dcnn_engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "dcnn_homography.h"
+
+/* The window stays while the picture's centre is no further than this off its
+ * own, in tiles; otherwise it goes to the nearest, half a tile off at most. So
+ * jitter of up to a quarter of a tile moves nothing, wherever it happens. */
+#define STAYS_TILES 0.75
+
+static gboolean
+has_matrix (const DcnnMotion *motion)
+{
+  for (guint i = 0; motion && i < 9; i++)
+    if (motion->matrix[i] != 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* Frame pixels -> network pixels. */
+static DcnnHomography
+fit_of (const DcnnInputGeometry *g, guint frame_width, guint frame_height)
+{
+  return (DcnnHomography) { {
+          (gdouble) g->dst_w / frame_width, 0, g->dst_x,
+          0, (gdouble) g->dst_h / frame_height, g->dst_y,
+          0, 0, 1 } };
+}
+
+/* Picture -> canvas, network pixels. FALSE: there is none. */
+static gboolean
+onto_canvas (const DcnnSession *session, const DcnnMotion *motion,
+    const DcnnFrame *frame, DcnnInputGeometry *g, DcnnHomography *canvas)
+{
+  DcnnHomography fit, back, matrix;
+  gdouble x, y;
+
+  dcnn_picture_fit (session, frame, g);
+  fit = fit_of (g, frame->width, frame->height);
+  memcpy (matrix.m, motion->matrix, sizeof matrix.m);
+  for (guint i = 0; i < 9; i++)
+    if (!isfinite (matrix.m[i] / motion->matrix[8]))
+      return FALSE;
+  if (!dcnn_homography_invert (&fit, &back))
+    return FALSE;
+  matrix = dcnn_homography_multiply (&matrix, &back);
+  *canvas = dcnn_homography_multiply (&fit, &matrix);
+  return dcnn_homography_invert (canvas, &back) &&
+      dcnn_homography_apply (canvas, g->dst_x + g->dst_w / 2.0,
+      g->dst_y + g->dst_h / 2.0, &x, &y) &&
+      fabs (x) < DCNN_CANVAS_MOST && fabs (y) < DCNN_CANVAS_MOST;
+}
+
+gboolean
+dcnn_check_motion (const DcnnSession *session, const DcnnMotion *motion,
+    const DcnnFrame *frame, GError **error)
+{
+  DcnnInputGeometry g;
+  DcnnHomography canvas;
+
+  if (motion && (motion->tile_x || motion->tile_y) && !motion->place &&
+      session->plan->tile == 0) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "this network's window cannot move (sizes are no multiples of its "
+        "stride, it has parameters per pixel, or a state); use no tile "
+        "offset, or an input size that is a multiple of the stride");
+    return FALSE;
+  }
+  if (!has_matrix (motion))
+    return TRUE;
+  if (frame == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "tensors are not sampled through a motion's matrix; push the frame, "
+        "or tensors that lie on the canvas, with a tile offset");
+    return FALSE;
+  }
+  if (onto_canvas (session, motion, frame, &g, &canvas))
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "a motion's matrix is not finite, cannot be inverted, or leads more "
+      "than %d pixels away; restart the canvas with the identity",
+      DCNN_CANVAS_MOST);
+  return FALSE;
+}
+
+/* In tiles: where the window goes for a picture that lies `off` pixels from
+ * where the canvas began. */
+static gint
+place_axis (gdouble off, gint now, guint tile, gboolean stays)
+{
+  if (tile == 0)
+    return 0;
+  if (stays && fabs (off / tile - now) <= STAYS_TILES)
+    return now;
+  return (gint) floor (off / tile + 0.5);
+}
+
+/* What interest is known of the places in view, moved with the window. */
+static void
+move_interest (const DcnnSession *session, DcnnStream *stream, gint dy,
+    gint dx)
+{
+  guint width, height;
+  gint blocks_x, blocks_y, by, bx;
+
+  dcnn_model_get_input_size (session->model, &width, &height);
+  blocks_x = (gint) (width + 7) / 8;
+  blocks_y = (gint) (height + 7) / 8;
+  by = (gint) lrint (dy / 8.0);
+  bx = (gint) lrint (dx / 8.0);
+  /* in the order that reads each before it is overwritten */
+  for (gint i = 0; i < blocks_x * blocks_y; i++) {
+    gint at = by > 0 || (by == 0 && bx >= 0) ? i :
+        blocks_x * blocks_y - 1 - i;
+    gint y = CLAMP (at / blocks_x + by, 0, blocks_y - 1);
+    gint x = CLAMP (at % blocks_x + bx, 0, blocks_x - 1);
+    stream->interest[at] = stream->interest[y * blocks_x + x];
+  }
+}
+
+static void
+move_window (DcnnSession *session, DcnnStream *stream, gint ty, gint tx,
+    gboolean restart, BackendFrame *frame)
+{
+  gint64 dy = ((gint64) ty - stream->tile_y) * session->plan->tile;
+  gint64 dx = ((gint64) tx - stream->tile_x) * session->plan->tile;
+  guint width, height;
+
+  stream->tile_y = ty;
+  stream->tile_x = tx;
+  if (restart || (dy == 0 && dx == 0))
+    return;
+  dcnn_model_get_input_size (session->model, &width, &height);
+  stream->torus_y += dy;
+  stream->torus_x += dx;
+  if (ABS (dy) >= height || ABS (dx) >= width)
+    stream->first = TRUE;
+  else if (stream->interest_set)
+    move_interest (session, stream, (gint) dy, (gint) dx);
+  frame->moved = TRUE;
+  frame->dy = stream->first ? 0 : (gint) dy;
+  frame->dx = stream->first ? 0 : (gint) dx;
+}
+
+void
+dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
+    const DcnnMotion *motion, BackendFrame *frame)
+{
+  gint ty = motion ? motion->tile_y : 0, tx = motion ? motion->tile_x : 0;
+  gboolean restart = motion && motion->restart;
+  guint tile = session->plan->tile;
+  DcnnInputGeometry g;
+  DcnnHomography canvas, view;
+
+  stream->looks = has_matrix (motion) && onto_canvas (session, motion,
+      frame->picture, &g, &canvas);
+  stream->afresh = restart;
+  stream->weighs = stream->looks && motion->weigh;
+  if (stream->looks && motion->place) {
+    gdouble x = g.dst_x + g.dst_w / 2.0, y = g.dst_y + g.dst_h / 2.0;
+    gdouble at_x, at_y;
+    dcnn_homography_apply (&canvas, x, y, &at_x, &at_y);
+    tx = place_axis (at_x - x, stream->tile_x, tile, !restart);
+    ty = place_axis (at_y - y, stream->tile_y, tile, !restart);
+  }
+  move_window (session, stream, ty, tx, restart, frame);
+  if (!stream->looks)
+    return;
+  dcnn_homography_invert (&canvas, &view);
+  canvas = (DcnnHomography) { { 1, 0, (gdouble) tx * tile, 0, 1,
+          (gdouble) ty * tile, 0, 0, 1 } };
+  view = dcnn_homography_multiply (&view, &canvas);
+  memcpy (stream->view, view.m, sizeof stream->view);
+}
+
+gboolean
+dcnn_session_get_view (DcnnSession *session, guint index, gdouble *matrix)
+{
+  const DcnnStream *stream = &session->streams[index];
+  DcnnHomography fit, back, view = dcnn_homography_identity ();
+
+  if (stream->looks && stream->format.width > 0) {
+    fit = fit_of (&stream->geometry, stream->format.width,
+        stream->format.height);
+    dcnn_homography_invert (&fit, &back);
+    memcpy (view.m, stream->view, sizeof view.m);
+    view = dcnn_homography_multiply (&view, &fit);
+    view = dcnn_homography_multiply (&back, &view);
+  }
+  memcpy (matrix, view.m, sizeof view.m);
+  view = dcnn_homography_identity ();
+  return memcmp (matrix, view.m, sizeof view.m) != 0;
+}
+
+void
+dcnn_session_get_window (DcnnSession *session, guint index, gdouble *x,
+    gdouble *y, gdouble *width, gdouble *height)
+{
+  const DcnnStream *stream = &session->streams[index];
+  DcnnTransform t;
+
+  dcnn_session_get_transform (session, index, &t);
+  *x = ((gdouble) stream->tile_x * session->plan->tile - t.offset_x) /
+      t.scale_x;
+  *y = ((gdouble) stream->tile_y * session->plan->tile - t.offset_y) /
+      t.scale_y;
+  *width = t.net_width / t.scale_x;
+  *height = t.net_height / t.scale_y;
+}
