@@ -42,6 +42,24 @@ dcnn_anchor_forget (DcnnAnchor *anchor)
   anchor->left = anchor->judged = 0;
 }
 
+void
+dcnn_anchor_leave (DcnnAnchor *anchor)
+{
+  anchor->restarts += anchor->anchored && !anchor->aside;
+  anchor->anchored = FALSE;
+}
+
+gboolean
+dcnn_anchor_to_reference (const DcnnAnchor *anchor, gdouble x, gdouble y,
+    gdouble *reference_x, gdouble *reference_y)
+{
+  DcnnHomography base, back;
+
+  memcpy (base.m, anchor->base, sizeof base.m);
+  return anchor->anchored && dcnn_homography_invert (&base, &back) &&
+      dcnn_homography_apply (&back, x, y, reference_x, reference_y);
+}
+
 /* Whether the canvas would be a bad place for a frame. */
 static gboolean
 past_limits (const DcnnAnchor *anchor, const DcnnHomography *m)

@@ -189,14 +189,16 @@ gboolean
 dcnn_session_get_view (DcnnSession *session, guint index, gdouble *matrix)
 {
   const DcnnStream *stream = &session->streams[index];
-  DcnnHomography fit, back, view = dcnn_homography_identity ();
+  DcnnHomography fit, back, scale, view = dcnn_homography_identity ();
 
   if (stream->looks && stream->format.width > 0) {
     fit = fit_of (&stream->geometry, stream->format.width,
         stream->format.height);
     dcnn_homography_invert (&fit, &back);
+    scale = fit; /* the transform is the whole window's */
+    scale.m[2] = scale.m[5] = 0;
     memcpy (view.m, stream->view, sizeof view.m);
-    view = dcnn_homography_multiply (&view, &fit);
+    view = dcnn_homography_multiply (&view, &scale);
     view = dcnn_homography_multiply (&back, &view);
   }
   memcpy (matrix, view.m, sizeof view.m);
@@ -205,17 +207,34 @@ dcnn_session_get_view (DcnnSession *session, guint index, gdouble *matrix)
 }
 
 void
+dcnn_session_get_inward (DcnnSession *session, guint index, gdouble *matrix)
+{
+  const DcnnStream *stream = &session->streams[index];
+  DcnnHomography m = dcnn_homography_identity (), view, window;
+
+  if (stream->format.width > 0)
+    m = fit_of (&stream->geometry, stream->format.width,
+        stream->format.height);
+  if (stream->looks) {
+    memcpy (view.m, stream->view, sizeof view.m);
+    dcnn_homography_invert (&view, &window);
+    m = dcnn_homography_multiply (&window, &m);
+  }
+  memcpy (matrix, m.m, sizeof m.m);
+}
+
+void
 dcnn_session_get_window (DcnnSession *session, guint index, gdouble *x,
     gdouble *y, gdouble *width, gdouble *height)
 {
   const DcnnStream *stream = &session->streams[index];
+  const DcnnInputGeometry *g = &stream->geometry;
+  gdouble tile = session->plan->tile;
   DcnnTransform t;
 
   dcnn_session_get_transform (session, index, &t);
-  *x = ((gdouble) stream->tile_x * session->plan->tile - t.offset_x) /
-      t.scale_x;
-  *y = ((gdouble) stream->tile_y * session->plan->tile - t.offset_y) /
-      t.scale_y;
+  *x = (stream->tile_x * tile - g->dst_x) / t.scale_x;
+  *y = (stream->tile_y * tile - g->dst_y) / t.scale_y;
   *width = t.net_width / t.scale_x;
   *height = t.net_height / t.scale_y;
 }

@@ -63,10 +63,15 @@ dcnn_picture_transform (const DcnnSession *session, const DcnnStream *stream,
   t->net_height = g->height;
   t->frame_width = stream->format.width;
   t->frame_height = stream->format.height;
-  t->offset_x = g->dst_x;
-  t->offset_y = g->dst_y;
   t->scale_x = t->frame_width ? (gfloat) g->dst_w / t->frame_width : 1;
   t->scale_y = t->frame_height ? (gfloat) g->dst_h / t->frame_height : 1;
+  if (stream->looks) { /* the picture may lie anywhere in the window */
+    t->frame_width = (guint) ceilf (g->width / t->scale_x);
+    t->frame_height = (guint) ceilf (g->height / t->scale_y);
+    return;
+  }
+  t->offset_x = g->dst_x;
+  t->offset_y = g->dst_y;
 }
 
 static gboolean

@@ -387,6 +387,7 @@ gst_delta_cnn_init (GstDeltaCnn * self)
   gst_delta_cnn_settings_init (&self->settings);
   gst_delta_cnn_settings_init (&self->active);
   gst_video_info_init (&self->info);
+  dcnn_anchor_init (&self->anchor);
   g_cond_init (&self->loading_done);
   self->earliest = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);

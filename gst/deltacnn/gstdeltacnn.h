@@ -19,6 +19,8 @@
 #include <gst/base/gstbasetransform.h>
 #include <gst/video/video.h>
 
+#include "deltacnn/anchor.h"
+
 #include "gstdeltacnnlines.h"
 #include "gstdeltacnnrunner.h"
 #include "gstdeltacnnsettings.h"
@@ -74,6 +76,10 @@ struct _GstDeltaCnn
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */
   DcnnMotion motion;           /* where the window was last said to lie */
+  gboolean by_matrix;          /* motions tell matrices: anchor goes by them */
+  DcnnAnchor anchor;
+  guint64 reference;           /* number of the last one; 0: not told */
+  gboolean told_aside;         /* that alignment does not pay */
   GQuark source;               /* the element's name */
   gchar *stream_id;
   gchar *orientation;          /* the stream's tag; NULL: none */
@@ -95,6 +101,19 @@ void gst_delta_cnn_take_settings (GstDeltaCnn * self);
 /* Forgets stored values and results: the next frame is a first frame. */
 G_GNUC_INTERNAL
 void gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why);
+
+/* gstdeltacnnmotion.c */
+/* Forgets where the camera looked. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_motion_forget (GstDeltaCnn * self);
+/* What a buffer tells of the camera becomes self->motion. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_motion_take (GstDeltaCnn * self, GstBuffer * buffer);
+/* After the frame was run: what it came to goes into cost; the buffer's meta is
+ * told the window. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
+    GstDeltaCnnCost * cost);
 
 /* gstdeltacnnswap.c */
 /* Puts a runner (taken; NULL: none) in place of the present one. */

@@ -46,21 +46,31 @@ gst_delta_cnn_interest_free (GstDeltaCnnInterest * interest)
   g_free (interest);
 }
 
+/* A point of the frame, in blocks of the network's input. */
+static void
+block_under (const gdouble * m, gfloat x, gfloat y, gfloat * bx, gfloat * by)
+{
+  const gdouble w = MAX (m[6] * x + m[7] * y + m[8], 1e-6) * BLOCK_PX;
+
+  *bx = (m[0] * x + m[1] * y + m[2]) / w;
+  *by = (m[3] * x + m[4] * y + m[5]) / w;
+}
+
 /* Marks the blocks that a rectangle of the frame touches. */
 static void
-mark_rectangle (GstDeltaCnnInterest * interest, const DcnnTransform * t,
+mark_rectangle (GstDeltaCnnInterest * interest, const gdouble * inward,
     gfloat left, gfloat top, gfloat right, gfloat bottom)
 {
   const gfloat last_x = interest->columns - 1, last_y = interest->rows - 1;
-  const gint x0 = CLAMP ((left * t->scale_x + t->offset_x) / BLOCK_PX, 0,
-      last_x);
-  const gint x1 = CLAMP ((right * t->scale_x + t->offset_x) / BLOCK_PX, 0,
-      last_x);
-  const gint y0 = CLAMP ((top * t->scale_y + t->offset_y) / BLOCK_PX, 0,
-      last_y);
-  const gint y1 = CLAMP ((bottom * t->scale_y + t->offset_y) / BLOCK_PX, 0,
-      last_y);
+  gfloat ax, ay, bx, by;
+  gint x0, x1, y0, y1;
 
+  block_under (inward, left, top, &ax, &ay);
+  block_under (inward, right, bottom, &bx, &by);
+  x0 = CLAMP (MIN (ax, bx), 0, last_x);
+  x1 = CLAMP (MAX (ax, bx), 0, last_x);
+  y0 = CLAMP (MIN (ay, by), 0, last_y);
+  y1 = CLAMP (MAX (ay, by), 0, last_y);
   for (gint y = y0; y <= y1; y++)
     memset (interest->inside + (gsize) y * interest->columns + x0, 1,
         x1 - x0 + 1);
@@ -68,7 +78,7 @@ mark_rectangle (GstDeltaCnnInterest * interest, const DcnnTransform * t,
 
 static void
 mark_mask (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
-    const DcnnTransform * t)
+    const gdouble * inward)
 {
   const guint8 *data = g_bytes_get_data (results->mask, NULL);
   const guint8 least = results->mask_classes == 1 ? 128 : 1;
@@ -79,13 +89,13 @@ mark_mask (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
   for (guint y = 0; y < results->mask_height; y++)
     for (guint x = 0; x < results->mask_width; x++)
       if (data[(gsize) y * results->mask_width + x] >= least)
-        mark_rectangle (interest, t, r->x + x * cell_w, r->y + y * cell_h,
+        mark_rectangle (interest, inward, r->x + x * cell_w, r->y + y * cell_h,
             r->x + (x + 1) * cell_w, r->y + (y + 1) * cell_h);
 }
 
 static void
 mark_pose (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
-    const GstDeltaCnnPose * pose, const DcnnTransform * t)
+    const GstDeltaCnnPose * pose, const gdouble * inward)
 {
   gfloat left = G_MAXFLOAT, top = G_MAXFLOAT;
   gfloat right = -G_MAXFLOAT, bottom = -G_MAXFLOAT;
@@ -101,7 +111,7 @@ mark_pose (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
     }
   }
   if (left <= right)
-    mark_rectangle (interest, t, left, top, right, bottom);
+    mark_rectangle (interest, inward, left, top, right, bottom);
 }
 
 /* One axis of a square dilation: out[i] = any of in[i - radius .. i + radius],
@@ -125,7 +135,7 @@ dilate_axis (const guint8 * in, guint8 * out, guint lines, gsize line_stride,
 
 const gfloat *
 gst_delta_cnn_interest_update (GstDeltaCnnInterest * interest,
-    const GstDeltaCnnResults * results, const DcnnTransform * transform)
+    const GstDeltaCnnResults * results, const gdouble * inward)
 {
   static const gint radii_px[] = { 10, 20, 40 };
   const gsize count = (gsize) interest->columns * interest->rows;
@@ -135,14 +145,14 @@ gst_delta_cnn_interest_update (GstDeltaCnnInterest * interest,
   for (guint i = 0; i < results->detections->len; i++) {
     const GstDeltaCnnDetection *d =
         &g_array_index (results->detections, GstDeltaCnnDetection, i);
-    mark_rectangle (interest, transform, d->x, d->y, d->x + d->width,
+    mark_rectangle (interest, inward, d->x, d->y, d->x + d->width,
         d->y + d->height);
   }
   for (guint i = 0; i < results->poses->len; i++)
     mark_pose (interest, results,
-        &g_array_index (results->poses, GstDeltaCnnPose, i), transform);
+        &g_array_index (results->poses, GstDeltaCnnPose, i), inward);
   if (results->mask)
-    mark_mask (interest, results, transform);
+    mark_mask (interest, results, inward);
 
   if (!memchr (interest->inside, 1, count)) {
     for (gsize i = 0; i < count; i++)

@@ -17,11 +17,11 @@ typedef struct GstDeltaCnnInterest GstDeltaCnnInterest;
 GstDeltaCnnInterest *gst_delta_cnn_interest_new (guint width, guint height);
 void gst_delta_cnn_interest_free (GstDeltaCnnInterest * interest);
 
-/* Weights 0..1 from results that lie on the frame as transform says; borrowed
- * until the next call. A frame without results weighs 1 everywhere, so that
+/* Weights 0..1 from results on the frame, whose pixels inward leads into the
+ * network's input (dcnn_session_get_inward()). Borrowed until the next call. A frame without results weighs 1 everywhere, so that
  * new things are seen. */
 const gfloat *gst_delta_cnn_interest_update (GstDeltaCnnInterest * interest,
-    const GstDeltaCnnResults * results, const DcnnTransform * transform);
+    const GstDeltaCnnResults * results, const gdouble * inward);
 
 G_END_DECLS
 

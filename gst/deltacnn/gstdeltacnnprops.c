@@ -27,6 +27,8 @@ enum
   PROP_SETTLE,
   PROP_SETTLE_BUDGET,
   PROP_REFRESH,
+  PROP_FORGIVE,
+  PROP_STAND_ASIDE,
   PROP_INPUT_WIDTH,
   PROP_INPUT_HEIGHT,
   PROP_RESIZE,
@@ -158,6 +160,9 @@ set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       s->tuning.refresh = g_value_get_float (value);
       s->set |= GST_DELTA_CNN_SET_REFRESH;
       return TRUE;
+    case PROP_FORGIVE:
+      s->tuning.forgive = g_value_get_float (value);
+      return TRUE;
     default:
       return FALSE;
   }
@@ -175,6 +180,9 @@ set_result_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       return TRUE;
     case PROP_QOS:
       s->qos = g_value_get_boolean (value);
+      return TRUE;
+    case PROP_STAND_ASIDE:
+      s->stand_aside = g_value_get_boolean (value);
       return TRUE;
     case PROP_STATS_INTERVAL:
       s->stats_interval_ms = g_value_get_uint (value);
@@ -292,6 +300,9 @@ get_tuning_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     case PROP_REFRESH:
       g_value_set_float (value, s->tuning.refresh);
       return TRUE;
+    case PROP_FORGIVE:
+      g_value_set_float (value, s->tuning.forgive);
+      return TRUE;
     default:
       return FALSE;
   }
@@ -309,6 +320,9 @@ get_result_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
       return TRUE;
     case PROP_QOS:
       g_value_set_boolean (value, s->qos);
+      return TRUE;
+    case PROP_STAND_ASIDE:
+      g_value_set_boolean (value, s->stand_aside);
       return TRUE;
     case PROP_STATS_INTERVAL:
       g_value_set_uint (value, s->stats_interval_ms);
@@ -458,6 +472,15 @@ install_threshold_properties (GObjectClass * klass)
           "While the scene is busy, settle one band of the picture after the "
           "other, for at most this much of the work that changes cost (0 = "
           "not; needs settle; unset = the descriptor's)", 0, 1, 0.2f, LIVE));
+  g_object_class_install_property (klass, PROP_FORGIVE,
+      g_param_spec_float ("forgive", "Forgive",
+          "With a moving camera: what a shift by so many pixels of the "
+          "network's input would change at an edge has not changed", 0, 1,
+          0.5f, LIVE));
+  g_object_class_install_property (klass, PROP_STAND_ASIDE,
+      g_param_spec_boolean ("stand-aside", "Stand aside",
+          "Where following the camera (framealign) saves next to nothing, take "
+          "frames as they lie for a while", TRUE, LIVE));
 }
 
 static void

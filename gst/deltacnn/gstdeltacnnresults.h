@@ -25,6 +25,10 @@ typedef struct
   GstClockTime input_time, run_time, total_time;
   gboolean dense, settled;
   guint batch;                 /* frames of all streams that ran together */
+  gboolean aligned;            /* sampled through a motion's matrix */
+  gboolean lost, restarted, aside; /* see DcnnAnchor */
+  gdouble aligned_share, unaligned_share; /* of changed pixels, recent frames;
+                                  negative: not known */
 } GstDeltaCnnCost;
 
 /* A rectangle of the frame, pixels. */

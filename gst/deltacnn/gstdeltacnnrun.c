@@ -7,7 +7,6 @@
 #include "gstdeltacnncuda.h"
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
-#include "gstdeltacnnmotionmeta.h"
 
 #define GST_CAT_DEFAULT gst_delta_cnn_debug
 
@@ -24,7 +23,7 @@ gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why)
   if (self->runner)
     gst_delta_cnn_runner_reset (self->runner);
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
-  self->motion = (DcnnMotion) {0};
+  gst_delta_cnn_motion_forget (self);
 }
 
 void
@@ -208,22 +207,6 @@ pass_damaged (GstDeltaCnn * self, GstBuffer * buffer, const GError * error)
         "running a frame, which is passed on without results of its own");
 }
 
-static gboolean
-run_frame (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
-    GstObject * gpu, GError ** error)
-{
-  const GstDeltaCnnMotionMeta *meta =
-      gst_buffer_get_delta_cnn_motion_meta (buffer);
-
-  /* Where the camera looks is not known: the window stays. */
-  if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST) {
-    self->motion.tile_x = meta->tile_x;
-    self->motion.tile_y = meta->tile_y;
-  }
-  return gst_delta_cnn_runner_run (self->runner, frame, gpu, &self->motion,
-      error);
-}
-
 /* Runs, decodes, attaches; the cost covers all of it. */
 static gboolean
 run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
@@ -235,10 +218,13 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
   };
   GstDeltaCnnResults *results;
 
-  if (!run_frame (self, buffer, frame, gpu, error))
+  gst_delta_cnn_motion_take (self, buffer);
+  if (!gst_delta_cnn_runner_run (self->runner, frame, gpu, &self->motion,
+          error))
     return FALSE;
   results = gst_delta_cnn_runner_collect (self->runner, self->active.attach,
       self->active.score_threshold);
+  gst_delta_cnn_motion_account (self, buffer, &results->cost);
   results->cost.total_time = gst_util_get_timestamp () - start;
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   self->last = results;

@@ -4,6 +4,7 @@
  */
 #include "gstdeltacnnrunner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "deltacnn/decode.h"
@@ -31,6 +32,11 @@ struct GstDeltaCnnRunner
   DcnnSession *session;         /* the seat's, while results are held */
   guint stream;
   DcnnDecoder *decoder;         /* NULL: tensors only */
+  DcnnLedBack *led_back;        /* results of a window that looks elsewhere */
+  DcnnMask updates;             /* the update mask, likewise */
+  guint frame_width, frame_height; /* of the last frame run */
+  DcnnFrameStats stats;         /* likewise */
+  GstDeltaCnnRectangle window;
   DcnnTuning base_tuning;       /* the descriptor's or the engine's */
   gboolean interest;
   GstDeltaCnnInterest *interest_map;
@@ -119,6 +125,7 @@ gst_delta_cnn_runner_new (const GstDeltaCnnSettings * settings,
     return NULL;
   }
   gst_delta_cnn_runner_read_labels (runner);
+  runner->led_back = dcnn_led_back_new ();
   runner->interest_map = gst_delta_cnn_interest_new
       (runner->summary.input_width, runner->summary.input_height);
   return g_steal_pointer (&runner);
@@ -133,6 +140,8 @@ gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner)
   g_clear_pointer (&runner->seat, gst_delta_cnn_seat_free);
   g_free (runner->device);
   g_free (runner->passed_over);
+  g_clear_pointer (&runner->led_back, dcnn_led_back_free);
+  g_free (runner->updates.words);
   g_clear_pointer (&runner->model, gst_delta_cnn_model_cache_release);
   g_clear_pointer (&runner->info, dcnn_modelinfo_free);
   g_clear_pointer (&runner->interest_map, gst_delta_cnn_interest_free);
@@ -171,6 +180,8 @@ gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
         gst_video_format_to_string (GST_VIDEO_FRAME_FORMAT (frame)));
     return FALSE;
   }
+  runner->frame_width = input.width;
+  runner->frame_height = input.height;
   if (gpu)
     gst_delta_cnn_cuda_describe (frame->buffer, gpu, &input);
   if (!gst_delta_cnn_seat_run (runner->seat, &input, motion,
@@ -198,18 +209,51 @@ gst_delta_cnn_runner_collect_cost (GstDeltaCnnRunner * runner,
   cost->settled = stats.settled;
 }
 
+/* The update mask where it lies on the frame: one that covers it, as fine. */
+static const DcnnMask *
+gst_delta_cnn_runner_lead_updates (GstDeltaCnnRunner * runner,
+    const DcnnMask * mask, const DcnnTransform * transform,
+    const gdouble * view)
+{
+  DcnnMask *to = &runner->updates;
+  const guint width = MAX (1, lroundf (runner->frame_width *
+          transform->scale_x));
+  const guint height = MAX (1, lroundf (runner->frame_height *
+          transform->scale_y));
+
+  if (to->width != width || to->height != height) {
+    g_free (to->words);
+    *to = (DcnnMask) {
+      .width = width,.height = height,.blocks_x = (width + 7) / 8,
+      .blocks_y = (height + 7) / 8
+    };
+    to->words = g_new0 (guint64, (gsize) to->blocks_x * to->blocks_y);
+  }
+  dcnn_led_back_mask (mask, transform, view, runner->frame_width,
+      runner->frame_height, to);
+  return to;
+}
+
 static void
 gst_delta_cnn_runner_collect_updates (GstDeltaCnnRunner * runner,
     GstDeltaCnnResults * results)
 {
   const DcnnMask *mask = dcnn_session_get_input_mask (runner->session, runner->stream);
   DcnnTransform transform;
+  gdouble view[9];
 
   if (!mask || mask->width == 0 || mask->height == 0)
     return;
   dcnn_session_get_transform (runner->session, runner->stream, &transform);
   if (!(transform.scale_x > 0) || !(transform.scale_y > 0))
     return;
+  if (dcnn_session_get_view (runner->session, runner->stream, view)) {
+    mask = gst_delta_cnn_runner_lead_updates (runner, mask, &transform, view);
+    transform = (DcnnTransform) {
+      .scale_x = (gfloat) mask->width / runner->frame_width,
+      .scale_y = (gfloat) mask->height / runner->frame_height
+    };
+  }
   results->updates = g_bytes_new (mask->words,
       (gsize) mask->blocks_x * mask->blocks_y * sizeof mask->words[0]);
   results->updates_width = mask->width;
@@ -366,31 +410,72 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
       && !results->text);
 }
 
+/* What is asked for when the session is others' again. */
+static void
+gst_delta_cnn_runner_keep (GstDeltaCnnRunner * runner)
+{
+  gdouble x, y, w, h;
+
+  dcnn_session_get_stats (runner->session, runner->stream, &runner->stats);
+  dcnn_session_get_window (runner->session, runner->stream, &x, &y, &w, &h);
+  runner->window = (GstDeltaCnnRectangle) {
+  x, y, w, h};
+}
+
 GstDeltaCnnResults *
 gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
     gfloat score_threshold)
 {
   GstDeltaCnnResults *results = gst_delta_cnn_results_new ();
-  DcnnTransform transform;
+  const DcnnResults *decoded;
+  gdouble view[9], inward[9];
+  gboolean looks;
 
-  dcnn_session_get_transform (runner->session, runner->stream, &transform);
-  results->frame_width = transform.frame_width;
-  results->frame_height = transform.frame_height;
+  looks = dcnn_session_get_view (runner->session, runner->stream, view);
+  results->frame_width = runner->frame_width;
+  results->frame_height = runner->frame_height;
   gst_delta_cnn_runner_collect_cost (runner, &results->cost);
   if (attach & GST_DELTA_CNN_ATTACH_UPDATES)
     gst_delta_cnn_runner_collect_updates (runner, results);
   if (attach & GST_DELTA_CNN_ATTACH_TENSORS)
     gst_delta_cnn_runner_collect_tensors (runner, results);
-  if (runner->decoder)
-    gst_delta_cnn_runner_collect_decoded (runner,
-        dcnn_decoder_run (runner->decoder, runner->session,
-            runner->stream, score_threshold), results);
-  if (runner->interest)
+  if (runner->decoder) {
+    decoded = dcnn_decoder_run (runner->decoder, runner->session,
+        runner->stream, score_threshold);
+    if (looks)
+      decoded = dcnn_led_back_results (runner->led_back, decoded, view,
+          runner->frame_width, runner->frame_height);
+    gst_delta_cnn_runner_collect_decoded (runner, decoded, results);
+  }
+  if (runner->interest) {
+    dcnn_session_get_inward (runner->session, runner->stream, inward);
     runner->weights = gst_delta_cnn_interest_update (runner->interest_map,
-        results, &transform);
+        results, inward);
+  }
+  gst_delta_cnn_runner_keep (runner);
   runner->session = NULL;
   gst_delta_cnn_seat_release (runner->seat);
   return results;
+}
+
+guint
+gst_delta_cnn_runner_get_tile (const GstDeltaCnnRunner * runner)
+{
+  return runner->summary.tile;
+}
+
+void
+gst_delta_cnn_runner_get_stats (const GstDeltaCnnRunner * runner,
+    DcnnFrameStats * stats)
+{
+  *stats = runner->stats;
+}
+
+void
+gst_delta_cnn_runner_get_window (const GstDeltaCnnRunner * runner,
+    GstDeltaCnnRectangle * window)
+{
+  *window = runner->window;
 }
 
 void

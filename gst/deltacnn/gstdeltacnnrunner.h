@@ -49,6 +49,15 @@ gboolean gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
 GstDeltaCnnResults *gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner,
     guint attach, gfloat score_threshold);
 
+/* The network's tile, pixels of its input; 0: its window cannot move. */
+guint gst_delta_cnn_runner_get_tile (const GstDeltaCnnRunner * runner);
+/* What the last run came to, for a DcnnAnchor. */
+void gst_delta_cnn_runner_get_stats (const GstDeltaCnnRunner * runner,
+    DcnnFrameStats * stats);
+/* The window at the last run, on its canvas, pixels of a frame. */
+void gst_delta_cnn_runner_get_window (const GstDeltaCnnRunner * runner,
+    GstDeltaCnnRectangle * window);
+
 /* Forgets all frames: the next one runs dense. */
 void gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner);
 

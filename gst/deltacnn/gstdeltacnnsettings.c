@@ -20,6 +20,7 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
     .score_threshold = -1,
     .attach = GST_DELTA_CNN_ATTACH_DEFAULT,
     .qos = TRUE,
+    .stand_aside = TRUE,
   };
 }
 

@@ -82,6 +82,7 @@ typedef struct
   guint attach;                   /* GstDeltaCnnAttach */
   guint stats_interval_ms;        /* 0: no messages */
   gboolean qos;
+  gboolean stand_aside;
 } GstDeltaCnnSettings;
 
 /* Defaults; clear before reuse. */

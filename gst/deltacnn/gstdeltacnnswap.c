@@ -60,7 +60,7 @@ gst_delta_cnn_swap_install (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
   gst_delta_cnn_runner_free (self->runner);
   self->runner = runner;
   self->found_nothing = 0;
-  self->motion = (DcnnMotion) {0};
+  gst_delta_cnn_motion_forget (self);
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   if (facts) {
     GST_INFO_OBJECT (self, "model in use: %" GST_PTR_FORMAT, facts);

@@ -13,6 +13,10 @@ gst_delta_cnn_totals_add (GstDeltaCnnTotals * totals,
   totals->dense += cost->dense ? 1 : 0;
   totals->settled += cost->settled ? 1 : 0;
   totals->batch += cost->batch;
+  totals->aligned += cost->aligned ? 1 : 0;
+  totals->lost += cost->lost ? 1 : 0;
+  totals->restarts += cost->restarted ? 1 : 0;
+  totals->aside += cost->aside ? 1 : 0;
   totals->changed_share += cost->changed_share;
   totals->mac_share += cost->mac_share;
   totals->input_time += cost->input_time;
@@ -43,6 +47,12 @@ gst_delta_cnn_totals_to_structure (const GstDeltaCnnTotals * totals,
       "gap-frames", G_TYPE_UINT64, totals->gaps,
       "damaged-frames", G_TYPE_UINT64, totals->damaged,
       "batch-size", G_TYPE_DOUBLE, (gdouble) totals->batch / n,
+      "aligned-frames", G_TYPE_UINT64, totals->aligned,
+      "lost-frames", G_TYPE_UINT64, totals->lost,
+      "canvas-restarts", G_TYPE_UINT64, totals->restarts,
+      "aside-frames", G_TYPE_UINT64, totals->aside,
+      "aligned-share", G_TYPE_DOUBLE, totals->last.aligned_share,
+      "unaligned-share", G_TYPE_DOUBLE, totals->last.unaligned_share,
       "changed-share", G_TYPE_DOUBLE, totals->changed_share / n,
       "mac-share", G_TYPE_DOUBLE, totals->mac_share / n,
       "input-ms", G_TYPE_DOUBLE, mean_ms (totals->input_time, n),

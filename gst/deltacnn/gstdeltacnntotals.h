@@ -16,6 +16,7 @@ typedef struct
   guint64 run;                 /* of these: run through the network */
   guint64 dense, settled;      /* of those that were run */
   guint64 late, gaps;          /* passed on: QoS; GAP flag */
+  guint64 aligned, lost, restarts, aside; /* camera motion, of those run */
   guint64 damaged;             /* passed on: not what the caps say */
   guint64 batch;               /* sum over run frames */
   gdouble changed_share, mac_share; /* sums over run frames */

@@ -43,9 +43,9 @@ typedef enum
 /**
  * GstDeltaCnnMotionFlags:
  * @GST_DELTA_CNN_MOTION_TILES: tile_x, tile_y and the remainders are given:
- *   the window is put there
- * @GST_DELTA_CNN_MOTION_MATRIX: matrix is given; without tiles, deltacnn puts
- *   the window itself
+ *   without a matrix, the window is put there
+ * @GST_DELTA_CNN_MOTION_MATRIX: matrix is given: deltacnn samples the frame
+ *   through it, and puts the window itself
  *
  * What a motion tells.
  *

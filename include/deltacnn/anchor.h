@@ -68,6 +68,12 @@ void dcnn_anchor_init (DcnnAnchor *anchor);
 /* Keeps what may be set, and the counts: after a flush, say. */
 void dcnn_anchor_forget (DcnnAnchor *anchor);
 
+/* The reference has changed, unseen: the next frame restarts the canvas. */
+void dcnn_anchor_leave (DcnnAnchor *anchor);
+/* A point of the canvas in the reference's pixels. FALSE: nowhere. */
+gboolean dcnn_anchor_to_reference (const DcnnAnchor *anchor, gdouble x,
+    gdouble y, gdouble *reference_x, gdouble *reference_y);
+
 /* The motion of the next frame, of that size. matrix [9]: with
  * DCNN_SEEN_ALIGNED; one that is no use restarts the canvas. */
 void dcnn_anchor_next (DcnnAnchor *anchor, DcnnSeen seen,

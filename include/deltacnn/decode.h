@@ -154,6 +154,29 @@ const DcnnResults *dcnn_decoder_run_tensors (DcnnDecoder *decoder,
     const DcnnTensor *const *outputs, guint n_outputs,
     const DcnnTransform *transform, gfloat score_threshold);
 
+/* ---- a window that looks at its frame through a matrix (DcnnMotion) ------ */
+
+/* What holds results that were led back; keep one a stream. */
+typedef struct DcnnLedBack DcnnLedBack;
+DcnnLedBack *dcnn_led_back_new (void);
+void dcnn_led_back_free (DcnnLedBack *back);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnLedBack, dcnn_led_back_free)
+
+/* A decoder's results where they are on the frame. view: of
+ * dcnn_session_get_view(). Key points and boxes go to where they were sampled
+ * from; boxes are clipped to the frame, and dropped when less than a tenth of
+ * them is on it; masks and pictures become grids of the whole frame, as fine as
+ * they were: 0 in a mask, the nearest in a picture, where the window did not
+ * reach. The rest is passed on. Valid until the next call, and no longer than
+ * results. */
+const DcnnResults *dcnn_led_back_results (DcnnLedBack *back,
+    const DcnnResults *results, const gdouble *view, guint frame_width,
+    guint frame_height);
+/* The same for a mask of the network's input, as dcnn_session_get_transform()
+ * places it, into one of any size that covers the frame. */
+void dcnn_led_back_mask (const DcnnMask *mask, const DcnnTransform *transform,
+    const gdouble *view, guint frame_width, guint frame_height, DcnnMask *to);
+
 /* Forgets the last results: after a session was reset or replaced. */
 void dcnn_decoder_reset (DcnnDecoder *decoder);
 

@@ -270,7 +270,8 @@ const DcnnMask *dcnn_session_get_input_mask (DcnnSession *session,
 /* Where the frame lies in the network's input, from the last pushed frame:
  * frame_x = (net_x - offset_x) / scale_x, likewise y; net pixels, continuous
  * coordinates (pixel centres at .5). Where the window looks through a matrix,
- * this is where the frame seems to lie: dcnn_session_get_view(). */
+ * this is of the whole window, as if it were the frame: dcnn_session_get_view()
+ * leads from there to the frame. */
 typedef struct DcnnTransform {
   gfloat scale_x, scale_y, offset_x, offset_y;
   guint frame_width, frame_height, net_width, net_height;
@@ -278,10 +279,14 @@ typedef struct DcnnTransform {
 void dcnn_session_get_transform (DcnnSession *session, guint stream,
     DcnnTransform *transform);
 
-/* From where the last frame's results seem to lie on it, by
+/* From where the last frame's results seem to lie, by
  * dcnn_session_get_transform(), to where they do: 3x3, row by row, frame pixels
- * both. FALSE: the identity. */
+ * both. FALSE: the identity. dcnn_led_back_results() (decode.h) applies it. */
 gboolean dcnn_session_get_view (DcnnSession *session, guint stream,
+    gdouble *matrix);
+/* Where the last frame's own pixels lie in the network's input: 3x3, row by
+ * row, frame pixels -> network pixels. */
+void dcnn_session_get_inward (DcnnSession *session, guint stream,
     gdouble *matrix);
 /* The window on the canvas at the last frame, the reference's pixels. */
 void dcnn_session_get_window (DcnnSession *session, guint stream,
