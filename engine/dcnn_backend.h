@@ -65,6 +65,9 @@ typedef struct DcnnBackend {
   gboolean (*context) (gint index, gpointer *context);
   /* Bits 1 << DcnnMemory of frames that it takes besides the host's. */
   guint memories;
+  /* Its input stage samples through a motion's matrix. Others take frames as
+   * they lie, wherever the camera looks: right, but no work is saved. */
+  gboolean samples;
   /* The model's operators (PlanNode.op, norm, steps) as the device wants them,
    * shared by the sessions of a model on that device. */
   gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);

@@ -164,8 +164,12 @@ dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
   DcnnInputGeometry g;
   DcnnHomography canvas, view;
 
-  stream->looks = has_matrix (motion) && onto_canvas (session, motion,
-      frame->picture, &g, &canvas);
+  stream->stats.aligned_share = stream->stats.unaligned_share = -1;
+  if (has_matrix (motion) && !session->backend->samples)
+    ty = tx = 0;
+  stream->looks = has_matrix (motion) && session->backend->samples &&
+      onto_canvas (session, motion, frame->picture, &g, &canvas);
+  stream->stats.aligned = stream->looks;
   stream->afresh = restart;
   stream->weighs = stream->looks && motion->weigh;
   if (stream->looks && motion->place) {

@@ -372,6 +372,7 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 
 const DcnnBackend dcnn_backend_cpu = {
   .name = "cpu",
+  .samples = TRUE,
   .available = cpu_available,
   .accepts = cpu_accepts,
   .keeps_states = TRUE,

@@ -113,7 +113,7 @@ gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
     return;
   gst_delta_cnn_runner_get_stats (self->runner, &stats);
   dcnn_anchor_account (anchor, &stats);
-  cost->aligned = !aside;
+  cost->aligned = stats.aligned && !aside;
   cost->aside = aside;
   cost->lost = !meta || meta->state == GST_DELTA_CNN_MOTION_LOST;
   cost->restarted = self->motion.restart && !aside && cost->frames > 1;

@@ -187,7 +187,8 @@ gboolean dcnn_session_fell_back (DcnnSession *session);
  * With a matrix the window's pixels are sampled from the frame: bicubic, or
  * copied where the shift is one of whole pixels. What the frame does not cover
  * keeps its values. What the camera sees of the canvas then need not be where
- * the camera has it: dcnn_session_get_view() leads results back. */
+ * the camera has it: dcnn_session_get_view() leads results back. Only device=cpu
+ * samples; others take the frame as it lies. */
 typedef struct DcnnMotion {
   gint tile_x, tile_y;     /* where the window lies on the canvas, in tiles
                               (DcnnModelSummary.tile) */
@@ -331,6 +332,7 @@ gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
 typedef struct DcnnFrameStats {
   guint64 frames;          /* pushed to the stream since its reset */
   gfloat changed_share;    /* of the network's input pixels, after refining */
+  gboolean aligned;        /* sampled through a motion's matrix */
   gfloat aligned_share, unaligned_share; /* DcnnMotion.weigh: the share before
                               refining, and what it would have been without a
                               matrix; negative: not known */

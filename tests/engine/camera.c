@@ -47,7 +47,6 @@ new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
   options.tuning.settle = FALSE;
   options.threads = 1 + seed % 2;
   options.fit = fit;
-  options.device = test_device ();
   for (guint c = 0; c < 3; c++) {
     options.scale[c] = 1;
     options.fill[c] = 0;
