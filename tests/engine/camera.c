@@ -47,6 +47,7 @@ new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
   options.tuning.settle = FALSE;
   options.threads = 1 + seed % 2;
   options.fit = fit;
+  options.device = "cpu"; /* only it follows a camera */
   for (guint c = 0; c < 3; c++) {
     options.scale[c] = 1;
     options.fill[c] = 0;
@@ -629,6 +630,7 @@ jitter_share (gfloat forgive)
   dcnn_session_options_init (&options);
   options.tuning.dilation = 0;
   options.tuning.forgive = forgive;
+  options.device = "cpu";
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   for (gint f = 0; f < 20; f++) {

@@ -33,6 +33,7 @@ begin (Fixture * f, TinyKind kind)
   fixture_init (f);
   fixture_model (f, kind, SIZE, SIZE);
   g_object_set (f->element, "threshold", 0.0, "dilation", 0, NULL);
+  gst_util_set_object_arg (G_OBJECT (f->element), "device", "cpu");
   fixture_play (f, "RGB", SIZE, SIZE);
 }
 
