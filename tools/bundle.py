@@ -219,6 +219,7 @@ def pack(folder, output):
         item.uname = item.gname = ""
         return item
 
+    output.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(output, kind) as archive:
         archive.add(folder, arcname="deltacnn", filter=plain)
     print(f"{output}: {output.stat().st_size / 2**20:.1f} MiB")

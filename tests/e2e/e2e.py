@@ -194,6 +194,20 @@ def case_bench_streams(bench):
                                   "--json", "-").stdout)
     assert len(report["points"]) == 2 and "synthetic" not in \
         report["points"][0]
+    # the figures beside peers, and their pictures
+    figures, script = bench.scratch / "figures.json", ROOT / "tools" / \
+        "gpu_figures.py"
+    bench.run(sys.executable, script, "run", "--nets", bench.scratch, "--json",
+              figures, "--bench", bench.build / "tools/deltacnn-bench",
+              "--device", "cpu", "--batches", "1", "--shares", "0,10%",
+              "--frames", "2", "--no-peers", f"{model}@96x64")
+    results = json.loads(figures.read_text(encoding="utf-8"))
+    results["nets"]["people-seg"]["1"]["peers"] = {"graph": 5.0}
+    figures.write_text(json.dumps(results), encoding="utf-8")
+    table = bench.run(sys.executable, script, "plot", figures,
+                      bench.scratch / "plots").stdout
+    says(table, "| people-seg 96x64 | 1 |", "5.000 |")
+    says((bench.scratch / "plots/people-seg.svg").read_text(), "speed-up")
 
 
 def case_bench_exact(bench):
@@ -672,99 +686,6 @@ def case_install(bench):
     says(bench.run(bench.scratch / "program", model).stdout, "nodes")
     shown = bench.run(bench.scratch / "example").stdout
     says(shown, "mask")
-
-
-def case_device(bench):
-    """What auto passes over: no news where nothing is, once where a driver is
-    too old; and what the environment asks for."""
-    model = bench.need_model()
-    launch = ["gst-launch-1.0", "-m", "videotestsrc", "num-buffers=3", "!",
-              "video/x-raw,width=96,height=64", "!", "deltacnn",
-              f"model={model}"]
-    report = ["deltacnn-bench", "--model", model, "--synthetic", "0",
-              "--frames", "2", "--size", "64x64", "--device"]
-    wrong = bench.run(*report, "cuda:7", good=False).stderr
-    if "without CUDA" in wrong:
-        raise Skip("this build has no CUDA")
-    if "no NVIDIA driver is installed" not in wrong:
-        raise Skip("there is an NVIDIA driver here")
-    assert "insufficient" not in wrong
-    quiet = bench.run(*launch, "!", "fakesink")
-    assert "WARNING" not in quiet.stdout + quiet.stderr, quiet.stderr
-    fake = bench.build / "tests/e2e"
-    before = bench.environment.get("LD_LIBRARY_PATH", "")
-    bench.environment["LD_LIBRARY_PATH"] = f"{fake}:{before}"
-    told = bench.run(*launch, "!", "fakesink")
-    text = "the NVIDIA driver is for CUDA 11.0, this build needs"
-    assert (told.stdout + told.stderr).count("WARNING: from element") == 1
-    says(told.stdout + told.stderr, text, "runs on the cpu", "device=cpu")
-    says(bench.run(*report, "cuda", good=False).stderr, text)
-    silent = bench.run(*launch, "device=cpu", "!", "fakesink")
-    assert "WARNING" not in silent.stdout + silent.stderr, silent.stderr
-    bench.environment["DELTACNN_DEVICE"] = "cuda:1"
-    says(bench.run(*report, "auto", good=False).stderr,
-         "DELTACNN_DEVICE is cuda:1", text)
-    bench.run(*report, "cpu")
-
-
-def empty_root(root):
-    """A command that runs what follows with root as the whole system."""
-    chroot = shutil.which("chroot", path=os.environ["PATH"] + ":/usr/sbin") \
-        or "chroot"
-    how = [chroot, root] if os.getuid() == 0 else \
-        [shutil.which("unshare") or "unshare", "--user", "--map-root-user",
-         chroot, root]
-    try:
-        tried = subprocess.run([*how, "/opt/deltacnn/bin/deltacnn-inspect",
-                                "--version"], capture_output=True, text=True,
-                               check=False)
-    except OSError as error:
-        raise Skip(f"no empty root can be entered: {error}") from error
-    if "Operation not permitted" in tried.stderr:
-        raise Skip(f"no empty root can be entered: {tried.stderr.strip()}")
-    assert tried.returncode == 0, tried.stderr
-    return how
-
-
-def case_bundle(bench):
-    """A bundle runs in a root that holds nothing else: no library, no shell."""
-    bench.need_model()
-    if not (bench.build / "tools/deltacnn-bundle-launch").exists():
-        raise Skip("no static C library to link the launcher with")
-    options = json.loads((bench.build / "meson-info/intro-buildoptions.json"
-                          ).read_text(encoding="utf-8"))
-    if any(o["name"] == "b_sanitize" and o["value"] not in ("none", [])
-           for o in options):
-        raise Skip("sanitizers want /proc")
-    root = bench.scratch / "root"
-    (root / "tmp").mkdir(parents=True)
-    (root / "opt").mkdir()
-    bench.run(sys.executable, ROOT / "tools/bundle.py", "--build", bench.build,
-              "--output", f"{root}/opt/deltacnn/")
-    how = empty_root(root)
-    bench.environment = {"HOME": "/nowhere"}
-
-    def inside(program, *more, good=True):
-        return bench.run(*how, f"/opt/deltacnn/bin/{program}", *more,
-                         good=good).stdout
-
-    says(inside("gst-inspect-1.0", "deltacnn"), "/opt/deltacnn/plugins/")
-    assert "0 blacklisted" in inside("gst-inspect-1.0", "-b")
-    inside("gst-launch-1.0", "-q", "videotestsrc", "num-buffers=5", "!",
-           "video/x-raw,width=128,height=96", "!", "deltacnn",
-           "model=people-seg", "results-location=/tmp/results.jsonl", "!",
-           "videoconvert", "!", "pngenc", "!", "multifilesink",
-           "location=/tmp/%d.png")
-    assert len(list((root / "tmp").glob("*.png"))) == 5
-    assert len((root / "tmp/results.jsonl").read_text().splitlines()) == 5
-    says(inside("deltacnn-bench", "--model", "people-seg", "--synthetic",
-                "0.05", "--frames", "3", "--quiet"), "sparse")
-    inside("deltacnn-inspect", "no-such-model", good=False)
-    manifest = (root / "opt/deltacnn/share/MANIFEST").read_text()
-    says(manifest, "lib/libc.so.6", "plugins/libgstdeltacnn.so deltacnn")
-    assert not re.search("x264|x265|avcodec", manifest)
-    registries = list((root / "opt/deltacnn/.cache").iterdir())
-    assert len(registries) == 1, registries
 
 
 def main(arguments, cases=None):
