@@ -85,6 +85,8 @@ typedef struct DcnnStream {
   gint tile_y, tile_x;     /* of the window on the canvas */
   gint64 torus_y, torus_x; /* network pixels that the window has moved in all:
                               where stored values begin, modulo their size */
+  DcnnRegion regions[DCNN_REGIONS_MOST]; /* of the frame */
+  guint n_regions, region_margin;
   gboolean looks;          /* this frame is sampled through view */
   gboolean afresh;         /* on a canvas that has just been restarted */
   gboolean weighs;         /* DcnnMotion.weigh */
@@ -114,7 +116,7 @@ typedef struct DcnnStream {
   StreamMove move;
   /* picture input */
   DcnnInputStage *stage;
-  DcnnMask differs, force;
+  DcnnMask differs, force, region;
   /* settling */
   guint still_frames;
   StreamSettling settling;
@@ -233,6 +235,11 @@ gboolean dcnn_check_motion (const DcnnSession *session,
  * the picture. */
 void dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnMotion *motion, BackendFrame *frame);
+
+/* Where a stream's regions lie in the network's input at this frame. FALSE:
+ * everywhere. */
+gboolean dcnn_view_regions (DcnnSession *session, guint stream,
+    DcnnMask *mask);
 
 /* ---- dcnn_stream.c: state ------------------------------------------------- */
 

@@ -227,6 +227,85 @@ dcnn_session_get_inward (DcnnSession *session, guint index, gdouble *matrix)
   memcpy (matrix, m.m, sizeof m.m);
 }
 
+/* ---- regions ------------------------------------------------------------------- */
+
+gboolean
+dcnn_session_set_regions (DcnnSession *session, guint index,
+    const DcnnRegion *regions, guint n, guint margin, GError **error)
+{
+  DcnnStream *stream;
+
+  if (index >= session->n_streams || n > DCNN_REGIONS_MOST ||
+      (n > 0 && regions == NULL)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "%u regions of stream %u of %u; up to %d are possible", n, index,
+        session->n_streams, DCNN_REGIONS_MOST);
+    return FALSE;
+  }
+  if (n > 0 && !session->backend->samples) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "device=%s runs whole frames; use device=cpu for regions",
+        session->backend->name);
+    return FALSE;
+  }
+  for (guint i = 0; i < n; i++)
+    if (!isfinite (regions[i].x) || !isfinite (regions[i].y) ||
+        !isfinite (regions[i].width) || !isfinite (regions[i].height)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "region %u is not finite", i);
+      return FALSE;
+    }
+  stream = &session->streams[index];
+  if (n > 0)
+    memcpy (stream->regions, regions, n * sizeof *regions);
+  stream->n_regions = n;
+  stream->region_margin = MIN (margin, G_MAXUINT16);
+  return TRUE;
+}
+
+/* From `low` to `high`, out to whole tiles, inside of 0 .. size. */
+static void
+snap (gdouble low, gdouble high, guint margin, guint tile, guint size,
+    gint *from, gint *to)
+{
+  *from = (gint) (floor (CLAMP (low - margin, 0, size) / tile) * tile);
+  *to = (gint) (ceil (CLAMP (high + margin, 0, size) / tile) * tile);
+}
+
+gboolean
+dcnn_view_regions (DcnnSession *session, guint index, DcnnMask *mask)
+{
+  const DcnnStream *stream = &session->streams[index];
+  guint tile = session->plan->tile ? session->plan->tile : 8;
+  DcnnHomography inward;
+
+  if (stream->n_regions == 0)
+    return FALSE;
+  dcnn_session_get_inward (session, index, inward.m);
+  dcnn_mask_clear (mask);
+  for (guint i = 0; i < stream->n_regions; i++) {
+    const DcnnRegion *r = &stream->regions[i];
+    gdouble low_x = HUGE_VAL, low_y = HUGE_VAL, high_x = -HUGE_VAL;
+    gdouble high_y = -HUGE_VAL, x, y;
+    gint x0, x1, y0, y1;
+    for (guint corner = 0; corner < 4; corner++)
+      if (dcnn_homography_apply (&inward, r->x + (corner & 1 ? r->width : 0),
+              r->y + (corner & 2 ? r->height : 0), &x, &y)) {
+        low_x = fmin (low_x, x);
+        high_x = fmax (high_x, x);
+        low_y = fmin (low_y, y);
+        high_y = fmax (high_y, y);
+      }
+    if (!(r->width > 0) || !(r->height > 0) || !(high_x > low_x))
+      continue;
+    snap (low_x, high_x, stream->region_margin, tile, mask->width, &x0, &x1);
+    snap (low_y, high_y, stream->region_margin, tile, mask->height, &y0, &y1);
+    dcnn_mask_fill_rect (mask, (guint32) x0, (guint32) y0, (guint32) (x1 - x0),
+        (guint32) (y1 - y0));
+  }
+  return TRUE;
+}
+
 void
 dcnn_session_get_window (DcnnSession *session, guint index, gdouble *x,
     gdouble *y, gdouble *width, gdouble *height)

@@ -280,6 +280,7 @@ dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
     gsize changed, gsize pixels)
 {
   return session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
+      stream->n_regions == 0 &&
       changed * 2 > pixels;
 }
 
@@ -321,6 +322,22 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
   dcnn_input_get_view (stream->stage, stream->view);
   split_rows (session, work, picture_work);
   split_rows (session, work, sample_work);
+}
+
+/* Outside of a stream's regions nothing has changed, whatever the frame holds;
+ * but a frame that is taken whole is. */
+static void
+keep_regions (DcnnSession *session, DcnnStream *stream, const DcnnMask *force,
+    DcnnMask *updated)
+{
+  guint index = (guint) (stream - session->streams);
+
+  if (stream->dense || !dcnn_view_regions (session, index, &stream->region))
+    return;
+  dcnn_mask_and (&stream->differs, &stream->region);
+  if (force)
+    dcnn_mask_or (&stream->region, force);
+  dcnn_mask_and (updated, &stream->region);
 }
 
 gboolean
@@ -378,6 +395,7 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
       (gfloat) dcnn_mask_count (updated) / (map->width * map->height);
   if (!stream->dense)
     dcnn_input_refine_mask (stream->stage, &work.params, work.force, updated);
+  keep_regions (session, stream, work.force, updated);
   dcnn_picture_decide (session, stream, kept, pixels);
   store_picture (session, stream, &work, map->mask);
   dcnn_states_done (session, stream);

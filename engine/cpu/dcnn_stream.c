@@ -286,6 +286,8 @@ init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
       stream->differs = m.mask;
       take_mask (stream, &m, map->width, map->height, ok);
       stream->force = m.mask;
+      take_mask (stream, &m, map->width, map->height, ok);
+      stream->region = m.mask;
     }
   }
 }
@@ -348,6 +350,7 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
     free (stream->tensors[i].data);
   free (stream->differs.words);
   free (stream->force.words);
+  free (stream->region.words);
   dcnn_input_stage_free (stream->stage);
   g_free (stream->buffers);
   g_free (stream->row_offset);

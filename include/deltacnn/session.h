@@ -299,6 +299,24 @@ void dcnn_session_get_window (DcnnSession *session, guint stream,
 void dcnn_session_set_interest (DcnnSession *session, guint stream,
     const gfloat *interest);
 
+/* A rectangle of the frame, pixels. */
+typedef struct DcnnRegion {
+  gfloat x, y, width, height;
+} DcnnRegion;
+#define DCNN_REGIONS_MOST 64
+
+/* From the next frame on, only what lies in one of n rectangles (copied) is
+ * compared with what is stored and recomputed: each grown by margin pixels of
+ * the network's input, then to whole tiles (blocks of 8x8 where there are
+ * none). The rest of every map stays as it is, and so do results that lie
+ * there. A first frame, and what has come into view, are taken whole. n 0:
+ * everywhere again; a rectangle without size is nowhere. More than
+ * DCNN_REGIONS_MOST, one that is not finite, or any on another device than the
+ * cpu, is DCNN_ERROR_ARGUMENT. */
+gboolean dcnn_session_set_regions (DcnnSession *session, guint stream,
+    const DcnnRegion *regions, guint n, guint margin, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Forgets a stream's state: the next frame runs dense. */
 void dcnn_session_reset (DcnnSession *session, guint stream);
 
