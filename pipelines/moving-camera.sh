@@ -14,14 +14,15 @@
 #             demo.sh, made here; where that cannot be had, over a drawn street
 #   --model   an ONNX file or the name of a model. Default: people-seg
 #   --frames  stop after N frames. Default: the whole clip; of cameras, 300
-#   --out     where to write annotated.mp4 and contact-sheet.png. Default:
-#             out/moving-camera
+#   --out     where to write annotated.mp4, contact-sheet.png and report.json.
+#             Default: out/moving-camera
 #   --size    of the network's input. Default: what the model's descriptor says
 #   --device  auto (default) or cpu
 #   --no-install  never call apt-get
 #
 # The sheet shows moments of the clip: the picture, what was found, what was
-# recomputed, and the view window with the points that were followed.
+# recomputed, and the view window with the points that were followed. The
+# report has the work done, aligned and not.
 # DELTACNN_BUILD names another build folder than build/.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
@@ -32,7 +33,7 @@ input='' model='' frames='' size='' device=auto out=$here/out/moving-camera inst
 bad() { echo "moving-camera.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '4,27s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,28s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --no-install) install=0; shift; continue ;;
     --input | --model | --frames | --device | --out | --size)
       [ $# -ge 2 ] || bad "$1 needs a value; see --help"
@@ -87,10 +88,16 @@ limit=()
 [ -z "$frames" ] || limit=(--frames "$frames")
 [ -z "$size" ] || limit+=(--size "$size")
 name=$(basename "$model" .onnx)
+step "Measuring $name on $(basename "$input"): aligned, not aligned, dense, frame by frame"
+"$build"/tools/deltacnn-bench --align --model "$model" --clip "$input" --device "$device" \
+  "${limit[@]}" --json "$out/report.json" >"$out/report.txt" </dev/null
 step "Drawing what $name finds on $(basename "$input")"
 "$build"/tools/deltacnn-annotate --align --input "$input" --model "$model" --device "$device" \
   "${limit[@]}" --video "$out/annotated.mp4" --sheet "$out/contact-sheet.png" \
-  --set-overlay mask-alpha=0.6 --title "$name on $(basename "$input")" </dev/null
+  --set-overlay mask-alpha=0.6 --report "$out/report.json" --title "$name on $(basename "$input")" </dev/null
 
+echo
+sed -n '/^  /{/^  memory/d;p}' "$out/report.txt"
+echo
 step "Look at:"
-for file in contact-sheet.png annotated.mp4; do echo "  $out/$file"; done
+for file in contact-sheet.png annotated.mp4 report.json; do echo "  $out/$file"; done

@@ -19,6 +19,9 @@ static const GOptionEntry entries[] = {
   { "synthetic", 0, 0, G_OPTION_ARG_STRING, &chosen.synthetic_text,
       "Instead: a picture in which this share (0..1, or 5%) changes; with "
       "--streams a list with commas", "SHARE" },
+  { "align", 'a', 0, G_OPTION_ARG_NONE, &chosen.align,
+      "For moving cameras: find the motion as framealign does, and measure the "
+      "same clip without, too", NULL },
   { "streams", 0, 0, G_OPTION_ARG_INT, &chosen.streams,
       "Videos side by side, a frame of each as one batch", "N" },
   { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
@@ -69,6 +72,9 @@ static const char examples[] =
     "input, keypoint_frame_px of the clip; keypoint_f1 is 1 when both runs are sure\n"
     "of the same points. relative_rms takes every output alike: floats by the rms of\n"
     "the difference to that of the output, other types by the share that differs.\n"
+    "With --align also aligned_frames, reanchors, lost_frames, resets, aside_frames,\n"
+    "unaligned_mac_share (the same clip and settings, not aligned), align_ms;\n"
+    "agreement is then with dense runs of the same window.\n"
     "\n"
     "Examples:\n"
     "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"
@@ -126,6 +132,10 @@ check_streams (void)
   if (chosen.streams && (chosen.peer || chosen.plot))
     return "--peer and --plot go by single frames: not with --streams "
         "(gpu_figures.py compares and draws)";
+  if (chosen.align && (chosen.streams
+          || g_strcmp0 (chosen.mode_text, "dense") == 0))
+    return "--align measures one stream, sparse: not with --streams nor "
+        "--mode dense";
   if (!chosen.streams && chosen.clips && g_strv_length (chosen.clips) > 1)
     return "several clips need --streams";
   if (!chosen.streams && chosen.shares && chosen.shares->len > 1)

@@ -28,7 +28,7 @@ typedef struct BenchOptions {
   GArray *shares;            /* double; NULL: not given */
   double score;              /* < 0: the descriptor's */
   gint frames, skip, threads, streams;
-  gboolean quiet, nodes, no_report;
+  gboolean quiet, nodes, no_report, align;
   BenchMode mode;
 } BenchOptions;
 
@@ -51,6 +51,30 @@ gboolean bench_peer_run (BenchPeer *peer, const DcnnFrame *frame,
     double *milliseconds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 const char *bench_peer_version (const BenchPeer *peer);
 
+/* ---- a camera that moves ------------------------------------------------ */
+
+/* --align: motion as framealign finds it, and the same clip beside without. */
+typedef struct BenchAlign BenchAlign;
+
+/* Takes plain. NULL with error: built without OpenCV (it says what to install),
+ * out of memory. */
+BenchAlign *bench_align_new (DcnnSession *plain, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void bench_align_free (BenchAlign *align);
+/* Finds the frame's motion: what to push it with, borrowed until the next call.
+ * NULL with error. */
+const DcnnMotion *bench_align_next (BenchAlign *align, const DcnnFrame *frame,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* After the aligned session ran the frame: runs it through the one beside.
+ * first: it does not count. */
+gboolean bench_align_account (BenchAlign *align, DcnnSession *aligned,
+    const DcnnFrame *frame, gboolean first, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Share of the dense work that the clip takes without alignment. */
+double bench_align_plain_share (const BenchAlign *align);
+void bench_align_print (const BenchAlign *align);
+void bench_align_json (const BenchAlign *align, JsonBuilder *builder);
+
 /* ---- a run ------------------------------------------------------------- */
 
 typedef struct BenchRun {
@@ -62,6 +86,7 @@ typedef struct BenchRun {
   DcnnSession *sparse, *dense; /* NULL: that mode is not run */
   DcnnDecoder *sparse_decoder, *dense_decoder;
   BenchPeer *peer;
+  BenchAlign *align;         /* NULL: not asked for */
   ToolSource *source;
   guint threads;
   DcnnTuning tuning;

@@ -152,6 +152,8 @@ bench_print (const BenchRun *run)
     g_print ("  work          %8.2f %% of the dense multiplications\n",
         100 * mac_share (run));
   }
+  if (run->align)
+    bench_align_print (run->align);
   print_times (run);
   if (run->sparse && run->dense) {
     g_autofree char *text = bench_agreement_text (&run->agreement);
@@ -267,6 +269,8 @@ bench_json (const BenchRun *run, const char *path, GError **error)
   if (run->peak_rss_bytes > run->base_rss_bytes)
     growth = run->peak_rss_bytes - run->base_rss_bytes;
   tool_json_int (builder, "peak_growth_bytes", (gint64) growth);
+  if (run->align)
+    bench_align_json (run->align, builder);
   json_more_times (run, builder);
   json_setup (run, builder);
   json_nodes (run, builder);

@@ -139,6 +139,12 @@ open_rest (BenchRun *run, GError **error)
       && (!open_decoder (run, &run->sparse_decoder, error)
           || !open_decoder (run, &run->dense_decoder, error)))
     return FALSE;
+  if (options->align) {
+    DcnnSession *plain = open_session (run, DCNN_MODE_AUTO, error);
+    run->align = plain ? bench_align_new (plain, error) : NULL;
+    if (!run->align)
+      return FALSE;
+  }
   if (options->peer) {
     run->peer = bench_peer_new (options->peer, options->python,
         run->model_path, run->model, run->info, run->threads, error);
@@ -151,11 +157,11 @@ open_rest (BenchRun *run, GError **error)
 /* ---- one frame --------------------------------------------------------- */
 
 static gboolean
-push (DcnnSession *session, const DcnnFrame *frame, double *milliseconds,
-    GError **error)
+push (DcnnSession *session, const DcnnFrame *frame, const DcnnMotion *motion,
+    double *milliseconds, GError **error)
 {
   gint64 before = g_get_monotonic_time ();
-  if (!dcnn_session_push_frame (session, 0, frame, NULL, error))
+  if (!dcnn_session_push_frame (session, 0, frame, motion, error))
     return FALSE;
   *milliseconds = (double) (g_get_monotonic_time () - before) / 1000;
   return TRUE;
@@ -210,14 +216,21 @@ static gboolean
 run_frame (BenchRun *run, const DcnnFrame *frame, GError **error)
 {
   double sparse_ms = 0, dense_ms = 0, peer_ms = 0;
+  const DcnnMotion *motion = NULL;
   gboolean dense_first = run->frames % 2;
+  if (run->align && !(motion = bench_align_next (run->align, frame, error)))
+    return FALSE;
   for (guint turn = 0; turn < 2; turn++) {
     gboolean dense = (turn == 0) == dense_first;
     DcnnSession *session = dense ? run->dense : run->sparse;
     if (session
-        && !push (session, frame, dense ? &dense_ms : &sparse_ms, error))
+        && !push (session, frame, motion, dense ? &dense_ms : &sparse_ms,
+            error))
       return FALSE;
   }
+  if (run->align && !bench_align_account (run->align, run->sparse, frame,
+          run->frames == 0, error))
+    return FALSE;
   if (run->peer && !bench_peer_run (run->peer, frame, &peer_ms, error))
     return FALSE;
   run->frames++;
@@ -342,6 +355,7 @@ bench_run_clear (BenchRun *run)
     g_clear_pointer (arrays[i], g_array_unref);
   g_clear_pointer (&run->source, tool_source_free);
   g_clear_pointer (&run->peer, bench_peer_free);
+  g_clear_pointer (&run->align, bench_align_free);
   g_clear_pointer (&run->sparse_decoder, dcnn_decoder_free);
   g_clear_pointer (&run->dense_decoder, dcnn_decoder_free);
   g_clear_pointer (&run->sparse, dcnn_session_free);
