@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_dense_rule.h - internal: when a node runs on its whole map, by counts
- * alone. No clock is asked: the same frames give the same results whatever the
+ * dcnn_dense_rule.h - internal: when a node runs on its whole map, and when a
+ * whole frame runs dense, by counts alone. No clock is asked: the same frames give the same results whatever the
  * load, the number of threads or the machine.
  */
 #ifndef DCNN_DENSE_RULE_H
@@ -28,6 +28,62 @@ dcnn_dense_rule_node (gsize candidates, gsize pixels, gboolean rest_is_exact)
   return candidates == pixels || (rest_is_exact &&
       candidates / DCNN_DENSE_CANDIDATES >= (pixels + DCNN_DENSE_PIXELS - 1) /
       DCNN_DENSE_PIXELS);
+}
+
+/* ---- whole frames ----------------------------------------------------------------- */
+
+/* A sparse frame is dear when its nodes cost at least DCNN_DEAR of what whole
+ * maps cost; while frames are only tried, at least DCNN_DEAR_STILL. After
+ * DCNN_DEAR_FRAMES dear ones, frames run dense, and then one is tried again:
+ * after DCNN_DEAR_WAIT frames, later after twice as many, up to
+ * DCNN_DEAR_WAIT_MOST; or at once when not half as much of the input changes
+ * as when they began. */
+#define DCNN_DEAR 0.92
+#define DCNN_DEAR_STILL 0.8
+#define DCNN_DEAR_FRAMES 4
+#define DCNN_DEAR_WAIT 16
+#define DCNN_DEAR_WAIT_MOST 256
+
+/* Of a stream; zero at its first frame. */
+typedef struct DcnnDearFrames {
+  guint dear;      /* sparse frames in a row */
+  guint left;      /* frames that run dense from now on */
+  guint wait;      /* how many the next time; 0: DCNN_DEAR_WAIT */
+  gboolean trying;
+  gdouble changed; /* share of the input, when they began */
+} DcnnDearFrames;
+
+/* Before a frame of which that share of the input changed: does it run dense?
+ * While left is above 0 afterwards, so does the next one. */
+static inline gboolean
+dcnn_dear_frames_next (DcnnDearFrames *self, gdouble changed)
+{
+  if (self->left == 0)
+    return FALSE;
+  if (changed < self->changed / 2) {
+    self->left = self->wait = self->dear = 0;
+    return FALSE;
+  }
+  self->trying = --self->left == 0;
+  return TRUE;
+}
+
+/* After a frame that did not, or that was a cut: its cost as a share of a dense
+ * frame's. */
+static inline void
+dcnn_dear_frames_ran (DcnnDearFrames *self, gdouble cost, gdouble changed)
+{
+  if (cost < (self->trying ? DCNN_DEAR_STILL : DCNN_DEAR)) {
+    self->dear = self->wait = 0;
+    self->trying = FALSE;
+    return;
+  }
+  if (++self->dear < DCNN_DEAR_FRAMES && !self->trying)
+    return;
+  self->left = self->wait ? self->wait : DCNN_DEAR_WAIT;
+  self->wait = MIN (2 * self->left, DCNN_DEAR_WAIT_MOST);
+  self->changed = changed;
+  self->trying = FALSE;
 }
 
 G_END_DECLS

@@ -11,6 +11,7 @@
 #define DCNN_ENGINE_H
 
 #include "dcnn_backend.h"
+#include "dcnn_dense_rule.h"
 #include "dcnn_input.h"
 #include "dcnn_kernels.h"
 #include "dcnn_plan.h"
@@ -112,7 +113,14 @@ typedef struct DcnnStream {
   StreamMask *exact;       /* by plan mask: changed by settling instead */
   DcnnTensor *tensors;     /* by plan tensor; data owned */
   gboolean *tensor_changed;
+  guint8 **tensor_rows;    /* by plan tensor: which rows of its last dimension
+                              changed, when it did; NULL: not told apart */
   gboolean dense;          /* this frame does */
+  DcnnDearFrames dear;     /* whether frames would rather run dense */
+  gdouble cost;            /* of this frame's nodes: see NodeCost */
+  guint wired;             /* of the session's sets of blocks, that which the
+                              nodes' jobs are made for */
+  gboolean hollow;         /* maps inside of blocks of set 1 are stale */
   StreamMove move;
   /* picture input */
   DcnnInputStage *stage;
@@ -136,6 +144,18 @@ typedef struct DcnnStream {
 
 /* A block of nodes as a session runs it: dcnn_block.c. */
 typedef struct SessionBlock SessionBlock;
+
+typedef struct BlockSet {
+  PlanBlocks which;
+  SessionBlock *blocks;    /* by node that ends one; NULL: no such set */
+} BlockSet;
+
+/* What a node costs, in units of which only proportions matter. */
+typedef struct NodeCost {
+  gdouble list_node, list_pixel; /* on a list: once, and a pixel */
+  gdouble map;             /* the whole map */
+  gdouble judged_map;      /* the same, compared with what was stored */
+} NodeCost;
 
 struct DcnnSession {
   DcnnModel *model;
@@ -168,7 +188,12 @@ struct DcnnSession {
   void *mask_scratch;
   guint32 *list;
   guint8 *verdicts;
-  SessionBlock *blocks;    /* by node that ends one */
+  guint32 *tail_rows;      /* rows that a tail computes; NULL: no tails */
+  float *tail_pack;        /* a matrix of a product */
+  BlockSet sets[2];        /* 1: for dense frames, when they are many */
+  SessionBlock *blocks;    /* of the set in use, as is plan_blocks */
+  NodeCost *costs;         /* by node */
+  gdouble dense_cost;      /* of all whole maps */
   gchar **rings;           /* by thread: what blocks hold on the way */
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
   float *ones;             /* for criteria without a spread */
@@ -280,6 +305,8 @@ gint64 dcnn_now_ns (void);
 /* Allocates what blocks need, and points the jobs of the nodes in them there.
  * FALSE: out of memory. */
 gboolean dcnn_blocks_init (DcnnSession *session);
+/* Set 0 or 1 for the stream's next run. */
+void dcnn_blocks_use (DcnnSession *session, DcnnStream *stream, guint set);
 void dcnn_blocks_clear (DcnnSession *session);
 /* Whether a node ends a block. */
 gboolean dcnn_block_ends (const DcnnSession *session, gint node);
@@ -291,6 +318,18 @@ guint64 dcnn_block_macs (const DcnnSession *session, gint node);
  * entries the node's job has; NULL: on the whole map. */
 void dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint node,
     const DcnnMask *mask);
+
+/* ---- dcnn_frame.c: whole frames ----------------------------------------------------- */
+
+void dcnn_frame_costs_init (DcnnSession *session);
+/* Once a frame that does not run dense anyway, or a first one: whether it had
+ * better, now that it is known how much of the input changed. */
+gboolean dcnn_frame_turns_dense (DcnnSession *session, DcnnStream *stream,
+    gsize changed, gsize pixels);
+/* Which set of blocks the frame runs with. */
+guint dcnn_frame_blocks (const DcnnSession *session, const DcnnStream *stream);
+/* Once its nodes have run. */
+void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream);
 
 /* ---- dcnn_judge.c: thresholds, spreads, candidates --------------------------------- */
 
@@ -327,11 +366,23 @@ gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
 const DcnnMask *dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
     gint map);
 void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
-void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
 /* A tensor into a map; marks pixels whose change exceeds the threshold. */
 void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
     const DcnnTensor *tensor, gboolean nhwc, gfloat threshold);
+
+/* ---- dcnn_tail.c: operators on dense tensors --------------------------------------------- */
+
+/* FALSE: out of memory. */
+gboolean dcnn_tails_init (DcnnSession *session);
+void dcnn_tails_clear (DcnnSession *session);
+void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
+/* Rows of a tensor, along its last dimension. */
+gsize dcnn_tensor_rows (const DcnnTensor *tensor);
+/* Whoever writes a tensor says which of its rows are new: none, then rows from
+ * to to (0 to -1: all). FALSE: nobody wants to know. */
+gboolean dcnn_forget_rows (DcnnStream *stream, gint tensor);
+void dcnn_mark_rows (DcnnStream *stream, gint tensor, gint64 from, gint64 to);
 
 /* ---- dcnn_state.c: inputs that come from the last frame --------------------------------- */
 
@@ -368,9 +419,6 @@ void dcnn_picture_params (const DcnnSession *session,
     const DcnnStream *stream, DcnnInputParams *params);
 void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
     gsize kept, gsize pixels);
-/* Whether so much of the input changed that the frame had better run dense. */
-gboolean dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
-    gsize changed, gsize pixels);
 /* Starts, continues or ends settling, after the input's update mask (number
  * mask) is known; stream->differs says where the input differs otherwise. mask
  * -1: the input is no picture, and is as it was given. */

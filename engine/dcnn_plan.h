@@ -276,6 +276,9 @@ DcnnValueId plan_absorb_steps (PlanBuilder *b, PlanNode *node,
 gboolean plan_step_from_node (PlanBuilder *b, gint graph_node,
     DcnnValueId value, gint out, PlanStep *step);
 gboolean plan_op_is_elementwise (DcnnOp op);
+/* An element-wise node as a step on its first (or second) input, without its
+ * operand. FALSE: it is none. */
+gboolean plan_step_of_op (const DcnnNode *gn, gboolean first, PlanStep *step);
 /* Whether that node may work on its input `value` as it lies in the map: its
  * operand can be laid out so, and holes stay 0. */
 gboolean plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,

@@ -100,6 +100,21 @@ print_nodes (const BenchRun *run)
   }
 }
 
+/* The median over frames of a sparse frame's time over the dense one's that ran
+ * beside it: what the machine does meanwhile hits both. */
+static double
+paired_ratio (const BenchRun *run)
+{
+  g_autoptr (GArray) ratios = g_array_new (FALSE, FALSE, sizeof (double));
+
+  for (guint i = 0; i < MIN (run->sparse_ms->len, run->dense_ms->len); i++) {
+    double ratio = g_array_index (run->sparse_ms, double, i) /
+        MAX (g_array_index (run->dense_ms, double, i), 1e-6);
+    g_array_append_val (ratios, ratio);
+  }
+  return bench_quantile (ratios, 0.5);
+}
+
 /* ---- for people -------------------------------------------------------- */
 
 static void
@@ -125,6 +140,8 @@ print_times (const BenchRun *run)
   if (run->sparse && run->dense)
     g_print ("  speed-up      %8.2f x against dense\n",
         bench_quantile (run->dense_ms, 0.5) / MAX (sparse_ms (run), 1e-6));
+  if (run->sparse && run->dense)
+    g_print ("  frame by frame %7.2f of the dense time\n", paired_ratio (run));
   if (run->peer)
     g_print ("  speed-up      %8.2f x against %s\n",
         bench_quantile (run->peer_ms, 0.5) / MAX (sparse_ms (run), 1e-6),
@@ -223,9 +240,12 @@ json_more_times (const BenchRun *run, JsonBuilder *builder)
         bench_quantile (run->sparse_ms, 0.9));
     tool_json_int (builder, "dense_frames", (gint64) run->dense_frames);
   }
-  if (run->dense)
+  if (run->dense) {
+    if (run->sparse)
+      tool_json_double (builder, "paired_ratio", paired_ratio (run));
     tool_json_double (builder, "speedup_dense",
         bench_quantile (run->dense_ms, 0.5) / MAX (sparse_ms (run), 1e-6));
+  }
   if (run->peer) {
     tool_json_string (builder, "peer", bench_peer_version (run->peer));
     tool_json_double (builder, "speedup_peer",

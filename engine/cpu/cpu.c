@@ -126,6 +126,13 @@ cpu_session_new (DcnnSession *session, GError **error)
         "out of memory for a session's scratch");
     ok = FALSE;
   }
+  if (ok && !dcnn_tails_init (session)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for the rows of a session's tensors");
+    ok = FALSE;
+  }
+  if (ok)
+    dcnn_frame_costs_init (session);
   ok = ok && dcnn_states_init (session, error);
   if (ok && session->threads > 1)
     session->pool = dcnn_pool_new (session->threads);
@@ -142,6 +149,8 @@ cpu_session_free (DcnnSession *session)
     free (session->scratch[t]);
   g_free (session->scratch);
   dcnn_blocks_clear (session);
+  dcnn_tails_clear (session);
+  g_free (session->costs);
   free (session->mask_words);
   free (session->mask_scratch);
   free (session->list);
@@ -177,7 +186,8 @@ distrust_all (DcnnSession *session)
     stream->still_frames = 0;
     for (guint n = 0; n < session->plan->nodes->len; n++)
       if (plan_node (session->plan, n)->kind == PLAN_KERNEL &&
-          !dcnn_plan_inside (session->plan, (gint) n, session->plan_blocks)) {
+          !dcnn_plan_inside (session->plan, (gint) n,
+              session->sets[0].which)) {
         dcnn_mask_fill (&stream->nodes[n].pending.mask);
         stream->nodes[n].pending.any = TRUE;
       }
@@ -272,7 +282,7 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
   kept = dcnn_states_shift (session, stream, &kept_pixels);
   changed = kept + push_inputs (session, stream, frame, &pixels);
   pixels += kept_pixels;
-  if (dcnn_is_cut (session, stream, changed, pixels)) {
+  if (dcnn_frame_turns_dense (session, stream, changed, pixels)) {
     stream->dense = TRUE; /* all of it, as of a first frame */
     changed = kept + push_inputs (session, stream, frame, &pixels);
     pixels += kept_pixels;
@@ -294,7 +304,7 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   DcnnStream *stream = &session->streams[frame->stream];
   gint64 input_done, ran, done;
   gboolean moved, first;
-  guint flush;
+  guint flush, set;
 
   stream->move.active = FALSE;
   if (frame->moved)
@@ -308,12 +318,16 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   input_done = dcnn_now_ns ();
   moved = stream->move.active;
   first = stream->first;
+  set = dcnn_frame_blocks (session, stream);
+  dcnn_blocks_use (session, stream, set);
   flush = dcnn_flush_begin ();
   dcnn_run_nodes (session, stream);
   dcnn_flush_end (flush);
+  dcnn_frame_ran (session, stream);
+  stream->hollow = set == 1;
   finish_outputs (session, stream, moved);
   ran = dcnn_now_ns ();
-  if (dcnn_spreads_due (stream, &session->tuning, first))
+  if (!stream->hollow && dcnn_spreads_due (stream, &session->tuning, first))
     dcnn_measure_spreads (session, stream);
   done = dcnn_now_ns ();
   stream->stats.macs_done = stream->macs_done;
@@ -352,7 +366,9 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   const DcnnMask *changed = mask ? dcnn_stream_mask (session, stream->masks,
       map) : NULL;
 
-  if (values && stream->maps[map].data == NULL) {
+  if (values && (stream->maps[map].data == NULL || (stream->hollow &&
+              dcnn_plan_inside (session->plan, m->source,
+                  session->sets[1].which)))) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "map %d is computed on the way to another and not stored; use "
         "store_all", map);

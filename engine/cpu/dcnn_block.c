@@ -159,10 +159,10 @@ connect_jobs (const SessionBlock *block, NodeState *nodes)
 }
 
 static gboolean
-block_init (DcnnSession *session, gint n, gsize *most)
+block_init (DcnnSession *session, const BlockSet *set, gint n, gsize *most)
 {
   const DcnnPlan *plan = session->plan;
-  SessionBlock *block = &session->blocks[n];
+  SessionBlock *block = &set->blocks[n];
   const PlanNode *depthwise = plan_node (plan, plan_node (plan, n)->depthwise);
   const DcnnWindow *w = &depthwise->window;
   const PlanMap *thin = plan_map (plan, depthwise->out), *wide = NULL;
@@ -170,8 +170,7 @@ block_init (DcnnSession *session, gint n, gsize *most)
 
   block->end = n;
   block->depthwise = plan_node (plan, n)->depthwise;
-  if (dcnn_plan_inside (plan, plan_node (plan, n)->expand,
-          session->plan_blocks)) {
+  if (dcnn_plan_inside (plan, plan_node (plan, n)->expand, set->which)) {
     block->expand = plan_node (plan, n)->expand;
     wide = plan_map (plan, depthwise->in);
   }
@@ -189,29 +188,82 @@ block_init (DcnnSession *session, gint n, gsize *most)
         * sizeof (guint32));
   }
   *most = MAX (*most, total);
-  for (guint s = 0; s < session->n_streams; s++)
-    connect_jobs (block, session->streams[s].nodes);
   return TRUE;
+}
+
+/* most, strips: raised to what the set needs of rings, and of strips of lists. */
+static gboolean
+set_init (DcnnSession *session, BlockSet *set, PlanBlocks which, gsize *most,
+    gsize *strips)
+{
+  const DcnnPlan *plan = session->plan;
+  gboolean ok = TRUE;
+
+  set->which = which;
+  set->blocks = g_new0 (SessionBlock, plan->nodes->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++)
+    set->blocks[n].end = set->blocks[n].expand = -1;
+  for (guint n = 0; n < plan->nodes->len && ok; n++)
+    if (dcnn_plan_inside (plan, plan_node (plan, n)->depthwise, which)) {
+      ok = block_init (session, set, (gint) n, most);
+      *strips = MAX (*strips, plan_map (plan,
+              plan_node (plan, n)->out)->height / STRIP + 1);
+    }
+  return ok;
+}
+
+/* The blocks of dense frames in a session that is not made for them. */
+static PlanBlocks
+dense_blocks (const DcnnSession *session)
+{
+  if (session->plan_blocks != PLAN_BLOCKS_PAYING || session->threads > 4)
+    return PLAN_BLOCKS_NONE;
+  return session->threads > 1 ? PLAN_BLOCKS_TALL : PLAN_BLOCKS_ALL;
+}
+
+/* Every job on its own maps, but for those of nodes in blocks. */
+static void
+wire_jobs (DcnnSession *session, DcnnStream *stream, guint set)
+{
+  const DcnnPlan *plan = session->plan;
+
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    stream->nodes[n].job.in = stream->maps[node->in];
+    stream->nodes[n].job.out = stream->maps[node->out];
+  }
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (session->sets[set].blocks[n].end >= 0)
+      connect_jobs (&session->sets[set].blocks[n], stream->nodes);
+  stream->wired = set;
+}
+
+void
+dcnn_blocks_use (DcnnSession *session, DcnnStream *stream, guint set)
+{
+  session->plan_blocks = session->sets[set].which;
+  session->blocks = session->sets[set].blocks;
+  if (stream->wired != set)
+    wire_jobs (session, stream, set);
 }
 
 gboolean
 dcnn_blocks_init (DcnnSession *session)
 {
-  const DcnnPlan *plan = session->plan;
+  PlanBlocks dense = dense_blocks (session);
   gsize most = 0, strips = 0;
-  gboolean ok = TRUE;
+  gboolean ok;
 
-  session->blocks = g_new0 (SessionBlock, plan->nodes->len + 1);
   session->rings = g_new0 (gchar *, session->threads);
-  for (guint n = 0; n < plan->nodes->len; n++)
-    session->blocks[n].end = session->blocks[n].expand = -1;
-  for (guint n = 0; n < plan->nodes->len && ok; n++)
-    if (dcnn_plan_inside (plan, plan_node (plan, n)->depthwise,
-            session->plan_blocks)) {
-      ok = block_init (session, (gint) n, &most);
-      strips = MAX (strips, plan_map (plan,
-              plan_node (plan, n)->out)->height / STRIP + 1);
-    }
+  ok = set_init (session, &session->sets[0], session->plan_blocks, &most,
+      &strips);
+  if (ok && dense != PLAN_BLOCKS_NONE)
+    ok = set_init (session, &session->sets[1], dense, &most, &strips);
+  for (guint s = 0; s < session->n_streams && ok; s++)
+    wire_jobs (session, &session->streams[s], 0);
+  session->blocks = session->sets[0].blocks;
   if (!ok || most == 0)
     return ok;
   session->strip_starts = dcnn_take ((strips + 1) * sizeof (gsize),
@@ -222,16 +274,23 @@ dcnn_blocks_init (DcnnSession *session)
   return ok;
 }
 
+static void
+set_clear (BlockSet *set, guint n_nodes)
+{
+  for (guint n = 0; set->blocks && n < n_nodes; n++) {
+    free (set->blocks[n].wide.tables);
+    free (set->blocks[n].thin.tables);
+  }
+  g_free (set->blocks);
+}
+
 void
 dcnn_blocks_clear (DcnnSession *session)
 {
-  for (guint n = 0; session->blocks && n < session->plan->nodes->len; n++) {
-    free (session->blocks[n].wide.tables);
-    free (session->blocks[n].thin.tables);
-  }
+  set_clear (&session->sets[0], session->plan->nodes->len);
+  set_clear (&session->sets[1], session->plan->nodes->len);
   for (guint t = 0; session->rings && t < session->threads; t++)
     free (session->rings[t]);
-  g_free (session->blocks);
   g_free (session->rings);
   free (session->strip_starts);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_dense.c - dense tensors: outputs and tails, and the way back into a
- * map.
+ * dcnn_dense.c - maps to dense tensors, and the way back into a map.
  */
 #include "dcnn_engine.h"
 
@@ -50,6 +49,35 @@ scatter_pixels (const PlanMap *map, const PlanGatherSource *s,
         out[at[i]] = (gint64) pixels[i][position];
     }
   }
+}
+
+/* Which rows of the tensor a pixel's channels lie in. */
+static void
+mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
+    const PlanGatherSource *s, gint64 at)
+{
+  const DcnnTensor *t = &stream->tensors[tensor];
+  gint64 length = t->rank > 0 ? t->dims[t->rank - 1] : 1;
+  gint64 last = at + (gint64) (map->channels - 1) * s->stride_c;
+
+  dcnn_mark_rows (stream, tensor, MIN (at, last) / length,
+      MAX (at, last) / length);
+}
+
+static void
+mark_pixels (DcnnStream *stream, gint tensor, const PlanMap *map,
+    const PlanGatherSource *s, const DcnnMask *mask)
+{
+  for (guint by = 0; by < mask->blocks_y; by++)
+    for (guint bx = 0; bx < mask->blocks_x; bx++) {
+      guint64 word = mask->words[by * mask->blocks_x + bx];
+      for (; word; word &= word - 1) {
+        guint bit = (guint) __builtin_ctzll (word);
+        mark_pixel (stream, tensor, map, s, s->base +
+            (gint64) (by * 8 + bit / 8) * s->stride_y +
+            (gint64) (bx * 8 + bit % 8) * s->stride_x);
+      }
+    }
 }
 
 static void
@@ -126,7 +154,7 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   gint index = session->plan->values[node->value].tensor;
-  gboolean changed = FALSE;
+  gboolean rows = dcnn_forget_rows (stream, index), changed = FALSE;
 
   for (guint i = 0; i < node->sources->len; i++) {
     const PlanGatherSource *s =
@@ -136,6 +164,7 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
     if (stream->dense || stream->move.active) {
       scatter_all (session, &stream->maps[s->map], map, s,
           &stream->tensors[index]);
+      dcnn_mark_rows (stream, index, 0, -1);
       changed = TRUE;
       continue;
     }
@@ -144,43 +173,11 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
       continue;
     scatter_mask (&stream->maps[s->map], map, s, &stream->tensors[index],
         mask);
+    if (rows)
+      mark_pixels (stream, index, map, s, mask);
     changed = TRUE;
   }
   stream->tensor_changed[index] = changed;
-}
-
-/* ---- tail ----------------------------------------------------------------------------- */
-
-void
-dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
-{
-  const DcnnPlan *plan = session->plan;
-  const DcnnNode *gn =
-      dcnn_graph_node (plan->graph, plan_node (plan, n)->graph_node);
-  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
-  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
-  gboolean changed = stream->dense;
-
-  for (int i = 0; i < gn->n_inputs; i++) {
-    gint t = gn->inputs[i] < 0 ? -1 : plan->values[gn->inputs[i]].tensor;
-    in[i] = gn->inputs[i] < 0 ? NULL : t >= 0 ? &stream->tensors[t] :
-        &dcnn_graph_value (plan->graph, gn->inputs[i])->tensor;
-    changed |= t >= 0 && stream->tensor_changed[t];
-  }
-  for (int i = 0; i < gn->n_outputs; i++) {
-    gint t = gn->outputs[i] < 0 ? -1 : plan->values[gn->outputs[i]].tensor;
-    out[i] = t < 0 ? NULL : &stream->tensors[t];
-    if (t >= 0)
-      stream->tensor_changed[t] = changed;
-  }
-  if (!changed)
-    return;
-  dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, in,
-      gn->n_outputs, out);
-  stream->nodes[n].stats.candidates += 1;
-  stream->nodes[n].stats.joined += 1;
-  stream->nodes[n].stats.macs_done += plan_node (plan, n)->tail_macs;
-  stream->macs_done += plan_node (plan, n)->tail_macs;
 }
 
 /* ---- import ----------------------------------------------------------------------------- */

@@ -275,15 +275,6 @@ dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream, gint mask,
   stream->settle_wait = DCNN_SETTLE_INTERVAL;
 }
 
-gboolean
-dcnn_is_cut (const DcnnSession *session, const DcnnStream *stream,
-    gsize changed, gsize pixels)
-{
-  return session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
-      stream->n_regions == 0 &&
-      changed * 2 > pixels;
-}
-
 static void
 store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
     gint mask)
@@ -360,7 +351,7 @@ dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
 
   updated->any = stream->dense || count > 0;
   count = stream->dense ? pixels : count + kept;
-  if (dcnn_is_cut (session, stream, count, pixels)) {
+  if (dcnn_frame_turns_dense (session, stream, count, pixels)) {
     gsize again = 0;
     stream->dense = updated->any = TRUE;
     dcnn_mask_fill (&updated->mask);

@@ -3,7 +3,6 @@
  * dcnn_run.c - one frame through the nodes: candidates, kernel, verdicts,
  * update mask; and settling within its budget.
  */
-#include "dcnn_dense_rule.h"
 #include "dcnn_engine.h"
 #include "dcnn_settle_rule.h"
 
@@ -149,6 +148,25 @@ count_work (DcnnStream *stream, const PlanNode *node, NodeState *state,
   stream->macs_done += count * node->macs_per_pixel;
 }
 
+/* Of a node, and of those in the block that it ends. */
+static void
+add_cost (const DcnnSession *session, DcnnStream *stream, gint n, gsize count,
+    gboolean whole)
+{
+  const NodeCost *costs = session->costs;
+  const PlanNode *node = plan_node (session->plan, n);
+
+  if (!whole)
+    stream->cost += costs[n].list_node + (gdouble) count *
+        costs[n].list_pixel;
+  else if (stream->nodes[n].job.significance.kind == DCNN_SIGNIFICANT_ALWAYS)
+    stream->cost += costs[n].map;
+  else
+    stream->cost += costs[n].judged_map;
+  if (dcnn_block_ends (session, n))
+    add_cost (session, stream, node->depthwise, count, whole);
+}
+
 static void
 run_dense (DcnnSession *session, DcnnStream *stream, gint n)
 {
@@ -238,6 +256,7 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
     take_verdicts (session, state, &updated->mask, !list);
   updated->any = dcnn_mask_any (&updated->mask);
   count_work (stream, node, state, count, pixels, ns);
+  add_cost (session, stream, n, list ? count : pixels, !list);
   state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;
 }
 
@@ -377,6 +396,7 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   state->pending.any = dcnn_mask_any (&state->pending.mask);
   count_work (stream, node, state, count, (gsize) out->width * out->height,
       ns);
+  add_cost (session, stream, n, count, FALSE);
 }
 
 static void
@@ -447,6 +467,7 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
       (guint64) (session->tuning.settle_budget * (gdouble) plan->macs);
 
   stream->macs_done = stream->settled_macs = 0;
+  stream->cost = 0;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint64 start = dcnn_now_ns ();

@@ -77,6 +77,22 @@ is_near (const DcnnTensor *own, const DcnnTensor *tensor, gfloat threshold)
   return TRUE;
 }
 
+/* Copies a tensor, and says which rows of it are new. */
+static void
+take_rows (DcnnStream *stream, gint direct, const DcnnTensor *tensor,
+    gsize bytes)
+{
+  DcnnTensor *own = &stream->tensors[direct];
+  gsize rows = dcnn_tensor_rows (own), row = rows ? bytes / rows : 0;
+  gboolean known = dcnn_forget_rows (stream, direct);
+
+  for (gsize r = 0; known && r < rows; r++)
+    if (memcmp ((guint8 *) own->data + r * row, (const guint8 *) tensor->data +
+            r * row, row) != 0)
+      dcnn_mark_rows (stream, direct, (gint64) r, (gint64) r);
+  memcpy (own->data, tensor->data, bytes);
+}
+
 gsize
 dcnn_take_input (DcnnSession *session, DcnnStream *stream, guint i,
     const DcnnTensor *tensor, gfloat threshold, gsize *pixels)
@@ -92,7 +108,7 @@ dcnn_take_input (DcnnSession *session, DcnnStream *stream, guint i,
     gboolean same = !stream->dense && is_near (own, tensor, threshold);
     stream->tensor_changed[direct] = !same;
     if (!same)
-      memcpy (own->data, tensor->data, bytes);
+      take_rows (stream, direct, tensor, bytes);
   }
   for (guint m = 0; m < plan->maps->len; m++) {
     const PlanMap *map = plan_map (plan, m);

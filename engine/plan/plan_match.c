@@ -95,6 +95,16 @@ plan_op_is_elementwise (DcnnOp op)
   return unary_step (&probe, &step) || binary_kind (op, TRUE, &kind);
 }
 
+gboolean
+plan_step_of_op (const DcnnNode *gn, gboolean first, PlanStep *step)
+{
+  memset (step, 0, sizeof *step);
+  step->map = -1;
+  return gn->n_inputs == 1 ? unary_step (gn, step) : gn->n_inputs == 2 &&
+      gn->inputs[0] >= 0 && gn->inputs[1] >= 0 &&
+      binary_kind (gn->op, first, &step->kind);
+}
+
 /* ---- holes: see dcnn_plan.h -------------------------------------------------- */
 
 /* Whether a step with that operand, whose own holes hold 0 (1 where a vector

@@ -14,6 +14,9 @@ DCNN_PRIMARIES (DCNN_X)
 #undef DCNN_X
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
+DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
+DcnnSoftmaxRowFnType DCNN_FN (dcnn_k_softmax_row);
+DcnnStepRowFnType DCNN_FN (dcnn_k_step_row);
 
 static size_t
 scratch_bytes (const DcnnJob *job)
@@ -39,5 +42,8 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
   },
   .block_reduce = DCNN_FN (dcnn_k_block_reduce),
   .block_moments = DCNN_FN (dcnn_k_block_moments),
+  .matmul = DCNN_FN (dcnn_k_matmul),
+  .softmax_row = DCNN_FN (dcnn_k_softmax_row),
+  .step_row = DCNN_FN (dcnn_k_step_row),
   .scratch_bytes = scratch_bytes,
 };

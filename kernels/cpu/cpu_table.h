@@ -17,6 +17,12 @@ typedef void DcnnBlockReduceFnType (const DcnnMap *map, bool maximum,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
 typedef void DcnnBlockMomentsFnType (const DcnnMap *map,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, double *moments);
+typedef void DcnnMatmulFnType (const DcnnMatmul *mm, const uint32_t *rows,
+    size_t begin, size_t end);
+typedef void DcnnSoftmaxRowFnType (const float *in, float *out, size_t n,
+    bool log_form);
+typedef void DcnnStepRowFnType (const DcnnStep *step, const float *in,
+    const float *operand, float *out, size_t n);
 
 #define DCNN_X(s, e) extern const DcnnCpuKernels dcnn_cpu_table__##s;
 DCNN_ISAS (DCNN_X)

@@ -157,12 +157,40 @@ typedef void (*DcnnBlockReduceFn) (const DcnnMap *map, bool maximum,
 typedef void (*DcnnBlockMomentsFn) (const DcnnMap *map,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, double *moments);
 
+/* A product of matrices, out [m][n] = a [m][k] times b [k][n], by rows of the
+ * out matrix. */
+#define DCNN_MATMUL_PANEL 16 /* columns */
+typedef struct DcnnMatmul {
+  size_t k, n;
+  const float *a;          /* element (r, p) at r * a_row + p * a_column */
+  ptrdiff_t a_row, a_column;
+  const float *packed;     /* b: [panels][k][DCNN_MATMUL_PANEL], zeros past n */
+  float *out;
+} DcnnMatmul;
+
+/* Rows rows[begin] .. rows[end - 1]. A row has the same bits whatever rows are
+ * computed with it: its sums run over k in order. */
+typedef void (*DcnnMatmulFn) (const DcnnMatmul *mm, const uint32_t *rows,
+    size_t begin, size_t end);
+
+/* Softmax (log_form: its logarithm) of n numbers; in may be out. */
+typedef void (*DcnnSoftmaxRowFn) (const float *in, float *out, size_t n,
+    bool log_form);
+
+/* A point-wise step on n numbers, with n of an operand, or (NULL) step->a; in
+ * may be out. The same bits for a number wherever it lies. */
+typedef void (*DcnnStepRowFn) (const DcnnStep *step, const float *in,
+    const float *operand, float *out, size_t n);
+
 /* A level of the instruction set: one table of functions. */
 typedef struct DcnnCpuKernels {
   const char *isa;                          /* "c", "avx2", "avx512" */
   DcnnKernelFn run[DCNN_PRIMARY_COUNT];
   DcnnBlockReduceFn block_reduce;
   DcnnBlockMomentsFn block_moments;
+  DcnnMatmulFn matmul;
+  DcnnSoftmaxRowFn softmax_row;
+  DcnnStepRowFn step_row;
   /* Scratch a job needs per thread, whatever its range. */
   size_t (*scratch_bytes) (const DcnnJob *job);
 } DcnnCpuKernels;

@@ -164,6 +164,109 @@ test_same_as_lists (void)
   g_assert_cmpuint (dense_nodes, >, 0);
 }
 
+/* ---- whole frames ------------------------------------------------------------------- */
+
+/* Dear frames, then cheap ones: when they run dense, when they are tried, and
+ * that a calm scene ends it at once. */
+static void
+test_dear_frames (void)
+{
+  DcnnDearFrames rule = { 0 };
+  guint dense = 0, sparse = 0;
+
+  for (guint f = 0; f < 3; f++) { /* three are not enough */
+    g_assert_false (dcnn_dear_frames_next (&rule, 0.4));
+    dcnn_dear_frames_ran (&rule, 1.2, 0.4);
+  }
+  g_assert_false (dcnn_dear_frames_next (&rule, 0.4));
+  dcnn_dear_frames_ran (&rule, 0.9, 0.4);
+  for (guint f = 0; f < 1000; f++) {
+    if (dcnn_dear_frames_next (&rule, 0.4)) {
+      dense++;
+    } else {
+      sparse++;
+      dcnn_dear_frames_ran (&rule, f < 100 ? 1.2 : 0.9, 0.4);
+    }
+  }
+  /* 4 sparse, 16 dense, then one try each after 32, 64, 128 and 256, twice */
+  g_assert_cmpuint (sparse, <, 12);
+  g_assert_cmpuint (dense, ==, 1000 - sparse);
+  while (!dcnn_dear_frames_next (&rule, 0.4))
+    dcnn_dear_frames_ran (&rule, 1.2, 0.4);
+  g_assert_false (dcnn_dear_frames_next (&rule, 0.1)); /* calm */
+  dcnn_dear_frames_ran (&rule, 0.3, 0.1);
+  g_assert_cmpuint (rule.left, ==, 0);
+  g_assert_cmpuint (rule.wait, ==, 0);
+}
+
+/* Noise in so many rows of the picture. */
+static void
+add_noise (DcnnTensor *frame, guint64 *state, gint64 rows)
+{
+  gfloat *values = frame->data;
+  gint64 h = frame->dims[2], w = frame->dims[3];
+
+  for (gint64 c = 0; c < frame->dims[1]; c++)
+    for (gint64 i = 0; i < rows * w; i++)
+      values[c * h * w + i] = test_random_value (state, FALSE);
+}
+
+/* Busy and calm in turn: some frames run dense that are no cuts, with blocks
+ * that store less; at threshold 0 every frame is still exact. */
+static void
+test_busy_video (void)
+{
+  guint dense_frames = 0, sparse_frames = 0;
+
+  for (guint64 seed = 1; seed <= 8; seed++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (seed, FALSE,
+            seed % 2, 80, 96), &error);
+    DcnnSession *sessions[2];
+    guint64 state = seed;
+    DcnnTensor frame;
+    if (!test_seed_runs (seed))
+      continue;
+    g_assert_no_error (error);
+    for (guint i = 0; i < 2; i++) {
+      DcnnSessionOptions options;
+      dcnn_session_options_init (&options);
+      options.threads = 1 + (guint) seed % 2;
+      options.tuning = (DcnnTuning) { .mode = i ? DCNN_MODE_DENSE :
+            DCNN_MODE_AUTO };
+      sessions[i] = dcnn_session_new (model, &options, &error);
+      g_assert_no_error (error);
+    }
+    frame = test_frame_new (model, &state, FALSE);
+    for (guint f = 0; f < 60; f++) {
+      DcnnFrameStats stats;
+      Run runs[2];
+      add_noise (&frame, &state, f % 30 < 22 ? 38 : 4);
+      for (guint i = 0; i < 2; i++) {
+        DcnnModelSummary summary;
+        dcnn_model_get_summary (model, &summary);
+        g_assert_true (dcnn_session_push_tensors (sessions[i], 0, &frame, 0,
+                NULL, &error));
+        runs[i] = (Run) { g_byte_array_new (), 0, 0 };
+        record (&runs[i], sessions[i], summary.n_outputs, FALSE);
+      }
+      assert_same (&runs[0], &runs[1], seed);
+      g_byte_array_unref (runs[0].bytes);
+      g_byte_array_unref (runs[1].bytes);
+      dcnn_session_get_stats (sessions[0], 0, &stats);
+      dense_frames += stats.dense && f > 0;
+      sparse_frames += !stats.dense;
+    }
+    dcnn_session_free (sessions[0]);
+    dcnn_session_free (sessions[1]);
+    dcnn_tensor_free (&frame);
+  }
+  g_test_message ("%u frames ran dense, %u did not", dense_frames,
+      sparse_frames);
+  g_assert_cmpuint (dense_frames, >, 0);
+  g_assert_cmpuint (sparse_frames, >, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -172,5 +275,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/dense-rule/counts", test_rule);
   g_test_add_func ("/engine/dense-rule/under-load", test_same_under_load);
   g_test_add_func ("/engine/dense-rule/lists", test_same_as_lists);
+  g_test_add_func ("/engine/dense-rule/dear-frames", test_dear_frames);
+  g_test_add_func ("/engine/dense-rule/busy-video", test_busy_video);
   return g_test_run ();
 }

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_tail.c - operators on dense tensors. Products, softmax, point-wise ones
+ * and transposes have kernels; of the first three, rows that nothing changed
+ * are not computed. The rest run on the reference operators.
+ */
+#include "dcnn_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A tail that runs: its tensors, and the rows (of the last dimension) of its
+ * output that it computes. */
+typedef struct TailRun {
+  DcnnSession *session;
+  DcnnStream *stream;
+  const DcnnNode *gn;
+  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
+  gint index[DCNN_MAX_NODE_INPUTS]; /* of the stream's tensors; -1 */
+  DcnnTensor *out;
+  gint out_index;
+  const guint32 *rows;
+  gsize n_rows;
+  gsize length;            /* of a row */
+  /* of the kernel at hand */
+  DcnnStep step;
+  int row_input;           /* of a step: the one that rows come from */
+  const float *operand;
+  gsize operand_stride;    /* a row; 0: the same for all */
+  gboolean log_form;
+  DcnnMatmul product;
+} TailRun;
+
+/* ---- rows ----------------------------------------------------------------------- */
+
+static gsize
+row_length (const DcnnTensor *t)
+{
+  return t->rank > 0 ? (gsize) t->dims[t->rank - 1] : 1;
+}
+
+gsize
+dcnn_tensor_rows (const DcnnTensor *t)
+{
+  gsize length = row_length (t);
+
+  return length > 0 ? (gsize) dcnn_tensor_count (t) / length : 0;
+}
+
+gboolean
+dcnn_forget_rows (DcnnStream *stream, gint tensor)
+{
+  guint8 *rows = stream->tensor_rows ? stream->tensor_rows[tensor] : NULL;
+
+  if (rows)
+    memset (rows, 0, dcnn_tensor_rows (&stream->tensors[tensor]));
+  return rows != NULL;
+}
+
+void
+dcnn_mark_rows (DcnnStream *stream, gint tensor, gint64 from, gint64 to)
+{
+  guint8 *rows = stream->tensor_rows ? stream->tensor_rows[tensor] : NULL;
+
+  if (rows == NULL)
+    return;
+  if (from == 0 && to < 0)
+    to = (gint64) dcnn_tensor_rows (&stream->tensors[tensor]) - 1;
+  memset (rows + from, 1, (gsize) (to - from + 1));
+}
+
+/* Lists the rows of the output that follow changed rows of the inputs in
+ * `follow` (bits); or all. */
+static void
+list_rows (TailRun *run, guint32 follow, gboolean all)
+{
+  gsize rows = dcnn_tensor_rows (run->out);
+  guint32 *list = run->session->tail_rows;
+
+  run->n_rows = 0;
+  for (gsize r = 0; r < rows; r++) {
+    gboolean wanted = all;
+    for (int i = 0; i < run->gn->n_inputs && !wanted; i++)
+      wanted = (follow >> i & 1) && run->index[i] >= 0 &&
+          run->stream->tensor_changed[run->index[i]] &&
+          run->stream->tensor_rows[run->index[i]][r];
+    if (wanted)
+      list[run->n_rows++] = (guint32) r;
+  }
+  run->rows = list;
+}
+
+/* Whether an input changed in this frame. */
+static gboolean
+input_changed (const TailRun *run, int i)
+{
+  return i < run->gn->n_inputs && run->index[i] >= 0 &&
+      run->stream->tensor_changed[run->index[i]];
+}
+
+static gboolean
+is_floats (const DcnnTensor *t)
+{
+  return t != NULL && t->dtype == DCNN_DTYPE_F32;
+}
+
+static gboolean
+same_shape (const DcnnTensor *a, const DcnnTensor *b)
+{
+  return a->rank == b->rank &&
+      memcmp (a->dims, b->dims, sizeof (int64_t) * (gsize) a->rank) == 0;
+}
+
+static void
+share_out (TailRun *run, gsize cost_of_row, DcnnPoolFn fn)
+{
+  dcnn_run_parallel (run->session, run->n_rows,
+      MAX (24, (run->n_rows / (run->session->threads * 4) + 23) / 24 * 24),
+      run->n_rows * cost_of_row, fn, run);
+}
+
+/* ---- steps ------------------------------------------------------------------------ */
+
+static void
+step_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const TailRun *run = data;
+  const float *in = run->in[run->row_input]->data;
+
+  for (gsize i = begin; i < end; i++) {
+    gsize at = run->rows[i] * run->length;
+    run->session->kernels->step_row (&run->step, in + at, run->operand ?
+        run->operand + run->rows[i] * run->operand_stride : NULL,
+        (float *) run->out->data + at, run->length);
+  }
+}
+
+/* The other operand: a number, a row for all, or a row each. */
+static gboolean
+take_operand (TailRun *run, const DcnnTensor *t)
+{
+  gsize count = (gsize) dcnn_tensor_count (t);
+
+  run->operand = t->data;
+  run->operand_stride = 0;
+  if (same_shape (t, run->out)) {
+    run->operand_stride = run->length;
+  } else if (count == 1) {
+    run->step.a = run->operand[0];
+    run->operand = NULL;
+  } else if (t->rank > run->out->rank || count != run->length ||
+      row_length (t) != run->length) {
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+run_steps (TailRun *run)
+{
+  const DcnnNode *gn = run->gn;
+  PlanStep step;
+  int other;
+
+  for (run->row_input = 0; run->row_input < MIN (gn->n_inputs, 2);
+      run->row_input++)
+    if (is_floats (run->in[run->row_input]) &&
+        same_shape (run->in[run->row_input], run->out))
+      break;
+  if (run->row_input >= MIN (gn->n_inputs, 2) ||
+      !plan_step_of_op (gn, run->row_input == 0, &step))
+    return FALSE;
+  run->step = (DcnnStep) { .kind = step.kind, .a = step.a, .b = step.b };
+  run->operand = NULL;
+  other = gn->n_inputs == 2 ? 1 - run->row_input : -1;
+  if (other >= 0 && (!is_floats (run->in[other]) ||
+          !take_operand (run, run->in[other])))
+    return FALSE;
+  list_rows (run, 3, run->stream->dense || (other >= 0 &&
+          run->operand_stride == 0 && input_changed (run, other)));
+  share_out (run, 4 * run->length, step_work);
+  return TRUE;
+}
+
+/* ---- softmax ---------------------------------------------------------------------- */
+
+static void
+softmax_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const TailRun *run = data;
+
+  for (gsize i = begin; i < end; i++) {
+    gsize at = run->rows[i] * run->length;
+    run->session->kernels->softmax_row ((const float *) run->in[0]->data + at,
+        (float *) run->out->data + at, run->length, run->log_form);
+  }
+}
+
+static gboolean
+run_softmax (TailRun *run)
+{
+  const DcnnTensor *t = run->in[0];
+
+  if (!is_floats (t) || run->gn->params.axis.axis != t->rank - 1)
+    return FALSE;
+  run->log_form = run->gn->op == DCNN_OP_LOG_SOFTMAX;
+  list_rows (run, 1, run->stream->dense);
+  share_out (run, 16 * run->length, softmax_work);
+  return TRUE;
+}
+
+/* ---- products --------------------------------------------------------------------- */
+
+static void
+product_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const TailRun *run = data;
+
+  run->session->kernels->matmul (&run->product, run->rows, begin, end);
+}
+
+/* A matrix of k rows and n columns, in panels. */
+static const float *
+pack (DcnnSession *session, const float *b, gsize k, gsize n, gsize row,
+    gsize column)
+{
+  float *to = session->tail_pack;
+
+  for (gsize c = 0; c < n; c += DCNN_MATMUL_PANEL)
+    for (gsize p = 0; p < k; p++, to += DCNN_MATMUL_PANEL)
+      for (gsize i = 0; i < DCNN_MATMUL_PANEL; i++)
+        to[i] = c + i < n ? b[p * row + (c + i) * column] : 0;
+  return session->tail_pack;
+}
+
+/* What a product needs of tail_pack, floats; 0: none of ours. */
+static gsize
+pack_floats (const DcnnGraph *graph, const DcnnNode *gn)
+{
+  const DcnnTensor *b = gn->n_inputs < 2 || gn->inputs[1] < 0 ? NULL :
+      &dcnn_graph_value (graph, gn->inputs[1])->tensor;
+  gboolean turned = gn->op == DCNN_OP_GEMM && gn->params.gemm.trans_b;
+
+  if ((gn->op != DCNN_OP_MATMUL && gn->op != DCNN_OP_GEMM) || b == NULL ||
+      b->rank < 2 || !is_floats (b))
+    return 0;
+  return ((gsize) b->dims[b->rank - (turned ? 2 : 1)] + DCNN_MATMUL_PANEL - 1)
+      / DCNN_MATMUL_PANEL * DCNN_MATMUL_PANEL *
+      (gsize) b->dims[b->rank - (turned ? 1 : 2)];
+}
+
+/* alpha times the product, and beta times what Gemm adds. */
+static void
+finish_gemm (TailRun *run)
+{
+  const DcnnGemmParams *p = &run->gn->params.gemm;
+  const DcnnTensor *c = run->gn->n_inputs > 2 ? run->in[2] : NULL;
+  gsize row = 0, column = 0;
+
+  if (c) {
+    column = row_length (c) == run->length && run->length > 1;
+    row = c->rank == 2 && c->dims[0] > 1 ? row_length (c) : 0;
+  }
+  for (gsize i = 0; i < run->n_rows; i++) {
+    float *out = (float *) run->out->data + run->rows[i] * run->length;
+    const float *add = c ? (const float *) c->data + run->rows[i] * row : NULL;
+    for (gsize k = 0; k < run->length; k++)
+      out[k] = (float) p->alpha * out[k] + (add ? (float) p->beta *
+          add[k * column] : 0);
+  }
+}
+
+static gboolean
+run_gemm (TailRun *run)
+{
+  const DcnnGemmParams *p = &run->gn->params.gemm;
+  const DcnnTensor *a = run->in[0], *b = run->in[1];
+  DcnnMatmul *mm = &run->product;
+
+  if (!is_floats (a) || !is_floats (b) || (run->gn->n_inputs > 2 &&
+          run->in[2] && !is_floats (run->in[2])))
+    return FALSE;
+  *mm = (DcnnMatmul) { .n = run->length,
+    .k = (gsize) a->dims[p->trans_a ? 0 : 1], .a = a->data,
+    .a_row = p->trans_a ? 1 : a->dims[1],
+    .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data };
+  mm->packed = pack (run->session, b->data, mm->k, mm->n,
+      p->trans_b ? 1 : mm->n, p->trans_b ? mm->k : 1);
+  list_rows (run, 1, run->stream->dense || p->trans_a ||
+      input_changed (run, 1) || input_changed (run, 2));
+  share_out (run, mm->n * mm->k, product_work);
+  finish_gemm (run);
+  return TRUE;
+}
+
+/* Of batch number `batch` of the output: which one of an operand's. */
+static gsize
+batch_of (const DcnnTensor *out, gsize batch, const DcnnTensor *t)
+{
+  gsize at = 0, step = 1;
+
+  for (int i = out->rank - 3, k = t->rank - 3; i >= 0; i--, k--) {
+    gsize here = batch % (gsize) out->dims[i];
+    batch /= (gsize) out->dims[i];
+    if (k < 0)
+      continue;
+    at += t->dims[k] == 1 ? 0 : here * step;
+    step *= (gsize) t->dims[k];
+  }
+  return at;
+}
+
+static gboolean
+run_matmul (TailRun *run)
+{
+  const DcnnTensor *a = run->in[0], *b = run->in[1];
+  DcnnMatmul *mm = &run->product;
+  const guint32 *list;
+  gsize m, total, at = 0;
+
+  if (!is_floats (a) || !is_floats (b) || a->rank < 2 || b->rank < 2)
+    return FALSE;
+  m = (gsize) a->dims[a->rank - 2];
+  *mm = (DcnnMatmul) { .n = run->length, .k = row_length (a), .a_row =
+    (ptrdiff_t) row_length (a), .a_column = 1 };
+  list_rows (run, 1, run->stream->dense || input_changed (run, 1) ||
+      dcnn_tensor_rows (a) != dcnn_tensor_rows (run->out));
+  list = run->rows;
+  total = run->n_rows;
+  while (at < total) { /* batch after batch, the rows that it has */
+    gsize batch = list[at] / m, n = 0;
+    while (at + n < total && list[at + n] / m == batch)
+      n++;
+    run->rows = list + at;
+    run->n_rows = n;
+    /* rows count through all batches */
+    mm->a = (const float *) a->data + (ptrdiff_t) batch_of (run->out, batch,
+        a) * (ptrdiff_t) (m * mm->k) - (ptrdiff_t) (batch * m * mm->k);
+    mm->out = run->out->data;
+    mm->packed = pack (run->session, (const float *) b->data +
+        batch_of (run->out, batch, b) * mm->k * mm->n, mm->k, mm->n, mm->n, 1);
+    share_out (run, mm->n * mm->k, product_work);
+    at += n;
+  }
+  run->rows = list;
+  run->n_rows = total;
+  return TRUE;
+}
+
+/* ---- transposes ---------------------------------------------------------------------- */
+
+#define SQUARE 16
+
+/* One plane: rows that lie `from` apart become columns of the out tensor. */
+static void
+turn_plane (const float *in, gsize from, float *out, gsize to, gsize rows,
+    gsize columns)
+{
+  for (gsize r = 0; r < rows; r += SQUARE)
+    for (gsize c = 0; c < columns; c += SQUARE)
+      for (gsize y = r; y < MIN (rows, r + SQUARE); y++)
+        for (gsize x = c; x < MIN (columns, c + SQUARE); x++)
+          out[y * to + x] = in[x * from + y];
+}
+
+/* Whatever the order: planes of the out tensor's last dimension and of that
+ * which is the in tensor's last. */
+static gboolean
+run_transpose (TailRun *run)
+{
+  const int *perm = run->gn->params.transpose.perm;
+  const DcnnTensor *in = run->in[0], *out = run->out;
+  gsize from[DCNN_MAX_RANK], to[DCNN_MAX_RANK], strides[DCNN_MAX_RANK];
+  gint64 at[DCNN_MAX_RANK] = { 0 };
+  int rank = out->rank, inner = rank - 1;
+
+  if (!is_floats (in) || rank < 2 || dcnn_tensor_count (out) == 0 ||
+      perm[rank - 1] == rank - 1)
+    return FALSE;
+  for (int i = rank - 1; i >= 0; i--) {
+    strides[i] = i == rank - 1 ? 1 : strides[i + 1] * (gsize) in->dims[i + 1];
+    to[i] = i == rank - 1 ? 1 : to[i + 1] * (gsize) out->dims[i + 1];
+  }
+  for (int i = 0; i < rank; i++) {
+    from[i] = strides[perm[i]];
+    inner = perm[i] == rank - 1 ? i : inner;
+  }
+  for (int k = rank - 1; k >= 0;) {
+    gsize source = 0, target = 0;
+    for (int i = 0; i < rank; i++) {
+      source += (gsize) at[i] * from[i];
+      target += (gsize) at[i] * to[i];
+    }
+    turn_plane ((const float *) in->data + source, from[rank - 1],
+        (float *) out->data + target, to[inner], (gsize) out->dims[inner],
+        (gsize) out->dims[rank - 1]);
+    for (k = rank - 2; k >= 0; k--) { /* the next of all other dimensions */
+      if (k == inner)
+        continue;
+      if (++at[k] < out->dims[k])
+        break;
+      at[k] = 0;
+    }
+  }
+  list_rows (run, 0, TRUE);
+  return TRUE;
+}
+
+/* ---- a tail --------------------------------------------------------------------------- */
+
+static gboolean
+run_kernel (TailRun *run)
+{
+  if (!is_floats (run->out) || run->out_index < 0 ||
+      run->session->tail_rows == NULL || dcnn_tensor_count (run->out) == 0)
+    return FALSE;
+  run->length = row_length (run->out);
+  switch (run->gn->op) {
+    case DCNN_OP_MATMUL:
+      return run_matmul (run);
+    case DCNN_OP_GEMM:
+      return run_gemm (run);
+    case DCNN_OP_SOFTMAX:
+    case DCNN_OP_LOG_SOFTMAX:
+      return run_softmax (run);
+    case DCNN_OP_TRANSPOSE:
+      return run_transpose (run);
+    default:
+      return plan_op_is_elementwise (run->gn->op) && run_steps (run);
+  }
+}
+
+/* Which rows of the output are new. */
+static void
+mark_output (TailRun *run)
+{
+  guint8 *rows = run->stream->tensor_rows[run->out_index];
+
+  if (rows == NULL)
+    return;
+  memset (rows, 0, dcnn_tensor_rows (run->out));
+  for (gsize i = 0; i < run->n_rows; i++)
+    rows[run->rows[i]] = 1;
+}
+
+static void
+run_reference (TailRun *run)
+{
+  const DcnnPlan *plan = run->session->plan;
+  const DcnnNode *gn = run->gn;
+  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
+
+  for (int i = 0; i < gn->n_outputs; i++) {
+    gint t = gn->outputs[i] < 0 ? -1 : plan->values[gn->outputs[i]].tensor;
+    out[i] = t < 0 ? NULL : &run->stream->tensors[t];
+    if (t >= 0)
+      dcnn_mark_rows (run->stream, t, 0, -1);
+  }
+  dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, run->in,
+      gn->n_outputs, out);
+}
+
+void
+dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
+{
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, n);
+  TailRun run = { .session = session, .stream = stream,
+    .gn = dcnn_graph_node (plan->graph, node->graph_node), .out_index = -1 };
+  NodeState *state = &stream->nodes[n];
+  gboolean changed = stream->dense;
+  gdouble share = 1;
+
+  for (int i = 0; i < run.gn->n_inputs; i++) {
+    DcnnValueId id = run.gn->inputs[i];
+    gint t = run.index[i] = id < 0 ? -1 : plan->values[id].tensor;
+    run.in[i] = id < 0 ? NULL : t >= 0 ? &stream->tensors[t] :
+        &dcnn_graph_value (plan->graph, id)->tensor;
+    changed |= t >= 0 && stream->tensor_changed[t];
+  }
+  for (int i = 0; i < run.gn->n_outputs; i++)
+    if (run.gn->outputs[i] >= 0)
+      stream->tensor_changed[plan->values[run.gn->outputs[i]].tensor] =
+          changed;
+  if (!changed)
+    return;
+  if (run.gn->n_outputs == 1 && run.gn->outputs[0] >= 0) {
+    run.out_index = plan->values[run.gn->outputs[0]].tensor;
+    run.out = &stream->tensors[run.out_index];
+  }
+  if (run.out_index >= 0 && run_kernel (&run)) {
+    mark_output (&run);
+    share = (gdouble) run.n_rows / (gdouble) MAX (1,
+        dcnn_tensor_rows (run.out));
+  } else {
+    run_reference (&run);
+  }
+  state->stats.candidates += share;
+  state->stats.joined += share;
+  state->stats.macs_done += (guint64) (share * (gdouble) node->tail_macs);
+  stream->macs_done += (guint64) (share * (gdouble) node->tail_macs);
+}
+
+/* ---- making ----------------------------------------------------------------------------- */
+
+/* The tensors that tails read and write, of which rows are told apart. */
+static gboolean
+init_rows (DcnnStream *stream, const DcnnPlan *plan, DcnnValueId id,
+    gsize *most)
+{
+  gint t = id < 0 ? -1 : plan->values[id].tensor;
+  gsize rows;
+
+  if (t < 0)
+    return TRUE;
+  rows = dcnn_tensor_rows (&stream->tensors[t]);
+  *most = MAX (*most, rows);
+  return stream->tensor_rows[t] || (stream->tensor_rows[t] =
+      dcnn_take (rows + 1, &stream->bytes)) != NULL;
+}
+
+gboolean
+dcnn_tails_init (DcnnSession *session)
+{
+  const DcnnPlan *plan = session->plan;
+  gsize rows = 0, floats = 0;
+  gboolean ok = TRUE;
+
+  for (guint s = 0; s < session->n_streams; s++)
+    session->streams[s].tensor_rows = g_new0 (guint8 *, plan->tensors->len +
+        1);
+  for (guint n = 0; n < plan->nodes->len && ok; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    const DcnnNode *gn;
+    if (node->kind != PLAN_TAIL)
+      continue;
+    gn = dcnn_graph_node (plan->graph, node->graph_node);
+    floats = MAX (floats, pack_floats (plan->graph, gn));
+    for (guint s = 0; s < session->n_streams && ok; s++) {
+      DcnnStream *stream = &session->streams[s];
+      for (int i = 0; i < gn->n_inputs && ok; i++)
+        ok = init_rows (stream, plan, gn->inputs[i], &rows);
+      for (int i = 0; i < gn->n_outputs && ok; i++)
+        ok = init_rows (stream, plan, gn->outputs[i], &rows);
+    }
+  }
+  if (ok && rows > 0)
+    ok = (session->tail_rows = dcnn_take (rows * sizeof (guint32),
+            &session->bytes)) != NULL;
+  if (ok && floats > 0)
+    ok = (session->tail_pack = dcnn_take (floats * sizeof (float),
+            &session->bytes)) != NULL;
+  return ok;
+}
+
+void
+dcnn_tails_clear (DcnnSession *session)
+{
+  for (guint s = 0; s < session->n_streams; s++) {
+    DcnnStream *stream = &session->streams[s];
+    for (guint t = 0; stream->tensor_rows && t < session->plan->tensors->len;
+        t++)
+      free (stream->tensor_rows[t]);
+    g_free (stream->tensor_rows);
+  }
+  free (session->tail_rows);
+  free (session->tail_pack);
+}
