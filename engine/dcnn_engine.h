@@ -161,6 +161,7 @@ struct DcnnSession {
   DcnnModel *model;
   const DcnnPlan *plan;
   PlanBlocks plan_blocks;  /* those in use */
+  gboolean pass_on;        /* nodes that may pass everything on do */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
   GString *device_why;     /* what "auto" passed over */

@@ -115,6 +115,10 @@ typedef struct PlanNode {
   gint into;               /* the node in whose block this one is; -1 */
   gboolean is_output;      /* feeds a graph output: threshold 0 */
   gboolean is_gate;        /* 1x1 map read by larger ones */
+  gboolean passes_on;      /* may store all of its candidates unjudged, see
+                              dcnn_plan_find_passing() */
+  GArray *terms;           /* KERNEL: of PlanTerm, what its candidates come
+                              from when all nodes that may pass on do */
   gboolean maximum;        /* GLOBAL: maximum, else mean */
   PlanNorm *norm;          /* GLOBAL: not a pooling but moments. The out map
                               holds three vectors of the in map's span, each
@@ -351,6 +355,27 @@ void dcnn_plan_find_blocks (DcnnPlan *plan);
 /* Whether a node is computed on the way to another, and its map not stored.
  * node may be -1. */
 gboolean dcnn_plan_inside (const DcnnPlan *plan, gint node, PlanBlocks blocks);
+/* By map: how many nodes and views read it. To be freed. */
+guint *plan_count_readers (const DcnnPlan *plan);
+
+/* plan_passing.c */
+
+/* Candidates of a node: what the changes of a map reach. */
+typedef struct PlanTerm {
+  gint map;                /* whose mask */
+  PlanReach reach;
+  gboolean all;            /* any change reaches every pixel (a gate) */
+  DcnnWindow window;       /* WINDOW, TRANSPOSED */
+  gint node;               /* TABLE: whose tables; the reader's otherwise */
+  guint windows;           /* of more than one pixel that it is made of */
+} PlanTerm;
+
+#define PLAN_MOST_TERMS 16
+
+/* Sets PlanNode.passes_on and terms. */
+void dcnn_plan_find_passing (DcnnPlan *plan);
+/* Whether nodes of one size with these terms have equal candidates. */
+gboolean plan_terms_equal (const GArray *a, const GArray *b);
 
 G_END_DECLS
 

@@ -47,9 +47,19 @@ gsize dcnn_cuda_weights_bytes (gpointer weights);
 /* DCNN_ERROR_DEVICE or _MEMORY, saying what was tried. TRUE: e is success. */
 gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);
 
+/* When a launch ended, and for which node it was (-1: an input). With the
+ * environment variable DELTACNN_CUDA_TIMES set, nodes run one after the other
+ * and DcnnNodeStats.time_ns (of stream 0) holds the device's time of each. */
+typedef struct CudaTime {
+  cudaEvent_t end;
+  gint node;
+  gboolean lists;
+} CudaTime;
+
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
  * [streams][node]. */
 typedef struct CudaState {
+  DcnnCudaDevice device;
   cudaStream_t queue;
   cudaGraphExec_t graph;
   GPtrArray *memory, *pinned;
@@ -58,9 +68,15 @@ typedef struct CudaState {
   guint32 *pixels;         /* by plan buffer: elements from pixel to pixel */
   gboolean *floats;        /* by plan buffer */
   guint64 **updated, **exact; /* by plan mask: [streams][words] */
-  guint64 **pending;       /* by node */
-  void **lists;            /* by node: entries, or a GLOBAL's room */
-  guint32 *counters;       /* counts [nodes]; candidates, joined, changed
+  guint64 **pending;       /* by node that judges */
+  double **rooms;          /* by GLOBAL node */
+  DcnnCudaList *lists;     /* host; device pointers inside */
+  guint n_lists;
+  gint *list_of;           /* by node; -1: none */
+  guint *list_example;     /* by list: its first node */
+  DcnnCudaList *device_lists; /* in the order in which they are launched */
+  guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
+                              nodes][streams]; joined, changed
                               [nodes][streams]; pending [streams] */
   guint32 *host_counters;  /* pinned */
   gsize n_counters;
@@ -78,6 +94,7 @@ typedef struct CudaState {
   guint64 **host_updated, **host_exact;
   CudaStage *stage;        /* pictures; NULL: the model takes none */
   gboolean staged;         /* some picture of this batch changed something */
+  GArray *times;           /* of CudaTime; NULL: not asked for */
   gboolean in_flight;
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */
@@ -104,9 +121,24 @@ cudaError_t dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
 cudaError_t dcnn_cuda_download_buffer (const DcnnSession *session,
     guint stream, gint buffer);
 guint16 dcnn_cuda_half (float value);
-/* cuda_graph.c: everything that a frame launches, in order. */
+/* cuda_lists.c: decides which nodes share a list, and describes them; what the
+ * lists' entries and counters are is set later. */
+void dcnn_cuda_plan_lists (DcnnSession *session);
+/* A source for each mask of a map, `like` otherwise. */
+void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
+    const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
+void dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel,
+    gint32 *stride, gint32 *dilation, gint32 *pad);
+/* cuda_session.c: zeroed device memory of the session; NULL: *e says why. */
+void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);
+/* cuda_launch.c: one node's launches. */
+cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
+    DcnnCudaQueue queue);
+cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
+    DcnnCudaQueue queue);
+/* cuda_graph.c: everything that a frame launches, in parallel branches. */
 gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
-/* The first node that cannot run, and why. */
+/* cuda_launch.c: the first node that cannot run, and why. */
 gboolean dcnn_cuda_accepts (const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error);
 

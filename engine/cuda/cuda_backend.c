@@ -211,7 +211,7 @@ upload_weights (DcnnSession *session, guint s)
     const PlanNode *node = plan_node (session->plan, n);
     gsize padded;
     const gfloat *from;
-    if (node->kind != PLAN_KERNEL)
+    if (state->weights[n] == NULL || node->kind != PLAN_KERNEL)
       continue;
     padded = dcnn_padded (plan_map (session->plan, node->out)->span);
     from = session->tuning.criterion == DCNN_CRITERION_INFLUENCE &&
@@ -435,13 +435,30 @@ take_counts (DcnnSession *session, guint s)
     const PlanNode *node = plan_node (plan, n);
     const PlanMap *out = plan_map (plan, node->out);
     gdouble pixels = (gdouble) out->width * out->height;
-    guint64 count = candidates[n * streams + s];
+    gint list = state->list_of[n];
+    guint64 count = list < 0 ? 0 : candidates[(guint) list * streams + s];
     DcnnNodeStats *stats = &stream->nodes[n].stats;
     stats->candidates += count / pixels;
     stats->joined += joined[i * streams + s] / pixels;
     stats->macs_done += count * node->macs_per_pixel;
     stats->dense_frames += stream->dense;
     stream->macs_done += count * node->macs_per_pixel;
+  }
+}
+
+/* Each launch took what lies between its end and that of the one before. */
+static void
+take_times (DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+
+  for (guint i = 1; state->times && !state->idle && i < state->times->len;
+      i++) {
+    const CudaTime *t = &g_array_index (state->times, CudaTime, i);
+    float ms = 0;
+    if (t->node >= 0 && cudaEventElapsedTime (&ms, (t - 1)->end, t->end) ==
+        cudaSuccess)
+      session->streams[0].nodes[t->node].stats.time_ns += (gint64) (ms * 1e6);
   }
 }
 
@@ -596,6 +613,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
     return TRUE;
   state->in_flight = FALSE;
   e = cudaStreamSynchronize (state->queue);
+  take_times (session);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
       e = take_stream (session, s, wants);

@@ -1,392 +1,388 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * cuda_graph.c - the plan's nodes as launches, and their capture.
+ * cuda_graph.c - a frame as one captured graph: what has to wait for what, and
+ * on which of a few streams, so that branches of a network run side by side.
  */
 #include "cuda.h"
 
 #include <string.h>
 
-#define MULTIPROCESSORS 132
+#define BRANCHES 6
 
-/* ---- what can run ------------------------------------------------------------- */
+typedef enum ItemKind {
+  ITEM_INPUT, /* an input map's changed pixels */
+  ITEM_LISTS, /* lists, made by one launch */
+  ITEM_NODE,
+} ItemKind;
+
+typedef struct Item {
+  ItemKind kind;
+  guint index;             /* map, first list in device order, or node */
+  guint n_lists;
+  gint first_node;         /* LISTS: that they were made for */
+  guint64 *before;         /* bits of the items that must be done, with what
+                              those waited for */
+  GArray *deps;            /* of guint: none of them follows from another */
+  guint branch;
+  gboolean overlaps;
+  GArray *waits;           /* of guint: items of other branches */
+  cudaEvent_t done;        /* NULL: nobody waits for it */
+} Item;
+
+typedef struct Frame {
+  DcnnSession *session;
+  GPtrArray *items;        /* of Item* */
+  gsize words;             /* of a set of items */
+  gint *item_of_node, *item_of_map, *item_of_list; /* -1: not yet */
+  DcnnCudaList *ordered;   /* lists as they are launched */
+  guint n_ordered;
+} Frame;
+
+static void
+item_free (gpointer data)
+{
+  Item *item = data;
+
+  if (item->done)
+    (void) cudaEventDestroy (item->done);
+  g_free (item->before);
+  g_array_unref (item->deps);
+  g_array_unref (item->waits);
+  g_free (item);
+}
+
+static Item *
+item_at (const Frame *f, guint i)
+{
+  return f->items->pdata[i];
+}
 
 static gboolean
-refuse (const PlanNode *node, const char *why, GError **error)
+is_before (const Item *item, guint other)
 {
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-      "device=cuda cannot run node '%s' (%s): %s; use device=cpu", node->name,
-      node->ops->str, why);
-  return FALSE;
-}
-
-/* How many masks a map's changes are in. */
-static guint
-count_masks (const DcnnPlan *plan, gint map)
-{
-  const PlanMap *m = plan_map (plan, map);
-  guint n = m->mask >= 0;
-
-  for (guint i = 0; m->mask < 0 && m->pieces && i < m->pieces->len; i++)
-    n += count_masks (plan, g_array_index (m->pieces, gint, i));
-  return n;
-}
-
-static gboolean
-accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
-{
-  guint sources = 0;
-
-  if (node->kind == PLAN_IMPORT)
-    return refuse (node, "a dense tensor becomes a map again in the middle of "
-        "the network", error);
-  if (node->kind == PLAN_TAIL || node->kind == PLAN_GATHER)
-    return TRUE;
-  for (gint s = -1; s < node->n_steps; s++) {
-    gint map = s < 0 ? node->in : node->steps[s].map;
-    if (map < 0)
-      continue;
-    sources += count_masks (plan, map);
-    if (plan_map (plan, map)->offset % DCNN_CUDA_LANES)
-      return refuse (node, "a channel slice that it reads begins between "
-          "vectors", error);
-  }
-  if (plan_map (plan, node->out)->offset % DCNN_CUDA_LANES)
-    return refuse (node, "its channels begin between vectors", error);
-  if (sources > DCNN_CUDA_MAX_SOURCES)
-    return refuse (node, "it reads more maps than a list has room for", error);
-  return TRUE;
-}
-
-gboolean
-dcnn_cuda_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
-    GError **error)
-{
-  if (options->precision != DCNN_PRECISION_AUTO &&
-      options->precision != DCNN_PRECISION_F16) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=cuda stores maps in half precision; use precision auto or "
-        "f16, or device=cpu");
-    return FALSE;
-  }
-  for (guint i = 0; i < plan->graph->inputs->len; i++) {
-    DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
-    gboolean mapped = FALSE;
-    for (guint m = 0; m < plan->maps->len; m++)
-      mapped |= plan_map (plan, m)->graph_input == (gint) i;
-    if (!mapped) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-          "device=cuda takes inputs that are maps, which '%s' is not; use "
-          "device=cpu", dcnn_graph_value (plan->graph, id)->name);
-      return FALSE;
-    }
-  }
-  for (guint n = 0; n < plan->nodes->len; n++)
-    if (!accepts_node (plan, plan_node (plan, n), error))
-      return FALSE;
-  return TRUE;
-}
-
-/* ---- pieces of a launch ---------------------------------------------------------- */
-
-static DcnnCudaMap
-map_of (const DcnnSession *session, gint index)
-{
-  const CudaState *state = cuda_state (session);
-  const PlanMap *map = plan_map (session->plan, index);
-  const PlanBuffer *b =
-      &g_array_index (session->plan->buffers, PlanBuffer, map->buffer);
-  DcnnCudaMap m = { .width = map->width, .height = map->height,
-    .span = map->span, .pixel = state->pixels[map->buffer],
-    .f32 = state->floats[map->buffer] };
-
-  m.stream = (guint64) b->width * b->height * m.pixel;
-  m.data = (guint8 *) state->buffers[map->buffer] +
-      (gsize) map->offset * (m.f32 ? 4 : 2);
-  return m;
+  return item->before[other / 64] >> (other % 64) & 1;
 }
 
 static void
-add_sources (const DcnnSession *session, gint index,
-    const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n)
+add_dep (Frame *f, Item *item, gint dep)
 {
-  const CudaState *state = cuda_state (session);
-  const PlanMap *map = plan_map (session->plan, index);
-  DcnnCudaSource *s = &sources[*n];
+  guint d = (guint) dep;
+
+  if (dep < 0 || is_before (item, d))
+    return;
+  for (gsize w = 0; w < f->words; w++)
+    item->before[w] |= item_at (f, d)->before[w];
+  item->before[d / 64] |= 1ull << (d % 64);
+  for (guint i = item->deps->len; i-- > 0;)
+    if (is_before (item_at (f, d), g_array_index (item->deps, guint, i)))
+      g_array_remove_index (item->deps, i);
+  g_array_append_val (item->deps, d);
+}
+
+/* What writes a map, or its pieces. FALSE: some of it is not put yet. */
+static gboolean
+add_map (Frame *f, Item *item, gint index)
+{
+  const PlanMap *map = plan_map (f->session->plan, index);
+  gboolean all = TRUE;
+  gint dep;
 
   if (map->mask < 0) {
     for (guint i = 0; map->pieces && i < map->pieces->len; i++)
-      add_sources (session, g_array_index (map->pieces, gint, i), like,
-          sources, n);
-    return;
+      all &= add_map (f, item, g_array_index (map->pieces, gint, i));
+    return all;
   }
-  *s = *like;
-  s->width = map->width;
-  s->height = map->height;
-  s->words = (guint32) dcnn_mask_words (map->width, map->height);
-  s->blocks_x = (map->width + 7) / 8;
-  s->updated = state->updated[map->mask];
-  s->exact = state->exact[map->mask];
-  ++*n;
+  dep = map->source >= 0 ? f->item_of_node[map->source] :
+      f->item_of_map[index];
+  add_dep (f, item, dep);
+  return dep >= 0;
+}
+
+static Item *
+new_item (const Frame *f, ItemKind kind, guint index)
+{
+  Item *item = g_new0 (Item, 1);
+
+  item->kind = kind;
+  item->index = index;
+  item->before = g_new0 (guint64, f->words);
+  item->deps = g_array_new (FALSE, FALSE, sizeof (guint));
+  item->waits = g_array_new (FALSE, FALSE, sizeof (guint));
+  return item;
+}
+
+static gint
+put_item (Frame *f, Item *item)
+{
+  g_ptr_array_add (f->items, item);
+  return (gint) f->items->len - 1;
+}
+
+/* ---- what waits for what ------------------------------------------------------- */
+
+static gboolean
+add_list (Frame *f, Item *item, guint list)
+{
+  const DcnnPlan *plan = f->session->plan;
+  const CudaState *state = cuda_state (f->session);
+  const GArray *terms =
+      plan_node (plan, (gint) state->list_example[list])->terms;
+  gboolean all = TRUE;
+
+  for (guint i = 0; i < terms->len; i++)
+    all &= add_map (f, item, g_array_index (terms, PlanTerm, i).map);
+  return all;
+}
+
+/* Whether a list needs nothing that the item does not wait for. */
+static gboolean
+is_ready (Frame *f, const Item *item, guint list)
+{
+  Item *other = new_item (f, ITEM_LISTS, 0);
+  gboolean ready = add_list (f, other, list);
+
+  for (gsize w = 0; w < f->words; w++)
+    ready &= (other->before[w] & ~item->before[w]) == 0;
+  item_free (other);
+  return ready;
+}
+
+/* A node's list, and with it those of the next nodes that can be made at the
+ * same time. */
+static void
+put_lists (Frame *f, guint first, guint node)
+{
+  const CudaState *state = cuda_state (f->session);
+  Item *item = new_item (f, ITEM_LISTS, f->n_ordered);
+  gint at;
+
+  item->first_node = (gint) node;
+  add_list (f, item, first);
+  at = put_item (f, item);
+  for (guint l = first; l < MIN (state->n_lists, first + 64); l++) {
+    if (f->item_of_list[l] >= 0 || (l != first && !is_ready (f, item, l)))
+      continue;
+    f->item_of_list[l] = at;
+    f->ordered[f->n_ordered++] = state->lists[l];
+    item->n_lists++;
+  }
 }
 
 static void
-copy_window (const DcnnWindow *w, gint32 *kernel, gint32 *stride,
-    gint32 *dilation, gint32 *pad)
+put_node (Frame *f, guint n)
 {
-  for (gint a = 0; a < 2; a++) {
-    kernel[a] = (gint32) w->kernel[a];
-    stride[a] = (gint32) w->stride[a];
-    dilation[a] = (gint32) w->dilation[a];
-    pad[a] = (gint32) w->pad_begin[a];
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  gint list = cuda_state (f->session)->list_of[n];
+  Item *item;
+
+  if (node->kind == PLAN_TAIL)
+    return;
+  if (list >= 0 && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
+  item = new_item (f, ITEM_NODE, n);
+  if (list >= 0)
+    add_dep (f, item, f->item_of_list[list]);
+  if (node->in >= 0)
+    add_map (f, item, node->in);
+  for (gint s = 0; s < node->n_steps; s++)
+    if (node->steps[s].map >= 0)
+      add_map (f, item, node->steps[s].map);
+  for (guint i = 0; node->sources && i < node->sources->len; i++)
+    add_map (f, item, g_array_index (node->sources, PlanGatherSource, i).map);
+  f->item_of_node[n] = put_item (f, item);
+}
+
+/* ---- branches --------------------------------------------------------------------- */
+
+/* Each item goes behind one that it waits for, where that is the last of its
+ * branch, else to a branch whose last one it follows anyway. */
+static guint
+choose_branch (Frame *f, const Item *item, const gint *last)
+{
+  gint best = -1, spare = -1;
+
+  if (cuda_state (f->session)->times)
+    return 0;
+  for (guint b = 0; b < BRANCHES; b++) {
+    gboolean is_dep = FALSE;
+    for (guint i = 0; i < item->deps->len && last[b] >= 0; i++)
+      is_dep |= g_array_index (item->deps, guint, i) == (guint) last[b];
+    if (is_dep && (best < 0 || last[b] > last[best]))
+      best = (gint) b;
+    if (spare < 0 && (last[b] < 0 || is_before (item, (guint) last[b])))
+      spare = (gint) b;
   }
+  if (best >= 0)
+    return (guint) best;
+  if (spare >= 0)
+    return (guint) spare;
+  best = 0;
+  for (guint b = 1; b < BRANCHES; b++)
+    if (last[b] < last[best])
+      best = (gint) b;
+  return (guint) best;
 }
 
-static DcnnCudaMasks
-masks_of (const DcnnSession *session, guint n)
+static gboolean
+assign_branches (Frame *f, gint *last)
 {
-  const CudaState *state = cuda_state (session);
-  const PlanMap *out =
-      plan_map (session->plan, plan_node (session->plan, n)->out);
+  gboolean ok = TRUE;
 
-  return (DcnnCudaMasks) { state->updated[out->mask], state->exact[out->mask],
-    state->pending[n], (guint32) dcnn_mask_words (out->width, out->height),
-    (out->width + 7) / 8 };
+  for (guint b = 0; b < BRANCHES; b++)
+    last[b] = -1;
+  for (guint i = 0; i < f->items->len; i++) {
+    Item *item = item_at (f, i);
+    gint ahead;
+    item->branch = choose_branch (f, item, last);
+    ahead = last[item->branch];
+    for (guint k = 0; k < item->deps->len; k++) {
+      guint d = g_array_index (item->deps, guint, k);
+      Item *dep = item_at (f, d);
+      if (dep->branch == item->branch)
+        continue;
+      g_array_append_val (item->waits, d);
+      ok &= dep->done || cudaEventCreateWithFlags (&dep->done,
+          cudaEventDisableTiming) == cudaSuccess;
+    }
+    item->overlaps = ahead >= 0 && item->waits->len == 0 &&
+        cuda_state (f->session)->times == NULL;
+    last[item->branch] = (gint) i;
+  }
+  return ok;
 }
+
+/* ---- capture ---------------------------------------------------------------------- */
 
 static cudaError_t
-launch_list (const DcnnSession *session, guint n)
+launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
 {
-  const CudaState *state = cuda_state (session);
-  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  guint n_nodes = session->plan->nodes->len;
-  DcnnCudaSource like = { .reach = (DcnnCudaReach) node->reach };
-  DcnnCudaList list = { .n_streams = session->n_streams,
-    .width = out->width, .height = out->height, .streams = state->streams,
-    .list = state->lists[n], .count = state->counters + n,
-    .candidates = state->counters + n_nodes + n * session->n_streams };
+  CudaState *state = cuda_state (f->session);
+  guint words = 0;
 
-  list.masks = masks_of (session, n);
-  copy_window (&node->window, like.kernel, like.stride, like.dilation,
-      like.pad);
-  like.index_y = packed->index_y;
-  like.index_x = packed->index_x;
-  like.taps_y = node->taps_y;
-  like.taps_x = node->taps_x;
-  add_sources (session, node->in, &like, list.sources, &list.n_sources);
-  for (gint s = 0; s < node->n_steps; s++) {
-    const PlanMap *map;
-    if (node->steps[s].map < 0)
-      continue;
-    map = plan_map (session->plan, node->steps[s].map);
-    like.reach = map->width == out->width && map->height == out->height ?
-        DCNN_CUDA_REACH_SAME : DCNN_CUDA_REACH_ALL;
-    add_sources (session, node->steps[s].map, &like, list.sources,
-        &list.n_sources);
-  }
-  return dcnn_cuda_list (&list, state->queue);
+  if (item->kind == ITEM_INPUT)
+    return dcnn_cuda_launch_input (f->session, item->index, queue);
+  if (item->kind == ITEM_NODE)
+    return dcnn_cuda_launch_node (f->session, item->index, queue);
+  for (guint i = 0; i < item->n_lists; i++)
+    words = MAX (words, f->ordered[item->index + i].words);
+  return dcnn_cuda_lists (state->device_lists + item->index, item->n_lists,
+      words, f->session->n_streams, state->streams, queue);
 }
 
-static DcnnCudaNode
-node_of (const DcnnSession *session, guint n)
-{
-  const CudaState *state = cuda_state (session);
-  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  DcnnCudaNode c = { .list = state->lists[n], .count = state->counters + n,
-    .streams = state->streams, .judge = state->judges + n,
-    .judge_stride = session->plan->nodes->len, .weight = state->weights[n],
-    .weight_stride = dcnn_padded (out->span) };
-
-  c.in = map_of (session, node->in);
-  c.out = map_of (session, node->out);
-  c.masks = masks_of (session, n);
-  c.n_steps = (guint32) node->n_steps;
-  for (gint s = 0; s < node->n_steps; s++) {
-    const PlanStep *from = &node->steps[s];
-    DcnnCudaStep *to = &c.steps[s];
-    to->kind = (gint32) from->kind;
-    to->operand = (gint32) from->operand;
-    to->a = from->a;
-    to->b = from->b;
-    to->vector = packed->vectors[s];
-    if (from->map >= 0)
-      to->map = map_of (session, from->map);
-  }
-  return c;
-}
-
+/* A mark in the graph behind what was launched last. */
 static cudaError_t
-launch_conv (const DcnnSession *session, guint n)
+mark_time (Frame *f, const Item *item)
 {
-  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  gsize pixels = (gsize) out->width * out->height * session->n_streams;
-  DcnnCudaConv c = { .node = node_of (session, n),
-    .weights = packed->weights, .bias = packed->bias,
-    .n_padded = packed->n_padded, .k_padded = packed->k_padded,
-    .span8 = packed->span8,
-    .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
-  guint chunks = packed->n_padded / 64;
+  CudaState *state = cuda_state (f->session);
+  CudaTime t = { NULL, -1, FALSE };
+  cudaError_t e = cudaEventCreate (&t.end);
 
-  copy_window (&node->op.conv.window, c.kernel, c.stride, c.dilation, c.pad);
-  c.rows = pixels >= 200000 && chunks <= 8 ? 128 : 32;
-  c.node.blocks = (guint32) CLAMP ((pixels + c.rows - 1) / c.rows, 1,
-      MAX (1, 2 * MULTIPROCESSORS / MIN (chunks, 8)));
-  return dcnn_cuda_conv (&c, cuda_state (session)->queue);
-}
-
-static cudaError_t
-launch_rows (const DcnnSession *session, guint n)
-{
-  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanOp *op = &node->op;
-  const PlanMap *in = plan_map (session->plan, node->in);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  gsize work = (gsize) out->width * out->height * session->n_streams *
-      MIN (32, dcnn_padded (out->span) / 8);
-  gboolean pool = node->primary == DCNN_PRIMARY_MAX_POOL ||
-      node->primary == DCNN_PRIMARY_AVERAGE_POOL;
-  const DcnnWindow *window = pool ? &op->pool.window : &op->conv.window;
-  DcnnCudaRows r = { .node = node_of (session, n),
-    .primary = (gint32) node->primary, .weights = packed->weights,
-    .bias = packed->bias, .source = packed->source,
-    .index_y = packed->index_y, .index_x = packed->index_x,
-    .weight_y = packed->weight_y, .weight_x = packed->weight_x,
-    .taps_y = node->taps_y, .taps_x = node->taps_x, .block = op->block,
-    .fill = node->primary == DCNN_PRIMARY_RESAMPLE ? op->fill : 0,
-    .epsilon = op->epsilon, .channels = op->in_channels };
-
-  copy_window (window, r.kernel, r.stride, r.dilation, r.pad);
-  r.node.blocks = (guint32) CLAMP (work / 256, 1, 4 * MULTIPROCESSORS);
-  if (pool) {
-    r.flag = op->pool.count_include_pad;
-    r.group_in = in->height + (guint) window->pad_end[0];
-    r.group_out = in->width + (guint) window->pad_end[1];
-  } else if (node->primary == DCNN_PRIMARY_GROUP_CONV) {
-    r.channels = op->out_channels;
-    r.group_in = op->in_channels / (guint) op->conv.groups;
-    r.group_out = op->out_channels / (guint) op->conv.groups;
-  } else {
-    r.flag = node->primary == DCNN_PRIMARY_SOFTMAX ? (guint) op->log_form :
-        node->primary == DCNN_PRIMARY_ARG_MAX ? (guint) op->select_last :
-        (guint) op->reduce;
-  }
-  return dcnn_cuda_rows (&r, cuda_state (session)->queue);
-}
-
-static cudaError_t
-launch_global (DcnnSession *session, guint n)
-{
-  CudaState *state = cuda_state (session);
-  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
-  const PlanNode *node = plan_node (session->plan, n);
-  DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
-  DcnnCudaGlobal g = { .node = node_of (session, n),
-    .n_streams = session->n_streams, .maximum = (guint32) node->maximum,
-    .norm = node->norm != NULL, .group = packed->group,
-    .scale = packed->scale, .bias = packed->bias, .room = state->lists[n] };
-
-  if (node->norm) {
-    g.n_groups = node->norm->n_groups;
-    g.group_channels = node->norm->group_channels;
-    g.epsilon = node->norm->epsilon;
-  }
-  add_sources (session, node->in, &like, g.sources, &g.n_sources);
-  return dcnn_cuda_global (&g, state->queue);
-}
-
-static cudaError_t
-launch_gather (DcnnSession *session, guint n)
-{
-  CudaState *state = cuda_state (session);
-  const DcnnPlan *plan = session->plan;
-  const PlanNode *node = plan_node (plan, n);
-  const guint32 *position =
-      ((CudaWeights *) session->weights)->nodes[n].source;
-  const DcnnTensor *t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-  guint n_nodes = plan->nodes->len;
-  cudaError_t e = cudaSuccess;
-
-  for (guint i = 0; i < node->sources->len && e == cudaSuccess; i++) {
-    const PlanGatherSource *s =
-        &g_array_index (node->sources, PlanGatherSource, i);
-    DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
-    DcnnCudaGather g = { .map = map_of (session, s->map),
-      .n_streams = session->n_streams,
-      .channels = plan_map (plan, s->map)->channels,
-      .int64 = t->dtype == DCNN_DTYPE_I64, .streams = state->streams,
-      .position = position,
-      .tensor = state->tensors[plan->values[node->value].tensor],
-      .tensor_stream = (guint64) dcnn_tensor_count (t), .base = s->base,
-      .stride_y = s->stride_y, .stride_x = s->stride_x,
-      .stride_c = s->stride_c, .changed = state->counters + n_nodes +
-          (2 * n_nodes + n) * session->n_streams };
-    add_sources (session, s->map, &like, g.sources, &g.n_sources);
-    e = dcnn_cuda_gather (&g, state->queue);
-    position += g.channels;
-  }
+  if (item && item->kind == ITEM_NODE)
+    t.node = (gint) item->index;
+  else if (item && item->kind == ITEM_LISTS)
+    t = (CudaTime) { t.end, item->first_node, TRUE };
+  if (e == cudaSuccess)
+    e = cudaEventRecordWithFlags (t.end, state->queue,
+        cudaEventRecordExternal);
+  g_array_append_val (state->times, t);
   return e;
 }
 
-/* ---- the frame ----------------------------------------------------------------------- */
-
 static cudaError_t
-launch_node (DcnnSession *session, guint n)
+launch_all (Frame *f, cudaStream_t *branches, const gint *last,
+    GString *where)
 {
-  const PlanNode *node = plan_node (session->plan, n);
-  cudaError_t e;
-
-  switch (node->kind) {
-    case PLAN_KERNEL:
-      e = launch_list (session, n);
-      if (e != cudaSuccess)
-        return e;
-      return node->primary == DCNN_PRIMARY_CONV ||
-          node->primary == DCNN_PRIMARY_CONV_TRANSPOSE ?
-          launch_conv (session, n) : launch_rows (session, n);
-    case PLAN_GLOBAL:
-      return launch_global (session, n);
-    case PLAN_GATHER:
-      return launch_gather (session, n);
-    default:
-      return cudaSuccess;
-  }
-}
-
-static cudaError_t
-launch_all (DcnnSession *session, GString *where)
-{
-  CudaState *state = cuda_state (session);
-  const DcnnPlan *plan = session->plan;
-  guint n_nodes = plan->nodes->len, cells = n_nodes * session->n_streams;
+  CudaState *state = cuda_state (f->session);
+  const DcnnPlan *plan = f->session->plan;
+  guint n_nodes = plan->nodes->len, cells = n_nodes * f->session->n_streams;
+  gboolean forked[BRANCHES] = { TRUE };
+  cudaEvent_t start = NULL;
   cudaError_t e = cudaMemsetAsync (state->counters, 0, state->n_counters * 4,
       state->queue);
 
-  for (guint m = 0; m < plan->maps->len && e == cudaSuccess; m++) {
-    DcnnCudaInput input = { .list = state->input_list[m],
-      .values = state->input_values[m], .count = state->input_count + m };
-    if (plan_map (plan, m)->graph_input < 0)
-      continue;
-    input.map = map_of (session, (gint) m);
-    input.values_stride = input.map.span;
-    e = dcnn_cuda_input (&input, state->queue);
+  if (e == cudaSuccess)
+    e = cudaEventCreateWithFlags (&start, cudaEventDisableTiming);
+  if (e == cudaSuccess)
+    e = cudaEventRecord (start, state->queue);
+  for (guint i = 0; i < f->items->len && e == cudaSuccess; i++) {
+    const Item *item = item_at (f, i);
+    DcnnCudaQueue queue = { branches[item->branch], item->overlaps };
+    if (!forked[item->branch])
+      e = cudaStreamWaitEvent (queue.stream, start, 0);
+    forked[item->branch] = TRUE;
+    for (guint k = 0; k < item->waits->len && e == cudaSuccess; k++)
+      e = cudaStreamWaitEvent (queue.stream, item_at (f,
+              g_array_index (item->waits, guint, k))->done, 0);
+    if (e == cudaSuccess && state->times && i == 0)
+      e = mark_time (f, NULL);
+    if (e == cudaSuccess)
+      e = launch_item (f, item, queue);
+    if (e == cudaSuccess && state->times)
+      e = mark_time (f, item);
+    if (e == cudaSuccess && item->done)
+      e = cudaEventRecord (item->done, queue.stream);
+    if (e != cudaSuccess && item->kind == ITEM_NODE)
+      g_string_printf (where, "launching node '%s'",
+          plan_node (plan, (gint) item->index)->name);
   }
-  for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
-    e = launch_node (session, n);
-    if (e != cudaSuccess)
-      g_string_printf (where, "launching node '%s'", plan_node (plan,
-              n)->name);
-  }
+  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
+    if (last[b] >= 0) {
+      e = cudaEventRecord (start, branches[b]);
+      if (e == cudaSuccess)
+        e = cudaStreamWaitEvent (state->queue, start, 0);
+    }
   if (e == cudaSuccess && state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
-        session->n_streams, state->counters + n_nodes + cells,
-        state->counters + n_nodes + 3 * cells, state->queue);
+        f->session->n_streams, state->counters + n_nodes + cells,
+        state->counters + n_nodes + 3 * cells,
+        (DcnnCudaQueue) { state->queue, FALSE });
+  if (start)
+    (void) cudaEventDestroy (start);
   return e;
+}
+
+static void
+put_all (Frame *f)
+{
+  const DcnnPlan *plan = f->session->plan;
+
+  for (guint m = 0; m < plan->maps->len; m++)
+    if (plan_map (plan, (gint) m)->graph_input >= 0)
+      f->item_of_map[m] = put_item (f, new_item (f, ITEM_INPUT, m));
+  for (guint n = 0; n < plan->nodes->len; n++)
+    put_node (f, n);
+}
+
+static gboolean
+frame_init (Frame *f, DcnnSession *session)
+{
+  const DcnnPlan *plan = session->plan;
+  guint n = plan->nodes->len, maps = plan->maps->len;
+
+  f->session = session;
+  f->items = g_ptr_array_new_with_free_func (item_free);
+  f->words = (2 * n + maps + 63) / 64 + 1;
+  f->item_of_node = g_new (gint, n + 1);
+  f->item_of_list = g_new (gint, n + 1);
+  f->item_of_map = g_new (gint, maps + 1);
+  f->ordered = g_new0 (DcnnCudaList, n + 1);
+  memset (f->item_of_node, 0xff, sizeof (gint) * n);
+  memset (f->item_of_list, 0xff, sizeof (gint) * n);
+  memset (f->item_of_map, 0xff, sizeof (gint) * maps);
+  put_all (f);
+  return cudaMemcpy (cuda_state (session)->device_lists, f->ordered,
+      f->n_ordered * sizeof (DcnnCudaList), cudaMemcpyHostToDevice) ==
+      cudaSuccess;
+}
+
+static void
+frame_clear (Frame *f)
+{
+  g_ptr_array_unref (f->items);
+  g_free (f->item_of_node);
+  g_free (f->item_of_list);
+  g_free (f->item_of_map);
+  g_free (f->ordered);
 }
 
 gboolean
@@ -394,12 +390,22 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
 {
   CudaState *state = cuda_state (session);
   g_autoptr (GString) where = g_string_new ("capturing the network");
+  cudaStream_t branches[BRANCHES] = { state->queue };
+  gint last[BRANCHES];
+  Frame f = { 0 };
   cudaGraph_t graph = NULL;
-  cudaError_t e, ended;
+  cudaError_t e = cudaSuccess, ended;
 
-  e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
+  if (g_getenv ("DELTACNN_CUDA_TIMES"))
+    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+  if (!frame_init (&f, session) || !assign_branches (&f, last))
+    e = cudaErrorMemoryAllocation;
+  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
+    e = cudaStreamCreateWithFlags (&branches[b], cudaStreamNonBlocking);
+  if (e == cudaSuccess)
+    e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
   if (e == cudaSuccess) {
-    e = launch_all (session, where);
+    e = launch_all (&f, branches, last, where);
     ended = cudaStreamEndCapture (state->queue, &graph);
     e = e == cudaSuccess ? ended : e;
   }
@@ -407,5 +413,9 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
     e = cudaGraphInstantiate (&state->graph, graph, 0);
   if (graph)
     (void) cudaGraphDestroy (graph);
+  for (guint b = 1; b < BRANCHES; b++)
+    if (branches[b])
+      (void) cudaStreamDestroy (branches[b]);
+  frame_clear (&f);
   return dcnn_cuda_check (e, where->str, error);
 }

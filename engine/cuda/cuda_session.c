@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Zeroed device memory, the session's. */
-static void *
-take (CudaState *state, gsize bytes, cudaError_t *e)
+void *
+dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e)
 {
   void *p = NULL;
 
@@ -51,7 +51,7 @@ take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
   for (guint i = 0; i < plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
     state->pixels[i] = MAX (DCNN_CUDA_LANES, b->pixel_floats);
-    state->buffers[i] = take (state, (gsize) b->width * b->height *
+    state->buffers[i] = dcnn_cuda_take (state, (gsize) b->width * b->height *
         state->pixels[i] * session->n_streams * (state->floats[i] ? 4 : 2) +
         DCNN_OVERREAD * 4, e);
   }
@@ -70,8 +70,8 @@ take_masks (CudaState *state, const DcnnSession *session, cudaError_t *e)
         session->n_streams;
     if (map->mask < 0 || state->updated[map->mask])
       continue;
-    state->updated[map->mask] = take (state, bytes, e);
-    state->exact[map->mask] = take (state, bytes, e);
+    state->updated[map->mask] = dcnn_cuda_take (state, bytes, e);
+    state->exact[map->mask] = dcnn_cuda_take (state, bytes, e);
   }
 }
 
@@ -85,52 +85,70 @@ take_node (CudaState *state, const DcnnSession *session, guint n,
 
   if (node->kind != PLAN_KERNEL && node->kind != PLAN_GLOBAL)
     return;
+  state->counted_node[state->n_counted++] = (gint) n;
+  if (node->kind == PLAN_KERNEL && node->passes_on)
+    return;
   out = plan_map (session->plan, node->out);
-  state->pending[n] = take (state, dcnn_mask_words (out->width, out->height) *
+  state->pending[n] = dcnn_cuda_take (state, dcnn_mask_words (out->width, out->height) *
       8 * streams, e);
-  state->weights[n] = take (state, (gsize) dcnn_padded (out->span) * 4 *
+  state->weights[n] = dcnn_cuda_take (state, (gsize) dcnn_padded (out->span) * 4 *
       streams + 64, e);
-  if (node->kind == PLAN_KERNEL)
-    state->lists[n] = take (state, (gsize) out->width * out->height *
-        streams * sizeof (DcnnCudaPixel), e);
-  else
-    state->lists[n] = take (state, (2 * (gsize) dcnn_padded (plan_map (
+  if (node->kind == PLAN_GLOBAL)
+    state->rooms[n] = dcnn_cuda_take (state, (2 * (gsize) dcnn_padded (plan_map (
                     session->plan, node->in)->span) +
             (node->norm ? 2 * node->norm->n_groups : 0)) * 8 * streams, e);
-  state->counted_node[state->n_counted++] = (gint) n;
 }
 
 static void
-take_nodes (CudaState *state, const DcnnSession *session, cudaError_t *e)
+take_lists (DcnnSession *session, cudaError_t *e)
+{
+  CudaState *state = cuda_state (session);
+  guint nodes = session->plan->nodes->len, streams = session->n_streams;
+
+  dcnn_cuda_plan_lists (session);
+  for (guint l = 0; l < state->n_lists; l++) {
+    DcnnCudaList *list = &state->lists[l];
+    list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
+            DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
+    list->count = state->counters + l;
+    list->candidates = state->counters + nodes + l * streams;
+  }
+  state->device_lists = dcnn_cuda_take (state, (state->n_lists + 1) *
+      sizeof (DcnnCudaList), e);
+}
+
+static void
+take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
 {
   const DcnnPlan *plan = session->plan;
   guint nodes = plan->nodes->len, streams = session->n_streams;
   g_autofree DcnnCudaCounted *counted = g_new0 (DcnnCudaCounted, nodes + 1);
 
   state->pending = g_new0 (guint64 *, nodes + 1);
-  state->lists = g_new0 (void *, nodes + 1);
+  state->rooms = g_new0 (double *, nodes + 1);
   state->weights = g_new0 (gfloat *, nodes + 1);
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
+  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
+  state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
+  take_lists (session, e);
   for (guint i = 0; i < state->n_counted; i++) {
     gint n = state->counted_node[i];
     const PlanMap *out = plan_map (plan, plan_node (plan, n)->out);
     counted[i] = (DcnnCudaCounted) { state->updated[out->mask],
       state->pending[n], (guint32) dcnn_mask_words (out->width, out->height) };
   }
-  state->counted = take (state, (nodes + 1) * sizeof *counted, e);
+  state->counted = dcnn_cuda_take (state, (nodes + 1) * sizeof *counted, e);
   if (*e == cudaSuccess)
     *e = cudaMemcpy (state->counted, counted, nodes * sizeof *counted,
         cudaMemcpyHostToDevice);
-  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
-  state->counters = take (state, state->n_counters * 4, e);
   state->host_counters = take_host (state, state->n_counters * 4, e);
-  state->judges = take (state, (gsize) nodes * streams *
+  state->judges = dcnn_cuda_take (state, (gsize) nodes * streams *
       sizeof (DcnnCudaJudge), e);
   state->host_judges = take_host (state, (gsize) nodes * streams *
       sizeof (DcnnCudaJudge), e);
-  state->streams = take (state, streams * sizeof (DcnnCudaStream), e);
+  state->streams = dcnn_cuda_take (state, streams * sizeof (DcnnCudaStream), e);
   state->host_streams = take_host (state, streams * sizeof (DcnnCudaStream),
       e);
 }
@@ -147,7 +165,7 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
   state->host_values = g_new0 (gfloat *, maps + 1);
   state->host_updated = g_new0 (guint64 *, maps + 1);
   state->host_exact = g_new0 (guint64 *, maps + 1);
-  state->input_count = take (state, maps * 4, e);
+  state->input_count = dcnn_cuda_take (state, maps * 4, e);
   state->host_count = take_host (state, maps * 4, e);
   for (guint m = 0; m < maps; m++) {
     const PlanMap *map = plan_map (plan, m);
@@ -156,10 +174,10 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
         session->n_streams;
     if (map->graph_input < 0)
       continue;
-    state->input_list[m] = take (state, pixels * sizeof (DcnnCudaPixel), e);
+    state->input_list[m] = dcnn_cuda_take (state, pixels * sizeof (DcnnCudaPixel), e);
     state->host_list[m] = take_host (state, pixels * sizeof (DcnnCudaPixel),
         e);
-    state->input_values[m] = take (state, pixels * map->span * 4, e);
+    state->input_values[m] = dcnn_cuda_take (state, pixels * map->span * 4, e);
     state->host_values[m] = take_host (state, pixels * map->span * 4, e);
     state->host_updated[m] = take_host (state, words, e);
     state->host_exact[m] = take_host (state, words, e);
@@ -180,7 +198,7 @@ take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
       continue;
     i = plan->values[node->value].tensor;
     t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-    state->tensors[i] = take (state, (gsize) dcnn_tensor_count (t) *
+    state->tensors[i] = dcnn_cuda_take (state, (gsize) dcnn_tensor_count (t) *
         dcnn_dtype_bytes (t->dtype) * session->n_streams, e);
   }
 }
@@ -221,6 +239,27 @@ take_stage (DcnnSession *session, GError **error)
   return TRUE;
 }
 
+static void
+take_properties (CudaState *state, gint device, cudaError_t *e)
+{
+  int n = 0, major = 0, shared = 0;
+
+  if (*e == cudaSuccess)
+    *e = cudaDeviceGetAttribute (&n, cudaDevAttrMultiProcessorCount, device);
+  if (*e == cudaSuccess)
+    *e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
+        device);
+  if (*e == cudaSuccess)
+    *e = cudaDeviceGetAttribute (&shared,
+        cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
+    major >= 9 };
+  if (g_getenv ("DELTACNN_CUDA_SMALL")) { /* for tests, on large devices */
+    state->device.shared_bytes = MIN (state->device.shared_bytes, 99 * 1024);
+    state->device.clusters = FALSE;
+  }
+}
+
 gboolean
 dcnn_cuda_session_new (DcnnSession *session, GError **error)
 {
@@ -235,9 +274,11 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->due = g_new0 (gboolean, session->n_streams);
   state->unread = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
+  session->pass_on = TRUE;
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));
+  take_properties (state, MAX (session->device_index, 0), &e);
   if (e == cudaSuccess)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
   take_buffers (state, session, &e);
@@ -272,6 +313,10 @@ dcnn_cuda_session_free (DcnnSession *session)
     (void) cudaFree (state->memory->pdata[i]);
   for (guint i = 0; i < state->pinned->len; i++)
     (void) cudaFreeHost (state->pinned->pdata[i]);
+  for (guint i = 0; state->times && i < state->times->len; i++)
+    (void) cudaEventDestroy (g_array_index (state->times, CudaTime, i).end);
+  if (state->times)
+    g_array_unref (state->times);
   g_ptr_array_unref (state->memory);
   g_ptr_array_unref (state->pinned);
   g_free (state->buffers);
@@ -281,6 +326,9 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->exact);
   g_free (state->pending);
   g_free (state->lists);
+  g_free (state->list_of);
+  g_free (state->list_example);
+  g_free (state->rooms);
   g_free (state->weights);
   g_free (state->tensors);
   g_free (state->counted_node);

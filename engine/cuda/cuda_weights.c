@@ -51,7 +51,8 @@ pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
   g_autofree gfloat *bias = NULL;
 
   to->span8 = dcnn_padded (in->span) / 8;
-  to->n_padded = (out->span + 63) / 64 * 64;
+  to->n_padded = out->span <= 96 ? (out->span + 31) / 32 * 32 :
+      (out->span + 63) / 64 * 64;
   to->k_padded = (guint) ((taps * to->span8 * 8 + 63) / 64 * 64);
   packed = g_new0 (guint16, (gsize) to->n_padded * to->k_padded);
   bias = g_new0 (gfloat, to->n_padded);

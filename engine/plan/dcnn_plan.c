@@ -156,6 +156,8 @@ node_free (gpointer data)
   g_free (node->index_x);
   if (node->sources)
     g_array_unref (node->sources);
+  if (node->terms)
+    g_array_unref (node->terms);
   g_array_unref (node->deps);
   g_free (node);
 }
@@ -560,6 +562,7 @@ build (PlanBuilder *b)
   }
   dcnn_plan_find_roles (b->plan);
   dcnn_plan_find_blocks (b->plan);
+  dcnn_plan_find_passing (b->plan);
   dcnn_plan_assign_storage (b->plan);
   dcnn_plan_find_tile (b->plan);
   return TRUE;

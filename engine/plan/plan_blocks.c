@@ -21,10 +21,11 @@
 /* Threads compute the rows between their parts of a widened map twice. */
 #define TALL_ROWS 32
 
-/* How many nodes and views read each map. */
-static void
-count_readers (const DcnnPlan *plan, guint *readers)
+guint *
+plan_count_readers (const DcnnPlan *plan)
 {
+  guint *readers = g_new0 (guint, plan->maps->len + 1);
+
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     if (node->in >= 0)
@@ -42,6 +43,7 @@ count_readers (const DcnnPlan *plan, guint *readers)
     for (guint p = 0; map->pieces && p < map->pieces->len; p++)
       readers[g_array_index (map->pieces, gint, p)]++;
   }
+  return readers;
 }
 
 /* A convolution that reads one pixel a pixel, at the same place. */
@@ -116,10 +118,9 @@ find_block (const DcnnPlan *plan, const guint *readers, gint n, gdouble side)
 void
 dcnn_plan_find_blocks (DcnnPlan *plan)
 {
-  g_autofree guint *readers = g_new0 (guint, plan->maps->len + 1);
+  g_autofree guint *readers = plan_count_readers (plan);
   gdouble largest = 1;
 
-  count_readers (plan, readers);
   for (guint i = 0; i < plan->maps->len; i++)
     plan_map (plan, i)->readers = readers[i];
   for (guint i = 0; i < plan->maps->len; i++)

@@ -189,6 +189,8 @@ static gfloat
 threshold_of (const DcnnSession *session, const SimStream *sim,
     const NodeState *state, const PlanNode *node)
 {
+  if (session->pass_on && node->passes_on)
+    return -1;
   if (node->is_output)
     return 0;
   if (node->is_gate)

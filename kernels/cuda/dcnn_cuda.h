@@ -13,10 +13,12 @@
  * the list is, and walks it with a stride. Order of a list does not matter:
  * a pixel's bits are a function of its inputs alone.
  *
- * Every kernel begins with dcnn_cuda_wait () (programmatic dependent launch):
- * before it nothing may be read that another kernel of the frame writes.
+ * Every kernel lets the next one of its queue begin at once, and waits itself
+ * for what is ahead of it by dcnn_cuda_wait () (programmatic dependent
+ * launch): before it nothing may be read that a kernel of the frame writes.
+ * What the host uploaded before the frame may be.
  * Launch functions return the launch's cudaError_t, which must be used; they
- * may be captured into a graph. Stream: explicit, always.
+ * may be captured into a graph.
  */
 #ifndef DCNN_CUDA_H
 #define DCNN_CUDA_H
@@ -31,6 +33,20 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* What there is to launch on. */
+typedef struct DcnnCudaDevice {
+  uint32_t multiprocessors;
+  uint32_t shared_bytes;   /* most of a block */
+  bool clusters;           /* blocks can form clusters (sm_90) */
+} DcnnCudaDevice;
+
+/* Where a kernel is launched. */
+typedef struct DcnnCudaQueue {
+  cudaStream_t stream;
+  uint32_t overlaps;     /* may begin while the launch ahead of it, which is
+                            all that it depends on, is running */
+} DcnnCudaQueue;
 
 /* Elements of a vector: 16 bytes of half floats. Pixels and views begin and
  * end on whole vectors. */
@@ -101,8 +117,10 @@ typedef struct DcnnCudaNode {
   DcnnCudaMap in, out;
   uint32_t n_steps;
   DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
-  const DcnnCudaPixel *list; /* device */
+  const DcnnCudaPixel *list; /* device; DCNN_CUDA_OVERREAD more may be read */
   const uint32_t *count;     /* device: entries of the list */
+  uint32_t passes;           /* all that is listed is stored; its masks are
+                                its list's */
   DcnnCudaMasks masks;
   const DcnnCudaStream *streams;
   const DcnnCudaJudge *judge; /* of stream 0 */
@@ -134,37 +152,58 @@ typedef struct DcnnCudaSource {
 } DcnnCudaSource;
 
 #define DCNN_CUDA_MAX_SOURCES 20
+#define DCNN_CUDA_OVERREAD 128 /* entries past the end of a list */
 
-/* Clears the node's masks `updated` and `exact`, lists its candidates and what
- * is to be settled, and takes these off `pending`. */
+/* A list of pixels, which several nodes may share: those that pass all of it
+ * on, and at most one that judges. */
 typedef struct DcnnCudaList {
-  uint32_t n_sources, n_streams, width, height;
+  uint32_t n_sources, width, height, words, blocks_x;
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES];
-  DcnnCudaMasks masks;
-  const DcnnCudaStream *streams;
+  /* of the node that judges: its masks are cleared, and pixels whose turn it
+   * is to be settled are taken off `pending`; all NULL: there is none */
+  uint64_t *updated, *exact, *pending;
+  /* of those that pass on: candidates and corrections; NULL: there are none */
+  uint64_t *passed, *passed_exact;
   DcnnCudaPixel *list;
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
 } DcnnCudaList;
-cudaError_t dcnn_cuda_list (const DcnnCudaList *list, cudaStream_t stream);
+/* Makes n lists, described in device memory; most_words: of the largest. */
+cudaError_t dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n,
+    uint32_t most_words, uint32_t n_streams, const DcnnCudaStream *streams,
+    DcnnCudaQueue queue);
 
 /* ---- nodes ------------------------------------------------------------------- */
 
 /* Convolution as an implicit GEMM on the list's rows. weights: device half,
  * [n_padded][k_padded], k = tap * span8 * 8 + position; zeros elsewhere.
  * bias: device, [n_padded]. Writes whole vectors: positions past the channels
- * get what zero weights give. */
+ * get what zero weights give.
+ *
+ * A cluster of ranks * splits blocks computes some rows: each rank its part of
+ * the channels, each split of a rank its part of k. Where the node passes on,
+ * `groups` clusters share out the channels instead. The order of sums follows
+ * from `splits` alone, which therefore must not depend on the work at hand. */
 typedef struct DcnnCudaConv {
   DcnnCudaNode node;
   const void *weights;
   const float *bias;
-  uint32_t n_padded, k_padded; /* multiples of 64 */
+  uint32_t n_padded, k_padded; /* multiples of 32 (64) and of 64 */
   uint32_t span8;              /* vectors of an input pixel */
   int32_t kernel[2], stride[2], dilation[2], pad[2];
   uint32_t transposed;
-  uint32_t rows;               /* of a block: 32 or 128 */
+  uint32_t channels;           /* of a chunk: 32 or 64 */
+  uint32_t splits, ranks, groups;
+  uint32_t wide_from;          /* entries from which on blocks take 128 */
+  uint32_t pool;               /* bytes of shared memory for copies */
+  void *room;                  /* device: see dcnn_cuda_conv_shape() */
 } DcnnCudaConv;
-cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, cudaStream_t stream);
+/* How to share out a node: splits by its shape alone, everything else for
+ * `expected` entries. Returns the bytes of `room` that the node needs beside
+ * shared memory, or 0. */
+size_t dcnn_cuda_conv_shape (DcnnCudaConv *conv, uint64_t pixels,
+    uint64_t expected, const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
 /* Every other primary operator. Tables are device memory. */
 typedef struct DcnnCudaRows {
@@ -186,7 +225,7 @@ typedef struct DcnnCudaRows {
   uint32_t flag;               /* count_include_pad, log_form, select_last,
                                   DcnnChannelReduce */
 } DcnnCudaRows;
-cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, cudaStream_t stream);
+cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {
@@ -201,7 +240,7 @@ typedef struct DcnnCudaGlobal {
   double *room;                /* [streams][2 * span padded + 2 * n_groups] */
 } DcnnCudaGlobal;
 cudaError_t dcnn_cuda_global (const DcnnCudaGlobal *global,
-    cudaStream_t stream);
+    DcnnCudaQueue queue);
 
 /* Changed pixels of a map into a dense tensor. */
 typedef struct DcnnCudaGather {
@@ -216,7 +255,7 @@ typedef struct DcnnCudaGather {
   uint32_t *changed;           /* [streams]: 1 where something did */
 } DcnnCudaGather;
 cudaError_t dcnn_cuda_gather (const DcnnCudaGather *gather,
-    cudaStream_t stream);
+    DcnnCudaQueue queue);
 
 /* The input's changed pixels, as the host has listed them. */
 typedef struct DcnnCudaInput {
@@ -226,7 +265,7 @@ typedef struct DcnnCudaInput {
   const uint32_t *count;
   uint32_t values_stride;
 } DcnnCudaInput;
-cudaError_t dcnn_cuda_input (const DcnnCudaInput *input, cudaStream_t stream);
+cudaError_t dcnn_cuda_input (const DcnnCudaInput *input, DcnnCudaQueue queue);
 
 /* Pixels in each node's update mask, and whether anything is pending. */
 typedef struct DcnnCudaCounted {
@@ -235,7 +274,7 @@ typedef struct DcnnCudaCounted {
 } DcnnCudaCounted;
 cudaError_t dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     uint32_t n_streams, uint32_t *joined, uint32_t *pending,
-    cudaStream_t stream);
+    DcnnCudaQueue queue);
 
 #ifdef __cplusplus
 }

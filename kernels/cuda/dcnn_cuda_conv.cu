@@ -3,114 +3,76 @@
  * dcnn_cuda_conv.cu - convolution on a list of pixels as an implicit GEMM on
  * tensor cores: rows are any pixels of any streams, gathered tap by tap.
  *
- * A block computes `rows` pixels by 64 output channels at a time; the blocks
- * of a cluster (sm_90) share a set of rows, each with its part of the
- * channels, and judge together: a pixel's change is summed over the cluster
- * in the order of ranks. Without clusters one block takes all channels in
- * turn. Half products, float accumulators in the order of k, whatever the
- * list: the same bits for a pixel wherever it stands.
+ * A block computes 32 pixels (128 where lists are long) by BN output channels
+ * at a time. In a cluster (sm_90), ranks share out the channels of the same
+ * pixels, and splits of a rank share out k: the splits' sums are added in
+ * their order, each split finishing some of the rows; a pixel's change is
+ * summed over the ranks in theirs. Half products, float accumulators in the
+ * order of k, whatever the list: the same bits for a pixel wherever it stands.
+ *
+ * What decides is latency, in series: so weights are asked for before the wait
+ * for what is ahead, a list's first entries with its count, stored rows and
+ * residual rows before the products, and chunks follow each other without a
+ * break in the copies.
  */
+#include <climits>
+
 #include "dcnn_cuda_device.cuh"
+#include "dcnn_cuda_mma.cuh"
 
-#define BN 64
 #define BK 64
-#define STAGES 4
-#define THREADS 128
+#define THREADS 256
+#define NARROW 32
+#define WIDE 128
+/* Bytes of all stages: two blocks a multiprocessor where it has 228 KiB, one
+ * where a block may have 99 KiB. */
+#define LARGE_POOL (84 * 1024)
+#define SMALL_POOL (56 * 1024)
 
-/* ---- instructions --------------------------------------------------------------- */
+/* Stages of 64 steps of k each: all that fit. */
+template<int BM, int BN, int POOL>
+static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
 
-__device__ __forceinline__ uint32_t
-shared_address (const void *p)
-{
-  return (uint32_t) __cvta_generic_to_shared (p);
-}
+/* ---- geometry --------------------------------------------------------------------- */
 
-__device__ __forceinline__ void
-copy_async (uint32_t to, const void *from, bool there)
-{
-  int bytes = there ? 16 : 0;
-  asm volatile ("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-      :: "r" (to), "l" (from), "r" (bytes) : "memory");
-}
+/* What each block has of a tile's rows. */
+struct Rows {
+  DcnnCudaPixel pixel[WIDE];
+  int64_t base[WIDE];      /* element that tap 0 reads */
+  int2 corner[WIDE];       /* row and column of it; may be outside */
+  DcnnCudaChange change[WIDE];
+  int verdict[WIDE];
+};
 
-__device__ __forceinline__ void
-load_matrices (uint32_t at, uint32_t *r)
-{
-  asm volatile ("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-      : "=r" (r[0]), "=r" (r[1]), "=r" (r[2]), "=r" (r[3]) : "r" (at)
-      : "memory");
-}
+/* Where the block stands: its split of k, and its chunks of channels. */
+struct Part {
+  uint32_t rank, split, chunk0, chunk_step, n_chunks;
+  uint32_t sharing;        /* splits that share the tile's rows: all, or 1 */
+  uint32_t k0, n_k;        /* in steps of BK */
+  uint32_t stride;         /* halves of a row of results */
+};
 
-__device__ __forceinline__ void
-multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
-{
-  asm volatile ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
-      : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
-}
-
-__device__ __forceinline__ uint32_t
-cluster_rank ()
-{
-  uint32_t r = 0;
-#if __CUDA_ARCH__ >= 900
-  asm volatile ("mov.u32 %0, %%cluster_ctarank;" : "=r" (r));
-#endif
-  return r;
-}
-
-__device__ __forceinline__ uint32_t
-cluster_size ()
-{
-  uint32_t r = 1;
-#if __CUDA_ARCH__ >= 900
-  asm volatile ("mov.u32 %0, %%cluster_nctarank;" : "=r" (r));
-#endif
-  return r;
-}
-
-__device__ __forceinline__ void
-cluster_sync ()
-{
-#if __CUDA_ARCH__ >= 900
-  asm volatile ("barrier.cluster.arrive.aligned;\n"
-      "barrier.cluster.wait.aligned;" ::: "memory");
-#endif
-}
-
-/* A word of another block's shared memory, at this block's address. */
-__device__ __forceinline__ float
-cluster_read (const void *p, uint32_t rank)
-{
-  float v = 0;
-#if __CUDA_ARCH__ >= 900
-  uint32_t at;
-  asm volatile ("mapa.shared::cluster.u32 %0, %1, %2;" : "=r" (at)
-      : "r" (shared_address (p)), "r" (rank));
-  asm volatile ("ld.shared::cluster.f32 %0, [%1];" : "=f" (v) : "r" (at)
-      : "memory");
-#else
-  v = *static_cast<const float *> (p);
-#endif
-  return v;
-}
-
-/* ---- the kernel ------------------------------------------------------------------ */
-
-/* Where the rows of 64 halves lie: 16-byte chunks exchanged so that eight rows
- * of one chunk are in different banks. */
-__device__ __forceinline__ uint32_t
-chunk_at (uint32_t row, uint32_t chunk)
-{
-  return row * (BK * 2) + ((chunk ^ (row & 7)) << 4);
-}
-
-/* This thread's place in the taps: which tap and which vector of its pixel. */
+/* A thread's place in the taps: which tap, and which vector of its pixel. */
 struct Walk {
   uint32_t c8;
   int ky, kx;
 };
+
+/* Where rows of 64 halves lie: 16-byte pieces exchanged so that eight rows of
+ * one piece are in different banks. */
+__device__ __forceinline__ uint32_t
+piece_at (uint32_t row, uint32_t piece)
+{
+  return row * (BK * 2) + ((piece ^ (row & 7)) << 4);
+}
+
+__device__ __forceinline__ Walk
+walk_from (const DcnnCudaConv &p, uint32_t vector)
+{
+  uint32_t tap = vector / p.span8;
+  return Walk { vector % p.span8, (int) tap / p.kernel[1],
+    (int) tap % p.kernel[1] };
+}
 
 __device__ __forceinline__ void
 walk (Walk &w, const DcnnCudaConv &p, uint32_t step)
@@ -123,294 +85,688 @@ walk (Walk &w, const DcnnCudaConv &p, uint32_t step)
   }
 }
 
+/* The row (column) that tap k of a transposed convolution reads. */
 __device__ __forceinline__ bool
-tap_of (const DcnnCudaConv &p, int o, int k, int axis, int size, int *at)
+transposed_tap (const DcnnCudaConv &p, int o, int k, int axis, int size,
+    int *at)
 {
-  if (!p.transposed) {
-    *at = o * p.stride[axis] - p.pad[axis] + k * p.dilation[axis];
-    return *at >= 0 && *at < size;
-  }
   int n = o + p.pad[axis] - k * p.dilation[axis];
   *at = n / p.stride[axis];
   return n >= 0 && n % p.stride[axis] == 0 && *at < size;
 }
 
-template<int BM>
+/* ---- copies ------------------------------------------------------------------------ */
+
+template<int BN>
 __device__ __forceinline__ void
-load_stage (const DcnnCudaConv &p, const uint32_t *at, const uint32_t *stream,
-    uint32_t n_rows, uint32_t channel0, uint32_t k0, const Walk &w,
-    uint32_t a_to, uint32_t b_to)
+load_weights (const DcnnCudaConv &p, uint32_t channel0, uint32_t k,
+    uint32_t to)
 {
-  const __half *in = static_cast<const __half *> (p.node.in.data);
   const __half *weights = static_cast<const __half *> (p.weights);
-  uint32_t chunk = threadIdx.x & 7;
+  uint32_t piece = threadIdx.x & 7;
 
 #pragma unroll
-  for (int i = 0; i < BM / 16; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 16;
-    int y = 0, x = 0;
-    bool there = row < n_rows && w.ky < p.kernel[0];
-    if (there) {
-      bool in_y = tap_of (p, (int) ((at[row] >> 16) & 0x7fff), w.ky, 0,
-          (int) p.node.in.height, &y);
-      bool in_x = tap_of (p, (int) (at[row] & 0x7fff), w.kx, 1,
-          (int) p.node.in.width, &x);
-      there = in_y && in_x;
-    }
-    copy_async (a_to + chunk_at (row, chunk), there ? in +
-        dcnn_cuda_at (p.node.in, stream[row], (uint32_t) y, (uint32_t) x) +
-        w.c8 * 8 : in, there);
-  }
-#pragma unroll
-  for (int i = 0; i < BN / 16; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 16;
-    copy_async (b_to + chunk_at (row, chunk), weights +
-        (uint64_t) (channel0 + row) * p.k_padded + k0 + chunk * 8, true);
+  for (int i = 0; i < BN / 32; i++) {
+    uint32_t row = (threadIdx.x >> 3) + i * 32;
+    copy_async (to + piece_at (row, piece), weights +
+        (uint64_t) (channel0 + row) * p.k_padded + k * BK + piece * 8, true);
   }
 }
 
-/* Sums of products of BM rows and BN channels from channel0 on, into `sums`
- * [BM][BN + 4], which lies where the stages do. */
+/* Rows whose inputs a thread copies, in registers; a row that is not there is
+ * far outside of the map. */
 template<int BM>
-__device__ void
-products (const DcnnCudaConv &p, const uint32_t *at, const uint32_t *stream,
-    uint32_t n_rows, uint32_t channel0, char *stages, float *sums)
-{
-  constexpr int WM = BM / 2, MI = WM / 16;
-  constexpr uint32_t STAGE = (BM + BN) * BK * 2;
-  float d[MI][4][4] = {};
-  uint32_t n_k = p.k_padded / BK, lane = threadIdx.x & 31;
-  uint32_t warp = threadIdx.x >> 5, wm = (warp >> 1) * WM, wn = (warp & 1) * 32;
-  uint32_t base = shared_address (stages);
-  Walk w = { 0, 0, 0 };
+struct Places {
+  int2 corner[BM / 32];
+  int64_t base[BM / 32];
+};
 
-  walk (w, p, threadIdx.x & 7);
-  for (uint32_t k = 0; k < STAGES - 1; k++) {
-    if (k < n_k) {
-      load_stage<BM> (p, at, stream, n_rows, channel0, k * BK, w,
-          base + k * STAGE, base + k * STAGE + BM * BK * 2);
-      walk (w, p, 8);
+template<int BM>
+__device__ __forceinline__ void
+load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
+    uint32_t n_rows, const Walk &w, uint32_t to)
+{
+  const __half *in = static_cast<const __half *> (p.node.in.data);
+  int height = (int) p.node.in.height, width = (int) p.node.in.width;
+  int dy = w.ky * p.dilation[0], dx = w.kx * p.dilation[1];
+  int64_t shift = (int64_t) (dy * width + dx) * p.node.in.pixel + w.c8 * 8;
+  uint32_t piece = threadIdx.x & 7;
+
+#pragma unroll
+  for (int i = 0; i < BM / 32; i++) {
+    uint32_t row = (threadIdx.x >> 3) + i * 32;
+    const __half *from = in;
+    bool there = w.ky < p.kernel[0];
+    if (p.transposed) {
+      const DcnnCudaPixel &e = rows.pixel[row];
+      int y, x;
+      there &= row < n_rows;
+      bool in_y = transposed_tap (p, (int) ((e.at >> 16) & 0x7fff), w.ky, 0,
+          height, &y);
+      bool in_x = transposed_tap (p, (int) (e.at & 0x7fff), w.kx, 1, width,
+          &x);
+      there &= in_y && in_x;
+      if (there)
+        from += dcnn_cuda_at (p.node.in, dcnn_cuda_stream_of (e), y, x) +
+            w.c8 * 8;
+    } else {
+      there = there && (uint32_t) (places.corner[i].x + dy) <
+          (uint32_t) height && (uint32_t) (places.corner[i].y + dx) <
+          (uint32_t) width;
+      from = there ? in + places.base[i] + shift : in;
     }
-    asm volatile ("cp.async.commit_group;" ::: "memory");
+    copy_async (to + piece_at (row, piece), from, there);
   }
-  for (uint32_t k = 0; k < n_k; k++) {
-    uint32_t a = base + (k % STAGES) * STAGE, b = a + BM * BK * 2;
-    asm volatile ("cp.async.wait_group %0;" :: "n" (STAGES - 2) : "memory");
-    __syncthreads ();
-    if (k + STAGES - 1 < n_k) {
-      uint32_t next = base + ((k + STAGES - 1) % STAGES) * STAGE;
-      load_stage<BM> (p, at, stream, n_rows, channel0,
-          (k + STAGES - 1) * BK, w, next, next + BM * BK * 2);
-      walk (w, p, 8);
-    }
-    asm volatile ("cp.async.commit_group;" ::: "memory");
+}
+
+/* ---- products ---------------------------------------------------------------------- */
+
+/* The tile of a warp: WM rows by WN channels of BM by BN. */
+template<int BM, int BN>
+struct Tile {
+  static constexpr int WARPS_M = BM == NARROW ? 2 : 4, WARPS_N = 8 / WARPS_M;
+  static constexpr int WM = BM / WARPS_M, WN = BN / WARPS_N;
+  static constexpr int MI = WM / 16, NJ = WN / 8;
+};
+
+/* Operands of one step of 16 along k. */
+template<int BM, int BN>
+struct Operands {
+  uint32_t a[Tile<BM, BN>::MI][4], b[Tile<BM, BN>::NJ][2];
+};
+
+template<int BM, int BN>
+__device__ __forceinline__ void
+load_operands (uint32_t a, uint32_t b, int kk, Operands<BM, BN> &f)
+{
+  using T = Tile<BM, BN>;
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+
 #pragma unroll
-    for (int kk = 0; kk < BK / 16; kk++) {
-      uint32_t fa[MI][4], fb[2][4];
+  for (int i = 0; i < T::MI; i++)
+    load_matrices (a + piece_at (wm + i * 16 + (lane & 15),
+            kk * 2 + (lane >> 4)), f.a[i]);
+  if constexpr (T::NJ == 1) {
+    load_two_matrices (b + piece_at (wn + (lane & 7),
+            kk * 2 + ((lane >> 3) & 1)), f.b[0]);
+  } else {
 #pragma unroll
-      for (int i = 0; i < MI; i++)
-        load_matrices (a + chunk_at (wm + i * 16 + (lane & 15),
-                kk * 2 + (lane >> 4)), fa[i]);
-#pragma unroll
-      for (int j = 0; j < 2; j++)
-        load_matrices (b + chunk_at (wn + j * 16 + (lane & 7) +
-                ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)), fb[j]);
-#pragma unroll
-      for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-          multiply (d[i][j], fa[i], fb[j >> 1][(j & 1) * 2],
-              fb[j >> 1][(j & 1) * 2 + 1]);
-    }
+    for (int j = 0; j < T::NJ / 2; j++)
+      load_matrices (b + piece_at (wn + j * 16 + (lane & 7) +
+              ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)), f.b[2 * j]);
   }
-  asm volatile ("cp.async.wait_group 0;" ::: "memory");
-  __syncthreads ();
+}
+
+template<int BM, int BN>
+__device__ __forceinline__ void
+multiply_operands (const Operands<BM, BN> &f,
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
 #pragma unroll
-  for (int i = 0; i < MI; i++)
+  for (int i = 0; i < Tile<BM, BN>::MI; i++)
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < Tile<BM, BN>::NJ; j++)
+      multiply (d[i][j], f.a[i], f.b[j][0], f.b[j][1]);
+}
+
+/* The sums of a chunk to shared memory, [BM][BN + 4]. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+put_sums (float *sums, float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
+  using T = Tile<BM, BN>;
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+
+#pragma unroll
+  for (int i = 0; i < T::MI; i++)
+#pragma unroll
+    for (int j = 0; j < T::NJ; j++) {
       uint32_t row = wm + i * 16 + (lane >> 2), c = wn + j * 8 + (lane & 3) * 2;
       *reinterpret_cast<float2 *> (sums + row * (BN + 4) + c) =
           make_float2 (d[i][j][0], d[i][j][1]);
       *reinterpret_cast<float2 *> (sums + (row + 8) * (BN + 4) + c) =
           make_float2 (d[i][j][2], d[i][j][3]);
+      d[i][j][0] = d[i][j][1] = d[i][j][2] = d[i][j][3] = 0;
     }
-  __syncthreads ();
 }
 
-/* Bias, steps and comparison of one set of channels; rounded rows to `rows`. */
-template<int BM>
-__device__ void
-finish_rows (const DcnnCudaConv &p, const DcnnCudaPixel *px, uint32_t n_rows,
-    uint32_t channel0, const float *sums, __half *rows, uint32_t rows_stride,
-    DcnnCudaChange *changes)
+/* sum = (first ? 0 : sum) + d, and d starts anew. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+take_sums (float (&sum)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4],
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4], bool first)
 {
-  uint32_t c = channel0 + (threadIdx.x & 7) * 8, span = p.node.out.span;
+#pragma unroll
+  for (int i = 0; i < Tile<BM, BN>::MI; i++)
+#pragma unroll
+    for (int j = 0; j < Tile<BM, BN>::NJ; j++)
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        sum[i][j][k] = first ? d[i][j][k] : sum[i][j][k] + d[i][j][k];
+        d[i][j][k] = 0;
+      }
+}
 
-  for (uint32_t row = threadIdx.x >> 3; row < BM; row += THREADS / 8) {
-    DcnnCudaChange change = { 0, 0, 0 };
-    uint32_t s = 0;
-    bool there = row < n_rows && c < span;
-    if (there) {
-      uint32_t y = (px[row].at >> 16) & 0x7fff, x = px[row].at & 0x7fff;
-      float v[8], old[8];
-      s = dcnn_cuda_stream_of (px[row]);
+/* ---- rows -------------------------------------------------------------------------- */
+
+/* What a thread will need of one row when its sums are there. */
+struct Early {
+  uint4 old, operand;      /* stored row, residual row */
+  DcnnCudaJudge judge;
+};
+
+/* Of the thread's row in one pass over the split's rows. */
+template<int BM, int BN>
+__device__ __forceinline__ Early
+ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
+    uint32_t n_rows, uint32_t pass, uint32_t channel0, uint32_t step)
+{
+  constexpr uint32_t V = BN / 8;
+  uint32_t own = BM / part.sharing;
+  uint32_t at = pass * (THREADS / V) + threadIdx.x / V;
+  uint32_t row = part.split * own + at, c = channel0 + threadIdx.x % V * 8;
+  Early early = {};
+
+  if (part.sharing == 1)
+    row = at;
+  if (at >= own || row >= n_rows || c >= p.node.out.span)
+    return early;
+  const DcnnCudaPixel &e = rows.pixel[row];
+  uint32_t s = dcnn_cuda_stream_of (e);
+  uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
+  if (!p.node.passes) {
+    early.old = *reinterpret_cast<const uint4 *> (
+        static_cast<const __half *> (p.node.out.data) +
+        dcnn_cuda_at (p.node.out, s, y, x) + c);
+    early.judge = p.node.judge[s * p.node.judge_stride];
+  }
+  if (step < p.node.n_steps) {
+    const DcnnCudaMap &m = p.node.steps[step].map;
+    early.operand = *reinterpret_cast<const uint4 *> (
+        static_cast<const __half *> (m.data) + dcnn_cuda_at (m, s, y, x) + c);
+  }
+  return early;
+}
+
+/* Eight numbers, 16-byte aligned. */
+__device__ __forceinline__ void
+load_eight (const float *from, float *v)
+{
+  float4 a = reinterpret_cast<const float4 *> (from)[0];
+  float4 b = reinterpret_cast<const float4 *> (from)[1];
+
+  v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
+  v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+
+/* Eight sums of all splits, in their order. */
+template<int BN>
+__device__ __forceinline__ void
+add_splits (const DcnnCudaConv &p, const Part &part, const float *sums,
+    uint32_t row, uint32_t c, float *v)
+{
+  const float *at = sums + row * (BN + 4) + c;
+
+  if (part.sharing == 1) {
+    load_eight (at, v);
+    return;
+  }
 #pragma unroll
-      for (int k = 0; k < 8; k++)
-        v[k] = sums[row * (BN + 4) + (threadIdx.x & 7) * 8 + k] +
-            p.bias[c + k];
-      dcnn_cuda_steps (p.node, s, y, x, c, v);
-      dcnn_cuda_round (p.node.out, v);
-      *reinterpret_cast<uint4 *> (rows + row * rows_stride +
-          (threadIdx.x & 7) * 8) = dcnn_cuda_pack (v);
-      dcnn_cuda_load (p.node.out, dcnn_cuda_at (p.node.out, s, y, x) + c, old);
-      dcnn_cuda_compare (change, p.node.judge[s * p.node.judge_stride], v, old,
-          p.node.weight + s * p.node.weight_stride + c, min (8, span - c));
-    }
-    int kind = p.node.judge[s * p.node.judge_stride].kind;
-#pragma unroll
-    for (int k = 1; k < 8; k *= 2) {
-      DcnnCudaChange o;
-      o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-      o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-      o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-      dcnn_cuda_change_add (change, o, kind);
-    }
-    if ((threadIdx.x & 7) == 0 && row < n_rows)
-      dcnn_cuda_change_add (changes[row], change, kind);
+  for (int k = 0; k < 8; k++)
+    v[k] = 0;
+  for (uint32_t r = 0; r < p.splits; r++) {
+    uint32_t from = cluster_address (at, part.rank * p.splits + r);
+    float4 a = cluster_read4 (from), b = cluster_read4 (from + 16);
+    v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w;
+    v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
   }
 }
 
-/* Verdicts of all rows from every rank's changes. */
-__device__ void
-judge_rows (const DcnnCudaConv &p, const DcnnCudaPixel *px, uint32_t n_rows,
-    const DcnnCudaChange *changes, int *verdicts)
+/* Bias, steps and comparison of the thread's row of one pass and chunk; the
+ * rounded row to `results`, or where the node passes on to the map at once. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
+    uint32_t n_rows, uint32_t pass, uint32_t chunk, const float *sums,
+    __half *results, const float *bias, uint32_t early_step,
+    const Early &early)
 {
-  cluster_sync ();
-  if (threadIdx.x < n_rows) {
-    const DcnnCudaPixel pixel = px[threadIdx.x];
+  constexpr uint32_t V = BN / 8;
+  uint32_t own = BM / part.sharing;
+  uint32_t at = pass * (THREADS / V) + threadIdx.x / V;
+  uint32_t row = part.sharing == 1 ? at : part.split * own + at;
+  uint32_t c8 = threadIdx.x % V, span = p.node.out.span;
+  uint32_t c = (part.chunk0 + chunk * part.chunk_step) * BN + c8 * 8;
+  bool there = at < own && row < n_rows && c < span;
+  DcnnCudaChange change = { 0, 0, 0 };
+
+  if (there) {
+    const DcnnCudaPixel &e = rows.pixel[row];
+    uint32_t s = dcnn_cuda_stream_of (e);
+    uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
+    float v[8], old[8];
+    add_splits<BN> (p, part, sums, row, c8 * 8, v);
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] += bias[k];
+    dcnn_cuda_steps (p.node, s, y, x, c, v, early_step, early.operand);
+    uint4 u = dcnn_cuda_pack (v);
+    if (p.node.passes) {
+      *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
+          dcnn_cuda_at (p.node.out, s, y, x) + c) = u;
+    } else {
+      *reinterpret_cast<uint4 *> (results + row * part.stride + chunk * BN +
+          c8 * 8) = u;
+      dcnn_cuda_unpack (u, v);
+      dcnn_cuda_unpack (early.old, old);
+      dcnn_cuda_compare (change, early.judge, v, old, p.node.weight +
+          s * p.node.weight_stride + c, min (8, span - c));
+    }
+  }
+  if (p.node.passes)
+    return;
+#pragma unroll
+  for (uint32_t k = 1; k < V; k *= 2) {
+    DcnnCudaChange o;
+    o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
+    o.size = __shfl_xor_sync (0xffffffff, change.size, k);
+    o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
+    dcnn_cuda_change_add (change, o, early.judge.kind);
+  }
+  /* the row's first thread of the chunk always has channels */
+  if (c8 == 0 && there)
+    dcnn_cuda_change_add (rows.change[row], change, early.judge.kind);
+}
+
+/* Verdicts of this split's rows from every rank's changes, and what follows. */
+template<int BM, int BN>
+__device__ void
+judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
+    uint32_t n_rows, const __half *results)
+{
+  constexpr uint32_t V = BN / 8;
+  uint32_t own = BM / part.sharing;
+  uint32_t first = part.sharing == 1 ? 0 : part.split * own;
+  uint32_t own_rows = first < n_rows ? min (own, n_rows - first) : 0;
+
+  if (p.ranks > 1)
+    cluster_sync ();
+  else
+    __syncthreads ();
+  if (threadIdx.x < own_rows) {
+    uint32_t row = first + threadIdx.x;
+    const DcnnCudaPixel pixel = rows.pixel[row];
     const DcnnCudaJudge judge =
         p.node.judge[dcnn_cuda_stream_of (pixel) * p.node.judge_stride];
-    const DcnnCudaChange *own = &changes[threadIdx.x];
     DcnnCudaChange all = { 0, 0, 0 };
-    for (uint32_t r = 0; r < cluster_size (); r++) {
+    for (uint32_t r = 0; r < p.ranks; r++) {
+      uint32_t at = cluster_address (&rows.change[row],
+          r * p.splits + part.split);
       DcnnCudaChange c;
-      c.sum = cluster_read (&own->sum, r);
-      c.size = cluster_read (&own->size, r);
-      c.flags = __float_as_uint (cluster_read (&own->flags, r));
+      c.sum = cluster_read (at);
+      c.size = cluster_read (at + 4);
+      c.flags = __float_as_uint (cluster_read (at + 8));
       dcnn_cuda_change_add (all, c, judge.kind);
     }
-    verdicts[threadIdx.x] = dcnn_cuda_verdict (all, judge, pixel.stream);
-    if (cluster_rank () == 0)
-      dcnn_cuda_note (p.node, pixel, verdicts[threadIdx.x]);
+    rows.verdict[row] = dcnn_cuda_verdict (all, judge, pixel.stream);
+    if (part.rank == 0)
+      dcnn_cuda_note (p.node, pixel, rows.verdict[row]);
   }
-  cluster_sync (); /* nobody leaves, or begins anew, while it is read */
   __syncthreads ();
+  if (p.ranks > 1)
+    cluster_arrive ();
+  uint32_t vectors = part.n_chunks * V;
+  for (uint32_t i = threadIdx.x; i < own_rows * vectors; i += THREADS) {
+    uint32_t row = first + i / vectors, v = i % vectors;
+    uint32_t c = (part.chunk0 + v / V * part.chunk_step) * BN + v % V * 8;
+    if (c >= p.node.out.span || rows.verdict[row] < DCNN_CUDA_JOINED)
+      continue;
+    const DcnnCudaPixel &e = rows.pixel[row];
+    *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
+        dcnn_cuda_at (p.node.out, dcnn_cuda_stream_of (e),
+            (e.at >> 16) & 0x7fff, e.at & 0x7fff) + c) =
+        *reinterpret_cast<const uint4 *> (results + row * part.stride + v * 8);
+  }
+  if (p.ranks > 1)
+    cluster_await (); /* nobody leaves, or begins anew, while it is read */
 }
 
-template<int BM>
-__global__ void __launch_bounds__ (THREADS)
+/* ---- the kernel ---------------------------------------------------------------------- */
+
+/* Everything of a tile's rows but their products. */
+__device__ __forceinline__ void
+take_row (const DcnnCudaConv &p, Rows &rows, uint32_t row,
+    const DcnnCudaPixel &e)
+{
+  int y = (int) ((e.at >> 16) & 0x7fff) * p.stride[0] - p.pad[0];
+  int x = (int) (e.at & 0x7fff) * p.stride[1] - p.pad[1];
+
+  rows.pixel[row] = e;
+  rows.corner[row] = make_int2 (y, x);
+  rows.base[row] = (int64_t) (dcnn_cuda_stream_of (e) * p.node.in.stream) +
+      (int64_t) (y * (int) p.node.in.width + x) * p.node.in.pixel;
+  rows.change[row] = DcnnCudaChange { 0, 0, 0 };
+}
+
+/* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
+ * early_weights: the first STAGES - 1 stages' weights are on the way. */
+template<int BM, int BN, int POOL>
+__device__ void
+run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
+    uint32_t n_rows, char *shared, bool early_weights)
+{
+  using T = Tile<BM, BN>;
+  constexpr int STAGES = STAGES_OF<BM, BN, POOL>;
+  constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
+  constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
+  constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
+  float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : POOL));
+  __half *results = p.room ? static_cast<__half *> (p.room) +
+      (uint64_t) blockIdx.x * NARROW * part.stride :
+      reinterpret_cast<__half *> (shared + POOL +
+          (ALIAS ? 0 : NARROW * (BN + 4) * 4));
+  uint32_t weights = shared_address (shared), inputs = weights + STAGES * B;
+  uint32_t step = dcnn_cuda_early_step (p.node);
+  const Walk start = walk_from (p, part.k0 * 8 + (threadIdx.x & 7));
+  float d[T::MI][T::NJ][4] = {};
+  uint32_t total = part.n_chunks * part.n_k, ahead = 0, ahead_k = 0;
+  uint32_t ahead_chunk = 0, to = 0;
+  Walk w = start;
+  Places<BM> places;
+
+#pragma unroll
+  for (int i = 0; i < BM / 32; i++) {
+    uint32_t row = (threadIdx.x >> 3) + i * 32;
+    places.corner[i] = row < n_rows ? rows.corner[row] :
+        make_int2 (INT_MIN / 2, 0);
+    places.base[i] = rows.base[row];
+  }
+
+  auto load = [&] (bool with_weights) {
+    if (ahead < total && (!ALIAS || ahead_k < part.n_k)) {
+      if (with_weights)
+        load_weights<BN> (p, (part.chunk0 + ahead_chunk * part.chunk_step) *
+            BN, part.k0 + ahead_k, weights + to * B);
+      load_inputs<BM> (p, rows, places, n_rows, w, inputs + to * A);
+      to = to + 1 == STAGES ? 0 : to + 1;
+      ahead++;
+      walk (w, p, 8);
+      if (++ahead_k == part.n_k && !ALIAS)
+        ahead_k = 0, ahead_chunk++, w = start;
+    }
+    copy_commit ();
+  };
+
+  for (int i = 0; i < STAGES - 1; i++)
+    load (!early_weights);
+  uint32_t slot = 0;
+  for (uint32_t chunk = 0; chunk < part.n_chunks; chunk++) {
+    uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
+    Early early[PASSES];
+    float bias[8];
+    load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
+    if (!ALIAS)
+      early[0] = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
+    float whole[T::MI][T::NJ][4];
+    uint32_t next = 1, border = part.n_k / p.splits;
+    for (uint32_t k = 0; k < part.n_k; k++) {
+      uint32_t a = inputs + slot * A, b = weights + slot * B;
+      Operands<BM, BN> operands[2];
+      slot = slot + 1 == STAGES ? 0 : slot + 1;
+      copy_wait<STAGES - 2> ();
+      __syncthreads ();
+      load_operands<BM, BN> (a, b, 0, operands[0]);
+      load (true);
+      /* a wide tile goes over all of k, in the parts that splits would take */
+      if (ALIAS && k == border) {
+        take_sums<BM, BN> (whole, d, next == 1);
+        border = ++next == p.splits ? part.n_k : part.n_k * next / p.splits;
+      }
+#pragma unroll
+      for (int kk = 0; kk < BK / 16; kk++) {
+        if (kk + 1 < BK / 16)
+          load_operands<BM, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
+        multiply_operands<BM, BN> (operands[kk & 1], d);
+      }
+    }
+    if (ALIAS) {
+#pragma unroll
+      for (uint32_t i = 0; i < PASSES; i++)
+        early[i] = ask_early<BM, BN> (p, rows, part, n_rows, i, channel0, step);
+      if (p.splits > 1) {
+        take_sums<BM, BN> (whole, d, false);
+        take_sums<BM, BN> (d, whole, true);
+      }
+      copy_wait<0> ();
+      __syncthreads ();
+    }
+    put_sums<BM, BN> (sums, d);
+    if (part.sharing > 1)
+      cluster_sync ();
+    else
+      __syncthreads ();
+#pragma unroll
+    for (uint32_t i = 0; i < PASSES; i++)
+      finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
+          step, early[i]);
+    if (part.sharing > 1)
+      cluster_sync ();
+    else if (ALIAS)
+      __syncthreads ();
+    if (ALIAS && chunk + 1 < part.n_chunks) {
+      ahead_k = 0, ahead_chunk = chunk + 1, w = start;
+      for (int i = 0; i < STAGES - 1; i++)
+        load (true);
+    }
+  }
+  copy_wait<0> ();
+  if (!p.node.passes)
+    judge_rows<BM, BN> (p, rows, part, n_rows, results);
+}
+
+/* Asks for all weights of the block's part that are not on the way yet. */
+template<int BN>
+__device__ __forceinline__ void
+prefetch_weights (const DcnnCudaConv &p, const Part &part, uint32_t from)
+{
+  const __half *weights = static_cast<const __half *> (p.weights);
+  uint32_t n = part.n_chunks * part.n_k * BN;
+
+  for (uint32_t i = from * BN + threadIdx.x; i < n; i += THREADS) {
+    uint32_t stage = i / BN, row = i % BN;
+    prefetch (weights + (uint64_t) ((part.chunk0 + stage / part.n_k *
+                part.chunk_step) * BN + row) * p.k_padded +
+        (part.k0 + stage % part.n_k) * BK);
+  }
+}
+
+/* Long lists: every block of a cluster takes rows of its own but for the
+ * ranks, which share theirs. */
+template<int BN, int POOL>
+__device__ void
+run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
+    uint32_t cluster, uint32_t clusters, char *shared)
+{
+  part.sharing = 1;
+  part.k0 = 0;
+  part.n_k = p.k_padded / BK;
+  for (uint32_t round = cluster; round * p.splits * WIDE < count;
+      round += clusters) {
+    uint32_t first = (round * p.splits + part.split) * WIDE;
+    uint32_t n_rows = first < count ? min ((uint32_t) WIDE, count - first) : 0;
+    __syncthreads ();
+    if (threadIdx.x < WIDE)
+      take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ?
+          p.node.list[first + threadIdx.x] : DcnnCudaPixel { 0, 0 });
+    __syncthreads ();
+    run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, shared, false);
+  }
+}
+
+template<int BN, int POOL>
+__global__ void __launch_bounds__ (THREADS, 2)
 conv_kernel (const __grid_constant__ DcnnCudaConv p)
 {
   extern __shared__ __align__ (128) char shared[];
-  __shared__ DcnnCudaPixel px[BM];
-  __shared__ uint32_t at[BM], stream[BM];
-  __shared__ DcnnCudaChange changes[BM];
-  __shared__ int verdicts[BM];
-  constexpr uint32_t STAGE_BYTES = STAGES * (BM + BN) * BK * 2;
-  uint32_t n_chunks = p.n_padded / BN, size = cluster_size ();
-  uint32_t rank = cluster_rank (), own = (n_chunks + size - 1 - rank) / size;
-  uint32_t stride = (n_chunks + size - 1) / size * BN + 8;
-  __half *rows = reinterpret_cast<__half *> (shared + STAGE_BYTES);
+  __shared__ Rows rows;
+  constexpr int EARLY = STAGES_OF<NARROW, BN, POOL> - 1;
+  uint32_t in_cluster = cluster_rank (), size = p.ranks * p.splits;
+  uint32_t cluster = blockIdx.x / size, group = cluster % p.groups;
+  uint32_t tile = cluster / p.groups, tiles = gridDim.x / (size * p.groups);
+  uint32_t all_k = p.k_padded / BK, all_chunks = p.n_padded / BN;
+  Part part;
 
-  dcnn_cuda_wait ();
-  uint32_t count = *p.node.count;
-  for (uint32_t tile = blockIdx.x / size; tile * BM < count;
-      tile += gridDim.x / size) {
-    uint32_t n_rows = min ((uint32_t) BM, count - tile * BM);
-    if (threadIdx.x < BM) {
-      DcnnCudaPixel e = { 0, 0 };
-      if (threadIdx.x < n_rows)
-        e = p.node.list[tile * BM + threadIdx.x];
-      px[threadIdx.x] = e;
-      at[threadIdx.x] = e.at;
-      stream[threadIdx.x] = dcnn_cuda_stream_of (e);
-      changes[threadIdx.x] = DcnnCudaChange { 0, 0, 0 };
-    }
-    __syncthreads ();
-    for (uint32_t i = 0; i < own; i++) {
-      uint32_t channel0 = (rank + i * size) * BN;
-      float *sums = reinterpret_cast<float *> (shared);
-      products<BM> (p, at, stream, n_rows, channel0, shared, sums);
-      finish_rows<BM> (p, px, n_rows, channel0, sums, rows + i * BN, stride,
-          changes);
-      __syncthreads ();
-    }
-    judge_rows (p, px, n_rows, changes, verdicts);
-    for (uint32_t i = threadIdx.x; i < n_rows * own * 8; i += THREADS) {
-      uint32_t row = i / (own * 8), v = i % (own * 8);
-      uint32_t c = (rank + v / 8 * size) * BN + (v & 7) * 8;
-      if (c >= p.node.out.span || verdicts[row] < DCNN_CUDA_JOINED)
-        continue;
-      uint4 u = *reinterpret_cast<const uint4 *> (rows + row * stride + v * 8);
-      uint64_t to = dcnn_cuda_at (p.node.out, stream[row],
-          (at[row] >> 16) & 0x7fff, at[row] & 0x7fff) + c;
-      *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
-          to) = u;
-    }
-    __syncthreads ();
-  }
   dcnn_cuda_let_next ();
+  part.rank = in_cluster / p.splits;
+  part.split = in_cluster % p.splits;
+  part.chunk_step = p.groups * p.ranks;
+  part.chunk0 = group * p.ranks + part.rank;
+  part.n_chunks = (all_chunks - part.chunk0 + part.chunk_step - 1) /
+      part.chunk_step;
+  part.sharing = p.splits;
+  part.stride = (all_chunks + part.chunk_step - 1) / part.chunk_step * BN + 8;
+  part.k0 = all_k * part.split / p.splits;
+  part.n_k = all_k * (part.split + 1) / p.splits - part.k0;
+
+  uint32_t i = 0;
+  for (uint32_t chunk = 0; chunk < part.n_chunks && i < EARLY;
+      chunk++)
+    for (uint32_t k = 0; k < part.n_k && i < EARLY; k++, i++)
+      load_weights<BN> (p, (part.chunk0 + chunk * part.chunk_step) * BN,
+          part.k0 + k, shared_address (shared) + i * BN * BK * 2);
+  if (tile == 0)
+    prefetch_weights<BN> (p, part, i);
+  dcnn_cuda_wait ();
+  /* the first entries are asked for beside their count */
+  DcnnCudaPixel e = { 0, 0 };
+  if (threadIdx.x < NARROW)
+    e = p.node.list[tile * NARROW + threadIdx.x];
+  uint32_t count = *p.node.count;
+  if (count > p.wide_from) {
+    copy_commit ();
+    copy_wait<0> ();
+    run_wide<BN, POOL> (p, rows, part, count, tile, tiles, shared);
+    return;
+  }
+  bool early_weights = true;
+  for (; tile * NARROW < count; tile += tiles) {
+    uint32_t n_rows = min ((uint32_t) NARROW, count - tile * NARROW);
+    __syncthreads ();
+    if (threadIdx.x < NARROW) {
+      if (!early_weights && threadIdx.x < n_rows)
+        e = p.node.list[tile * NARROW + threadIdx.x];
+      take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ? e :
+          DcnnCudaPixel { 0, 0 });
+    }
+    __syncthreads ();
+    run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, shared,
+        early_weights);
+    early_weights = false;
+  }
+  copy_wait<0> ();
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
 
-template<int BM>
-static cudaError_t
-launch (const DcnnCudaConv *p, cudaStream_t stream)
+/* Chunks whose results a block holds until its rows are judged. */
+static uint32_t
+own_chunks (const DcnnCudaConv *p)
 {
-  uint32_t chunks = p->n_padded / BN, cluster = 1;
-  cudaLaunchAttribute attributes[2];
-  cudaLaunchConfig_t config = {};
-  int device, major = 0, most = 0;
+  uint32_t chunks = p->n_padded / p->channels;
+  return p->node.passes ? 0 : (chunks + p->ranks - 1) / p->ranks;
+}
+
+/* Shared memory beside the pool, with results there or in a room. */
+static size_t
+other_bytes (const DcnnCudaConv *p, bool room)
+{
+  uint32_t row = room ? 0 : (own_chunks (p) * p->channels + 8) * 2;
+  uint32_t narrow = NARROW * (p->channels + 4) * 4 + NARROW * row;
+  uint32_t wide = p->wide_from == UINT32_MAX ? 0 : WIDE * row;
+
+  return sizeof (Rows) + (narrow > wide ? narrow : wide);
+}
+
+size_t
+dcnn_cuda_conv_shape (DcnnCudaConv *p, uint64_t pixels, uint64_t expected,
+    const DcnnCudaDevice *device)
+{
+  uint32_t processors = device->multiprocessors, chunks, share, fit;
+  uint32_t units = p->node.passes ? 1 : min (8u, (p->n_padded + 63) / 64);
+  uint32_t n_k = p->k_padded / BK;
+  uint64_t tiles = max ((uint64_t) 1, (expected + NARROW - 1) / NARROW);
+  size_t room = 0;
+
+  /* small chunks where there are processors enough for more of them */
+  p->channels = p->n_padded % 64 || tiles * (p->n_padded / 64) <=
+      processors / 2 ? 32 : 64;
+  chunks = p->n_padded / p->channels;
+  p->ranks = p->groups = p->splits = 1;
+  /* of the shape of one stream's map alone: sums are added in this order */
+  while (device->clusters && pixels <= 2304 && p->splits < 8 &&
+      p->splits * units < 16 && n_k >= p->splits * 2 * 6)
+    p->splits *= 2;
+  if (p->node.passes) {
+    p->groups = chunks;
+  } else {
+    /* larger clusters than are portable only where there are chunks for them */
+    uint32_t most = device->clusters ? 8 / p->splits : 1;
+    uint32_t own = (chunks + most - 1) / most;
+    if (device->clusters && own > 1)
+      own = (chunks + 2 * most - 1) / (2 * most);
+    while (chunks % own)
+      own++;
+    p->ranks = chunks / own;
+  }
+  share = p->groups * p->ranks * p->splits;
+  p->wide_from = own_chunks (p) > 2 ? UINT32_MAX : 0;
+  p->pool = SMALL_POOL;
+  if (device->shared_bytes >= LARGE_POOL + other_bytes (p, false))
+    p->pool = LARGE_POOL;
+  fit = max (1u, 2 * processors / share);
+  if (p->wide_from == 0)
+    p->wide_from = 2 * fit * NARROW;
+  if (p->pool + other_bytes (p, false) > device->shared_bytes) {
+    p->wide_from = UINT32_MAX;
+    fit = max (1u, processors / share);
+    room = (size_t) NARROW * (own_chunks (p) * p->channels + 8) * 2;
+  }
+  p->node.blocks = (uint32_t) min (tiles, (uint64_t) fit) * share;
+  return room * p->node.blocks;
+}
+
+template<int BN, int POOL>
+static cudaError_t
+launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
+{
+  void *arguments[] = { const_cast<DcnnCudaConv *> (p) };
+  size_t bytes = POOL + other_bytes (p, p->room != NULL) - sizeof (Rows);
+  const void *kernel = (const void *) conv_kernel<BN, POOL>;
   cudaError_t e;
 
-  if ((e = cudaGetDevice (&device)) != cudaSuccess ||
-      (e = cudaDeviceGetAttribute (&major,
-              cudaDevAttrComputeCapabilityMajor, device)) != cudaSuccess ||
-      (e = cudaDeviceGetAttribute (&most,
-              cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) != cudaSuccess)
-    return e;
-  while (major >= 9 && cluster < 8 && cluster * 2 <= chunks)
-    cluster *= 2;
-  config.dynamicSmemBytes = STAGES * (BM + BN) * BK * 2 +
-      BM * ((chunks + cluster - 1) / cluster * BN + 8) * 2;
-  if (config.dynamicSmemBytes + 8192 > (size_t) most)
-    return cudaErrorInvalidConfiguration;
-  e = cudaFuncSetAttribute (conv_kernel<BM>,
-      cudaFuncAttributeMaxDynamicSharedMemorySize,
-      (int) config.dynamicSmemBytes);
+  static_assert (WIDE * (BN + 4) * 4 <= POOL, "sums of a wide tile");
+  static_assert (STAGES_OF<WIDE, BN, POOL> >= 2, "stages of a wide tile");
+  e = cudaFuncSetAttribute (kernel,
+      cudaFuncAttributeMaxDynamicSharedMemorySize, (int) bytes);
+  if (e == cudaSuccess && p->ranks * p->splits > 8)
+    e = cudaFuncSetAttribute (kernel,
+        cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
   if (e != cudaSuccess)
     return e;
-  config.gridDim = dim3 (p->node.blocks * cluster);
-  config.blockDim = dim3 (THREADS);
-  config.stream = stream;
-  config.attrs = attributes;
-  if (major >= 9) {
-    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attributes[0].val.programmaticStreamSerializationAllowed = 1;
-    config.numAttrs = 1;
-    attributes[1].id = cudaLaunchAttributeClusterDimension;
-    attributes[1].val.clusterDim.x = cluster;
-    attributes[1].val.clusterDim.y = attributes[1].val.clusterDim.z = 1;
-    config.numAttrs = 2;
-  }
-  return cudaLaunchKernelEx (&config, conv_kernel<BM>, *p);
+  return dcnn_cuda_launch (kernel, dim3 (p->node.blocks), THREADS, bytes,
+      p->ranks * p->splits, arguments, queue);
 }
 
 cudaError_t
-dcnn_cuda_conv (const DcnnCudaConv *conv, cudaStream_t stream)
+dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue)
 {
-  return conv->rows == 128 ? launch<128> (conv, stream) :
-      launch<32> (conv, stream);
+  bool few = conv->channels == 32;
+
+  if (conv->pool == SMALL_POOL)
+    return few ? launch<32, SMALL_POOL> (conv, queue) :
+        launch<64, SMALL_POOL> (conv, queue);
+  return few ? launch<32, LARGE_POOL> (conv, queue) :
+      launch<64, LARGE_POOL> (conv, queue);
 }

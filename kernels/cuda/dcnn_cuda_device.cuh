@@ -172,15 +172,36 @@ dcnn_cuda_step (int kind, float a, float b, float r, float e)
   }
 }
 
-/* All steps on the eight channels from c on of a pixel. */
+/* The first step that reads a map of half floats pixel by pixel, which may be
+ * asked for early; n_steps: none. */
+__device__ __forceinline__ uint32_t
+dcnn_cuda_early_step (const DcnnCudaNode &n)
+{
+  uint32_t i = 0;
+  while (i < n.n_steps && !(n.steps[i].operand == DCNN_OPERAND_MAP &&
+          !n.steps[i].map.f32))
+    i++;
+  return i;
+}
+
+/* All steps on the eight channels from c on of a pixel. early: what the step
+ * early_step reads, already here; early_step n_steps: nothing is. */
 __device__ __forceinline__ void
 dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
-    uint32_t c, float *v)
+    uint32_t c, float *v, uint32_t early_step, const uint4 &early)
 {
   for (uint32_t i = 0; i < n.n_steps; i++) {
     const DcnnCudaStep &t = n.steps[i];
     float e[8];
-    if (t.operand == DCNN_OPERAND_MAP) {
+    if (t.kind == DCNN_STEP_RELU) {
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] = v[k] < 0 ? 0 : v[k];
+      continue;
+    }
+    if (t.operand == DCNN_OPERAND_MAP && i == early_step) {
+      dcnn_cuda_unpack (early, e);
+    } else if (t.operand == DCNN_OPERAND_MAP) {
       dcnn_cuda_load (t.map, dcnn_cuda_at (t.map, s, y, x) + c, e);
     } else if (t.operand == DCNN_OPERAND_PIXEL) {
       float q[8];
@@ -199,9 +220,15 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
       for (int k = 0; k < 8; k++)
         e[k] = t.a;
     }
+    if (t.kind == DCNN_STEP_ADD) {
 #pragma unroll
-    for (int k = 0; k < 8; k++)
-      v[k] = dcnn_cuda_step (t.kind, t.a, t.b, v[k], e[k]);
+      for (int k = 0; k < 8; k++)
+        v[k] += e[k];
+    } else {
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] = dcnn_cuda_step (t.kind, t.a, t.b, v[k], e[k]);
+    }
   }
 }
 
@@ -292,8 +319,8 @@ dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict)
     atomicOr (reinterpret_cast<unsigned long long *> (words) + at, bit);
 }
 
-/* A launch that may begin before the one ahead of it is done (sm_90). */
+/* A launch on a queue; cluster: blocks of a cluster, 1: none. */
 cudaError_t dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
-    size_t shared, void **arguments, cudaStream_t stream);
+    size_t shared, uint32_t cluster, void **arguments, DcnnCudaQueue queue);
 
 #endif

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_cuda_list.cu - candidates and their list, a warp a word of the mask;
+ * dcnn_cuda_list.cu - candidates and their lists, a warp a word of the mask;
  * and counting what became of them.
  */
+#include <climits>
+
 #include "dcnn_cuda_device.cuh"
 
 #define WARPS 8
+#define NEAR 64 /* words of a source that a block is seen to reach */
 
 __device__ __forceinline__ bool
 bit_at (const uint64_t *words, uint32_t blocks_x, uint32_t y, uint32_t x)
@@ -31,29 +34,46 @@ source_tap (const DcnnCudaSource &q, int axis, int o, int k, int size, int *at)
   return n >= 0 && n % q.stride[axis] == 0 && *at < size;
 }
 
-/* Is any source word that the block's windows may touch set? Looked at by the
- * whole warp. */
-__device__ bool
-near_any (const DcnnCudaSource &q, const uint64_t *words, int y0, int y1,
-    int x0, int x1, uint32_t lane)
+/* Source words that the windows of an out block may touch. */
+struct Reached {
+  int by0, bx0, ny, nx;
+};
+
+__device__ Reached
+reached_words (const DcnnCudaList &p, const DcnnCudaSource &q, int by, int bx,
+    uint32_t lane)
 {
   int lo[2] = { 0, 0 }, hi[2] = { (int) q.height - 1, (int) q.width - 1 };
-  if (q.reach == DCNN_CUDA_REACH_WINDOW) {
-    int first[2] = { y0, x0 }, last[2] = { y1, x1 };
-    for (int a = 0; a < 2; a++) {
+  int first[2] = { by * 8, bx * 8 };
+  int most[2] = { (int) p.height - 1, (int) p.width - 1 };
+
+  for (int a = 0; a < 2; a++) {
+    int last = min (first[a] + 7, most[a]);
+    if (q.reach == DCNN_CUDA_REACH_WINDOW) {
       lo[a] = max (lo[a], first[a] * q.stride[a] - q.pad[a]);
-      hi[a] = min (hi[a], last[a] * q.stride[a] - q.pad[a] +
+      hi[a] = min (hi[a], last * q.stride[a] - q.pad[a] +
           (q.kernel[a] - 1) * q.dilation[a]);
+    } else if (q.reach == DCNN_CUDA_REACH_TRANSPOSED) {
+      int from = first[a] + q.pad[a] - (q.kernel[a] - 1) * q.dilation[a];
+      lo[a] = max (lo[a], from / q.stride[a]);
+      hi[a] = min (hi[a], (last + q.pad[a]) / q.stride[a]);
+    } else if (q.reach == DCNN_CUDA_REACH_TABLE) {
+      const uint32_t *index = a ? q.index_x : q.index_y;
+      int taps = (int) (a ? q.taps_x : q.taps_y), least = INT_MAX, top = -1;
+      for (int i = first[a] * taps + (int) lane; i < (last + 1) * taps;
+          i += 32)
+        if (index[i] != UINT32_MAX) {
+          least = min (least, (int) index[i]);
+          top = max (top, (int) index[i]);
+        }
+      lo[a] = __reduce_min_sync (0xffffffff, least);
+      hi[a] = __reduce_max_sync (0xffffffff, top);
     }
   }
   if (lo[0] > hi[0] || lo[1] > hi[1])
-    return false;
-  uint32_t by0 = lo[0] >> 3, bx0 = lo[1] >> 3;
-  uint32_t nx = (hi[1] >> 3) - bx0 + 1, n = ((hi[0] >> 3) - by0 + 1) * nx;
-  bool any = false;
-  for (uint32_t i = lane; i < n; i += 32)
-    any |= words[(by0 + i / nx) * q.blocks_x + bx0 + i % nx] != 0;
-  return __any_sync (0xffffffff, any);
+    return Reached { 0, 0, 0, 0 };
+  return Reached { lo[0] >> 3, lo[1] >> 3, (hi[0] >> 3) - (lo[0] >> 3) + 1,
+    (hi[1] >> 3) - (lo[1] >> 3) + 1 };
 }
 
 __device__ bool
@@ -73,33 +93,121 @@ reaches (const DcnnCudaSource &q, const uint64_t *words, int y, int x)
   return false;
 }
 
-/* What changes in the masks `words` of all sources reach of one block. */
+/* Candidates of one block, pixel by pixel: any reach. */
+__device__ uint64_t
+by_pixels (const DcnnCudaList &p, const DcnnCudaSource &q,
+    const uint64_t *words, int by, int bx, uint32_t lane)
+{
+  uint64_t all = 0;
+
+  for (int half = 0; half < 2; half++) {
+    uint32_t bit = half * 32 + lane;
+    uint32_t y = by * 8 + bit / 8, x = bx * 8 + bit % 8;
+    bool hit = y < p.height && x < p.width &&
+        reaches (q, words, (int) y, (int) x);
+    all |= (uint64_t) __ballot_sync (0xffffffff, hit) << (half * 32);
+  }
+  return all;
+}
+
+/* Bits of source row y from column x0 on, from the words that were reached. */
+__device__ uint64_t
+row_bits (const Reached &r, const uint64_t *near, int y, int x0)
+{
+  int wy = (y >> 3) - r.by0;
+  uint64_t bits = 0;
+
+  if (y < 0 || wy < 0 || wy >= r.ny)
+    return 0;
+  for (int i = 0; i < r.nx; i++) {
+    uint64_t byte = near[wy * r.nx + i] >> ((y & 7) * 8) & 0xff;
+    int at = (r.bx0 + i) * 8 - x0;
+    bits |= at >= 0 ? byte << at : byte >> -at;
+  }
+  return bits;
+}
+
+/* Candidates of one block under a window whose columns fit a word: each lane
+ * takes source rows, along x first. near: the words reached, of this warp. */
+__device__ uint64_t
+by_rows (const DcnnCudaSource &q, const Reached &r, const uint64_t *near,
+    int by, int bx, uint32_t lane)
+{
+  int y0 = by * 8 * q.stride[0] - q.pad[0];
+  int x0 = bx * 8 * q.stride[1] - q.pad[1];
+  uint64_t taps = 0;
+  uint32_t hits[2] = { 0, 0 };
+
+  for (int k = 0; k < q.kernel[1]; k++)
+    taps |= 1ull << (k * q.dilation[1]);
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    uint64_t bits = row_bits (r, near, y0 + i * 32 + (int) lane, x0);
+    for (int c = 0; bits && c < 8; c++)
+      hits[i] |= (uint32_t) ((bits >> (c * q.stride[1]) & taps) != 0) << c;
+  }
+  uint32_t row = 0;
+  for (int k = 0; k < q.kernel[0]; k++) {
+    int from = (int) (lane & 7) * q.stride[0] + k * q.dilation[0];
+    uint32_t low = __shfl_sync (0xffffffff, hits[0], from & 31);
+    uint32_t high = __shfl_sync (0xffffffff, hits[1], from & 31);
+    row |= from < 32 ? low : high;
+  }
+  row <<= (lane & 3) * 8;
+  uint32_t low = __reduce_or_sync (0xffffffff, lane < 4 ? row : 0);
+  uint32_t high = __reduce_or_sync (0xffffffff, lane >= 4 && lane < 8 ? row :
+      0);
+  return low | (uint64_t) high << 32;
+}
+
+__device__ __forceinline__ bool
+fits_rows (const DcnnCudaSource &q)
+{
+  return q.reach == DCNN_CUDA_REACH_WINDOW &&
+      7 * q.stride[0] + (q.kernel[0] - 1) * q.dilation[0] < 64 &&
+      7 * q.stride[1] + (q.kernel[1] - 1) * q.dilation[1] < 56;
+}
+
+/* What changes in the masks `words` of all sources reach of one block. near:
+ * NEAR words of this warp's. */
 __device__ uint64_t
 candidates (const DcnnCudaList &p, bool exact, uint32_t s, uint32_t w,
-    uint64_t inside, uint32_t lane)
+    uint64_t inside, uint64_t *near, uint32_t lane)
 {
-  uint32_t by = w / p.masks.blocks_x, bx = w % p.masks.blocks_x;
+  uint32_t by = w / p.blocks_x, bx = w % p.blocks_x;
   uint64_t all = 0;
+
+  /* those of the same pixel at once, a lane each */
+  if (lane < p.n_sources && p.sources[lane].reach == DCNN_CUDA_REACH_SAME) {
+    const DcnnCudaSource &q = p.sources[lane];
+    all = (exact ? q.exact : q.updated)[(uint64_t) s * q.words + w];
+  }
+  all = __reduce_or_sync (0xffffffff, (uint32_t) all) |
+      (uint64_t) __reduce_or_sync (0xffffffff, (uint32_t) (all >> 32)) << 32;
   for (uint32_t i = 0; i < p.n_sources; i++) {
     const DcnnCudaSource &q = p.sources[i];
+    if (q.reach == DCNN_CUDA_REACH_SAME)
+      continue;
     const uint64_t *words = (exact ? q.exact : q.updated) +
         (uint64_t) s * q.words;
-    if (q.reach == DCNN_CUDA_REACH_SAME) {
-      all |= words[w];
-      continue;
+    Reached r = reached_words (p, q, (int) by, (int) bx, lane);
+    int n = r.ny * r.nx;
+    uint64_t own = 0;
+    __syncwarp ();
+    for (int k = (int) lane; k < n; k += 32) {
+      uint64_t word = words[(r.by0 + k / r.nx) * q.blocks_x + r.bx0 +
+          k % r.nx];
+      if (n <= NEAR)
+        near[k] = word;
+      own |= word;
     }
-    if (!near_any (q, words, (int) by * 8, (int) by * 8 + 7, (int) bx * 8,
-            (int) bx * 8 + 7, lane))
+    __syncwarp ();
+    if (!__any_sync (0xffffffff, own != 0))
       continue;
     if (q.reach == DCNN_CUDA_REACH_ALL)
       return inside;
-    for (int half = 0; half < 2; half++) {
-      uint32_t bit = half * 32 + lane;
-      uint32_t y = by * 8 + bit / 8, x = bx * 8 + bit % 8;
-      bool hit = y < p.height && x < p.width &&
-          reaches (q, words, (int) y, (int) x);
-      all |= (uint64_t) __ballot_sync (0xffffffff, hit) << (half * 32);
-    }
+    all |= n <= NEAR && fits_rows (q) ? by_rows (q, r, near, (int) by, (int) bx,
+        lane) : by_pixels (p, q, words, (int) by, (int) bx, lane);
   }
   return all & inside;
 }
@@ -122,56 +230,90 @@ turn_of (const DcnnCudaStream &f, uint32_t height, uint32_t by, uint32_t w)
   return rows;
 }
 
-__global__ void __launch_bounds__ (WARPS * 32)
-list_kernel (const __grid_constant__ DcnnCudaList p)
-{
-  uint32_t lane = threadIdx.x & 31, s = blockIdx.y;
-  uint32_t step = gridDim.x * WARPS;
+/* What is listed of one block, for which reasons. */
+struct Listed {
+  uint64_t change, turn, all;
+};
 
-  dcnn_cuda_wait ();
-  const DcnnCudaStream f = p.streams[s];
-  for (uint32_t w = blockIdx.x * WARPS + threadIdx.x / 32; w < p.masks.words;
-      w += step) {
-    uint32_t by = w / p.masks.blocks_x, bx = w % p.masks.blocks_x;
-    uint64_t at = (uint64_t) s * p.masks.words + w;
-    uint32_t rows = min (8u, p.height - by * 8);
-    uint32_t columns = min (8u, p.width - bx * 8);
-    uint64_t inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
-        0x0101010101010101ull * ((1u << columns) - 1);
-    uint64_t change = f.dense ? inside : candidates (p, false, s, w, inside,
-        lane);
-    uint64_t pending = p.masks.pending[at], turn = 0;
-    if (f.settling)
-      pending |= candidates (p, true, s, w, inside, lane);
-    turn = pending & turn_of (f, p.height, by, w);
-    __syncwarp ();
-    if (lane == 0) {
-      p.masks.updated[at] = 0;
-      p.masks.exact[at] = 0;
-      p.masks.pending[at] = pending & ~(change | turn);
+__device__ Listed
+list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
+    uint32_t w, uint64_t *near, uint32_t lane)
+{
+  uint32_t by = w / p.blocks_x, bx = w % p.blocks_x;
+  uint64_t at = (uint64_t) s * p.words + w;
+  uint32_t rows = min (8u, p.height - by * 8);
+  uint32_t columns = min (8u, p.width - bx * 8);
+  uint64_t inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
+      0x0101010101010101ull * ((1u << columns) - 1);
+  uint64_t pending = p.pending ? p.pending[at] : 0, correct = 0;
+  Listed l;
+
+  l.change = f.dense ? inside : candidates (p, false, s, w, inside, near,
+      lane);
+  if (f.settling)
+    correct = candidates (p, true, s, w, inside, near, lane);
+  pending |= correct;
+  l.turn = pending & turn_of (f, p.height, by, w);
+  /* nodes that pass on hold no correction back either */
+  l.all = l.change | l.turn | (p.passed ? correct : 0);
+  __syncwarp ();
+  if (lane == 0) {
+    if (p.pending) {
+      p.updated[at] = 0;
+      p.exact[at] = 0;
+      p.pending[at] = pending & ~(l.change | l.turn);
     }
-    uint64_t all = change | turn;
-    if (all == 0)
-      continue;
-    uint32_t first = 0;
-    if (lane == 0) {
-      first = atomicAdd (p.count, __popcll (all));
-      atomicAdd (p.candidates + s, __popcll (all));
-    }
-    first = __shfl_sync (0xffffffff, first, 0);
-    for (int half = 0; half < 2; half++) {
-      uint32_t bit = half * 32 + lane;
-      if (!(all >> bit & 1))
-        continue;
-      DcnnCudaPixel e;
-      e.at = (by * 8 + bit / 8) << 16 | (bx * 8 + bit % 8);
-      e.stream = s | (f.dense ? DCNN_CUDA_FORCE : 0) |
-          (change >> bit & 1 ? DCNN_CUDA_CHANGE : 0) |
-          (turn >> bit & 1 ? DCNN_CUDA_EXACT : 0);
-      p.list[first + __popcll (all & ((1ull << bit) - 1))] = e;
+    if (p.passed) {
+      p.passed[at] = l.change;
+      p.passed_exact[at] = l.all & ~l.change;
     }
   }
+  return l;
+}
+
+__global__ void __launch_bounds__ (WARPS * 32)
+lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams)
+{
+  __shared__ uint64_t near[WARPS][NEAR];
+  __shared__ uint32_t found[WARPS], first;
+  const DcnnCudaList &p = lists[blockIdx.z];
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x / 32, s = blockIdx.y;
+
   dcnn_cuda_let_next ();
+  const DcnnCudaStream f = streams[s];
+  dcnn_cuda_wait ();
+  for (uint32_t base = blockIdx.x * WARPS; base < p.words;
+      base += gridDim.x * WARPS) {
+    uint32_t w = base + warp, before = 0, total = 0;
+    Listed l = { 0, 0, 0 };
+    if (w < p.words)
+      l = list_word (p, f, s, w, near[warp], lane);
+    if (lane == 0)
+      found[warp] = (uint32_t) __popcll (l.all);
+    __syncthreads ();
+    for (uint32_t i = 0; i < WARPS; i++) {
+      before += i < warp ? found[i] : 0;
+      total += found[i];
+    }
+    if (threadIdx.x == 0 && total) {
+      first = atomicAdd (p.count, total);
+      atomicAdd (p.candidates + s, total);
+    }
+    __syncthreads ();
+    for (int half = 0; half < 2 && l.all; half++) {
+      uint32_t bit = half * 32 + lane;
+      if (!(l.all >> bit & 1))
+        continue;
+      DcnnCudaPixel e;
+      e.at = (w / p.blocks_x * 8 + bit / 8) << 16 |
+          (w % p.blocks_x * 8 + bit % 8);
+      e.stream = s | (f.dense ? DCNN_CUDA_FORCE : 0) |
+          (l.change >> bit & 1 ? DCNN_CUDA_CHANGE : 0) |
+          (l.turn >> bit & 1 ? DCNN_CUDA_EXACT : 0);
+      p.list[first + before + __popcll (l.all & ((1ull << bit) - 1))] = e;
+    }
+    __syncthreads ();
+  }
 }
 
 __global__ void
@@ -181,8 +323,9 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
   uint32_t i = blockIdx.x, s = blockIdx.y, n = 0;
   bool any = false;
 
-  dcnn_cuda_wait ();
+  dcnn_cuda_let_next ();
   const DcnnCudaCounted node = nodes[i];
+  dcnn_cuda_wait ();
   for (uint32_t w = threadIdx.x; w < node.words; w += blockDim.x) {
     n += __popcll (node.updated[(uint64_t) s * node.words + w]);
     any |= node.pending && node.pending[(uint64_t) s * node.words + w];
@@ -191,16 +334,15 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     atomicAdd (joined + i * n_streams + s, n);
   if (any)
     pending[s] = 1;
-  dcnn_cuda_let_next ();
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
 
 cudaError_t
 dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
-    size_t shared, void **arguments, cudaStream_t stream)
+    size_t shared, uint32_t cluster, void **arguments, DcnnCudaQueue queue)
 {
-  cudaLaunchAttribute attribute;
+  cudaLaunchAttribute attributes[2];
   cudaLaunchConfig_t config = {};
   int device, major = 0;
   cudaError_t e;
@@ -212,32 +354,42 @@ dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
   config.gridDim = grid;
   config.blockDim = dim3 (threads);
   config.dynamicSmemBytes = shared;
-  config.stream = stream;
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &attribute;
-  config.numAttrs = major >= 9;
+  config.stream = queue.stream;
+  config.attrs = attributes;
+  if (major >= 9 && queue.overlaps) {
+    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[0].val.programmaticStreamSerializationAllowed = 1;
+    config.numAttrs = 1;
+  }
+  if (cluster > 1) {
+    cudaLaunchAttribute *a = &attributes[config.numAttrs++];
+    a->id = cudaLaunchAttributeClusterDimension;
+    a->val.clusterDim.x = cluster;
+    a->val.clusterDim.y = a->val.clusterDim.z = 1;
+  }
   return cudaLaunchKernelExC (&config, kernel, arguments);
 }
 
 cudaError_t
-dcnn_cuda_list (const DcnnCudaList *list, cudaStream_t stream)
+dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n, uint32_t most_words,
+    uint32_t n_streams, const DcnnCudaStream *streams, DcnnCudaQueue queue)
 {
-  void *arguments[] = { const_cast<DcnnCudaList *> (list) };
-  uint32_t blocks = (list->masks.words + WARPS - 1) / WARPS;
+  void *arguments[] = { &lists, &streams };
+  uint32_t blocks = (most_words + WARPS - 1) / WARPS;
+  uint32_t most = max (16u, 2048 / (n_streams * n));
 
-  return dcnn_cuda_launch ((const void *) list_kernel,
-      dim3 (min (blocks, 512u), list->n_streams), WARPS * 32, 0, arguments,
-      stream);
+  return dcnn_cuda_launch ((const void *) lists_kernel,
+      dim3 (min (blocks, most), n_streams, n), WARPS * 32, 0, 1, arguments,
+      queue);
 }
 
 cudaError_t
 dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     uint32_t n_streams, uint32_t *joined, uint32_t *pending,
-    cudaStream_t stream)
+    DcnnCudaQueue queue)
 {
   void *arguments[] = { &nodes, &n_nodes, &n_streams, &joined, &pending };
 
   return dcnn_cuda_launch ((const void *) count_kernel,
-      dim3 (n_nodes, n_streams), 128, 0, arguments, stream);
+      dim3 (n_nodes, n_streams), 128, 0, 1, arguments, queue);
 }

@@ -16,6 +16,56 @@ input_at (const DcnnCudaRows &p, int o, int k, int axis, int size, int *at)
   return *at >= 0 && *at < size;
 }
 
+/* Vectors of a KH x KW window, all asked for before any is used; bit i of the
+ * result: tap i is inside. */
+template<int KH, int KW>
+__device__ __forceinline__ uint32_t
+load_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    uint4 (&taps)[KH * KW])
+{
+  const DcnnCudaMap &in = p.node.in;
+  const __half *data = static_cast<const __half *> (in.data);
+  uint32_t there = 0;
+
+#pragma unroll
+  for (int i = 0; i < KH * KW; i++) {
+    int iy, ix;
+    bool in_y = input_at (p, y, i / KW, 0, (int) in.height, &iy);
+    bool in_x = input_at (p, x, i % KW, 1, (int) in.width, &ix);
+    if (in_y && in_x) {
+      taps[i] = *reinterpret_cast<const uint4 *> (data +
+          dcnn_cuda_at (in, s, iy, ix) + c);
+      there |= 1u << i;
+    }
+  }
+  return there;
+}
+
+template<int KH, int KW>
+__device__ void
+depthwise_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  uint32_t padded = (p.node.in.span + 7) / 8 * 8;
+  uint4 taps[KH * KW];
+  uint32_t there = load_window<KH, KW> (p, s, y, x, c, taps);
+
+#pragma unroll
+  for (int i = 0; i < KH * KW; i++) {
+    const float4 *w = reinterpret_cast<const float4 *> (p.weights +
+        i * padded + c);
+    float e[8];
+    if (!(there >> i & 1))
+      continue;
+    float4 a = w[0], b = w[1];
+    dcnn_cuda_unpack (taps[i], e);
+    v[0] = fmaf (e[0], a.x, v[0]), v[1] = fmaf (e[1], a.y, v[1]);
+    v[2] = fmaf (e[2], a.z, v[2]), v[3] = fmaf (e[3], a.w, v[3]);
+    v[4] = fmaf (e[4], b.x, v[4]), v[5] = fmaf (e[5], b.y, v[5]);
+    v[6] = fmaf (e[6], b.z, v[6]), v[7] = fmaf (e[7], b.w, v[7]);
+  }
+}
+
 __device__ void
 depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -25,6 +75,10 @@ depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
 
   for (int k = 0; k < 8; k++)
     v[k] = p.bias[c + k];
+  if (p.kernel[0] == 3 && p.kernel[1] == 3 && !in.f32) {
+    depthwise_window<3, 3> (p, s, y, x, c, v);
+    return;
+  }
   for (int ky = 0; ky < p.kernel[0]; ky++)
     for (int kx = 0; kx < p.kernel[1]; kx++) {
       const float *w = p.weights + (ky * p.kernel[1] + kx) * padded + c;
@@ -39,6 +93,33 @@ depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     }
 }
 
+/* The larger, or a NaN. */
+__device__ __forceinline__ void
+keep_larger (const float *e, float *v)
+{
+#pragma unroll
+  for (int k = 0; k < 8; k++)
+    v[k] = e[k] > v[k] || isnan (e[k]) ? e[k] : v[k];
+}
+
+template<int KH, int KW>
+__device__ void
+max_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  uint4 taps[KH * KW];
+  uint32_t there = load_window<KH, KW> (p, s, y, x, c, taps);
+
+#pragma unroll
+  for (int i = 0; i < KH * KW; i++) {
+    float e[8];
+    if (!(there >> i & 1))
+      continue;
+    dcnn_cuda_unpack (taps[i], e);
+    keep_larger (e, v);
+  }
+}
+
 __device__ void
 pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 {
@@ -48,22 +129,28 @@ pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 
   for (int k = 0; k < 8; k++)
     v[k] = maximum ? -CUDART_INF_F : 0;
+  if (maximum && !in.f32 && p.kernel[0] == 3 && p.kernel[1] == 3) {
+    max_window<3, 3> (p, s, y, x, c, v);
+    return;
+  }
   for (int ky = 0; ky < p.kernel[0]; ky++)
     for (int kx = 0; kx < p.kernel[1]; kx++) {
       float e[8];
       int iy, ix;
       bool in_y = input_at (p, y, ky, 0, (int) in.height, &iy);
       bool in_x = input_at (p, x, kx, 1, (int) in.width, &ix);
-      /* pads count, what ceil_mode adds past them does not: `block` and
-       * `group_in` hold the padded sizes */
+      /* pads count, what ceil_mode adds past them does not: `group_in` and
+       * `group_out` hold the padded sizes */
       n += p.flag ? iy < (int) p.group_in && ix < (int) p.group_out :
           in_y && in_x;
       if (!in_y || !in_x)
         continue;
       dcnn_cuda_load (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
-      for (int k = 0; k < 8; k++)
-        v[k] = !maximum ? v[k] + e[k] :
-            e[k] > v[k] || isnan (e[k]) ? e[k] : v[k];
+      if (maximum)
+        keep_larger (e, v);
+      else
+        for (int k = 0; k < 8; k++)
+          v[k] += e[k];
     }
   if (!maximum)
     for (int k = 0; k < 8; k++)
@@ -115,11 +202,41 @@ copy (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
   }
 }
 
+/* Two rows of two taps, all asked for at once; sums in the order of resize (). */
+__device__ void
+resize_bilinear (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  const __half *data = static_cast<const __half *> (p.node.in.data) + c;
+  uint4 taps[4];
+
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    taps[i] = *reinterpret_cast<const uint4 *> (data + dcnn_cuda_at (p.node.in,
+            s, p.index_y[y * 2 + i / 2], p.index_x[x * 2 + i % 2]));
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    float row[8] = {}, e[8];
+#pragma unroll
+    for (int j = 0; j < 2; j++) {
+      dcnn_cuda_unpack (taps[i * 2 + j], e);
+      for (int k = 0; k < 8; k++)
+        row[k] = fmaf (e[k], p.weight_x[x * 2 + j], row[k]);
+    }
+    for (int k = 0; k < 8; k++)
+      v[k] = fmaf (row[k], p.weight_y[y * 2 + i], v[k]);
+  }
+}
+
 __device__ void
 resize (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 {
   for (int k = 0; k < 8; k++)
     v[k] = 0;
+  if (p.taps_y == 2 && p.taps_x == 2 && !p.node.in.f32) {
+    resize_bilinear (p, s, y, x, c, v);
+    return;
+  }
   for (uint32_t ty = 0; ty < p.taps_y; ty++) {
     float row[8] = {}, e[8];
     uint32_t sy = p.index_y[y * p.taps_y + ty];
@@ -224,7 +341,8 @@ primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     case DCNN_PRIMARY_LAYER_NORM: channels (p, s, y, x, c, v); break;
     default: copy (p, s, y, x, c, v); break;
   }
-  dcnn_cuda_steps (p.node, s, (uint32_t) y, (uint32_t) x, c, v);
+  dcnn_cuda_steps (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
+      p.node.n_steps, uint4 {});
   dcnn_cuda_round (p.node.out, v);
 }
 
@@ -237,6 +355,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
   uint32_t own = threadIdx.x & (lanes - 1), span = p.node.out.span;
   uint32_t step = gridDim.x * (THREADS / lanes);
 
+  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   uint32_t count = *p.node.count;
   for (uint32_t base = blockIdx.x * (THREADS / lanes); base < count;
@@ -252,6 +371,10 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     float v[8], old[8], kept[8];
     for (uint32_t c = own * 8; there && c < span; c += lanes * 8) {
       primary_row (p, s, (int) y, (int) x, c, v);
+      if (p.node.passes) {
+        dcnn_cuda_store (p.node.out, at + c, v);
+        continue;
+      }
       dcnn_cuda_load (p.node.out, at + c, old);
       dcnn_cuda_compare (change, judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, span - c));
@@ -259,6 +382,8 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
         for (int k = 0; k < 8; k++)
           kept[k] = v[k];
     }
+    if (p.node.passes)
+      continue;
     for (uint32_t k = 1; k < lanes; k *= 2) {
       DcnnCudaChange o;
       o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
@@ -280,13 +405,13 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
       dcnn_cuda_store (p.node.out, at + c, v);
     }
   }
-  dcnn_cuda_let_next ();
 }
 
 /* The input's pixels, judged by the host. */
 __global__ void
 input_kernel (const __grid_constant__ DcnnCudaInput p)
 {
+  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   uint32_t count = *p.count;
   for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < count;
@@ -302,13 +427,12 @@ input_kernel (const __grid_constant__ DcnnCudaInput p)
       dcnn_cuda_store (p.map, at + c, v);
     }
   }
-  dcnn_cuda_let_next ();
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
 
 cudaError_t
-dcnn_cuda_rows (const DcnnCudaRows *rows, cudaStream_t stream)
+dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue)
 {
   uint32_t lanes = 1;
   void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &lanes };
@@ -316,14 +440,14 @@ dcnn_cuda_rows (const DcnnCudaRows *rows, cudaStream_t stream)
   while (lanes < 32 && lanes * 8 < rows->node.out.span)
     lanes *= 2;
   return dcnn_cuda_launch ((const void *) rows_kernel,
-      dim3 (rows->node.blocks), THREADS, 0, arguments, stream);
+      dim3 (rows->node.blocks), THREADS, 0, 1, arguments, queue);
 }
 
 cudaError_t
-dcnn_cuda_input (const DcnnCudaInput *input, cudaStream_t stream)
+dcnn_cuda_input (const DcnnCudaInput *input, DcnnCudaQueue queue)
 {
   void *arguments[] = { const_cast<DcnnCudaInput *> (input) };
 
   return dcnn_cuda_launch ((const void *) input_kernel, dim3 (132), 256, 0,
-      arguments, stream);
+      1, arguments, queue);
 }

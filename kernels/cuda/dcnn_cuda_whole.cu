@@ -23,44 +23,36 @@ any_source (const DcnnCudaSource *sources, uint32_t n, uint32_t s, bool exact)
   return __syncthreads_or (any) != 0;
 }
 
-/* Sum (maximum; mean of squared differences from center[0..7]) of eight
+/* Sum (center not NULL: of squared differences from center[0..7]) of eight
  * channels over the map, in one order whatever changed: by the whole block. */
 __device__ void
-reduce_map (const DcnnCudaGlobal &p, uint32_t s, uint32_t c, int what,
+reduce_map (const DcnnCudaGlobal &p, uint32_t s, uint32_t c,
     const double *center, double *result, double *room)
 {
   const DcnnCudaMap &in = p.node.in;
   uint32_t pixels = in.width * in.height;
-  double sum[8];
+  double sum[8] = {};
 
-  for (int k = 0; k < 8; k++)
-    sum[k] = what == 1 ? -CUDART_INF : 0;
   for (uint32_t i = threadIdx.x; i < pixels; i += THREADS) {
     float e[8];
     dcnn_cuda_load (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
     for (int k = 0; k < 8; k++)
-      if (what == 1)
-        sum[k] = e[k] > sum[k] || isnan (e[k]) ? e[k] : sum[k];
-      else if (what == 2)
+      if (center)
         sum[k] += (e[k] - center[k]) * (e[k] - center[k]);
       else
         sum[k] += e[k];
   }
   for (int k = 0; k < 8; k++) {
-    for (int j = 16; j; j /= 2) {
-      double o = __shfl_xor_sync (0xffffffff, sum[k], j);
-      sum[k] = what != 1 ? sum[k] + o : o > sum[k] || isnan (o) ? o : sum[k];
-    }
+    for (int j = 16; j; j /= 2)
+      sum[k] += __shfl_xor_sync (0xffffffff, sum[k], j);
     if ((threadIdx.x & 31) == 0)
       room[(threadIdx.x >> 5) * 8 + k] = sum[k];
   }
   __syncthreads ();
   if (threadIdx.x < 8) {
     double all = room[threadIdx.x];
-    for (int w = 1; w < THREADS / 32; w++) {
-      double o = room[w * 8 + threadIdx.x];
-      all = what != 1 ? all + o : o > all || isnan (o) ? o : all;
-    }
+    for (int w = 1; w < THREADS / 32; w++)
+      all += room[w * 8 + threadIdx.x];
     result[c + threadIdx.x] = all;
   }
   __syncthreads ();
@@ -117,6 +109,64 @@ store_row (const DcnnCudaGlobal &p, uint32_t s, uint32_t n,
   }
 }
 
+#define POOL_THREADS 256
+#define POOL_CHANNELS 32
+#define POOL_PIXELS (POOL_THREADS / (POOL_CHANNELS / 8))
+
+/* Means (maxima) of POOL_CHANNELS channels of one stream's map into its room:
+ * each thread takes eight channels of every POOL_PIXELS-th pixel, and partial
+ * sums are added as a tree, in one order whatever changed. */
+__global__ void __launch_bounds__ (POOL_THREADS)
+pool_kernel (const __grid_constant__ DcnnCudaGlobal p)
+{
+  __shared__ double part[POOL_PIXELS][POOL_CHANNELS + 1];
+  const DcnnCudaMap &in = p.node.in;
+  uint32_t s = blockIdx.y, width = (in.span + 7) / 8 * 8;
+  uint32_t own = threadIdx.x % (POOL_CHANNELS / 8) * 8;
+  uint32_t first = threadIdx.x / (POOL_CHANNELS / 8);
+  uint32_t c = blockIdx.x * POOL_CHANNELS + own, pixels = in.width * in.height;
+  double sum[8];
+
+  dcnn_cuda_let_next ();
+  const DcnnCudaStream f = p.node.streams[s];
+  dcnn_cuda_wait ();
+  int any = f.dense || f.settling;
+  for (uint32_t i = 0; i < p.n_sources && !any; i++)
+    for (uint32_t w = threadIdx.x; w < p.sources[i].words; w += POOL_THREADS)
+      any |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] != 0;
+  if (!__syncthreads_or (any))
+    return;
+  for (int k = 0; k < 8; k++)
+    sum[k] = p.maximum ? -CUDART_INF : 0;
+  for (uint32_t i = first; i < pixels && c < width; i += POOL_PIXELS) {
+    float e[8];
+    dcnn_cuda_load (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
+    for (int k = 0; k < 8; k++)
+      if (p.maximum)
+        sum[k] = e[k] > sum[k] || isnan (e[k]) ? e[k] : sum[k];
+      else
+        sum[k] += e[k];
+  }
+  for (int k = 0; k < 8; k++)
+    part[first][own + k] = sum[k];
+  for (uint32_t n = POOL_PIXELS / 2; n; n /= 2) {
+    __syncthreads ();
+    for (uint32_t i = threadIdx.x; i < n * POOL_CHANNELS; i += POOL_THREADS) {
+      double a = part[i / POOL_CHANNELS][i % POOL_CHANNELS];
+      double b = part[i / POOL_CHANNELS + n][i % POOL_CHANNELS];
+      part[i / POOL_CHANNELS][i % POOL_CHANNELS] = !p.maximum ? a + b :
+          b > a || isnan (b) ? b : a;
+    }
+  }
+  __syncthreads ();
+  c = blockIdx.x * POOL_CHANNELS + threadIdx.x;
+  if (threadIdx.x < POOL_CHANNELS && c < width)
+    p.room[(uint64_t) s * (2 * width + 2 * p.n_groups) + c] = p.maximum ?
+        part[0][threadIdx.x] : part[0][threadIdx.x] / pixels;
+}
+
+/* Judges and stores a stream's new row; computes the moments of one that
+ * normalises. */
 __global__ void __launch_bounds__ (THREADS)
 global_kernel (const __grid_constant__ DcnnCudaGlobal p)
 {
@@ -128,6 +178,7 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
   double *variance = mean + width, *groups = variance + width;
   double pixels = (double) p.node.in.width * p.node.in.height;
 
+  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   const DcnnCudaStream f = p.node.streams[s];
   bool regular = any_source (p.sources, p.n_sources, s, false) || f.dense;
@@ -138,16 +189,15 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
   }
   if (!regular && !exact && !f.settling)
     return;
-  for (uint32_t c = 0; c < width; c += 8)
-    reduce_map (p, s, c, p.maximum ? 1 : 0, NULL, mean, room);
-  if (!p.maximum)
+  if (p.norm) {
+    for (uint32_t c = 0; c < width; c += 8)
+      reduce_map (p, s, c, NULL, mean, room);
     for (uint32_t c = threadIdx.x; c < width; c += THREADS)
       mean[c] /= pixels;
-  __syncthreads ();
-  if (p.norm) {
+    __syncthreads ();
     share_in_groups (p, mean, groups);
     for (uint32_t c = 0; c < width; c += 8)
-      reduce_map (p, s, c, 2, mean + c, variance, room);
+      reduce_map (p, s, c, mean + c, variance, room);
     for (uint32_t c = threadIdx.x; c < width; c += THREADS)
       variance[c] /= pixels;
     __syncthreads ();
@@ -220,6 +270,7 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
   uint32_t blocks_x = (p.map.width + 7) / 8;
   uint32_t words = blocks_x * ((p.map.height + 7) / 8);
 
+  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   bool dense = p.streams[s].dense != 0;
   for (uint32_t w = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
@@ -234,15 +285,16 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
       continue;
     if (lane == 0)
       p.changed[s] = 1;
-    for (uint32_t half = 0; half < 2; half++) {
-      uint32_t bit = half * 32 + lane;
+    /* lanes share out the channels of a pixel where it has many */
+    uint32_t parts = p.channels >= 64 ? 32 : 1, step = 32 / parts;
+    for (uint32_t bit = lane / parts; bit < 64; bit += step) {
       uint32_t y = w / blocks_x * 8 + bit / 8, x = w % blocks_x * 8 + bit % 8;
       if (!(word >> bit & 1) || y >= p.map.height || x >= p.map.width)
         continue;
       uint64_t from = dcnn_cuda_at (p.map, s, y, x);
       int64_t to = (int64_t) (s * p.tensor_stream) + p.base +
           y * p.stride_y + x * p.stride_x;
-      for (uint32_t c = 0; c < p.channels; c++) {
+      for (uint32_t c = lane % parts; c < p.channels; c += parts) {
         uint64_t at = from + p.position[c];
         float v = p.map.f32 ? static_cast<const float *> (p.map.data)[at] :
             __half2float (static_cast<const __half *> (p.map.data)[at]);
@@ -253,27 +305,35 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
       }
     }
   }
-  dcnn_cuda_let_next ();
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
 
 cudaError_t
-dcnn_cuda_global (const DcnnCudaGlobal *global, cudaStream_t stream)
+dcnn_cuda_global (const DcnnCudaGlobal *global, DcnnCudaQueue queue)
 {
   void *arguments[] = { const_cast<DcnnCudaGlobal *> (global) };
+  uint32_t span = global->node.in.span;
 
+  if (!global->norm) {
+    cudaError_t e = dcnn_cuda_launch ((const void *) pool_kernel,
+        dim3 ((span + POOL_CHANNELS - 1) / POOL_CHANNELS, global->n_streams),
+        POOL_THREADS, 0, 1, arguments, queue);
+    if (e != cudaSuccess)
+      return e;
+    queue.overlaps = 1;
+  }
   return dcnn_cuda_launch ((const void *) global_kernel,
-      dim3 (global->n_streams), THREADS, 0, arguments, stream);
+      dim3 (global->n_streams), THREADS, 0, 1, arguments, queue);
 }
 
 cudaError_t
-dcnn_cuda_gather (const DcnnCudaGather *gather, cudaStream_t stream)
+dcnn_cuda_gather (const DcnnCudaGather *gather, DcnnCudaQueue queue)
 {
   void *arguments[] = { const_cast<DcnnCudaGather *> (gather) };
   uint32_t words = (gather->map.width + 7) / 8 * ((gather->map.height + 7) / 8);
 
   return dcnn_cuda_launch ((const void *) gather_kernel,
-      dim3 (min ((words + 7) / 8, 256u), gather->n_streams), 256, 0, arguments,
-      stream);
+      dim3 (min ((words + 7) / 8, 256u), gather->n_streams), 256, 0, 1, arguments,
+      queue);
 }

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_launch.c - the plan's nodes as launches.
+ */
+#include "cuda.h"
+
+#include <string.h>
+
+/* Pixels of a map that a frame is expected to change, of all streams: a square
+ * of a twentieth of the picture, grown by what deep nodes see beyond it.
+ * Blocks for more take turns. */
+static gdouble
+expected_pixels (const DcnnSession *session, const PlanMap *out)
+{
+  return MIN (out->width, 8 + 0.25 * out->width) *
+      MIN (out->height, 8 + 0.25 * out->height) * session->n_streams;
+}
+
+/* ---- what can run ------------------------------------------------------------- */
+
+static gboolean
+refuse (const PlanNode *node, const char *why, GError **error)
+{
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "device=cuda cannot run node '%s' (%s): %s; use device=cpu", node->name,
+      node->ops->str, why);
+  return FALSE;
+}
+
+/* How many masks a map's changes are in. */
+static guint
+count_masks (const DcnnPlan *plan, gint map)
+{
+  const PlanMap *m = plan_map (plan, map);
+  guint n = m->mask >= 0;
+
+  for (guint i = 0; m->mask < 0 && m->pieces && i < m->pieces->len; i++)
+    n += count_masks (plan, g_array_index (m->pieces, gint, i));
+  return n;
+}
+
+static gboolean
+accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
+{
+  guint sources = 0;
+
+  if (node->kind == PLAN_IMPORT)
+    return refuse (node, "a dense tensor becomes a map again in the middle of "
+        "the network", error);
+  if (node->kind == PLAN_TAIL || node->kind == PLAN_GATHER)
+    return TRUE;
+  for (guint i = 0; node->terms && i < node->terms->len; i++)
+    sources += count_masks (plan, g_array_index (node->terms, PlanTerm,
+            i).map);
+  for (gint s = -1; s < node->n_steps; s++) {
+    gint map = s < 0 ? node->in : node->steps[s].map;
+    if (map >= 0 && plan_map (plan, map)->offset % DCNN_CUDA_LANES)
+      return refuse (node, "a channel slice that it reads begins between "
+          "vectors", error);
+  }
+  if (plan_map (plan, node->out)->offset % DCNN_CUDA_LANES)
+    return refuse (node, "its channels begin between vectors", error);
+  if (sources > DCNN_CUDA_MAX_SOURCES ||
+      (node->kind == PLAN_GLOBAL &&
+          count_masks (plan, node->in) > DCNN_CUDA_MAX_SOURCES))
+    return refuse (node, "it reads more maps than a list has room for", error);
+  return TRUE;
+}
+
+gboolean
+dcnn_cuda_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
+    GError **error)
+{
+  if (options->precision != DCNN_PRECISION_AUTO &&
+      options->precision != DCNN_PRECISION_F16) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+        "device=cuda stores maps in half precision; use precision auto or "
+        "f16, or device=cpu");
+    return FALSE;
+  }
+  for (guint i = 0; i < plan->graph->inputs->len; i++) {
+    DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
+    gboolean mapped = FALSE;
+    for (guint m = 0; m < plan->maps->len; m++)
+      mapped |= plan_map (plan, m)->graph_input == (gint) i;
+    if (!mapped) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+          "device=cuda takes inputs that are maps, which '%s' is not; use "
+          "device=cpu", dcnn_graph_value (plan->graph, id)->name);
+      return FALSE;
+    }
+  }
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (!accepts_node (plan, plan_node (plan, n), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- pieces of a launch ---------------------------------------------------------- */
+
+static DcnnCudaMap
+map_of (const DcnnSession *session, gint index)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanMap *map = plan_map (session->plan, index);
+  const PlanBuffer *b =
+      &g_array_index (session->plan->buffers, PlanBuffer, map->buffer);
+  DcnnCudaMap m = { .width = map->width, .height = map->height,
+    .span = map->span, .pixel = state->pixels[map->buffer],
+    .f32 = state->floats[map->buffer] };
+
+  m.stream = (guint64) b->width * b->height * m.pixel;
+  m.data = (guint8 *) state->buffers[map->buffer] +
+      (gsize) map->offset * (m.f32 ? 4 : 2);
+  return m;
+}
+
+static DcnnCudaMasks
+masks_of (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanMap *out =
+      plan_map (session->plan, plan_node (session->plan, n)->out);
+
+  return (DcnnCudaMasks) { state->updated[out->mask], state->exact[out->mask],
+    state->pending[n], (guint32) dcnn_mask_words (out->width, out->height),
+    (out->width + 7) / 8 };
+}
+
+static DcnnCudaNode
+node_of (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  gint l = state->list_of[n];
+  DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
+    .count = l < 0 ? NULL : state->lists[l].count,
+    .passes = node->kind == PLAN_KERNEL && node->passes_on, .streams = state->streams, .judge = state->judges + n,
+    .judge_stride = session->plan->nodes->len, .weight = state->weights[n],
+    .weight_stride = dcnn_padded (out->span) };
+
+  c.in = map_of (session, node->in);
+  c.out = map_of (session, node->out);
+  c.masks = masks_of (session, n);
+  c.n_steps = (guint32) node->n_steps;
+  for (gint s = 0; s < node->n_steps; s++) {
+    const PlanStep *from = &node->steps[s];
+    DcnnCudaStep *to = &c.steps[s];
+    to->kind = (gint32) from->kind;
+    to->operand = (gint32) from->operand;
+    to->a = from->a;
+    to->b = from->b;
+    to->vector = packed->vectors[s];
+    if (from->map >= 0)
+      to->map = map_of (session, from->map);
+  }
+  return c;
+}
+
+static cudaError_t
+launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  guint64 pixels = (guint64) out->width * out->height;
+  DcnnCudaConv c = { .node = node_of (session, n),
+    .weights = packed->weights, .bias = packed->bias,
+    .n_padded = packed->n_padded, .k_padded = packed->k_padded,
+    .span8 = packed->span8,
+    .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
+  cudaError_t e = cudaSuccess;
+  gsize room;
+
+  dcnn_cuda_copy_window (&node->op.conv.window, c.kernel, c.stride,
+      c.dilation, c.pad);
+  room = dcnn_cuda_conv_shape (&c, pixels,
+      (guint64) expected_pixels (session, out), &state->device);
+  if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
+    c.wide_from = 0; /* for tests, whose lists are short */
+  if (room > 0)
+    c.room = dcnn_cuda_take (state, room, &e);
+  return e == cudaSuccess ? dcnn_cuda_conv (&c, queue) : e;
+}
+
+static cudaError_t
+launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanOp *op = &node->op;
+  const PlanMap *in = plan_map (session->plan, node->in);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  gdouble work = expected_pixels (session, out) *
+      MIN (32, dcnn_padded (out->span) / 8);
+  gboolean pool = node->primary == DCNN_PRIMARY_MAX_POOL ||
+      node->primary == DCNN_PRIMARY_AVERAGE_POOL;
+  const DcnnWindow *window = pool ? &op->pool.window : &op->conv.window;
+  DcnnCudaRows r = { .node = node_of (session, n),
+    .primary = (gint32) node->primary, .weights = packed->weights,
+    .bias = packed->bias, .source = packed->source,
+    .index_y = packed->index_y, .index_x = packed->index_x,
+    .weight_y = packed->weight_y, .weight_x = packed->weight_x,
+    .taps_y = node->taps_y, .taps_x = node->taps_x, .block = op->block,
+    .fill = node->primary == DCNN_PRIMARY_RESAMPLE ? op->fill : 0,
+    .epsilon = op->epsilon, .channels = op->in_channels };
+
+  dcnn_cuda_copy_window (window, r.kernel, r.stride, r.dilation, r.pad);
+  r.node.blocks = (guint32) CLAMP (work / 256, 1,
+      4 * cuda_state (session)->device.multiprocessors);
+  if (pool) {
+    r.flag = op->pool.count_include_pad;
+    r.group_in = in->height + (guint) window->pad_end[0];
+    r.group_out = in->width + (guint) window->pad_end[1];
+  } else if (node->primary == DCNN_PRIMARY_GROUP_CONV) {
+    r.channels = op->out_channels;
+    r.group_in = op->in_channels / (guint) op->conv.groups;
+    r.group_out = op->out_channels / (guint) op->conv.groups;
+  } else {
+    r.flag = node->primary == DCNN_PRIMARY_SOFTMAX ? (guint) op->log_form :
+        node->primary == DCNN_PRIMARY_ARG_MAX ? (guint) op->select_last :
+        (guint) op->reduce;
+  }
+  return dcnn_cuda_rows (&r, queue);
+}
+
+static cudaError_t
+launch_global (DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
+  const PlanNode *node = plan_node (session->plan, n);
+  DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
+  DcnnCudaGlobal g = { .node = node_of (session, n),
+    .n_streams = session->n_streams, .maximum = (guint32) node->maximum,
+    .norm = node->norm != NULL, .group = packed->group,
+    .scale = packed->scale, .bias = packed->bias, .room = state->rooms[n] };
+
+  if (node->norm) {
+    g.n_groups = node->norm->n_groups;
+    g.group_channels = node->norm->group_channels;
+    g.epsilon = node->norm->epsilon;
+  }
+  dcnn_cuda_add_sources (session, node->in, &like, g.sources, &g.n_sources);
+  return dcnn_cuda_global (&g, queue);
+}
+
+static cudaError_t
+launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, n);
+  const guint32 *position =
+      ((CudaWeights *) session->weights)->nodes[n].source;
+  const DcnnTensor *t = &dcnn_graph_value (plan->graph, node->value)->tensor;
+  guint n_nodes = plan->nodes->len;
+  cudaError_t e = cudaSuccess;
+
+  for (guint i = 0; i < node->sources->len && e == cudaSuccess; i++) {
+    const PlanGatherSource *s =
+        &g_array_index (node->sources, PlanGatherSource, i);
+    DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
+    DcnnCudaGather g = { .map = map_of (session, s->map),
+      .n_streams = session->n_streams,
+      .channels = plan_map (plan, s->map)->channels,
+      .int64 = t->dtype == DCNN_DTYPE_I64, .streams = state->streams,
+      .position = position,
+      .tensor = state->tensors[plan->values[node->value].tensor],
+      .tensor_stream = (guint64) dcnn_tensor_count (t), .base = s->base,
+      .stride_y = s->stride_y, .stride_x = s->stride_x,
+      .stride_c = s->stride_c, .changed = state->counters + n_nodes +
+          (2 * n_nodes + n) * session->n_streams };
+    dcnn_cuda_add_sources (session, s->map, &like, g.sources, &g.n_sources);
+    e = dcnn_cuda_gather (&g, queue);
+    queue.overlaps = FALSE; /* parts of one tensor */
+    position += g.channels;
+  }
+  return e;
+}
+
+/* ---- whole nodes --------------------------------------------------------------------- */
+
+cudaError_t
+dcnn_cuda_launch_input (DcnnSession *session, guint m, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  DcnnCudaInput input = { .list = state->input_list[m],
+    .values = state->input_values[m], .count = state->input_count + m };
+
+  input.map = map_of (session, (gint) m);
+  input.values_stride = input.map.span;
+  return dcnn_cuda_input (&input, queue);
+}
+
+cudaError_t
+dcnn_cuda_launch_node (DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+
+  switch (node->kind) {
+    case PLAN_KERNEL:
+      return node->primary == DCNN_PRIMARY_CONV ||
+          node->primary == DCNN_PRIMARY_CONV_TRANSPOSE ?
+          launch_conv (session, n, queue) : launch_rows (session, n, queue);
+    case PLAN_GLOBAL:
+      return launch_global (session, n, queue);
+    case PLAN_GATHER:
+      return launch_gather (session, n, queue);
+    default:
+      return cudaSuccess;
+  }
+}

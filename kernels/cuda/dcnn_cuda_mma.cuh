@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_mma.cuh - single instructions: asynchronous copies, tensor cores,
+ * clusters. One block is a cluster of one where there are none (before sm_90).
+ */
+#ifndef DCNN_CUDA_MMA_CUH
+#define DCNN_CUDA_MMA_CUH
+
+#include <cuda_fp16.h>
+#include <stdint.h>
+
+__device__ __forceinline__ uint32_t
+shared_address (const void *p)
+{
+  return (uint32_t) __cvta_generic_to_shared (p);
+}
+
+/* 16 bytes, or zeros. */
+__device__ __forceinline__ void
+copy_async (uint32_t to, const void *from, bool there)
+{
+  int bytes = there ? 16 : 0;
+  asm volatile ("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+      :: "r" (to), "l" (from), "r" (bytes) : "memory");
+}
+
+__device__ __forceinline__ void
+copy_commit ()
+{
+  asm volatile ("cp.async.commit_group;" ::: "memory");
+}
+
+/* All but the last `most` groups have arrived. */
+template<int most>
+__device__ __forceinline__ void
+copy_wait ()
+{
+  asm volatile ("cp.async.wait_group %0;" :: "n" (most) : "memory");
+}
+
+__device__ __forceinline__ void
+load_matrices (uint32_t at, uint32_t *r)
+{
+  asm volatile ("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+      : "=r" (r[0]), "=r" (r[1]), "=r" (r[2]), "=r" (r[3]) : "r" (at)
+      : "memory");
+}
+
+__device__ __forceinline__ void
+load_two_matrices (uint32_t at, uint32_t *r)
+{
+  asm volatile ("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
+      : "=r" (r[0]), "=r" (r[1]) : "r" (at) : "memory");
+}
+
+__device__ __forceinline__ void
+multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
+{
+  asm ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
+      : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
+}
+
+__device__ __forceinline__ uint32_t
+cluster_rank ()
+{
+  uint32_t r = 0;
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("mov.u32 %0, %%cluster_ctarank;" : "=r" (r));
+#endif
+  return r;
+}
+
+__device__ __forceinline__ void
+cluster_sync ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("barrier.cluster.arrive.aligned;\n"
+      "barrier.cluster.wait.aligned;" ::: "memory");
+#else
+  __syncthreads ();
+#endif
+}
+
+/* In two halves, between which a block may do what does not concern others. */
+__device__ __forceinline__ void
+cluster_arrive ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("barrier.cluster.arrive.aligned;" ::: "memory");
+#endif
+}
+
+__device__ __forceinline__ void
+cluster_await ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("barrier.cluster.wait.aligned;" ::: "memory");
+#endif
+}
+
+__device__ __forceinline__ void
+prefetch (const void *p)
+{
+  asm volatile ("prefetch.global.L2 [%0];" :: "l" (p));
+}
+
+/* The shared address of what lies at p in another block of the cluster. */
+__device__ __forceinline__ uint32_t
+cluster_address (const void *p, uint32_t rank)
+{
+  uint32_t at = shared_address (p);
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("mapa.shared::cluster.u32 %0, %0, %1;" : "+r" (at)
+      : "r" (rank));
+#endif
+  return at;
+}
+
+__device__ __forceinline__ float
+cluster_read (uint32_t at)
+{
+  float v;
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("ld.shared::cluster.f32 %0, [%1];" : "=f" (v) : "r" (at)
+      : "memory");
+#else
+  asm volatile ("ld.shared.f32 %0, [%1];" : "=f" (v) : "r" (at) : "memory");
+#endif
+  return v;
+}
+
+__device__ __forceinline__ float4
+cluster_read4 (uint32_t at)
+{
+  float4 v;
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("ld.shared::cluster.v4.f32 {%0,%1,%2,%3}, [%4];"
+      : "=f" (v.x), "=f" (v.y), "=f" (v.z), "=f" (v.w) : "r" (at) : "memory");
+#else
+  asm volatile ("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
+      : "=f" (v.x), "=f" (v.y), "=f" (v.z), "=f" (v.w) : "r" (at) : "memory");
+#endif
+  return v;
+}
+
+#endif
