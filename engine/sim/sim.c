@@ -213,10 +213,8 @@ is_significant (const SimStream *sim, const gfloat *before,
     squares += d * d;
     largest = MAX (largest, fabs (d));
   }
-  if (t < 0)
-    return TRUE;
-  if (t == 0)
-    return largest > 0;
+  if (t <= 0)
+    return t < 0 || largest > 0;
   return sim->tuning.criterion == DCNN_CRITERION_MAX ? largest > t :
       squares > (gdouble) t * t * n;
 }

@@ -123,6 +123,19 @@ struct Places {
 
 template<int BM>
 __device__ __forceinline__ void
+take_places (const Rows &rows, uint32_t n_rows, Places<BM> &places)
+{
+#pragma unroll
+  for (int i = 0; i < BM / 32; i++) {
+    uint32_t row = (threadIdx.x >> 3) + i * 32;
+    places.corner[i] = row < n_rows ? rows.corner[row] :
+        make_int2 (INT_MIN / 2, 0);
+    places.base[i] = rows.base[row];
+  }
+}
+
+template<int BM>
+__device__ __forceinline__ void
 load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
     uint32_t n_rows, const Walk &w, uint32_t to)
 {
@@ -208,6 +221,21 @@ multiply_operands (const Operands<BM, BN> &f,
 #pragma unroll
     for (int j = 0; j < Tile<BM, BN>::NJ; j++)
       multiply (d[i][j], f.a[i], f.b[j][0], f.b[j][1]);
+}
+
+/* A step of BK: operands[0] is there, each next pair loads while one is
+ * multiplied. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+multiply_step (uint32_t a, uint32_t b, Operands<BM, BN> (&operands)[2],
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
+#pragma unroll
+  for (int kk = 0; kk < BK / 16; kk++) {
+    if (kk + 1 < BK / 16)
+      load_operands<BM, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
+    multiply_operands<BM, BN> (operands[kk & 1], d);
+  }
 }
 
 /* The sums of a chunk to shared memory, [BM][BN + 4]. */
@@ -476,14 +504,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
   Walk w = start;
   Places<BM> places;
 
-#pragma unroll
-  for (int i = 0; i < BM / 32; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 32;
-    places.corner[i] = row < n_rows ? rows.corner[row] :
-        make_int2 (INT_MIN / 2, 0);
-    places.base[i] = rows.base[row];
-  }
-
+  take_places<BM> (rows, n_rows, places);
   auto load = [&] (bool with_weights) {
     if (ahead < total && (!ALIAS || ahead_k < part.n_k)) {
       if (with_weights)
@@ -524,12 +545,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
         take_sums<BM, BN> (whole, d, next == 1);
         border = ++next == p.splits ? part.n_k : part.n_k * next / p.splits;
       }
-#pragma unroll
-      for (int kk = 0; kk < BK / 16; kk++) {
-        if (kk + 1 < BK / 16)
-          load_operands<BM, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
-        multiply_operands<BM, BN> (operands[kk & 1], d);
-      }
+      multiply_step<BM, BN> (a, b, operands, d);
     }
     if (ALIAS) {
 #pragma unroll
