@@ -131,6 +131,7 @@ watch_video (gpointer data)
     }
   }
   watch->sum = g_strdup (g_checksum_get_string (sum));
+  test_video_clear (&video);
   return NULL;
 }
 
