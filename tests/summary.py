@@ -21,7 +21,7 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 # built without (gst-launch-1.0, a user's own) cannot load what was built with.
 # deltacnn-bench with GStreamer inside makes GLib outgrow its table of quarks,
 # whose first 16 KiB it leaks by design, with no stack to suppress it by.
-NOT_SANITIZED = re.compile(r"lint/|e2e/(pipeline|install|typelib|demo$|bench|tune|rtsp|camera|media-server|webcam)")
+NOT_SANITIZED = re.compile(r"lint/|e2e/(pipeline|install|typelib|demo$|bench|tune|rtsp|camera|media-server|webcam|moving-camera)")
 
 
 def short_name(test):
