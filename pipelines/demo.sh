@@ -21,6 +21,7 @@
 #
 # A second run builds and downloads nothing. DELTACNN_BUILD names another build
 # folder than build/.
+
 # Called as "sh demo.sh": bash, by itself.
 if [ -z "${BASH_VERSION:-}" ]; then
   command -v bash >/dev/null || { echo "demo.sh: this needs bash; please install it" >&2; exit 1; }
@@ -28,65 +29,9 @@ if [ -z "${BASH_VERSION:-}" ]; then
 fi
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
-called_from=$PWD
-export DEBIAN_FRONTEND=noninteractive
-build=${DELTACNN_BUILD:-$here/build}
-
-input='' model='' frames='' size='' device=auto out=$here/out install=1
-bad() { echo "demo.sh: $*" >&2; exit 2; }
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) sed -n '4,27s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    --no-install) install=0; shift; continue ;;
-    --input | --model | --frames | --device | --out | --size)
-      [ $# -ge 2 ] || bad "$1 needs a value; see --help"
-      declare "${1#--}=$2"; shift 2 ;;
-    *) bad "no option '$1'; see --help" ;;
-  esac
-done
-[[ $frames =~ ^[0-9]*$ ]] || bad "--frames $frames: a number is needed"
-# Paths count from where the user is, not from the repository.
-from_caller() {
-  case $1 in
-    /* | *://* | test:*) echo "$1" ;;
-    *) if [ -e "$called_from/$1" ]; then echo "$called_from/$1"; else echo "$1"; fi ;;
-  esac
-}
-[ -z "$input" ] || input=$(from_caller "$input")
-[ -z "$model" ] || model=$(from_caller "$model")
-case $out in /*) ;; *) out=$called_from/$out ;; esac
-cd "$here"
-mkdir -p cache "$out"
-
-bold='' plain=''
-if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
-step() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
-# shellcheck source=pipelines/clip.sh
-. pipelines/clip.sh
-
-# ---- build ----------------------------------------------------------------
-
-build() {
-  local program
-  for program in meson ninja cc; do
-    command -v $program >/dev/null || { echo "demo.sh: there is no $program here to build with;" \
-      "run tools/install-deps.sh build run as root, or this without --no-install" >&2; exit 1; }
-  done
-  if [ ! -e "$build/build.ninja" ]; then
-    mkdir -p cache
-    meson setup "$build" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
-  fi
-  local log=cache/build.log
-  if ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
-  step "Building into build/ (some minutes on the first run)"
-  if [ -t 1 ]; then
-    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" || return 1
-  else
-    ninja -C "$build" >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
-  fi
-}
-
-# ---- clip -----------------------------------------------------------------
+# shellcheck source=pipelines/common.sh
+. "$here"/pipelines/common.sh
+take_options "$here/out" "$@"
 
 default_clip() {
   if find_clip; then input=$found; return; fi
@@ -133,14 +78,7 @@ PYTHON
 
 # ---- all ------------------------------------------------------------------
 
-if ((install)); then
-  tools/install-deps.sh build run || { echo "demo.sh: packages could not be installed (why: above); is there a network?" \
-    "Where they are installed already, --no-install goes on without" >&2; exit 1; }
-fi
-build
-export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
-export GST_REGISTRY=$build/gst-registry.bin
-export DELTACNN_MODEL_PATH=$here/models/data/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+prepare
 # People are small in the default clip: the network sees it at full size.
 [ -n "$input$model$size" ] || size=768x576
 [ -n "$input" ] || default_clip
@@ -160,5 +98,4 @@ step "Drawing the results"
 echo
 show_report "$out/report.json"
 echo
-step "Look at:"
-for file in contact-sheet.png annotated.mp4 report.json; do echo "  $out/$file"; done
+say_results

@@ -24,46 +24,18 @@
 # recomputed, and the view window with the points that were followed. The
 # report has the work done, aligned and not.
 # DELTACNN_BUILD names another build folder than build/.
+
+# Called as "sh moving-camera.sh": bash, by itself.
+if [ -z "${BASH_VERSION:-}" ]; then
+  command -v bash >/dev/null || { echo "moving-camera.sh: this needs bash; please install it" >&2; exit 1; }
+  exec bash "$0" "$@"
+fi
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
-called_from=$PWD
-build=${DELTACNN_BUILD:-$here/build}
-
-input='' model='' frames='' size='' device=auto out=$here/out/moving-camera install=1
-bad() { echo "moving-camera.sh: $*" >&2; exit 2; }
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) sed -n '4,28s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    --no-install) install=0; shift; continue ;;
-    --input | --model | --frames | --device | --out | --size)
-      [ $# -ge 2 ] || bad "$1 needs a value; see --help"
-      declare "${1#--}=$2"; shift 2 ;;
-    *) bad "no option '$1'; see --help" ;;
-  esac
-done
-[[ $frames =~ ^[0-9]*$ ]] || bad "--frames $frames: a number is needed"
-# Paths count from where the user is, not from the repository.
-from_caller() {
-  if [[ $1 != /* && $1 != *://* && -e $called_from/$1 ]]; then echo "$called_from/$1"; else echo "$1"; fi
-}
-[ -z "$input" ] || input=$(from_caller "$input")
-[ -z "$model" ] || model=$(from_caller "$model")
-case $out in /*) ;; *) out=$called_from/$out ;; esac
-cd "$here"
-mkdir -p cache "$out"
-
-bold='' plain=''
-if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
-step() { printf '%s%s%s\n' "$bold" "$*" "$plain"; }
-# shellcheck source=pipelines/clip.sh
-. pipelines/clip.sh
-
-if ((install)); then tools/install-deps.sh build run; fi
-if [ ! -e "$build/build.ninja" ]; then meson setup "$build" "$here" >/dev/null; fi
-if [ -z "${DELTACNN_BUILD:-}" ]; then ninja -C "$build" --quiet >/dev/null; fi
-export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
-export GST_REGISTRY=$build/gst-registry.bin
-export DELTACNN_MODEL_PATH=$here/models/data/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}
+# shellcheck source=pipelines/common.sh
+. "$here"/pipelines/common.sh
+take_options "$here/out/moving-camera" "$@"
+prepare
 model=${model:-people-seg}
 
 if [ -z "$input" ]; then
@@ -99,5 +71,4 @@ step "Drawing what $name finds on $(basename "$input")"
 echo
 sed -n '/^  /{/^  memory/d;p}' "$out/report.txt"
 echo
-step "Look at:"
-for file in contact-sheet.png annotated.mp4 report.json; do echo "  $out/$file"; done
+say_results

@@ -137,7 +137,8 @@ node_of (const DcnnSession *session, guint n)
   gint l = state->list_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
-    .passes = node->kind == PLAN_KERNEL && node->passes_on, .streams = state->streams, .judge = state->judges + n,
+    .passes = node->kind == PLAN_KERNEL && node->passes_on,
+    .streams = state->streams, .judge = state->judges + n,
     .judge_stride = session->plan->nodes->len, .weight = state->weights[n],
     .weight_stride = dcnn_padded (out->span) };
 
