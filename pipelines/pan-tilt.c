@@ -165,9 +165,11 @@ run (const gchar * model, gint width, gint height, guint frames,
     gboolean with_angles, gdouble * share)
 {
   GError *error = NULL;
-  GstElement *pipeline = gst_parse_launch ("appsrc name=camera format=time "
+  /* without the flag, a pipeline that lacks an element comes back all the same */
+  GstElement *pipeline = gst_parse_launch_full ("appsrc name=camera format=time "
       "block=true caps=video/x-raw,format=GRAY8,width=480,height=352,"
-      "framerate=25/1 ! deltacnn name=net qos=false ! fakesink", &error);
+      "framerate=25/1 ! deltacnn name=net qos=false ! fakesink", NULL,
+      GST_PARSE_FLAG_FATAL_ERRORS, &error);
   GstElement *camera, *net;
   GstStructure *stats = NULL;
   guint8 *wall;

@@ -354,7 +354,9 @@ write_clip (Scene *scene, const char *path, GError **error)
       "quality=92 ! avimux ! filesink name=out",
       scene->pans ? scene->camera.width : scene->width,
       scene->pans ? scene->camera.height : scene->height, scene->rate);
-  GstElement *pipeline = gst_parse_launch (text, error);
+  /* without the flag, a pipeline that lacks an element comes back all the same */
+  GstElement *pipeline = gst_parse_launch_full (text, NULL,
+      GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!pipeline)
     return FALSE;
   g_autoptr (GstElement) in = gst_bin_get_by_name (GST_BIN (pipeline), "in");
@@ -364,12 +366,12 @@ write_clip (Scene *scene, const char *path, GError **error)
   push_all (scene, GST_APP_SRC (in));
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
-      60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-  if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+      GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
     gst_message_parse_error (message, error, NULL);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
-  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
+  return GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
       && (!scene->truth || g_file_set_contents (scene->truth,
           scene->matrices->str, -1, error));
 }

@@ -296,6 +296,9 @@ def case_pan_tilt(bench):
     share = [float(words[i - 1]) for i, w in enumerate(words) if w == "%"]
     assert len(share) == 2 and 0 < share[0] < 0.8 * share[1], shown.stdout
     says(bench.run(program, "--frames", 1, good=False).stderr, "--frames")
+    bench.environment["GST_PLUGIN_PATH"] = str(bench.scratch)
+    bench.environment["GST_REGISTRY"] = str(bench.scratch / "registry.bin")
+    says(bench.run(program, good=False).stderr, '"deltacnn"')
 
 
 def main(arguments):
