@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_stabilizer.h - how the camera moved: from luma pictures to a matrix
- * frame -> reference, and what to make of it (DESIGN section 8).
+ * frame -> reference, and what to make of it.
  *
  * Corners of a key frame are tracked straight into every frame, so that error
  * does not add up frame by frame; a new key frame is taken when too few of

@@ -26,14 +26,19 @@ struct BenchPeer {
   char *version;
 };
 
+/* Beside the program in a build, in libexec of an installation. */
 static char *
 helper_path (void)
 {
   const char *given = g_getenv ("DELTACNN_PEER_HELPER");
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = self ? g_path_get_dirname (self) : NULL;
+  g_autofree char *beside = folder
+      ? g_build_filename (folder, "peer_bench.py", NULL) : NULL;
   if (given)
     return g_strdup (given);
-  if (g_file_test (DCNN_TOOLS_SOURCE_DIR "/peer_bench.py", G_FILE_TEST_EXISTS))
-    return g_strdup (DCNN_TOOLS_SOURCE_DIR "/peer_bench.py");
+  if (beside && g_file_test (beside, G_FILE_TEST_EXISTS))
+    return g_steal_pointer (&beside);
   return g_strdup (DCNN_LIBEXEC_DIR "/peer_bench.py");
 }
 

@@ -2,7 +2,7 @@
  *
  * dcnn_influence.c - how strongly each channel bears on the outputs, by
  * sending random gradients back through the plan; and what a pixel that joins
- * will cost. Both make the criterion "influence" (DESIGN section 2).
+ * will cost. Both make the criterion "influence" (DcnnCriterion).
  *
  * With outputs y, each divided by its own norm, and J = dy / dx for one pixel
  * x of a node, a change d of that pixel moves the outputs by |J d|^2. Its

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_judge.c - which pixels are candidates, and when a change counts
- * (DESIGN section 2).
+ * (DcnnCriterion, deltacnn/session.h).
  */
 #include "dcnn_engine.h"
 

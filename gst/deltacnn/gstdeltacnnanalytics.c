@@ -9,6 +9,7 @@
 
 #include "gstdeltacnnclassmeta.h"
 #include "gstdeltacnndetectionmeta.h"
+#include "gstdeltacnnquark.h"
 
 /* Classes without a name get their number: upstream wants one each. */
 static void
@@ -25,7 +26,7 @@ attach_classes (GstAnalyticsRelationMeta * relations, const GArray * classes)
 
     g_snprintf (number, sizeof number, "class %d", item->class_id);
     scores[i] = item->score;
-    labels[i] = item->label ? item->label : g_quark_from_string (number);
+    labels[i] = item->label ? item->label : gst_delta_cnn_quark_from_file (number);
   }
   if (!gst_analytics_relation_meta_add_cls_mtd (relations, classes->len,
           scores, labels, &mtd))

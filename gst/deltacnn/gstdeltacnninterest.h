@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * gstdeltacnninterest.h - where the previous result lies, as weights for the
- * input stage (DESIGN section 7: the mean of the result mask dilated by 10, 20
+ * input stage (the mean of the result mask dilated by 10, 20
  * and 40 network pixels), one a block of 8x8 network pixels.
  */
 #ifndef GST_DELTA_CNN_INTEREST_H

@@ -13,6 +13,7 @@
 #include "gstdeltacnninterest.h"
 #include "gstdeltacnnload.h"
 #include "gstdeltacnnmodelcache.h"
+#include "gstdeltacnnquark.h"
 #include "gstdeltacnnseat.h"
 
 G_STATIC_ASSERT ((gint) GST_DELTA_CNN_TENSOR_FLOAT32 == (gint) DCNN_DTYPE_F32);
@@ -63,8 +64,6 @@ gst_delta_cnn_runner_read_labels (GstDeltaCnnRunner * runner)
 
   runner->n_labels = labels ? g_strv_length (labels) : 0;
   runner->labels = g_new0 (GQuark, runner->n_labels + 1);
-  for (guint i = 0; i < runner->n_labels; i++)
-    runner->labels[i] = g_quark_from_string (labels[i]);
 }
 
 /* The steps of loading that need the model. */
@@ -283,7 +282,7 @@ gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
         dcnn_session_get_output (runner->session, runner->stream, i);
     const DcnnTensor *from = &output->tensor;
     GstDeltaCnnTensor tensor = {
-      .name = g_quark_from_string (output->name),
+      .name = gst_delta_cnn_quark_from_file (output->name),
       .type = (GstDeltaCnnTensorType) from->dtype,
       .n_dims = from->rank,
     };
@@ -323,11 +322,16 @@ gst_delta_cnn_runner_collect_poses (GstDeltaCnnRunner * runner,
   results->edges = g_bytes_ref (runner->edges);
 }
 
+/* The name of a class; 0: it has none. */
 static GQuark
 gst_delta_cnn_runner_label (const GstDeltaCnnRunner * runner, gint class_id)
 {
-  return class_id >= 0 && class_id < (gint) runner->n_labels ?
-      runner->labels[class_id] : 0;
+  if (class_id < 0 || class_id >= (gint) runner->n_labels)
+    return 0;
+  if (runner->labels[class_id] == 0)
+    runner->labels[class_id] =
+        gst_delta_cnn_quark_from_file (runner->info->labels[class_id]);
+  return runner->labels[class_id];
 }
 
 static void
@@ -352,7 +356,10 @@ gst_delta_cnn_runner_collect_values (GstDeltaCnnRunner * runner,
     g_array_append_vals (results->values, decoded->values->data,
         decoded->values->len);
   if (decoded->has_values && decoded->values->len == runner->n_labels)
-    g_array_append_vals (results->names, runner->labels, runner->n_labels);
+    for (guint i = 0; i < runner->n_labels; i++) {
+      const GQuark name = gst_delta_cnn_runner_label (runner, (gint) i);
+      g_array_append_val (results->names, name);
+    }
   results->text = g_strdup (decoded->text);
   results->text_score = decoded->text_score;
   if (decoded->has_picture) {

@@ -84,8 +84,8 @@ void dcnn_modelinfo_free (DcnnModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModelInfo, dcnn_modelinfo_free)
 
 /* Finds the descriptor of a model file: beside it, else in the descriptor
- * folders (DELTACNN_MODEL_PATH, user's and system's data folders, the build's
- * models/data/descriptors) by file name, else by the file's SHA-256. Returns new,
+ * folders (DELTACNN_MODEL_PATH, user's and system's data folders; run from
+ * a build, the source tree's) by file name, else by the file's SHA-256. Returns new,
  * defaults when there is none, NULL with error when one is wrong or is for
  * another file (SHA-256 differs). */
 DcnnModelInfo *dcnn_modelinfo_find (const char *model_path, GError **error)

@@ -49,7 +49,7 @@ typedef enum DcnnMode {
   DCNN_MODE_DENSE,  /* every frame from scratch */
 } DcnnMode;
 
-/* When a change counts (DESIGN section 2). */
+/* When a change of a node's pixel counts; d_c: by how much channel c moved. */
 typedef enum DcnnCriterion {
   DCNN_CRITERION_NRMS, /* sqrt (mean_c (d_c / spread_c)^2) > t: the default */
   DCNN_CRITERION_RMS,  /* sqrt (mean_c d_c^2) > t */

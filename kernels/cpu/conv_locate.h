@@ -37,10 +37,10 @@ dcnn_run_length (const uint32_t *pixels, uint32_t n, uint32_t step)
         _mm256_loadu_si256 ((const void *) (pixels + i)));
     unsigned same = (unsigned) _mm256_movemask_ps (_mm256_castsi256_ps (
             _mm256_cmpeq_epi32 (found, expected)));
-    if (same != 0xff) {
-      i += (uint32_t) __builtin_ctz (~same);
-      return i < n ? i : n;
-    }
+    if (n - i < 8) /* whatever lies past the list */
+      same |= 0xffu << (n - i) & 0xff;
+    if (same != 0xff)
+      return i + (uint32_t) __builtin_ctz (~same);
     expected = _mm256_add_epi32 (expected, ahead);
   }
   return n;

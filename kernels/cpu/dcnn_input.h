@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_input.h - the input stage: from a video frame to the network's stored
- * input S_0 and its update mask U_0 (DESIGN section 7).
+ * input S_0 and its update mask U_0.
  *
  * One pass over the network's pixels: scaling or letterboxing, colour
  * conversion (matrix and range from the caps), comparison with the stored

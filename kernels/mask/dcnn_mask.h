@@ -9,7 +9,8 @@
  * Everything is static inline and allocation-free, compiled for C and, with
  * DCNN_MASK_FN set to __device__ static inline, for CUDA. The word-level
  * functions (dcnn_word_*) are the algebra; the mask-level functions loop over
- * words. Source of the operations: DESIGN section 3, invariant 2.
+ * words. A result's candidates are all pixels that a changed
+ * one can reach through a window, and no others.
  */
 #ifndef DCNN_MASK_H
 #define DCNN_MASK_H

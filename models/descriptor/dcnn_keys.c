@@ -88,6 +88,35 @@ dcnn_keys_fail (const DcnnKeys *keys, GError **error, const char *group,
   return FALSE;
 }
 
+/* Groups that only our descriptors have. */
+static gboolean
+is_own_group (const char *group)
+{
+  return dcnn_keys_find_choice ("deltacnn|decoder|labels|tuning|thresholds|"
+      "influence|input", group) >= 0 || g_str_has_prefix (group, "input:")
+      || g_str_has_prefix (group, "input.")
+      || g_str_has_prefix (group, "output:");
+}
+
+gboolean
+dcnn_keys_is_upstream (const DcnnKeys *keys)
+{
+  g_auto (GStrv) groups = g_key_file_get_groups (keys->file, NULL);
+
+  for (guint i = 0; groups[i] != NULL; i++)
+    if (is_own_group (groups[i]))
+      return FALSE;
+  return TRUE;
+}
+
+void
+dcnn_keys_ignore (const DcnnKeys *keys, const char *group, const char *key)
+{
+  g_warning ("%s:%u: [%.200s]%s%.200s is not known here and has no effect",
+      keys->origin, dcnn_keys_line (keys, group, key), group,
+      key != NULL ? " " : "", key != NULL ? key : "");
+}
+
 /* The key's raw value, or NULL when absent (error left alone). */
 static gboolean
 get_value (const DcnnKeys *keys, const char *group, const char *key,
@@ -268,6 +297,10 @@ dcnn_keys_only (const DcnnKeys *keys, const char *group, const char *allowed,
   for (guint i = 0; names != NULL && names[i] != NULL; i++) {
     if (dcnn_keys_find_choice (allowed, names[i]) >= 0)
       continue;
+    if (dcnn_keys_is_upstream (keys)) {
+      dcnn_keys_ignore (keys, group, names[i]);
+      continue;
+    }
     list = list_choices (allowed);
     return dcnn_keys_fail (keys, error, group, names[i],
         "unknown key; this group has: %s", list);

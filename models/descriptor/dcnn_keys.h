@@ -66,6 +66,14 @@ gboolean dcnn_keys_numbers (const DcnnKeys *keys, const char *group,
     const char *key, gdouble lo, gdouble hi, gdouble *values, guint max,
     guint *n, GError **error);
 
+/* Whether the file is one of GStreamer's own: [modelinfo] and groups named by
+ * tensor, none of ours. What such a file says beyond what is known here is
+ * ignored, with a warning: it was written for others too. */
+gboolean dcnn_keys_is_upstream (const DcnnKeys *keys);
+/* That warning; key NULL: the whole group. */
+void dcnn_keys_ignore (const DcnnKeys *keys, const char *group,
+    const char *key);
+
 /* Fails on the first key of group that allowed does not name ('|'-separated);
  * the message lists what is. */
 gboolean dcnn_keys_only (const DcnnKeys *keys, const char *group,

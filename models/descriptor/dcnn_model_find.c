@@ -3,6 +3,7 @@
  * Where models and descriptors are: the part of deltacnn/modelinfo.h that looks
  * at folders.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,26 @@ add_folder (GPtrArray *folders, char *folder)
     g_free (folder);
 }
 
+/* The source tree's, for a library or program that is run from where it was
+ * built: by a link that the build leaves beside it. Nothing that is installed
+ * knows where that was. */
+static void
+add_uninstalled (GPtrArray *folders)
+{
+  Dl_info self;
+  g_autofree char *folder = NULL, *models = NULL;
+
+  if (dladdr ((gpointer) &dcnn_model_folders, &self) == 0
+      || self.dli_fname == NULL)
+    return;
+  folder = g_path_get_dirname (self.dli_fname);
+  models = g_build_filename (folder, "uninstalled-models", NULL);
+  if (!g_file_test (models, G_FILE_TEST_IS_DIR))
+    return;
+  add_folder (folders, g_build_filename (models, "descriptors", NULL));
+  add_folder (folders, g_build_filename (models, "zoo", NULL));
+}
+
 char **
 dcnn_model_folders (void)
 {
@@ -45,8 +66,7 @@ dcnn_model_folders (void)
     add_folder (folders, g_build_filename (system[i], "deltacnn", "models",
             NULL));
   add_folder (folders, g_strdup (DCNN_MODELS_INSTALL_DIR));
-  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/data/descriptors"));
-  add_folder (folders, g_strdup (DCNN_MODELS_SOURCE_DIR "/data/zoo"));
+  add_uninstalled (folders);
   g_ptr_array_add (folders, NULL);
   return (char **) g_ptr_array_free (folders, FALSE);
 }

@@ -411,6 +411,10 @@ read_tensor (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
     dir = 0;
   } else if (dir >= 0) {
     tensor->name = g_strdup (group);
+  } else if (dcnn_keys_is_upstream (keys)) {
+    dcnn_keys_ignore (keys, group, NULL);
+    return g_ptr_array_remove_index (info->tensors, info->tensors->len - 1)
+        != NULL;
   } else {
     return dcnn_keys_fail (keys, error, group, NULL,
         "unknown group; a descriptor has modelinfo, deltacnn, input, "

@@ -280,6 +280,28 @@ GST_START_TEST (test_classification)
 
 GST_END_TEST;
 
+/* A quark is for ever: labels of a file become one when they are seen, and a
+ * process that loads any number of models keeps only so many of their names. */
+GST_START_TEST (test_labels_are_kept_when_seen)
+{
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_LABEL, 8, 8);
+  g_free (tiny_model_write (f.dir, "model", TINY_LABEL, 8, 8,
+          "[labels]\nlist=never seen one;seen;never seen two\n"));
+  g_object_set (f.element, "score-threshold", 0.5, NULL);
+  fixture_play (&f, "RGB", SIZE, SIZE);
+  gst_buffer_unref (fixture_run (&f, picture_new_color ("RGB", SIZE, SIZE, 20,
+              240, 20)));
+  fail_unless (g_quark_try_string ("seen") != 0);
+  fail_unless (g_quark_try_string ("never seen one") == 0);
+  fail_unless (g_quark_try_string ("never seen two") == 0);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* A pose net that sees nobody says so as poses, not as boxes, from the first
  * frame on. */
 GST_START_TEST (test_nobody_is_no_box)
@@ -630,6 +652,7 @@ results_suite (void)
   tcase_add_test (tcase, test_score_threshold_is_live);
   tcase_add_test (tcase, test_poses);
   tcase_add_test (tcase, test_classification);
+  tcase_add_test (tcase, test_labels_are_kept_when_seen);
   tcase_add_test (tcase, test_nobody_is_no_box);
   tcase_add_test (tcase, test_metas_by_index_and_source);
   tcase_add_test (tcase, test_decoder_none_gives_tensors_only);

@@ -165,6 +165,19 @@ def leftovers(context):
 
 
 @check
+def sources(context):
+    """Product code and installed headers cite nothing outside the repository"""
+    outside = re.compile(r"\bDESIGN\b|\.\./shared")
+    for path in context.files(C_SUFFIXES | {".cpp"}):
+        if path.parts[0] == "tests":
+            continue
+        for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+            if outside.search(line):
+                context.wrong(path, number, "cites what is not in the "
+                              "repository: say it here")
+
+
+@check
 def folders(context):
     """Every folder has a README, or the one above speaks of it"""
     exempt = re.compile(r"^(\.|docs)|(^|/)(corpus|corpora|data|golden|pictures)"

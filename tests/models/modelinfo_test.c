@@ -108,6 +108,39 @@ test_ranges (void)
   g_assert_cmpfloat (info->scale[2], ==, 1);
 }
 
+/* A file as GStreamer's own elements ship it, and what a newer version may have
+ * added: loads, with a line on each thing that has no effect. */
+static void
+test_upstream (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModelInfo) info = NULL;
+  const DcnnTensorInfo *tensor;
+
+  g_test_expect_message ("deltacnn", G_LOG_LEVEL_WARNING,
+      "*x.modelinfo:*: [modelinfo] author is not known here*");
+  g_test_expect_message ("deltacnn", G_LOG_LEVEL_WARNING,
+      "*x.modelinfo:*: [image] mean-of-means is not known here*");
+  g_test_expect_message ("deltacnn", G_LOG_LEVEL_WARNING,
+      "*x.modelinfo:*: [scores] quantum is not known here*");
+  g_test_expect_message ("deltacnn", G_LOG_LEVEL_WARNING,
+      "*x.modelinfo:*: [training] is not known here*");
+  info = load ("[modelinfo]\nversion=1.0\ngroup-id=ssd-out\nauthor=someone\n"
+      "\n[image]\nid=image\ntype=uint8\ndims=-1,-1,-1,3\ndims-order=row-major\n"
+      "dir=input\nranges=0.0,255.0\nmean-of-means=3\n"
+      "\n[scores]\nid=ssd-scores\ngroup-id=ssd-out\ntype=float32\n"
+      "dims=1,100\ndims-order=row-major\ndir=output\nquantum=2\n"
+      "\n[training]\nepochs=300\n", &error);
+  g_test_assert_expected_messages ();
+  g_assert_no_error (error);
+  g_assert_cmpuint (info->tensors->len, ==, 2);
+  tensor = g_ptr_array_index (info->tensors, 0);
+  g_assert_true (tensor->is_input);
+  tensor = g_ptr_array_index (info->tensors, 1);
+  g_assert_cmpstr (tensor->name, ==, "scores");
+  g_assert_cmpint (tensor->dims[1], ==, 100);
+}
+
 /* text, what its error must say */
 static const char *const refusals[][2] = {
   { "", "group is missing" },
@@ -123,8 +156,10 @@ static const char *const refusals[][2] = {
   { HEAD "[deltacnn]\ninput-multiple=4\ninput-multiple-rest=4\n",
     "not less than" },
   { HEAD "[deltacnn]\ninput-size=33x32\ninput-multiple=32\n", "multiple" },
-  { HEAD "[what]\n", "unknown group" },
-  { HEAD "[what]\n", "thresholds, influence" },
+  { HEAD "[what]\n[deltacnn]\n", "unknown group" },
+  { HEAD "[what]\n[labels]\nlist=a\n", "thresholds, influence" },
+  { HEAD "more=1\n[deltacnn]\n", "unknown key" },
+  { HEAD "[o]\ndir=output\nmore=1\n[tuning]\n", "unknown key" },
   { HEAD "[decoder]\nx=1\n", "without a decoder" },
   { HEAD "[deltacnn]\ndecoder=yolox\n[decoder]\nskeleton=none\n",
     "[decoder] skeleton: unknown key; this group has: score-threshold" },
@@ -552,6 +587,7 @@ main (int argc, char **argv)
   g_test_add_func ("/modelinfo/defaults", test_defaults);
   g_test_add_func ("/modelinfo/ranges", test_ranges);
   g_test_add_func ("/modelinfo/refusals", test_refusals);
+  g_test_add_func ("/modelinfo/upstream", test_upstream);
   g_test_add_func ("/modelinfo/too-long", test_too_long);
   g_test_add_func ("/modelinfo/sizes", test_sizes);
   g_test_add_func ("/modelinfo/influence", test_influence);

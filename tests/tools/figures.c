@@ -323,9 +323,8 @@ test_report (void)
 static void
 test_run (void)
 {
-  g_autofree char *model = g_build_filename (DCNN_TOOLS_SOURCE_DIR, "..",
-      "models", "data", "zoo", "people-seg.onnx", NULL);
-  BenchOptions options = { .model = model, .size = (char *) "128x96",
+  BenchOptions options = { .model = (char *) DCNN_TEST_ZOO "/people-seg.onnx",
+    .size = (char *) "128x96",
     .synthetic = 0.1, .frames = 9, .threads = 1, .quiet = TRUE,
     .score = -1 };
   g_autoptr (GError) error = NULL;

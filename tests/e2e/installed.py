@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is installed, as its user meets it.
+
+  installed.py CASE --build DIR       CASE: a function below without its "case_"
+
+Exit status 77 skips, with the reason as the last line. Standard library only.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+import e2e
+from e2e import ROOT, says
+
+PROGRAM = """
+#include <deltacnn/session.h>
+#include <deltacnn/modelinfo.h>
+#include <stdio.h>
+int main (int argc, char **argv)
+{
+  GError *error = NULL;
+  DcnnModelInfo *info = NULL;
+  DcnnModel *model = dcnn_model_load (argv[1], 0, 0, &info, &error);
+  if (!model) {
+    fprintf (stderr, "%s", error->message);
+    return 1;
+  }
+  DcnnModelSummary summary;
+  dcnn_model_get_summary (model, &summary);
+  printf ("%u nodes\\n", summary.n_nodes);
+  dcnn_model_unref (model);
+  dcnn_modelinfo_free (info);
+  return 0;
+}
+"""
+
+
+def case_install(bench):
+    """An installed prefix serves a program and the elements."""
+    model = bench.need_model()
+    stage = bench.scratch / "stage"
+    bench.run("meson", "install", "-C", bench.build, "--no-rebuild",
+              "--destdir", stage)
+    configs = [p.parent for p in stage.rglob("deltacnn.pc")]
+    assert configs, "no deltacnn.pc was installed"
+    source = bench.scratch / "program.c"
+    source.write_text(PROGRAM, encoding="utf-8")
+    bench.environment["PKG_CONFIG_PATH"] = str(configs[0])
+    prefix = bench.run("pkg-config", "--variable=prefix",
+                       "deltacnn").stdout.strip()
+    flags = bench.run("pkg-config", "--cflags", "--libs",
+                      "deltacnn").stdout.replace(prefix, f"{stage}{prefix}"
+                                                 ).split()
+    bench.run("gcc", source, "-o", bench.scratch / "program", *flags)
+    # the README's example, as printed
+    example = re.search(r"```c\n(.*?)```",
+                        (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    source.write_text(example.group(1), encoding="utf-8")
+    bench.run("gcc", "-Wall", "-Werror", source, "-o",
+              bench.scratch / "example", *flags)
+    # The programs find their libraries in any prefix, with no environment.
+    for name in ("LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "PKG_CONFIG_PATH"):
+        bench.environment.pop(name, None)
+    installed = next(stage.rglob("bin/deltacnn-inspect"))
+    says(subprocess.run([installed, model], text=True, capture_output=True,
+                        env=bench.environment, check=True).stdout, "input")
+    plugin = next(stage.rglob("libgstdeltacnn.so"))
+    needs = bench.run("ldd", plugin).stdout
+    assert "not found" not in needs and str(stage) in needs, needs
+    for name in ("annotate", "bench", "tune"):
+        program = installed.with_name(f"deltacnn-{name}")
+        assert "not found" not in bench.run("ldd", program).stdout, name
+    models = installed.with_name("deltacnn-models")
+    assert "people-seg" in subprocess.run(
+        [models, "list"], text=True, capture_output=True,
+        env=bench.environment, check=True).stdout
+    bench.environment["LD_LIBRARY_PATH"] = str(configs[0].parent)
+    says(bench.run(bench.scratch / "program", model).stdout, "nodes")
+    bench.environment["DELTACNN_MODEL_PATH"] = str(next(stage.rglob("share/deltacnn/models")))
+    shown = bench.run(bench.scratch / "example").stdout
+    says(shown, "mask")
+    installed_knows_no_build(bench, stage, installed)
+    installed_manuals(bench, stage)
+
+
+def installed_manuals(bench, stage):
+    """A page for each program with its options, and completion that offers them."""
+    for program in stage.rglob("bin/deltacnn-*"):
+        pages = list(stage.rglob(f"man1/{program.name}.1*"))
+        assert pages, f"{program.name} has no manual page"
+        says(pages[0].read_text(encoding="utf-8"), ".SH NAME", program.name.replace("-", "\\-"),
+             "\\-\\-version")
+        completion = next(stage.rglob(f"completions/{program.name}"))
+        offered = bench.run("bash", "-c", f". '{completion}'; COMP_WORDS=('{program}' --ver) COMP_CWORD=1; _deltacnn; "
+                            "printf '%s\\n' \"${COMPREPLY[@]}\"").stdout
+        assert offered.strip() == "--version", offered
+
+
+def installed_knows_no_build(bench, stage, inspect):
+    """Neither the tree that it was built from nor the build is in any file, in
+    no error, and what lies there is not found."""
+    paths = [str(p).encode() for p in (ROOT, bench.build)]
+    for file in stage.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            found = [p for p in paths if p in file.read_bytes()]
+            assert not found, f"{file.relative_to(stage)} holds {found}"
+    environment = {k: v for k, v in bench.environment.items() if not k.startswith("DELTACNN")}
+    refused = subprocess.run([inspect, "people-seg-of-nowhere"], text=True, capture_output=True, env=environment,
+                             check=False)
+    assert refused.returncode, refused.stdout
+    says(refused.stderr, "no model", "share/deltacnn/models")
+    assert str(ROOT) not in refused.stderr and str(bench.build) not in refused.stderr, refused.stderr
+
+
+def main(arguments):
+    return e2e.main(arguments, {n[5:].replace("_", "-"): f
+                                for n, f in globals().items()
+                                if n.startswith("case_")})
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    sys.exit(main(sys.argv[1:]))
