@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Small wrong changes, one at a time: do the tests see them?
 
-  mutate.py [--sample N] [--only REGEX] [--again] [--build OPTION]...
+  mutate.py [--sample N] [--seed S] [--only REGEX] [--again] [--jobs N] [--build OPTION]...
   mutate.py --check               which of the list still apply; no build
   mutate.py --report              what is known so far
   mutate.py --propose N FILE...   N changes to these files, for the list
 
 Every mutant of tests/mutants.txt is put into a copy of the tree, built there,
-and given to the suites that matter to its file (AREAS), quickest test first,
-until one fails. What no test sees is a survivor; one that the list argues for
+and given to the suites that matter to its file (AREAS) until one fails: first
+the tests that saw most of that folder's so far, for the time that they take; a
+test's program is linked when its turn comes. What no test sees is a survivor; one that the list argues for
 (a line that begins with ~) changes nothing that can be seen. Results are kept:
 a run that is stopped goes on where it was. The copy is made anew from what git
 knows each time; DELTACNN_MUTATE_DIR is where (default: /var/tmp/deltacnn-mutate).
 
-  --sample N      N that have no result yet, spread over the files
+  --sample N      N of the list, the same ones each time
+  --seed S        others (default 1)
+  --jobs N        compilers at a time (default 1; one test at a time always)
   --only REGEX    mutants whose "file: old -> new" matches
   --again         forget what is known of these
   --fresh         forget all results and how long tests take
@@ -38,7 +41,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutants.txt"
 PLACE = pathlib.Path(os.environ.get("DELTACNN_MUTATE_DIR", "/var/tmp/deltacnn-mutate"))
-SOURCE, BUILD, STATE = PLACE / "tree", PLACE / "build", PLACE / "state.json"
+SOURCE, STATE = PLACE / "tree", PLACE / "state.json"
+BUILD = SOURCE / "build"  # where it is in a checkout: a compiler cache then has its objects
 
 TOPS = ("kernels", "engine", "models", "stabilizer", "gst", "tools")
 
@@ -119,9 +123,12 @@ def locate(mutants, files):
     gone = []
     for mutant in mutants:
         name = pathlib.PurePath(mutant.path).name
-        order = sorted(files, key=lambda p: (p != mutant.path, pathlib.PurePath(p).name != name))
-        fits = [p for p in order if mutant.apply(files[p]) is not None]
-        if fits and (fits[0] == mutant.path or pathlib.PurePath(fits[0]).name == name or len(fits) == 1):
+        same = sorted(p for p in files if pathlib.PurePath(p).name == name and p != mutant.path)
+        fits = [p for p in (mutant.path, *same) if p in files and mutant.apply(files[p]) is not None]
+        if not fits:
+            fits = [p for p in files if mutant.apply(files[p]) is not None]
+            fits = fits if len(fits) == 1 else []
+        if fits:
             mutant.path = fits[0]
         else:
             gone.append(mutant)
@@ -154,24 +161,30 @@ def copy_tree():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     for file in SOURCE.rglob("*"):
-        if file.is_file() and "__pycache__" not in file.parts and str(file.relative_to(SOURCE)) not in wanted:
+        if file.is_relative_to(BUILD) or "__pycache__" in file.parts:
+            continue
+        if file.is_file() and str(file.relative_to(SOURCE)) not in wanted:
             file.unlink()
 
 
-def ninja(targets=()):
-    return run(["ninja", "-C", BUILD, *targets])
+def ninja(jobs, targets=()):
+    return run(["ninja", "-C", BUILD, "-j", jobs, *targets])
 
 
 def prepare(options):
+    """The copy, configured: without debug information and CUDA."""
     copy_tree()
     if not (BUILD / "build.ninja").exists():
-        done = run(["meson", "setup", BUILD, SOURCE, "-Doptimization=1", "-Dintrospection=disabled",
+        done = run(["meson", "setup", BUILD, SOURCE, "-Dintrospection=disabled",
                     "-Dcuda=disabled", *options])
         if done.returncode:
             sys.exit(f"mutate.py: {done.stdout[-2000:]}{done.stderr}")
-    done = ninja()
+
+
+def build(jobs, tests):
+    done = ninja(jobs, programs_of(tests))
     if done.returncode:
-        print(done.stdout[-3000:], file=sys.stderr)
+        print(done.stdout[-3000:], done.stderr, file=sys.stderr)
         sys.exit(2)
 
 
@@ -196,15 +209,15 @@ def read_tests():
 
 
 def run_test(test, limit):
-    """TRUE: passed, or was skipped."""
+    """"": passed, or was skipped; else how it failed."""
     env = dict(os.environ, DELTACNN_TEST_QUICK="1", **test.env)
     with subprocess.Popen(test.command, env=env, cwd=BUILD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           stdin=subprocess.DEVNULL, start_new_session=True) as child:
         try:
-            return child.wait(limit) in (0, 77)
+            return "" if child.wait(limit) in (0, 77) else "fails"
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
-            return False
+            return "hangs"
 
 
 def measure(tests, state):
@@ -213,13 +226,13 @@ def measure(tests, state):
     for test in tests:
         if test.name not in state["seconds"]:
             started = time.monotonic()
-            good = run_test(test, 600)
-            state["seconds"][test.name] = time.monotonic() - started if good else -1
-            if not good:
-                print(f"fails without a mutant, not used: {test.name}")
+            bad = run_test(test, 600)
+            state["seconds"][test.name] = -1 if bad else time.monotonic() - started
+            print(f"{test.name}: {'fails without a mutant, not used' if bad else '%.1f s' % state['seconds'][test.name]}",
+                  flush=True)
             save(state)
         test.seconds = state["seconds"][test.name]
-    return sorted((t for t in tests if t.seconds >= 0), key=lambda t: t.seconds)
+    return [t for t in tests if t.seconds >= 0]
 
 
 def tests_for(path, tests):
@@ -232,27 +245,48 @@ def tests_for(path, tests):
 def programs_of(tests):
     """What ninja has to make for them: programs of the build, and what they
     load or start."""
-    made = {pathlib.Path(p) for t in tests for p in (*t.command, *t.depends)}
+    made = {pathlib.Path(os.path.normpath(p)) for t in tests for p in (*t.command, *t.depends)}
     return sorted({str(p.relative_to(BUILD)) for p in made if p.is_relative_to(BUILD) and p != BUILD})
 
 
 # ---- one mutant ----------------------------------------------------------------
 
-def judge(mutant, tests):
+def in_order(tests, folder, state):
+    """Most likely to fail for their time first; state["seen"] has, by folder
+    and test, how many mutants it was given and how many of them it saw."""
+    def worth(test):
+        given, seen = state["seen"].get(f"{folder} {test.name}", (0, 0))
+        return (seen + 0.5) / (given + 1) / (test.seconds + 0.5)
+    return sorted(tests, key=worth, reverse=True)
+
+
+def batches(tests):
+    """A few, then more, then all."""
+    for size in (2, 4, 8, len(tests)):
+        if tests:
+            yield tests[:size]
+        tests = tests[size:]
+
+
+def judge(mutant, tests, state, jobs):
     """"killed: TEST", "does not compile", "survived" or "stale"."""
     file = SOURCE / mutant.path
     before = file.read_text(encoding="utf-8")
     after = mutant.apply(before)
     if after is None:
         return "stale"
-    matter = tests_for(mutant.path, tests)
+    folder = str(pathlib.PurePath(mutant.path).parent)
     file.write_text(after, encoding="utf-8")
     try:
-        if ninja(programs_of(matter)).returncode:
-            return "does not compile"
-        for test in matter:
-            if not run_test(test, 15 + 6 * test.seconds):
-                return "killed: " + test.name
+        for batch in batches(in_order(tests_for(mutant.path, tests), folder, state)):
+            if ninja(jobs, programs_of(batch)).returncode:
+                return "does not compile"
+            for test in batch:
+                how = run_test(test, 20 + 6 * test.seconds)
+                given, seen = state["seen"].get(f"{folder} {test.name}", (0, 0))
+                state["seen"][f"{folder} {test.name}"] = (given + 1, seen + bool(how))
+                if how:
+                    return f"killed: {test.name}" + (" (hangs)" if how == "hangs" else "")
         return "survived"
     finally:
         file.write_text(before, encoding="utf-8")
@@ -280,21 +314,22 @@ def report(mutants, state):
 
 
 def choose(mutants, state, arguments):
-    chosen = [m for m in mutants if re.search(arguments.only, str(m))]
+    """What was asked for, and what of it is to be run: sorted by key first, so
+    that a sample does not depend on the list's order."""
+    chosen = sorted((m for m in mutants if re.search(arguments.only, str(m))), key=lambda m: m.key)
+    if arguments.sample:
+        random.Random(arguments.seed).shuffle(chosen)
+        chosen = chosen[:arguments.sample]
     if arguments.again:
         for mutant in chosen:
             state["results"].pop(mutant.key, None)
-    todo = [m for m in chosen if state["results"].get(m.key) in (None, "stale", "does not compile")]
-    if arguments.sample:
-        random.Random(len(state["results"])).shuffle(todo)
-        todo = todo[:arguments.sample]
-    return chosen, todo
+    return chosen, [m for m in chosen if state["results"].get(m.key) in (None, "stale", "does not compile")]
 
 
 def main_run(mutants, arguments):
     PLACE.mkdir(parents=True, exist_ok=True)
-    os.nice(10)
-    state = {"results": {}, "seconds": {}}
+    os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))
+    state = {"results": {}, "seconds": {}, "seen": {}}
     if STATE.exists() and not arguments.fresh:
         state = json.loads(STATE.read_text(encoding="utf-8"))
     gone = locate(mutants, known_files())
@@ -303,10 +338,12 @@ def main_run(mutants, arguments):
         prepare(arguments.build)
         tests = read_tests()
         wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
-        tests = measure([t for t in tests if t.name in wanted], state)
+        tests = [t for t in tests if t.name in wanted]
+        build(arguments.jobs, tests)
+        tests = measure(tests, state)
         for count, mutant in enumerate(todo, 1):
             started = time.monotonic()
-            result = judge(mutant, tests)
+            result = judge(mutant, tests, state, arguments.jobs)
             state["results"][mutant.key] = result
             save(state)
             print(f"[{count}/{len(todo)}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
@@ -358,6 +395,7 @@ def propose(path, count, seed):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=True)
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--build", action="append", default=[])
     for name in ("--again", "--fresh", "--check", "--report"):

@@ -72,7 +72,7 @@ DcnnInputStage *dcnn_input_stage_new (const DcnnInputGeometry *geometry,
 void dcnn_input_stage_free (DcnnInputStage *stage);
 size_t dcnn_input_stage_bytes (const DcnnInputStage *stage);
 
-/* ---- the window through a matrix (DESIGN section 8) ---------------------
+/* ---- the window through a matrix ----------------------------------------
  *
  * Without a view, the picture is the window. With one, a frame takes two
  * passes over the rows: dcnn_input_picture_rows() converts and scales it as
