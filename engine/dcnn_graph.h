@@ -170,6 +170,8 @@ gboolean dcnn_tensor_alloc (DcnnTensor *tensor, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 void dcnn_tensor_free (DcnnTensor *tensor);
 
+/* Bytes of the elements, -1 past the limits. */
+gint64 dcnn_tensor_bytes (const DcnnTensor *tensor);
 /* Whether type and shape are within the limits; else DCNN_ERROR_LIMIT. */
 gboolean dcnn_tensor_check (const DcnnTensor *tensor, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

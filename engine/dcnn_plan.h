@@ -235,7 +235,9 @@ typedef struct PlanBuilder {
 gboolean plan_refuse (PlanBuilder *b, const char *format, ...)
     G_GNUC_PRINTF (2, 3);
 
-/* dcnn_plan.c */
+/* plan_build.c */
+void plan_map_free (gpointer map);
+void plan_node_free (gpointer node);
 gint plan_add_map (DcnnPlan *plan, guint width, guint height, guint channels);
 /* A map of in's size and channel layout. */
 gint plan_add_map_like (DcnnPlan *plan, gint map);
@@ -251,13 +253,6 @@ void plan_set_map_order (PlanBuilder *b, DcnnValueId value, gint map,
     PlanOrder order);
 /* [1, C, H, W], float32, sizes a map can have. */
 gboolean plan_is_map_shaped (const DcnnPlan *plan, DcnnValueId value);
-/* Map of a value, importing the dense tensor when there is none; -1: no map
- * can hold it. */
-gint plan_require_map (PlanBuilder *b, DcnnValueId value);
-/* Dense tensor of a value, gathering from maps when there is none. */
-void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
-/* why: what refused it on maps. */
-void plan_lower_tail (PlanBuilder *b, gint graph_node, const char *why);
 guint32 plan_position (const PlanMap *map, guint channel);
 /* Positions are unique, so a span without holes is as many as its channels. */
 static inline gboolean
@@ -270,6 +265,35 @@ gboolean plan_same_layout (const PlanMap *a, const PlanMap *c);
 /* map with its channels where like has them (NULL: 0, 1, 2 ...): map itself,
  * or a copy. */
 gint plan_relayout (PlanBuilder *b, gint map, const PlanMap *like);
+
+/* NULL: no such value; a constant of floats, else NULL. */
+const DcnnTensor *plan_value_tensor (PlanBuilder *b, DcnnValueId value);
+const float *plan_value_floats (PlanBuilder *b, const DcnnNode *gn,
+    int input);
+/* The map that a value of shape [1, C, H, W] will be written to. */
+gint plan_new_output_map (PlanBuilder *b, DcnnValueId value);
+
+/* plan_layout.c, and plan_trace.c, which follows movement for it: a lazy value
+ * as strided scatter from maps (GATHER), or as a map through views, channel
+ * gathers, resampling, space-to-depth. FALSE: neither. mixed: it is padded with
+ * several values. */
+gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
+gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value, gboolean *mixed);
+/* The map whose elements a value holds in that order (of a dense tensor, last
+ * dimension fastest); -1: it is no such value. */
+gint plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order);
+gint plan_add_depth_to_space (PlanBuilder *b, gint map,
+    const DcnnDepthParams *params, guint channels);
+
+/* plan_values.c: map of a value, importing the dense tensor when there is none;
+ * -1: no map can hold it. */
+gint plan_require_map (PlanBuilder *b, DcnnValueId value);
+/* plan_trace_map(), with several paddings one operator at a time. */
+gboolean plan_map_lazily (PlanBuilder *b, DcnnValueId value);
+/* Dense tensor of a value, gathering from maps when there is none. */
+void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
+/* why: what refused it on maps. */
+void plan_lower_tail (PlanBuilder *b, gint graph_node, const char *why);
 
 /* plan_match.c: follows the readers of a node's output and turns them into
  * steps; returns the value that the fused node finally makes. */
@@ -293,12 +317,10 @@ gint plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op);
 /* plan_ops.c: lowers one graph node to a KERNEL or GLOBAL node. FALSE: not a
  * map operation (becomes TAIL). */
 gboolean plan_lower_kernel (PlanBuilder *b, gint graph_node);
-/* NULL: no such value; a constant of floats, else NULL. */
-const DcnnTensor *plan_value_tensor (PlanBuilder *b, DcnnValueId value);
-const float *plan_value_floats (PlanBuilder *b, const DcnnNode *gn,
-    int input);
-/* The map that a value of shape [1, C, H, W] will be written to. */
-gint plan_new_output_map (PlanBuilder *b, DcnnValueId value);
+
+/* plan_kernel.c: notes that its input or result (what) is no map. FALSE. */
+gboolean plan_refuse_shape (PlanBuilder *b, const char *what,
+    DcnnValueId value);
 /* Input 0 as a map; its output is a map too. -1: not for us. */
 gint plan_map_input (PlanBuilder *b, const DcnnNode *gn);
 PlanNode *plan_start_kernel (PlanBuilder *b, const DcnnNode *gn,
@@ -320,16 +342,9 @@ gboolean plan_finish_ordered (PlanBuilder *b, PlanNode *node,
 /* plan_norm.c: instance and group normalisation. */
 gboolean plan_lower_norm (PlanBuilder *b, const DcnnNode *gn);
 
-/* plan_layout.c, and plan_trace.c, which follows movement for it */
+/* plan_join.c */
 gboolean plan_lower_concat (PlanBuilder *b, gint graph_node);
 gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
-/* A lazy value as strided scatter from maps (GATHER), or as a map through
- * views, channel gathers, resampling, space-to-depth. FALSE: neither. */
-gboolean plan_trace_tensor (PlanBuilder *b, DcnnValueId value);
-gboolean plan_trace_map (PlanBuilder *b, DcnnValueId value);
-/* The map whose elements a value holds in that order (of a dense tensor, last
- * dimension fastest); -1: it is no such value. */
-gint plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order);
 
 /* plan_roles.c: deps, is_output, is_gate and macs of a plan whose nodes are all
  * there. */

@@ -4,6 +4,7 @@
  */
 #include <gst/gst.h>
 
+#include "deltacnn/version.h"
 #include "gstdeltacnn.h"
 
 #define PACKAGE "deltacnn"
@@ -25,4 +26,4 @@ plugin_init (GstPlugin * plugin)
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, deltacnn,
     "Runs CNNs on video, recomputing only what changed", plugin_init,
-    DELTACNN_VERSION, "LGPL", "deltacnn", "Unknown package origin")
+    DCNN_VERSION, "LGPL", "deltacnn", "Unknown package origin")

@@ -13,6 +13,7 @@
 
 #include "deltacnn/modelinfo.h"
 #include "deltacnn/session.h"
+#include "deltacnn/version.h"
 
 G_BEGIN_DECLS
 

@@ -115,6 +115,7 @@ typedef struct Tuner {
 } Tuner;
 
 extern volatile gint tune_stopped;     /* set by SIGINT */
+void tune_stop_on_interrupt (void);
 
 /* Opens model and clips; runs dense. */
 gboolean tune_open (Tuner *tuner, const TuneOptions *options, GError **error)

@@ -115,14 +115,6 @@ tune_set_free (TuneSet *set)
 
 /* ---- dense results ------------------------------------------------------- */
 
-gsize
-tune_output_bytes (const DcnnTensor *output)
-{
-  gsize bytes = (gsize) dcnn_tensor_count (output)
-      * dcnn_dtype_bytes (output->dtype);
-  return (bytes + 7) / 8 * 8;
-}
-
 static guint8 *
 copy_outputs (const Tuner *tuner, DcnnSession *session)
 {

@@ -10,6 +10,14 @@
  * point that only one is sure of: a share of the network's width. */
 #define LOST_POSE (1 / 32.0)
 
+gsize
+tune_output_bytes (const DcnnTensor *output)
+{
+  gsize bytes = (gsize) dcnn_tensor_count (output)
+      * dcnn_dtype_bytes (output->dtype);
+  return (bytes + 7) / 8 * 8;
+}
+
 /* ---- settings ---------------------------------------------------------- */
 
 TuneSetting *

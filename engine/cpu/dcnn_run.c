@@ -6,32 +6,7 @@
 #include "dcnn_engine.h"
 #include "dcnn_settle_rule.h"
 
-#include <time.h>
-
-/* Below this many multiply-accumulates a second thread costs more than it
- * brings. */
-#define PARALLEL_MACS 150000
-
-gint64
-dcnn_now_ns (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* ---- threads -------------------------------------------------------------------- */
-
-void
-dcnn_run_parallel (DcnnSession *session, gsize units, gsize chunk,
-    guint64 cost, DcnnPoolFn fn, gpointer data)
-{
-  if (session->pool == NULL || cost < PARALLEL_MACS || units <= chunk)
-    fn (data, 0, units, 0);
-  else
-    dcnn_pool_run (session->pool, units, chunk, fn, data);
-}
 
 typedef struct KernelWork {
   DcnnSession *session;

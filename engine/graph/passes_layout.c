@@ -16,7 +16,6 @@
 
 #include <string.h>
 
-static const int to_nchw[4] = { 0, 3, 1, 2 }, to_nhwc[4] = { 0, 2, 3, 1 };
 
 static gboolean
 is_channels (gint64 n)
@@ -58,7 +57,7 @@ find_plain_readers (const DcnnGraph *graph)
 
   for (guint n = 0; n < graph->nodes->len; n++) {
     const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; !has_perm (node, 4, to_nchw) && i < node->n_inputs; i++)
+    for (int i = 0; !has_perm (node, 4, layout_to_nchw) && i < node->n_inputs; i++)
       if (node->inputs[i] >= 0)
         read[node->inputs[i]] = TRUE;
   }
@@ -89,74 +88,6 @@ has_convolution (const DcnnGraph *graph)
 
 /* ---- values -------------------------------------------------------------- */
 
-DcnnValueId
-layout_add_node (Layout *l, const char *name, DcnnOp op, const DcnnParams *params,
-    DcnnValueId input, const char *out, const DcnnTensor *shape)
-{
-  DcnnValueId output;
-
-  if (input < 0 || !dcnn_graph_add_node (l->to, name, op, params, 1, &input, 1,
-          &out, shape, &output, NULL))
-    return -1;
-  return output;
-}
-
-static DcnnValueId
-add_transpose (Layout *l, DcnnValueId input, const int *perm, const char *out)
-{
-  DcnnParams params = { 0 };
-
-  memcpy (params.transpose.perm, perm, 4 * sizeof *perm);
-  return layout_add_node (l, out, DCNN_OP_TRANSPOSE, &params, input, out, NULL);
-}
-
-DcnnValueId
-layout_add_constant (Layout *l, const char *name, const DcnnTensor *like,
-    const DcnnTensor *from)
-{
-  DcnnTensor copy = *like;
-  DcnnValueId id;
-
-  copy.data = NULL;
-  if (!dcnn_tensor_alloc (&copy, NULL))
-    return -1;
-  memcpy (copy.data, from->data,
-      (gsize) dcnn_tensor_count (from) * dcnn_dtype_bytes (from->dtype));
-  id = dcnn_graph_add_constant (l->to, name, &copy, NULL);
-  if (id < 0)
-    dcnn_tensor_free (&copy);
-  return id;
-}
-
-DcnnValueId
-layout_plain (Layout *l, DcnnValueId v)
-{
-  const DcnnValue *value = v < 0 ? NULL : dcnn_graph_value (l->from, v);
-  g_autofree char *made_up = NULL;
-  DcnnParams none = { 0 };
-  DcnnValueId id;
-
-  if (v < 0 || l->plain[v] >= 0)
-    return v < 0 ? -1 : l->plain[v];
-  if (value->tensor.data != NULL) {
-    id = layout_add_constant (l, value->name, &value->tensor, &value->tensor);
-  } else if (l->row[v] >= 0) {
-    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->row[v],
-        value->name, &value->tensor);
-  } else if (l->chw[v] >= 0) {
-    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->chw[v],
-        value->name, &value->tensor);
-  } else if (value->tensor.rank == 3) {
-    made_up = g_strdup_printf ("%s:nhwc", value->name);
-    id = add_transpose (l, l->nchw[v], to_nhwc, made_up);
-    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, id, value->name,
-        &value->tensor);
-  } else {
-    id = add_transpose (l, l->nchw[v], to_nhwc, value->name);
-  }
-  return l->plain[v] = id;
-}
-
 /* A constant that spreads over [1,H,W,C], for [1,C,H,W]. -1: it does not. */
 static DcnnValueId
 constant_nchw (Layout *l, DcnnValueId v)
@@ -177,7 +108,7 @@ constant_nchw (Layout *l, DcnnValueId v)
   if (id >= 0)
     return id;
   id = layout_add_constant (l, last, &wide, &value->tensor);
-  return id < 0 ? -1 : add_transpose (l, id, to_nchw, first);
+  return id < 0 ? -1 : layout_add_transpose (l, id, layout_to_nchw, first);
 }
 
 /* ---- nodes ----------------------------------------------------------------- */
@@ -188,7 +119,7 @@ permute (int64_t *values)
   int64_t before[4] = { values[0], values[1], values[2], values[3] };
 
   for (int i = 0; i < 4; i++)
-    values[i] = before[to_nchw[i]];
+    values[i] = before[layout_to_nchw[i]];
 }
 
 static gboolean
@@ -236,7 +167,7 @@ permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
       if (p->resize.coord == DCNN_COORD_TF_CROP_AND_RESIZE)
         return FALSE;
       for (int i = 0; i < 4; i++)
-        p->resize.scale[i] = node->params.resize.scale[to_nchw[i]];
+        p->resize.scale[i] = node->params.resize.scale[layout_to_nchw[i]];
       return TRUE;
     case DCNN_OP_REDUCE_MEAN:
     case DCNN_OP_REDUCE_SUM:
@@ -335,7 +266,7 @@ alias_node (Layout *l, const DcnnNode *node)
   const DcnnTensor *ti = layout_tensor (l->from, in);
   const DcnnTensor *to = layout_tensor (l->from, out), *map;
 
-  if (l->nchw[in] >= 0 && ti->rank == 4 && has_perm (node, 4, to_nchw))
+  if (l->nchw[in] >= 0 && ti->rank == 4 && has_perm (node, 4, layout_to_nchw))
     return (l->plain[out] = l->nchw[in]) >= 0;
   if (l->nchw[in] >= 0 && ti->rank == 3 && has_perm (node, 3, hwc_to_chw))
     return (l->chw[out] = l->nchw[in]) >= 0;
@@ -408,7 +339,7 @@ add_input (Layout *l, DcnnValueId v)
   id = dcnn_graph_add_input (l->to, value->name, dtype, 4,
       t->rank == 3 ? dims : t->dims, NULL);
   l->input[v] = id;
-  return id >= 0 && (l->nchw[v] = add_transpose (l, id, to_nchw, name)) >= 0;
+  return id >= 0 && (l->nchw[v] = layout_add_transpose (l, id, layout_to_nchw, name)) >= 0;
 }
 
 static gboolean

@@ -37,6 +37,9 @@ DcnnValueId layout_plain (Layout *l, DcnnValueId value);
 DcnnValueId layout_add_node (Layout *l, const char *name, DcnnOp op,
     const DcnnParams *params, DcnnValueId input, const char *out,
     const DcnnTensor *shape);
+extern const int layout_to_nchw[4], layout_to_nhwc[4];
+DcnnValueId layout_add_transpose (Layout *l, DcnnValueId input,
+    const int *perm, const char *out);
 /* A constant of like's shape with from's elements; -1: out of memory. */
 DcnnValueId layout_add_constant (Layout *l, const char *name,
     const DcnnTensor *like, const DcnnTensor *from);

@@ -364,8 +364,8 @@ try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
   return to;
 }
 
-static gint
-add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
+gint
+plan_add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
     guint channels)
 {
   const PlanMap *from = plan_map (b->plan, map);
@@ -419,7 +419,7 @@ try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index,
         return -1;
     }
   map = plan_relayout (b, gather_channels (b, map, f, (guint) in->c), NULL);
-  return add_depth_to_space (b, map, &params, (guint) out->c);
+  return plan_add_depth_to_space (b, map, &params, (guint) out->c);
 }
 
 /* What all padding holds. FALSE: not one value. */
@@ -485,30 +485,23 @@ classify (Trace *t, Traced *traced, gint map, const Shape *in,
 }
 
 gboolean
-plan_trace_map (PlanBuilder *b, DcnnValueId value)
+plan_trace_map (PlanBuilder *b, DcnnValueId value, gboolean *mixed)
 {
   const DcnnTensor *to = &dcnn_graph_value (b->graph, value)->tensor;
   Trace t;
   Traced *traced = plan_trace_begin (&t, b, value);
-  gboolean mixed = FALSE;
   gint map = -1;
 
+  *mixed = FALSE;
   if (traced != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
       && plan_is_map_shaped (b->plan, t.roots[0])) {
     const DcnnTensor *from = &dcnn_graph_value (b->graph, t.roots[0])->tensor;
     Shape in = { from->dims[1], from->dims[2], from->dims[3] };
     Shape out = { to->dims[1], to->dims[2], to->dims[3] };
     map = classify (&t, traced, b->plan->values[t.roots[0]].map, &in, &out,
-        &mixed);
+        mixed);
   }
   plan_trace_end (&t);
-  if (mixed) { /* one step less at a time */
-    gint producer = dcnn_graph_value (b->graph, value)->producer;
-    const DcnnNode *gn = dcnn_graph_node (b->graph, producer);
-    if (gn->n_inputs == 1 && b->plan->values[gn->inputs[0]].lazy &&
-        plan_require_map (b, gn->inputs[0]) >= 0)
-      return plan_trace_map (b, value);
-  }
   if (map >= 0)
     plan_set_map (b, value, map);
   return map >= 0;
@@ -557,123 +550,4 @@ plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order)
   }
   plan_trace_end (&t);
   return map;
-}
-
-/* ---- DepthToSpace, SpaceToDepth, Concat ------------------------------------------------ */
-
-gboolean
-plan_lower_depth (PlanBuilder *b, gint index)
-{
-  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
-  gint map;
-
-  if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
-      !plan_is_map_shaped (b->plan, gn->outputs[0]))
-    return FALSE;
-  map = plan_require_map (b, gn->inputs[0]);
-  if (map < 0)
-    return FALSE;
-  if (gn->op == DCNN_OP_DEPTH_TO_SPACE) {
-    map = add_depth_to_space (b, plan_relayout (b, map, NULL),
-        &gn->params.depth, (guint) dcnn_graph_value (b->graph,
-            gn->outputs[0])->tensor.dims[1]);
-    plan_set_map (b, gn->outputs[0], map);
-    return TRUE;
-  }
-  b->plan->values[gn->outputs[0]].lazy = TRUE;
-  return plan_require_map (b, gn->outputs[0]) >= 0;
-}
-
-/* A map that can still be placed inside a concatenation: a node writes it to
- * storage of its own. Else a copy that can. */
-static gint
-placeable (PlanBuilder *b, gint index)
-{
-  const PlanMap *map = plan_map (b->plan, index);
-  PlanNode *node;
-  gint out;
-
-  if (map->parent < 0 && map->graph_input < 0 && map->constant == NULL)
-    return index;
-  node = plan_new_node (b, PLAN_KERNEL, "Copy");
-  g_string_assign (node->why, map->parent >= 0 ? "in place: it lies in another "
-      "concatenation or is a part of a map already" :
-      "in place: it is an input or constant");
-  out = plan_add_map_like (b->plan, index);
-  node->primary = DCNN_PRIMARY_COPY;
-  node->in = index;
-  plan_node_writes (b, node, out);
-  plan_commit_node (b, node);
-  return out;
-}
-
-/* Positions that say nothing. */
-static void
-drop_identity (PlanMap *map)
-{
-  for (guint c = 0; c < map->channels; c++)
-    if (map->position[c] != c)
-      return;
-  g_clear_pointer (&map->position, g_free);
-}
-
-static gboolean
-concat_fits (PlanBuilder *b, const DcnnNode *gn)
-{
-  gboolean from_map = FALSE;
-
-  if (gn->params.axis.axis != 1 || !plan_is_map_shaped (b->plan,
-          gn->outputs[0]))
-    return FALSE;
-  for (int i = 0; i < gn->n_inputs; i++) {
-    const PlanValue *v = &b->plan->values[MAX (gn->inputs[i], 0)];
-    if (!plan_is_map_shaped (b->plan, gn->inputs[i]) ||
-        dcnn_graph_value (b->graph, gn->inputs[i])->tensor.data != NULL)
-      return FALSE;
-    from_map |= v->map >= 0 || v->lazy;
-  }
-  return from_map;
-}
-
-gboolean
-plan_lower_concat (PlanBuilder *b, gint index)
-{
-  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
-  DcnnValueId value = gn->outputs[0];
-  guint offset = 0, channel = 0;
-  gboolean lazy = TRUE;
-  PlanMap *concat;
-  gint out;
-
-  if (!concat_fits (b, gn))
-    return plan_refuse (b, "it joins no maps along their channels");
-  for (int i = 0; i < gn->n_inputs; i++)
-    lazy &= b->plan->values[gn->inputs[i]].lazy;
-  if (lazy) {
-    b->plan->values[value].lazy = TRUE;
-    if (plan_trace_map (b, value))
-      return TRUE;
-    b->plan->values[value].lazy = FALSE;
-  }
-  out = plan_add_map (b->plan,
-      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[3],
-      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[2],
-      (guint) dcnn_graph_value (b->graph, value)->tensor.dims[1]);
-  concat = plan_map (b->plan, out);
-  concat->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
-  concat->position = g_new (guint32, concat->channels);
-  for (int i = 0; i < gn->n_inputs; i++) {
-    gint piece = placeable (b, plan_require_map (b, gn->inputs[i]));
-    PlanMap *p = plan_map (b->plan, piece);
-    p->parent = out;
-    p->parent_offset = offset;
-    g_array_append_val (concat->pieces, piece);
-    for (guint c = 0; c < p->channels; c++)
-      concat->position[channel++] = offset + plan_position (p, c);
-    concat->span = offset + p->span;
-    offset += dcnn_padded (p->span);
-  }
-  drop_identity (concat);
-  plan_set_map (b, value, out);
-  return TRUE;
 }

@@ -38,31 +38,6 @@ static guint8 stop;
 
 /* ---- maps ------------------------------------------------------------------- */
 
-gfloat
-sim_value (const SimMaps *maps, gint map, guint y, guint x, guint c)
-{
-  while (maps->values[map] == NULL) {
-    SimPlace place = maps->places[map][c];
-    map = place.map;
-    c = place.channel;
-  }
-  return maps->values[map][((gsize) y * plan_map (maps->plan, map)->width +
-          x) * plan_map (maps->plan, map)->channels + c];
-}
-
-gboolean
-sim_changed (const SimMaps *maps, gint map, guint y, guint x)
-{
-  const PlanMap *m = plan_map (maps->plan, map);
-
-  if (maps->changed[map])
-    return maps->changed[map][(gsize) y * m->width + x];
-  for (guint i = 0; m->pieces && i < m->pieces->len; i++)
-    if (sim_changed (maps, g_array_index (m->pieces, gint, i), y, x))
-      return TRUE;
-  return FALSE;
-}
-
 /* A view of some channels of its one piece: found by where they lie. */
 static void
 place_view (const DcnnPlan *plan, const PlanMap *map, SimPlace *places)

@@ -25,7 +25,6 @@
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 
-GstDebugCategory *gst_delta_cnn_debug;
 #define GST_CAT_DEFAULT gst_delta_cnn_debug
 
 G_DEFINE_TYPE (GstDeltaCnn, gst_delta_cnn, GST_TYPE_BASE_TRANSFORM);

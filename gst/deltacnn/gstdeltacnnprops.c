@@ -196,7 +196,7 @@ static void
 gst_delta_cnn_set_property (GObject * object, guint id, const GValue * value,
     GParamSpec * pspec)
 {
-  GstDeltaCnn *self = GST_DELTA_CNN (object);
+  GstDeltaCnn *self = (GstDeltaCnn *) object;
   GstDeltaCnnSettings *settings = &self->settings;
   gboolean known;
 
@@ -336,7 +336,7 @@ static void
 gst_delta_cnn_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
-  GstDeltaCnn *self = GST_DELTA_CNN (object);
+  GstDeltaCnn *self = (GstDeltaCnn *) object;
   const GstDeltaCnnSettings *settings = &self->settings;
   gboolean known;
 

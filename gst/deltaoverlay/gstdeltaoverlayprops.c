@@ -71,7 +71,7 @@ static void
 gst_delta_overlay_set_property (GObject * object, guint id,
     const GValue * value, GParamSpec * pspec)
 {
-  GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
+  GstDeltaOverlay *self = (GstDeltaOverlay *) object;
   const StyleProperty *property = &properties[MIN (id, PROP_PICTURE - 1) - 1];
   guint8 *field = (guint8 *) & self->style + property->offset;
 
@@ -94,7 +94,7 @@ static void
 gst_delta_overlay_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
-  GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
+  GstDeltaOverlay *self = (GstDeltaOverlay *) object;
   const StyleProperty *property = &properties[MIN (id, PROP_PICTURE - 1) - 1];
   const guint8 *field = (guint8 *) & self->style + property->offset;
 

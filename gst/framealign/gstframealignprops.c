@@ -154,7 +154,7 @@ static void
 gst_frame_align_set_property (GObject * object, guint id, const GValue * value,
     GParamSpec * pspec)
 {
-  GstFrameAlign *self = GST_FRAME_ALIGN (object);
+  GstFrameAlign *self = (GstFrameAlign *) object;
   const Property *property = &properties[MIN (id, PROP_STATS - 1) - 1];
   guint8 *field = (guint8 *) & self->settings + property->offset;
 
@@ -175,7 +175,7 @@ static void
 gst_frame_align_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
-  GstFrameAlign *self = GST_FRAME_ALIGN (object);
+  GstFrameAlign *self = (GstFrameAlign *) object;
   const Property *property = &properties[MIN (id, PROP_STATS - 1) - 1];
   const guint8 *field = (guint8 *) & self->settings + property->offset;
   GstFrameAlignTotals totals;

@@ -52,6 +52,7 @@ typedef struct DcnnFrame {
                              that keep the aspect ratio */
   DcnnMemory memory;
   void *context, *stream; /* CUDA: CUcontext, CUstream; borrowed */
+  void *reserved[4];      /* 0; what is added later comes out of it */
 } DcnnFrame;
 
 /* Makes part a part of frame, as a frame of its own: nothing is copied, its

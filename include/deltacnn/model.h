@@ -55,6 +55,7 @@ typedef struct DcnnOnnxOptions {
   /* Values that are the outputs instead of the file's: nothing behind them is
    * imported. NULL-terminated; NULL: the file's. */
   const char *const *outputs;
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnOnnxOptions;
 
 /* Loads the model at path. External data is looked for in its folder.
@@ -95,6 +96,7 @@ typedef struct DcnnModelSummary {
   gboolean input_integer;    /* the file's is of whole numbers */
   guint tile;                /* px: the total stride; tile offsets are in it;
                                 0: this net cannot move its window */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnModelSummary;
 void dcnn_model_get_summary (const DcnnModel *model,
     DcnnModelSummary *summary);
@@ -121,6 +123,7 @@ typedef struct DcnnNodeInfo {
                                 its output is not stored; -1: none */
   guint n_inputs;
   const gint *inputs;        /* producing fused nodes; -1 - i: graph input i */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnNodeInfo;
 void dcnn_model_get_node (const DcnnModel *model, guint i,
     DcnnNodeInfo *info);

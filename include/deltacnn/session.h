@@ -2,14 +2,20 @@
  *
  * session.h - running a network on video, recomputing what changed.
  *
- *   DcnnGraph *graph = dcnn_onnx_load_file ("net.onnx", NULL, &error);
- *   DcnnModel *model = dcnn_model_new (graph, &error);
+ *   GError *error = NULL;
+ *   DcnnOnnxOptions size = { .width = 192, .height = 192 };
+ *   DcnnGraph *graph = dcnn_onnx_load_file ("net.onnx", &size, &error);
+ *   DcnnModel *model = graph ? dcnn_model_new (graph, &error) : NULL;
+ *   DcnnSession *session = NULL;
  *   DcnnSessionOptions options;
+ *   DcnnFrame frame;
+ *
  *   dcnn_session_options_init (&options);
- *   DcnnSession *session = dcnn_session_new (model, &options, &error);
- *   for each frame:
- *     dcnn_session_push_frame (session, 0, &frame, NULL, &error);
- *     const DcnnOutput *out = dcnn_session_get_output (session, 0, 0);
+ *   if (model)
+ *     session = dcnn_session_new (model, &options, &error);
+ *   while (session && next_frame (&frame) &&
+ *       dcnn_session_push_frame (session, 0, &frame, NULL, &error))
+ *     use (&dcnn_session_get_output (session, 0, 0)->tensor);
  *
  * For: media servers, filters, tools, and the deltacnn element. Not for:
  * reading files (models/) or decoding what outputs mean (models/decoders).
@@ -91,6 +97,7 @@ typedef struct DcnnTuning {
   gfloat refresh;          /* a busy scene is settled in part, in turn, for at
                               most this much of what its changes cost; default
                               0.2 */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnTuning;
 
 typedef enum DcnnFit {
@@ -146,6 +153,7 @@ typedef struct DcnnSessionOptions {
   gboolean store_all;
   DcnnPrecision precision; /* one that the device has not is DCNN_ERROR_DEVICE,
                               and "auto" goes on to the next */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnSessionOptions;
 void dcnn_session_options_init (DcnnSessionOptions *options);
 
@@ -221,6 +229,7 @@ typedef struct DcnnSubmission {
   guint stream;
   const DcnnFrame *frame;
   const DcnnMotion *motion;/* NULL: (0, 0) */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnSubmission;
 
 /* What is waited for: bits. Nothing else need be copied from a device. */
@@ -276,6 +285,7 @@ const DcnnMask *dcnn_session_get_input_mask (DcnnSession *session,
 typedef struct DcnnTransform {
   gfloat scale_x, scale_y, offset_x, offset_y;
   guint frame_width, frame_height, net_width, net_height;
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnTransform;
 void dcnn_session_get_transform (DcnnSession *session, guint stream,
     DcnnTransform *transform);
@@ -361,6 +371,7 @@ typedef struct DcnnFrameStats {
                               scene; else nearly 0 */
   gboolean dense;          /* the whole frame ran dense */
   gboolean settled;        /* outputs equal a dense run on S_0 */
+  gpointer reserved[3];      /* 0; what is added later comes out of it */
 } DcnnFrameStats;
 void dcnn_session_get_stats (DcnnSession *session, guint stream,
     DcnnFrameStats *stats);
@@ -371,6 +382,7 @@ typedef struct DcnnNodeStats {
   gdouble candidates, joined; /* sums of shares of the node's pixels */
   guint64 macs_done;
   gint64 time_ns;
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnNodeStats;
 void dcnn_session_get_node_stats (DcnnSession *session, guint stream,
     guint node, DcnnNodeStats *stats);

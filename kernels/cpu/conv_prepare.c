@@ -228,15 +228,6 @@ conv_prepare (const Source *s)
   return (DcnnPrepared *) (void *) carver.base;
 }
 
-const DcnnPacking *
-dcnn_conv_packing (const DcnnConv *conv, DcnnIsa level)
-{
-  for (unsigned i = 0; level == DCNN_LEVEL_C && i < DCNN_LEVEL_COUNT; i++)
-    if (conv->packing[i].n_panels)
-      return &conv->packing[i];
-  return &conv->packing[level];
-}
-
 DcnnPrepared *
 dcnn_k_conv_prepare (const DcnnConvParams *params, uint32_t out_channels,
     uint32_t in_channels, uint32_t in_span, const uint32_t *in_position,

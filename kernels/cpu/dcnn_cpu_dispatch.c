@@ -101,27 +101,3 @@ dcnn_cpu_level_wanted (DcnnIsa level)
 }
 
 /* ---- prepared operators ------------------------------------------------ */
-
-void *
-dcnn_prepared_new (size_t bytes)
-{
-  DcnnPrepared *prepared = aligned_alloc (64, DCNN_ALIGN64 (bytes));
-
-  if (!prepared)
-    return NULL;
-  memset (prepared, 0, DCNN_ALIGN64 (bytes));
-  prepared->bytes = DCNN_ALIGN64 (bytes);
-  return prepared;
-}
-
-size_t
-dcnn_prepared_bytes (const DcnnPrepared *prepared)
-{
-  return prepared->bytes;
-}
-
-void
-dcnn_prepared_free (DcnnPrepared *prepared)
-{
-  free (prepared);
-}

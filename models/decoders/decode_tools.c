@@ -325,3 +325,14 @@ dcnn_decoder_read_skeleton (DcnnDecoder *decoder, guint n_points,
   }
   return TRUE;
 }
+
+void
+dcnn_decoder_place_mask (DcnnDecoder *decoder, const DcnnTransform *transform)
+{
+  DcnnSegmentation *mask = &decoder->results.segmentation;
+
+  mask->x = dcnn_frame_x (transform, 0);
+  mask->y = dcnn_frame_y (transform, 0);
+  mask->w = (gfloat) transform->net_width / transform->scale_x;
+  mask->h = (gfloat) transform->net_height / transform->scale_y;
+}

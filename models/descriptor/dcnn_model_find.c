@@ -3,7 +3,6 @@
  * Where models and descriptors are: the part of deltacnn/modelinfo.h that looks
  * at folders.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,65 +10,10 @@
 #include "dcnn_graph.h"
 #include "dcnn_keys.h"
 #include "deltacnn/modelinfo.h"
-#include "dcnn_model_dirs.h"
 
 #define SUFFIX ".modelinfo"
 /* No folder is listed further than this: a wrong path must not hang us. */
 #define MAX_FOLDER_FILES 10000
-
-static void
-add_folder (GPtrArray *folders, char *folder)
-{
-  if (*folder != '\0'
-      && !g_ptr_array_find_with_equal_func (folders, folder, g_str_equal,
-          NULL))
-    g_ptr_array_add (folders, folder);
-  else
-    g_free (folder);
-}
-
-/* The source tree's, for a library or program that is run from where it was
- * built: by a link that the build leaves beside it. Nothing that is installed
- * knows where that was. */
-static void
-add_uninstalled (GPtrArray *folders)
-{
-  Dl_info self;
-  g_autofree char *folder = NULL, *models = NULL;
-
-  if (dladdr ((gpointer) &dcnn_model_folders, &self) == 0
-      || self.dli_fname == NULL)
-    return;
-  folder = g_path_get_dirname (self.dli_fname);
-  models = g_build_filename (folder, "uninstalled-models", NULL);
-  if (!g_file_test (models, G_FILE_TEST_IS_DIR))
-    return;
-  add_folder (folders, g_build_filename (models, "descriptors", NULL));
-  add_folder (folders, g_build_filename (models, "zoo", NULL));
-}
-
-char **
-dcnn_model_folders (void)
-{
-  GPtrArray *folders = g_ptr_array_new ();
-  const char *path = g_getenv ("DELTACNN_MODEL_PATH");
-  const char *const *system = g_get_system_data_dirs ();
-
-  if (path != NULL) {
-    g_auto (GStrv) parts = g_strsplit (path, G_SEARCHPATH_SEPARATOR_S, -1);
-    for (guint i = 0; parts[i] != NULL; i++)
-      add_folder (folders, g_strdup (parts[i]));
-  }
-  add_folder (folders, g_build_filename (g_get_user_data_dir (), "deltacnn",
-          "models", NULL));
-  for (guint i = 0; system[i] != NULL; i++)
-    add_folder (folders, g_build_filename (system[i], "deltacnn", "models",
-            NULL));
-  add_folder (folders, g_strdup (DCNN_MODELS_INSTALL_DIR));
-  add_uninstalled (folders);
-  g_ptr_array_add (folders, NULL);
-  return (char **) g_ptr_array_free (folders, FALSE);
-}
 
 char *
 dcnn_model_sha256 (const char *path, GError **error)

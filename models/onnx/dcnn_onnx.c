@@ -100,8 +100,8 @@ block_outputs (OnnxLoader *loader, const Onnx__NodeProto *node)
       g_hash_table_add (loader->blocked, node->output[i]);
 }
 
-void
-onnx_map_one (OnnxLoader *loader, const Onnx__NodeProto *node)
+static void
+map_one (OnnxLoader *loader, const Onnx__NodeProto *node)
 {
   g_autoptr (GError) problem = NULL;
 
@@ -111,6 +111,13 @@ onnx_map_one (OnnxLoader *loader, const Onnx__NodeProto *node)
     loader->misfits |= problem->code == DCNN_ERROR_INVALID;
     onnx_refuse (loader, node, (DcnnError) problem->code, problem->message);
   }
+}
+
+static void
+map_inner (OnnxLoader *loader, const Onnx__NodeProto *node)
+{
+  if (onnx_check_node (loader, node))
+    map_one (loader, node);
 }
 
 /* Translates all nodes; what cannot be is refused, and what depends on it is
@@ -126,7 +133,7 @@ map_nodes (OnnxLoader *loader, const GArray *order)
         g_ptr_array_index (loader->nodes, g_array_index (order, guint, i)));
   for (guint i = 0; i < order->len; i++)
     if (usable[i])
-      onnx_map_one (loader, g_ptr_array_index (loader->nodes,
+      map_one (loader, g_ptr_array_index (loader->nodes,
               g_array_index (order, guint, i)));
 }
 
@@ -239,6 +246,7 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (OnnxState));
   g_autoptr (DcnnGraph) graph = dcnn_graph_new ();
   OnnxLoader loader = {
+    .map_inner = map_inner, .find_mapping = onnx_mapping_find,
     .options = options,
     .data = { .base_dir = source->base_dir, .files = files },
     .frozen = source->constants,

@@ -63,7 +63,12 @@ typedef struct OnnxScope {
   const Onnx__FunctionProto *function;
 } OnnxScope;
 
-typedef struct OnnxLoader {
+typedef struct OnnxLoader OnnxLoader;
+struct OnnxLoader {
+  /* For mappings with a graph or another operator inside: checks and translates
+   * a node, or notes why not; finds the mapping of an operator, or NULL. */
+  void (*map_inner) (OnnxLoader *loader, const Onnx__NodeProto *node);
+  const struct OnnxMapping *(*find_mapping) (const char *op_type);
   const DcnnOnnxOptions *options; /* never NULL */
   OnnxData data;
   GHashTable *frozen; /* input name -> const DcnnTensor *, or NULL */
@@ -87,7 +92,7 @@ typedef struct OnnxLoader {
   GHashTable *blocked; /* names whose producer was refused */
   GHashTable *wholes; /* values made of whole numbers: dcnn_onnx_whole.h */
   OnnxRefusals refusals;
-} OnnxLoader;
+};
 
 /* dcnn_onnx_parse.c: checked unpacking. Returns NULL with error set. Free with
  * onnx_model_free(). */
@@ -140,9 +145,6 @@ const char *onnx_copies_prefix (OnnxCopies *copies, const char *kind);
 /* dcnn_onnx_functions.c: fills loader->nodes with the graph's, calls of the
  * file's functions replaced by what they stand for. */
 gboolean onnx_inline_functions (OnnxLoader *loader, GError **error);
-
-/* dcnn_onnx.c: translates one node, or refuses it. */
-void onnx_map_one (OnnxLoader *loader, const Onnx__NodeProto *node);
 
 /* dcnn_onnx_inputs.c: adds the graph's inputs, sized. */
 gboolean onnx_add_inputs (OnnxLoader *loader, GError **error);

@@ -78,8 +78,7 @@ map_nodes (OnnxNode *node, const OnnxScope *scope,
     g_hash_table_add (node->loader->readers, (gpointer) onnx_scope_name (
             scope, branch->output[i]->name));
   for (guint n = 0; n < nodes->len; n++)
-    if (onnx_check_node (node->loader, nodes->pdata[n]))
-      onnx_map_one (node->loader, nodes->pdata[n]);
+    node->loader->map_inner (node->loader, nodes->pdata[n]);
   return TRUE;
 }
 

@@ -107,7 +107,7 @@ map_as (OnnxNode *node, const char *float_type, int n,
   node->n_inputs = n;
   node->n_outputs = 1;
   node->outputs[0] = name;
-  node->mapping = onnx_mapping_find (float_type);
+  node->mapping = node->loader->find_mapping (float_type);
   onnx_whole_map (node);
   node->mapping = mapping;
   memcpy (node->inputs, kept, sizeof node->inputs);

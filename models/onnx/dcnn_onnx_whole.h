@@ -58,6 +58,9 @@ void onnx_whole_free_unread (OnnxLoader *loader);
 
 /* ---- emitting ------------------------------------------------------------ */
 
+/* A constant. Takes tensor->data. */
+DcnnValueId onnx_whole_constant (OnnxNode *node, DcnnTensor *tensor);
+
 DcnnValueId onnx_whole_number (OnnxNode *node, double value);
 DcnnValueId onnx_whole_binary (OnnxNode *node, DcnnOp op, DcnnValueId a,
     DcnnValueId b);

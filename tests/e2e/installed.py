@@ -6,6 +6,7 @@
 
 Exit status 77 skips, with the reason as the last line. Standard library only.
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -37,6 +38,32 @@ int main (int argc, char **argv)
 """
 
 
+HEADER_EXAMPLE = """
+#include <deltacnn/session.h>
+#include <deltacnn/version.h>
+#include <string.h>
+static guint8 picture[240][320];
+static int left = 2, used;
+static gboolean next_frame (DcnnFrame *frame)
+{
+  *frame = (DcnnFrame) { .format = DCNN_FORMAT_GRAY8, .width = 320,
+    .height = 240, .planes = { picture[0] }, .strides = { 320 } };
+  return left-- > 0;
+}
+static void use (const DcnnTensor *tensor) { used += tensor->data != NULL; }
+int main (void)
+{
+%s
+  if (error)
+    g_printerr ("%%s\\n", error->message);
+  g_print ("used %%d of version %%s %%d\\n", used, dcnn_version (),
+      DCNN_CHECK_VERSION (0, 1, 0) && !DCNN_CHECK_VERSION (0, 99, 0) &&
+      strcmp (dcnn_version (), DCNN_VERSION) == 0);
+  return 0;
+}
+"""
+
+
 def case_install(bench):
     """An installed prefix serves a program and the elements."""
     model = bench.need_model()
@@ -60,6 +87,14 @@ def case_install(bench):
     source.write_text(example.group(1), encoding="utf-8")
     bench.run("gcc", "-Wall", "-Werror", source, "-o",
               bench.scratch / "example", *flags)
+    # the session header's, from the installed header
+    header = next(stage.rglob("include/deltacnn/session.h"))
+    lines = re.findall(r"^ \*   (.*)$", header.read_text(
+        encoding="utf-8").partition("For:")[0], re.M)
+    source.write_text(HEADER_EXAMPLE % "\n".join("  " + l for l in lines),
+                      encoding="utf-8")
+    bench.run("gcc", "-Wall", "-Werror", source, "-o",
+              bench.scratch / "header_example", *flags)
     # The programs find their libraries in any prefix, with no environment.
     for name in ("LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "PKG_CONFIG_PATH"):
         bench.environment.pop(name, None)
@@ -78,6 +113,11 @@ def case_install(bench):
         env=bench.environment, check=True).stdout
     bench.environment["LD_LIBRARY_PATH"] = str(configs[0].parent)
     says(bench.run(bench.scratch / "program", model).stdout, "nodes")
+    os.symlink(model, bench.scratch / "net.onnx")
+    says(subprocess.run([bench.scratch / "header_example"], text=True,
+                        capture_output=True, env=bench.environment,
+                        cwd=bench.scratch, check=True).stdout,
+         "used 2 of version", " 1\n")
     bench.environment["DELTACNN_MODEL_PATH"] = str(next(stage.rglob("share/deltacnn/models")))
     shown = bench.run(bench.scratch / "example").stdout
     says(shown, "mask")

@@ -67,6 +67,32 @@ def edges(context):
                               "allowed edge (tests/lint/edges.txt)")
 
 
+def include_graph(context):
+    """Which files of the project each header includes: names."""
+    known = {p for p in project_files() if p.suffix in C_SUFFIXES}
+    graph = {}
+    for path in context.files({".h", ".def", ".cuh"}):
+        found = [name for _, name in INCLUDE.findall(text_of(path) or "")]
+        graph[path.as_posix()] = {
+            g.as_posix() for name in found
+            for g in resolve(path, name, known) if g != path}
+    return graph
+
+
+@check
+def version(context):
+    """deltacnn/version.h has the version of meson.build"""
+    text = (ROOT / "include/deltacnn/version.h").read_text(encoding="utf-8")
+    numbers = re.findall(r"#define DCNN_VERSION_M\w+ (\d+)", text)
+    wanted = re.search(r"version: '([\d.]+)'",
+                       (ROOT / "meson.build").read_text(encoding="utf-8"))
+    context.looked_at = 1
+    if ".".join(numbers) != wanted.group(1) or \
+            f'#define DCNN_VERSION "{wanted.group(1)}"' not in text:
+        context.wrong("include/deltacnn/version.h", 1, "is not version "
+                      f"{wanted.group(1)} of meson.build")
+
+
 def c_functions(text):
     """(name, first line, lines) of functions: GNU-like style has the opening
     and the closing brace of a function in column 0."""

@@ -12,14 +12,6 @@
 
 volatile gint tune_stopped;
 
-/* Not under test; tune_score.c asks for it. */
-gsize
-tune_output_bytes (const DcnnTensor *output)
-{
-  return ((gsize) dcnn_tensor_count (output)
-      * dcnn_dtype_bytes (output->dtype) + 7) / 8 * 8;
-}
-
 /* An input picture of 16x16, ReLU, and the index of the largest channel. */
 static DcnnModel *
 new_model (void)
