@@ -42,10 +42,6 @@ struct DcnnModel {
 /* Frames between two settlings of a scene that is still but for its noise. */
 #define DCNN_SETTLE_INTERVAL 64
 
-/* Size of the model's image input, network pixels; 0 when it has none. */
-void dcnn_model_get_input_size (const DcnnModel *model, guint *width,
-    guint *height);
-
 /* A mask with its summary. words are stale while any is FALSE. */
 typedef struct StreamMask {
   DcnnMask mask;
@@ -262,6 +258,9 @@ gboolean dcnn_check_motion (const DcnnSession *session,
 void dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnMotion *motion, BackendFrame *frame);
 
+/* Where a frame's picture goes in the network's input. */
+void dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,
+    DcnnInputGeometry *geometry);
 /* Where a stream's regions lie in the network's input at this frame. FALSE:
  * everywhere. */
 gboolean dcnn_view_regions (DcnnSession *session, guint stream,
@@ -425,11 +424,6 @@ void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
  * -1: the input is no picture, and is as it was given. */
 void dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream,
     gint mask, gsize changed, gsize pixels);
-/* Where a frame's picture goes in the network's input. */
-void dcnn_picture_fit (const DcnnSession *session, const DcnnFrame *frame,
-    DcnnInputGeometry *geometry);
-void dcnn_picture_transform (const DcnnSession *session,
-    const DcnnStream *stream, DcnnTransform *transform);
 
 G_END_DECLS
 

@@ -83,21 +83,6 @@ dcnn_model_output (const DcnnModel *model, guint i)
   return &endpoint (model, model->plan->graph->outputs, i)->tensor;
 }
 
-void
-dcnn_model_get_input_size (const DcnnModel *model, guint *width,
-    guint *height)
-{
-  const DcnnPlan *plan = model->plan;
-
-  *width = *height = 0;
-  for (guint i = 0; i < plan->maps->len; i++)
-    if (plan->image_input >= 0 &&
-        plan_map (plan, i)->graph_input == plan->image_input) {
-      *width = plan_map (plan, i)->width;
-      *height = plan_map (plan, i)->height;
-    }
-}
-
 static gsize
 weight_bytes (const DcnnPlan *plan)
 {

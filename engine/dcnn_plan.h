@@ -188,6 +188,26 @@ plan_node (const DcnnPlan *plan, gint i)
   return (PlanNode *) plan->nodes->pdata[i];
 }
 
+/* The map that takes the picture; -1: no input is one. */
+static inline gint
+plan_picture_map (const DcnnPlan *plan)
+{
+  for (guint i = 0; plan->image_input >= 0 && i < plan->maps->len; i++)
+    if (plan_map (plan, (gint) i)->graph_input == plan->image_input)
+      return (gint) i;
+  return -1;
+}
+
+/* Its size, network pixels; 0 where there is none. */
+static inline void
+plan_picture_size (const DcnnPlan *plan, guint *width, guint *height)
+{
+  gint map = plan_picture_map (plan);
+
+  *width = map < 0 ? 0 : plan_map (plan, map)->width;
+  *height = map < 0 ? 0 : plan_map (plan, map)->height;
+}
+
 /* Takes graph (also on failure). */
 DcnnPlan *dcnn_plan_new (DcnnGraph *graph, GError **error);
 void dcnn_plan_free (DcnnPlan *plan);

@@ -138,7 +138,7 @@ make_streams (DcnnSession *session, GError **error)
   guint n_nodes = session->plan->nodes->len, width, height;
   gboolean ok = TRUE;
 
-  dcnn_model_get_input_size (session->model, &width, &height);
+  plan_picture_size (session->plan, &width, &height);
   session->streams = g_new0 (DcnnStream, session->n_streams);
   session->frames = g_new0 (BackendFrame, session->n_streams);
   for (guint s = 0; s < session->n_streams && ok; s++) {
@@ -507,15 +507,6 @@ dcnn_session_get_input_mask (DcnnSession *session, guint stream)
 }
 
 void
-dcnn_session_get_transform (DcnnSession *session, guint stream,
-    DcnnTransform *transform)
-{
-  memset (transform, 0, sizeof *transform);
-  g_return_if_fail (stream < session->n_streams);
-  dcnn_picture_transform (session, &session->streams[stream], transform);
-}
-
-void
 dcnn_session_set_interest (DcnnSession *session, guint stream,
     const gfloat *interest)
 {
@@ -526,7 +517,7 @@ dcnn_session_set_interest (DcnnSession *session, guint stream,
   s = &session->streams[stream];
   if (s->interest == NULL)
     return;
-  dcnn_model_get_input_size (session->model, &width, &height);
+  plan_picture_size (session->plan, &width, &height);
   for (gsize i = 0; i < dcnn_mask_words (width, height); i++)
     s->interest[i] = interest[i] >= 0 ? MIN (interest[i], 1) : 0;
   s->interest_set = TRUE;

@@ -29,6 +29,34 @@ has_matrix (const DcnnMotion *motion)
   return FALSE;
 }
 
+void
+dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,
+    DcnnInputGeometry *g)
+{
+  const DcnnSessionOptions *options = &session->options;
+  guint width, height;
+  /* a frame's size as it is seen: pixels need not be square */
+  gdouble aspect = frame->pixel_aspect > 0.01f && frame->pixel_aspect < 100 ?
+      frame->pixel_aspect : 1;
+  gdouble seen_width = frame->width * aspect, scale;
+
+  plan_picture_size (session->plan, &width, &height);
+  scale = MIN (width / seen_width, (gdouble) height / frame->height);
+  memset (g, 0, sizeof *g);
+  g->width = g->dst_w = width;
+  g->height = g->dst_h = height;
+  memcpy (g->fill, options->fill, 3);
+  g->scaling = options->scaling;
+  if (options->fit == DCNN_FIT_STRETCH)
+    return;
+  g->dst_w = CLAMP ((guint) (seen_width * scale + 0.5), 1, width);
+  g->dst_h = CLAMP ((guint) (frame->height * scale + 0.5), 1, height);
+  if (options->fit == DCNN_FIT_LETTERBOX) {
+    g->dst_x = (width - g->dst_w) / 2;
+    g->dst_y = (height - g->dst_h) / 2;
+  }
+}
+
 /* Frame pixels -> network pixels. */
 static DcnnHomography
 fit_of (const DcnnInputGeometry *g, guint frame_width, guint frame_height)
@@ -47,7 +75,7 @@ onto_canvas (const DcnnSession *session, const DcnnMotion *motion,
   DcnnHomography fit, back, matrix;
   gdouble x, y;
 
-  dcnn_picture_fit (session, frame, g);
+  dcnn_view_fit (session, frame, g);
   fit = fit_of (g, frame->width, frame->height);
   memcpy (matrix.m, motion->matrix, sizeof matrix.m);
   for (guint i = 0; i < 9; i++)
@@ -115,7 +143,7 @@ move_interest (const DcnnSession *session, DcnnStream *stream, gint dy,
   guint width, height;
   gint blocks_x, blocks_y, by, bx;
 
-  dcnn_model_get_input_size (session->model, &width, &height);
+  plan_picture_size (session->plan, &width, &height);
   blocks_x = (gint) (width + 7) / 8;
   blocks_y = (gint) (height + 7) / 8;
   by = (gint) lrint (dy / 8.0);
@@ -142,7 +170,7 @@ move_window (DcnnSession *session, DcnnStream *stream, gint ty, gint tx,
   stream->tile_x = tx;
   if (restart || (dy == 0 && dx == 0))
     return;
-  dcnn_model_get_input_size (session->model, &width, &height);
+  plan_picture_size (session->plan, &width, &height);
   stream->torus_y += dy;
   stream->torus_x += dx;
   if (ABS (dy) >= height || ABS (dx) >= width)
@@ -187,6 +215,32 @@ dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
           (gdouble) ty * tile, 0, 0, 1 } };
   view = dcnn_homography_multiply (&view, &canvas);
   memcpy (stream->view, view.m, sizeof stream->view);
+}
+
+void
+dcnn_session_get_transform (DcnnSession *session, guint index,
+    DcnnTransform *t)
+{
+  const DcnnStream *stream;
+  const DcnnInputGeometry *g;
+
+  memset (t, 0, sizeof *t);
+  g_return_if_fail (index < session->n_streams);
+  stream = &session->streams[index];
+  g = &stream->geometry;
+  t->net_width = g->width;
+  t->net_height = g->height;
+  t->frame_width = stream->format.width;
+  t->frame_height = stream->format.height;
+  t->scale_x = t->frame_width ? (gfloat) g->dst_w / t->frame_width : 1;
+  t->scale_y = t->frame_height ? (gfloat) g->dst_h / t->frame_height : 1;
+  if (stream->looks) { /* the picture may lie anywhere in the window */
+    t->frame_width = (guint) ceilf (g->width / t->scale_x);
+    t->frame_height = (guint) ceilf (g->height / t->scale_y);
+    return;
+  }
+  t->offset_x = g->dst_x;
+  t->offset_y = g->dst_y;
 }
 
 gboolean

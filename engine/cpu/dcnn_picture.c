@@ -13,67 +13,6 @@
 /* Still frames before settling starts. */
 #define STILL_FRAMES 8
 
-static gint
-input_map (const DcnnPlan *plan)
-{
-  for (guint i = 0; i < plan->maps->len; i++)
-    if (plan_map (plan, i)->graph_input == plan->image_input)
-      return (gint) i;
-  return -1;
-}
-
-/* ---- geometry ----------------------------------------------------------------- */
-
-void
-dcnn_picture_fit (const DcnnSession *session, const DcnnFrame *frame,
-    DcnnInputGeometry *g)
-{
-  const DcnnSessionOptions *options = &session->options;
-  const PlanMap *map = plan_map (session->plan, input_map (session->plan));
-  guint width = map->width, height = map->height;
-  /* a frame's size as it is seen: pixels need not be square */
-  gdouble aspect = frame->pixel_aspect > 0.01f && frame->pixel_aspect < 100 ?
-      frame->pixel_aspect : 1;
-  gdouble seen_width = frame->width * aspect;
-  gdouble scale = MIN (width / seen_width, (gdouble) height / frame->height);
-
-  memset (g, 0, sizeof *g);
-  g->width = g->dst_w = width;
-  g->height = g->dst_h = height;
-  memcpy (g->fill, options->fill, 3);
-  g->scaling = options->scaling;
-  if (options->fit == DCNN_FIT_STRETCH)
-    return;
-  g->dst_w = CLAMP ((guint) (seen_width * scale + 0.5), 1, width);
-  g->dst_h = CLAMP ((guint) (frame->height * scale + 0.5), 1, height);
-  if (options->fit == DCNN_FIT_LETTERBOX) {
-    g->dst_x = (width - g->dst_w) / 2;
-    g->dst_y = (height - g->dst_h) / 2;
-  }
-}
-
-void
-dcnn_picture_transform (const DcnnSession *session, const DcnnStream *stream,
-    DcnnTransform *t)
-{
-  const DcnnInputGeometry *g = &stream->geometry;
-
-  memset (t, 0, sizeof *t);
-  t->net_width = g->width;
-  t->net_height = g->height;
-  t->frame_width = stream->format.width;
-  t->frame_height = stream->format.height;
-  t->scale_x = t->frame_width ? (gfloat) g->dst_w / t->frame_width : 1;
-  t->scale_y = t->frame_height ? (gfloat) g->dst_h / t->frame_height : 1;
-  if (stream->looks) { /* the picture may lie anywhere in the window */
-    t->frame_width = (guint) ceilf (g->width / t->scale_x);
-    t->frame_height = (guint) ceilf (g->height / t->scale_y);
-    return;
-  }
-  t->offset_x = g->dst_x;
-  t->offset_y = g->dst_y;
-}
-
 static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
@@ -85,7 +24,7 @@ prepare_stage (DcnnSession *session, DcnnStream *stream,
     return TRUE;
   g_clear_pointer (&stream->stage, dcnn_input_stage_free);
   stream->format = *frame;
-  dcnn_picture_fit (session, frame, &stream->geometry);
+  dcnn_view_fit (session, frame, &stream->geometry);
   stream->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
       frame->height, frame->format, session->threads);
   stream->first = TRUE;
@@ -166,7 +105,8 @@ dcnn_picture_params (const DcnnSession *session, const DcnnStream *stream,
 
   memset (p, 0, sizeof *p);
   p->bgr = o->bgr;
-  p->gray = plan_map (session->plan, input_map (session->plan))->channels == 1;
+  p->gray = plan_map (session->plan,
+      plan_picture_map (session->plan))->channels == 1;
   memcpy (p->scale, o->scale, sizeof p->scale);
   memcpy (p->bias, o->bias, sizeof p->bias);
   p->threshold = session->tuning.input_threshold;
@@ -345,7 +285,8 @@ void
 dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
     gsize pixels)
 {
-  const PlanMap *map = plan_map (session->plan, input_map (session->plan));
+  const PlanMap *map = plan_map (session->plan,
+      plan_picture_map (session->plan));
   StreamMask *updated = &stream->masks[map->mask];
   gsize count = dcnn_mask_count (&updated->mask);
 
@@ -366,7 +307,7 @@ gboolean
 dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
 {
-  gint index = input_map (session->plan);
+  gint index = plan_picture_map (session->plan);
   const PlanMap *map = plan_map (session->plan, index);
   DcnnMask *updated = &stream->masks[map->mask].mask;
   gsize pixels = (gsize) map->width * map->height, kept;

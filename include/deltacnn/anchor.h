@@ -62,6 +62,7 @@ typedef struct DcnnAnchor {
   gdouble base[9], last[9];
   guint width, height;
   guint wait, left, judged;
+  gpointer reserved[4];
 } DcnnAnchor;
 
 void dcnn_anchor_init (DcnnAnchor *anchor);

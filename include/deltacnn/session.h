@@ -213,6 +213,7 @@ typedef struct DcnnMotion {
   gboolean weigh;          /* with a matrix: tell in the statistics what would
                               have changed without (costs a comparison of every
                               fourth row) */
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
 } DcnnMotion;
 
 /* Runs one frame of a stream, and waits for it. frame is borrowed during the call. A frame of
