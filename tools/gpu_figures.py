@@ -6,19 +6,25 @@ and the pictures of them.
   gpu_figures.py run --nets FOLDER --json FILE [--bench PROGRAM]
                  [--device D] [--batches 1,16,64] [--shares 0%,1%,...]
                  [--only REGEX] [--frames N] [--minutes M] [--no-peers]
+                 [--size WIDTHxHEIGHT] [--variant NAME:VARIABLE=VALUE]...
                  [MODEL.onnx@WIDTHxHEIGHT...]
   gpu_figures.py plot FILE.json FOLDER
 
-run measures FOLDER's networks (peer_torch.py export) and the ONNX files given:
-first ours with deltacnn-bench --streams (squares that move over noise), then
-the peers of peer_torch.py, for each batch. FILE is written after every
-measurement, and what it holds already is not measured again, so a run that was
-stopped goes on. --minutes: begins nothing after that. plot writes
-FOLDER/NET.svg for each network and FOLDER/table.md. Standard library only; the
-peers need PyTorch.
+run measures FOLDER's networks (peer_torch.py export) and the ONNX files given,
+for each batch: first ours with deltacnn-bench --streams (squares that move over
+noise), with every variant (an environment variable) beside it, then the peers
+of peer_torch.py. Networks with random weights get thresholds by which they do
+the work that trained ones do. FILE is written after every measurement, and what
+it holds already is not measured again, so a run that was stopped goes on; what
+was skipped is tried again. --minutes: begins nothing after that, and ends what
+runs then. --size: of FOLDER's networks, for a try. plot writes FOLDER/NET.svg
+for each network and FOLDER/table.md. Standard library only; the peers need
+PyTorch.
 """
 import argparse
 import json
+import math
+import os
 import pathlib
 import re
 import shutil
@@ -28,7 +34,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHARES = "0%,1%,2%,5%,10%,25%,50%,100%"
-PEERS = ("eager", "graph", "compile")
+PEERS = ("eager", "graph", "compile", "autotune")
+THRESHOLDS = {"mobilenet_v2": "0.02"}  # of random weights; others 0.3
 COLOURS = {1: "#1f6fb4", 16: "#d1701d", 64: "#3a9440"}
 
 
@@ -38,42 +45,58 @@ def save(path, results):
     temporary.replace(path)
 
 
-def run_json(command, seconds):
-    """What a program prints as JSON, or {"skipped": why}."""
+def last_json(text):
+    """The object that a text is, or its last line; None: neither."""
+    for part in (text, text.splitlines()[-1] if text else ""):
+        try:
+            return json.loads(part)
+        except ValueError:
+            pass
+    return None
+
+
+def run_json(command, seconds, environment=None):
+    """What a program prints as JSON, once or a line each time that it knows
+    more, or {"skipped": why}."""
     try:
         done = subprocess.run([str(c) for c in command], text=True,
                               capture_output=True, timeout=seconds,
-                              stdin=subprocess.DEVNULL, check=False)
-    except subprocess.TimeoutExpired:
-        return {"skipped": f"took longer than {seconds} s"}
+                              stdin=subprocess.DEVNULL, check=False,
+                              env={**os.environ, **(environment or {})})
+    except subprocess.TimeoutExpired as late:
+        text = late.stdout or ""
+        text = text if isinstance(text, str) else text.decode()
+        return last_json(text.strip()) or \
+            {"skipped": f"took longer than {seconds:.0f} s"}
     except OSError as error:
         return {"skipped": str(error)}
-    lines = done.stdout.strip()
-    try:
-        return json.loads(lines[lines.index("{"):])
-    except ValueError:
-        text = " ".join((done.stderr or done.stdout).split())[-300:]
-        return {"skipped": f"exit status {done.returncode}: {text}"}
+    found = last_json(done.stdout.strip())
+    if found is not None:
+        return found
+    text = " ".join((done.stderr or done.stdout).split())[-300:]
+    return {"skipped": f"exit status {done.returncode}: {text}"}
 
 
-def ours(chosen, net, batch):
+def ours(chosen, net, batch, seconds, variant=None):
     path, size = net["path"], net["size"]
+    tuning = ["--set", f"threshold={net['threshold']}"] if net["threshold"] \
+        else []
     out = run_json([chosen.bench, "--model", path, "--size", size, "--device",
                     chosen.device, "--streams", batch, "--synthetic",
                     chosen.shares, "--frames", chosen.frames, "--set",
-                    "dilation=0", "--set", "settle=0", "--mode", "sparse",
-                    "--json", "-"], 600)
+                    "dilation=0", "--set", "settle=0", *tuning, "--mode",
+                    "sparse", "--json", "-"], seconds, variant)
     for point in out.get("points", []):
         point["slowest"] = sorted(point.pop("nodes"), reverse=True,
                                   key=lambda n: n["mac_share"] * n["macs"])[:8]
     return out
 
 
-def peers(chosen, net, batch):
+def peers(chosen, net, batch, seconds):
     return run_json([sys.executable, HERE / "peer_torch.py", "bench",
                      net["peer"], net["size"], batch, "--device",
                      chosen.device if chosen.device != "auto" else "cuda"],
-                    600)
+                    seconds)
 
 
 def networks(chosen):
@@ -83,13 +106,14 @@ def networks(chosen):
         path = chosen.nets / f"{name}.onnx"
         if path.exists():
             found.append({"name": name, "path": path, "peer": name,
-                          "size": f"{width}x{height}"})
+                          "size": chosen.size or f"{width}x{height}",
+                          "threshold": THRESHOLDS.get(name, "0.3")})
     for text in chosen.models:
         path, _, size = text.partition("@")
         if not re.fullmatch(r"\d+x\d+", size):
             sys.exit(f"gpu_figures.py: {text}: MODEL.onnx@WIDTHxHEIGHT")
         found.append({"name": pathlib.Path(path).stem, "path": path,
-                      "peer": path, "size": size})
+                      "peer": path, "size": size, "threshold": ""})
     return [n for n in found if re.search(chosen.only, n["name"])]
 
 
@@ -97,28 +121,43 @@ def run(chosen):
     results = json.loads(chosen.json.read_text()) if chosen.json.exists() \
         else {"note": "TensorRT could not be had", "nets": {}}
     until = time.monotonic() + chosen.minutes * 60
-    for net in networks(chosen):
-        entry = results["nets"].setdefault(net["name"], {"size": net["size"]})
-        for batch in chosen.batches.split(","):
-            place = entry.setdefault(batch, {})
-            for kind, measure in (("ours", ours), ("peers", peers)):
-                if kind in place or (kind == "peers" and chosen.no_peers):
+    for kind, measure, variant in measures(chosen):
+        for net in networks(chosen):
+            entry = results["nets"].setdefault(net["name"],
+                                               {"size": net["size"]})
+            for batch in chosen.batches.split(","):
+                place = entry.setdefault(batch, {})
+                if "skipped" not in place.get(kind, {"skipped": ""}):
                     continue
-                if time.monotonic() > until:
+                left = until - time.monotonic()
+                if left < 0:
                     print("gpu_figures.py: the time is over; run again to go "
                           "on")
                     return 0
-                place[kind] = measure(chosen, net, int(batch))
+                place[kind] = measure(chosen, net, int(batch),
+                                      min(600, max(left, 1)), *variant)
                 save(chosen.json, results)
                 print(line_of(net["name"], batch, kind, place[kind]),
                       flush=True)
     return 0
 
 
+def measures(chosen):
+    """What is measured, all of one kind before the next: ours comes first,
+    since that is what may have changed."""
+    found = [("ours", ours, ())]
+    for text in chosen.variant:
+        match = re.fullmatch(r"([\w-]+):(\w+)=(.*)", text)
+        if not match:
+            sys.exit(f"gpu_figures.py: --variant {text}: NAME:VARIABLE=VALUE")
+        found.append((f"ours {match[1]}", ours, ({match[2]: match[3]},)))
+    return found if chosen.no_peers else [*found, ("peers", peers, ())]
+
+
 def line_of(name, batch, kind, result):
     if "skipped" in result:
         text = f"skipped: {result['skipped']}"
-    elif kind == "ours":
+    elif kind != "peers":
         text = "  ".join(f"{100 * p['synthetic']:g} % {p['device_ms']:.3f} "
                          f"({p['batch_ms']:.3f})" for p in result["points"])
     else:
@@ -157,7 +196,6 @@ def picture(name, entry):
                                         for p in points]))
     if not curves:
         return None
-    import math
     top = max(2.0, max(v for _, c in curves for _, v in c))
     low = min(0.5, min(v for _, c in curves for _, v in c))
 
@@ -194,37 +232,39 @@ def table(results):
     lines = ["Milliseconds a batch after submission, medians; peers: PyTorch "
              "dense, half precision, channels last. TensorRT could not be "
              "had.", ""]
-    shares = []
-    for entry in results["nets"].values():
-        for place in entry.values():
-            if isinstance(place, dict):
-                for p in place.get("ours", {}).get("points", []):
-                    if p["synthetic"] not in shares:
-                        shares.append(p["synthetic"])
-    shares.sort()
-    head = ["net", "batch", *(f"{100 * s:g} %" for s in shares), "host at 5 %",
-            *PEERS]
+    shares = sorted({p["synthetic"] for entry in results["nets"].values()
+                     for place in entry.values() if isinstance(place, dict)
+                     for p in place.get("ours", {}).get("points", [])})
+    head = ["net", "batch", "work at 5 %", *(f"{100 * s:g} %" for s in shares),
+            "host at 5 %", *PEERS]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, entry in results["nets"].items():
         for batch, place in entry.items():
             if not isinstance(place, dict):
                 continue
-            points = {p["synthetic"]: p for p in
-                      place.get("ours", {}).get("points", [])}
-            at5 = points.get(0.05)
-            peer = place.get("peers", {})
-            row = [f"{name} {entry['size']}", batch,
-                   *(f"{points[s]['device_ms']:.3f}" if s in points else ""
-                     for s in shares),
-                   f"{at5['batch_ms'] - at5['device_ms']:.3f}" if at5 else "",
-                   *(f"{peer[p]:.3f}" if p in peer else "" for p in PEERS)]
-            lines.append("| " + " | ".join(row) + " |")
-            for kind in ("ours", "peers"):
-                why = place.get(kind, {}).get("skipped")
-                if why:
-                    lines.append(f"| {name} | {batch} | {kind} skipped: "
-                                 f"{why.replace('|', '/')} |")
+            for kind in place:
+                if kind.startswith("ours"):
+                    lines.append(row_of(f"{name} {entry['size']}", batch, kind,
+                                        place, shares))
+            lines += [f"| {name} | {batch} | {kind} skipped: "
+                      f"{result['skipped'].replace('|', '/')} |"
+                      for kind, result in place.items()
+                      if "skipped" in result]
     return "\n".join(lines) + "\n"
+
+
+def row_of(name, batch, kind, place, shares):
+    """Of ours, or of a variant, which has no peers beside it."""
+    points = {p["synthetic"]: p for p in place[kind].get("points", [])}
+    at5 = points.get(0.05)
+    peer = place.get("peers", {}) if kind == "ours" else {}
+    return "| " + " | ".join([
+        name + kind.removeprefix("ours"), batch,
+        f"{100 * at5['mac_share']:.1f} %" if at5 else "",
+        *(f"{points[s]['device_ms']:.3f}" if s in points else ""
+          for s in shares),
+        f"{at5['batch_ms'] - at5['device_ms']:.3f}" if at5 else "",
+        *(f"{peer[p]:.3f}" if p in peer else "" for p in PEERS)]) + " |"
 
 
 def plot(chosen):
@@ -255,6 +295,8 @@ def main():
     way.add_argument("--frames", default="40")
     way.add_argument("--minutes", type=float, default=600)
     way.add_argument("--no-peers", action="store_true")
+    way.add_argument("--size", default="")
+    way.add_argument("--variant", action="append", default=[])
     way.add_argument("models", nargs="*")
     way = sub.add_parser("plot")
     way.add_argument("json", type=pathlib.Path)

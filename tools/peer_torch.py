@@ -3,7 +3,7 @@
 """PyTorch as a dense peer: exports networks to ONNX, and times them in half
 precision, channels last.
 
-  peer_torch.py export FOLDER [NET...]
+  peer_torch.py export FOLDER [NET...] [--size WIDTHxHEIGHT]
   peer_torch.py bench MODEL WIDTHxHEIGHT BATCH [--seconds S] [--device D]
 
 export writes FOLDER/NET.onnx with random weights; NET is hrnet_w32, resnet50,
@@ -11,11 +11,12 @@ mobilenet_v2 (384x384) or densenet121 (864x480). It needs packages torch,
 torchvision, timm and onnx.
 
 bench times MODEL, one of these names or an ONNX file of ours (run by a small
-interpreter), and prints one JSON object: milliseconds a batch, medians, of
-"eager", "graph" (a CUDA graph of it) and "compile" (torch.compile, mode
-max-autotune-no-cudagraphs, in a CUDA graph); or "skipped" with the reason.
-Without CUDA only "eager" is timed, in float32: to try the script. TensorRT is
-not among the peers.
+interpreter), and prints one JSON object a line, each with what is known so far:
+milliseconds a batch, medians, of "eager", "graph" (a CUDA graph of it),
+"compile" (torch.compile, in a CUDA graph) and "autotune" (the same, mode
+max-autotune-no-cudagraphs, which takes minutes to begin); or "skipped" with the
+reason. Without CUDA only "eager" is timed, in float32: to try the script.
+TensorRT is not among the peers.
 """
 import argparse
 import json
@@ -47,13 +48,17 @@ def build(name):
     return model.eval()
 
 
-def export(folder, names):
+def size_of(text):
+    return tuple(int(v) for v in text.split("x"))
+
+
+def export(folder, names, size):
     import torch
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or NETS:
         if name not in NETS:
             sys.exit(f"peer_torch.py: no net {name}; {', '.join(NETS)}")
-        width, height = NETS[name]
+        width, height = size_of(size) if size else NETS[name]
         path = folder / f"{name}.onnx"
         torch.onnx.export(build(name), torch.zeros(1, 3, height, width),
                           str(path), dynamo=False, opset_version=17,
@@ -271,8 +276,23 @@ def one_line(error):
     return f"{type(error).__name__}: " + " ".join(str(error).split())[:160]
 
 
+def say(result):
+    print(json.dumps(result), flush=True)
+
+
+def compiled(torch, net, x, mode, seconds):
+    """Milliseconds of the net as torch.compile makes it, in a graph."""
+    torch._dynamo.reset()
+    fast = torch.compile(net, mode=mode, dynamic=False)
+    with torch.inference_mode():
+        for _ in range(3):
+            fast(x)
+        return time_calls(in_graph(torch, lambda: fast(x)), seconds,
+                          torch.cuda.synchronize)
+
+
 def bench(model, width, height, batch, seconds=1.0, device="cuda"):
-    """{"eager": ms, "graph": ms, "compile": ms} or {"skipped": why}."""
+    """Says {"eager": ms, "graph": ms, ...} or {"skipped": why}."""
     import torch
     cuda = device.startswith("cuda")
     out = {"model": str(model), "batch": batch, "width": width,
@@ -290,26 +310,24 @@ def bench(model, width, height, batch, seconds=1.0, device="cuda"):
             for _ in range(3):
                 net(x)
             out["eager"] = time_calls(lambda: net(x), seconds, wait)
+            say(out)
             if cuda:
                 out["graph"] = time_calls(in_graph(torch, lambda: net(x)),
                                           seconds, wait)
     except Exception as error:  # whatever a file or a driver throws
         out["skipped"] = one_line(error)
-        return out
-    if not cuda:
-        return out
-    try:
-        torch._dynamo.reset()
-        fast = torch.compile(net, mode="max-autotune-no-cudagraphs",
-                             dynamic=False)
-        with torch.inference_mode():
-            for _ in range(3):
-                fast(x)
-            out["compile"] = time_calls(in_graph(torch, lambda: fast(x)),
-                                        seconds, wait)
-    except Exception as error:
-        out["compile_skipped"] = one_line(error)
-    return out
+        say(out)
+        return
+    for name, mode in (("compile", None), ("autotune",
+                                           "max-autotune-no-cudagraphs")):
+        if not cuda:
+            break
+        say(out)
+        try:
+            out[name] = compiled(torch, net, x, mode, seconds)
+        except Exception as error:
+            out[f"{name}_skipped"] = one_line(error)
+        say(out)
 
 
 def main():
@@ -319,6 +337,7 @@ def main():
     way = sub.add_parser("export")
     way.add_argument("folder", type=pathlib.Path)
     way.add_argument("nets", nargs="*")
+    way.add_argument("--size", default="")
     way = sub.add_parser("bench")
     way.add_argument("model")
     way.add_argument("size")
@@ -327,12 +346,10 @@ def main():
     way.add_argument("--device", default="cuda")
     chosen = parser.parse_args()
     if chosen.command == "export":
-        export(chosen.folder, chosen.nets)
+        export(chosen.folder, chosen.nets, chosen.size)
         return 0
-    width, height = (int(v) for v in chosen.size.split("x"))
-    result = bench(chosen.model, width, height, chosen.batch, chosen.seconds,
-                   chosen.device)
-    print(json.dumps(result))
+    bench(chosen.model, *size_of(chosen.size), chosen.batch, chosen.seconds,
+          chosen.device)
     return 0
 
 

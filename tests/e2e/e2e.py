@@ -210,6 +210,45 @@ def case_bench_streams(bench):
     says((bench.scratch / "plots/people-seg.svg").read_text(), "speed-up")
 
 
+# Stands in for compute-sanitizer: says what it is told to of racecheck.
+SANITIZER = """#!/bin/sh
+tool=$2
+shift 4
+while [ "${1#--}" != "$1" ]; do shift 2; done
+"$@" || exit 1
+[ "$tool" != racecheck ] || echo "RACECHECK SUMMARY: 3 hazards displayed"
+echo "========= ERROR SUMMARY: 0 errors"
+"""
+
+
+def case_gpu_check(bench):
+    """What is asked of a GPU, tried on the cpu: a step of each kind passes, one
+    fails, and the next call runs what has not passed."""
+    model = bench.need_model()
+    sanitizer = bench.scratch / "sanitizer"
+    sanitizer.write_text(SANITIZER, encoding="utf-8")
+    sanitizer.chmod(0o755)
+    tool = [sys.executable, ROOT / "tools/gpu_check.py", "run", "--build",
+            bench.build, "--out", bench.scratch / "check", "--export", "",
+            "--sanitizer", sanitizer, "--only",
+            "^(tails|memcheck-1|racecheck-small-1|figures|table)",
+            "--figures", "--batches 1 --shares 5% --frames 2 --no-peers "
+            "--variant other:DELTACNN_CUDA_WIDE=1"]
+    out = bench.run(*tool, "--device", "cpu", f"{model}@96x64",
+                    good=False).stdout
+    says(out, "FAILED", "3 found", "5 steps, 1 failed now, 0 left")
+    table = (bench.scratch / "check/plots/table.md").read_text()
+    says(table, "| people-seg 96x64 | 1 |", "| people-seg 96x64 other | 1 |")
+    assert (bench.scratch / "check/logs.tar.gz").exists()
+    sanitizer.write_text(SANITIZER.replace("3 hazards", "0 hazards"),
+                         encoding="utf-8")
+    out = bench.run(*tool, "--device", "cpu", f"{model}@96x64").stdout
+    says(out, "racecheck-small-1", "5 steps, 0 failed now, 0 left")
+    assert "tails" not in out, out
+    out = bench.run(*tool, "--device", "none", "--again", good=False).stdout
+    says(out, "FAILED", "device=none")
+
+
 def case_bench_exact(bench):
     """At threshold 0 the sparse outputs are the dense ones."""
     model = bench.need_model()

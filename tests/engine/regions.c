@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * regions.c - inference on regions of the frame: what lies in them is as of a
- * dense run on the picture that the network holds; the rest stays.
+ * dense run on the picture that the network holds; the rest stays. The device
+ * is what DELTACNN_TEST_DEVICE names, or the cpu.
  */
 #include <math.h>
 #include <string.h>
@@ -26,7 +27,7 @@ new_session (DcnnModel *model, DcnnMode mode)
   options.tuning.input_threshold = 0;
   options.tuning.dilation = 2;
   options.threads = 1;
-  options.device = "cpu";
+  options.device = test_device () ? test_device () : "cpu";
   for (guint c = 0; c < 3; c++)
     options.scale[c] = 1;
   session = dcnn_session_new (model, &options, &error);

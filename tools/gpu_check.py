@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Everything that must be asked of a GPU, in one call on a machine where
+nothing is installed but the driver.
+
+  gpu_check.py pack --build DIR [--output FILE]
+  gpu_check.py run (--bundle FILE | --build DIR) --out FOLDER [--device D]
+               [--minutes M] [--only REGEX] [--again] [--seeds 1,2,...]
+               [--sanitizer PROGRAM] [--nets FOLDER] [--net-size WxH]
+               [MODEL.onnx@WIDTHxHEIGHT...]
+
+pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
+order and each with a time limit of its own: what the device is, conformance
+(as it is, with wide tiles, as on a small GPU), the engine's other tests of a
+device, compute-sanitizer's four tools on short nets of each kind, and the
+figures beside PyTorch (gpu_figures.py), whose networks peer_torch.py exports
+to --nets when they are not there yet.
+
+FOLDER/check.json says what came of each step, FOLDER/logs.tar.gz holds what
+each printed, FOLDER/figures.json the figures. A step that passed is not run
+again by the next call unless --again is given; no step is begun when --minutes
+are over. --device cpu or sim tries all of it without a GPU. The exit status is
+1 when a step failed. Standard library only.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# The engine's tests that ask DELTACNN_TEST_DEVICE; dense_rule's others put
+# load on the processor.
+TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
+         "tails": ["-p", "/engine/tails/attention"],
+         "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
+         "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
+         "heads": [], "inputs": [], "norms": []}
+# sim takes no pictures and runs no frame dense; on the cpu nothing passes on.
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"}}
+KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
+         "-small": {"DELTACNN_CUDA_SMALL": "1"}}
+TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
+NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
+                     r"nss_\w+|BrokenLocale|thread_db))\.so.*")
+
+
+class Programs:
+    """The tests' and tools' programs, of a bundle or a build tree."""
+
+    def __init__(self, chosen):
+        self.root = chosen.build
+        self.bundle = chosen.bundle is not None
+        if self.bundle:
+            self.root = chosen.out / "bundle/deltacnn"
+            if chosen.bundle.is_dir():
+                self.root = chosen.bundle
+            elif not self.root.exists():
+                with tarfile.open(chosen.bundle) as archive:
+                    archive.extractall(chosen.out / "bundle", filter="tar")
+        self.root = self.root.resolve()
+
+    def path(self, name):
+        if self.bundle:
+            return self.root / "bin" / name
+        folder = "tests/engine" if name.startswith("engine-") else "tools"
+        return self.root / folder / name
+
+    def ways(self, name):
+        """How another program may start this one: command and environment.
+        A launcher that is linked statically, or a loader of its own, may keep
+        a checker out, so the host's loader comes first."""
+        if not self.bundle:
+            return [([self.path(name)], {})]
+        libraries, program = self.root / "lib", self.root / "libexec" / name
+        mixed = self.root / "lib-but-c"
+        if not mixed.exists():
+            mixed.mkdir()
+            for file in libraries.iterdir():
+                if file.is_file() and not NO_HOST.fullmatch(file.name):
+                    (mixed / file.name).symlink_to(file)
+        return [([program], {"LD_LIBRARY_PATH": str(mixed)}),
+                ([libraries / "ld-linux-x86-64.so.2", "--library-path",
+                  libraries, program], {}),
+                ([self.path(name)], {})]
+
+
+class Check:
+    """The steps, their logs and what came of them."""
+
+    def __init__(self, chosen):
+        self.chosen = chosen
+        self.logs = chosen.out / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.file = chosen.out / "check.json"
+        self.results = json.loads(self.file.read_text()) \
+            if self.file.exists() else {}
+        self.until = time.monotonic() + 60 * chosen.minutes
+        self.failed = 0
+
+    def note(self, name, status, seconds=0.0, why=""):
+        self.results[name] = {"status": status, "seconds": round(seconds, 1),
+                              **({"why": why} if why else {})}
+        self.failed += status == "FAILED"
+        self.file.write_text(json.dumps(self.results, indent=1) + "\n")
+        print(f"{status:8} {seconds:6.1f} s  {name}  {why}".rstrip(),
+              flush=True)
+
+    def wanted(self, name):
+        """Whether a step is to be run now."""
+        if not re.search(self.chosen.only, name):
+            return False
+        before = self.results.get(name, {}).get("status")
+        if before == "passed" and not self.chosen.again:
+            return False
+        if time.monotonic() < self.until:
+            return True
+        if before is None:
+            self.note(name, "left", why="the time is over")
+        return False
+
+    def command(self, command, environment, limit, log):
+        """Exit status (124: too long) and output."""
+        limit = max(1, min(limit, self.until - time.monotonic()))
+        with log.open("w", encoding="utf-8", errors="replace") as file:
+            file.write(f"$ {environment} {' '.join(map(str, command))}\n")
+            file.flush()
+            try:
+                status = subprocess.run(
+                    [str(c) for c in command], stdout=file,
+                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                    env={**os.environ, **environment}, timeout=limit,
+                    check=False).returncode
+            except subprocess.TimeoutExpired:
+                status = 124
+            except OSError as error:
+                file.write(f"{error}\n")
+                status = 127
+        return status, log.read_text(encoding="utf-8", errors="replace")
+
+    def step(self, name, command, limit, environment=None, judge=None):
+        """One program, which passes when it ends with 0 (and judge, of what it
+        printed, finds nothing)."""
+        if not self.wanted(name):
+            return
+        start = time.monotonic()
+        status, text = self.command(command, environment or {}, limit,
+                                    self.logs / f"{name}.log")
+        why = ""
+        if status == 124:
+            why = f"longer than {limit} s"
+        elif status:
+            why = f"exit status {status}: {last_words(text)}"
+        elif judge:
+            why = judge(text)
+        self.note(name, "FAILED" if why else "passed",
+                  time.monotonic() - start, why)
+
+
+def last_words(text):
+    """The line that says why, or the last one."""
+    lines = [line for line in text.splitlines()[1:] if line.strip()]
+    for line in lines:
+        if re.search(r"not ok |ERROR:|Error:|rerun", line):
+            return line.strip()[:200]
+    return lines[-1].strip()[:200] if lines else ""
+
+
+def run_tests(check, programs):
+    device = check.chosen.device
+    for test, arguments in TESTS.items():
+        if test in NOT_ON.get(device, ()):
+            continue
+        for kind, environment in KINDS.items():
+            if kind and (test != "conformance" or device in ("cpu", "sim")):
+                continue
+            check.step(test + kind, [programs.path(f"engine-{test}"),
+                                     *arguments], 240,
+                       {**environment, "DELTACNN_TEST_DEVICE": device})
+
+
+def clean(text):
+    """Why what compute-sanitizer printed is no clean bill."""
+    if "terminated before first instrumented" in text:
+        return "the program was not looked at"
+    found = re.findall(r"SUMMARY: (\d+) (?:error|hazard)", text)
+    if not found:
+        return "no summary"
+    return next((f"{n} found" for n in found if int(n)), "")
+
+
+def sanitizer_way(check, programs, sanitizer, seed):
+    """The first way that lets compute-sanitizer look at a test; None: none."""
+    for i, (command, environment) in enumerate(
+            programs.ways("engine-conformance")):
+        status, text = check.command(
+            [sanitizer, "--tool", "memcheck", "--target-processes", "all",
+             *command, "-p", "/engine/conformance/integer", seed],
+            {**environment, "DELTACNN_TEST_DEVICE": check.chosen.device}, 120,
+            check.logs / f"sanitizer-way-{i}.log")
+        if "SUMMARY" in text and "terminated before first" not in text:
+            return command, environment
+        print(f"         way {i}: exit status {status}: {last_words(text)}",
+              flush=True)
+    return None
+
+
+def run_sanitizer(check, programs):
+    names = [(seed, kind, tool) for seed in check.chosen.seeds.split(",")
+             for kind in KINDS for tool in TOOLS]
+    names = [(n, f"{n[2]}{n[1]}-{n[0]}") for n in names]
+    names = [(n, text) for n, text in names if check.wanted(text)]
+    if not names:
+        return
+    sanitizer = check.chosen.sanitizer or shutil.which("compute-sanitizer") \
+        or "/usr/local/cuda/bin/compute-sanitizer"
+    if not pathlib.Path(sanitizer).exists():
+        check.note("sanitizer", "skipped", why=f"no {sanitizer}")
+        return
+    way = sanitizer_way(check, programs, sanitizer, names[0][0][0])
+    if way is None:
+        check.note("sanitizer", "FAILED",
+                   why="it looks at the program in no way; see the logs")
+        return
+    command, environment = way
+    for (seed, kind, tool), name in names:
+        check.step(name, [sanitizer, "--tool", tool, "--target-processes",
+                          "all", "--print-limit", "20", *command, "-p",
+                          "/engine/conformance/integer", seed], 120,
+                   {**environment, **KINDS[kind],
+                    "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
+
+
+def run_figures(check, programs):
+    chosen = check.chosen
+    nets = chosen.nets or chosen.out / "nets"
+    size = ["--size", chosen.net_size] if chosen.net_size else []
+    for net in chosen.export.split(",") if chosen.export else []:
+        if not (nets / f"{net}.onnx").exists():
+            check.step(f"export-{net}", [sys.executable, HERE /
+                                         "peer_torch.py", "export", nets, net,
+                                         *size], 200)
+    minutes = (check.until - time.monotonic()) / 60 - 0.2
+    check.step("figures", [
+        sys.executable, HERE / "gpu_figures.py", "run", "--nets", nets,
+        "--json", chosen.out / "figures.json", "--bench",
+        programs.path("deltacnn-bench"), "--device", chosen.device,
+        "--minutes", f"{minutes:.2f}", *size, *chosen.figures.split(),
+        *chosen.models], 60 * chosen.minutes,
+        judge=lambda text: "not finished: call again"
+        if "the time is over" in text else "")
+    if (chosen.out / "figures.json").exists():
+        check.step("table", [sys.executable, HERE / "gpu_figures.py", "plot",
+                             chosen.out / "figures.json",
+                             chosen.out / "plots"], 60)
+
+
+def run(chosen):
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    if not chosen.bundle and not chosen.build:
+        sys.exit("gpu_check.py: --bundle FILE or --build DIR")
+    programs, check = Programs(chosen), Check(chosen)
+    if chosen.device.startswith("cuda"):
+        check.step("device", ["nvidia-smi"], 60)
+    run_tests(check, programs)
+    if chosen.device.startswith("cuda") or chosen.sanitizer:
+        run_sanitizer(check, programs)
+    run_figures(check, programs)
+    with tarfile.open(chosen.out / "logs.tar.gz", "w:gz") as archive:
+        archive.add(check.logs, arcname="logs")
+    left = sum(r["status"] == "left" for r in check.results.values())
+    print(f"{len(check.results)} steps, {check.failed} failed now, {left} "
+          f"left; logs: {chosen.out}/logs.tar.gz")
+    return 1 if check.failed else 0
+
+
+def pack(chosen):
+    programs = [a for test in TESTS for a in (
+        "--program", str(chosen.build / f"tests/engine/engine-{test}"))]
+    return subprocess.run([sys.executable, str(HERE / "bundle.py"), "--build",
+                           str(chosen.build), "--output", chosen.output,
+                           *programs], check=False).returncode
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    sub = parser.add_subparsers(dest="command", required=True)
+    way = sub.add_parser("pack")
+    way.add_argument("--build", type=pathlib.Path, required=True)
+    way.add_argument("--output", default="out/deltacnn-gpu.tar.xz")
+    way = sub.add_parser("run")
+    way.add_argument("--bundle", type=pathlib.Path)
+    way.add_argument("--build", type=pathlib.Path)
+    way.add_argument("--out", type=pathlib.Path, required=True)
+    way.add_argument("--device", default="cuda")
+    way.add_argument("--minutes", type=float, default=9)
+    way.add_argument("--only", default="")
+    way.add_argument("--again", action="store_true")
+    way.add_argument("--seeds", default="1",
+                     help="of the nets that compute-sanitizer looks at")
+    way.add_argument("--sanitizer")
+    way.add_argument("--nets", type=pathlib.Path)
+    way.add_argument("--net-size", default="",
+                     help="of every network: for a try")
+    way.add_argument("--export", default="hrnet_w32,resnet50,mobilenet_v2,"
+                     "densenet121", help="networks of peer_torch.py; '': none")
+    way.add_argument("--figures", default="",
+                     help="more arguments of gpu_figures.py run, in one text")
+    way.add_argument("models", nargs="*")
+    chosen = parser.parse_args()
+    return run(chosen) if chosen.command == "run" else pack(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
