@@ -406,6 +406,8 @@ typedef struct PlanTerm {
 } PlanTerm;
 
 #define PLAN_MOST_TERMS 16
+/* Of several terms together: what a list of a device has room for. */
+#define PLAN_MOST_MASKS 20
 
 /* Sets PlanNode.passes_on and terms. */
 void dcnn_plan_find_passing (DcnnPlan *plan);

@@ -8,11 +8,10 @@
  * masks that the node itself was led by, through both windows at once, and
  * readers with equal candidates share a list. So of a residual block only the
  * last node judges; the others truncate nothing, which costs some pixels more
- * and makes no error.
+ * and makes no error. A concatenation has no mask of its own: who reads it reads
+ * its pieces, each of which may pass on.
  */
 #include "dcnn_plan.h"
-
-#include <string.h>
 
 /* Windows of more than one pixel between two nodes that judge. */
 #define MOST_WINDOWS 2
@@ -155,6 +154,20 @@ add_term (GArray *terms, const PlanTerm *term)
   g_array_append_val (terms, *term);
 }
 
+/* Whether a map holds anything that is passed on. */
+static gboolean
+holds_passed (const DcnnPlan *plan, gint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+
+  if (map->mask >= 0)
+    return map->source >= 0 && plan_node (plan, map->source)->passes_on;
+  for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+    if (holds_passed (plan, g_array_index (map->pieces, gint, i)))
+      return TRUE;
+  return FALSE;
+}
+
 /* Adds what one read of a node, as a term on the map that it reads, comes to.
  * FALSE: see compose(). */
 static gboolean
@@ -164,10 +177,18 @@ add_read (const DcnnPlan *plan, const PlanTerm *read, const PlanMap *out,
   const PlanMap *map = plan_map (plan, read->map);
   const GArray *inner;
 
-  if (map->source < 0 || !plan_node (plan, map->source)->passes_on) {
+  if (!holds_passed (plan, read->map)) {
     add_term (terms, read);
     return TRUE;
   }
+  for (guint i = 0; map->mask < 0 && i < map->pieces->len; i++) {
+    PlanTerm part = *read;
+    part.map = g_array_index (map->pieces, gint, i);
+    if (!add_read (plan, &part, out, terms))
+      return FALSE;
+  }
+  if (map->mask < 0)
+    return TRUE;
   inner = plan_node (plan, map->source)->terms;
   for (guint i = 0; i < inner->len; i++) {
     PlanTerm term;
@@ -221,37 +242,80 @@ collect (const DcnnPlan *plan, gint n, GArray *terms)
   return TRUE;
 }
 
+/* How many masks a map's changes are in. */
+static guint
+count_masks (const DcnnPlan *plan, gint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+  guint n = map->mask >= 0;
+
+  for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
+    n += count_masks (plan, g_array_index (map->pieces, gint, i));
+  return n;
+}
+
 /* Whether all that the reader's candidates come from can be said. */
 static gboolean
 reader_can_tell (const DcnnPlan *plan, gint reader)
 {
   g_autoptr (GArray) terms = g_array_new (FALSE, TRUE, sizeof (PlanTerm));
+  guint masks = 0;
 
   if (!collect (plan, reader, terms) || terms->len > PLAN_MOST_TERMS)
     return FALSE;
-  for (guint i = 0; i < terms->len; i++)
-    if (g_array_index (terms, PlanTerm, i).windows > MOST_WINDOWS)
+  for (guint i = 0; i < terms->len; i++) {
+    const PlanTerm *t = &g_array_index (terms, PlanTerm, i);
+    if (t->windows > MOST_WINDOWS)
       return FALSE;
-  return TRUE;
+    masks += count_masks (plan, t->map);
+  }
+  return terms->len == 1 || masks <= PLAN_MOST_MASKS;
+}
+
+/* ---- who reads ------------------------------------------------------------------ */
+
+enum { NOBODY = -1, OTHERS = -2 };
+
+/* A map has another reader, and with it all that it is made of. */
+static void
+add_reader (const DcnnPlan *plan, gint *reader, gint index, gint another)
+{
+  const PlanMap *map = plan_map (plan, index);
+
+  reader[index] = reader[index] == NOBODY ? another : OTHERS;
+  for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
+    add_reader (plan, reader, g_array_index (map->pieces, gint, i), another);
+}
+
+/* By map: the one KERNEL that reads it, itself or as a piece of another map;
+ * NOBODY; or OTHERS: several, or something else. New. */
+static gint *
+find_readers (const DcnnPlan *plan)
+{
+  gint *reader = g_new (gint, plan->maps->len + 1);
+
+  for (guint i = 0; i < plan->maps->len; i++)
+    reader[i] = NOBODY;
+  for (gint n = 0; n < (gint) plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    gint as = node->kind == PLAN_KERNEL ? n : OTHERS;
+    if (node->in >= 0)
+      add_reader (plan, reader, node->in, as);
+    for (gint s = 0; s < node->n_steps; s++)
+      if (node->steps[s].map >= 0)
+        add_reader (plan, reader, node->steps[s].map, as);
+    for (guint i = 0; node->sources && i < node->sources->len; i++)
+      add_reader (plan, reader, g_array_index (node->sources,
+              PlanGatherSource, i).map, OTHERS);
+  }
+  return reader;
 }
 
 void
 dcnn_plan_find_passing (DcnnPlan *plan)
 {
-  g_autofree guint *readers = plan_count_readers (plan);
-  g_autofree gint *reader = g_new (gint, plan->maps->len + 1);
+  g_autofree gint *reader = find_readers (plan);
 
-  memset (reader, 0xff, sizeof *reader * (plan->maps->len + 1));
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    if (node->kind != PLAN_KERNEL)
-      continue;
-    if (node->in >= 0)
-      reader[node->in] = (gint) n;
-    for (gint s = 0; s < node->n_steps; s++)
-      if (node->steps[s].map >= 0)
-        reader[node->steps[s].map] = (gint) n;
-  }
   for (guint n = 0; n < plan->nodes->len; n++) {
     PlanNode *node = plan_node (plan, n);
     const PlanMap *out;
@@ -262,8 +326,8 @@ dcnn_plan_find_passing (DcnnPlan *plan)
     if (node->is_output || node->is_gate)
       continue;
     out = plan_map (plan, node->out);
-    if (readers[node->out] != 1 || reader[node->out] < 0 || out->parent >= 0 ||
-        out->pieces || out->mask < 0 || (out->width == 1 && out->height == 1))
+    if (reader[node->out] < 0 || out->pieces || out->mask < 0 ||
+        (out->width == 1 && out->height == 1))
       continue;
     node->passes_on = TRUE;
     node->passes_on = reader_can_tell (plan, reader[node->out]);

@@ -2,22 +2,24 @@
  *
  * passing.c - nodes that pass every change on: the terms that the planner
  * gives for them reach exactly the pixels that "sim" finds step by step, and
- * no value is another one.
+ * no value is another one. The nodes pass on what DELTACNN_TEST_DEVICE names,
+ * or in "sim".
  */
+#include <math.h>
 #include <string.h>
 
 #include "dcnn_engine.h"
 #include "nets.h"
 
 static DcnnSession *
-new_session (DcnnModel *model, gboolean pass_on)
+new_session (DcnnModel *model, const char *device, gboolean pass_on)
 {
   g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
   DcnnSession *session;
 
   dcnn_session_options_init (&options);
-  options.device = "sim";
+  options.device = device;
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
@@ -88,15 +90,27 @@ term_reaches (const DcnnPlan *plan, const PlanTerm *t, const DcnnMask *mask,
   return FALSE;
 }
 
+/* Of all frames, in maps. */
+static gdouble
+candidates_of (DcnnSession *session, guint n)
+{
+  DcnnNodeStats stats;
+
+  dcnn_session_get_node_stats (session, 0, n, &stats);
+  return stats.candidates;
+}
+
+/* The terms reach what a node that passes on has passed; of one that judges,
+ * as many pixels as it has looked at since it had seen `before`. */
 static void
-check_node (DcnnSession *session, guint n, guint64 seed)
+check_node (DcnnSession *session, guint n, gdouble before, guint64 seed)
 {
   const DcnnPlan *plan = session->plan;
   const PlanNode *node = plan_node (plan, (gint) n);
   const PlanMap *out = plan_map (plan, node->out);
   g_autofree DcnnMask *masks = g_new0 (DcnnMask, node->terms->len);
   DcnnMask changed;
-  guint wrong = 0;
+  guint wrong = 0, all = 0;
 
   probe (session, node->out, NULL, &changed);
   for (guint i = 0; i < node->terms->len; i++)
@@ -108,8 +122,13 @@ check_node (DcnnSession *session, guint n, guint64 seed)
       for (guint i = 0; i < node->terms->len && !reached; i++)
         reached = term_reaches (plan, &g_array_index (node->terms, PlanTerm,
                 i), &masks[i], (gint) y, (gint) x);
-      wrong += reached != dcnn_mask_get (&changed, y, x);
+      all += reached;
+      wrong += node->passes_on ? reached != dcnn_mask_get (&changed, y, x) :
+          !reached && dcnn_mask_get (&changed, y, x);
     }
+  if (!node->passes_on)
+    wrong += fabs (all - (candidates_of (session, n) - before) * out->width *
+        out->height) > 0.01;
   if (wrong > 0)
     g_error ("seed %" G_GUINT64_FORMAT " node %s (%s): the terms of %u pixels "
         "are wrong", seed, node->name, node->ops->str, wrong);
@@ -130,20 +149,26 @@ check_values (DcnnSession *one, DcnnSession *other, gint map)
   g_assert_cmpmem (a, n * sizeof *a, b, n * sizeof *b);
 }
 
-/* Nodes checked, and terms through two windows among them. */
-static guint n_passing, n_composed, n_shared;
+/* Nodes checked, pieces of concatenations and terms through two windows among
+ * them. */
+static guint n_passing, n_pieces, n_composed, n_shared;
 
 static void
 run_net (DcnnModel *model, guint64 seed)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnSession) passing = new_session (model, TRUE);
-  g_autoptr (DcnnSession) judging = new_session (model, FALSE);
+  g_autoptr (DcnnSession) passing = new_session (model, test_device () ?
+      test_device () : "sim", TRUE);
+  g_autoptr (DcnnSession) judging = new_session (model, "sim", FALSE);
   const DcnnPlan *plan = model->plan;
   guint64 video = seed + 500;
   DcnnTensor frame = test_frame_new (model, &video, TRUE);
 
+  g_autofree gdouble *before = g_new0 (gdouble, plan->nodes->len);
+
   for (gint f = 0; f < 4; f++) {
+    for (guint n = 0; n < plan->nodes->len; n++)
+      before[n] = candidates_of (passing, n);
     g_assert_true (dcnn_session_push_tensors (passing, 0, &frame, 0, NULL,
             &error));
     g_assert_true (dcnn_session_push_tensors (judging, 0, &frame, 0, NULL,
@@ -153,10 +178,13 @@ run_net (DcnnModel *model, guint64 seed)
       if (node->kind != PLAN_KERNEL)
         continue;
       check_values (passing, judging, node->out);
-      if (f == 0 || !node->passes_on)
+      if (f == 0)
         continue;
-      check_node (passing, n, seed);
+      check_node (passing, n, before[n], seed);
+      if (!node->passes_on)
+        continue;
       n_passing++;
+      n_pieces += plan_map (plan, node->out)->parent >= 0;
       for (guint i = 0; i < node->terms->len; i++)
         n_composed += g_array_index (node->terms, PlanTerm, i).windows > 1;
       n_shared += n > 0 && plan_node (plan, (gint) n - 1)->terms &&
@@ -179,9 +207,10 @@ test_nets (void)
       g_assert_no_error (error);
       run_net (model, seed);
     }
-  g_test_message ("%u nodes passed on, %u terms through two windows, %u lists "
-      "shared", n_passing, n_composed, n_shared);
+  g_test_message ("%u nodes passed on, %u of them pieces, %u terms through two "
+      "windows, %u lists shared", n_passing, n_pieces, n_composed, n_shared);
   g_assert_cmpuint (n_passing, >, 100);
+  g_assert_cmpuint (n_pieces, >, 10);
 }
 
 static DcnnValueId
@@ -231,6 +260,46 @@ test_block (void)
   g_assert_cmpuint (n_composed, >, 0);
 }
 
+/* Two branches side by side, joined: they pass on, one of them through a
+ * window; who reads both judges by one term. A piece that is read once more by
+ * itself judges. */
+static void
+test_pieces (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  const DcnnPlan *plan;
+  TestNet net;
+  DcnnValueId x, a, b, c, pair[2];
+
+  test_net_begin (&net, 6, TRUE);
+  x = conv (&net, test_net_input (&net, 3, 24, 40), 16, 3);
+  x = test_net_binary (&net, DCNN_OP_ADD, conv (&net, x, 16, 3), x); /* 0, 1 */
+  pair[0] = conv (&net, x, 8, 1);                                    /* 2 */
+  pair[1] = conv (&net, x, 8, 3);                                    /* 3 */
+  a = conv (&net, test_net_concat (&net, pair[0], pair[1]), 16, 1);           /* 4 */
+  b = conv (&net, a, 8, 3);                                          /* 5 */
+  c = conv (&net, b, 8, 1);                                          /* 6 */
+  pair[0] = b;
+  pair[1] = c;
+  c = test_net_conv (&net, test_net_concat (&net, pair[0], pair[1]), 8, 1, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, c);                              /* 7 */
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  plan = model->plan;
+  for (gint n = 0; n < 8; n++)
+    g_assert_cmpint (plan_node (plan, n)->passes_on, ==, n == 2 || n == 3 ||
+        n == 4 || n == 6);
+  g_assert_cmpuint (plan_node (plan, 4)->terms->len, ==, 1);
+  g_assert_true (plan_terms_equal (plan_node (plan, 3)->terms,
+          plan_node (plan, 4)->terms));
+  g_assert_false (plan_terms_equal (plan_node (plan, 2)->terms,
+          plan_node (plan, 4)->terms));
+  n_pieces = 0;
+  run_net (model, 0);
+  g_assert_cmpuint (n_pieces, >=, 6);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -238,5 +307,6 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/passing/nets", test_nets);
   g_test_add_func ("/engine/passing/block", test_block);
+  g_test_add_func ("/engine/passing/pieces", test_pieces);
   return g_test_run ();
 }
