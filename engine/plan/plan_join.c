@@ -80,6 +80,33 @@ concat_fits (PlanBuilder *b, const DcnnNode *gn)
   return from_map;
 }
 
+/* How many inputs of a concatenation an earlier one has joined already, in a
+ * map that is no part of another: *map. As in dense blocks, which join all
+ * that there is again and again. */
+static int
+joined_before (PlanBuilder *b, const DcnnNode *gn, gint *map)
+{
+  const GArray *readers = b->readers[gn->inputs[0]];
+  int most = 0;
+
+  for (guint i = 0; i < readers->len; i++) {
+    const DcnnNode *other =
+        dcnn_graph_node (b->graph, g_array_index (readers, gint, i));
+    gint m = other->op == DCNN_OP_CONCAT && other->params.axis.axis == 1 ?
+        b->plan->values[other->outputs[0]].map : -1;
+    int same = 0;
+    while (m >= 0 && same < MIN (gn->n_inputs, other->n_inputs) &&
+        gn->inputs[same] == other->inputs[same])
+      same++;
+    if (m >= 0 && same == other->n_inputs && same > most && other != gn &&
+        plan_map (b->plan, m)->parent < 0 && plan_map (b->plan, m)->pieces) {
+      most = same;
+      *map = m;
+    }
+  }
+  return most;
+}
+
 gboolean
 plan_lower_concat (PlanBuilder *b, gint index)
 {
@@ -88,7 +115,8 @@ plan_lower_concat (PlanBuilder *b, gint index)
   guint offset = 0, channel = 0;
   gboolean lazy = TRUE;
   PlanMap *concat;
-  gint out;
+  gint out, whole = -1;
+  int joined;
 
   if (!concat_fits (b, gn))
     return plan_refuse (b, "it joins no maps along their channels");
@@ -107,8 +135,10 @@ plan_lower_concat (PlanBuilder *b, gint index)
   concat = plan_map (b->plan, out);
   concat->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
   concat->position = g_new (guint32, concat->channels);
-  for (int i = 0; i < gn->n_inputs; i++) {
-    gint piece = placeable (b, plan_require_map (b, gn->inputs[i]));
+  joined = joined_before (b, gn, &whole);
+  for (int i = joined > 0 ? joined - 1 : 0; i < gn->n_inputs; i++) {
+    gint piece = i < joined ? whole :
+        placeable (b, plan_require_map (b, gn->inputs[i]));
     PlanMap *p = plan_map (b->plan, piece);
     p->parent = out;
     p->parent_offset = offset;

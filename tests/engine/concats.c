@@ -2,7 +2,8 @@
  *
  * concats.c - concatenations of four and more pieces, ragged (channels that are
  * no multiple of eight) and of any kind (convolutions, the input, a piece
- * twice, a concatenation again), read by what cares about holes: against the
+ * twice, a concatenation again, dense blocks, which join all that there is
+ * again and again), read by what cares about holes: against the
  * reference operators, and changed frames against fresh sessions, bit for bit.
  *
  *   concats [SEED]
@@ -29,7 +30,7 @@ static DcnnGraph *
 make_net (guint64 seed)
 {
   static const gint widths[] = { 1, 3, 5, 8, 9, 12, 16, 2 };
-  DcnnValueId pieces[8], input, v;
+  DcnnValueId pieces[16], input, v;
   guint n = 4 + seed % 4;
   gint channels = 0;
   TestNet net;
@@ -51,6 +52,11 @@ make_net (guint64 seed)
   if (seed % 3 == 0) { /* and again, with one of the pieces */
     DcnnValueId again[4] = { v, pieces[0], v, pieces[n - 1] };
     v = concat (&net, again, 4);
+  }
+  for (guint i = 0; seed % 4 == 1 && i < 3; i++) {
+    pieces[n++] = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v,
+            widths[(seed + i) % G_N_ELEMENTS (widths)], 3, 1, 1, 1));
+    v = concat (&net, pieces, n);
   }
   channels = (gint) dcnn_graph_value (net.graph, v)->tensor.dims[1];
   if (seed % 2)
@@ -153,11 +159,37 @@ test_concats (void)
   }
 }
 
+/* A dense block grows in one buffer: a node a layer, and no copies. */
+static void
+test_dense_block (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnValueId pieces[5], v;
+  DcnnModelSummary summary;
+  TestNet net;
+
+  test_net_begin (&net, 1, FALSE);
+  v = pieces[0] = test_net_conv (&net, test_net_input (&net, 3, 16, 24), 12, 3,
+      1, 1, 1);
+  for (guint i = 1; i < 5; i++) {
+    pieces[i] = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 5,
+            3, 1, 1, 1));
+    v = concat (&net, pieces, i + 1);
+  }
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 1, 1, 1, 1));
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  dcnn_model_get_summary (model, &summary);
+  g_assert_cmpuint (summary.n_nodes, ==, 6 + 1); /* and the output's tensor */
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
-  g_test_add_func ("/engine/concats", test_concats);
+  g_test_add_func ("/engine/concats/nets", test_concats);
+  g_test_add_func ("/engine/concats/dense-block", test_dense_block);
   return g_test_run ();
 }
