@@ -11,11 +11,15 @@
 #define DCNN_ENGINE_H
 
 #include "dcnn_backend.h"
-#include "dcnn_dense_rule.h"
 #include "dcnn_input.h"
 #include "dcnn_kernels.h"
 #include "dcnn_plan.h"
 #include "dcnn_pool.h"
+#include "criterion.h"
+#include "dense_rule.h"
+#include "frame_fit.h"
+#include "settling.h"
+#include "window.h"
 #include "deltacnn/session.h"
 
 G_BEGIN_DECLS
@@ -39,8 +43,6 @@ struct DcnnModel {
  * exact to 1/256 px. */
 #define DCNN_CANVAS_MOST 16000000
 
-/* Frames between two settlings of a scene that is still but for its noise. */
-#define DCNN_SETTLE_INTERVAL 64
 
 /* A mask with its summary. words are stale while any is FALSE. */
 typedef struct StreamMask {
@@ -67,13 +69,6 @@ typedef struct StreamMove {
   gboolean active;
   gint dy, dx;             /* network pixels that the window moved */
 } StreamMove;
-
-/* Which pixels are recomputed with threshold 0 in a frame, to be exact again. */
-typedef enum StreamSettling {
-  SETTLING_NOTHING,
-  SETTLING_BAND,           /* busy scene: rows of a band that moves on */
-  SETTLING_ALL,            /* still scene: all, front to back */
-} StreamSettling;
 
 typedef struct DcnnStream {
   /* whatever it runs on */
@@ -121,20 +116,10 @@ typedef struct DcnnStream {
   /* picture input */
   DcnnInputStage *stage;
   DcnnMask differs, force, region;
-  /* settling */
-  guint still_frames;
-  StreamSettling settling;
-  gboolean active_since_settled;
-  gdouble band_from, band_to; /* of the height; band_to may exceed 1: wraps */
-  gdouble busy;            /* mean share of the dense work for changes */
+  DcnnSettling settling;
   guint64 settled_macs;    /* of this frame */
-  guint settle_due;        /* still frames before the next settling may start */
-  guint settle_wait;       /* frames between two, growing while noise keeps
-                              any from finishing */
-  guint64 settle_spent;    /* MACs of this settling */
   /* statistics */
   guint64 macs_done;
-  guint spread_frames;     /* frames since the spreads were measured */
   gsize bytes;
 } DcnnStream;
 
@@ -333,6 +318,9 @@ void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream);
 
 /* ---- dcnn_judge.c: thresholds, spreads, candidates --------------------------------- */
 
+/* The rule of a node in a frame that is not dense. */
+DcnnCriterionRule dcnn_judge_rule (const DcnnSession *session,
+    const DcnnStream *stream, gint node);
 void dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
 /* Candidates of a node after the changes in masks (stream->masks or
@@ -422,7 +410,7 @@ void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
 /* Starts, continues or ends settling, after the input's update mask (number
  * mask) is known; stream->differs says where the input differs otherwise. mask
  * -1: the input is no picture, and is as it was given. */
-void dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream,
+void dcnn_settle_input (DcnnSession *session, DcnnStream *stream,
     gint mask, gsize changed, gsize pixels);
 
 G_END_DECLS

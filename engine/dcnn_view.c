@@ -15,11 +15,6 @@
 
 #include "dcnn_homography.h"
 
-/* The window stays while the picture's centre is no further than this off its
- * own, in tiles; otherwise it goes to the nearest, half a tile off at most. So
- * jitter of up to a quarter of a tile moves nothing, wherever it happens. */
-#define STAYS_TILES 0.75
-
 static gboolean
 has_matrix (const DcnnMotion *motion)
 {
@@ -35,26 +30,14 @@ dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,
 {
   const DcnnSessionOptions *options = &session->options;
   guint width, height;
-  /* a frame's size as it is seen: pixels need not be square */
-  gdouble aspect = frame->pixel_aspect > 0.01f && frame->pixel_aspect < 100 ?
-      frame->pixel_aspect : 1;
-  gdouble seen_width = frame->width * aspect, scale;
+  DcnnFitRect rect;
 
   plan_picture_size (session->plan, &width, &height);
-  scale = MIN (width / seen_width, (gdouble) height / frame->height);
-  memset (g, 0, sizeof *g);
-  g->width = g->dst_w = width;
-  g->height = g->dst_h = height;
+  rect = dcnn_fit_frame (options->fit, frame, width, height);
+  *g = (DcnnInputGeometry) { .width = width, .height = height,
+    .dst_x = rect.x, .dst_y = rect.y, .dst_w = rect.width,
+    .dst_h = rect.height, .scaling = options->scaling };
   memcpy (g->fill, options->fill, 3);
-  g->scaling = options->scaling;
-  if (options->fit == DCNN_FIT_STRETCH)
-    return;
-  g->dst_w = CLAMP ((guint) (seen_width * scale + 0.5), 1, width);
-  g->dst_h = CLAMP ((guint) (frame->height * scale + 0.5), 1, height);
-  if (options->fit == DCNN_FIT_LETTERBOX) {
-    g->dst_x = (width - g->dst_w) / 2;
-    g->dst_y = (height - g->dst_h) / 2;
-  }
 }
 
 /* Frame pixels -> network pixels. */
@@ -123,18 +106,6 @@ dcnn_check_motion (const DcnnSession *session, const DcnnMotion *motion,
   return FALSE;
 }
 
-/* In tiles: where the window goes for a picture that lies `off` pixels from
- * where the canvas began. */
-static gint
-place_axis (gdouble off, gint now, guint tile, gboolean stays)
-{
-  if (tile == 0)
-    return 0;
-  if (stays && fabs (off / tile - now) <= STAYS_TILES)
-    return now;
-  return (gint) floor (off / tile + 0.5);
-}
-
 /* What interest is known of the places in view, moved with the window. */
 static void
 move_interest (const DcnnSession *session, DcnnStream *stream, gint dy,
@@ -173,7 +144,7 @@ move_window (DcnnSession *session, DcnnStream *stream, gint ty, gint tx,
   plan_picture_size (session->plan, &width, &height);
   stream->torus_y += dy;
   stream->torus_x += dx;
-  if (ABS (dy) >= height || ABS (dx) >= width)
+  if (dcnn_window_leaves (dy, height) || dcnn_window_leaves (dx, width))
     stream->first = TRUE;
   else if (stream->interest_set)
     move_interest (session, stream, (gint) dy, (gint) dx);
@@ -204,8 +175,8 @@ dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
     gdouble x = g.dst_x + g.dst_w / 2.0, y = g.dst_y + g.dst_h / 2.0;
     gdouble at_x, at_y;
     dcnn_homography_apply (&canvas, x, y, &at_x, &at_y);
-    tx = place_axis (at_x - x, stream->tile_x, tile, !restart);
-    ty = place_axis (at_y - y, stream->tile_y, tile, !restart);
+    tx = dcnn_window_place (at_x - x, stream->tile_x, tile, !restart);
+    ty = dcnn_window_place (at_y - y, stream->tile_y, tile, !restart);
   }
   move_window (session, stream, ty, tx, restart, frame);
   if (!stream->looks)
@@ -219,28 +190,25 @@ dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
 
 void
 dcnn_session_get_transform (DcnnSession *session, guint index,
-    DcnnTransform *t)
+    DcnnTransform *transform)
 {
   const DcnnStream *stream;
   const DcnnInputGeometry *g;
+  DcnnFitRect rect;
 
-  memset (t, 0, sizeof *t);
+  memset (transform, 0, sizeof *transform);
   g_return_if_fail (index < session->n_streams);
   stream = &session->streams[index];
   g = &stream->geometry;
-  t->net_width = g->width;
-  t->net_height = g->height;
-  t->frame_width = stream->format.width;
-  t->frame_height = stream->format.height;
-  t->scale_x = t->frame_width ? (gfloat) g->dst_w / t->frame_width : 1;
-  t->scale_y = t->frame_height ? (gfloat) g->dst_h / t->frame_height : 1;
-  if (stream->looks) { /* the picture may lie anywhere in the window */
-    t->frame_width = (guint) ceilf (g->width / t->scale_x);
-    t->frame_height = (guint) ceilf (g->height / t->scale_y);
+  rect = (DcnnFitRect) { g->dst_x, g->dst_y, g->dst_w, g->dst_h };
+  *transform = dcnn_fit_transform (&rect, g->width, g->height,
+      stream->format.width, stream->format.height);
+  if (!stream->looks)
     return;
-  }
-  t->offset_x = g->dst_x;
-  t->offset_y = g->dst_y;
+  /* the picture may lie anywhere in the window: as if that were the frame */
+  transform->frame_width = (guint) ceilf (g->width / transform->scale_x);
+  transform->frame_height = (guint) ceilf (g->height / transform->scale_y);
+  transform->offset_x = transform->offset_y = 0;
 }
 
 gboolean

@@ -21,7 +21,7 @@ ROWS = [
     ["gst/common", "gst/metas", "models", "stabilizer"],
     ["models/onnx", "models/descriptor", "models/decoders"],
     ["engine/cpu", "engine/cuda", "engine/sim", "engine/null"],
-    ["engine/graph", "engine/plan", "engine/ops", "engine"],
+    ["engine/graph", "engine/plan", "engine/policy", "engine/ops", "engine"],
     ["kernels/cpu", "kernels/cpu/ref", "kernels/cuda", "kernels/mask", "kernels"],
     ["include/deltacnn"],
 ]

@@ -4,7 +4,6 @@
  * dcnn_stream.c, nodes in dcnn_run.c.
  */
 #include "dcnn_engine.h"
-#include "dcnn_settle_rule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -182,8 +181,7 @@ distrust_all (DcnnSession *session)
     DcnnStream *stream = &session->streams[s];
     if (stream->first)
       continue;
-    stream->active_since_settled = TRUE;
-    stream->still_frames = 0;
+    dcnn_settling_distrust (&stream->settling);
     for (guint n = 0; n < session->plan->nodes->len; n++)
       if (plan_node (session->plan, n)->kind == PLAN_KERNEL &&
           !dcnn_plan_inside (session->plan, (gint) n,
@@ -205,18 +203,13 @@ cpu_retune (DcnnSession *session, const DcnnTuning *before)
   if (now->criterion != before->criterion || (now->threshold > 0 &&
           before->threshold <= 0))
     for (guint s = 0; s < session->n_streams; s++)
-      session->streams[s].spread_frames = 0;
+      session->streams[s].settling.spread_frames = 0;
 }
 
 static void
 cpu_reset (DcnnSession *session, guint stream)
 {
-  DcnnStream *s = &session->streams[stream];
-
-  s->settling = SETTLING_NOTHING;
-  s->active_since_settled = FALSE;
-  s->still_frames = 0;
-  s->band_from = s->band_to = s->busy = 0;
+  dcnn_settling_reset (&session->streams[stream].settling);
 }
 
 /* ---- a frame --------------------------------------------------------------------- */
@@ -294,7 +287,7 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
   /* what is no map has no pixels, but is a change */
   if (dense_input_changed (session, stream))
     changed = MAX (changed, pixels / 2 + 1);
-  dcnn_settling_when_due (session, stream, plan->image_input < 0 ? -1 :
+  dcnn_settle_input (session, stream, plan->image_input < 0 ? -1 :
       (gint) (stream->input_mask - stream->masks), changed, pixels);
 }
 
@@ -327,7 +320,8 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   stream->hollow = set == 1;
   finish_outputs (session, stream, moved);
   ran = dcnn_now_ns ();
-  if (!stream->hollow && dcnn_spreads_due (stream, &session->tuning, first))
+  if (!stream->hollow && dcnn_spreads_due (&stream->settling,
+          &session->tuning, first, stream->dense))
     dcnn_measure_spreads (session, stream);
   done = dcnn_now_ns ();
   stream->stats.macs_done = stream->macs_done;
@@ -337,7 +331,7 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   stream->stats.spread_ns = done - ran;
   stream->stats.dense = stream->dense;
   stream->stats.settled =
-      !stream->settling && !stream->active_since_settled;
+      dcnn_settled (&stream->settling);
   return TRUE;
 }
 

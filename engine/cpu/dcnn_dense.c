@@ -17,7 +17,7 @@ dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map)
   dcnn_mask_init (both, m->width, m->height, both->words);
   if (mask)
     dcnn_mask_copy (both, mask);
-  if (!stream->settling)
+  if (!stream->settling.now)
     return mask ? both : NULL;
   {
     const DcnnMask *exact = dcnn_stream_mask (session, stream->exact, map);

@@ -102,7 +102,7 @@ is_cut (const DcnnSession *session, const DcnnStream *stream, gsize changed,
     gsize pixels)
 {
   return session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
-      stream->n_regions == 0 && changed * 2 > pixels;
+      stream->n_regions == 0 && dcnn_dense_rule_cut (changed, pixels);
 }
 
 gboolean

@@ -173,14 +173,9 @@ static gfloat
 threshold_of (const DcnnSession *session, const PlanNode *node,
     const NodeState *state)
 {
-  const DcnnTuning *t = &session->tuning;
-
-  if (!node->is_gate)
-    return 0;
-  if (node->norm == NULL)
-    return t->gate_threshold;
-  return isnan (state->threshold) ? MIN (t->threshold, t->gate_threshold) :
-      state->threshold;
+  return !node->is_gate ? 0 :
+      dcnn_criterion_global (&session->tuning, node->norm != NULL,
+      state->threshold);
 }
 
 /* The value as its blocks have it now. */
@@ -236,8 +231,8 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n,
 
   /* NaN is news */
   news = stream->dense || (t > 0 ? !(row.change <= t * t * row.size) :
-      row.differs && (regular || !stream->settling));
-  if (!news && !(stream->settling && row.differs))
+      row.differs && (regular || !stream->settling.now));
+  if (!news && !(stream->settling.now && row.differs))
     return GLOBAL_SAME;
   store_row (session, stream, n, &row);
   return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
@@ -282,7 +277,7 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
 
   updated->any = FALSE;
   stream->exact[mask].any = FALSE;
-  if (changed == NULL && state->sums_valid && !stream->settling)
+  if (changed == NULL && state->sums_valid && !stream->settling.now)
     return;
   if (!state->sums_valid || changed == NULL) {
     dcnn_mask_init (&session->candidates, in->width, in->height,

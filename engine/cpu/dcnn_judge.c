@@ -21,56 +21,44 @@ squares_of_pixel (const DcnnMap *map)
   return sum;
 }
 
-/* A gate counts when it moved by a share of its own rms. */
-static void
-judge_gate (const DcnnSession *session, const DcnnMap *out,
-    DcnnSignificance *s)
+DcnnCriterionRule
+dcnn_judge_rule (const DcnnSession *session, const DcnnStream *stream, gint n)
 {
-  gfloat t = session->tuning.gate_threshold;
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  const NodeState *state = &stream->nodes[n];
+  DcnnCriterionNode about = { .is_gate = node->is_gate,
+    .is_output = node->is_output,
+    .one_pixel = out->width == 1 && out->height == 1,
+    .channels = out->channels, .threshold = state->threshold,
+    .spread_known = state->spread_valid,
+    .influence_known = session->influence[n] != NULL,
+    .influence_limit = session->limits[n] };
 
-  s->kind = t > 0 ? DCNN_SIGNIFICANT_SQUARE : DCNN_SIGNIFICANT_ANY;
-  s->inv_spread = session->ones;
-  s->limit = t * t * squares_of_pixel (out);
+  return dcnn_criterion_rule (&session->tuning, &about);
 }
 
 void
 dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
 {
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  NodeState *state = &stream->nodes[n];
-  DcnnSignificance *s = &state->job.significance;
-  const DcnnTuning *tuning = &session->tuning;
-  gfloat t = isnan (state->threshold) ? MAX (tuning->threshold, 0) :
-      state->threshold;
+  DcnnSignificance *s = &stream->nodes[n].job.significance;
+  DcnnCriterionRule rule;
 
   s->inv_spread = session->ones;
   s->limit = 0;
-  if (stream->dense) {
-    s->kind = DCNN_SIGNIFICANT_ALWAYS;
-  } else if (node->is_gate) {
-    judge_gate (session, &stream->maps[node->out], s);
-  } else if (t < 0 && !node->is_output) {
-    s->kind = DCNN_SIGNIFICANT_ALWAYS;
-  } else if (node->is_output || t <= 0 || (out->width == 1 &&
-          out->height == 1)) {
-    s->kind = DCNN_SIGNIFICANT_ANY;
-  } else if (tuning->criterion == DCNN_CRITERION_MAX) {
-    s->kind = DCNN_SIGNIFICANT_MAX;
-    s->limit = t;
-  } else if (tuning->criterion == DCNN_CRITERION_INFLUENCE &&
-      session->influence[n]) {
-    s->kind = DCNN_SIGNIFICANT_SQUARE;
-    s->limit = (float) (t * t * session->limits[n]);
+  s->kind = DCNN_SIGNIFICANT_ALWAYS;
+  if (stream->dense)
+    return;
+  rule = dcnn_judge_rule (session, stream, n);
+  s->kind = rule.kind;
+  s->limit = rule.limit;
+  if (rule.relative)
+    s->limit *= squares_of_pixel (&stream->maps[plan_node (session->plan,
+                n)->out]);
+  if (rule.weights == DCNN_WEIGHTS_INFLUENCE)
     s->inv_spread = session->influence[n];
-  } else if (tuning->criterion == DCNN_CRITERION_RMS || state->spread_valid) {
-    s->kind = DCNN_SIGNIFICANT_SQUARE;
-    s->limit = t * t * out->channels;
-    if (tuning->criterion != DCNN_CRITERION_RMS)
-      s->inv_spread = state->inv_spread;
-  } else {
-    s->kind = DCNN_SIGNIFICANT_ANY;
-  }
+  else if (rule.weights == DCNN_WEIGHTS_SPREAD)
+    s->inv_spread = stream->nodes[n].inv_spread;
 }
 
 /* ---- spreads -------------------------------------------------------------------- */

@@ -5,13 +5,8 @@
  */
 #include "dcnn_engine.h"
 
-#include <math.h>
 #include <string.h>
 
-/* Share of changed pixels up to which a scene counts as still. */
-#define STILL_SHARE 0.001
-/* Still frames before settling starts. */
-#define STILL_FRAMES 8
 
 static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
@@ -138,81 +133,32 @@ forced (DcnnStream *stream, const PlanMap *map)
   return &stream->force;
 }
 
-/* Of what the exact mask holds, that is no change is a correction. */
-static void
-correct_input (DcnnStream *stream, gint mask)
+/* What differs from the stored input is taken over, not as a change but as a
+ * correction: all of it, or a band. mask < 0: the input has none. */
+void
+dcnn_settle_input (DcnnSession *session, DcnnStream *stream, gint mask,
+    gsize changed, gsize pixels)
 {
-  StreamMask *exact = &stream->exact[mask];
+  StreamMask *exact = mask < 0 ? NULL : &stream->exact[mask];
+  DcnnSettlingFrame frame = { stream->dense, stream->move.active, changed,
+    pixels };
+  DcnnSettlingKind kind =
+      dcnn_settling_frame (&stream->settling, &session->tuning, &frame);
 
+  if (exact == NULL)
+    return;
+  if (!stream->dense)
+    exact->any = FALSE;
+  if (kind == DCNN_SETTLING_NOTHING)
+    return;
+  if (kind == DCNN_SETTLING_BAND) {
+    dcnn_stream_band (stream, &exact->mask);
+    dcnn_mask_and (&exact->mask, &stream->differs);
+  } else {
+    dcnn_mask_copy (&exact->mask, &stream->differs);
+  }
   dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
   exact->any = dcnn_mask_any (&exact->mask);
-}
-
-/* In a busy scene one band of rows after the other is made exact, as encoders
- * refresh pictures: what a passing change left under the thresholds would
- * otherwise stay until the next one. */
-static void
-start_band (DcnnSession *session, DcnnStream *stream, gint mask)
-{
-  stream->settling = SETTLING_NOTHING;
-  if (!session->tuning.settle || session->tuning.refresh <= 0 ||
-      session->tuning.mode == DCNN_MODE_DENSE || stream->move.active)
-    return;
-  stream->settling = SETTLING_BAND;
-  stream->band_from = fmod (stream->band_to, 1);
-  stream->band_to = stream->band_from + session->tuning.refresh *
-      MIN (stream->busy, 1);
-  if (mask < 0)
-    return;
-  dcnn_stream_band (stream, &stream->exact[mask].mask);
-  dcnn_mask_and (&stream->exact[mask].mask, &stream->differs);
-  correct_input (stream, mask);
-}
-
-/* Starts settling once the scene has been still for a while: everything that
- * differs from the stored input is taken over, not as a change but as a
- * correction. */
-static void
-consider_settling (DcnnSession *session, DcnnStream *stream, gint mask,
-    gsize changed, gsize pixels)
-{
-  if (mask >= 0)
-    stream->exact[mask].any = FALSE;
-  if (changed > 0)
-    stream->active_since_settled = TRUE;
-  if (changed > STILL_SHARE * pixels) {
-    stream->still_frames = stream->settle_due = 0;
-    stream->settle_wait = DCNN_SETTLE_INTERVAL;
-    start_band (session, stream, mask);
-    return;
-  }
-  stream->still_frames++;
-  stream->settle_due -= stream->settle_due > 0;
-  if (!session->tuning.settle || session->tuning.mode == DCNN_MODE_DENSE ||
-      stream->settling != SETTLING_NOTHING || !stream->active_since_settled ||
-      stream->still_frames < STILL_FRAMES || stream->settle_due > 0)
-    return;
-  stream->settling = SETTLING_ALL;
-  stream->settle_spent = 0;
-  stream->settle_due = stream->settle_wait;
-  if (mask < 0)
-    return;
-  dcnn_mask_copy (&stream->exact[mask].mask, &stream->differs);
-  correct_input (stream, mask);
-}
-
-void
-dcnn_settling_when_due (DcnnSession *session, DcnnStream *stream, gint mask,
-    gsize changed, gsize pixels)
-{
-  if (!stream->dense) {
-    consider_settling (session, stream, mask, changed, pixels);
-    return;
-  }
-  stream->settling = SETTLING_NOTHING;
-  stream->active_since_settled = FALSE;
-  stream->still_frames = stream->settle_due = 0;
-  stream->settle_wait = DCNN_SETTLE_INTERVAL;
 }
 
 static void
@@ -299,7 +245,7 @@ dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
     dcnn_states_feed (session, stream, &again);
   }
   stream->exact[map->mask].any = FALSE;
-  dcnn_settling_when_due (session, stream, map->mask, count, pixels);
+  dcnn_settle_input (session, stream, map->mask, count, pixels);
   stream->stats.changed_share = (gfloat) count / pixels;
 }
 

@@ -4,7 +4,6 @@
  * update mask; and settling within its budget.
  */
 #include "dcnn_engine.h"
-#include "dcnn_settle_rule.h"
 
 /* ---- threads -------------------------------------------------------------------- */
 
@@ -306,7 +305,7 @@ list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
   gsize count;
 
   dcnn_mask_init (turn, pending->width, pending->height, turn->words);
-  if (stream->settling == SETTLING_BAND) {
+  if (stream->settling.now == DCNN_SETTLING_BAND) {
     dcnn_stream_band (stream, turn);
     dcnn_mask_and (turn, pending);
   } else {
@@ -349,7 +348,7 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   gsize count, limit = left / MAX (1, dcnn_block_macs (session, n));
   gint64 ns;
 
-  if (stream->settling == SETTLING_BAND)
+  if (stream->settling.now == DCNN_SETTLING_BAND)
     limit = G_MAXSIZE;
   else if (left > 0 && limit == 0)
     limit = 1; /* a pixel dearer than the budget must not wait for ever */
@@ -359,7 +358,7 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   if (count == 0)
     return;
   state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
-  stream->settle_spent += count * node->macs_per_pixel;
+  stream->settling.spent += count * node->macs_per_pixel;
   stream->settled_macs += count * node->macs_per_pixel;
   ns = run_job (session, stream, n, &session->settle, session->list, count,
       session->verdicts);
@@ -388,7 +387,7 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
     run_dense (session, stream, n);
     return;
   }
-  if (stream->settling != SETTLING_NOTHING)
+  if (stream->settling.now != DCNN_SETTLING_NOTHING)
     await_settling (session, stream, n);
   any = dcnn_find_candidates (session, stream->masks, n);
   if (stream->move.active)
@@ -397,7 +396,7 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
     dcnn_mask_fill (&session->candidates);
   if (any)
     run_candidates (session, stream, n);
-  if (stream->settling != SETTLING_NOTHING)
+  if (stream->settling.now != DCNN_SETTLING_NOTHING)
     run_settling (session, stream, n, budget);
 }
 
@@ -470,11 +469,11 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
   }
   stream->move.active = FALSE;
   if (!stream->dense)
-    stream->busy += 0.125 * ((gdouble) (stream->macs_done -
-            stream->settled_macs) / (gdouble) MAX (1, plan->macs) -
-        stream->busy);
-  if (stream->settling != SETTLING_NOTHING) {
+    dcnn_settling_busy (&stream->settling, (gdouble) (stream->macs_done -
+            stream->settled_macs) / (gdouble) MAX (1, plan->macs));
+  if (stream->settling.now != DCNN_SETTLING_NOTHING) {
     show_settled (plan, stream);
-    dcnn_settling_ends (stream, plan, anything_pending (session, stream));
+    dcnn_settling_ends (&stream->settling, plan->macs,
+        anything_pending (session, stream));
   }
 }

@@ -202,7 +202,7 @@ dcnn_states_shift (DcnnSession *session, DcnnStream *stream, gsize *pixels)
      * sign that the scene is busy */
     if (exact->any) {
       dcnn_mask_or (&mask->mask, &exact->mask);
-      stream->active_since_settled = TRUE;
+      stream->settling.stale = TRUE;
     }
     mask->any = regular->any || exact->any;
     stream->exact[to->mask].any = FALSE;

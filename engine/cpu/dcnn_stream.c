@@ -404,24 +404,16 @@ dcnn_stream_mask (DcnnSession *session, const StreamMask *masks, gint index)
 void
 dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask)
 {
-  gint h = (gint) mask->height, w = (gint) mask->width;
-  gint from = (gint) (stream->band_from * h), to = (gint) (stream->band_to * h);
+  guint first[2], end[2];
 
+  dcnn_settling_band (&stream->settling, mask->height, first, end);
   dcnn_mask_clear (mask);
-  dcnn_mask_fill_rect (mask, 0, from, w, MIN (to, h) - from);
-  if (to > h)
-    dcnn_mask_fill_rect (mask, 0, 0, w, to - h);
+  for (guint i = 0; i < 2; i++)
+    dcnn_mask_fill_rect (mask, 0, (gint) first[i], (gint) mask->width,
+        (gint) (end[i] - first[i]));
 }
 
 /* ---- moving the window ------------------------------------------------------------- */
-
-static guint
-wrap (gint64 value, guint size)
-{
-  gint64 r = value % (gint64) size;
-
-  return (guint) (r < 0 ? r + size : r);
-}
 
 /* Maps of one geometry have one stride, so the last to set it agrees with the
  * first. */
@@ -438,8 +430,8 @@ move_geometries (DcnnStream *stream, const DcnnPlan *plan)
     buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
     g = &g_array_index (plan->geometries, PlanGeometry, buffer->geometry);
     torus = stream->torus[buffer->geometry];
-    torus[0] = wrap (stream->torus_y / (gint) map->stride_y, g->height);
-    torus[1] = wrap (stream->torus_x / (gint) map->stride_x, g->width);
+    torus[0] = dcnn_window_torus (stream->torus_y, map->stride_y, g->height);
+    torus[1] = dcnn_window_torus (stream->torus_x, map->stride_x, g->width);
   }
   for (guint i = 0; i < plan->geometries->len; i++)
     fill_tables (stream, &g_array_index (plan->geometries, PlanGeometry, i),
@@ -481,14 +473,10 @@ void
 dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
     gint *y1, gint *x0, gint *x1)
 {
-  gint dy = 0, dx = 0;
+  gboolean moves = stream->move.active;
 
-  if (stream->move.active && map->stride_y > 0) {
-    dy = stream->move.dy / (gint) map->stride_y;
-    dx = stream->move.dx / (gint) map->stride_x;
-  }
-  *y0 = MAX (0, -dy);
-  *y1 = (gint) map->height - MAX (0, dy);
-  *x0 = MAX (0, -dx);
-  *x1 = (gint) map->width - MAX (0, dx);
+  dcnn_window_kept (moves ? stream->move.dy : 0, map->stride_y, map->height,
+      y0, y1);
+  dcnn_window_kept (moves ? stream->move.dx : 0, map->stride_x, map->width,
+      x0, x1);
 }

@@ -4,7 +4,6 @@
  * down again.
  */
 #include "cuda.h"
-#include "dcnn_settle_rule.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -147,32 +146,22 @@ list_input (DcnnSession *session, guint s, guint m, gboolean staged)
 static void
 judge_node (DcnnSession *session, guint s, guint n, DcnnCudaJudge *to)
 {
-  DcnnStream *stream = &session->streams[s];
+  const DcnnStream *stream = &session->streams[s];
   const PlanNode *node = plan_node (session->plan, n);
-  const DcnnTuning *tuning = &session->tuning;
-  const DcnnSignificance *from = &stream->nodes[n].job.significance;
-  gfloat own = stream->nodes[n].threshold, t = tuning->gate_threshold;
-  gboolean dense = stream->dense;
+  DcnnCriterionRule rule;
 
   if (node->kind == PLAN_GLOBAL) {
-    if (node->norm)
-      t = isnan (own) ? MIN (tuning->threshold, t) : own;
+    gfloat t = dcnn_criterion_global (&session->tuning, node->norm != NULL,
+        stream->nodes[n].threshold);
     to->kind = DCNN_CUDA_SIGNIFICANT_RELATIVE;
     to->limit = node->is_gate && t > 0 ? t * t : 0;
     return;
   }
-  if (node->is_gate) {
-    to->kind = t > 0 ? DCNN_CUDA_SIGNIFICANT_RELATIVE :
-        DCNN_SIGNIFICANT_ANY;
-    to->limit = t * t;
-    return;
-  }
-  stream->dense = FALSE; /* that, the entries of a list say */
-  dcnn_judge_node (session, stream, (gint) n);
-  stream->dense = dense;
-  to->kind = (gint32) from->kind;
-  to->limit = from->limit;
-  to->weighted = from->inv_spread != session->ones;
+  rule = dcnn_judge_rule (session, stream, (gint) n);
+  to->kind = rule.relative && rule.kind == DCNN_SIGNIFICANT_SQUARE ?
+      DCNN_CUDA_SIGNIFICANT_RELATIVE : (gint32) rule.kind;
+  to->limit = rule.limit;
+  to->weighted = rule.weights != DCNN_WEIGHTS_NONE;
 }
 
 /* The judgement of every node of a stream; uploaded when it is another. */
@@ -231,10 +220,10 @@ describe_stream (DcnnSession *session, guint s)
   DcnnCudaStream *to = &cuda_state (session)->host_streams[s];
 
   to->dense = (guint32) stream->dense;
-  to->settling = (guint32) stream->settling;
+  to->settling = (guint32) stream->settling.now;
   to->record = (guint32) session->tuning.settle;
-  to->band_from = (gfloat) stream->band_from;
-  to->band_to = (gfloat) stream->band_to;
+  to->band_from = (gfloat) stream->settling.band_from;
+  to->band_to = (gfloat) stream->settling.band_to;
   to->turns = (guint32) ceilf (1 / budget);
   to->turn = (guint32) (stream->stats.frames % to->turns);
 }
@@ -471,10 +460,10 @@ finish_settling (DcnnSession *session, guint s)
   gboolean pending = state->host_counters[n_nodes +
       3 * n_nodes * session->n_streams + s] != 0;
 
-  if (stream->settling == SETTLING_NOTHING)
+  if (stream->settling.now == DCNN_SETTLING_NOTHING)
     return;
-  stream->settle_spent += stream->macs_done;
-  dcnn_settling_ends (stream, session->plan, pending);
+  stream->settling.spent += stream->macs_done;
+  dcnn_settling_ends (&stream->settling, session->plan->macs, pending);
 }
 
 static cudaError_t
@@ -494,8 +483,8 @@ spreads_when_due (DcnnSession *session, guint s)
   DcnnStream *stream = &session->streams[s];
   cudaError_t e;
 
-  if (!dcnn_spreads_due (stream, &session->tuning,
-          cuda_state (session)->first[s]))
+  if (!dcnn_spreads_due (&stream->settling, &session->tuning,
+          cuda_state (session)->first[s], stream->dense))
     return cudaSuccess;
   e = download_all (session, s);
   if (e != cudaSuccess)
@@ -590,14 +579,14 @@ take_stream (DcnnSession *session, guint s, guint wants)
   else
     state->due[s] = TRUE;
   if (!stream->dense)
-    stream->busy += 0.125 * ((gdouble) stream->macs_done /
-        (gdouble) MAX (1, session->plan->macs) - stream->busy);
+    dcnn_settling_busy (&stream->settling, (gdouble) stream->macs_done /
+        (gdouble) MAX (1, session->plan->macs));
   finish_settling (session, s);
   stream->stats.macs_done = stream->macs_done;
   stream->stats.macs_dense = session->plan->macs;
   stream->stats.dense = stream->dense;
   stream->stats.settled =
-      !stream->settling && !stream->active_since_settled;
+      dcnn_settled (&stream->settling);
   return e == cudaSuccess ? spreads_when_due (session, s) : e;
 }
 

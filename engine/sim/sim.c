@@ -160,38 +160,67 @@ stored (const DcnnSession *session, const PlanNode *node, const PlanMap *map,
 
 /* ---- judging --------------------------------------------------------------------- */
 
-static gfloat
-threshold_of (const DcnnSession *session, const SimStream *sim,
-    const NodeState *state, const PlanNode *node)
+static DcnnCriterionRule
+rule_of (const DcnnSession *session, const SimStream *sim,
+    const NodeState *state, guint n)
 {
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+  DcnnCriterionNode about = { .is_gate = node->is_gate,
+    .is_output = node->is_output,
+    .one_pixel = out->width == 1 && out->height == 1,
+    .channels = out->channels, .threshold = state->threshold,
+    .spread_known = sim->inv_spread[n] != NULL,
+    .influence_known = session->influence[n] != NULL,
+    .influence_limit = session->limits[n] };
+
   if (session->pass_on && node->passes_on)
-    return -1;
-  if (node->is_output)
-    return 0;
-  if (node->is_gate)
-    return sim->tuning.gate_threshold;
-  return isnan (state->threshold) ? sim->tuning.threshold : state->threshold;
+    return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_ALWAYS };
+  return dcnn_criterion_rule (&sim->tuning, &about);
+}
+
+/* What a difference of channel c counts. */
+static gdouble
+weight_of (const DcnnSession *session, const SimStream *sim,
+    const DcnnCriterionRule *rule, guint n, guint c)
+{
+  const PlanMap *out = plan_map (session->plan,
+      plan_node (session->plan, n)->out);
+
+  return rule->weights == DCNN_WEIGHTS_SPREAD ? sim->inv_spread[n][c] :
+      rule->weights == DCNN_WEIGHTS_INFLUENCE ?
+      session->influence[n][plan_position (out, c)] : 1;
 }
 
 static gboolean
-is_significant (const SimStream *sim, const gfloat *before,
-    const gfloat *after, const gdouble *inv_spread, guint n, gfloat t)
+is_significant (const DcnnSession *session, const SimStream *sim, guint n,
+    const DcnnCriterionRule *rule, const gfloat *before, const gfloat *after)
 {
-  gdouble squares = 0, largest = 0;
+  const PlanMap *out = plan_map (session->plan,
+      plan_node (session->plan, n)->out);
+  gdouble squares = 0, largest = 0, size = 0, limit = rule->limit;
 
-  for (guint c = 0; c < n; c++) {
+  for (guint c = 0; c < out->channels; c++) {
     gdouble d = (gdouble) after[c] - before[c];
     if (isnan (d))
       return TRUE;
-    d *= sim->tuning.criterion == DCNN_CRITERION_NRMS && inv_spread ?
-        inv_spread[c] : 1;
+    d *= weight_of (session, sim, rule, n, c);
     squares += d * d;
+    size += (gdouble) before[c] * before[c];
     largest = MAX (largest, fabs (d));
   }
-  if (t <= 0)
-    return t < 0 || largest > 0;
-  return sim->tuning.criterion == DCNN_CRITERION_MAX ? largest > t :
-      squares > (gdouble) t * t * n;
+  if (rule->relative)
+    limit *= size;
+  switch (rule->kind) {
+    case DCNN_SIGNIFICANT_ALWAYS:
+      return TRUE;
+    case DCNN_SIGNIFICANT_ANY:
+      return largest > 0;
+    case DCNN_SIGNIFICANT_MAX:
+      return largest > limit;
+    default:
+      return squares > limit;
+  }
 }
 
 /* Standard deviations over the first frame; quiet channels count as a tenth of
@@ -239,7 +268,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   const PlanMap *out = plan_map (session->plan, node->out);
   g_autofree gdouble *row = g_new (gdouble, out->channels);
   g_autofree gfloat *now = g_new (gfloat, out->channels);
-  gfloat t = threshold_of (session, sim, state, node);
+  DcnnCriterionRule rule = rule_of (session, sim, state, n);
   gsize p = 0, candidates = 0, joined = 0;
 
   for (guint y = 0; y < out->height; y++)
@@ -252,8 +281,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
       sim_row (&sim->maps, node, y, x, row);
       for (guint c = 0; c < out->channels; c++)
         now[c] = stored (session, node, out, row[c]);
-      if (!sim->all && !is_significant (sim, before, now, sim->inv_spread[n],
-              out->channels, t))
+      if (!sim->all && !is_significant (session, sim, n, &rule, before, now))
         continue;
       memcpy (before, now, out->channels * sizeof *now);
       sim->maps.changed[node->out][p] = TRUE;
@@ -331,7 +359,8 @@ run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   const PlanMap *out = plan_map (session->plan, node->out);
   g_autofree gfloat *row = g_new0 (gfloat, out->channels);
   gfloat *before = sim->maps.values[node->out];
-  gfloat t = node->is_gate ? sim->tuning.gate_threshold : 0;
+  gfloat t = node->is_gate ? dcnn_criterion_global (&sim->tuning,
+      node->norm != NULL, state->threshold) : 0;
   gdouble change = 0, size = 0;
 
   sim->maps.changed[node->out][0] = FALSE;

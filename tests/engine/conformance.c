@@ -17,8 +17,16 @@ device_under_test (void)
   return test_device () ? test_device () : "cpu";
 }
 
+/* What run_net() judges by; threshold 0: any difference. */
+typedef struct Judging {
+  DcnnCriterion criterion;
+  gfloat threshold;
+  GHashTable *influence;
+} Judging;
+
 static DcnnSession *
-new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
+new_session (DcnnModel *model, const char *device, DcnnPrecision precision,
+    const Judging *judging)
 {
   g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
@@ -28,7 +36,10 @@ new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
   options.device = device;
   options.precision = precision;
   options.tuning.mode = DCNN_MODE_SPARSE;
-  options.tuning.threshold = options.tuning.gate_threshold = 0;
+  options.tuning.criterion = judging->criterion;
+  options.tuning.threshold = options.tuning.gate_threshold =
+      judging->threshold;
+  options.influence = judging->influence;
   options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
   options.store_all = TRUE;
@@ -104,17 +115,43 @@ compare_map (DcnnSession *device, DcnnSession *sim, gint index, gdouble bound,
   probe_clear (&b);
 }
 
+/* 0 to 3 for each channel of each node. */
+static GHashTable *
+make_influence (const DcnnModel *model)
+{
+  GHashTable *influence = g_hash_table_new_full (g_str_hash, g_str_equal,
+      NULL, (GDestroyNotify) g_array_unref);
+
+  for (guint n = 0; n < model->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (model->plan, (gint) n);
+    GArray *values;
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    values = g_array_new (FALSE, FALSE, sizeof (gfloat));
+    for (guint c = 0; c < plan_map (model->plan, node->out)->channels; c++) {
+      gfloat v = (gfloat) ((n + c) % 4);
+      g_array_append_val (values, v);
+    }
+    g_hash_table_insert (influence, node->name, values);
+  }
+  return influence;
+}
+
 static void
 run_net (guint64 seed, gboolean integer, DcnnPrecision precision,
-    gdouble bound)
+    gdouble bound, DcnnCriterion criterion, gfloat threshold)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = dcnn_model_new (test_net_random (seed,
           integer, FALSE, TRUE), &error);
+  g_autoptr (GHashTable) influence = make_influence (model);
+  Judging judging = { criterion, threshold,
+    criterion == DCNN_CRITERION_INFLUENCE ? influence : NULL };
   g_autoptr (DcnnSession) device = new_session (model, device_under_test (),
       precision == DCNN_PRECISION_F16 && strcmp (device_under_test (),
-          "cpu") == 0 ? DCNN_PRECISION_AUTO : precision);
-  g_autoptr (DcnnSession) sim = new_session (model, "sim", precision);
+          "cpu") == 0 ? DCNN_PRECISION_AUTO : precision, &judging);
+  g_autoptr (DcnnSession) sim = new_session (model, "sim", precision,
+      &judging);
   guint64 video = seed + 500;
   DcnnTensor frame = test_frame_new (model, &video, integer);
 
@@ -137,7 +174,21 @@ test_integer (void)
 {
   for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0);
+      run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0, DCNN_CRITERION_NRMS, 0);
+}
+
+/* What is kept back is the same, by every criterion. */
+static void
+test_judged (void)
+{
+  static const DcnnCriterion criteria[] = { DCNN_CRITERION_NRMS,
+    DCNN_CRITERION_RMS, DCNN_CRITERION_MAX, DCNN_CRITERION_INFLUENCE };
+
+  for (guint i = 0; i < 4; i++)
+    for (guint64 seed = 1; seed <= 8 && !g_test_failed (); seed++)
+      if (test_seed_runs (seed))
+        run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0, criteria[i],
+            i == 0 ? 0.3f : 1.3f);
 }
 
 static gboolean
@@ -155,7 +206,8 @@ test_real (void)
   }
   for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_net (seed, FALSE, DCNN_PRECISION_AUTO, 2e-5);
+      run_net (seed, FALSE, DCNN_PRECISION_AUTO, 2e-5,
+          DCNN_CRITERION_NRMS, 0);
 }
 
 /* Half precision stays near full precision; on the cpu, which has none, that
@@ -166,7 +218,8 @@ test_half (void)
   for (guint64 seed = 1; seed <= (stores_halves () ? 40 : 6) &&
       !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_net (seed, FALSE, DCNN_PRECISION_F16, 2e-2);
+      run_net (seed, FALSE, DCNN_PRECISION_F16, 2e-2,
+          DCNN_CRITERION_NRMS, 0);
 }
 
 /* Streams side by side give the bits that each gives alone. */
@@ -316,6 +369,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/conformance/integer", test_integer);
+  g_test_add_func ("/engine/conformance/judged", test_judged);
   g_test_add_func ("/engine/conformance/real", test_real);
   g_test_add_func ("/engine/conformance/half", test_half);
   g_test_add_func ("/engine/conformance/streams", test_streams);

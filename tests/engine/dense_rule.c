@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "dcnn_dense_rule.h"
+#include "dense_rule.h"
 #include "dcnn_engine.h"
 #include "nets.h"
 #include "video.h"

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "dcnn_engine.h"
-#include "dcnn_settle_rule.h"
 #include "inside.h"
 #include "nets.h"
 #include "video.h"
@@ -336,49 +335,48 @@ test_dear_pixel (void)
 static void
 test_ends (void)
 {
-  DcnnStream stream = { .settling = SETTLING_ALL,
-    .active_since_settled = TRUE, .settle_wait = DCNN_SETTLE_INTERVAL };
-  DcnnPlan plan = { .macs = 1000 };
+  DcnnSettling s = { .now = DCNN_SETTLING_ALL, .stale = TRUE,
+    .wait = DCNN_SETTLE_INTERVAL };
 
   /* goes on, as long as it has cost little */
-  stream.settle_spent = 3000;
-  dcnn_settling_ends (&stream, &plan, TRUE);
-  g_assert_cmpint (stream.settling, ==, SETTLING_ALL);
-  g_assert_cmpuint (stream.settle_wait, ==, DCNN_SETTLE_INTERVAL);
+  s.spent = 3000;
+  dcnn_settling_ends (&s, 1000, TRUE);
+  g_assert_cmpint (s.now, ==, DCNN_SETTLING_ALL);
+  g_assert_cmpuint (s.wait, ==, DCNN_SETTLE_INTERVAL);
   /* stops without being done, and waits twice as long; but not for ever */
   for (guint wait = 2 * DCNN_SETTLE_INTERVAL; wait <= 8192; wait *= 2) {
-    stream.settling = SETTLING_ALL;
-    stream.settle_spent = 3001;
-    dcnn_settling_ends (&stream, &plan, TRUE);
-    g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
-    g_assert_true (stream.active_since_settled);
-    g_assert_cmpuint (stream.settle_wait, ==, MIN (wait, 4096));
+    s.now = DCNN_SETTLING_ALL;
+    s.spent = 3001;
+    dcnn_settling_ends (&s, 1000, TRUE);
+    g_assert_cmpint (s.now, ==, DCNN_SETTLING_NOTHING);
+    g_assert_true (s.stale);
+    g_assert_cmpuint (s.wait, ==, MIN (wait, 4096));
   }
   /* a band ends with its frame, whatever waits elsewhere */
-  stream.settling = SETTLING_BAND;
-  dcnn_settling_ends (&stream, &plan, FALSE);
-  g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
-  g_assert_true (stream.active_since_settled);
-  g_assert_cmpuint (stream.settle_wait, ==, 4096);
+  s.now = DCNN_SETTLING_BAND;
+  dcnn_settling_ends (&s, 1000, FALSE);
+  g_assert_cmpint (s.now, ==, DCNN_SETTLING_NOTHING);
+  g_assert_true (s.stale);
+  g_assert_cmpuint (s.wait, ==, 4096);
   /* done */
-  stream.settling = SETTLING_ALL;
-  dcnn_settling_ends (&stream, &plan, FALSE);
-  g_assert_cmpint (stream.settling, ==, SETTLING_NOTHING);
-  g_assert_false (stream.active_since_settled);
-  g_assert_cmpuint (stream.settle_wait, ==, DCNN_SETTLE_INTERVAL);
+  s.now = DCNN_SETTLING_ALL;
+  dcnn_settling_ends (&s, 1000, FALSE);
+  g_assert_cmpint (s.now, ==, DCNN_SETTLING_NOTHING);
+  g_assert_false (s.stale);
+  g_assert_cmpuint (s.wait, ==, DCNN_SETTLE_INTERVAL);
 }
 
 /* When spreads are measured. */
 static void
 test_spreads_due (void)
 {
-  DcnnStream stream = { .spread_frames = 7 };
+  DcnnSettling s = { .spread_frames = 7 };
   DcnnTuning tuning = { .mode = DCNN_MODE_AUTO };
   guint due[8], n = 0;
 
   for (guint f = 0; f < 600; f++) {
-    stream.dense = f == 60 || f == 300; /* cuts: too early, and not */
-    if (dcnn_spreads_due (&stream, &tuning, f == 0))
+    /* cuts: too early, and not */
+    if (dcnn_spreads_due (&s, &tuning, f == 0, f == 60 || f == 300))
       due[n++] = f;
     g_assert_cmpuint (n, <, G_N_ELEMENTS (due));
   }
@@ -387,13 +385,13 @@ test_spreads_due (void)
     g_assert_cmpuint (due[i], ==, ((guint[]) { 0, 16, 128, 300, 316,
                 428 })[i]);
   tuning.mode = DCNN_MODE_DENSE;
-  g_assert_false (dcnn_spreads_due (&stream, &tuning, TRUE));
-  g_assert_cmpuint (stream.spread_frames, ==, 0);
+  g_assert_false (dcnn_spreads_due (&s, &tuning, TRUE, FALSE));
+  g_assert_cmpuint (s.spread_frames, ==, 0);
   tuning.mode = DCNN_MODE_AUTO;
   tuning.criterion = DCNN_CRITERION_MAX; /* divides by none */
-  g_assert_false (dcnn_spreads_due (&stream, &tuning, TRUE));
+  g_assert_false (dcnn_spreads_due (&s, &tuning, TRUE, FALSE));
   tuning.criterion = DCNN_CRITERION_INFLUENCE;
-  g_assert_true (dcnn_spreads_due (&stream, &tuning, FALSE));
+  g_assert_true (dcnn_spreads_due (&s, &tuning, FALSE, FALSE));
 }
 
 /* A spot that flickers for ever, too small to be a moving scene, with a budget
@@ -429,22 +427,22 @@ test_backs_off (void)
     g_assert_true (dcnn_session_push_frame (c.session, 0, &frame, NULL,
             &error));
     dcnn_session_get_stats (c.session, 0, &stats);
-    settling += stream->settling == SETTLING_ALL;
-    starts += stream->settling == SETTLING_ALL && !before;
-    before = stream->settling == SETTLING_ALL;
+    settling += stream->settling.now == DCNN_SETTLING_ALL;
+    starts += stream->settling.now == DCNN_SETTLING_ALL && !before;
+    before = stream->settling.now == DCNN_SETTLING_ALL;
     settled_macs += stream->settled_macs;
     settled += stats.settled;
   }
   g_test_message ("%u starts, %u frames of %u, wait %u, settled %u, %g dense",
-      starts, settling, frames, stream->settle_wait, settled,
+      starts, settling, frames, stream->settling.wait, settled,
       (gdouble) settled_macs / c.summary.macs);
   /* 3 frames' worth each, at 64 + 128 + 256 ... frames from one another */
   g_assert_cmpuint (starts, >=, 2);
   g_assert_cmpuint (starts, <=, 7);
   g_assert_cmpfloat (settled_macs, <=, starts * 3.1 * c.summary.macs);
-  g_assert_cmpuint (stream->settle_wait, >, 4 * DCNN_SETTLE_INTERVAL);
+  g_assert_cmpuint (stream->settling.wait, >, 4 * DCNN_SETTLE_INTERVAL);
   run_moving (&c, 3);
-  g_assert_cmpuint (stream->settle_wait, ==, DCNN_SETTLE_INTERVAL);
+  g_assert_cmpuint (stream->settling.wait, ==, DCNN_SETTLE_INTERVAL);
   case_clear (&c);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_dense_rule.h - internal: when a node runs on its whole map, and when a
- * whole frame runs dense, by counts alone. No clock is asked: the same frames give the same results whatever the
- * load, the number of threads or the machine.
+ * dense_rule.h - internal: when a node runs on its whole map, and when a whole
+ * frame runs dense, by counts alone. No clock is asked: the same frames give
+ * the same results whatever the load, the number of threads or the machine.
  */
-#ifndef DCNN_DENSE_RULE_H
-#define DCNN_DENSE_RULE_H
+#ifndef DCNN_POLICY_DENSE_RULE_H
+#define DCNN_POLICY_DENSE_RULE_H
 
 #include <glib.h>
 
@@ -31,6 +31,14 @@ dcnn_dense_rule_node (gsize candidates, gsize pixels, gboolean rest_is_exact)
 }
 
 /* ---- whole frames ----------------------------------------------------------------- */
+
+/* Whether a frame of which so many of the input's pixels changed is a cut,
+ * which runs dense without being compared any further. */
+static inline gboolean
+dcnn_dense_rule_cut (gsize changed, gsize pixels)
+{
+  return changed * 2 > pixels;
+}
 
 /* A sparse frame is dear when its nodes cost at least DCNN_DEAR of what whole
  * maps cost; while frames are only tried, at least DCNN_DEAR_STILL. After

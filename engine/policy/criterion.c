@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * criterion.c - see criterion.h.
+ */
+#include "criterion.h"
+
+#include <math.h>
+
+static DcnnCriterionRule
+gate_rule (gfloat t)
+{
+  return (DcnnCriterionRule) {
+    .kind = t > 0 ? DCNN_SIGNIFICANT_SQUARE : DCNN_SIGNIFICANT_ANY,
+    .limit = t * t, .relative = TRUE
+  };
+}
+
+DcnnCriterionRule
+dcnn_criterion_rule (const DcnnTuning *tuning, const DcnnCriterionNode *node)
+{
+  gfloat t = isnan (node->threshold) ? MAX (tuning->threshold, 0) :
+      node->threshold;
+  DcnnCriterionRule any = { .kind = DCNN_SIGNIFICANT_ANY };
+  DcnnCriterionRule square = { .kind = DCNN_SIGNIFICANT_SQUARE };
+
+  if (node->is_gate)
+    return gate_rule (tuning->gate_threshold);
+  if (t < 0 && !node->is_output)
+    return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_ALWAYS };
+  if (node->is_output || t <= 0 || node->one_pixel)
+    return any;
+  if (tuning->criterion == DCNN_CRITERION_MAX)
+    return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_MAX, .limit = t };
+  if (tuning->criterion == DCNN_CRITERION_INFLUENCE && node->influence_known) {
+    square.limit = (gfloat) (t * t * node->influence_limit);
+    square.weights = DCNN_WEIGHTS_INFLUENCE;
+    return square;
+  }
+  square.limit = t * t * node->channels;
+  if (tuning->criterion == DCNN_CRITERION_RMS)
+    return square;
+  square.weights = DCNN_WEIGHTS_SPREAD;
+  return node->spread_known ? square : any; /* not measured yet */
+}
+
+gfloat
+dcnn_criterion_global (const DcnnTuning *tuning, gboolean is_norm, gfloat own)
+{
+  if (!is_norm)
+    return tuning->gate_threshold;
+  return isnan (own) ? MIN (tuning->threshold, tuning->gate_threshold) : own;
+}
