@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * criterion.h - internal: when a change of a node's pixel counts (DESIGN
- * section 2), as a kind, a limit and what channels are weighted by. Pure.
+ * criterion.h - internal: when a change of a node's pixel counts
+ * (DcnnCriterion), as a kind, a limit and what channels are weighted by. Pure.
  */
 #ifndef DCNN_POLICY_CRITERION_H
 #define DCNN_POLICY_CRITERION_H

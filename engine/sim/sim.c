@@ -12,19 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct SimStream {
-  SimMaps maps;
-  gdouble **inv_spread;    /* by node, [out channels]; NULL: not measured */
-  DcnnTensor *tensors;     /* by plan tensor; data owned */
-  gboolean *tensor_changed;
-  guint64 **mask_words;    /* by output; NULL: no map */
-  BackendFrame frame;      /* in flight */
-  DcnnTuning tuning;       /* of that frame */
-  gboolean all;            /* that frame computes every pixel */
-  guint64 changed_pixels, input_pixels, macs;
-  gboolean done;           /* guarded by SimState.lock */
-} SimStream;
-
 typedef struct SimState {
   SimStream *streams;
   GThread *worker;
@@ -158,107 +145,6 @@ stored (const DcnnSession *session, const PlanNode *node, const PlanMap *map,
   }
 }
 
-/* ---- judging --------------------------------------------------------------------- */
-
-static DcnnCriterionRule
-rule_of (const DcnnSession *session, const SimStream *sim,
-    const NodeState *state, guint n)
-{
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  DcnnCriterionNode about = { .is_gate = node->is_gate,
-    .is_output = node->is_output,
-    .one_pixel = out->width == 1 && out->height == 1,
-    .channels = out->channels, .threshold = state->threshold,
-    .spread_known = sim->inv_spread[n] != NULL,
-    .influence_known = session->influence[n] != NULL,
-    .influence_limit = session->limits[n] };
-
-  if (session->pass_on && node->passes_on)
-    return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_ALWAYS };
-  return dcnn_criterion_rule (&sim->tuning, &about);
-}
-
-/* What a difference of channel c counts. */
-static gdouble
-weight_of (const DcnnSession *session, const SimStream *sim,
-    const DcnnCriterionRule *rule, guint n, guint c)
-{
-  const PlanMap *out = plan_map (session->plan,
-      plan_node (session->plan, n)->out);
-
-  return rule->weights == DCNN_WEIGHTS_SPREAD ? sim->inv_spread[n][c] :
-      rule->weights == DCNN_WEIGHTS_INFLUENCE ?
-      session->influence[n][plan_position (out, c)] : 1;
-}
-
-static gboolean
-is_significant (const DcnnSession *session, const SimStream *sim, guint n,
-    const DcnnCriterionRule *rule, const gfloat *before, const gfloat *after)
-{
-  const PlanMap *out = plan_map (session->plan,
-      plan_node (session->plan, n)->out);
-  gdouble squares = 0, largest = 0, size = 0, limit = rule->limit;
-
-  for (guint c = 0; c < out->channels; c++) {
-    gdouble d = (gdouble) after[c] - before[c];
-    if (isnan (d))
-      return TRUE;
-    d *= weight_of (session, sim, rule, n, c);
-    squares += d * d;
-    size += (gdouble) before[c] * before[c];
-    largest = MAX (largest, fabs (d));
-  }
-  if (rule->relative)
-    limit *= size;
-  switch (rule->kind) {
-    case DCNN_SIGNIFICANT_ALWAYS:
-      return TRUE;
-    case DCNN_SIGNIFICANT_ANY:
-      return largest > 0;
-    case DCNN_SIGNIFICANT_MAX:
-      return largest > limit;
-    default:
-      return squares > limit;
-  }
-}
-
-/* Standard deviations over the first frame; quiet channels count as a tenth of
- * the rms of all. */
-static void
-measure_spreads (SimStream *sim, const DcnnPlan *plan)
-{
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    const PlanMap *out;
-    const gfloat *v;
-    gdouble total = 0, pixels;
-    if (node->kind != PLAN_KERNEL || node->is_output || node->is_gate)
-      continue;
-    out = plan_map (plan, node->out);
-    v = sim->maps.values[node->out];
-    pixels = (gdouble) out->width * out->height;
-    g_free (sim->inv_spread[n]);
-    sim->inv_spread[n] = g_new0 (gdouble, out->channels);
-    for (guint c = 0; c < out->channels; c++) {
-      gdouble sum = 0, squares = 0;
-      for (gsize p = 0; p < (gsize) pixels; p++) {
-        sum += v[p * out->channels + c];
-        squares += (gdouble) v[p * out->channels + c] *
-            v[p * out->channels + c];
-      }
-      sim->inv_spread[n][c] =
-          MAX (0, squares / pixels - sum / pixels * (sum / pixels));
-      total += sim->inv_spread[n][c];
-    }
-    for (guint c = 0; c < out->channels; c++)
-      sim->inv_spread[n][c] = 1 / sqrt (MAX (sim->inv_spread[n][c],
-              0.01 * total / out->channels));
-    if (!(total > 0) || !isfinite (total))
-      g_clear_pointer (&sim->inv_spread[n], g_free);
-  }
-}
-
 /* ---- nodes ----------------------------------------------------------------------- */
 
 static void
@@ -268,7 +154,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   const PlanMap *out = plan_map (session->plan, node->out);
   g_autofree gdouble *row = g_new (gdouble, out->channels);
   g_autofree gfloat *now = g_new (gfloat, out->channels);
-  DcnnCriterionRule rule = rule_of (session, sim, state, n);
+  DcnnCriterionRule rule = sim_rule (session, sim, state, n);
   gsize p = 0, candidates = 0, joined = 0;
 
   for (guint y = 0; y < out->height; y++)
@@ -281,7 +167,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
       sim_row (&sim->maps, node, y, x, row);
       for (guint c = 0; c < out->channels; c++)
         now[c] = stored (session, node, out, row[c]);
-      if (!sim->all && !is_significant (session, sim, n, &rule, before, now))
+      if (!sim->all && !sim_is_significant (session, sim, n, &rule, before, now))
         continue;
       memcpy (before, now, out->channels * sizeof *now);
       sim->maps.changed[node->out][p] = TRUE;
@@ -531,7 +417,7 @@ run_frame (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   for (guint n = 0; n < plan->nodes->len; n++)
     run_node (session, sim, &stream->nodes[n], n);
   if (sim->all)
-    measure_spreads (sim, plan);
+    sim_measure_spreads (sim, plan);
 }
 
 /* ---- a session -------------------------------------------------------------------- */

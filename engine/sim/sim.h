@@ -7,7 +7,7 @@
 #ifndef DCNN_SIM_H
 #define DCNN_SIM_H
 
-#include "dcnn_plan.h"
+#include "dcnn_engine.h"
 
 G_BEGIN_DECLS
 
@@ -36,6 +36,31 @@ void sim_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
 /* Whether a change of this frame can bear on that pixel. */
 gboolean sim_is_candidate (const SimMaps *maps, const PlanNode *node, guint y,
     guint x);
+
+typedef struct SimStream {
+  SimMaps maps;
+  gdouble **inv_spread;    /* by node, [out channels]; NULL: not measured */
+  DcnnTensor *tensors;     /* by plan tensor; data owned */
+  gboolean *tensor_changed;
+  guint64 **mask_words;    /* by output; NULL: no map */
+  BackendFrame frame;      /* in flight */
+  DcnnTuning tuning;       /* of that frame */
+  gboolean all;            /* that frame computes every pixel */
+  guint64 changed_pixels, input_pixels, macs;
+  gboolean done;           /* guarded by SimState.lock */
+} SimStream;
+
+/* sim_judge.c: the rule of a node in a frame that is not dense. */
+DcnnCriterionRule sim_rule (const DcnnSession *session, const SimStream *sim,
+    const NodeState *state, guint node);
+/* Whether a row of the node, [out channels] as it was and is, has changed by
+ * that rule. */
+gboolean sim_is_significant (const DcnnSession *session,
+    const SimStream *sim, guint node, const DcnnCriterionRule *rule,
+    const gfloat *before, const gfloat *after);
+/* Standard deviations over the first frame; quiet channels count as a tenth of
+ * the rms of all. */
+void sim_measure_spreads (SimStream *sim, const DcnnPlan *plan);
 
 G_END_DECLS
 
