@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Plain decoding of both networks' outputs; the reference for any other implementation.
+"""Plain decoding of the networks' outputs; the reference for any other implementation.
 
+Boxes: see yolox_rows.
 Segmentation: `mask` [1,1,h,w] is the person probability of each 4x4 block of input pixels.
 Pose: see decode_pose; its steps are the contract that the model card states.
 """
@@ -83,3 +84,31 @@ def mask_boxes(mask, threshold=0.5, least=12):
     import cv2
     count, _, stats, _ = cv2.connectedComponentsWithStats((mask > threshold).astype(np.uint8), connectivity=8)
     return [tuple(STRIDE * v for v in (x, y, x + w, y + h)) for x, y, w, h, area in stats[1:count] if area >= least]
+
+
+def suppress(boxes, limit):
+    """Rows of boxes [n,6] (x0,y0,x1,y1,class,score) kept by greedy suppression within a class at IoU `limit`, best first."""
+    order, keep = np.argsort(-boxes[:, 5], kind="stable"), []
+    while len(order):
+        i = order[0]
+        keep.append(int(i))
+        a, b = boxes[i], boxes[order[1:]]
+        w = np.minimum(a[2], b[:, 2]) - np.maximum(a[0], b[:, 0])
+        h = np.minimum(a[3], b[:, 3]) - np.maximum(a[1], b[:, 1])
+        inter = np.clip(w, 0, None) * np.clip(h, 0, None)
+        union = (a[2] - a[0]) * (a[3] - a[1]) + (b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) - inter
+        order = order[1:][(inter / np.maximum(union, 1e-6) < limit) | (b[:, 4] != a[4])]
+    return keep
+
+
+def yolox_rows(rows, width, height, score=0.3, classes=None, limit=0.45, strides=(8, 16, 32)):
+    """rows [N,5+C] (x, y, log w, log h, object, classes; undecoded) of a width x height input -> [n,6], best first:
+    x0,y0,x1,y1 in its pixels, class, score = object * class. classes: those of the C to keep, in the order to number them."""
+    grid = np.concatenate([np.stack(np.meshgrid(np.arange(width // s), np.arange(height // s)), -1).reshape(-1, 2) for s in strides])
+    stride = np.concatenate([np.full((width // s) * (height // s), s, np.float32) for s in strides])[:, None]
+    picked = rows[:, 5:] if classes is None else rows[:, [5 + c for c in classes]]
+    best = picked.argmax(1)
+    value = rows[:, 4] * picked[np.arange(len(rows)), best]
+    centre, half = (rows[:, :2] + grid) * stride, np.exp(rows[:, 2:4].clip(-20, 20)) * stride / 2
+    boxes = np.column_stack([centre - half, centre + half, best, value]).astype(np.float32)[value > score]
+    return boxes[suppress(boxes, limit)]

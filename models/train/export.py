@@ -5,6 +5,7 @@
 
 Graph input `image` [1,3,height,width], RGB, 0..1; height and width are multiples of the net's stride.
 Outputs after their last step: seg `mask` (sigmoid); pose `heatmaps`, `center` (sigmoid), `offsets` (pixels).
+Boxes, and poses from MoveNet: the graph of the file that training started from (graph_file.py says its input and outputs).
 """
 import argparse
 import hashlib
@@ -16,6 +17,8 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+import graph_file
+import graphnet
 import nets
 
 OPSET = 13
@@ -158,6 +161,8 @@ def to_graph(net, half):
 def load(path):
     """A trained net in eval mode, and its record."""
     record = torch.load(path, map_location="cpu", weights_only=True)
+    if "graph" in record:
+        return graphnet.from_record(record).eval(), record
     net = nets.build(record["task"], record["kind"])
     if "prior.weight" in record["state"]:
         net.prior = torch.nn.Conv2d(nets.Trunk.CHANNELS[2], nets.HEADS["pose"]["heatmaps"], 1)
@@ -165,15 +170,18 @@ def load(path):
     return net.eval(), record
 
 
-def check(net, model, task):
+def check(net, model):
     """Largest difference between torch and onnxruntime over two sizes, outputs as the graph gives them."""
     session, worst = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]), 0.0
     for height, width in ((192, 256), (288, 512)):
         x = torch.rand(1, 3, height, width)
         with torch.no_grad():
             out, _ = net(x)
-        want = {k: (v * nets.OFFSET_UNIT if k == "offsets" else torch.sigmoid(v)).numpy() for k, v in out.items()}
-        got = session.run(list(want), {"image": x.numpy()})
+        if isinstance(net, graphnet.GraphNet):
+            want, image = {k: v.numpy() for k, v in net.given(out).items()}, net.picture(x)
+        else:
+            want, image = {k: (v * nets.OFFSET_UNIT if k == "offsets" else torch.sigmoid(v)).numpy() for k, v in out.items()}, x
+        got = session.run(list(want), {session.get_inputs()[0].name: image.numpy()})
         worst = max([worst] + [float(np.abs(g - w).max()) for g, w in zip(got, want.values())])
     return worst
 
@@ -185,11 +193,14 @@ def main():
     parser.add_argument("--float32", action="store_true", help="keep float32 initialisers")
     args = parser.parse_args()
     net, record = load(args.weights)
+    make = (lambda net, half: net.finish(half)) if "graph" in record else to_graph
     net = nets.fold(net)
-    exact = check(net, to_graph(net, False), record["task"])
-    model = to_graph(net, not args.float32)
-    rounded = check(net, model, record["task"])
+    exact = check(net, make(net, False))
+    model = make(net, not args.float32)
+    rounded = check(net, model)
     onnx.save(model, args.out)
+    if "graph" in record:
+        graph_file.describe(args.out, {"boxes": "street-boxes", "pose": "people-pose"}[record["task"]])
     data = args.out.read_bytes()
     print(f"{args.out}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
     print(f"largest difference to torch: {exact:.2e} (float32 weights), {rounded:.2e} (as written)")

@@ -105,7 +105,7 @@ def consistency(out_a, out_b, features_a, features_b, still):
     """
     total, parts = 0, 0
     for name in out_a:
-        if name == "offsets":
+        if name == "offsets" or name.startswith("box"):
             continue
         same = F.interpolate(still, out_a[name].shape[-2:], mode="area")
         total = total + ((torch.sigmoid(out_a[name]) - torch.sigmoid(out_b[name])) ** 2 * same).mean()
@@ -118,7 +118,7 @@ def consistency(out_a, out_b, features_a, features_b, still):
 
 
 def kept(features, known):
-    """Mean squared distance of features to those of the frozen trunk, in each channel's spread (as `nrms` measures)."""
+    """Mean squared distance of features to those of the frozen net, in each channel's spread (as `nrms` measures)."""
     total = 0
     for a, b in zip(features, known):
         b = b.float()

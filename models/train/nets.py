@@ -13,6 +13,7 @@ Outputs at H/4 x W/4, before the sigmoid; offsets are in units of OFFSET_UNIT pi
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 OFFSET_UNIT = 32.0
 HEADS = {"seg": {"mask": 1}, "pose": {"heatmaps": 17, "center": 1, "offsets": 34}}
@@ -250,20 +251,9 @@ def fold(net):
 
 def macs_per_pixel(net, size=256):
     """Multiply-accumulates of all convolutions for one input pixel."""
-    total, hooks = [0], []
-
-    def count(module, _, out):
-        k = module.kernel_size[0] * module.kernel_size[1] * module.in_channels // module.groups
-        total[0] += k * out.shape[1] * out.shape[2] * out.shape[3]
-
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            hooks.append(module.register_forward_hook(count))
     training = net.training
     net.eval()
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 3, size, size, device=next(net.parameters()).device))
     net.train(training)
-    for hook in hooks:
-        hook.remove()
-    return total[0] / size / size
+    return counter.get_total_flops() / 2 / size / size

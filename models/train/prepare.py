@@ -7,7 +7,7 @@ boxes x0,y0,x1,y1 and points [17][x, y, score] in pixels of the written frame.
 
     prepare.py --clips CLIPS.json --videos DIR --teachers DIR --out DIR [--only NAME ...]
 
-CLIPS.json says which clips, which frames of each, and how each is labelled (see clips.json).
+Key points are voted by MoveNet Thunder, MoveNet Lightning and BlazePose (teachers.vote_pose). CLIPS.json says which clips, which frames of each, and how each is labelled (see clips.json).
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ import pathlib
 import cv2
 import numpy as np
 
+import decode
 import teachers
 
 MASK_WEIGHTS = {"blazepose": 0.5, "selfie": 0.3, "voc": 0.2}
@@ -70,7 +71,9 @@ class Labeller:
     def __init__(self, folder):
         folder = pathlib.Path(folder)
         self.detector = teachers.PersonBoxes(folder / "det_yolox_nano_416.onnx")
-        self.pose = teachers.MoveNetPose(folder / "pose_movenet_thunder_256.onnx", 256)
+        self.poses = [teachers.MoveNetPose(folder / "pose_movenet_thunder_256.onnx", 256),
+                      teachers.MoveNetPose(folder / "pose_movenet_lightning_192.onnx", 192),
+                      teachers.BlazePosePoints(folder / "pose_blazepose_lite_256.onnx")]
         self.masks = {
             "blazepose": teachers.PersonMask(folder / "pose_blazepose_lite_256.onnx", "blazepose", 256),
             "selfie": teachers.PersonMask(folder / "seg_selfie_mediapipe_256.onnx", "alpha", 256),
@@ -81,7 +84,7 @@ class Labeller:
         found = [self.detector(frame, s, 0.12) for s in scales]
         boxes = np.concatenate([f[0] for f in found])
         scores = np.concatenate([f[1] for f in found])
-        keep = teachers.nms(boxes, scores, 0.55)
+        keep = decode.suppress(np.column_stack([boxes, np.zeros(len(boxes)), scores]), 0.55)
         return boxes[keep], scores[keep]
 
     def probability(self, frame, boxes, weights):
@@ -130,7 +133,7 @@ class Labeller:
             part = mask[y0:y1, x0:x1]
             part[part == 0] = 128
         persons = [{"box": [round(float(v), 1) for v in b], "score": round(float(s), 3),
-                    "points": [[round(float(v), 2) for v in q] for q in self.pose(frame, b)]}
+                    "points": [[round(float(v), 2) for v in q] for q in teachers.vote_pose(self.poses, frame, b)]}
                    for b, s in zip(boxes[sure], scores[sure])]
         return mask, persons
 
@@ -158,11 +161,11 @@ class Labeller:
         mask[near & moved & (p > 0.2)] = 255
 
 
-def run_clip(labeller, spec, videos, out, first_id):
-    """Labels one clip; returns its records."""
+def run_clip(labeller, spec, videos, out, first_id, every=1):
+    """Labels every `every`th of the frames that spec names of one clip; returns their records."""
     path = next(v / spec["file"] for v in videos if (v / spec["file"]).exists())
     frames = [(i, fit(f, 768, 576)) for i, f in read_frames(
-        path, spec.get("start", 0), spec.get("stop"), spec.get("step", 1))]
+        path, spec.get("start", 0), spec.get("stop"), every * spec.get("step", 1))]
     background = None
     if spec.get("background"):
         stills = [fit(f, 768, 576) for _, f in read_frames(path, 0, None, spec["background"])]
@@ -188,6 +191,7 @@ def main():
     parser.add_argument("--out", required=True, type=pathlib.Path)
     parser.add_argument("--set", default="train", help="train or test")
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--every", type=int, default=1, help="take every Nth of the frames that the clips' steps give")
     args = parser.parse_args()
     for name in ("frames", "masks", "backgrounds"):
         (args.out / name).mkdir(parents=True, exist_ok=True)
@@ -198,7 +202,7 @@ def main():
     records = [r for r in json.load(open(path)) if r["clip"] not in again] if path.exists() else []
     for spec in specs:
         first = 1 + max([r["id"] for r in records], default=-1)
-        records += run_clip(labeller, spec, args.videos, args.out, first)
+        records += run_clip(labeller, spec, args.videos, args.out, first, args.every)
         json.dump(records, open(path, "w"))
 
 

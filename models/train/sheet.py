@@ -12,21 +12,39 @@ import numpy as np
 import decode
 import prepare
 import teachers
+import graph_file
 
 BONES = [(5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (0, 5), (0, 6)]
 
 
 def run(session, frame, size):
-    """frame BGR [h,w,3] -> outputs by name (batch dimension dropped) and the resized frame."""
+    """frame BGR [h,w,3] -> outputs by name (batch dimension dropped) and the resized frame.
+
+    A YOLOX file (input `images`) sees the frame in its corner, and gives `objects` [n,6] (decode.yolox_rows) in its pixels; one from
+    MoveNet (input `input`) wants -1..1.
+    """
+    if session.get_inputs()[0].name == "images":
+        small = teachers.letterbox_topleft(frame, min(size[0] / frame.shape[1], size[1] / frame.shape[0]))
+        small = cv2.copyMakeBorder(small, 0, size[1] - small.shape[0], 0, size[0] - small.shape[1], cv2.BORDER_CONSTANT, value=(114,) * 3)
+        out = session.run(None, {"images": teachers.to_nchw(small)})[0][0]
+        return {"objects": decode.yolox_rows(out, *size, score=0.05)}, small
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if frame.shape[1] > size[0] else cv2.INTER_LINEAR)
     image = teachers.to_nchw(small[..., ::-1]) / 255
+    if session.get_inputs()[0].name == "input":
+        image = image * 2 - 1
     names = [o.name for o in session.get_outputs()]
-    return dict(zip(names, [o[0] for o in session.run(names, {"image": image})])), small
+    return dict(zip(names, [o[0] for o in session.run(names, {session.get_inputs()[0].name: image})])), small
 
 
 def draw(small, out):
-    """Mask in green with its boxes, or skeletons, over a copy of the picture."""
+    """Mask in green with its boxes, skeletons, or objects, over a copy of the picture."""
     view = small.copy()
+    if "objects" in out:
+        for x0, y0, x1, y1, kind, score in out["objects"][out["objects"][:, 5] > 0.3]:
+            at = (int(x0), int(y0))
+            cv2.rectangle(view, at, (int(x1), int(y1)), (0, 255, 255), 1)
+            cv2.putText(view, f"{graph_file.CLASSES[int(kind)]} {score:.2f}", (at[0], max(8, at[1] - 2)), cv2.FONT_HERSHEY_PLAIN, 0.7, (0, 255, 255))
+        return view
     if "mask" in out:
         p = cv2.resize(out["mask"][0], small.shape[1::-1])[..., None]
         view = (view * (1 - 0.55 * p) + p * 0.55 * np.array([60, 255, 60])).astype(np.uint8)

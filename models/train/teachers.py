@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
+import decode
+
 COCO_KEYPOINTS = 17
 FLIP_PAIRS = [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)]
 
@@ -54,49 +56,64 @@ def square_crop(image, box, grow):
     return crop, ox, oy, side
 
 
-def nms(boxes, scores, limit=0.5):
-    """Indices kept by greedy non-maximum suppression at IoU `limit`, best first."""
-    order, keep = np.argsort(-scores), []
-    while len(order):
-        i = order[0]
-        keep.append(int(i))
-        a, b = boxes[i], boxes[order[1:]]
-        iw = np.minimum(a[2], b[:, 2]) - np.maximum(a[0], b[:, 0])
-        ih = np.minimum(a[3], b[:, 3]) - np.maximum(a[1], b[:, 1])
-        inter = np.clip(iw, 0, None) * np.clip(ih, 0, None)
-        union = (a[2] - a[0]) * (a[3] - a[1]) + (b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) - inter
-        order = order[1:][inter / np.maximum(union, 1e-6) < limit]
-    return keep
+def letterbox_topleft(image, scale, fill=114):
+    """The image scaled by `scale` on a canvas whose sides are multiples of 32, in its corner."""
+    sh, sw = int(round(image.shape[0] * scale)), int(round(image.shape[1] * scale))
+    canvas = np.full(((sh + 31) // 32 * 32, (sw + 31) // 32 * 32, 3), fill, np.uint8)
+    canvas[:sh, :sw] = cv2.resize(image, (sw, sh), interpolation=cv2.INTER_LINEAR)
+    return canvas
 
 
-class PersonBoxes:
-    """YOLOX (COCO 80 classes, or one class person), undecoded output [1,N,5+classes]."""
+class YoloxBoxes:
+    """YOLOX, undecoded output [1,N,5+classes] of strides 8, 16, 32; classes: those of the file to keep, in our order."""
 
-    def __init__(self, path, threads=1):
-        self.session = open_model(path, threads, resizable=True)
+    def __init__(self, path, classes, threads=1):
+        self.session, self.classes = open_model(path, threads, resizable=True), list(classes)
         self.name = self.session.get_inputs()[0].name
 
     def __call__(self, image, scale=1.0, score=0.3):
-        """Boxes [n,4] (x0,y0,x1,y1 px) and scores [n]; the image is first scaled by `scale`."""
+        """[n,6]: x0,y0,x1,y1 (px of image), class, score; the image is first scaled by `scale`."""
         h, w = image.shape[:2]
-        sh, sw = int(round(h * scale)), int(round(w * scale))
-        canvas = np.full(((sh + 31) // 32 * 32, (sw + 31) // 32 * 32, 3), 114, np.uint8)
-        canvas[:sh, :sw] = cv2.resize(image, (sw, sh), interpolation=cv2.INTER_LINEAR)
+        canvas = letterbox_topleft(image, scale)
         out = self.session.run(None, {self.name: to_nchw(canvas)})[0][0]
-        grids, strides = [], []
-        for s in (8, 16, 32):
-            gy, gx = np.mgrid[:canvas.shape[0] // s, :canvas.shape[1] // s]
-            grids.append(np.stack([gx, gy], -1).reshape(-1, 2))
-            strides.append(np.full(grids[-1].shape[0], s))
-        grid, stride = np.concatenate(grids), np.concatenate(strides)[:, None]
-        centre = (out[:, :2] + grid) * stride
-        size = np.exp(out[:, 2:4]) * stride
-        scores = out[:, 4] * out[:, 5]
-        boxes = np.concatenate([centre - size / 2, centre + size / 2], 1) / scale
-        pick = scores > score
-        boxes, scores = boxes[pick], scores[pick]
-        keep = nms(boxes, scores)
-        return boxes[keep].clip(0, [w, h, w, h]), scores[keep]
+        boxes = decode.yolox_rows(out, canvas.shape[1], canvas.shape[0], score, self.classes)
+        boxes[:, :4] = (boxes[:, :4] / scale).clip(0, [w, h, w, h])
+        return boxes
+
+
+class CenterNetBoxes:
+    """CenterNet with outputs heatmap [1,C,h,w] (after the sigmoid) and ltrb [1,4,h,w] (px of the input)."""
+
+    def __init__(self, path, classes, threads=1):
+        self.session, self.classes = open_model(path, threads, resizable=True), list(classes)
+        self.name = self.session.get_inputs()[0].name
+
+    def __call__(self, image, scale=1.0, score=0.3):
+        """[n,6] as YoloxBoxes."""
+        h, w = image.shape[:2]
+        canvas = letterbox_topleft(image, scale)
+        heat, ltrb = self.session.run(["heatmap", "ltrb"], {self.name: to_nchw(canvas[..., ::-1])})
+        heat, ltrb = heat[0][self.classes], ltrb[0]
+        stride, top = canvas.shape[0] / heat.shape[1], np.stack([cv2.dilate(m, np.ones((3, 3))) for m in heat])
+        c, y, x = np.nonzero((heat >= top) & (heat > score))
+        side = ltrb[:, y, x]
+        boxes = np.stack([x * stride - side[0], y * stride - side[1], x * stride + side[2], y * stride + side[3],
+                          c, heat[c, y, x]], 1).astype(np.float32)
+        boxes = boxes[decode.suppress(boxes, 0.6)]
+        boxes[:, :4] = (boxes[:, :4] / scale).clip(0, [w, h, w, h])
+        return boxes
+
+
+class PersonBoxes:
+    """The persons of a YOLOX file: first class."""
+
+    def __init__(self, path, threads=1):
+        self.boxes = YoloxBoxes(path, [0], threads)
+
+    def __call__(self, image, scale=1.0, score=0.3):
+        """Boxes [n,4] (x0,y0,x1,y1 px) and scores [n]; the image is first scaled by `scale`."""
+        found = self.boxes(image, scale, score)
+        return found[:, :4], found[:, 5]
 
 
 class PersonMask:
@@ -152,26 +169,47 @@ class MoveNetPose:
         points[:, :2] *= crop.shape[0] / n
         return points
 
-    def __call__(self, image, box, grows=(1.15, 1.4)):
-        """17 key points of the person in `box`, image pixels.
 
-        Several crops and their mirror images vote: the position is the median, the score is
-        the mean score, lowered by exp(-(spread / 4 % of the box)^2).
-        """
-        votes = []
-        for grow in grows:
-            crop, ox, oy, side = square_crop(image, box, grow)
-            for flip in (False, True):
-                p = self.on_crop(crop[:, ::-1] if flip else crop)
+class BlazePosePoints:
+    """BlazePose landmarks [1,195] (39 x: x, y, z, visibility, presence; px of its 256x256 input) as COCO's 17 key points."""
+
+    ORDER = [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
+
+    def __init__(self, path, size=256, threads=1):
+        self.session, self.size = open_model(path, threads), size
+        self.name = self.session.get_inputs()[0].name
+
+    def on_crop(self, crop):
+        """crop [S,S,3] BGR -> [17,3]: x, y in crop pixels and score 0..1."""
+        rgb = cv2.cvtColor(cv2.resize(crop, (self.size, self.size)), cv2.COLOR_BGR2RGB)
+        marks = self.session.run(["landmarks"], {self.name: to_nchw(rgb / 255)})[0].reshape(-1, 5)[self.ORDER]
+        score = 1 / (1 + np.exp(-np.minimum(marks[:, 3], marks[:, 4])))
+        return np.column_stack([marks[:, :2] * crop.shape[0] / self.size, score]).astype(np.float32)
+
+
+def vote_pose(models, image, box, grows=(1.25,), agree=0.05):
+    """17 key points [17,3] of the person in `box`, image pixels: every model on every crop and its mirror image votes.
+
+    The vote with most others within `agree` of the box's longer side wins; the position is the mean of those, the score
+    the mean of their scores times their share of all votes. So one teacher alone is never sure.
+    """
+    votes = []
+    for grow in grows:
+        crop, ox, oy, side = square_crop(image, box, grow)
+        for flip in (False, True):
+            for model in models:
+                p = model.on_crop(np.ascontiguousarray(crop[:, ::-1]) if flip else crop)
                 if flip:
                     p[:, 0] = side - 1 - p[:, 0]
                     for a, b in FLIP_PAIRS:
                         p[[a, b]] = p[[b, a]]
                 p[:, :2] += (ox, oy)
                 votes.append(p)
-        votes = np.stack(votes)
-        at = np.median(votes[..., :2], 0)
-        spread = np.linalg.norm(votes[..., :2] - at, axis=-1).mean(0)
-        extent = max(box[2] - box[0], box[3] - box[1])
-        score = votes[..., 2].mean(0) * np.exp(-(spread / (0.04 * extent)) ** 2)
-        return np.concatenate([at, score[:, None]], 1).astype(np.float32)
+    votes, out = np.stack(votes), np.zeros((COCO_KEYPOINTS, 3), np.float32)
+    extent = max(box[2] - box[0], box[3] - box[1])
+    for k in range(COCO_KEYPOINTS):
+        v = votes[:, k]
+        near = np.linalg.norm(v[:, None, :2] - v[None, :, :2], axis=2) < agree * extent
+        group = v[near[(near * v[None, :, 2]).sum(1).argmax()]]
+        out[k] = (*group[:, :2].mean(0), group[:, 2].mean() * len(group) / len(v))
+    return out
