@@ -187,7 +187,8 @@ class BoxComposer(scenes.Composer):
         four = self.chance(batch, 0.35)
         if four.any():
             image[four], boxes[four] = self.mosaic(int(four.sum()), height, width)
-        first = second = self.cover((image, boxes), 0.3)
+        order = boxes[..., 5].abs().argsort(1, descending=True, stable=True)[:, :2 * MOST]
+        first = second = self.cover((image, boxes.gather(1, order[..., None].expand(-1, -1, 6))), 0.3)
         for level, low, high in self.LAYERS if self.lib.cutouts else []:
             source, m, box = self.cutout(batch, height, width, level, low, high)
             on = self.chance(batch, 0.25)
