@@ -187,7 +187,7 @@ class BoxComposer(scenes.Composer):
         four = self.chance(batch, 0.35)
         if four.any():
             image[four], boxes[four] = self.mosaic(int(four.sum()), height, width)
-        order = boxes[..., 5].abs().argsort(1, descending=True, stable=True)[:, :2 * MOST]
+        order = boxes[..., 5].abs().argsort(dim=1, descending=True, stable=True)[:, :2 * MOST]
         first = second = self.cover((image, boxes.gather(1, order[..., None].expand(-1, -1, 6))), 0.3)
         for level, low, high in self.LAYERS if self.lib.cutouts else []:
             source, m, box = self.cutout(batch, height, width, level, low, high)

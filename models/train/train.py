@@ -29,7 +29,7 @@ CLIP_WEIGHTS = {"static_pets09_s2l1_vtest": 0.26, "static_person_onebyone": 0.10
                 "webcam_asl_school": 0.05, "000000000785": 0.02, "astronaut": 0.03, "static_car_topdown": 0.04, "static_bottle_640x360": 0.05, "empty": 0.23}
 BOX_WEIGHTS = {"static_pets09_s2l1_vtest": 0.2, "static_car_topdown": 0.12, "static_person_onebyone": 0.1,
                "static_fullbody_juggle_720p": 0.08, "handheld_bedroom_540p": 0.08, "webcam_asl_walk": 0.03,
-               "webcam_asl_book": 0.03, "webcam_asl_school": 0.03, "static_bottle_640x360": 0.03, "others": 0.3}
+               "webcam_asl_book": 0.03, "webcam_asl_school": 0.03, "static_bottle_640x360": 0.03, "others": 0.2}
 SIZES = [(288, 512), (384, 384), (320, 448), (256, 576), (416, 352)]
 
 
