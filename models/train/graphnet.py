@@ -4,6 +4,8 @@
 So trunk, neck and heads all come by transfer, things that our few clips never show among them, and what is written back is
 the same graph with other weights. BoxNet: street-boxes from a YOLOX file; PoseNet: people-pose from MoveNet.
 """
+import zlib
+
 import numpy as np
 import onnx
 import torch
@@ -165,12 +167,13 @@ KINDS = {"boxes": BoxNet, "pose": PoseNet}
 
 
 def record_graph(net):
-    """The net's graph as a tensor of bytes, for a .pt."""
-    return torch.from_numpy(np.frombuffer(net.model.SerializeToString(), np.uint8).copy())
+    """The net's graph without its weights, compressed: a tensor of bytes for a .pt, which holds the weights as its state."""
+    bare = graph_file.replace(net.model, {n: 0 * net.weights[net.key(n)].detach().float().cpu().numpy() for n in net.names})
+    return torch.from_numpy(np.frombuffer(zlib.compress(bare.SerializeToString()), np.uint8).copy())
 
 
 def from_record(record):
     """The net of a .pt (train.py)."""
-    net = KINDS[record["task"]](onnx.load_from_string(record["graph"].numpy().tobytes()))
+    net = KINDS[record["task"]](onnx.load_from_string(zlib.decompress(record["graph"].numpy().tobytes())))
     net.load_state_dict(record["state"])
     return net
