@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--videos", required=True, nargs="+", type=pathlib.Path, help="folders searched for the clips")
     parser.add_argument("--teachers", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--set", default="objects", help="objects or objects-test")
+    parser.add_argument("--set", default="objects", help="objects, objects-test, or objects-local (clips that may be tested on, not given away)")
     parser.add_argument("--only", nargs="*")
     args = parser.parse_args()
     (args.out / "frames").mkdir(parents=True, exist_ok=True)

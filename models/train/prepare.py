@@ -23,7 +23,12 @@ MASK_WEIGHTS = {"blazepose": 0.5, "selfie": 0.3, "voc": 0.2}
 
 
 def read_frames(path, start, stop, step):
-    """Yields (index, BGR frame) for frames start, start+step, ... < stop (None: to the end)."""
+    """Yields (index, BGR frame) for frames start, start+step, ... < stop (None: to the end) of a clip, a still, or a folder
+    of numbered .jpg."""
+    if path.is_dir():
+        for index, file in list(enumerate(sorted(path.glob("*.jpg"))))[start:stop:step]:
+            yield index, cv2.imread(str(file))
+        return
     if path.suffix in (".jpg", ".png"):
         yield 0, cv2.imread(str(path))
         return
