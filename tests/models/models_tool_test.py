@@ -73,6 +73,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_good(self, _):
         self.wfile.write(self.answer())
 
+    def do_graph(self, _):
+        """A TensorFlow.js graph and what it names, by the last part of the path."""
+        self.wfile.write(self.answer(self.server.files[self.path.split("/")[-1]]))
+
     def do_gone(self, _):
         self.fault(404)
 
@@ -153,6 +157,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.files = {}
         self.seen, self.lock, self.stop = [], threading.Lock(), threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
@@ -164,6 +169,30 @@ class Server(http.server.ThreadingHTTPServer):
         self.stop.set()
         self.shutdown()
         self.server_close()
+
+
+def graph_node(name, op, *inputs):
+    return {"name": name, "op": op, "input": list(inputs)}
+
+
+# Preparation, a convolution and two heads, of which one goes on.
+GRAPH = {"modelTopology": {"node": [
+    graph_node("image", "Placeholder"), graph_node("half", "Const"), graph_node("scaled", "Mul", "image", "half"),
+    graph_node("w", "Const"), graph_node("first/Relu6", "_FusedConv2D", "scaled:0", "w"), graph_node("v", "Const"),
+    graph_node("head/BiasAdd", "_FusedConv2D", "first/Relu6", "v"), graph_node("sure", "Sigmoid", "head/BiasAdd"),
+    graph_node("best", "ArgMax", "sure"), graph_node("u", "Const"), graph_node("flat", "Reshape", "first/Relu6", "u")]},
+    "weightsManifest": [{"paths": ["net.bin"], "weights": []}]}
+
+# In place of the converter: its result is the command and the graph that it was given.
+CONVERTER = """
+import json, os, sys
+arguments = sys.argv[1:]
+path = arguments[arguments.index("--tfjs" if "--tfjs" in arguments else "--graphdef") + 1]
+graph = json.load(open(path)) if path.endswith(".json") else None
+files = sorted(os.listdir(os.path.dirname(path)))
+with open(arguments[arguments.index("--output") + 1], "w") as file:
+    json.dump([arguments, graph, files], file)
+"""
 
 
 class ToolTest(unittest.TestCase):
@@ -405,7 +434,8 @@ class ToolTest(unittest.TestCase):
     # ---- local copies ------------------------------------------------------
 
     def test_from(self):
-        self.write_catalogue(address=None, origin="converted by hand")
+        self.write_catalogue(address=None, origin="converted by hand", convert={
+            "address": "https://example.org/net.json", "size": "8x8", "input": "a", "outputs": {"mask": "b"}})
         self.assertIn("converted by hand", self.get(status=1))
         self.assertIn("there is no file.onnx", self.get("--from", self.folder, status=1))
         source = os.path.join(self.folder, "file.onnx")
@@ -432,13 +462,72 @@ class ToolTest(unittest.TestCase):
         self.get()
         self.run_tool("verify", "net")
 
+    # ---- conversion ----------------------------------------------------------
+
+    def convert(self, *arguments, status=0, name="net.json", converter=CONVERTER, **changes):
+        """Runs the command with a converter of our own; what that was given, or the text."""
+        how = {"address": "http://127.0.0.1:%d/graph/%s" % (self.server.server_port, name), "size": "64x48",
+               "input": "first/Relu6", "outputs": {"mask": "head/BiasAdd > Sigmoid", "row": "flat"}, "flat": ["row"]}
+        how.update(changes)
+        self.write_catalogue(address=None, origin="a graph", convert=how)
+        self.server.files = {"net.json": json.dumps(GRAPH).encode(), "net.bin": b"weights", "net.pb": b"frozen"}
+        package = os.path.join(self.folder, "python", "tf2onnx")
+        os.makedirs(package, exist_ok=True)
+        for file, text in (("__init__.py", ""), ("convert.py", converter)):
+            with open(os.path.join(package, file), "w", encoding="utf-8") as out:
+                out.write(text)
+        with mock.patch.dict(os.environ, PYTHONPATH=os.path.dirname(package)):
+            text = self.run_tool("convert", "net", *arguments, status=status)
+        if status:
+            return text
+        self.assertIn(self.target, text)
+        with open(self.target, encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_convert(self):
+        with open(os.path.join(self.folder, "file.onnx.modelinfo"), "w", encoding="utf-8") as file:
+            file.write("[deltacnn]\nsha256=%s\n" % hashlib.sha256(BODY).hexdigest())
+        arguments, graph, files = self.convert()
+        self.assertEqual(files, ["net.bin", "net.json"])
+        nodes = {n["name"]: n for n in graph["modelTopology"]["node"]}
+        self.assertEqual(list(nodes), ["scaled", "w", "first/Relu6", "v", "head/BiasAdd", "sure", "u", "flat"])
+        self.assertEqual(nodes["scaled"]["op"], "Placeholder")
+        self.assertEqual([d["size"] for d in nodes["scaled"]["attr"]["shape"]["shape"]["dim"]], ["1", "48", "64", "3"])
+        self.assertEqual(graph["signature"], {"inputs": {"input": {"name": "scaled:0"}},
+                                              "outputs": {"mask": {"name": "sure:0"}, "row": {"name": "flat:0"}}})
+        self.assertEqual(arguments[arguments.index("--inputs-as-nchw") + 1], "input")
+        self.assertEqual(arguments[arguments.index("--outputs-as-nchw") + 1], "mask")
+        with open(self.target, "rb") as made, open(self.target + ".modelinfo", encoding="utf-8") as descriptor:
+            self.assertEqual(descriptor.read(), "[deltacnn]\nsha256=%s\n" % hashlib.sha256(made.read()).hexdigest())
+        self.assertIn("deltacnn-models convert net", self.run_tool("info", "net"))
+        self.assertIn("deltacnn-models convert net", self.get("--to", os.path.join(self.folder, "to"), status=1))
+
+    def test_convert_frozen(self):
+        arguments, _, files = self.convert(name="net.pb", input="image", outputs={"mask": "out"})
+        self.assertEqual(files, ["net.pb"])
+        for name, value in (("--inputs", "image:0[1,48,64,3]"), ("--outputs", "out:0"), ("--rename-outputs", "mask"),
+                            ("--inputs-as-nchw", "image:0"), ("--outputs-as-nchw", "out:0")):
+            self.assertEqual(arguments[arguments.index(name) + 1], value)
+
+    def test_convert_refusals(self):
+        self.assertIn("no node 'nose'", self.convert(status=1, outputs={"mask": "nose"}))
+        self.assertIn("0 nodes ArgMax read", self.convert(status=1, outputs={"mask": "head/BiasAdd > ArgMax"}))
+        self.assertIn("pip install tf2onnx", self.convert(status=1, converter="import tensorflow_that_is_not_here"))
+        self.assertIn("the converter failed", self.convert(status=1, converter="raise SystemExit('no')"))
+        self.assertIn("no TensorFlow.js graph", self.convert("--from", self.catalogue, status=1, name="catalogue.json"))
+        for wrong in ({"address": "http://example.org/x.json"}, {"size": "64"}, {"outputs": {}}, {"input": 3}):
+            self.assertIn("convert", self.convert(status=1, **wrong))
+        self.assert_nothing()
+        self.write_catalogue()
+        self.assertIn("needs no conversion", self.run_tool("convert", "net", status=1))
+
     # ---- catalogues --------------------------------------------------------
 
     def test_bad_catalogues(self):
         bad = [{"file": "../../evil.onnx"}, {"file": "/etc/evil.onnx"}, {"file": ".x.onnx"}, {"file": "x.sh"},
                {"address": "http://example.org/x.onnx"}, {"address": "file:///etc/passwd"}, {"address": 5},
                {"address": "https://[broken"}, {"size": -1}, {"size": "9"}, {"sha256": "0"}, {"licence": None},
-               {"address": None}, {"name": 7}]
+               {"address": None}, {"address": None, "origin": "a graph"}, {"name": 7}]
         for changes in bad:
             with self.subTest(changes):
                 self.write_catalogue(**changes)
