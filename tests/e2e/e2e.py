@@ -525,15 +525,16 @@ def case_rtsp(bench):
         command = [bench.build / "tools" / "deltacnn-bench", "--model", model,
                    "--clip", camera.address, "--frames", 1200, "--size",
                    "192x128", "--json", bench.scratch / "r.json"]
-        pipeline = (f"gst-launch-1.0 -q rtspsrc location={camera.address}"
-                    f" latency=100 ! decodebin ! videoconvert !"
-                    f" deltacnn model={model} results-location={lines} !"
-                    " deltaoverlay ! videoconvert ! fakesink")
+        pipeline = [*"gst-launch-1.0 -q rtspsrc latency=100".split(),
+                    f"location={camera.address}",
+                    *"! decodebin ! videoconvert ! deltacnn".split(),
+                    f"model={model}", f"results-location={lines}",
+                    *"! deltaoverlay ! videoconvert ! fakesink".split()]
         common = {"text": True, "stdin": subprocess.DEVNULL,
                   "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT,
                   "env": bench.environment}
         with subprocess.Popen([str(c) for c in command], **common) as bencher, \
-                subprocess.Popen(pipeline.split(), **common) as player:
+                subprocess.Popen(pipeline, **common) as player:
             shown = bench.run(
                 ROOT / "pipelines" / "demo.sh", "--no-install", "--input",
                 camera.address, "--frames", 15, "--size", "192x128", "--out",

@@ -9,6 +9,7 @@ Exit status 77 skips, with the reason as the last line. Standard library only.
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -77,9 +78,8 @@ def case_install(bench):
     bench.environment["PKG_CONFIG_PATH"] = str(configs[0])
     prefix = bench.run("pkg-config", "--variable=prefix",
                        "deltacnn").stdout.strip()
-    flags = bench.run("pkg-config", "--cflags", "--libs",
-                      "deltacnn").stdout.replace(prefix, f"{stage}{prefix}"
-                                                 ).split()
+    flags = [flag.replace(prefix, f"{stage}{prefix}") for flag in shlex.split(
+        bench.run("pkg-config", "--cflags", "--libs", "deltacnn").stdout)]
     bench.run("gcc", source, "-o", bench.scratch / "program", *flags)
     # the README's example, as printed
     example = re.search(r"```c\n(.*?)```",
