@@ -17,6 +17,7 @@ knows each time; DELTACNN_MUTATE_DIR is where (default: /var/tmp/deltacnn-mutate
 
   --sample N      N of the list, the same ones each time
   --seed S        others (default 1)
+  --longest N     without tests that take more than N seconds here
   --jobs N        compilers at a time (default 1; one test at a time always)
   --only REGEX    mutants whose "file: old -> new" matches
   --again         forget what is known of these
@@ -192,9 +193,8 @@ def build(jobs, tests):
 
 class Test:
     def __init__(self, raw, files):
-        suite = raw["suite"][0].split(":")[-1]
-        name = raw["name"]
-        self.name = name if name.startswith(suite + "/") else f"{suite}/{name}"
+        suite, name = raw["suite"][0].split(":")[-1], raw["name"]
+        self.name = name if "/" in name else f"{suite}/{name}"
         self.command, self.env = raw["cmd"], raw["env"]
         self.depends = [f for target in raw.get("depends", ()) for f in files.get(target, ())]
         self.seconds = -1.0
@@ -340,7 +340,7 @@ def main_run(mutants, arguments):
         wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
         tests = [t for t in tests if t.name in wanted]
         build(arguments.jobs, tests)
-        tests = measure(tests, state)
+        tests = [t for t in measure(tests, state) if t.seconds <= arguments.longest]
         for count, mutant in enumerate(todo, 1):
             started = time.monotonic()
             result = judge(mutant, tests, state, arguments.jobs)
@@ -396,6 +396,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=True)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=1e9)
     parser.add_argument("--only", default="")
     parser.add_argument("--build", action="append", default=[])
     for name in ("--again", "--fresh", "--check", "--report"):

@@ -10,9 +10,11 @@
 #   --list        names of the tests, without running them
 #   PATTERN       only tests whose "suite/name" matches this regular expression
 #
-# A full run builds twice: gcc into build/, and clang with the address and
-# undefined-behaviour sanitizers into build-asan/; both run the whole suite. A folder with the project's larger test data
-# is taken from DELTACNN_TEST_DATA or, when it is there, from ../shared/data;
+# A full run builds three times: gcc into build/, clang with the address and
+# undefined-behaviour sanitizers into build-asan/, which both run the whole suite,
+# and gcc with ThreadSanitizer into build-tsan/: only the tests where threads
+# meet (summary.py has the list), in their short form. A folder with the project's
+# larger test data is taken from DELTACNN_TEST_DATA or, when it is there, from ../shared/data;
 # tests that need it are skipped without it. Longer fuzzing: tests/fuzz-long.sh
 #
 # Exit status: 0 all passed, 1 something failed, 2 wrong usage.
@@ -26,7 +28,7 @@ for argument in "$@"; do
     --quick) quick=1 ;;
     --no-install) install=0 ;;
     --list) list=1 ;;
-    -h | --help) sed -n '4,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "run.sh: no option '$argument'; see --help" >&2; exit 2 ;;
     *) pattern=$argument ;;
   esac
@@ -61,7 +63,7 @@ strict() {
 # Whether a compiler has the sanitizers' runtime; clang's is a package apart.
 sanitizes() {
   command -v "$1" >/dev/null && echo 'int main (void) { return 0; }' |
-    "$1" -x c -fsanitize=address,undefined -o "$log_dir/sanitizes" - 2>/dev/null
+    "$1" -x c -fsanitize="$2" -o "$log_dir/sanitizes" - 2>/dev/null
 }
 
 # build DIR COMPILER MESON-OPTIONS...: configures once, builds always.
@@ -74,10 +76,12 @@ build() {
     CC=$compiler meson setup "$dir" "${werror[@]}" "$@" >"$log_dir/setup-${dir}.log" 2>&1 ||
       { cat "$log_dir/setup-${dir}.log"; return 1; }
   fi
+  local targets=()
+  [ "$dir" != build-tsan ] || mapfile -t targets < <(python3 tests/summary.py --programs "$dir" "$pattern")
   if [ -t 1 ]; then
-    ninja -C "$dir" || return 1
+    ninja -C "$dir" "${targets[@]}" || return 1
   else
-    ninja -C "$dir" >"$log_dir/build-${dir}.log" 2>&1 ||
+    ninja -C "$dir" "${targets[@]}" >"$log_dir/build-${dir}.log" 2>&1 ||
       { tail -n 60 "$log_dir/build-${dir}.log"; return 1; }
   fi
 }
@@ -93,7 +97,7 @@ run_suite() {
   mapfile -t selected < <(names "$dir" "$label")
   rm -f "$dir/meson-logs/testlog.json"
   [ ${#selected[@]} -gt 0 ] || return 0
-  [ "$label" = sanitizers ] && multiplier=8
+  [ "$label" = tests ] || multiplier=8
   say "$label: ${#selected[@]} tests in $dir"
   meson test -C "$dir" --no-rebuild --num-processes "$jobs" \
     --timeout-multiplier $multiplier --print-errorlogs "${selected[@]}" \
@@ -121,7 +125,7 @@ builds=(build)
 
 if ((!quick)); then
   compiler=clang
-  sanitizes clang || compiler=gcc
+  sanitizes clang address,undefined || compiler=gcc
   say "building with $compiler, address and undefined-behaviour sanitizers, into build-asan/"
   build build-asan "$compiler" -Db_sanitize=address,undefined -Db_lundef=false \
     -Ddebug=true -Doptimization=1 -Dintrospection=disabled -Dcuda=disabled ||
@@ -132,6 +136,21 @@ if ((!quick)); then
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   run_suite build-asan sanitizers
   builds+=(build-asan)
+
+  if sanitizes gcc thread; then
+    say "building with gcc, ThreadSanitizer, into build-tsan/: what the tests of threads need"
+    build build-tsan gcc -Db_sanitize=thread -Db_lundef=false \
+      -Ddebug=true -Doptimization=1 -Dintrospection=disabled -Dcuda=disabled ||
+      { say "the build with ThreadSanitizer failed"; echo "0 passed, 1 failed"; exit 1; }
+    # Reports count against the program that made them. What is not compiled with it is told of locks by
+    # glib_order.c, and its blocks must come from malloc to be known as new.
+    export TSAN_OPTIONS=suppressions=$PWD/tests/threads/tsan.supp:ignore_noninstrumented_modules=1:exitcode=66:print_suppressions=0
+    G_SLICE=always-malloc DELTACNN_TEST_QUICK=1 LD_PRELOAD=$PWD/build-tsan/tests/threads/glib_order.so \
+      run_suite build-tsan threads
+    builds+=(build-tsan)
+  else
+    say "no ThreadSanitizer for gcc (libtsan): threads are not looked at"
+  fi
 fi
 
 say "done"

@@ -3,6 +3,8 @@
 """Selects tests of a Meson build by name, and sums up what a run gave.
 
   summary.py --names DIR PATTERN LABEL   names for `meson test`, one a line
+  summary.py --programs DIR PATTERN      what ninja has to make for those of
+                                         "threads", one a line
   summary.py --pattern PATTERN DIR...    counts, skips by reason, failures with
                                          the line that reruns each
 
@@ -22,6 +24,9 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 # cannot load what was built with.
 NOT_SANITIZED = re.compile(r"lint/|e2e/(pipeline|install|typelib|demo$|bench|tune|rtsp|camera|media-server|webcam|moving-camera|pan-tilt)")
 
+# Where threads meet: these are run with ThreadSanitizer too.
+THREADED = re.compile(r"engine/(pool|streams|api/tuning)$|gst/(batch|live|lines|pipeline|state|align)$")
+
 
 def short_name(test):
     """'deltacnn:kernels / mask' or an introspected test to 'kernels/mask'."""
@@ -36,15 +41,34 @@ def join(suite, name):
     return name if name.startswith(suite + "/") else f"{suite}/{name}"
 
 
-def names(folder, pattern, label):
-    raw = subprocess.run(["meson", "introspect", "--tests", folder],
-                         check=True, capture_output=True, text=True).stdout
-    for test in json.loads(raw):
+def introspect(folder, what):
+    return json.loads(subprocess.run(["meson", "introspect", what, folder],
+                                     check=True, capture_output=True, text=True).stdout)
+
+
+def chosen(folder, pattern, label):
+    for test in introspect(folder, "--tests"):
         name = short_name(test)
-        if label == "sanitizers" and NOT_SANITIZED.match(name):
+        if label == "sanitizers" and NOT_SANITIZED.match(name) or label == "threads" and not THREADED.match(name):
             continue
         if re.search(pattern or ".", name):
-            print(name if label == "all" else test["name"])
+            yield test
+
+
+def names(folder, pattern, label):
+    for test in chosen(folder, pattern, label):
+        print(short_name(test) if label == "all" else test["name"])
+
+
+def programs(folder, pattern):
+    targets = introspect(folder, "--targets")
+    files = {target["id"]: target["filename"] for target in targets}
+    root = pathlib.Path(folder).resolve()
+    needed = {file for target in targets if target["name"] == "glib_order" for file in target["filename"]}
+    for test in chosen(folder, pattern, "threads"):
+        needed.update([test["cmd"][0]], *(files.get(d, ()) for d in test.get("depends", ())))
+    for file in sorted(needed):
+        print(pathlib.Path(file).relative_to(root))
 
 
 def skip_reason(entry):
@@ -89,7 +113,7 @@ def summary(folders, pattern):
     for reason, tests in sorted(skips.items()):
         print(f"  skipped: {', '.join(sorted(set(tests)))}: {reason}")
     for folder, name, result in failures:
-        sanitized = "" if "asan" in folder else "--quick "
+        sanitized = "" if "san" in folder else "--quick "
         print(f"  FAILED ({result.lower()}, {folder}): {name}\n"
               f"    rerun: tests/run.sh {sanitized}'^{re.escape(name)}$'")
     if not counts:
@@ -102,6 +126,9 @@ def summary(folders, pattern):
 def main(arguments):
     if len(arguments) == 4 and arguments[0] == "--names":
         names(arguments[1], arguments[2], arguments[3])
+        return 0
+    if len(arguments) == 3 and arguments[0] == "--programs":
+        programs(arguments[1], arguments[2])
         return 0
     if len(arguments) >= 3 and arguments[0] == "--pattern":
         return summary(arguments[2:], arguments[1])

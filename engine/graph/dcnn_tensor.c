@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-G_DEFINE_QUARK (dcnn-error-quark, dcnn_error)
+/* Not G_DEFINE_QUARK: its static is written by whichever threads come first. */
+GQuark
+dcnn_error_quark (void)
+{
+  return g_quark_from_static_string ("dcnn-error-quark");
+}
 
 /* Bytes of a tensor of this type and shape; -1: out of range. */
 gint64

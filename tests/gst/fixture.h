@@ -13,7 +13,7 @@
 #include "gstdeltacnnmetas.h"
 #include "tiny_models.h"
 
-/* Was the test built with the address sanitizer? */
+/* Was the test built with the address sanitizer, or with that of threads? */
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
@@ -21,6 +21,11 @@
 #define SANITIZED 1
 #else
 #define SANITIZED 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature (thread_sanitizer)
+#define THREADS_SANITIZED 1
+#else
+#define THREADS_SANITIZED 0
 #endif
 
 G_BEGIN_DECLS

@@ -167,7 +167,7 @@ GST_START_TEST (test_no_leaks)
   g_autofree gchar *output = NULL;
   gint status;
 
-  if (!launcher || SANITIZED) {
+  if (!launcher || SANITIZED || THREADS_SANITIZED) {
     g_printerr ("skipped: no gst-launch-1.0, or one that cannot load a "
         "sanitizers' build\n");
     return;

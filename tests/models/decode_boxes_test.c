@@ -365,11 +365,47 @@ test_detr (void)
     for (guint i = 0; i < 9; i++)
       logits[i] = i % 3 == 2 && !sigmoid ? 5 : -5;
     memcpy (logits + 3, ((const gfloat[]) { 1, 4, 2 }), 12);
-    memcpy (boxes + 4, ((const gfloat[]) { 0.5f, 0.5f, 0.25f, 0.5f }), 16);
+    for (guint i = 0; i < 3; i++)
+      memcpy (boxes + 4 * i, ((const gfloat[]) { 0.5f, 0.5f, 0.25f, 0.5f }),
+          16);
     r = kit_run (&kit, -1);
     g_assert_cmpuint (r->detections->len, ==, 1);
     assert_box (r, 0, 24, 8, 40, 24,
         sigmoid ? logistic (4) : exp (4) / sum, 1);
+    kit_clear (&kit);
+  }
+}
+
+/* The last column: no object with softmax, a class with sigmoid; or as told. */
+static void
+test_detr_no_object (void)
+{
+  static const struct {
+    const char *activation, *no_object;
+    guint found;
+  } cases[] = {
+    { "softmax", "auto", 0 }, { "softmax", "last", 0 },
+    { "softmax", "none", 1 }, { "sigmoid", "auto", 1 },
+    { "sigmoid", "last", 0 }, { "sigmoid", "none", 1 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *text = g_strdup_printf ("[decoder]\nno-object=%s\n"
+        "[output:l]\nsemantics=logits\nactivation=%s\n" OUT ("b", "boxes"),
+        cases[i].no_object, cases[i].activation);
+    const DcnnResults *r;
+    Kit kit;
+
+    kit_init (&kit, "detr", text, 64, 32);
+    memcpy (kit_add (&kit, "l", DIMS (1, 1, 3)),
+        ((const gfloat[]) { -5, -5, 5 }), 12);
+    memcpy (kit_add (&kit, "b", DIMS (1, 1, 4)),
+        ((const gfloat[]) { 0.5f, 0.5f, 0.25f, 0.5f }), 16);
+    r = kit_run (&kit, -1);
+    g_assert_cmpuint (r->detections->len, ==, cases[i].found);
+    if (cases[i].found)
+      assert_box (r, 0, 24, 8, 40, 24, cases[i].activation[1] == 'i'
+          ? logistic (5) : exp (5) / (exp (5) + 2 * exp (-5)), 2);
     kit_clear (&kit);
   }
 }
@@ -696,6 +732,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/yunet", test_yunet);
   g_test_add_func ("/decode/end-to-end", test_end_to_end);
   g_test_add_func ("/decode/detr", test_detr);
+  g_test_add_func ("/decode/detr/no-object", test_detr_no_object);
   g_test_add_func ("/decode/ultraface", test_ultraface);
   g_test_add_func ("/decode/retinaface", test_retinaface);
   g_test_add_func ("/decode/blazeface", test_blazeface);
