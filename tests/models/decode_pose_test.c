@@ -163,6 +163,20 @@ test_posenet (void)
     }
   r = kit_run (&kit, 0.8f);
   g_assert_cmpuint (r->poses->len, ==, 1);
+  /* from any point as the seed all others are found, up the tree and down */
+  for (guint seed = 1; seed < 17; seed++) {
+    maps[0][seed * PN + cell_of (20, seed)] = 0.95f;
+    r = kit_run (&kit, -1);
+    g_assert_cmpuint (r->poses->len, ==, 2);
+    for (guint k = 0; k < 17; k++) {
+      kit_assert_near (kit_point (r, 0, k).y, cell_of (20, k) / PW * 16 + 3.5,
+          1e-3);
+      kit_assert_near (kit_point (r, 0, k).x, cell_of (20, k) % PW * 16 - 4.5,
+          1e-3);
+      kit_assert_near (kit_point (r, 0, k).score, k == seed ? 0.95 : 0.9, 1e-5);
+    }
+    maps[0][seed * PN + cell_of (20, seed)] = 0.9f;
+  }
   kit_clear (&kit);
 }
 
