@@ -180,6 +180,7 @@ def prepare(options):
                     "-Dcuda=disabled", *options])
         if done.returncode:
             sys.exit(f"mutate.py: {done.stdout[-2000:]}{done.stderr}")
+    ninja(1, ["build.ninja"])  # so that tests which came since are known
 
 
 def build(jobs, tests):
