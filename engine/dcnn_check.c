@@ -46,18 +46,17 @@ check_finite (const char *name, gdouble value, GError **error)
 gboolean
 dcnn_check_tuning (const DcnnTuning *t, GError **error)
 {
-  return check_choice ("mode", (gint) t->mode, DCNN_MODE_DENSE + 1, error) &&
-      check_choice ("criterion", (gint) t->criterion,
-      DCNN_CRITERION_INFLUENCE + 1, error) &&
-      check_range ("threshold", t->threshold, 0, DCNN_THRESHOLD_MOST, error) &&
-      check_range ("input_threshold", t->input_threshold, 0,
-      DCNN_THRESHOLD_MOST, error) &&
-      check_range ("gate_threshold", t->gate_threshold, 0,
-      DCNN_THRESHOLD_MOST, error) &&
-      check_range ("dilation", t->dilation, 0, DCNN_DILATION_MOST, error) &&
-      check_range ("forgive", t->forgive, 0, 1, error) &&
-      check_range ("settle_budget", t->settle_budget, 0, 1, error) &&
-      check_range ("refresh", t->refresh, 0, 1, error);
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
+    const DcnnTuningInfo *info = dcnn_tuning_info (i);
+    gdouble value = dcnn_tuning_get (t, i);
+    if (info->kind == DCNN_TUNING_KIND_BOOL)
+      continue; /* whatever is not 0 is true */
+    if (info->names ? !check_choice (info->field, (gint) value,
+            (gint) info->most + 1, error) :
+        !check_range (info->field, value, info->least, info->most, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean
@@ -80,7 +79,7 @@ dcnn_check_options (const DcnnSessionOptions *options, GError **error)
   return check_choice ("precision", (gint) options->precision,
       DCNN_PRECISION_COUNT, error) &&
       check_choice ("fit", (gint) options->fit,
-      DCNN_FIT_LETTERBOX_TOPLEFT + 1, error) &&
+      DCNN_FIT_COUNT, error) &&
       check_choice ("scaling", (gint) options->scaling,
       DCNN_SCALING_NEAREST + 1, error) &&
       dcnn_check_tuning (&options->tuning, error);

@@ -41,20 +41,11 @@ G_BEGIN_DECLS
 
 /* Every operator: DCNN_OP_CONV and so on, from ops.def, the one list. */
 typedef enum DcnnOp {
-#define DCNN_OP(ENUM, name, infer, ref, domain) DCNN_OP_##ENUM,
+#define DCNN_OP(ENUM, name, infer, ref, lowering) DCNN_OP_##ENUM,
 #include "ops.def"
 #undef DCNN_OP
   DCNN_OP_COUNT
 } DcnnOp;
-
-/* How an operator on 4-D maps can run sparsely (the planner's first look; an
- * operand that is no map sends the node to the dense tail all the same). */
-typedef enum DcnnDomain {
-  DCNN_DOMAIN_TAIL,    /* dense only */
-  DCNN_DOMAIN_LOCAL,   /* pixel-local or windowed: sparse */
-  DCNN_DOMAIN_GLOBAL,  /* reduces a map to one pixel: exact block sums */
-  DCNN_DOMAIN_LAYOUT,  /* moves data only */
-} DcnnDomain;
 
 /* Index of a value in graph->values; -1 is "absent" (an optional input). */
 typedef int DcnnValueId;
@@ -97,7 +88,6 @@ struct DcnnGraph {
 
 /* "Conv" and so on; static storage. */
 const char *dcnn_op_name (DcnnOp op);
-DcnnDomain dcnn_op_domain (DcnnOp op);
 
 DcnnGraph *dcnn_graph_new (void);
 

@@ -313,7 +313,7 @@ gboolean plan_map_lazily (PlanBuilder *b, DcnnValueId value);
 /* Dense tensor of a value, gathering from maps when there is none. */
 void plan_require_tensor (PlanBuilder *b, DcnnValueId value);
 /* why: what refused it on maps. */
-void plan_lower_tail (PlanBuilder *b, gint graph_node, const char *why);
+void plan_lower_dense (PlanBuilder *b, gint graph_node, const char *why);
 
 /* plan_match.c: follows the readers of a node's output and turns them into
  * steps; returns the value that the fused node finally makes. */
@@ -334,9 +334,14 @@ gboolean plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,
 /* The only reader of value, not lowered yet, when it is of that op; else -1. */
 gint plan_sole_reader (PlanBuilder *b, DcnnValueId value, DcnnOp op);
 
-/* plan_ops.c: lowers one graph node to a KERNEL or GLOBAL node. FALSE: not a
- * map operation (becomes TAIL). */
-gboolean plan_lower_kernel (PlanBuilder *b, gint graph_node);
+/* How an operator becomes nodes on maps: plan_lower_<...>, named in ops.def, in
+ * plan_ops.c, plan_channels.c, plan_norm.c and plan_join.c; "move" in
+ * plan_values.c. FALSE, with a note why: it does not, and becomes a TAIL. */
+typedef gboolean (*PlanLowerFn) (PlanBuilder *b, gint graph_node);
+#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
+  gboolean plan_lower_##lowering (PlanBuilder *b, gint graph_node);
+#include "ops.def"
+#undef DCNN_OP
 
 /* plan_kernel.c: notes that its input or result (what) is no map. FALSE. */
 gboolean plan_refuse_shape (PlanBuilder *b, const char *what,
@@ -352,19 +357,10 @@ gboolean plan_finish_kernel (PlanBuilder *b, PlanNode *node,
 gboolean plan_lower_global (PlanBuilder *b, const DcnnNode *gn,
     gboolean maximum);
 
-/* plan_channels.c: softmax, arg max, layer normalisation, mean. */
-gboolean plan_lower_channels (PlanBuilder *b, const DcnnNode *gn);
-/* Appends the node, whose value holds its map in that order; the operator
+/* plan_channels.c: appends the node, whose value holds its map in that order; the operator
  * that brings it back to [1, C, H, W] and what follows are fused in. */
 gboolean plan_finish_ordered (PlanBuilder *b, PlanNode *node,
     DcnnValueId value, PlanOrder order);
-
-/* plan_norm.c: instance and group normalisation. */
-gboolean plan_lower_norm (PlanBuilder *b, const DcnnNode *gn);
-
-/* plan_join.c */
-gboolean plan_lower_concat (PlanBuilder *b, gint graph_node);
-gboolean plan_lower_depth (PlanBuilder *b, gint graph_node);
 
 /* plan_roles.c: deps, is_output, is_gate and macs of a plan whose nodes are all
  * there. */

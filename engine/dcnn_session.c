@@ -12,10 +12,8 @@ dcnn_session_options_init (DcnnSessionOptions *options)
 {
   memset (options, 0, sizeof *options);
   options->streams = 1;
-  options->tuning = (DcnnTuning) {
-    .threshold = 0.05f, .input_threshold = 0.05f, .gate_threshold = 0.2f,
-    .dilation = 3, .forgive = 0.5f, .settle = TRUE, .settle_budget = 0.1f, .refresh = 0.2f,
-  };
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    dcnn_tuning_set (&options->tuning, i, dcnn_tuning_info (i)->value);
   for (int c = 0; c < 3; c++)
     options->scale[c] = 1.0f / 255;
   for (int c = 0; c < 3; c++)

@@ -31,112 +31,41 @@ tool_parse_size (const char *text, guint *width, guint *height,
 
 /* ---- tuning ------------------------------------------------------------ */
 
-/* X (key, field, kind, low, high, "what it is") */
-#define TUNING_KEYS(X)                                                         \
-  X ("threshold", threshold, FLOAT, 0, 1e6,                                    \
-      "when a change of a node counts (default 0.05)")                         \
-  X ("input-threshold", input_threshold, FLOAT, 0, 1,                          \
-      "the same for the picture, 0..1 (default 0.05)")                         \
-  X ("gate-threshold", gate_threshold, FLOAT, 0, 1e6,                          \
-      "the same for gates, relative (default 0.2)")                            \
-  X ("dilation", dilation, UINT, 0, 64,                                        \
-      "grow the picture's update mask, px (default 3)")                        \
-  X ("noise-suppression", noise_suppression, BOOL, 0, 1,                       \
-      "drop updates of single pixels (default 0)")                             \
-  X ("settle", settle, BOOL, 0, 1,                                             \
-      "exact results when the scene is still (default 1)")                     \
-  X ("refresh", refresh, FLOAT, 0, 1,                                          \
-      "work on staying exact in a busy scene (default 0.2)")               \
-  X ("settle-budget", settle_budget, FLOAT, 0, 1,                              \
-      "share of the dense work a frame for it (default 0.1)")
-
-const char *const tool_criteria[] = { "nrms", "rms", "max", "influence",
-  NULL };
-
-static void
-tuning_store_FLOAT (gpointer field, double value)
-{
-  *(gfloat *) field = (gfloat) value;
-}
-
-static void
-tuning_store_UINT (gpointer field, double value)
-{
-  *(guint *) field = (guint) value;
-}
-
-static void
-tuning_store_BOOL (gpointer field, double value)
-{
-  *(gboolean *) field = value != 0;
-}
-
-typedef struct TuningKey {
-  const char *name;
-  gsize offset;
-  void (*store) (gpointer field, double value);
-  double low, high;
-  const char *text;
-} TuningKey;
-
-static const TuningKey tuning_keys[] = {
-#define X(name, field, kind, low, high, text)                                  \
-  { name, G_STRUCT_OFFSET (DcnnTuning, field), tuning_store_##kind, low, high, \
-    text },
-  TUNING_KEYS (X)
-#undef X
-};
-
 char *
 tool_tuning_help (void)
 {
   GString *text = g_string_new ("Keys of --set KEY=VALUE:\n");
-  for (guint i = 0; i < G_N_ELEMENTS (tuning_keys); i++)
-    g_string_append_printf (text, "  %-18s %s\n", tuning_keys[i].name,
-        tuning_keys[i].text);
-  g_string_append_printf (text, "  %-18s %s\n", "criterion",
-      "how changes are measured: nrms (default), rms, max");
-  return g_string_free (text, FALSE);
-}
-
-static gboolean
-set_criterion (DcnnTuning *tuning, const char *value, GError **error)
-{
-  for (guint i = 0; tool_criteria[i]; i++) {
-    if (g_str_equal (value, tool_criteria[i])) {
-      tuning->criterion = (DcnnCriterion) i;
-      return TRUE;
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
+    const DcnnTuningInfo *info = dcnn_tuning_info (i);
+    g_string_append_printf (text, "  %-18s %s (", info->name, info->what);
+    if (info->names) {
+      g_autofree char *names = g_strjoinv (", ", (char **) info->names);
+      g_string_append_printf (text, "%s; default %s)\n", names,
+          info->names[(guint) info->value]);
+    } else {
+      g_string_append_printf (text, "%g to %g, default %g)\n", info->least,
+          info->most, info->value);
     }
   }
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "criterion=%s: nrms, rms, max or influence", value);
-  return FALSE;
+  return g_string_free (text, FALSE);
 }
 
 gboolean
 tool_set_tuning (DcnnTuning *tuning, const char *assignment, GError **error)
 {
   g_auto (GStrv) parts = g_strsplit (assignment, "=", 2);
+  double value;
+  guint tunes;
   if (!parts[0] || !parts[1]) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "\"%s\" is not KEY=VALUE", assignment);
     return FALSE;
   }
-  if (g_str_equal (parts[0], "criterion"))
-    return set_criterion (tuning, parts[1], error);
-  for (guint i = 0; i < G_N_ELEMENTS (tuning_keys); i++) {
-    const TuningKey *key = &tuning_keys[i];
-    if (!g_str_equal (parts[0], key->name))
-      continue;
-    char *end = NULL;
-    double value = g_ascii_strtod (parts[1], &end);
-    if (!*parts[1] || *end || !(value >= key->low && value <= key->high)) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "%s: a number of %g to %g is needed", assignment, key->low,
-          key->high);
+  tunes = dcnn_tuning_find (parts[0]);
+  if (tunes < DCNN_TUNES_COUNT) {
+    if (!dcnn_tuning_parse (tunes, parts[1], &value, error))
       return FALSE;
-    }
-    key->store ((guint8 *) tuning + key->offset, value);
+    dcnn_tuning_set (tuning, tunes, value);
     return TRUE;
   }
   g_autofree char *help = tool_tuning_help ();

@@ -22,9 +22,6 @@ G_BEGIN_DECLS
 gboolean tool_parse_size (const char *text, guint *width, guint *height,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Names of DcnnCriterion's values, in their order; NULL-terminated. */
-extern const char *const tool_criteria[];
-
 /* Applies one "key=value" to tuning. Keys: tool_tuning_help().
  * Returns FALSE with an error that lists the keys, or the values that do. */
 gboolean tool_set_tuning (DcnnTuning *tuning, const char *assignment,

@@ -51,10 +51,14 @@ def x_macro(path, name):
     return out
 
 
-DOMAINS = {
-    "LOCAL": "changed pixels only",
-    "GLOBAL": "exact block sums; changed blocks only",
-    "LAYOUT": "a view where possible, else changed pixels only",
+# By how an operator is lowered; others are recomputed where pixels changed.
+RECOMPUTED = {
+    "global_pool": "exact block sums; changed blocks only",
+    "norm": "exact block sums; changed blocks only",
+    "reduce": "exact block sums; changed blocks only",
+    "move": "a view where possible, else changed pixels only",
+    "concat": "a view where possible, else changed pixels only",
+    "depth": "a view where possible, else changed pixels only",
 }
 
 
@@ -62,15 +66,16 @@ def ops():
     entry = re.compile(r'^DCNN_OP \((\w+), "(\w+)", (\w+), (\w+), (\w+)\)',
                        re.M)
     lines = entry.findall(read("kernels/ops.def"))
-    rows = [(f"`{name}`", DOMAINS[domain], f"`dcnn_infer_{infer}`",
+    rows = [(f"`{name}`", RECOMPUTED.get(lower, "changed pixels only"),
+             f"`plan_lower_{lower}`", f"`dcnn_infer_{infer}`",
              f"`dcnn_ref_{ref}`")
-            for _, name, infer, ref, domain in lines if domain != "TAIL"]
-    tail = [f"`{name}`" for _, name, _, _, domain in lines if domain == "TAIL"]
+            for _, name, infer, ref, lower in lines if lower != "tail"]
+    tail = [f"`{name}`" for _, name, _, _, lower in lines if lower == "tail"]
     text = HEAD.format(source="kernels/ops.def")
     text += f"# Operators\n\n## On maps: {len(rows)}\n\n"
     text += ("They run on changed pixels. On tensors that are no maps they run "
              "whole, and only\nwhen their input changed.\n\n")
-    text += table(["ONNX operator", "recomputed", "shape function",
+    text += table(["ONNX operator", "recomputed", "lowered by", "shape function",
                    "reference kernel"], rows)
     text += (f"\n## In the dense tail: {len(tail)}\n\nWhole, and only when "
              "their input changed.\n\n" + ", ".join(tail) + "\n")
@@ -81,8 +86,24 @@ def ops():
     return text
 
 
+def tuning_row(line):
+    """A row of the table of DCNN_TUNINGS."""
+    field, name, kind, least, most, default, told, what = line
+    if kind in ("MODE", "CRITERION"):
+        extent, default = "a name", default.rsplit("_", 1)[1].lower()
+    elif kind == "BOOL":
+        extent, default = "true, false", default.lower()
+    else:
+        text = read("include/deltacnn/tuning.h")
+        number = re.search(rf"#define {most} (\w+)", text)
+        most = f"{float(number.group(1).rstrip('fu')):g}" if number else most
+        extent = f"{least} to {most}"
+    return (f"`{name}`", extent, f"`{default}`",
+            "yes" if told == "TOLD" else "", what)
+
+
 def kernels():
-    text = HEAD.format(source="the lists in kernels/cpu/, models/")
+    text = HEAD.format(source="the lists in kernels/, engine/, include/")
     text += ("# Kernels, formats, decoders\n\n## Primary operators\n\n"
              "A fused node is one of these, followed by a chain of steps.\n\n")
     path = "kernels/dcnn_fused.h"
@@ -101,6 +122,23 @@ def kernels():
     text += ", ".join(f"`{a[1]}`" for a, _ in
                       x_macro("include/deltacnn/frame.h",
                               "DCNN_PIXEL_FORMATS")) + "\n"
+    text += ("\n## Backends\n\nBest first. `auto`: the property device=auto may choose it.\n\n")
+    text += table(["device", "auto", "what"],
+                  [(f"`{name}`", "yes" if auto == "TRUE" else "", what)
+                   for name, auto, what in re.findall(
+                       r'^DCNN_BACKEND \((\w+), (\w+), "(.*)"\)',
+                       read("engine/backends.def"), re.M)])
+    text += ("\n## Tuning\n\nProperties of deltacnn, keys of `--set`, and, where it says so, of a "
+             "descriptor's `[tuning]`.\n\n")
+    path = "include/deltacnn/tuning.h"
+    text += table(["name", "range", "default", "descriptor", "what"],
+                  [tuning_row(a) for a, _ in x_macro(path, "DCNN_TUNINGS")])
+    for title, macro, where in (
+            ("Criteria", "DCNN_CRITERIA", path), ("Modes", "DCNN_MODES", path),
+            ("Fits", "DCNN_FITS", "include/deltacnn/session.h")):
+        text += f"\n## {title}\n\n"
+        text += table(["name", "what"], [(f"`{a[1]}`", a[2])
+                                         for a, _ in x_macro(where, macro)])
     text += "\n## Decoders\n\n`decoder` in a model's descriptor.\n\n"
     text += table(["decoder", "reads"],
                   [(f"`{a[1]}`", a[2]) for a, _ in

@@ -100,13 +100,17 @@ fill_keys (const Tuner *tuner, const TuneSetting *setting, GKeyFile *keys,
     g_key_file_set_value (keys, "modelinfo", "version", "1.0");
   g_key_file_set_value (keys, "deltacnn", "sha256", sha256);
   g_key_file_remove_group (keys, "tuning", NULL);
-  set_number (keys, "tuning", "threshold", t->threshold);
-  set_number (keys, "tuning", "input-threshold", t->input_threshold);
-  set_number (keys, "tuning", "gate-threshold", t->gate_threshold);
-  set_number (keys, "tuning", "refresh", t->refresh);
-  g_key_file_set_integer (keys, "tuning", "dilation", (gint) t->dilation);
-  g_key_file_set_value (keys, "tuning", "criterion",
-      tool_criteria[t->criterion]);
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
+    const DcnnTuningInfo *info = dcnn_tuning_info (i);
+    double value = dcnn_tuning_get (t, i);
+    if (info->told && info->names)
+      g_key_file_set_value (keys, "tuning", info->name,
+          info->names[(guint) value]);
+    else if (info->told && info->kind == DCNN_TUNING_KIND_UINT)
+      g_key_file_set_integer (keys, "tuning", info->name, (gint) value);
+    else if (info->told)
+      set_number (keys, "tuning", info->name, value);
+  }
   set_thresholds (tuner, keys, setting);
   set_influence (tuner, keys, setting);
   return TRUE;

@@ -25,12 +25,11 @@ typedef struct OpInfo {
   const char *name;
   DcnnInferFn infer;
   DcnnRefFn ref;
-  DcnnDomain domain;
 } OpInfo;
 
 static const OpInfo op_infos[DCNN_OP_COUNT] = {
-#define DCNN_OP(ENUM, name, infer, ref, domain)                                \
-  { name, dcnn_infer_##infer, dcnn_ref_##ref, DCNN_DOMAIN_##domain },
+#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
+  { name, dcnn_infer_##infer, dcnn_ref_##ref },
 #include "ops.def"
 #undef DCNN_OP
 };
@@ -39,12 +38,6 @@ const char *
 dcnn_op_name (DcnnOp op)
 {
   return (guint) op < DCNN_OP_COUNT ? op_infos[op].name : "?";
-}
-
-DcnnDomain
-dcnn_op_domain (DcnnOp op)
-{
-  return (guint) op < DCNN_OP_COUNT ? op_infos[op].domain : DCNN_DOMAIN_TAIL;
 }
 
 static void

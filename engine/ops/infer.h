@@ -22,7 +22,7 @@ typedef gboolean (*DcnnInferFn) (DcnnOp op, DcnnParams *params, int n_inputs,
     const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *outputs,
     GError **error);
 
-#define DCNN_OP(ENUM, name, infer, ref, domain)                                \
+#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
   gboolean dcnn_infer_##infer (DcnnOp op, DcnnParams *params, int n_inputs,    \
       const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *outputs,     \
       GError **error);

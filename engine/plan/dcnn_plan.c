@@ -9,45 +9,32 @@
 
 /* ---- lowering ----------------------------------------------------------------- */
 
-/* Data movement on maps, or on what data movement made of maps, waits until
- * somebody needs the result in one form or another. */
+static const PlanLowerFn lowerings[DCNN_OP_COUNT] = {
+#define DCNN_OP(ENUM, name, infer, ref, lowering) plan_lower_##lowering,
+#include "ops.def"
+#undef DCNN_OP
+};
+
+/* What every lowering but that of data movement starts from. */
 static gboolean
-lower_lazily (PlanBuilder *b, const DcnnNode *gn)
+has_ends (PlanBuilder *b, const DcnnNode *gn)
 {
-  for (int i = 0; i < gn->n_inputs; i++) {
-    DcnnValueId in = gn->inputs[i];
-    if (in < 0 || dcnn_graph_value (b->graph, in)->tensor.data != NULL)
-      continue;
-    if (b->plan->values[in].map < 0 && !b->plan->values[in].lazy)
-      return FALSE;
-  }
-  for (int i = 0; i < gn->n_outputs; i++)
-    if (gn->outputs[i] >= 0)
-      b->plan->values[gn->outputs[i]].lazy = TRUE;
-  return TRUE;
+  return (gn->n_inputs >= 1 && gn->inputs[0] >= 0 && gn->outputs[0] >= 0) ||
+      plan_refuse (b, "it has no input, or its first result is unused");
 }
 
 static void
 lower_node (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
-  DcnnDomain domain = dcnn_op_domain (gn->op);
+  PlanLowerFn lower = lowerings[gn->op];
 
   if (b->done[index] || !gn->alive)
     return;
   b->done[index] = TRUE;
   g_string_assign (b->refusal, "its inputs are dense tensors");
-  if (domain != DCNN_DOMAIN_LAYOUT && plan_lower_kernel (b, index))
-    return;
-  if (gn->op == DCNN_OP_CONCAT && plan_lower_concat (b, index))
-    return;
-  if ((gn->op == DCNN_OP_DEPTH_TO_SPACE || gn->op == DCNN_OP_SPACE_TO_DEPTH)
-      && plan_lower_depth (b, index))
-    return;
-  if (domain == DCNN_DOMAIN_LAYOUT && gn->op != DCNN_OP_CAST &&
-      lower_lazily (b, gn))
-    return;
-  plan_lower_tail (b, index, b->refusal->str);
+  if ((lower != plan_lower_move && !has_ends (b, gn)) || !lower (b, index))
+    plan_lower_dense (b, index, b->refusal->str);
 }
 
 /* ---- inputs --------------------------------------------------------------------- */

@@ -80,9 +80,10 @@ plan_finish_ordered (PlanBuilder *b, PlanNode *node, DcnnValueId value,
 
 /* ---- softmax, arg max -------------------------------------------------------- */
 
-static gboolean
-lower_softmax (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_softmax (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   PlanOrder order;
   const PlanMap *map;
   PlanNode *node;
@@ -103,9 +104,10 @@ lower_softmax (PlanBuilder *b, const DcnnNode *gn)
   return plan_finish_ordered (b, node, gn->outputs[0], order);
 }
 
-static gboolean
-lower_arg_max (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_arg_max (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   PlanNode *node;
   gint in;
@@ -275,9 +277,10 @@ lower_spelled_norm (PlanBuilder *b, const DcnnNode *gn, gint64 axis,
   return plan_finish_ordered (b, node, value, order);
 }
 
-static gboolean
-lower_layer_norm (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_layer_norm (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   const float *scale, *bias = NULL;
   guint channels = (guint) t->dims[t->rank - 1];
@@ -306,9 +309,10 @@ lower_layer_norm (PlanBuilder *b, const DcnnNode *gn)
 
 /* ---- mean --------------------------------------------------------------------- */
 
-static gboolean
-lower_reduce (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_reduce (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnReduceParams *p = &gn->params.reduce;
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   LayerNorm norm;
@@ -333,21 +337,4 @@ lower_reduce (PlanBuilder *b, const DcnnNode *gn)
       plan_new_output_map (b, gn->outputs[0]));
   node->op.reduce = DCNN_CHANNEL_MEAN;
   return plan_finish_kernel (b, node, gn->outputs[0]);
-}
-
-gboolean
-plan_lower_channels (PlanBuilder *b, const DcnnNode *gn)
-{
-  switch (gn->op) {
-    case DCNN_OP_SOFTMAX:
-      return lower_softmax (b, gn);
-    case DCNN_OP_ARG_MAX:
-      return lower_arg_max (b, gn);
-    case DCNN_OP_LAYER_NORM:
-      return lower_layer_norm (b, gn);
-    case DCNN_OP_REDUCE_MEAN:
-      return lower_reduce (b, gn);
-    default:
-      return FALSE;
-  }
 }

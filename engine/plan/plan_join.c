@@ -6,8 +6,8 @@
 #include "dcnn_map.h"
 #include "dcnn_plan.h"
 
-gboolean
-plan_lower_depth (PlanBuilder *b, gint index)
+static gboolean
+move_depth (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   gint map;
@@ -107,8 +107,8 @@ joined_before (PlanBuilder *b, const DcnnNode *gn, gint *map)
   return most;
 }
 
-gboolean
-plan_lower_concat (PlanBuilder *b, gint index)
+static gboolean
+join_maps (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   DcnnValueId value = gn->outputs[0];
@@ -151,4 +151,17 @@ plan_lower_concat (PlanBuilder *b, gint index)
   drop_identity (concat);
   plan_set_map (b, value, out);
   return TRUE;
+}
+
+/* What is no join of maps may still be one of the tensors that they make. */
+gboolean
+plan_lower_concat (PlanBuilder *b, gint index)
+{
+  return join_maps (b, index) || plan_lower_move (b, index);
+}
+
+gboolean
+plan_lower_depth (PlanBuilder *b, gint index)
+{
+  return move_depth (b, index) || plan_lower_move (b, index);
 }

@@ -87,8 +87,9 @@ add_step (PlanBuilder *b, PlanNode *node, DcnnStepKind kind, gint moments,
 }
 
 gboolean
-plan_lower_norm (PlanBuilder *b, const DcnnNode *gn)
+plan_lower_norm (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const float *scale = plan_value_floats (b, gn, 1);
   const float *bias = plan_value_floats (b, gn, 2);
   guint group_channels;

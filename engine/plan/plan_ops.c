@@ -39,9 +39,10 @@ conv_is_constant (PlanBuilder *b, const DcnnNode *gn)
   return TRUE;
 }
 
-static gboolean
-lower_conv (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_conv (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnConvParams *p = &gn->params.conv;
   const float *w = plan_value_floats (b, gn, 1);
   const float *bias = plan_value_floats (b, gn, 2);
@@ -83,9 +84,10 @@ lower_conv (PlanBuilder *b, const DcnnNode *gn)
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
-static gboolean
-lower_conv_transpose (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_conv_transpose (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnConvParams *p = &gn->params.conv;
   const float *w = plan_value_floats (b, gn, 1);
   const float *bias = plan_value_floats (b, gn, 2);
@@ -146,9 +148,10 @@ gemm_weights (PlanBuilder *b, const DcnnNode *gn, gint64 k, gint64 *n,
 
 /* A fully connected layer on a flattened map is a convolution whose kernel is
  * the map. */
-static gboolean
-lower_gemm (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_matrix (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   gint in = plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW);
   const PlanMap *map = in < 0 ? NULL : plan_map (b->plan, in);
   DcnnConvParams p = { .groups = 1, .window = { .rank = 2, .stride = { 1, 1 },
@@ -178,9 +181,10 @@ lower_gemm (PlanBuilder *b, const DcnnNode *gn)
 
 /* ---- pooling ---------------------------------------------------------------- */
 
-static gboolean
-lower_pool (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_pool (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnPoolParams *p = &gn->params.pool;
   gboolean average = gn->op == DCNN_OP_AVERAGE_POOL;
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
@@ -241,16 +245,15 @@ say_why_alone (PlanBuilder *b, PlanNode *node, DcnnValueId value)
         b->readers[value]->len);
 }
 
-static gboolean
-lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
+gboolean
+plan_lower_step (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   int row;
   PlanNode *node;
   PlanStep step;
   gint in, out;
 
-  if (!plan_op_is_elementwise (gn->op))
-    return plan_refuse (b, "%s has no kernel on maps", dcnn_op_name (gn->op));
   if (!plan_is_map_shaped (b->plan, gn->outputs[0]))
     return plan_refuse_shape (b, "result", gn->outputs[0]);
   row = row_operand (b, gn);
@@ -269,9 +272,10 @@ lower_elementwise (PlanBuilder *b, const DcnnNode *gn, gint index)
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 
-static gboolean
-lower_batch_norm (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_batch_norm (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const float *p[5] = { NULL };
   PlanStep *mul, *add;
   const PlanMap *map;
@@ -327,9 +331,10 @@ resize_axis (const DcnnResizeParams *p, int axis, gint64 in, gint64 out,
   }
 }
 
-static gboolean
-lower_resize (PlanBuilder *b, const DcnnNode *gn)
+gboolean
+plan_lower_resize (PlanBuilder *b, gint index)
 {
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnResizeParams *p = &gn->params.resize;
   guint taps = p->mode == DCNN_RESIZE_NEAREST ? 1 :
       p->mode == DCNN_RESIZE_LINEAR ? 2 : 4;
@@ -370,39 +375,16 @@ lower_resize (PlanBuilder *b, const DcnnNode *gn)
 }
 
 gboolean
-plan_lower_kernel (PlanBuilder *b, gint index)
+plan_lower_global_pool (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
 
-  if (gn->n_inputs < 1 || gn->inputs[0] < 0 || gn->outputs[0] < 0)
-    return plan_refuse (b, "it has no input, or its first result is unused");
-  switch (gn->op) {
-    case DCNN_OP_CONV:
-      return lower_conv (b, gn);
-    case DCNN_OP_CONV_TRANSPOSE:
-      return lower_conv_transpose (b, gn);
-    case DCNN_OP_GEMM:
-    case DCNN_OP_MATMUL:
-      return lower_gemm (b, gn);
-    case DCNN_OP_BATCH_NORM:
-      return lower_batch_norm (b, gn);
-    case DCNN_OP_MAX_POOL:
-    case DCNN_OP_AVERAGE_POOL:
-      return lower_pool (b, gn);
-    case DCNN_OP_GLOBAL_AVERAGE_POOL:
-    case DCNN_OP_GLOBAL_MAX_POOL:
-      return plan_lower_global (b, gn, gn->op == DCNN_OP_GLOBAL_MAX_POOL);
-    case DCNN_OP_REDUCE_MEAN:
-    case DCNN_OP_SOFTMAX:
-    case DCNN_OP_ARG_MAX:
-    case DCNN_OP_LAYER_NORM:
-      return plan_lower_channels (b, gn);
-    case DCNN_OP_INSTANCE_NORM:
-    case DCNN_OP_GROUP_NORM:
-      return plan_lower_norm (b, gn);
-    case DCNN_OP_RESIZE:
-      return lower_resize (b, gn);
-    default:
-      return lower_elementwise (b, gn, index);
-  }
+  return plan_lower_global (b, gn, gn->op == DCNN_OP_GLOBAL_MAX_POOL);
+}
+
+gboolean
+plan_lower_tail (PlanBuilder *b, gint index)
+{
+  return plan_refuse (b, "%s has no kernel on maps",
+      dcnn_op_name (dcnn_graph_node (b->graph, index)->op));
 }

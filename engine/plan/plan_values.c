@@ -30,7 +30,7 @@ gather_from_map (PlanBuilder *b, DcnnValueId value)
 }
 
 void
-plan_lower_tail (PlanBuilder *b, gint index, const char *why)
+plan_lower_dense (PlanBuilder *b, gint index, const char *why)
 {
   DcnnNode *gn = dcnn_graph_node (b->graph, index);
   g_autofree char *reason = g_strdup_printf ("on maps: %s", why);
@@ -87,7 +87,7 @@ lower_movement (PlanBuilder *b, DcnnValueId value)
     gint producer = dcnn_graph_value (b->graph, id)->producer;
     if (push_lazy_input (b, dcnn_graph_node (b->graph, producer), stack))
       continue;
-    plan_lower_tail (b, producer, "its result is no strided copy of whole "
+    plan_lower_dense (b, producer, "its result is no strided copy of whole "
         "maps");
     g_array_set_size (stack, stack->len - 1);
   }
@@ -153,4 +153,24 @@ plan_require_map (PlanBuilder *b, DcnnValueId value)
   plan_commit_node (b, node);
   plan_set_map (b, value, map);
   return map;
+}
+
+/* Data movement on maps, or on what data movement made of maps, waits until
+ * somebody needs the result in one form or another. */
+gboolean
+plan_lower_move (PlanBuilder *b, gint index)
+{
+  const DcnnNode *gn = dcnn_graph_node (b->graph, index);
+
+  for (int i = 0; i < gn->n_inputs; i++) {
+    DcnnValueId in = gn->inputs[i];
+    if (in < 0 || dcnn_graph_value (b->graph, in)->tensor.data != NULL)
+      continue;
+    if (b->plan->values[in].map < 0 && !b->plan->values[in].lazy)
+      return FALSE;
+  }
+  for (int i = 0; i < gn->n_outputs; i++)
+    if (gn->outputs[i] >= 0)
+      b->plan->values[gn->outputs[i]].lazy = TRUE;
+  return TRUE;
 }

@@ -16,18 +16,6 @@ enum
   PROP_DEVICE,
   PROP_CUDA_DEVICE_ID,
   PROP_BATCH_TIMEOUT,
-  PROP_MODE,
-  PROP_THRESHOLD,
-  PROP_INPUT_THRESHOLD,
-  PROP_GATE_THRESHOLD,
-  PROP_CRITERION,
-  PROP_DILATION,
-  PROP_NOISE_SUPPRESSION,
-  PROP_INTEREST,
-  PROP_SETTLE,
-  PROP_SETTLE_BUDGET,
-  PROP_REFRESH,
-  PROP_FORGIVE,
   PROP_STAND_ASIDE,
   PROP_INPUT_WIDTH,
   PROP_INPUT_HEIGHT,
@@ -44,6 +32,7 @@ enum
   PROP_STATS,
   PROP_STATS_INTERVAL,
   PROP_RESULTS_LOCATION,
+  PROP_TUNING, /* one for each of DcnnTunes from here on */
 };
 
 #define LIVE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS \
@@ -120,52 +109,27 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
 static gboolean
 set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
 {
-  switch (id) {
-    case PROP_MODE:
-      s->tuning.mode = g_value_get_enum (value);
-      return TRUE;
-    case PROP_THRESHOLD:
-      s->tuning.threshold = g_value_get_float (value);
-      s->set |= GST_DELTA_CNN_SET_THRESHOLD;
-      return TRUE;
-    case PROP_INPUT_THRESHOLD:
-      s->tuning.input_threshold = g_value_get_float (value);
-      s->set |= GST_DELTA_CNN_SET_INPUT_THRESHOLD;
-      return TRUE;
-    case PROP_GATE_THRESHOLD:
-      s->tuning.gate_threshold = g_value_get_float (value);
-      s->set |= GST_DELTA_CNN_SET_GATE_THRESHOLD;
-      return TRUE;
-    case PROP_CRITERION:
-      s->tuning.criterion = g_value_get_enum (value);
-      s->set |= GST_DELTA_CNN_SET_CRITERION;
-      return TRUE;
-    case PROP_DILATION:
-      s->tuning.dilation = g_value_get_uint (value);
-      s->set |= GST_DELTA_CNN_SET_DILATION;
-      return TRUE;
-    case PROP_NOISE_SUPPRESSION:
-      s->tuning.noise_suppression = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_INTEREST:
-      s->tuning.interest = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_SETTLE:
-      s->tuning.settle = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_SETTLE_BUDGET:
-      s->tuning.settle_budget = g_value_get_float (value);
-      return TRUE;
-    case PROP_REFRESH:
-      s->tuning.refresh = g_value_get_float (value);
-      s->set |= GST_DELTA_CNN_SET_REFRESH;
-      return TRUE;
-    case PROP_FORGIVE:
-      s->tuning.forgive = g_value_get_float (value);
-      return TRUE;
+  const guint tunes = id - PROP_TUNING;
+  gdouble number;
+
+  if (id < PROP_TUNING || tunes >= DCNN_TUNES_COUNT)
+    return FALSE;
+  switch (dcnn_tuning_info (tunes)->kind) {
+    case DCNN_TUNING_KIND_FLOAT:
+      number = g_value_get_float (value);
+      break;
+    case DCNN_TUNING_KIND_UINT:
+      number = g_value_get_uint (value);
+      break;
+    case DCNN_TUNING_KIND_BOOL:
+      number = g_value_get_boolean (value);
+      break;
     default:
-      return FALSE;
+      number = g_value_get_enum (value);
   }
+  dcnn_tuning_set (&s->tuning, tunes, number);
+  s->set |= 1u << tunes;
+  return TRUE;
 }
 
 static gboolean
@@ -266,46 +230,26 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
 static gboolean
 get_tuning_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
 {
-  switch (id) {
-    case PROP_MODE:
-      g_value_set_enum (value, s->tuning.mode);
-      return TRUE;
-    case PROP_THRESHOLD:
-      g_value_set_float (value, s->tuning.threshold);
-      return TRUE;
-    case PROP_INPUT_THRESHOLD:
-      g_value_set_float (value, s->tuning.input_threshold);
-      return TRUE;
-    case PROP_GATE_THRESHOLD:
-      g_value_set_float (value, s->tuning.gate_threshold);
-      return TRUE;
-    case PROP_CRITERION:
-      g_value_set_enum (value, s->tuning.criterion);
-      return TRUE;
-    case PROP_DILATION:
-      g_value_set_uint (value, s->tuning.dilation);
-      return TRUE;
-    case PROP_NOISE_SUPPRESSION:
-      g_value_set_boolean (value, s->tuning.noise_suppression);
-      return TRUE;
-    case PROP_INTEREST:
-      g_value_set_boolean (value, s->tuning.interest);
-      return TRUE;
-    case PROP_SETTLE:
-      g_value_set_boolean (value, s->tuning.settle);
-      return TRUE;
-    case PROP_SETTLE_BUDGET:
-      g_value_set_float (value, s->tuning.settle_budget);
-      return TRUE;
-    case PROP_REFRESH:
-      g_value_set_float (value, s->tuning.refresh);
-      return TRUE;
-    case PROP_FORGIVE:
-      g_value_set_float (value, s->tuning.forgive);
-      return TRUE;
+  const guint tunes = id - PROP_TUNING;
+  gdouble number;
+
+  if (id < PROP_TUNING || tunes >= DCNN_TUNES_COUNT)
+    return FALSE;
+  number = dcnn_tuning_get (&s->tuning, tunes);
+  switch (dcnn_tuning_info (tunes)->kind) {
+    case DCNN_TUNING_KIND_FLOAT:
+      g_value_set_float (value, (gfloat) number);
+      break;
+    case DCNN_TUNING_KIND_UINT:
+      g_value_set_uint (value, (guint) number);
+      break;
+    case DCNN_TUNING_KIND_BOOL:
+      g_value_set_boolean (value, number != 0);
+      break;
     default:
-      return FALSE;
+      g_value_set_enum (value, (gint) number);
   }
+  return TRUE;
 }
 
 static gboolean
@@ -424,63 +368,43 @@ install_input_properties (GObjectClass * klass)
           "descriptor's, else 1/255)", NULL, READY));
 }
 
-static void
-install_threshold_properties (GObjectClass * klass)
+/* A property of a line of the engine's list; its nick and blurb are interned. */
+static GParamSpec *
+tuning_spec (const DcnnTuningInfo * info)
 {
-  g_object_class_install_property (klass, PROP_MODE,
-      g_param_spec_enum ("mode", "Mode", "What is recomputed",
-          gst_delta_cnn_mode_get_type (), DCNN_MODE_AUTO, LIVE));
-  g_object_class_install_property (klass, PROP_THRESHOLD,
-      g_param_spec_float ("threshold", "Threshold",
-          "A change inside the network below this is not passed on (0 = every "
-          "change is; unset = the descriptor's)", 0, 1000, 0.05f, LIVE));
-  g_object_class_install_property (klass, PROP_INPUT_THRESHOLD,
-      g_param_spec_float ("input-threshold", "Input threshold",
-          "A pixel whose channels all changed by less, on a scale of 0 to 1, "
-          "has not changed (unset = the descriptor's)", 0, 1, 0.05f, LIVE));
-  g_object_class_install_property (klass, PROP_GATE_THRESHOLD,
-      g_param_spec_float ("gate-threshold", "Gate threshold",
-          "The same for gates (squeeze and excite), relative to their own "
-          "strength (unset = the descriptor's)", 0, 1000, 0.2f, LIVE));
-  g_object_class_install_property (klass, PROP_CRITERION,
-      g_param_spec_enum ("criterion", "Criterion",
-          "How a change inside the network is measured (unset = the "
-          "descriptor's)", gst_delta_cnn_criterion_get_type (),
-          DCNN_CRITERION_NRMS, LIVE));
-  g_object_class_install_property (klass, PROP_DILATION,
-      g_param_spec_uint ("dilation", "Dilation",
-          "Pixels of the network's input by which what changed is widened "
-          "(unset = the descriptor's)", 0, 64, 3, LIVE));
-  g_object_class_install_property (klass, PROP_NOISE_SUPPRESSION,
-      g_param_spec_boolean ("noise-suppression", "Noise suppression",
-          "Drop changes of single pixels (noisy cameras with a low "
-          "input-threshold)", FALSE, LIVE));
-  g_object_class_install_property (klass, PROP_INTEREST,
-      g_param_spec_boolean ("interest", "Interest",
-          "Weigh changes by how near they are to the previous results", FALSE,
-          LIVE));
-  g_object_class_install_property (klass, PROP_SETTLE,
-      g_param_spec_boolean ("settle", "Settle",
-          "When the scene is still, recompute what the thresholds left until "
-          "the result equals the dense one", TRUE, LIVE));
-  g_object_class_install_property (klass, PROP_SETTLE_BUDGET,
-      g_param_spec_float ("settle-budget", "Settle budget",
-          "Share of a dense frame's work that settling may take a frame", 0, 1,
-          0.1f, LIVE));
-  g_object_class_install_property (klass, PROP_REFRESH,
-      g_param_spec_float ("refresh", "Refresh",
-          "While the scene is busy, settle one band of the picture after the "
-          "other, for at most this much of the work that changes cost (0 = "
-          "not; needs settle; unset = the descriptor's)", 0, 1, 0.2f, LIVE));
-  g_object_class_install_property (klass, PROP_FORGIVE,
-      g_param_spec_float ("forgive", "Forgive",
-          "With a moving camera: what a shift by so many pixels of the "
-          "network's input would change at an edge has not changed", 0, 1,
-          0.5f, LIVE));
-  g_object_class_install_property (klass, PROP_STAND_ASIDE,
-      g_param_spec_boolean ("stand-aside", "Stand aside",
-          "Where following the camera (framealign) saves next to nothing, take "
-          "frames as they lie for a while", TRUE, LIVE));
+  g_autofree gchar *nick = g_strdelimit (g_strdup (info->name), "-", ' ');
+  g_autofree gchar *blurb = g_strconcat (info->what, info->told ?
+      " (unset = the descriptor's)" : NULL, NULL);
+  const gchar *title, *what = g_intern_string (blurb);
+
+  nick[0] = g_ascii_toupper (nick[0]);
+  title = g_intern_string (nick);
+  switch (info->kind) {
+    case DCNN_TUNING_KIND_FLOAT:
+      return g_param_spec_float (info->name, title, what,
+          (gfloat) info->least, (gfloat) info->most, (gfloat) info->value,
+          LIVE);
+    case DCNN_TUNING_KIND_UINT:
+      return g_param_spec_uint (info->name, title, what, (guint) info->least,
+          (guint) info->most, (guint) info->value, LIVE);
+    case DCNN_TUNING_KIND_BOOL:
+      return g_param_spec_boolean (info->name, title, what, info->value != 0,
+          LIVE);
+    case DCNN_TUNING_KIND_CRITERION:
+      return g_param_spec_enum (info->name, title, what,
+          gst_delta_cnn_criterion_get_type (), (gint) info->value, LIVE);
+    default:
+      return g_param_spec_enum (info->name, title, what,
+          gst_delta_cnn_mode_get_type (), (gint) info->value, LIVE);
+  }
+}
+
+static void
+install_tuning_properties (GObjectClass * klass)
+{
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    g_object_class_install_property (klass, PROP_TUNING + i,
+        tuning_spec (dcnn_tuning_info (i)));
 }
 
 static void
@@ -494,6 +418,10 @@ install_result_properties (GObjectClass * klass)
       g_param_spec_flags ("attach", "Attach", "Metas to put on the buffers",
           gst_delta_cnn_attach_get_type (), GST_DELTA_CNN_ATTACH_DEFAULT,
           LIVE));
+  g_object_class_install_property (klass, PROP_STAND_ASIDE,
+      g_param_spec_boolean ("stand-aside", "Stand aside",
+          "Where following the camera (framealign) saves next to nothing, take "
+          "frames as they lie for a while", TRUE, LIVE));
   /* In place of GstBaseTransform's, which drops late frames. */
   g_object_class_install_property (klass, PROP_QOS,
       g_param_spec_boolean ("qos", "QoS",
@@ -520,6 +448,6 @@ gst_delta_cnn_install_properties (GObjectClass * klass)
   klass->get_property = gst_delta_cnn_get_property;
   install_model_properties (klass);
   install_input_properties (klass);
-  install_threshold_properties (klass);
+  install_tuning_properties (klass);
   install_result_properties (klass);
 }

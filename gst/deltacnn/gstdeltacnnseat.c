@@ -72,15 +72,15 @@ make_key (DcnnModel * model, const DcnnSessionOptions * o, gint64 wait_us)
   g_autofree gchar *device = g_strdup_printf ("%p|%s|%u|%" G_GINT64_FORMAT,
       (gpointer) model, o->device ? o->device : "auto", o->threads, wait_us);
   GHashTable *both[2] = { o->thresholds, o->influence };
-  const DcnnTuning *t = &o->tuning;
-  g_autofree gchar *tuning = g_strdup_printf ("%d|%d|%a|%a|%a|%u|%d|%d|%d|%a|"
-      "%a|%d|%d|%d|%d|%d", t->mode, t->criterion, t->threshold,
-      t->input_threshold, t->gate_threshold, t->dilation, t->noise_suppression,
-      t->interest, t->settle, t->settle_budget, t->refresh, o->bgr, o->fit,
+  g_autofree gchar *rest = g_strdup_printf ("%d|%d|%d|%d|%d", o->bgr, o->fit,
       o->scaling, o->store_all, o->precision);
 
   g_checksum_update (sum, (const guchar *) device, -1);
-  g_checksum_update (sum, (const guchar *) tuning, -1);
+  g_checksum_update (sum, (const guchar *) rest, -1);
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
+    const gdouble value = dcnn_tuning_get (&o->tuning, i);
+    g_checksum_update (sum, (const guchar *) &value, sizeof value);
+  }
   g_checksum_update (sum, (const guchar *) o->scale, sizeof o->scale);
   g_checksum_update (sum, (const guchar *) o->bias, sizeof o->bias);
   g_checksum_update (sum, o->fill, sizeof o->fill);

@@ -57,18 +57,9 @@ gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
   const DcnnTuning base = *tuning;
 
   *tuning = settings->tuning;
-  if (!(settings->set & GST_DELTA_CNN_SET_THRESHOLD))
-    tuning->threshold = base.threshold;
-  if (!(settings->set & GST_DELTA_CNN_SET_INPUT_THRESHOLD))
-    tuning->input_threshold = base.input_threshold;
-  if (!(settings->set & GST_DELTA_CNN_SET_GATE_THRESHOLD))
-    tuning->gate_threshold = base.gate_threshold;
-  if (!(settings->set & GST_DELTA_CNN_SET_DILATION))
-    tuning->dilation = base.dilation;
-  if (!(settings->set & GST_DELTA_CNN_SET_CRITERION))
-    tuning->criterion = base.criterion;
-  if (!(settings->set & GST_DELTA_CNN_SET_REFRESH))
-    tuning->refresh = base.refresh;
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    if (dcnn_tuning_info (i)->told && !(settings->set & 1u << i))
+      dcnn_tuning_set (tuning, i, dcnn_tuning_get (&base, i));
 }
 
 gchar *
@@ -140,7 +131,7 @@ gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
   GType                                                                        \
   function (void)                                                              \
   {                                                                            \
-    static const GEnumValue values[] = { __VA_ARGS__, {0, NULL, NULL} };       \
+    static const GEnumValue values[] = { __VA_ARGS__ {0, NULL, NULL} };       \
     static gsize type = 0;                                                     \
     if (g_once_init_enter (&type))                                             \
       g_once_init_leave (&type,                                                \
@@ -149,32 +140,26 @@ gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings * settings,
   }
 
 /* *INDENT-OFF* */
+#define DCNN_X(e, name, what) {GST_DELTA_CNN_RESIZE_##e, what, name},
 DEFINE_ENUM (gst_delta_cnn_resize_get_type, "GstDeltaCnnResize",
   {GST_DELTA_CNN_RESIZE_AUTO, "As the descriptor says, else letterbox", "auto"},
-  {GST_DELTA_CNN_RESIZE_STRETCH, "Whole frame, aspect ratio given up",
-      "stretch"},
-  {GST_DELTA_CNN_RESIZE_LETTERBOX, "Aspect ratio kept (by the pixel aspect ratio), centred",
-      "letterbox"},
-  {GST_DELTA_CNN_RESIZE_LETTERBOX_TOPLEFT,
-      "Aspect ratio kept, at the top left", "letterbox-topleft"})
+  DCNN_FITS (DCNN_X))
+#undef DCNN_X
 
 DEFINE_ENUM (gst_delta_cnn_order_get_type, "GstDeltaCnnOrder",
   {GST_DELTA_CNN_ORDER_AUTO, "As the descriptor says, else RGB", "auto"},
   {GST_DELTA_CNN_ORDER_RGB, "Red first", "rgb"},
-  {GST_DELTA_CNN_ORDER_BGR, "Blue first", "bgr"})
+  {GST_DELTA_CNN_ORDER_BGR, "Blue first", "bgr"},)
 
+#define DCNN_X(e, name, what) {DCNN_MODE_##e, what, name},
 DEFINE_ENUM (gst_delta_cnn_mode_get_type, "GstDeltaCnnMode",
-  {DCNN_MODE_AUTO, "Only what changed, dense where that is cheaper", "auto"},
-  {DCNN_MODE_SPARSE, "Only what changed, always", "sparse"},
-  {DCNN_MODE_DENSE, "Every frame from scratch", "dense"})
+  DCNN_MODES (DCNN_X))
+#undef DCNN_X
 
+#define DCNN_X(e, name, what) {DCNN_CRITERION_##e, what, name},
 DEFINE_ENUM (gst_delta_cnn_criterion_get_type, "GstDeltaCnnCriterion",
-  {DCNN_CRITERION_NRMS, "Root mean square, each channel by its spread",
-      "nrms"},
-  {DCNN_CRITERION_RMS, "Root mean square over channels", "rms"},
-  {DCNN_CRITERION_MAX, "Largest channel, as in the DeltaCNN papers", "max"},
-  {DCNN_CRITERION_INFLUENCE, "Effect on the outputs against the work it makes "
-      "(what deltacnn-tune measured)", "influence"})
+  DCNN_CRITERIA (DCNN_X))
+#undef DCNN_X
 /* *INDENT-ON* */
 
 GType

@@ -17,9 +17,9 @@ G_BEGIN_DECLS
 typedef enum
 {
   GST_DELTA_CNN_RESIZE_AUTO,   /* the descriptor's */
-  GST_DELTA_CNN_RESIZE_STRETCH,
-  GST_DELTA_CNN_RESIZE_LETTERBOX,
-  GST_DELTA_CNN_RESIZE_LETTERBOX_TOPLEFT,
+#define DCNN_X(e, name, what) GST_DELTA_CNN_RESIZE_##e,
+  DCNN_FITS (DCNN_X)            /* DcnnFit's, one on */
+#undef DCNN_X
 } GstDeltaCnnResize;
 
 typedef enum
@@ -54,18 +54,6 @@ typedef enum
 /* input-width, input-height: follow the frame's size. */
 #define GST_DELTA_CNN_SIZE_FRAME (-1)
 
-/* Which tuning values the user has set; the others stay the descriptor's or
- * the engine's. */
-typedef enum
-{
-  GST_DELTA_CNN_SET_THRESHOLD = 1 << 0,
-  GST_DELTA_CNN_SET_INPUT_THRESHOLD = 1 << 1,
-  GST_DELTA_CNN_SET_GATE_THRESHOLD = 1 << 2,
-  GST_DELTA_CNN_SET_DILATION = 1 << 3,
-  GST_DELTA_CNN_SET_CRITERION = 1 << 4,
-  GST_DELTA_CNN_SET_REFRESH = 1 << 5,
-} GstDeltaCnnSet;
-
 typedef struct
 {
   gchar *model, *labels, *decoder, *mean, *scale, *results_location;
@@ -77,7 +65,9 @@ typedef struct
   gint input_width, input_height; /* 0: the descriptor's or the model's */
   guint threads;
   DcnnTuning tuning;
-  guint set;                      /* GstDeltaCnnSet */
+  guint set;                      /* of tuning, bits 1 << DcnnTunes: by the user;
+                                     what a descriptor may tell stays its
+                                     otherwise */
   gfloat score_threshold;         /* < 0: the descriptor's */
   guint attach;                   /* GstDeltaCnnAttach */
   guint stats_interval_ms;        /* 0: no messages */

@@ -61,9 +61,8 @@ typedef struct DcnnModelInfo {
   guint n_labels;
   GHashTable *thresholds;  /* char* -> gdouble*; NULL: none */
   GHashTable *influence;   /* char* -> GArray* of gfloat; NULL: none */
-  /* Session tuning that suits the model; < 0: not stated. */
-  gfloat threshold, input_threshold, gate_threshold, refresh;
-  gint dilation, criterion;
+  /* Session tuning that suits the model, by DcnnTunes; < 0: not stated. */
+  gdouble tuning[DCNN_TUNES_COUNT];
 } DcnnModelInfo;
 
 /* Reads a descriptor. Unknown groups, keys and decoders and values out of

@@ -43,67 +43,24 @@
 #include "deltacnn/mask.h"
 #include "deltacnn/model.h"
 #include "deltacnn/tensor.h"
+#include "deltacnn/tuning.h"
 
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)
 
 /* ---- session ---------------------------------------------------------- */
 
-typedef enum DcnnMode {
-  DCNN_MODE_AUTO,   /* sparse, each node dense where that is cheaper */
-  DCNN_MODE_SPARSE, /* never dense but for invalid state: for tests */
-  DCNN_MODE_DENSE,  /* every frame from scratch */
-} DcnnMode;
-
-/* When a change of a node's pixel counts; d_c: by how much channel c moved. */
-typedef enum DcnnCriterion {
-  DCNN_CRITERION_NRMS, /* sqrt (mean_c (d_c / spread_c)^2) > t: the default */
-  DCNN_CRITERION_RMS,  /* sqrt (mean_c d_c^2) > t */
-  DCNN_CRITERION_MAX,  /* max_c |d_c| > t, as in the papers */
-  DCNN_CRITERION_INFLUENCE, /* what the change does to the outputs against the
-                          work that passing it on makes: sum_c (s_c d_c)^2 >
-                          t^2 price sqrt (area), with s_c from
-                          DcnnSessionOptions.influence, the price a share of
-                          a dense frame's work, the area that of the node's
-                          pixels in pixels of the largest map. Nodes of unknown
-                          influence go by nrms */
-} DcnnCriterion;
-
-#define DCNN_THRESHOLD_MOST 1e6f
-#define DCNN_DILATION_MOST 64u /* px */
-
-/* What may change while frames flow. Thresholds are 0 to DCNN_THRESHOLD_MOST,
- * budget and refresh 0 to 1. */
-typedef struct DcnnTuning {
-  DcnnMode mode;
-  DcnnCriterion criterion;
-  gfloat threshold;        /* t of every node without its own; default 0.05 */
-  gfloat input_threshold;  /* t_0, 0..1 scale; default 0.05 */
-  gfloat gate_threshold;   /* of gates, relative to their rms; default 0.2. A
-                              normalisation's moments count by what they do to
-                              the normalised map, and take the lower of this
-                              and threshold */
-  guint dilation;          /* px of the input mask, up to DCNN_DILATION_MOST;
-                              default 3 */
-  gfloat forgive;          /* px, 0 to 1: where a frame is sampled through a
-                              matrix that is no shift by whole pixels, a change
-                              that so small a shift would make of the stored
-                              picture is none; default 0.5 */
-  gboolean noise_suppression; /* default FALSE */
-  gboolean interest;       /* scale differences by the previous result
-                              (dcnn_session_set_interest); default FALSE */
-  gboolean settle;         /* default TRUE */
-  gfloat settle_budget;    /* share of the dense MACs a frame; default 0.1 */
-  gfloat refresh;          /* a busy scene is settled in part, in turn, for at
-                              most this much of what its changes cost; default
-                              0.2 */
-  gpointer reserved[4];      /* 0; what is added later comes out of it */
-} DcnnTuning;
+/* How a frame lies in the network's input. X (ENUM, name, what it is) */
+#define DCNN_FITS(X)                                                           \
+  X (STRETCH, "stretch", "Whole frame, aspect ratio given up")                 \
+  X (LETTERBOX, "letterbox", "Aspect ratio kept (by the pixel aspect ratio), centred") \
+  X (LETTERBOX_TOPLEFT, "letterbox-topleft", "Aspect ratio kept, at the top left")
 
 typedef enum DcnnFit {
-  DCNN_FIT_STRETCH,           /* whole frame, aspect ratio given up */
-  DCNN_FIT_LETTERBOX,         /* aspect kept, centred, rest filled */
-  DCNN_FIT_LETTERBOX_TOPLEFT, /* aspect kept, at the top left (YOLOX) */
+#define DCNN_X(e, n, b) DCNN_FIT_##e,
+  DCNN_FITS (DCNN_X)
+#undef DCNN_X
+  DCNN_FIT_COUNT
 } DcnnFit;
 
 /* How feature maps are stored. Gates, moments, vectors and outputs are float32

@@ -20,14 +20,18 @@
 #define GIVEN_KEYS TENSOR_KEYS "|value|state"
 #define OUTPUT_KEYS TENSOR_KEYS "|semantics|activation|layout"
 #define LABELS_KEYS "file|list"
-#define TUNING_KEYS                                                            \
-  "threshold|input-threshold|gate-threshold|dilation|criterion|refresh"
 #define TYPE_NAMES                                                             \
   "float32|float16|float64|bfloat16|int4|int8|int16|int32|int64|uint4|uint8|"  \
   "uint16|uint32|uint64"
 
 #define MAX_SIZE 16384
 #define MAX_THRESHOLDS 65536
+
+/* With '|' before each. */
+static const char fit_names[] =
+#define DCNN_X(e, name, what) "|" name
+    DCNN_FITS (DCNN_X);
+#undef DCNN_X
 
 static void
 tensor_info_free (gpointer data)
@@ -51,9 +55,8 @@ dcnn_modelinfo_new_default (void)
     info->scale[c] = 1.0f / 255;
   info->fit = DCNN_FIT_LETTERBOX;
   info->tensors = g_ptr_array_new_with_free_func (tensor_info_free);
-  info->threshold = info->input_threshold = -1;
-  info->gate_threshold = info->refresh = -1;
-  info->dilation = info->criterion = -1;
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    info->tuning[i] = -1;
   return info;
 }
 
@@ -304,8 +307,7 @@ read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
   if (!dcnn_keys_only (keys, group, INPUT_KEYS, error)
       || !dcnn_keys_choice (keys, group, "channel-order", "rgb|bgr", &order,
           error)
-      || !dcnn_keys_choice (keys, group, "resize",
-          "stretch|letterbox|letterbox-topleft", &fit, error)
+      || !dcnn_keys_choice (keys, group, "resize", &fit_names[1], &fit, error)
       || !dcnn_keys_numbers (keys, group, "fill", 0, 255, fill, 3, &n_fill,
           error)
       || !dcnn_keys_integer (keys, group, "frames", 1, 16, &tensor->frames,
@@ -457,29 +459,51 @@ read_decoder (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
   return dcnn_decoder_class_check (class, keys, error);
 }
 
+/* The names of tuning that a descriptor may tell, with '|' between them. */
+static char *
+told_names (void)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    if (dcnn_tuning_info (i)->told)
+      g_string_append_printf (names, "%s%s", names->len ? "|" : "",
+          dcnn_tuning_info (i)->name);
+  return g_string_free (names, FALSE);
+}
+
+static gboolean
+read_one_tuning (const DcnnKeys *keys, const DcnnTuningInfo *tunes,
+    gdouble *value, GError **error)
+{
+  gint whole = -1;
+
+  if (tunes->names) {
+    g_autofree char *names = g_strjoinv ("|", (char **) tunes->names);
+    if (!dcnn_keys_choice (keys, "tuning", tunes->name, names, &whole, error))
+      return FALSE;
+  } else if (tunes->kind == DCNN_TUNING_KIND_FLOAT) {
+    return dcnn_keys_number (keys, "tuning", tunes->name, tunes->least,
+        tunes->most, value, error);
+  } else if (!dcnn_keys_integer (keys, "tuning", tunes->name,
+          (gint) tunes->least, (gint) tunes->most, &whole, error)) {
+    return FALSE;
+  }
+  *value = whole;
+  return TRUE;
+}
+
 static gboolean
 read_tuning (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
 {
-  const char *group = "tuning";
-  gdouble threshold = -1, input = -1, gate = -1, refresh = -1;
+  g_autofree char *names = told_names ();
 
-  if (!dcnn_keys_only (keys, group, TUNING_KEYS, error)
-      || !dcnn_keys_number (keys, group, "threshold", 0, 1e6, &threshold,
-          error)
-      || !dcnn_keys_number (keys, group, "input-threshold", 0, 1, &input,
-          error)
-      || !dcnn_keys_number (keys, group, "gate-threshold", 0, 1e6, &gate,
-          error)
-      || !dcnn_keys_number (keys, group, "refresh", 0, 1, &refresh, error)
-      || !dcnn_keys_integer (keys, group, "dilation", 0, 64, &info->dilation,
-          error)
-      || !dcnn_keys_choice (keys, group, "criterion", "nrms|rms|max|influence",
-          &info->criterion, error))
+  if (!dcnn_keys_only (keys, "tuning", names, error))
     return FALSE;
-  info->threshold = (gfloat) threshold;
-  info->input_threshold = (gfloat) input;
-  info->gate_threshold = (gfloat) gate;
-  info->refresh = (gfloat) refresh;
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    if (dcnn_tuning_info (i)->told && !read_one_tuning (keys,
+            dcnn_tuning_info (i), &info->tuning[i], error))
+      return FALSE;
   return TRUE;
 }
 
@@ -601,8 +625,6 @@ dcnn_modelinfo_check_size (const DcnnModelInfo *info, guint width,
 void
 dcnn_modelinfo_apply (const DcnnModelInfo *info, DcnnSessionOptions *options)
 {
-  DcnnTuning *tuning = &options->tuning;
-
   options->bgr = info->bgr;
   memcpy (options->scale, info->scale, sizeof info->scale);
   memcpy (options->bias, info->bias, sizeof info->bias);
@@ -610,16 +632,7 @@ dcnn_modelinfo_apply (const DcnnModelInfo *info, DcnnSessionOptions *options)
   memcpy (options->fill, info->fill, sizeof info->fill);
   options->thresholds = info->thresholds;
   options->influence = info->influence;
-  if (info->threshold >= 0)
-    tuning->threshold = info->threshold;
-  if (info->input_threshold >= 0)
-    tuning->input_threshold = info->input_threshold;
-  if (info->gate_threshold >= 0)
-    tuning->gate_threshold = info->gate_threshold;
-  if (info->refresh >= 0)
-    tuning->refresh = info->refresh;
-  if (info->dilation >= 0)
-    tuning->dilation = (guint) info->dilation;
-  if (info->criterion >= 0)
-    tuning->criterion = (DcnnCriterion) info->criterion;
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    if (info->tuning[i] >= 0)
+      dcnn_tuning_set (&options->tuning, i, info->tuning[i]);
 }

@@ -273,11 +273,54 @@ test_getters (void)
   g_log_set_always_fatal (fatal);
 }
 
+/* ---- the list ------------------------------------------------------------------- */
+
+/* Every line of the list: its default, its ends, and one past each. */
+static void
+test_tuning_list (void)
+{
+  g_autoptr (DcnnModel) model = new_model ();
+  g_autoptr (DcnnSession) session = new_session (model);
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+
+  dcnn_session_options_init (&options);
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
+    const DcnnTuningInfo *info = dcnn_tuning_info (i);
+    const gdouble ends[] = { info->least, info->most };
+    g_assert_cmpuint (dcnn_tuning_find (info->name), ==, i);
+    g_assert_cmpfloat_with_epsilon (dcnn_tuning_get (&options.tuning, i),
+        info->value, 1e-6);
+    for (guint k = 0; k < 2; k++) {
+      DcnnTuning t = options.tuning;
+      g_autofree char *text = info->names ?
+          g_strdup (info->names[(guint) ends[k]]) :
+          g_strdup_printf ("%.0f", ends[k]);
+      gdouble value = -1;
+      g_assert_true (dcnn_tuning_parse (i, text, &value, &error));
+      g_assert_cmpfloat (value, ==, ends[k]);
+      dcnn_tuning_set (&t, i, value);
+      g_assert_cmpfloat (dcnn_tuning_get (&t, i), ==, ends[k]);
+      g_assert_true (dcnn_session_set_tuning (session, &t, &error));
+      if (info->kind == DCNN_TUNING_KIND_BOOL || (k == 0 &&
+              info->kind == DCNN_TUNING_KIND_UINT))
+        continue;
+      dcnn_tuning_set (&t, i, k ? ends[k] * 2 + 1 : ends[k] - 1);
+      refuse_tuning (model, session, &t, info->field);
+    }
+    assert_refused (dcnn_tuning_parse (i, "much", &(gdouble) { 0 }, &error),
+        &error, info->name);
+  }
+  g_assert_null (dcnn_tuning_info (DCNN_TUNES_COUNT));
+  g_assert_cmpuint (dcnn_tuning_find ("thresholds"), ==, DCNN_TUNES_COUNT);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/arguments/tuning", test_tuning);
+  g_test_add_func ("/engine/arguments/tuning-list", test_tuning_list);
   g_test_add_func ("/engine/arguments/options", test_options);
   g_test_add_func ("/engine/arguments/frames", test_frames);
   g_test_add_func ("/engine/arguments/lists", test_lists);

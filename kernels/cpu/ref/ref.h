@@ -18,7 +18,7 @@ typedef void (*DcnnRefFn) (const DcnnParams *params, int n_inputs,
     const DcnnTensor *const *inputs, int n_outputs,
     DcnnTensor *const *outputs);
 
-#define DCNN_OP(ENUM, name, infer, ref, domain)                                \
+#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
   void dcnn_ref_##ref (const DcnnParams *params, int n_inputs,                 \
       const DcnnTensor *const *inputs, int n_outputs,                          \
       DcnnTensor *const *outputs);
