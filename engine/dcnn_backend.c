@@ -158,29 +158,30 @@ dcnn_device_check (const char *device, GError **error)
 /* ---- weights ------------------------------------------------------------------ */
 
 static ModelWeights *
-find_weights (DcnnModel *model, const DcnnBackend *backend, gint index)
+find_weights (DcnnModel *model, const DcnnPlan *plan,
+    const DcnnBackend *backend, gint index)
 {
   for (guint i = 0; i < model->weights->len; i++) {
     ModelWeights *w = &g_array_index (model->weights, ModelWeights, i);
-    if (w->backend == backend && w->index == index)
+    if (w->plan == plan && w->backend == backend && w->index == index)
       return w;
   }
   return NULL;
 }
 
 gboolean
-dcnn_backend_take_weights (DcnnModel *model, const DcnnBackend *backend,
-    gint index, gpointer *weights, GError **error)
+dcnn_backend_take_weights (DcnnModel *model, const DcnnPlan *plan,
+    const DcnnBackend *backend, gint index, gpointer *weights, GError **error)
 {
-  ModelWeights *known, fresh = { backend, index, 1, NULL };
+  ModelWeights *known, fresh = { plan, backend, index, 1, NULL };
 
   *weights = NULL;
   g_mutex_lock (&model->weights_lock);
-  known = find_weights (model, backend, index);
+  known = find_weights (model, plan, backend, index);
   if (known) {
     known->users++;
     *weights = known->data;
-  } else if ((fresh.data = backend->model_new (model->plan, index, error))) {
+  } else if ((fresh.data = backend->model_new (plan, index, error))) {
     g_array_append_val (model->weights, fresh);
     *weights = fresh.data;
   }
@@ -189,13 +190,13 @@ dcnn_backend_take_weights (DcnnModel *model, const DcnnBackend *backend,
 }
 
 void
-dcnn_backend_drop_weights (DcnnModel *model, const DcnnBackend *backend,
-    gint index)
+dcnn_backend_drop_weights (DcnnModel *model, const DcnnPlan *plan,
+    const DcnnBackend *backend, gint index)
 {
   ModelWeights *known;
 
   g_mutex_lock (&model->weights_lock);
-  known = find_weights (model, backend, index);
+  known = find_weights (model, plan, backend, index);
   if (known && --known->users == 0 && !backend->weights_stay) {
     backend->model_free (known->data);
     g_array_remove_index_fast (model->weights, (guint) (known -

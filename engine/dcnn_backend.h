@@ -57,6 +57,9 @@ typedef struct DcnnBackend {
    * option. "auto" then goes on to the next backend. */
   gboolean (*accepts) (const DcnnPlan *plan, const DcnnSessionOptions *options,
       GError **error);
+  /* How maps are to lie at that precision, which it accepts. NULL: as the cpu
+   * has them. */
+  PlanLayout (*layout) (DcnnPrecision precision);
   /* Feeds states back (DcnnState): it is not asked to run a plan with any
    * otherwise. */
   gboolean keeps_states;
@@ -129,10 +132,10 @@ gboolean dcnn_session_probe (DcnnSession *session, guint stream, gint map,
 
 /* The model's weights for a backend, made by the first session to ask and
  * freed with the last, or with the model. */
-gboolean dcnn_backend_take_weights (DcnnModel *model,
+gboolean dcnn_backend_take_weights (DcnnModel *model, const DcnnPlan *plan,
     const DcnnBackend *backend, gint index, gpointer *weights,
     GError **error);
-void dcnn_backend_drop_weights (DcnnModel *model,
+void dcnn_backend_drop_weights (DcnnModel *model, const DcnnPlan *plan,
     const DcnnBackend *backend, gint index);
 
 /* Frees what stayed; the model has no session any more. */

@@ -26,6 +26,7 @@ G_BEGIN_DECLS
 
 /* Weights as a backend wants them, in use by `users` sessions. */
 typedef struct ModelWeights {
+  const DcnnPlan *plan;
   const DcnnBackend *backend;
   gint index;
   guint users;
@@ -34,10 +35,16 @@ typedef struct ModelWeights {
 
 struct DcnnModel {
   gatomicrefcount refs;
-  DcnnPlan *plan;
-  GMutex weights_lock;     /* guards weights */
+  DcnnPlan *plan;          /* laid out for the cpu */
+  GMutex weights_lock;     /* guards weights and laid_out */
+  GPtrArray *laid_out;     /* of DcnnPlan*: for other layouts, as they were asked
+                              for; they stay */
   GArray *weights;         /* of ModelWeights */
 };
+
+/* The model's plan for a layout, planned the first time. NULL: error is set. */
+const DcnnPlan *dcnn_model_plan (DcnnModel *model, const PlanLayout *layout,
+    GError **error);
 
 /* A canvas is no larger, pixels each way from where it began: positions stay
  * exact to 1/256 px. */

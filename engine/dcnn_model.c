@@ -26,6 +26,8 @@ dcnn_model_new (DcnnGraph *graph, GError **error)
   model->plan = plan;
   g_mutex_init (&model->weights_lock);
   model->weights = g_array_new (FALSE, FALSE, sizeof (ModelWeights));
+  model->laid_out =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) dcnn_plan_free);
   return model;
 }
 
@@ -44,8 +46,28 @@ dcnn_model_unref (DcnnModel *model)
   dcnn_backend_clear_weights (model);
   g_array_unref (model->weights);
   g_mutex_clear (&model->weights_lock);
+  g_ptr_array_unref (model->laid_out); /* before whose graph they borrow */
   dcnn_plan_free (model->plan);
   g_free (model);
+}
+
+const DcnnPlan *
+dcnn_model_plan (DcnnModel *model, const PlanLayout *layout, GError **error)
+{
+  DcnnPlan *plan = NULL;
+
+  if (memcmp (layout, &model->plan->layout, sizeof *layout) == 0)
+    return model->plan;
+  g_mutex_lock (&model->weights_lock);
+  for (guint i = 0; i < model->laid_out->len && plan == NULL; i++) {
+    DcnnPlan *known = g_ptr_array_index (model->laid_out, i);
+    if (memcmp (layout, &known->layout, sizeof *layout) == 0)
+      plan = known;
+  }
+  if (plan == NULL && (plan = dcnn_plan_again (model->plan, layout, error)))
+    g_ptr_array_add (model->laid_out, plan);
+  g_mutex_unlock (&model->weights_lock);
+  return plan;
 }
 
 static DcnnValue *
@@ -144,7 +166,7 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
     info->macs = node->macs_per_pixel * map->width * map->height;
     if (info->inside < 0)
       info->state_bytes = (gsize) map->width * map->height * 4 *
-          dcnn_padded (map->span);
+          plan_granules (map->span, plan->layout.pixel);
   }
 }
 

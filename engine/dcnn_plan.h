@@ -13,8 +13,8 @@
  *   IMPORT  a dense tensor compared into a map (the way back)
  *
  * Maps are views on buffers; a concatenation over channels is a buffer whose
- * pieces are written in place, a split is a view. Each piece starts on a
- * DCNN_LANES boundary, so a map's logical channel c sits at position[c].
+ * pieces are written in place, a split is a view. Each piece starts where the
+ * layout allows it, so a map's logical channel c sits at position[c].
  * Positions that no channel has are holes. Holes always hold 0, of either sign:
  * readers go over them with weights of 0 and must not meet what is not finite.
  * Nodes that work on a map as it lies keep them so (plan_step_fits()); before
@@ -35,6 +35,37 @@
 
 G_BEGIN_DECLS
 
+/* How numbers are stored. */
+typedef enum PlanStore {
+  PLAN_STORE_F32,
+  PLAN_STORE_F16,
+  PLAN_STORE_BF16,
+} PlanStore;
+
+/* How a device wants maps to lie, in elements; powers of two. A backend says it
+ * for a precision (DcnnBackend.layout), and padding, the places of pieces,
+ * views and the sizes of buffers follow from it. */
+typedef struct PlanLayout {
+  guint pixel;             /* a pixel takes a multiple of so many */
+  guint slice;             /* a piece of a concatenation begins on a multiple */
+  guint view;              /* channels of a map are a view when they begin on a
+                              multiple, else a copy */
+  guint picture;           /* a picture of up to so many channels takes just so
+                              many; 0: as any map */
+  PlanStore store;         /* of ordinary maps. Outputs, gates, maps of one pixel
+                              and constants are float32 whatever it says */
+} PlanLayout;
+
+/* The cpu's: vectors of 8 floats (DCNN_LANES). */
+extern const PlanLayout plan_layout_cpu;
+
+/* n elements in whole granules. */
+static inline guint
+plan_granules (guint n, guint granule)
+{
+  return (n + granule - 1) / granule * granule;
+}
+
 /* A feature map: a view on a buffer. */
 typedef struct PlanMap {
   guint width, height;
@@ -42,7 +73,7 @@ typedef struct PlanMap {
   guint span;              /* floats of a pixel from the first to the last */
   guint32 *position;       /* [channels] inside the view; NULL: identity */
   gint parent;             /* map whose storage this lies in; -1: own buffer */
-  guint parent_offset;     /* floats */
+  guint parent_offset;     /* elements */
   gboolean written;        /* a node writes it (else: input, view, concat) */
   gint source;             /* plan node that writes it; -1 none */
   GArray *pieces;          /* of gint: maps whose masks make this one's; NULL
@@ -53,19 +84,20 @@ typedef struct PlanMap {
   guint readers;           /* nodes that read it, and maps it is a part of */
   /* storage, after dcnn_plan_assign_storage(): */
   gint buffer;
-  guint offset;            /* floats from the pixel's start in the buffer */
+  guint offset;            /* elements from the pixel's start in the buffer */
   guint stride_y, stride_x;/* input pixels a pixel; 0: not on the input grid */
 } PlanMap;
 
 typedef struct PlanBuffer {
-  guint width, height, pixel_floats;
+  guint width, height, pixel_elements;
   gint geometry;           /* index of its torus tables */
   gint source;             /* plan node that alone writes it; -1 */
+  PlanStore store;
 } PlanBuffer;
 
 /* Torus tables are shared by buffers of one shape. */
 typedef struct PlanGeometry {
-  guint width, height, pixel_floats;
+  guint width, height, pixel_elements;
 } PlanGeometry;
 
 typedef enum PlanNodeKind {
@@ -159,7 +191,9 @@ typedef struct PlanState {
 } PlanState;
 
 typedef struct DcnnPlan {
-  DcnnGraph *graph;        /* owned; constants are read from it */
+  DcnnGraph *graph;        /* constants are read from it */
+  gboolean owns_graph;     /* else it is another plan's, which outlives this */
+  PlanLayout layout;
   GPtrArray *maps;         /* of PlanMap* */
   GPtrArray *nodes;        /* of PlanNode*, execution order */
   GArray *buffers;         /* of PlanBuffer */
@@ -208,8 +242,12 @@ plan_picture_size (const DcnnPlan *plan, guint *width, guint *height)
   *height = map < 0 ? 0 : plan_map (plan, map)->height;
 }
 
-/* Takes graph (also on failure). */
+/* Simplifies and plans, laid out for the cpu. Takes graph (also on failure). */
 DcnnPlan *dcnn_plan_new (DcnnGraph *graph, GError **error);
+/* The same network laid out otherwise: what it computes is the same, its maps
+ * and copies may be others. Borrows plan's graph. */
+DcnnPlan *dcnn_plan_again (const DcnnPlan *plan, const PlanLayout *layout,
+    GError **error);
 void dcnn_plan_free (DcnnPlan *plan);
 char *dcnn_plan_dump (const DcnnPlan *plan);
 /* Bytes of a node's weights and tables, as float32 and as lowered. */

@@ -38,7 +38,7 @@ static gboolean
 check_thresholds (const DcnnSession *session, GHashTable *thresholds,
     GError **error)
 {
-  g_autoptr (GHashTable) names = node_names (session->plan, FALSE);
+  g_autoptr (GHashTable) names = node_names (session->model->plan, FALSE);
   GHashTableIter iter;
   gpointer key, value;
 
@@ -106,7 +106,7 @@ static gboolean
 set_influence (DcnnSession *session, GHashTable *influence, GError **error)
 {
   guint n_nodes = session->plan->nodes->len;
-  g_autoptr (GHashTable) names = node_names (session->plan, TRUE);
+  g_autoptr (GHashTable) names = node_names (session->model->plan, TRUE);
   GHashTableIter iter;
   gpointer name;
 
@@ -127,6 +127,17 @@ set_influence (DcnnSession *session, GHashTable *influence, GError **error)
       return FALSE;
   }
   return TRUE;
+}
+
+/* The model's plan as the backend wants it laid out. */
+static gboolean
+take_plan (DcnnSession *session, const DcnnBackend *backend, GError **error)
+{
+  PlanLayout layout = backend->layout ?
+      backend->layout (session->options.precision) : plan_layout_cpu;
+
+  session->plan = dcnn_model_plan (session->model, &layout, error);
+  return session->plan != NULL;
 }
 
 /* What a session has whatever it runs on. */
@@ -175,7 +186,7 @@ scale_by_default (DcnnSession *session)
   for (int c = 0; c < 3; c++)
     if (o->scale[c] != 1.0f / 255 || o->bias[c] != 0)
       return;
-  for (int c = 0; c < 3 && session->plan->image_integer; c++)
+  for (int c = 0; c < 3 && session->model->plan->image_integer; c++)
     o->scale[c] = 1;
 }
 
@@ -199,23 +210,22 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->device_why = g_steal_pointer (&why);
   session->fell_back = fell_back;
   session->model = dcnn_model_ref (model);
-  session->plan = model->plan;
   session->device_index = index;
   session->options = *options;
   session->options.thresholds = session->options.influence = NULL;
   session->options.device = NULL;
-  scale_by_default (session);
   session->tuning = session->shown_tuning = options->tuning;
   g_mutex_init (&session->tuning_lock);
   session->threads = options->threads ? options->threads :
       g_get_num_processors ();
   session->n_streams = options->streams;
   session->plan_blocks = choose_blocks (session);
-  if (make_streams (session, error) &&
+  scale_by_default (session);
+  if (take_plan (session, backend, error) && make_streams (session, error) &&
       set_thresholds (session, options->thresholds, error) &&
       set_influence (session, options->influence, error) &&
-      dcnn_backend_take_weights (model, backend, index, &session->weights,
-          error)) {
+      dcnn_backend_take_weights (model, session->plan, backend, index,
+          &session->weights, error)) {
     session->backend = backend;
     if (backend->session_new (session, error))
       return session;
@@ -231,7 +241,7 @@ dcnn_session_free (DcnnSession *session)
     return;
   if (session->backend) {
     session->backend->session_free (session);
-    dcnn_backend_drop_weights (session->model, session->backend,
+    dcnn_backend_drop_weights (session->model, session->plan, session->backend,
         session->device_index);
   }
   for (guint s = 0; s < session->n_streams; s++) {

@@ -118,7 +118,7 @@ random_sign (Backward *b)
 static gsize
 buffer_floats (const PlanBuffer *buffer)
 {
-  return (gsize) buffer->width * buffer->height * buffer->pixel_floats +
+  return (gsize) buffer->width * buffer->height * buffer->pixel_elements +
       DCNN_OVERREAD;
 }
 

@@ -19,7 +19,7 @@ round_up (gsize bytes, gsize to)
 static gsize
 buffer_bytes (const PlanBuffer *b)
 {
-  return ((gsize) b->width * b->height * b->pixel_floats + DCNN_OVERREAD) *
+  return ((gsize) b->width * b->height * b->pixel_elements + DCNN_OVERREAD) *
       sizeof (float);
 }
 
@@ -132,9 +132,9 @@ fill_tables (DcnnStream *stream, const PlanGeometry *g, guint index)
 
   for (guint y = 0; y < g->height; y++)
     stream->row_offset[index][y] =
-        (y + oy) % g->height * g->width * g->pixel_floats;
+        (y + oy) % g->height * g->width * g->pixel_elements;
   for (guint x = 0; x < g->width; x++)
-    stream->col_offset[index][x] = (x + ox) % g->width * g->pixel_floats;
+    stream->col_offset[index][x] = (x + ox) % g->width * g->pixel_elements;
 }
 
 static void
@@ -169,7 +169,7 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
   m->width = map->width;
   m->height = map->height;
   m->channels = map->span;
-  m->writable = MIN (dcnn_padded (map->span), buffer->pixel_floats - map->offset);
+  m->writable = MIN (dcnn_padded (map->span), buffer->pixel_elements - map->offset);
   m->row_offset = stream->row_offset[buffer->geometry];
   m->col_offset = stream->col_offset[buffer->geometry];
   m->torus = stream->torus[buffer->geometry];

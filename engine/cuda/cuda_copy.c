@@ -48,7 +48,7 @@ float_of (guint16 h)
 static guint
 shared_elements (const CudaState *state, const PlanBuffer *b, gint buffer)
 {
-  return MIN (state->pixels[buffer], b->pixel_floats);
+  return MIN (state->pixels[buffer], b->pixel_elements);
 }
 
 cudaError_t
@@ -65,7 +65,7 @@ dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
 
   for (gsize i = 0; i < pixels; i++)
     for (guint c = 0; c < shared_elements (state, b, buffer); c++) {
-      gfloat v = from[i * b->pixel_floats + c];
+      gfloat v = from[i * b->pixel_elements + c];
       if (size == 4)
         ((gfloat *) (gpointer) host)[i * pixel + c] = v;
       else
@@ -91,7 +91,7 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
 
   for (gsize i = 0; i < pixels && e == cudaSuccess; i++)
     for (guint c = 0; c < shared_elements (state, b, buffer); c++)
-      to[i * b->pixel_floats + c] = size == 4 ?
+      to[i * b->pixel_elements + c] = size == 4 ?
           ((gfloat *) (gpointer) host)[i * pixel + c] :
           float_of (((guint16 *) (gpointer) host)[i * pixel + c]);
   return e;

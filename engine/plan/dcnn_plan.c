@@ -236,12 +236,27 @@ input_types (const DcnnGraph *graph)
   return types;
 }
 
+static DcnnPlan *
+plan_on (DcnnGraph *graph, const PlanLayout *layout)
+{
+  DcnnPlan *plan = g_new0 (DcnnPlan, 1);
+
+  plan->graph = graph;
+  plan->layout = *layout;
+  plan->maps = g_ptr_array_new_with_free_func (plan_map_free);
+  plan->nodes = g_ptr_array_new_with_free_func (plan_node_free);
+  plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
+  plan->geometries = g_array_new (FALSE, TRUE, sizeof (PlanGeometry));
+  plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+  plan->states = g_array_new (FALSE, FALSE, sizeof (PlanState));
+  plan->image_input = -1;
+  return plan;
+}
+
 /* After everything has its place. */
 static gboolean
-finish (DcnnPlan *plan, const DcnnDtype *types, GError **error)
+finish (DcnnPlan *plan, GError **error)
 {
-  plan->image_integer = plan->image_input >= 0 &&
-      types[plan->image_input] != DCNN_DTYPE_F32;
   if (dcnn_plan_add_states (plan))
     return TRUE;
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
@@ -253,20 +268,29 @@ finish (DcnnPlan *plan, const DcnnDtype *types, GError **error)
 DcnnPlan *
 dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
-  DcnnPlan *plan = g_new0 (DcnnPlan, 1);
   g_autofree DcnnDtype *types = input_types (graph);
   gsize most_bytes = bytes_allowed (graph);
+  DcnnPlan *plan = plan_on (dcnn_passes_layout (graph), &plan_layout_cpu);
 
-  plan->graph = dcnn_passes_layout (graph);
-  plan->maps = g_ptr_array_new_with_free_func (plan_map_free);
-  plan->nodes = g_ptr_array_new_with_free_func (plan_node_free);
-  plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
-  plan->geometries = g_array_new (FALSE, TRUE, sizeof (PlanGeometry));
-  plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
-  plan->states = g_array_new (FALSE, FALSE, sizeof (PlanState));
-  plan->image_input = -1;
+  plan->owns_graph = TRUE;
   if (!dcnn_passes_run (plan->graph, most_bytes, error) ||
-      !build_plan (plan, most_bytes, error) || !finish (plan, types, error))
+      !build_plan (plan, most_bytes, error) || !finish (plan, error))
+    g_clear_pointer (&plan, dcnn_plan_free);
+  else
+    plan->image_integer = plan->image_input >= 0 &&
+        types[plan->image_input] != DCNN_DTYPE_F32;
+  return plan;
+}
+
+DcnnPlan *
+dcnn_plan_again (const DcnnPlan *from, const PlanLayout *layout,
+    GError **error)
+{
+  DcnnPlan *plan = plan_on (from->graph, layout);
+
+  plan->image_integer = from->image_integer;
+  if (!build_plan (plan, bytes_allowed (plan->graph), error) ||
+      !finish (plan, error))
     g_clear_pointer (&plan, dcnn_plan_free);
   return plan;
 }
@@ -283,6 +307,7 @@ dcnn_plan_free (DcnnPlan *plan)
   g_array_unref (plan->tensors);
   g_array_unref (plan->states);
   g_free (plan->values);
-  dcnn_graph_free (plan->graph);
+  if (plan->owns_graph)
+    dcnn_graph_free (plan->graph);
   g_free (plan);
 }

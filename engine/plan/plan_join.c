@@ -3,7 +3,6 @@
  * plan_join.c - DepthToSpace, SpaceToDepth and Concat on maps: pieces
  * placed side by side.
  */
-#include "dcnn_map.h"
 #include "dcnn_plan.h"
 
 static gboolean
@@ -146,7 +145,7 @@ join_maps (PlanBuilder *b, gint index)
     for (guint c = 0; c < p->channels; c++)
       concat->position[channel++] = offset + plan_position (p, c);
     concat->span = offset + p->span;
-    offset += dcnn_padded (p->span);
+    offset += plan_granules (p->span, b->plan->layout.slice);
   }
   drop_identity (concat);
   plan_set_map (b, value, out);

@@ -7,7 +7,6 @@
  * crop or pad, space-to-depth, depth-to-space, or an affine scatter into a
  * dense tensor, whatever way the exporter spelled it.
  */
-#include "dcnn_map.h"
 #include "dcnn_plan_trace.h"
 
 #include <string.h>
@@ -223,7 +222,7 @@ static gint
 gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
 {
   const PlanMap *from = plan_map (b->plan, map);
-  gboolean ascending = TRUE;
+  gboolean ascending = TRUE, aligned;
   guint32 first = plan_position (from, (guint) f[0]);
   PlanMap *to;
   PlanNode *node;
@@ -231,13 +230,14 @@ gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
 
   if (is_identity (f, n, from->channels))
     return map;
+  aligned = first % b->plan->layout.view == 0;
   for (guint i = 1; i < n; i++)
     ascending &= plan_position (from, (guint) f[i]) ==
         plan_position (from, (guint) f[i - 1]) + 1;
   out = plan_add_map (b->plan, from->width, from->height, n);
   to = plan_map (b->plan, out);
   from = plan_map (b->plan, map);
-  if (ascending) {
+  if (ascending && aligned) {
     to->parent = map;
     to->parent_offset = first;
     to->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
@@ -245,8 +245,9 @@ gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
     return out;
   }
   node = plan_new_node (b, PLAN_KERNEL, "Gather");
-  g_string_assign (node->why, "a view: its channels are no neighbours in "
-      "ascending order");
+  g_string_assign (node->why, ascending ? "a view: its channels begin where "
+      "the device cannot read them" : "a view: its channels are no neighbours "
+      "in ascending order");
   node->op.source = g_new (guint32, n);
   for (guint i = 0; i < n; i++)
     node->op.source[i] = (guint32) f[i];

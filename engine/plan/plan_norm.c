@@ -5,7 +5,6 @@
  * shifted and scaled by them. Exporters write group normalisation as instance
  * normalisation of [1, groups, n] between two Reshapes; that is the same here.
  */
-#include "dcnn_map.h"
 #include "dcnn_plan.h"
 
 /* The map, and how many channels of it a group has; -1: not for us. */
@@ -55,7 +54,8 @@ add_moments (PlanBuilder *b, const DcnnNode *gn, gint in, PlanNorm *norm)
 {
   PlanNode *node = plan_new_node (b, PLAN_GLOBAL, "Moments");
   gint out = plan_add_map (b->plan, 1, 1,
-      3 * dcnn_padded (plan_map (b->plan, in)->span));
+      3 * plan_granules (plan_map (b->plan, in)->span, MAX (
+              b->plan->layout.slice, b->plan->layout.view)));
 
   node->in = in;
   node->norm = norm;

@@ -3,6 +3,7 @@
  * plan_storage.c - where maps live, how far the window may move, and the
  * plan as text.
  */
+#include "dcnn_map.h"
 #include "dcnn_plan.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ geometry_hash (gconstpointer key)
 {
   const PlanGeometry *g = key;
 
-  return (g->width * 31u + g->height) * 31u + g->pixel_floats;
+  return (g->width * 31u + g->height) * 31u + g->pixel_elements;
 }
 
 static gboolean
@@ -37,18 +38,22 @@ find_geometry (DcnnPlan *plan, GHashTable *known, guint width, guint height,
   return (gint) plan->geometries->len - 1;
 }
 
-/* A map on its own storage: pixels padded to vectors; a picture of up to four
- * channels takes four floats. */
+const PlanLayout plan_layout_cpu = { .pixel = DCNN_LANES, .slice = DCNN_LANES,
+  .view = 1, .picture = 4 };
+
+/* A map on its own storage. */
 static void
 assign_root (DcnnPlan *plan, GHashTable *known, PlanMap *map)
 {
   PlanBuffer buffer = { .width = map->width, .height = map->height,
-    .source = map->source };
+    .source = map->source, .store = plan->layout.store };
+  const PlanLayout *layout = &plan->layout;
 
-  buffer.pixel_floats = map->graph_input >= 0 && map->span <= 4 ? 4 :
-      dcnn_padded (map->span);
+  buffer.pixel_elements =
+      map->graph_input >= 0 && map->span <= layout->picture ?
+      layout->picture : plan_granules (map->span, layout->pixel);
   buffer.geometry = find_geometry (plan, known, map->width, map->height,
-      buffer.pixel_floats);
+      buffer.pixel_elements);
   map->buffer = (gint) plan->buffers->len;
   map->offset = 0;
   g_array_append_val (plan->buffers, buffer);
@@ -72,6 +77,18 @@ assign_map (DcnnPlan *plan, GHashTable *known, PlanMap *map)
   map->offset = parent->offset + map->parent_offset;
 }
 
+/* What must not lose digits: outputs are compared exactly, gates and vectors
+ * spread over whole maps. */
+static gboolean
+is_exact (const DcnnPlan *plan, const PlanMap *map)
+{
+  const PlanNode *node = map->source < 0 ? NULL :
+      plan_node (plan, map->source);
+
+  return (map->width == 1 && map->height == 1) || map->constant ||
+      (node && (node->is_output || node->is_gate));
+}
+
 void
 dcnn_plan_assign_storage (DcnnPlan *plan)
 {
@@ -80,6 +97,12 @@ dcnn_plan_assign_storage (DcnnPlan *plan)
 
   for (guint i = 0; i < plan->maps->len; i++)
     assign_map (plan, known, plan_map (plan, i));
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, i);
+    if (map->buffer >= 0 && is_exact (plan, map))
+      g_array_index (plan->buffers, PlanBuffer, map->buffer).store =
+          PLAN_STORE_F32;
+  }
 }
 
 /* ---- the tile ------------------------------------------------------------------ */

@@ -127,18 +127,14 @@ round_f16 (gfloat v)
   return fabsf (v) > 65504 ? copysignf (INFINITY, v) : v;
 }
 
-/* As a map holds it: ordinary maps have the session's precision. */
+/* As a map's buffer holds it. */
 static gfloat
-stored (const DcnnSession *session, const PlanNode *node, const PlanMap *map,
-    gdouble v)
+stored (const DcnnPlan *plan, const PlanMap *map, gdouble v)
 {
-  if ((node && (node->is_output || node->is_gate)) ||
-      (map->width == 1 && map->height == 1))
-    return (gfloat) v;
-  switch (session->options.precision) {
-    case DCNN_PRECISION_F16:
+  switch (g_array_index (plan->buffers, PlanBuffer, map->buffer).store) {
+    case PLAN_STORE_F16:
       return round_f16 ((gfloat) v);
-    case DCNN_PRECISION_BF16:
+    case PLAN_STORE_BF16:
       return round_bf16 ((gfloat) v);
     default:
       return (gfloat) v;
@@ -166,7 +162,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
       candidates++;
       sim_row (&sim->maps, node, y, x, row);
       for (guint c = 0; c < out->channels; c++)
-        now[c] = stored (session, node, out, row[c]);
+        now[c] = stored (session->plan, out, row[c]);
       if (!sim->all && !sim_is_significant (session, sim, n, &rule, before, now))
         continue;
       memcpy (before, now, out->channels * sizeof *now);
@@ -342,7 +338,7 @@ import (DcnnSession *session, SimStream *sim, gint index,
     gboolean news = sim->all;
     for (guint k = 0; k < 2; k++)
       for (guint c = 0; c < map->channels; c++) {
-        gfloat v = stored (session, NULL, map, ((const gfloat *) from->data)
+        gfloat v = stored (session->plan, map, ((const gfloat *) from->data)
             [nhwc ? p * map->channels + c : c * pixels + p]);
         if (k == 0)
           news = news || !(fabsf (v - to[c]) <= threshold);
@@ -464,6 +460,18 @@ sim_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
     GError **error)
 {
   return TRUE;
+}
+
+/* In halves as a device's matrix units want them: granules of 16, and no view
+ * that does not begin on one. */
+static PlanLayout
+sim_layout (DcnnPrecision precision)
+{
+  PlanLayout halves = { .pixel = 16, .slice = 16, .view = 16,
+    .store = precision == DCNN_PRECISION_F16 ? PLAN_STORE_F16 :
+        PLAN_STORE_BF16 };
+
+  return precision <= DCNN_PRECISION_F32 ? plan_layout_cpu : halves;
 }
 
 static gpointer
@@ -675,6 +683,7 @@ const DcnnBackend dcnn_backend_sim = {
   .name = "sim",
   .available = sim_available,
   .accepts = sim_accepts,
+  .layout = sim_layout,
   .model_new = sim_model_new,
   .model_free = g_free,
   .model_bytes = sim_model_bytes,

@@ -29,7 +29,7 @@ typedef enum DcnnMode {
   DCNN_MODE_COUNT
 } DcnnMode;
 
-/* When a change counts (DESIGN section 2), d_c being a channel's difference:
+/* When a change counts, d_c being a channel's difference:
  * NRMS       sqrt (mean_c (d_c / spread_c)^2) > t: the default
  * RMS        sqrt (mean_c d_c^2) > t
  * MAX        max_c |d_c| > t, as in the papers

@@ -69,7 +69,7 @@ case_init (Case *c, guint64 seed)
     const PlanBuffer *b = &g_array_index (c->plan->buffers, PlanBuffer, i);
     if (c->stream->buffers[i] == NULL)
       continue;
-    c->sizes[i] = (gsize) b->width * b->height * b->pixel_floats +
+    c->sizes[i] = (gsize) b->width * b->height * b->pixel_elements +
         DCNN_OVERREAD;
     c->before[i] = g_new0 (gfloat, c->sizes[i]);
     c->allowed[i] = g_new0 (guint8, c->sizes[i]);

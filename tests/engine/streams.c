@@ -77,7 +77,7 @@ checksum_of (DcnnSession *session, guint index)
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
     if (s->buffers[i])
       g_checksum_update (sum, (const guchar *) s->buffers[i],
-          (gssize) b->width * b->height * b->pixel_floats * 4);
+          (gssize) b->width * b->height * b->pixel_elements * 4);
   }
   for (guint i = 0; i < 2; i++)
     g_checksum_update (sum, s->outputs[i].tensor.data,
