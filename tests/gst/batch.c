@@ -165,9 +165,9 @@ GST_START_TEST (test_settings_part)
   camera_init (&cameras[0], 0, NULL, 30000);
   model = model_of (&cameras[0]);
   camera_init (&cameras[1], 1, model, 30000);
-  g_object_set (cameras[1].f.element, settings[_i], 0.7, NULL);
+  g_object_set (cameras[1].f.element, settings[__i__], 0.7, NULL);
   run_together (cameras, 2);
-  fail_unless (cameras[0].batch < 1.5, "%s: batches of %g", settings[_i],
+  fail_unless (cameras[0].batch < 1.5, "%s: batches of %g", settings[__i__],
       cameras[0].batch);
   same_as_alone (&cameras[0]);
   for (guint i = 2; i-- > 0;)

@@ -176,7 +176,7 @@ test_indices_are_looked_at (void)
     g_autoptr (TuneSetting) setting = tune_setting_new (&tuner, 0);
     setting->tuning.dilation = 0;
     setting->tuning.settle = FALSE;
-    setting->tuning.input_threshold = i ? 5 : 0;
+    setting->tuning.input_threshold = i ? 1 : 0;
     g_assert_true (tune_evaluate (&tuner, setting, &set, &score, &error));
     g_assert_cmpfloat_with_epsilon (score.error, i ? 0.5 : 0, 1e-9);
     g_assert_false (score.blind);
