@@ -48,6 +48,8 @@ test_tuning (void)
     "threshold=nan", "input-threshold=1.5", "dilation=65", "settle=2",
     "refresh=-1", "settle-budget=1.1", "criterion=", "criterion=best",
     "nothing=1", NULL };
+  const char *const *criteria =
+      dcnn_tuning_info (DCNN_TUNES_criterion)->names;
   DcnnTuning tuning, before;
   char *several[] = { (char *) "dilation=5", (char *) "criterion=max", NULL };
   char *broken[] = { (char *) "dilation=6", (char *) "dilation=99",
@@ -71,8 +73,8 @@ test_tuning (void)
   g_assert_cmpfloat (tuning.settle_budget, ==, 0.5f);
   set (&tuning, "settle=0");
   g_assert_false (tuning.settle);
-  for (guint i = 0; tool_criteria[i]; i++) {
-    g_autofree char *text = g_strconcat ("criterion=", tool_criteria[i], NULL);
+  for (guint i = 0; criteria[i]; i++) {
+    g_autofree char *text = g_strconcat ("criterion=", criteria[i], NULL);
     set (&tuning, text);
     g_assert_cmpint (tuning.criterion, ==, i);
   }
