@@ -31,6 +31,12 @@ void gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
     guint width, guint height, guint n_classes,
     const GstDeltaCnnRectangle * at);
 
+/* Adds the tensors (GstDeltaCnnTensor) as one upstream GstTensorMeta, under
+ * ids (GQuark, one a tensor); it shares their bytes. One of a type that
+ * upstream has not (bool) goes as uint8. Nothing before GStreamer 1.26. */
+void gst_delta_cnn_analytics_attach_tensors (GstBuffer * buffer,
+    const GArray * tensors, const GArray * ids);
+
 G_END_DECLS
 
 #endif

@@ -50,6 +50,7 @@ gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
   g_clear_pointer (&results->mask, g_bytes_unref);
   g_clear_pointer (&results->updates, g_bytes_unref);
   g_clear_pointer (&results->tensors, g_array_unref);
+  g_clear_pointer (&results->tensor_ids, g_array_unref);
   g_free (results);
 }
 
@@ -188,6 +189,66 @@ attach_regions (const GstDeltaCnnResults * results, GstBuffer * buffer,
   }
 }
 
+/* The upright boxes around what was seen of each pose: upstream has no meta
+ * for key points. New; of GstDeltaCnnDetection. */
+static GArray *
+boxes_of_poses (const GstDeltaCnnResults * results)
+{
+  GArray *boxes = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnDetection));
+
+  for (guint i = 0; i < results->poses->len; i++) {
+    const GstDeltaCnnPose *pose =
+        &g_array_index (results->poses, GstDeltaCnnPose, i);
+    gfloat left = G_MAXFLOAT, top = G_MAXFLOAT;
+    gfloat right = -G_MAXFLOAT, bottom = -G_MAXFLOAT;
+
+    for (guint k = 0; k < pose->n_keypoints; k++) {
+      const GstDeltaCnnKeypoint *point = &g_array_index (results->keypoints,
+          GstDeltaCnnKeypoint, pose->first + k);
+
+      if (point->score <= 0)
+        continue;
+      left = MIN (left, point->x);
+      right = MAX (right, point->x);
+      top = MIN (top, point->y);
+      bottom = MAX (bottom, point->y);
+    }
+    if (left <= right) {
+      const GstDeltaCnnDetection box = {
+        .x = left,.y = top,.width = right - left,.height = bottom - top,
+        .score = pose->score,.label = results->pose_label,
+      };
+
+      g_array_append_val (boxes, box);
+    }
+  }
+  return boxes;
+}
+
+/* As upstream's elements look for it. These metas have no field that says how
+ * old they are: nothing stale. */
+static void
+attach_analytics (const GstDeltaCnnResults * results, GstBuffer * buffer,
+    guint attach)
+{
+  const gboolean boxes = results->looks_for_boxes
+      || results->detections->len > 0;
+
+  if (boxes || results->looks_for_poses || results->looks_for_classes) {
+    g_autoptr (GArray) around = boxes ? g_array_ref (results->detections)
+        : boxes_of_poses (results);
+
+    gst_delta_cnn_analytics_attach (buffer, around, results->classes);
+  }
+  if (results->mask)
+    gst_delta_cnn_analytics_attach_mask (buffer, results->mask,
+        results->mask_width, results->mask_height, results->mask_classes,
+        &results->mask_rectangle);
+  if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
+    gst_delta_cnn_analytics_attach_tensors (buffer, results->tensors,
+        results->tensor_ids);
+}
+
 static void
 attach_updates (const GstDeltaCnnResults * results, GstBuffer * buffer,
     const GstDeltaCnnOccasion * occasion)
@@ -247,16 +308,8 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
     attach_values (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_ROI)
     attach_regions (results, buffer, occasion);
-  /* These metas have no field that says how old they are. */
-  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale
-      && (boxes || results->looks_for_classes))
-    gst_delta_cnn_analytics_attach (buffer, results->detections,
-        results->classes);
-  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale
-      && results->mask)
-    gst_delta_cnn_analytics_attach_mask (buffer, results->mask,
-        results->mask_width, results->mask_height, results->mask_classes,
-        &results->mask_rectangle);
+  if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale)
+    attach_analytics (results, buffer, attach);
   if ((attach & GST_DELTA_CNN_ATTACH_UPDATES) && results->updates)
     attach_updates (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_STATS)

@@ -43,6 +43,7 @@ typedef struct
   gboolean looks_for_boxes;    /* an empty list of boxes is an answer */
   GArray *detections;          /* of GstDeltaCnnDetection */
   gboolean looks_for_poses;
+  GQuark pose_label;           /* what has these key points; 0: not known */
   GArray *poses;               /* of GstDeltaCnnPose */
   GArray *keypoints;           /* of GstDeltaCnnKeypoint */
   gboolean looks_for_classes;
@@ -63,6 +64,8 @@ typedef struct
   guint updates_width, updates_height;
   GstDeltaCnnRectangle updates_rectangle;
   GArray *tensors;             /* of GstDeltaCnnTensor; NULL: not asked for */
+  GArray *tensor_ids;          /* of GQuark, one a tensor: the descriptor's id,
+                                  or the tensor's name */
   guint frame_width, frame_height; /* of the frame run, pixels */
   GstDeltaCnnCost cost;
 } GstDeltaCnnResults;

@@ -271,16 +271,31 @@ clear_tensor (gpointer data)
   g_clear_pointer (&((GstDeltaCnnTensor *) data)->data, g_bytes_unref);
 }
 
+/* What upstream's elements know the output by. */
+static GQuark
+output_id (const DcnnModelInfo * info, const gchar * name)
+{
+  for (guint i = 0; i < info->tensors->len; i++) {
+    const DcnnTensorInfo *tensor = g_ptr_array_index (info->tensors, i);
+
+    if (!tensor->is_input && tensor->id && g_strcmp0 (tensor->name, name) == 0)
+      return g_quark_from_string (tensor->id);
+  }
+  return g_quark_from_string (name);
+}
+
 static void
 gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
     GstDeltaCnnResults * results)
 {
   results->tensors = g_array_new (FALSE, TRUE, sizeof (GstDeltaCnnTensor));
   g_array_set_clear_func (results->tensors, clear_tensor);
+  results->tensor_ids = g_array_new (FALSE, FALSE, sizeof (GQuark));
   for (guint i = 0; i < runner->summary.n_outputs; i++) {
     const DcnnOutput *output =
         dcnn_session_get_output (runner->session, runner->stream, i);
     const DcnnTensor *from = &output->tensor;
+    const GQuark id = output_id (runner->info, output->name);
     GstDeltaCnnTensor tensor = {
       .name = gst_delta_cnn_quark_from_file (output->name),
       .type = (GstDeltaCnnTensorType) from->dtype,
@@ -292,6 +307,7 @@ gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
     tensor.data = g_bytes_new (from->data,
         dcnn_tensor_count (from) * dcnn_dtype_bytes (from->dtype));
     g_array_append_val (results->tensors, tensor);
+    g_array_append_val (results->tensor_ids, id);
   }
 }
 
@@ -409,6 +425,9 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
   }
   results->looks_for_poses = results->poses->len > 0 || results->edges
       || g_strv_contains (pose_decoders, runner->info->decoder);
+  if (results->looks_for_poses && !g_str_equal (runner->info->decoder,
+          "landmarks"))
+    results->pose_label = g_quark_from_static_string ("person");
   results->looks_for_classes = results->classes->len > 0
       || g_str_equal (runner->info->decoder, "classification");
   results->looks_for_boxes = decoded->finds_boxes

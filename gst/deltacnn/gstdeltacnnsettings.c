@@ -171,8 +171,8 @@ gst_delta_cnn_attach_get_type (void)
     {GST_DELTA_CNN_ATTACH_POSES, "Key points and skeletons", "poses"},
     {GST_DELTA_CNN_ATTACH_DETECTIONS, "Boxes", "detections"},
     {GST_DELTA_CNN_ATTACH_ROI, "Boxes as GstVideoRegionOfInterestMeta", "roi"},
-    {GST_DELTA_CNN_ATTACH_ANALYTICS, "Boxes as GstAnalytics metas, where built",
-        "analytics"},
+    {GST_DELTA_CNN_ATTACH_ANALYTICS, "Boxes, classes, masks (and tensors) as "
+          "GStreamer's own analytics metas, where built", "analytics"},
     {GST_DELTA_CNN_ATTACH_UPDATES, "Which pixels were recomputed", "updates"},
     {GST_DELTA_CNN_ATTACH_STATS, "What the frame cost", "stats"},
     {GST_DELTA_CNN_ATTACH_CLASSES, "Classes of the whole frame", "classes"},

@@ -39,6 +39,7 @@ tensor_info_free (gpointer data)
   DcnnTensorInfo *tensor = data;
 
   g_free (tensor->name);
+  g_free (tensor->id);
   g_free (tensor->semantics);
   g_free (tensor->values);
   g_free (tensor->state);
@@ -340,6 +341,7 @@ read_tensor_common (const DcnnKeys *keys, const char *group,
       || !dcnn_keys_choice (keys, group, "dims-order", "row-major", &order,
           error)
       || !dcnn_keys_text (keys, group, "tensor", &tensor->name, error)
+      || !dcnn_keys_text (keys, group, "id", &tensor->id, error)
       || !dcnn_keys_numbers (keys, group, "dims", -1, DCNN_MAX_DIM, dims, 8,
           &n, error))
     return FALSE;

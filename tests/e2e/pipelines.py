@@ -285,6 +285,45 @@ def case_moving_camera(bench):
                    good=False).stderr, "--align")
 
 
+def case_overlays(bench):
+    """GStreamer's own overlays behind both models that ship."""
+    e2e.need_elements(bench)
+    zoo = bench.need_model().parent
+    scene = bench.scene(8)
+
+    def frames(*between):
+        """The last frame behind these elements, as RGB bytes."""
+        out = bench.scratch / "frames.rgb"
+        bench.run("gst-launch-1.0", "-q", "filesrc", f"location={scene}", "!",
+                  "avidemux", "!", "jpegdec", "!", "videoconvert", "!",
+                  "video/x-raw,format=BGRA", "!", *between, "!", "videoconvert",
+                  "!", "video/x-raw,format=RGB", "!", "filesink",
+                  f"location={out}")
+        data = out.read_bytes()
+        assert data and len(data) % 8 == 0
+        return data[-len(data) // 8:]
+
+    if os.environ.get("DELTACNN_ANALYTICS") != "true":
+        raise Skip("built without GstAnalytics: GStreamer before 1.24, or its "
+                   "development package is missing")
+    plain = frames("identity")
+    there = [(model, overlay) for model, overlay in
+             (("people-seg", "segmentationoverlay"),
+              ("people-pose", "objectdetectionoverlay"))
+             if not subprocess.run(["gst-inspect-1.0", "--exists", overlay],
+                                   env=bench.environment).returncode]
+    if not there:
+        raise Skip("GStreamer's overlays of analytics metas are not installed "
+                   "(gst-plugins-bad of 1.24 and 1.26)")
+    for model, overlay in there:
+        drawn = frames("deltacnn", f"model={zoo / model}.onnx", "!", overlay)
+        assert len(drawn) == len(plain)
+        changed = sum(a != b for a, b in zip(drawn, plain))
+        assert 0.002 < changed / len(plain) < 0.6, (overlay, changed)
+        assert frames("deltacnn", f"model={zoo / model}.onnx",
+                      "attach=stats") == plain
+
+
 def case_pan_tilt(bench):
     """The head that tells its angles."""
     program = need_program(bench, "pan-tilt")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gstdeltacnnanalyticsmask-stub.c - for GStreamer before 1.26, whose
- * GstAnalytics has no masks.
+ * gstdeltacnnanalytics26-stub.c - for GStreamer before 1.26, whose
+ * GstAnalytics has neither masks nor tensors.
  */
 #include "gstdeltacnnanalytics.h"
 
@@ -9,5 +9,11 @@ void
 gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
     guint width, guint height, guint n_classes,
     const GstDeltaCnnRectangle * at)
+{
+}
+
+void
+gst_delta_cnn_analytics_attach_tensors (GstBuffer * buffer,
+    const GArray * tensors, const GArray * ids)
 {
 }
