@@ -279,9 +279,9 @@ output_id (const DcnnModelInfo * info, const gchar * name)
     const DcnnTensorInfo *tensor = g_ptr_array_index (info->tensors, i);
 
     if (!tensor->is_input && tensor->id && g_strcmp0 (tensor->name, name) == 0)
-      return g_quark_from_string (tensor->id);
+      return gst_delta_cnn_quark_from_file (tensor->id);
   }
-  return g_quark_from_string (name);
+  return gst_delta_cnn_quark_from_file (name);
 }
 
 static void
