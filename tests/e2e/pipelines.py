@@ -316,7 +316,7 @@ def case_overlays(bench):
                                    env=bench.environment).returncode]
     if not there:
         raise Skip("GStreamer's overlays of analytics metas are not installed "
-                   "(gst-plugins-bad of 1.24 and 1.26)")
+                   "(gst-plugins-bad)")
     for model, overlay in there:
         drawn = frames("deltacnn", f"model={zoo / model}.onnx", "!", overlay)
         assert len(drawn) == len(plain)
