@@ -166,6 +166,15 @@ class PoseNet(GraphNet):
 KINDS = {"boxes": BoxNet, "pose": PoseNet}
 
 
+def size(parameter):
+    """What the rate of a parameter is relative to: its root mean square, 0.05 where it is all zeros.
+
+    Folded normalisations leave tensors of very different sizes, and YOLOX's first one meets 0..255: steps of one absolute
+    size tore the features apart in three steps (tried).
+    """
+    return float(parameter.detach().pow(2).mean().sqrt()) or 0.05
+
+
 def record_graph(net):
     """The net's graph without its weights, compressed: a tensor of bytes for a .pt, which holds the weights as its state."""
     bare = graph_file.replace(net.model, {n: 0 * net.weights[net.key(n)].detach().float().cpu().numpy() for n in net.names})

@@ -62,12 +62,12 @@ class Run:
             self.net.load_state_dict(torch.load(init, map_location="cpu", weights_only=True)["state"])
         self.net = self.net.to(device, memory_format=self.layout())
         self.mean = copy.deepcopy(self.net)
-        groups = {}
+        groups, whole = {}, isinstance(self.net, graphnet.GraphNet)
         for name, p in self.net.named_parameters():
-            groups.setdefault((slow(name), p.dim() > 1), []).append(p)
+            groups.setdefault((slow(name), p.dim() > 1, graphnet.size(p) if whole else 1.0), []).append(p)
         self.optimiser = torch.optim.AdamW(
-            [{"params": g, "weight_decay": 0.02 if wide and not slow else 0.0, "scale": args.trunk_rate if slow else 1.0}
-             for (slow, wide), g in groups.items()], lr=args.rate)
+            [{"params": g, "weight_decay": 0.02 if wide and not slow else 0.0, "scale": size * (args.trunk_rate if slow else 1.0)}
+             for (slow, wide, size), g in groups.items()], lr=args.rate, fused=device.type == "cuda")
         print(f"{task} {args.kind}: {nets.macs_per_pixel(self.net):.0f} MAC/pixel, "
               f"{sum(p.numel() for p in self.net.parameters()) / 1e6:.2f} M parameters", flush=True)
 
