@@ -280,6 +280,63 @@ GST_START_TEST (test_classification)
 
 GST_END_TEST;
 
+/* Metas of one kind in a row count once. */
+static guint
+count_kinds (GstBuffer * buffer)
+{
+  gpointer state = NULL;
+  GType before = 0;
+  GstMeta *meta;
+  guint n = 0;
+
+  while ((meta = gst_buffer_iterate_meta (buffer, &state))) {
+    n += meta->info->api != before;
+    before = meta->info->api;
+  }
+  return n;
+}
+
+/* One flag of "attach" at a time: what it names, where the net has it, and
+ * nothing else. */
+GST_START_TEST (test_attach_is_what_was_asked)
+{
+  static const struct {
+    TinyKind kind;
+    const gchar *has;
+  } nets[] = {
+    {TINY_MASK, "segmentation"}, {TINY_BOXES, "detections roi"},
+    {TINY_POSE, "poses"}, {TINY_LABEL, "classes"},
+  };
+  static const gchar *const flags[] = { "tensors", "segmentation", "poses",
+    "detections", "roi", "updates", "stats", "classes", "picture", "values"
+  };
+
+  for (guint n = 0; n < G_N_ELEMENTS (nets); n++) {
+    const gint size = nets[n].kind == TINY_LABEL ? 8 : SIZE;
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_model (&f, nets[n].kind, size, size);
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    for (guint i = 0; i <= G_N_ELEMENTS (flags); i++) {
+      const gchar *flag = i < G_N_ELEMENTS (flags) ? flags[i] : "0";
+      const gboolean always = g_str_equal (flag, "tensors")
+          || g_str_equal (flag, "updates") || g_str_equal (flag, "stats");
+      GstBuffer *out;
+
+      gst_util_set_object_arg (G_OBJECT (f.element), "attach", flag);
+      out = fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 20, 16, 16, 16,
+              230));
+      fail_unless_equals_int (count_kinds (out),
+          always || strstr (nets[n].has, flag) != NULL);
+      gst_buffer_unref (out);
+    }
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
 /* A quark is for ever: labels of a file become one when they are seen, and a
  * process that loads any number of models keeps only so many of their names. */
 GST_START_TEST (test_labels_are_kept_when_seen)
@@ -652,6 +709,7 @@ results_suite (void)
   tcase_add_test (tcase, test_score_threshold_is_live);
   tcase_add_test (tcase, test_poses);
   tcase_add_test (tcase, test_classification);
+  tcase_add_test (tcase, test_attach_is_what_was_asked);
   tcase_add_test (tcase, test_labels_are_kept_when_seen);
   tcase_add_test (tcase, test_nobody_is_no_box);
   tcase_add_test (tcase, test_metas_by_index_and_source);
