@@ -599,13 +599,17 @@ def case_demo_errors(bench):
 
 
 def case_version(bench):
-    """Every program says the version that Meson knows."""
+    """Every program says the version that Meson knows, and what it is for."""
+    aims = {"inspect": "Shows what a model becomes", "bench": "Runs a model on every frame",
+            "tune": "Finds the thresholds", "annotate": "Runs a model on a clip",
+            "scene": "Renders a street", "models": "public models"}
     version = re.search(r"version: '([^']+)'",
                         (ROOT / "meson.build").read_text()).group(1)
-    for name in ("inspect", "bench", "tune", "annotate", "scene", "models"):
+    for name, aim in aims.items():
         if (bench.build / "tools" / f"deltacnn-{name}").exists():
             out = bench.run(f"deltacnn-{name}", "--version").stdout
             assert out == f"deltacnn-{name} {version}\n", out
+            says(bench.run(f"deltacnn-{name}", "--help").stdout, aim)
     assert (bench.build / "tools" / "deltacnn-models").exists()
 
 

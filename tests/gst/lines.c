@@ -266,6 +266,23 @@ GST_START_TEST (test_json_lines)
 
 GST_END_TEST;
 
+#define NUMBERS "[deltacnn]\ndecoder=values\n[result]\nsemantics=values\n"   \
+  "[decoder]\nscale=16\n"
+
+/* Numbers: an object where they have names, else a list. */
+GST_START_TEST (test_json_values)
+{
+  g_autofree gchar *named = written_lines (TINY_LABEL, NUMBERS COLOURS);
+  g_autofree gchar *plain = written_lines (TINY_LABEL, NUMBERS);
+
+  fail_unless (strstr (named, "\"values\":{\"red\":1.00000,\"green\":1.00000,"
+          "\"blue\":1.00000}") != NULL, "%s", named);
+  fail_unless (strstr (plain, "\"values\":[1.00000,1.00000,1.00000]") != NULL,
+      "%s", plain);
+}
+
+GST_END_TEST;
+
 /* A quarter of a wide frame, however much of the network's input is bars. */
 GST_START_TEST (test_area_is_of_the_frame)
 {
@@ -341,6 +358,7 @@ lines_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_json_lines);
+  tcase_add_test (tcase, test_json_values);
   tcase_add_test (tcase, test_area_is_of_the_frame);
   tcase_add_test (tcase, test_json_into_a_pipe);
   tcase_add_test (tcase, test_lines_are_appended);
