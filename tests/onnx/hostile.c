@@ -170,6 +170,27 @@ test_damage (void)
   g_byte_array_unref (whole);
 }
 
+/* Fields that no message can have: number 0, and one of more than 29 bits. */
+static void
+test_numbers (void)
+{
+  static const guint8 tails[][8] = {
+    { 2, 0x00, 0x01 }, { 7, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0x01 },
+    { 3, 0xf8, 0x7f, 0x01 }, /* 2047: merely unknown */
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (tails); i++) {
+    Pk *model = conv_model ();
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnGraph) graph = NULL;
+
+    g_byte_array_append (model, tails[i] + 1, tails[i][0]);
+    graph = load (model, NULL, NULL, &error);
+    g_assert_true ((graph != NULL) == (i == 2));
+    g_assert_true ((error != NULL) == (i != 2));
+  }
+}
+
 static void
 test_structure (void)
 {
@@ -707,6 +728,7 @@ main (int argc, char **argv)
   TEST (no_model)
   TEST (files)
   TEST (damage)
+  TEST (numbers)
   TEST (structure)
   TEST (refusals)
   TEST (nesting)
