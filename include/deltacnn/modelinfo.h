@@ -27,8 +27,6 @@ typedef enum DcnnActivation {
 typedef struct DcnnTensorInfo {
   char *name;              /* NULL: the image input, whatever its name */
   gboolean is_input;
-  char *id;                /* what upstream's tensor decoders look for; NULL:
-                              not stated */
   char *semantics;         /* role for the decoder; NULL: the name is it */
   DcnnActivation activation;
   gboolean nhwc;           /* a map is [1,H,W,C] (else [1,C,H,W]) */
@@ -41,6 +39,8 @@ typedef struct DcnnTensorInfo {
                               frame; NULL: none */
   gint frames;             /* of the picture: how many its channels hold */
   gboolean newest_first;
+  char *id;                /* what upstream's tensor decoders look for; NULL:
+                              not stated */
 } DcnnTensorInfo;
 
 typedef struct DcnnModelInfo {
