@@ -149,6 +149,7 @@ struct DcnnSession {
   DcnnModel *model;
   const DcnnPlan *plan;
   PlanBlocks plan_blocks;  /* those in use */
+  gboolean on_bytes;       /* maps that may be are of bytes */
   gboolean pass_on;        /* nodes that may pass everything on do */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
@@ -212,6 +213,8 @@ gboolean dcnn_check_tensors (const DcnnSession *session,
 /* Arrays by position in a pixel. */
 typedef struct CpuNode {
   DcnnPrepared *prepared;  /* KERNEL */
+  DcnnPrepared *bytes;     /* of a map of bytes, instead; or NULL */
+  DcnnBytesTable *table;   /* likewise: DcnnJob.table; or NULL */
   float *vectors[DCNN_MAX_STEPS]; /* constant VECTORs, [out span padded] */
   /* GLOBAL of a normalisation, [in span padded] */
   guint32 *group;          /* UINT32_MAX: no channel lies here */

@@ -165,8 +165,8 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
     info->channels = map->channels;
     info->macs = node->macs_per_pixel * map->width * map->height;
     if (info->inside < 0)
-      info->state_bytes = (gsize) map->width * map->height * 4 *
-          plan_granules (map->span, plan->layout.pixel);
+      info->state_bytes = (gsize) map->width * map->height *
+          (map->bytes ? 1 : 4) * plan_granules (map->span, plan->layout.pixel);
   }
 }
 

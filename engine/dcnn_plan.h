@@ -82,6 +82,9 @@ typedef struct PlanMap {
   float *constant;         /* [height][width][channels] filled at creation */
   gint graph_input;        /* index of the model input it holds; -1 */
   guint readers;           /* nodes that read it, and maps it is a part of */
+  gboolean bytes;          /* the cpu may store value - low as a byte, all maps
+                              of the buffer alike: dcnn_plan_find_bytes() */
+  gint low;
   /* storage, after dcnn_plan_assign_storage(): */
   gint buffer;
   guint offset;            /* elements from the pixel's start in the buffer */
@@ -92,7 +95,8 @@ typedef struct PlanBuffer {
   guint width, height, pixel_elements;
   gint geometry;           /* index of its torus tables */
   gint source;             /* plan node that alone writes it; -1 */
-  PlanStore store;
+  PlanStore store;         /* of a backend whose maps are all alike */
+  gboolean bytes;          /* PlanMap.bytes of its maps */
 } PlanBuffer;
 
 /* Torus tables are shared by buffers of one shape. */
@@ -405,6 +409,9 @@ gboolean plan_finish_ordered (PlanBuilder *b, PlanNode *node,
 void dcnn_plan_find_roles (DcnnPlan *plan);
 /* FALSE: a picture that is kept for a frame is no map. */
 gboolean dcnn_plan_add_states (DcnnPlan *plan);
+
+/* plan_bytes.c: sets PlanMap.bytes; after dcnn_plan_find_roles(). */
+void dcnn_plan_find_bytes (DcnnPlan *plan);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

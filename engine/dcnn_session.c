@@ -220,6 +220,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
       g_get_num_processors ();
   session->n_streams = options->streams;
   session->plan_blocks = choose_blocks (session);
+  session->on_bytes = !session->options.store_all;
   scale_by_default (session);
   if (take_plan (session, backend, error) && make_streams (session, error) &&
       set_thresholds (session, options->thresholds, error) &&

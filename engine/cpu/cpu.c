@@ -360,7 +360,8 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   const DcnnMask *changed = mask ? dcnn_stream_mask (session, stream->masks,
       map) : NULL;
 
-  if (values && (stream->maps[map].data == NULL || (stream->hollow &&
+  if (values && ((stream->maps[map].data == NULL &&
+              stream->maps[map].bytes == NULL) || (stream->hollow &&
               dcnn_plan_inside (session->plan, m->source,
                   session->sets[1].which)))) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
@@ -371,8 +372,8 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   for (guint y = 0; values && y < m->height; y++)
     for (guint x = 0; x < m->width; x++)
       for (guint c = 0; c < m->channels; c++)
-        *values++ = dcnn_map_pixel (&stream->maps[map], y,
-            x)[plan_position (m, c)];
+        *values++ = dcnn_map_value (&stream->maps[map], y, x,
+            plan_position (m, c));
   if (changed)
     dcnn_mask_copy (mask, changed);
   else if (mask)

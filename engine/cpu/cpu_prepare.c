@@ -12,7 +12,7 @@
 /* ---- one operator ----------------------------------------------------------- */
 
 static DcnnPrepared *
-pack_depthwise (const PlanOp *op, const PlanMap *in)
+pack_depthwise (const PlanOp *op, const PlanMap *in, gboolean bytes)
 {
   gsize taps = (gsize) (op->conv.window.kernel[0] * op->conv.window.kernel[1]);
   g_autofree float *weights = g_try_new0 (float, in->span * taps);
@@ -26,6 +26,9 @@ pack_depthwise (const PlanOp *op, const PlanMap *in)
         taps * sizeof (float));
     bias[at] = op->bias ? op->bias[c] : 0;
   }
+  if (bytes)
+    return dcnn_k_bytes_depthwise_prepare (&op->conv, in->span, weights, bias,
+        in->low);
   return dcnn_k_depthwise_prepare (&op->conv, in->span, weights, bias);
 }
 
@@ -55,7 +58,7 @@ pack_conv (DcnnPrimary primary, const PlanOp *op, const PlanMap *in)
       return dcnn_k_group_conv_prepare (&op->conv, op->out_channels,
           op->in_channels, op->weights, op->bias);
     case DCNN_PRIMARY_DEPTHWISE:
-      return pack_depthwise (op, in);
+      return pack_depthwise (op, in, FALSE);
     default:
       return dcnn_k_conv_transpose_prepare (&op->conv, op->out_channels,
           op->in_channels, in->span, in->position, op->weights, op->bias);
@@ -108,6 +111,72 @@ pack_node (const DcnnPlan *plan, const PlanNode *node)
     default:
       return pack_conv (node->primary, op, in);
   }
+}
+
+/* ---- maps of bytes ---------------------------------------------------------- */
+
+/* How many of the leading steps a table can stand for: those that look at
+ * nothing but the byte itself. */
+static guint
+tabled_steps (const DcnnPlan *plan, const PlanNode *node)
+{
+  const PlanMap *in = plan_map (plan, node->in);
+  gboolean same = node->primary == DCNN_PRIMARY_COPY &&
+      node->op.source == NULL &&
+      plan_same_layout (in, plan_map (plan, node->out));
+  gint s = 0;
+
+  for (; s < node->n_steps; s++) {
+    const PlanStep *step = &node->steps[s];
+    if (step->operand != DCNN_OPERAND_NONE &&
+        step->operand != DCNN_OPERAND_SCALAR &&
+        !(same && step->operand == DCNN_OPERAND_MAP && step->map == node->in))
+      break;
+  }
+  return (guint) s;
+}
+
+static void
+make_table (CpuNode *packed, const DcnnPlan *plan, const PlanNode *node)
+{
+  DcnnStep steps[DCNN_MAX_STEPS] = { 0 };
+  guint n = tabled_steps (plan, node);
+  const PlanMap *out = plan_map (plan, node->out);
+
+  if (n == 0)
+    return;
+  for (guint s = 0; s < n; s++) {
+    steps[s].kind = node->steps[s].kind;
+    steps[s].operand = node->steps[s].operand;
+    steps[s].a = node->steps[s].a;
+    steps[s].b = node->steps[s].b;
+  }
+  packed->table = g_new0 (DcnnBytesTable, 1);
+  dcnn_bytes_table_fill (packed->table, dcnn_cpu_kernels (), steps,
+      (guint) node->n_steps, n, plan_map (plan, node->in)->low, out->low);
+}
+
+/* What a node whose in map is of bytes needs besides or instead. FALSE: out of
+ * memory. */
+static gboolean
+pack_bytes (CpuNode *packed, const DcnnPlan *plan, const PlanNode *node)
+{
+  const PlanMap *in = plan_map (plan, node->in);
+  const PlanOp *op = &node->op;
+
+  if (!in->bytes)
+    return TRUE;
+  if (node->primary == DCNN_PRIMARY_CONV)
+    packed->bytes = dcnn_k_bytes_conv_prepare (&op->conv, op->out_channels,
+        op->in_channels, in->span, in->position, op->weights, op->bias,
+        in->low);
+  else if (node->primary == DCNN_PRIMARY_DEPTHWISE)
+    packed->bytes = pack_depthwise (op, in, TRUE);
+  else if (node->primary != DCNN_PRIMARY_RESIZE)
+    make_table (packed, plan, node);
+  return packed->bytes || packed->table ||
+      (node->primary != DCNN_PRIMARY_CONV &&
+      node->primary != DCNN_PRIMARY_DEPTHWISE);
 }
 
 /* ---- steps and normalisations -------------------------------------------------- */
@@ -163,13 +232,15 @@ dcnn_cpu_weights_new (const DcnnPlan *plan, gint index, GError **error)
       continue;
     pack_vectors (packed, node, plan_map (plan, node->out));
     packed->prepared = pack_node (plan, node);
-    if (packed->prepared == NULL) {
+    if (packed->prepared == NULL || !pack_bytes (packed, plan, node)) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
           "out of memory while packing the weights of '%s'", node->name);
       dcnn_cpu_weights_free (weights);
       return NULL;
     }
     weights->bytes += dcnn_prepared_bytes (packed->prepared);
+    if (packed->bytes)
+      weights->bytes += dcnn_prepared_bytes (packed->bytes);
   }
   return weights;
 }
@@ -182,6 +253,8 @@ dcnn_cpu_weights_free (gpointer data)
   for (guint n = 0; n < weights->n_nodes; n++) {
     CpuNode *packed = &weights->nodes[n];
     dcnn_prepared_free (packed->prepared);
+    dcnn_prepared_free (packed->bytes);
+    g_free (packed->table);
     for (guint s = 0; s < DCNN_MAX_STEPS; s++)
       g_free (packed->vectors[s]);
     g_free (packed->group);

@@ -134,7 +134,7 @@ row_map (const Backward *b, const PlanMap *map, gfloat *data)
   for (guint x = 0; x < map->width; x++)
     b->offsets[map->height + x] = x * width;
   return (DcnnMap) { data, map->width, map->height, map->span, width,
-    b->offsets, b->offsets + map->height, still };
+    b->offsets, b->offsets + map->height, still, NULL, 0 };
 }
 
 /* The caller's weights of a gathered tensor's elements; NULL: all 1. */

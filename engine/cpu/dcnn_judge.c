@@ -75,13 +75,12 @@ measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
 
   memset (sum, 0, 2 * map->channels * sizeof *sum);
   for (guint y = 0; y < map->height; y++)
-    for (guint x = 0; x < map->width; x++) {
-      const float *p = dcnn_map_pixel (map, y, x);
+    for (guint x = 0; x < map->width; x++)
       for (guint c = 0; c < map->channels; c++) {
-        sum[c] += p[c];
-        sum2[c] += (gdouble) p[c] * p[c];
+        gdouble v = dcnn_map_value (map, y, x, c);
+        sum[c] += v;
+        sum2[c] += v * v;
       }
-    }
   for (guint c = 0; c < map->channels; c++) {
     gdouble mean = sum[c] / n;
     sum2[c] = MAX (0, sum2[c] / n - mean * mean);
@@ -114,7 +113,8 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
     if (!needs_spread (session, stream, n) ||
-        stream->maps[node->out].data == NULL)
+        (stream->maps[node->out].data == NULL &&
+            stream->maps[node->out].bytes == NULL))
       continue;
     if (stream->maps[node->out].width > 1 || stream->maps[node->out].height > 1)
       measure_spread (&stream->maps[node->out],

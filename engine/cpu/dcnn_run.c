@@ -29,7 +29,7 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n,
   const PlanNode *node = plan_node (session->plan, n);
   DcnnJob *job = &stream->nodes[n].job;
   KernelWork work = { session, job,
-    session->kernels->run[node->primary] };
+    dcnn_job_kernel (session->kernels, job) };
   guint64 per_pixel = MAX (node->macs_per_pixel, 4 * job->out.channels);
   guint pieces = session->threads * 4;
   gint64 start = dcnn_now_ns ();

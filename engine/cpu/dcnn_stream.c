@@ -17,20 +17,22 @@ round_up (gsize bytes, gsize to)
 }
 
 static gsize
-buffer_bytes (const PlanBuffer *b)
+buffer_bytes (const PlanBuffer *b, gboolean bytes)
 {
-  return ((gsize) b->width * b->height * b->pixel_elements + DCNN_OVERREAD) *
-      sizeof (float);
+  return (gsize) b->width * b->height * b->pixel_elements *
+      (b->bytes && bytes ? 1 : sizeof (float)) +
+      DCNN_OVERREAD * sizeof (float);
 }
 
 /* What a buffer takes of a stream's memory. */
 static gsize
-stored_bytes (const DcnnPlan *plan, guint i, PlanBlocks blocks)
+stored_bytes (const DcnnPlan *plan, guint i, PlanBlocks blocks,
+    gboolean bytes)
 {
   const PlanBuffer *buffer = &g_array_index (plan->buffers, PlanBuffer, i);
 
   return dcnn_plan_inside (plan, buffer->source, blocks) ? 0 :
-      round_up (buffer_bytes (buffer), 64);
+      round_up (buffer_bytes (buffer, bytes), 64);
 }
 
 static gsize
@@ -48,7 +50,7 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
   gsize bytes = 0;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += stored_bytes (plan, i, PLAN_BLOCKS_PAYING);
+    bytes += stored_bytes (plan, i, PLAN_BLOCKS_PAYING, TRUE);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     bytes += sizeof (NodeState);
@@ -109,19 +111,20 @@ take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
 /* All feature maps lie in one block: a sparse frame touches a few pixels of
  * each, and with small pages nearly every touch would miss the TLB. */
 static void
-init_buffers (DcnnStream *stream, const DcnnPlan *plan, PlanBlocks blocks,
-    gboolean *ok)
+init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
-  gsize bytes = 0, at = 0;
+  const DcnnPlan *plan = session->plan;
+  gsize bytes = 0, at = 0, size;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += stored_bytes (plan, i, blocks);
+    bytes += stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
   stream->block = take (stream, bytes, ok);
   stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
-    if (stored_bytes (plan, i, blocks) > 0)
+    size = stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
+    if (size > 0)
       stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
-    at += stored_bytes (plan, i, blocks);
+    at += size;
   }
 }
 
@@ -155,7 +158,8 @@ init_geometries (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 }
 
 static void
-init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
+init_map (DcnnStream *stream, const DcnnPlan *plan, guint index,
+    gboolean bytes)
 {
   const PlanMap *map = plan_map (plan, index);
   const PlanBuffer *buffer;
@@ -164,8 +168,12 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index)
   if (map->buffer < 0)
     return;
   buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
-  m->data = stream->buffers[map->buffer] ?
-      stream->buffers[map->buffer] + map->offset : NULL;
+  if (map->bytes && bytes) {
+    m->bytes = (guint8 *) stream->buffers[map->buffer] + map->offset;
+    m->low = map->low;
+  } else if (stream->buffers[map->buffer]) {
+    m->data = stream->buffers[map->buffer] + map->offset;
+  }
   m->width = map->width;
   m->height = map->height;
   m->channels = map->span;
@@ -189,7 +197,9 @@ init_job (DcnnStream *stream, const DcnnSession *session, guint n)
   DcnnJob *job = &stream->nodes[n].job;
 
   job->primary = node->primary;
-  job->prepared = packed->prepared;
+  job->prepared = packed->bytes && session->on_bytes ? packed->bytes :
+      packed->prepared;
+  job->table = session->on_bytes ? packed->table : NULL;
   job->in = stream->maps[node->in];
   job->out = stream->maps[node->out];
   job->n_steps = (guint) node->n_steps;
@@ -310,11 +320,11 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
 
-  init_buffers (stream, plan, session->plan_blocks, &ok);
+  init_buffers (stream, session, &ok);
   init_geometries (stream, plan, &ok);
   stream->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   for (guint i = 0; i < plan->maps->len && ok; i++)
-    init_map (stream, plan, i);
+    init_map (stream, plan, i, session->on_bytes);
   init_masks (stream, plan, &ok);
   stream->input_mask = find_input_mask (stream, plan);
   init_nodes (stream, session, &ok);

@@ -189,6 +189,7 @@ build (PlanBuilder *b)
       return FALSE;
   }
   dcnn_plan_find_roles (b->plan);
+  dcnn_plan_find_bytes (b->plan);
   dcnn_plan_find_blocks (b->plan);
   dcnn_plan_find_passing (b->plan);
   dcnn_plan_assign_storage (b->plan);

@@ -3,7 +3,7 @@
  * plan_blocks.c - which nodes may be computed on the way to another: a
  * depthwise convolution that only a 1x1 convolution reads, and the 1x1
  * convolution before it that widens its input, or the activation (a copy). See
- * dcnn_block.c.
+ * dcnn_block.c. Maps of bytes are stored: they take a quarter.
  */
 #include "dcnn_plan.h"
 
@@ -71,7 +71,7 @@ sole_source (const DcnnPlan *plan, const guint *readers, gint map)
   const PlanMap *m = plan_map (plan, map);
   const PlanNode *node;
 
-  if (readers[map] != 1 || m->source < 0 || m->parent >= 0 || m->pieces ||
+  if (readers[map] != 1 || m->source < 0 || m->bytes || m->parent >= 0 || m->pieces ||
       m->mask < 0 || (m->width == 1 && m->height == 1))
     return -1;
   node = plan_node (plan, m->source);

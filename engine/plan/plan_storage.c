@@ -46,7 +46,7 @@ static void
 assign_root (DcnnPlan *plan, GHashTable *known, PlanMap *map)
 {
   PlanBuffer buffer = { .width = map->width, .height = map->height,
-    .source = map->source, .store = plan->layout.store };
+    .source = map->source, .store = plan->layout.store, .bytes = map->bytes };
   const PlanLayout *layout = &plan->layout;
 
   buffer.pixel_elements =
@@ -277,6 +277,9 @@ dcnn_plan_dump (const DcnnPlan *plan)
       if (map->parent >= 0)
         g_string_append_printf (text, " at +%u", map->offset);
     }
+    if (node->out >= 0 && plan_map (plan, node->out)->bytes)
+      g_string_append_printf (text, " bytes from %d",
+          plan_map (plan, node->out)->low);
     if (node->is_output)
       g_string_append (text, " exact");
     if (node->is_gate)

@@ -106,7 +106,8 @@ typedef struct DcnnSessionOptions {
   /* Every feature map is stored and judged. Default FALSE: some that only one
    * node reads are computed on the way to it, a few rows at a time; more of
    * them in a session made with DCNN_MODE_DENSE. Thresholds and
-   * influence given for these are not used. For measuring influence. */
+   * influence given for these are not used. TRUE: also, maps of quantised
+   * networks that could be of bytes are of floats. For measuring influence. */
   gboolean store_all;
   DcnnPrecision precision; /* one that the device has not is DCNN_ERROR_DEVICE,
                               and "auto" goes on to the next */

@@ -52,19 +52,19 @@ DCNN_INLINE void
 dcnn_locate_rows (const DcnnMap *map, ptrdiff_t col_spacing, uint32_t y,
     uint32_t x, uint32_t step, uint32_t n, void *to)
 {
-  float *row = map->data + map->row_offset[y];
+  const uintptr_t unit = dcnn_map_unit (map);
+  const uintptr_t row = dcnn_map_start (map) + unit * map->row_offset[y];
   const uint32_t *cols = map->col_offset;
   const uint32_t last = x + (n - 1) * step;
   const bool even = (ptrdiff_t) cols[last] - (ptrdiff_t) cols[x] ==
       col_spacing * (ptrdiff_t) (last - x);
-  const uintptr_t gap = (uintptr_t) (col_spacing * (ptrdiff_t) step) *
-      sizeof (float);
-  uintptr_t at = (uintptr_t) (row + cols[x]);
+  const uintptr_t gap = (uintptr_t) (col_spacing * (ptrdiff_t) step) * unit;
+  uintptr_t at = row + unit * cols[x];
   char *next = to;
 
   for (uint32_t i = 0; i < n; i++, next += sizeof at) {
     if (!even)
-      at = (uintptr_t) (row + cols[x + i * step]);
+      at = row + unit * cols[x + i * step];
     memcpy (next, &at, sizeof at);
     at += gap;
   }
@@ -120,7 +120,8 @@ dcnn_locate_windows (const DcnnWindowPlan *w, const DcnnPhase *phase,
   if (dcnn_axis_even (in->col_offset, in->width, spacing->col,
           first + phase->min_dx, last + phase->max_dx)) {
     uintptr_t at = dcnn_window_address (in, spacing, phase, by, first);
-    const uintptr_t gap = (uintptr_t) (spacing->col * step) * sizeof (float);
+    const uintptr_t gap = (uintptr_t) (spacing->col * step) *
+        dcnn_map_unit (in);
     for (uint32_t i = begin; i < end; i++, at += gap) {
       base[i] = at;
       even[i] = 1;

@@ -12,6 +12,8 @@
   DcnnScratchFnType DCNN_FN (dcnn_k_##f##_scratch);
 DCNN_PRIMARIES (DCNN_X)
 #undef DCNN_X
+DcnnKernelFnType DCNN_FN (dcnn_k_bytes);
+DcnnScratchFnType DCNN_FN (dcnn_k_bytes_scratch);
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
@@ -21,6 +23,8 @@ DcnnStepRowFnType DCNN_FN (dcnn_k_step_row);
 static size_t
 scratch_bytes (const DcnnJob *job)
 {
+  if (dcnn_job_on_bytes (job))
+    return DCNN_FN (dcnn_k_bytes_scratch) (job);
   switch (job->primary) {
 #define DCNN_X(e, f, n)                                                        \
     case DCNN_PRIMARY_##e:                                                     \
@@ -40,6 +44,7 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
     DCNN_PRIMARIES (DCNN_X)
 #undef DCNN_X
   },
+  .run_bytes = DCNN_FN (dcnn_k_bytes),
   .block_reduce = DCNN_FN (dcnn_k_block_reduce),
   .block_moments = DCNN_FN (dcnn_k_block_moments),
   .matmul = DCNN_FN (dcnn_k_matmul),

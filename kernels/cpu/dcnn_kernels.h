@@ -86,6 +86,15 @@ DcnnPrepared *dcnn_k_depthwise_prepare (const DcnnConvParams *params,
 DcnnPrepared *dcnn_k_conv_transpose_prepare (const DcnnConvParams *params,
     uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
     const uint32_t *in_position, const float *weights, const float *bias);
+/* Of maps of bytes; low is the input's. Weights and bias are whole numbers, no
+ * sum leaves int32. The bits are those of the float kernels while these are
+ * exact (sums below 2^24). */
+DcnnPrepared *dcnn_k_bytes_conv_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
+    const uint32_t *in_position, const float *weights, const float *bias,
+    int32_t low);
+DcnnPrepared *dcnn_k_bytes_depthwise_prepare (const DcnnConvParams *params,
+    uint32_t channels, const float *weights, const float *bias, int32_t low);
 DcnnPrepared *dcnn_k_pool_prepare (const DcnnPoolParams *params,
     uint32_t channels);
 /* row[c] = in[source[c]]; source NULL: identity. A source of UINT32_MAX gives
@@ -122,6 +131,14 @@ DcnnPrepared *dcnn_k_layer_norm_prepare (uint32_t channels, float epsilon,
 
 /* ---- a job ------------------------------------------------------------ */
 
+/* What leading steps make of each byte of a map. */
+typedef struct DcnnBytesTable {
+  uint32_t n_steps;
+  bool same;               /* all steps, and byte[i] is i */
+  float value[256];        /* after these steps */
+  uint8_t byte[256];       /* when they are all: the byte of the out map */
+} DcnnBytesTable;
+
 typedef struct DcnnJob {
   DcnnPrimary primary;
   const DcnnPrepared *prepared;
@@ -133,6 +150,9 @@ typedef struct DcnnJob {
    * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units
    * are rows of the out map. */
   const uint32_t *pixels;
+  /* COPY, RESAMPLE and MAX_POOL of bytes: NULL, or what takes their first
+   * steps' place */
+  const DcnnBytesTable *table;
   /* One byte per list entry; dense: per pixel, row-major, [height * width].
    * May be NULL when significance is ALWAYS. */
   uint8_t *verdicts;
@@ -186,6 +206,12 @@ typedef void (*DcnnStepRowFn) (const DcnnStep *step, const float *in,
 typedef struct DcnnCpuKernels {
   const char *isa;                          /* "c", "avx2", "avx512" */
   DcnnKernelFn run[DCNN_PRIMARY_COUNT];
+  /* Jobs with maps of bytes (dcnn_job_on_bytes()): CONV and DEPTHWISE whose in
+   * map is one, prepared by dcnn_k_bytes_..._prepare(); COPY; RESIZE;
+   * RESAMPLE without a fill; MAX_POOL without empty windows. Any of the maps may be of bytes,
+   * operands that are no MAP excepted; the steps' result is whole numbers in
+   * range where out is. */
+  DcnnKernelFn run_bytes;
   DcnnBlockReduceFn block_reduce;
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
@@ -194,6 +220,30 @@ typedef struct DcnnCpuKernels {
   /* Scratch a job needs per thread, whatever its range. */
   size_t (*scratch_bytes) (const DcnnJob *job);
 } DcnnCpuKernels;
+
+static inline bool
+dcnn_job_on_bytes (const DcnnJob *job)
+{
+  bool any = job->in.bytes || job->out.bytes;
+
+  for (uint32_t s = 0; s < job->n_steps; s++)
+    any |= job->steps[s].map.bytes != NULL;
+  return any;
+}
+
+/* The kernel of a job. */
+static inline DcnnKernelFn
+dcnn_job_kernel (const DcnnCpuKernels *kernels, const DcnnJob *job)
+{
+  return dcnn_job_on_bytes (job) ? kernels->run_bytes
+      : kernels->run[job->primary];
+}
+
+/* The first n_tabled of the steps, which have no operand but scalars and the
+ * byte itself (MAP), as a table; by the kernels of the level that runs them. */
+void dcnn_bytes_table_fill (DcnnBytesTable *table,
+    const DcnnCpuKernels *kernels, const DcnnStep *steps, uint32_t n_steps,
+    uint32_t n_tabled, int32_t low, int32_t out_low);
 
 /* ---- gradients ----------------------------------------------------------- */
 

@@ -17,6 +17,12 @@
  *  - DCNN_OVERREAD floats after the last pixel of a buffer may be read;
  *  - kernels write lanes past `channels` only up to the end of the pixel's own
  *    storage (`writable`), so that views side by side never touch.
+ *
+ * A map of whole numbers of which none is more than 255 over another may be of
+ * bytes: a pixel is `channels` bytes from bytes + row_offset[y] +
+ * col_offset[x], each its value - low; everything else is said in bytes instead
+ * of floats, and data is NULL. Only kernels of bytes (dcnn_kernels.h) may meet
+ * one.
  */
 #ifndef DCNN_MAP_H
 #define DCNN_MAP_H
@@ -44,12 +50,41 @@ typedef struct DcnnMap {
   const uint32_t *col_offset; /* [width] floats */
   const uint32_t *torus;      /* torus[0], torus[1]: y and x offset in pixels;
                                  both 0: rows and columns are evenly spaced */
+  uint8_t *bytes;             /* NULL: a map of floats */
+  int32_t low;                /* the value of a byte of 0 */
 } DcnnMap;
 
 static inline float *
 dcnn_map_pixel (const DcnnMap *map, uint32_t y, uint32_t x)
 {
   return map->data + map->row_offset[y] + map->col_offset[x];
+}
+
+static inline uint8_t *
+dcnn_map_bytes (const DcnnMap *map, uint32_t y, uint32_t x)
+{
+  return map->bytes + map->row_offset[y] + map->col_offset[x];
+}
+
+/* Any map's value at a position of a pixel. */
+static inline float
+dcnn_map_value (const DcnnMap *map, uint32_t y, uint32_t x, uint32_t c)
+{
+  return map->bytes ? (float) (dcnn_map_bytes (map, y, x)[c] + map->low)
+      : dcnn_map_pixel (map, y, x)[c];
+}
+
+/* Where the pixels lie, and the bytes of one element of them. */
+static inline uintptr_t
+dcnn_map_start (const DcnnMap *map)
+{
+  return map->bytes ? (uintptr_t) map->bytes : (uintptr_t) map->data;
+}
+
+static inline uintptr_t
+dcnn_map_unit (const DcnnMap *map)
+{
+  return map->bytes ? 1 : sizeof (float);
 }
 
 /* Lists go through the map in tiles this many columns wide and 8 rows high, in

@@ -127,21 +127,22 @@ dcnn_window_address (const DcnnMap *in, const DcnnSpacing *spacing,
       spacing->row * phase->min_dy +
       (ptrdiff_t) in->col_offset[x + phase->min_dx] -
       spacing->col * phase->min_dx;
-  return (uintptr_t) in->data + (uintptr_t) (at * (ptrdiff_t) sizeof (float));
+  return dcnn_map_start (in) + (uintptr_t) at * dcnn_map_unit (in);
 }
 
 /* Pointers to the taps of one pixel: table[t * step]. */
 static inline void
 dcnn_window_table (const DcnnMap *in, const DcnnTap *taps, uint32_t n_taps,
-    int32_t y, int32_t x, const float *zeros, uintptr_t *table, size_t step)
+    int32_t y, int32_t x, const void *zeros, uintptr_t *table, size_t step)
 {
   for (uint32_t t = 0; t < n_taps; t++) {
     uint32_t ty = (uint32_t) (y + taps[t].dy);
     uint32_t tx = (uint32_t) (x + taps[t].dx);
-    const float *p = zeros;
+    uintptr_t p = (uintptr_t) zeros;
     if (ty < in->height && tx < in->width)
-      p = dcnn_map_pixel (in, ty, tx);
-    table[t * step] = (uintptr_t) p;
+      p = dcnn_map_start (in) + dcnn_map_unit (in) *
+          ((uintptr_t) in->row_offset[ty] + in->col_offset[tx]);
+    table[t * step] = p;
   }
 }
 

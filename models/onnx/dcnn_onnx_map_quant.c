@@ -131,7 +131,8 @@ in_units (OnnxNode *node, DcnnValueId x, DcnnValueId scale, double *low,
 
 /* Adds a node under a name made of the output's, by which tuning knows it. */
 static DcnnValueId
-emit_whole (OnnxNode *node, DcnnOp op, int n, const DcnnValueId *inputs)
+emit_whole (OnnxNode *node, DcnnOp op, const DcnnParams *params, int n,
+    const DcnnValueId *inputs)
 {
   g_autofree char *made_up = onnx_node_temporary (node);
   g_autofree char *named = node->outputs[0]
@@ -141,8 +142,48 @@ emit_whole (OnnxNode *node, DcnnOp op, int n, const DcnnValueId *inputs)
   DcnnValueId out;
 
   return !node->error && dcnn_graph_add_node (node->loader->graph,
-      node->proto->name, op, NULL, n, inputs, 1, &name, NULL, &out,
+      node->proto->name, op, params, n, inputs, 1, &name, NULL, &out,
       &node->error) ? out : -1;
+}
+
+/* The node that joins dequantised values to x, each of its own scale; NULL. */
+static const DcnnNode *
+joined_by (const OnnxNode *node, DcnnValueId x)
+{
+  const DcnnGraph *graph = node->loader->graph;
+  int producer = dcnn_graph_value (graph, x)->producer;
+  const DcnnNode *concat = producer >= 0 ? dcnn_graph_node (graph, producer)
+      : NULL;
+
+  if (!concat || concat->op != DCNN_OP_CONCAT)
+    return NULL;
+  for (int i = 0; i < concat->n_inputs; i++) {
+    const OnnxWhole *known = onnx_whole_find (node, concat->inputs[i]);
+    if (!known || known->scale < 0)
+      return NULL;
+  }
+  return concat;
+}
+
+/* x / scale as whole numbers low .. high, piece by piece, so that each becomes
+ * a part of what made it, and the joined map is of whole numbers. */
+static DcnnValueId
+quantise_pieces (OnnxNode *node, const DcnnNode *concat, DcnnValueId scale,
+    double low, double high)
+{
+  const int n = concat->n_inputs;
+  const DcnnParams params = concat->params;
+  g_autofree DcnnValueId *pieces = g_memdup2 (concat->inputs,
+      sizeof *pieces * (gsize) n);
+
+  for (int i = 0; i < n; i++) {
+    double from = low, to = high;
+    pieces[i] = in_units (node, pieces[i], scale, &from, &to);
+    pieces[i] = onnx_whole_clip (node, pieces[i], from, to);
+    pieces[i] = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1,
+        &pieces[i], NULL);
+  }
+  return emit_whole (node, DCNN_OP_CONCAT, &params, n, pieces);
 }
 
 /* Rounds value, in units of the scale, to the whole numbers low .. high.
@@ -158,9 +199,9 @@ round_between (OnnxNode *node, DcnnValueId value, double low, double high,
     pair[0] = onnx_whole_binary (node, DCNN_OP_ADD, pair[0], pair[1]);
   pair[0] = onnx_whole_clip (node, pair[0], low + offset, high + offset);
   if (offset == 0)
-    return emit_whole (node, DCNN_OP_ROUND, 1, pair);
+    return emit_whole (node, DCNN_OP_ROUND, NULL, 1, pair);
   pair[0] = onnx_node_emit_inner (node, DCNN_OP_ROUND, NULL, 1, pair, NULL);
-  return emit_whole (node, DCNN_OP_SUB, 2, pair);
+  return emit_whole (node, DCNN_OP_SUB, NULL, 2, pair);
 }
 
 void
@@ -173,6 +214,7 @@ onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z, int axis,
   const DcnnTensor *shape;
   DcnnValueId scale, value, zeros = -1;
   const OnnxWhole *known;
+  const DcnnNode *concat;
   gboolean late;
   OnnxWhole whole = { .scale = -1, .axis = axis, .low = -INFINITY,
     .high = INFINITY, .exact = TRUE };
@@ -196,9 +238,15 @@ onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z, int axis,
     high -= whole.zero;
     known = onnx_whole_find (node, x);
     late = known && known->with_zero;
-    value = in_units (node, x, scale, &low, &high);
-    whole.whole = round_between (node, value, low, high,
-        late ? whole.zero : 0);
+    concat = known || !onnx_whole_is_scalar (node, scale) ? NULL :
+        joined_by (node, x);
+    if (concat) {
+      whole.whole = quantise_pieces (node, concat, scale, low, high);
+    } else {
+      value = in_units (node, x, scale, &low, &high);
+      whole.whole = round_between (node, value, low, high,
+          late ? whole.zero : 0);
+    }
     value = whole.zero == 0 ? whole.whole : onnx_whole_binary (node,
         DCNN_OP_ADD, whole.whole, onnx_whole_number (node, whole.zero));
   } else {

@@ -249,7 +249,7 @@ run_in_ranges (const DcnnCpuKernels *kernels, const DcnnJob *job, size_t n,
   for (size_t begin = 0; begin < n;) {
     size_t count = rng_chance (rng, 40) ? n - begin
         : 1 + rng_below (rng, (uint32_t) (n - begin));
-    kernels->run[job->primary] (job, begin, begin + count, scratch + 64);
+    dcnn_job_kernel (kernels, job) (job, begin, begin + count, scratch + 64);
     begin += count;
   }
   for (size_t i = 0; i < 64; i++)

@@ -391,7 +391,8 @@ output_init (Output *o, uint32_t w, uint32_t h)
     o->tables[y] = (y + o->torus[0]) % h * w * 4;
   for (uint32_t x = 0; x < w; x++)
     o->tables[h + x] = (x + o->torus[1]) % w * 4;
-  o->map = (DcnnMap) { o->store, w, h, 3, 4, o->tables, o->tables + h, o->torus };
+  o->map = (DcnnMap) { o->store, w, h, 3, 4, o->tables, o->tables + h, o->torus,
+    NULL, 0 };
 }
 
 static void

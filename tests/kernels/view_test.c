@@ -79,7 +79,7 @@ case_init (Case *c)
   for (uint32_t x = 0; x < w; x++)
     c->tables[h + x] = x * 4;
   c->map = (DcnnMap) { c->store, w, h, 3, 4, c->tables, c->tables + h,
-    c->torus };
+    c->torus, NULL, 0 };
   c->params = (DcnnInputParams) { .scale = { 1, 1, 1 },
     .threshold = (float) check_random (30) / 255 };
   draw (c);

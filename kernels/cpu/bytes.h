@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bytes.h - convolutions of maps of bytes, prepared: weights as whole numbers,
+ * sums in int32, which are exact.
+ *
+ * A map of bytes holds value - low in each (dcnn_map.h). What its low adds to
+ * a sum is the same for every pixel and lies in the bias; taps outside the map
+ * read bytes that stand for 0.
+ *
+ * Weights come in one of two forms, for the same numbers. Narrow: bytes, four
+ * channels a step, where no sum of two products leaves int16, as the
+ * instruction that adds them would clamp it: of weights of 7 bits never.
+ * Wide: int16, two channels a step.
+ */
+#ifndef DCNN_BYTES_H
+#define DCNN_BYTES_H
+
+#include "prepared.h"
+#include "window.h"
+
+#define DCNN_BYTES_PANEL 24 /* output channels of a panel, at most */
+
+typedef struct DcnnBytesConv {
+  DcnnPrepared base;          /* base.depthwise: one filter a channel */
+  DcnnWindowPlan window;
+  uint32_t out_channels;
+  uint32_t steps;             /* of four channels of an input pixel */
+  bool narrow;
+  const uint8_t *zeros;       /* [in span + 32] bytes that stand for 0 */
+  const int32_t *bias;        /* [out channels + DCNN_BYTES_PANEL] */
+  /* plain: panel after panel of `lanes` channels,
+   *   narrow int8_t [tap][step][lane][4]
+   *   wide   int16_t [tap][step][2][lane][2]: channels 0 and 2, 1 and 3
+   * depthwise: int16_t [pair of taps][channel padded][2] */
+  const void *weights;
+} DcnnBytesConv;
+
+/* Lanes of the panel that begins at an output channel. */
+static inline uint32_t
+dcnn_bytes_lanes (const DcnnBytesConv *conv, uint32_t begin)
+{
+  const uint32_t left = dcnn_padded (conv->out_channels - begin);
+
+  return left < DCNN_BYTES_PANEL ? left : DCNN_BYTES_PANEL;
+}
+
+/* Bytes of the weights of a tap and step, and of a lane of it. */
+static inline size_t
+dcnn_bytes_lane (const DcnnBytesConv *conv)
+{
+  return conv->narrow ? 4 : 8;
+}
+
+/* Input channel 4 step + i is the i-th of a step: where its weight lies in the
+ * step's, in elements. */
+static inline size_t
+dcnn_bytes_place (const DcnnBytesConv *conv, uint32_t lanes, uint32_t lane,
+    uint32_t i)
+{
+  return conv->narrow ? (size_t) lane * 4 + i
+      : ((size_t) (i % 2) * lanes + lane) * 2 + i / 2;
+}
+
+#endif

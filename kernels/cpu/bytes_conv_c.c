@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bytes_conv_c.c - convolutions of maps of bytes in portable C: the plain loops
+ * that specify them. Level "c" only.
+ */
+#include "bytes.h"
+#include "bytes_tile.h"
+
+/* The weight of output o at byte `at` of a tap's pixel. */
+static int32_t
+weight_at (const DcnnBytesConv *conv, uint32_t o, uint32_t t, uint32_t at)
+{
+  const uint32_t panel = o / DCNN_BYTES_PANEL * DCNN_BYTES_PANEL;
+  const uint32_t lanes = dcnn_bytes_lanes (conv, panel);
+  const size_t steps = (size_t) conv->steps * conv->window.n_taps;
+  const size_t begin = steps * 4 * panel +
+      ((size_t) t * conv->steps + at / 4) * 4 * lanes;
+  const size_t place = begin +
+      dcnn_bytes_place (conv, lanes, o - panel, at % 4);
+
+  return conv->narrow ? ((const int8_t *) conv->weights)[place]
+      : ((const int16_t *) conv->weights)[place];
+}
+
+/* row[o] = bias[o] + sum over taps, then channels, of byte times weight; a tap
+ * outside the map reads bytes that stand for 0. */
+static void
+conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
+    float *row)
+{
+  const DcnnWindowPlan *w = &conv->window;
+  const uint32_t padded = dcnn_padded (conv->out_channels);
+  uint32_t ignored;
+  int32_t y = dcnn_window_base (false, w->stride_y, w->pad_y,
+      DCNN_PIXEL_Y (pixel), &ignored);
+  int32_t x = dcnn_window_base (false, w->stride_x, w->pad_x,
+      DCNN_PIXEL_X (pixel), &ignored);
+
+  for (uint32_t o = 0; o < conv->out_channels; o++) {
+    uint32_t sum = (uint32_t) conv->bias[o];
+    for (uint32_t t = 0; t < w->n_taps; t++) {
+      uint32_t ty = (uint32_t) (y + w->taps[t].dy);
+      uint32_t tx = (uint32_t) (x + w->taps[t].dx);
+      const uint8_t *from = ty < in->height && tx < in->width
+          ? dcnn_map_bytes (in, ty, tx) : conv->zeros;
+      if (conv->base.depthwise)
+        sum += (uint32_t) (from[o] * ((const int16_t *) conv->weights)[
+                ((size_t) t / 2 * padded + o) * 2 + t % 2]);
+      else
+        for (uint32_t c = 0; c < in->channels; c++)
+          sum += (uint32_t) (from[c] * weight_at (conv, o, t, c));
+    }
+    row[o] = (float) (int32_t) sum;
+  }
+}
+
+typedef struct Space {
+  float *rows, *operand;
+  uint8_t *bytes;
+} Space;
+
+static size_t
+lay_out (const DcnnJob *job, void *scratch, Space *space)
+{
+  const size_t stride = dcnn_bytes_stride (job);
+  size_t used = 0;
+
+  space->rows = dcnn_carve (scratch, &used,
+      DCNN_TILE_ROWS * stride * sizeof (float));
+  space->operand = dcnn_carve (scratch, &used, stride * sizeof (float));
+  space->bytes = dcnn_carve (scratch, &used,
+      DCNN_TILE_ROWS * (size_t) dcnn_padded (job->out.channels));
+  return used;
+}
+
+void
+DCNN_FN (dcnn_k_bytes_conv) (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch)
+{
+  const DcnnBytesConv *conv = (const DcnnBytesConv *) (const void *)
+      job->prepared;
+  DcnnBytesRun run = { .job = job, .part = *job,
+    .stride = dcnn_bytes_stride (job) };
+  Space space;
+  uint32_t pixels[DCNN_TILE_ROWS];
+  float *rows[DCNN_TILE_ROWS];
+  uint8_t *bytes[DCNN_TILE_ROWS];
+  void *out[DCNN_TILE_ROWS];
+  DcnnBytesTile tile = { .pixels = pixels, .rows = rows, .bytes = bytes,
+    .out = out };
+  size_t at = dcnn_work_position (job, begin);
+  const size_t stop = dcnn_work_position (job, end);
+
+  lay_out (job, scratch, &space);
+  run.operand = space.operand;
+  memset (space.rows, 0, DCNN_TILE_ROWS * run.stride * sizeof *space.rows);
+  for (; at < stop; at += tile.n) {
+    tile.n = stop - at < DCNN_TILE_ROWS ? (uint32_t) (stop - at)
+        : DCNN_TILE_ROWS;
+    tile.first = at;
+    dcnn_work_pixels (job, at, tile.n, pixels);
+    dcnn_bytes_locate_out (job, pixels, tile.n, out);
+    for (uint32_t i = 0; i < tile.n; i++) {
+      rows[i] = space.rows + i * run.stride;
+      bytes[i] = space.bytes + i * dcnn_padded (job->out.channels);
+      conv_pixel (conv, &job->in, pixels[i], rows[i]);
+    }
+    DCNN_FN (dcnn_bytes_end) (&run, 0, &tile);
+  }
+}
+
+size_t
+DCNN_FN (dcnn_k_bytes_conv_scratch) (const DcnnJob *job)
+{
+  Space space;
+
+  return lay_out (job, NULL, &space);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bytes_prepare.c - packing the weights of convolutions of bytes (bytes.h), and
+ * the tables of what is done to each byte alone.
+ */
+#include "bytes.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What is packed, by position in the pixel. */
+typedef struct Source {
+  const DcnnConvParams *params;
+  uint32_t out_channels, in_channels, in_span;
+  const uint32_t *in_position;
+  const float *weights, *bias;
+  int32_t low;
+} Source;
+
+static size_t
+taps_of (const Source *s)
+{
+  const DcnnWindow *w = &s->params->window;
+
+  return (size_t) (w->kernel[0] * w->kernel[1]);
+}
+
+static uint32_t
+steps_of (const Source *s)
+{
+  return (s->in_span + 3) / 4;
+}
+
+/* The weight of output o at a byte of an input pixel, 0 where no channel
+ * lies. */
+static int32_t
+weight_at (const Source *s, const uint32_t *channel, uint32_t o, size_t tap,
+    uint32_t at)
+{
+  if (at >= s->in_span || channel[at] == UINT32_MAX)
+    return 0;
+  return (int32_t) s->weights[((size_t) o * s->in_channels + channel[at]) *
+      taps_of (s) + tap];
+}
+
+/* Whether sums of two products of neighbours stay in int16. */
+static bool
+fits_narrow (const Source *s, const uint32_t *channel)
+{
+  for (uint32_t o = 0; o < s->out_channels; o++)
+    for (size_t t = 0; t < taps_of (s); t++)
+      for (uint32_t at = 0; at < s->in_span; at += 2) {
+        int32_t a = weight_at (s, channel, o, t, at);
+        int32_t b = weight_at (s, channel, o, t, at + 1);
+        int32_t most = (a > 0 ? a : 0) + (b > 0 ? b : 0);
+        int32_t least = (a < 0 ? a : 0) + (b < 0 ? b : 0);
+        if (a != (int8_t) a || b != (int8_t) b || most * 255 > INT16_MAX ||
+            least * 255 < INT16_MIN)
+          return false;
+      }
+  return true;
+}
+
+static void
+pack_plain (const Source *s, const DcnnBytesConv *conv,
+    const uint32_t *channel, char *to)
+{
+  const size_t lane_bytes = dcnn_bytes_lane (conv);
+
+  for (uint32_t begin = 0, lanes; begin < s->out_channels; begin += lanes) {
+    lanes = dcnn_bytes_lanes (conv, begin);
+    for (size_t t = 0; t < taps_of (s); t++)
+      for (uint32_t step = 0; step < conv->steps;
+          step++, to += lanes * lane_bytes)
+        for (uint32_t n = 0; n < lanes * 4; n++) {
+          uint32_t o = begin + n / 4, at = step * 4 + n % 4;
+          size_t place = dcnn_bytes_place (conv, lanes, n / 4, n % 4);
+          int32_t w = o < s->out_channels ? weight_at (s, channel, o, t, at)
+              : 0;
+          if (conv->narrow)
+            to[place] = (char) w;
+          else
+            ((int16_t *) (void *) to)[place] = (int16_t) w;
+        }
+  }
+}
+
+static void
+pack_depthwise (const Source *s, int16_t *to)
+{
+  const size_t taps = taps_of (s);
+  const uint32_t padded = dcnn_padded (s->in_span);
+
+  for (size_t t = 0; t < taps; t++)
+    for (uint32_t c = 0; c < s->in_span; c++)
+      to[(t / 2 * padded + c) * 2 + t % 2] = (int16_t) s->weights[c * taps + t];
+}
+
+/* The bias with what the input's low adds to every sum, modulo 2^32 as the
+ * kernels' sums: what they come to in the end fits. */
+static void
+fill_bias (const Source *s, bool depthwise, int32_t *bias)
+{
+  const size_t taps = taps_of (s);
+  const size_t n = depthwise ? taps : taps * s->in_channels;
+
+  for (uint32_t o = 0; o < s->out_channels; o++) {
+    int64_t sum = s->bias ? (int64_t) s->bias[o] : 0;
+    for (size_t i = 0; i < n; i++)
+      sum += s->low * (int64_t) s->weights[o * n + i];
+    bias[o] = (int32_t) (uint32_t) (uint64_t) sum;
+  }
+}
+
+static DcnnPrepared *
+bytes_prepare (const Source *s, bool depthwise)
+{
+  const size_t taps = taps_of (s), padded = dcnn_padded (s->in_span);
+  const size_t lanes = dcnn_padded (s->out_channels) + DCNN_BYTES_PANEL;
+  const size_t head = DCNN_ALIGN64 (sizeof (DcnnBytesConv));
+  const size_t plan = DCNN_ALIGN64 (dcnn_window_plan_bytes (s->params, false));
+  const size_t zeros = DCNN_ALIGN64 (s->in_span + 32);
+  const size_t biases = DCNN_ALIGN64 (lanes * sizeof (int32_t));
+  const size_t map = DCNN_ALIGN64 (s->in_span * sizeof (uint32_t));
+  const size_t weights = depthwise ? (taps + 1) / 2 * padded * 4 + 64
+      : taps * steps_of (s) * dcnn_padded (s->out_channels) * 8 + 64;
+  char *block = dcnn_prepared_new (head + plan + zeros + biases + map +
+      weights);
+  DcnnBytesConv *conv = (DcnnBytesConv *) (void *) block;
+
+  if (!conv)
+    return NULL;
+  conv->base.depthwise = depthwise;
+  conv->out_channels = s->out_channels;
+  conv->steps = steps_of (s);
+  dcnn_window_plan_fill (&conv->window, s->params, false, block + head);
+  block += head + plan;
+  memset (block, (uint8_t) -s->low, zeros);
+  conv->zeros = (const uint8_t *) block;
+  block += zeros;
+  fill_bias (s, depthwise, (int32_t *) (void *) block);
+  conv->bias = (const int32_t *) (void *) block;
+  block += biases;
+  conv->weights = block + map;
+  if (depthwise) {
+    pack_depthwise (s, (int16_t *) (void *) (block + map));
+    return &conv->base;
+  }
+  uint32_t *channel = (uint32_t *) (void *) block;
+  memset (channel, 0xff, s->in_span * sizeof *channel);
+  for (uint32_t i = 0; i < s->in_channels; i++)
+    channel[s->in_position ? s->in_position[i] : i] = i;
+  conv->narrow = fits_narrow (s, channel);
+  pack_plain (s, conv, channel, block + map);
+  return &conv->base;
+}
+
+DcnnPrepared *
+dcnn_k_bytes_conv_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
+    const uint32_t *in_position, const float *weights, const float *bias,
+    int32_t low)
+{
+  Source s = { params, out_channels, in_channels, in_span, in_position,
+    weights, bias, low };
+
+  return bytes_prepare (&s, false);
+}
+
+DcnnPrepared *
+dcnn_k_bytes_depthwise_prepare (const DcnnConvParams *params,
+    uint32_t channels, const float *weights, const float *bias, int32_t low)
+{
+  Source s = { params, channels, channels, channels, NULL, weights, bias,
+    low };
+
+  return bytes_prepare (&s, true);
+}
+
+/* ---- tables ---------------------------------------------------------------- */
+
+void
+dcnn_bytes_table_fill (DcnnBytesTable *table, const DcnnCpuKernels *kernels,
+    const DcnnStep *steps, uint32_t n_steps, uint32_t n_tabled, int32_t low,
+    int32_t out_low)
+{
+  float values[256];
+
+  for (int32_t i = 0; i < 256; i++)
+    values[i] = table->value[i] = (float) (i + low);
+  for (uint32_t s = 0; s < n_tabled; s++) {
+    DcnnStep step = steps[s];
+    const bool self = step.operand == DCNN_OPERAND_MAP;
+    kernels->step_row (&step, table->value, self ? values : NULL,
+        table->value, 256);
+  }
+  table->n_steps = n_tabled;
+  table->same = true;
+  for (int32_t i = 0; i < 256 && n_tabled == n_steps; i++) {
+    float byte = table->value[i] - (float) out_low;
+    table->byte[i] = byte >= 0 && byte <= 255 ? (uint8_t) byte : 0;
+    table->same &= table->byte[i] == i;
+  }
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bytes_rows.c - kernels of maps of bytes that move, choose and interpolate:
+ * copy, resample, max pooling, resize. Compiled once for each level.
+ */
+#include "bytes_tile.h"
+
+#include "local.h"
+
+/* ---- rows of copies and pools ------------------------------------------------- */
+
+/* The bytes of a window's largest, into to. */
+static void
+pool_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *to)
+{
+  const DcnnMap *in = &job->in;
+  const int32_t y = (int32_t) DCNN_PIXEL_Y (p) * l->stride[0] - l->pad_begin[0];
+  const int32_t x = (int32_t) DCNN_PIXEL_X (p) * l->stride[1] - l->pad_begin[1];
+  const uint32_t channels = l->channels;
+
+  memset (to, 0, channels);
+  for (int32_t a = 0; a < l->kernel[0]; a++)
+    for (int32_t b = 0; b < l->kernel[1]; b++) {
+      uint32_t ty = (uint32_t) (y + a * l->dilation[0]);
+      uint32_t tx = (uint32_t) (x + b * l->dilation[1]);
+      if (ty >= in->height || tx >= in->width)
+        continue;
+      const uint8_t *from = dcnn_map_bytes (in, ty, tx);
+      for (uint32_t c = 0; c < channels; c++)
+        to[c] = from[c] > to[c] ? from[c] : to[c];
+    }
+}
+
+/* The bytes that an out pixel is made of, channel by channel: in the in map,
+ * or in spare. */
+static const uint8_t *
+row_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *spare)
+{
+  const uint32_t y = DCNN_PIXEL_Y (p), x = DCNN_PIXEL_X (p);
+
+  if (job->primary == DCNN_PRIMARY_MAX_POOL) {
+    pool_bytes (job, l, p, spare);
+    return spare;
+  }
+  if (job->primary == DCNN_PRIMARY_RESAMPLE)
+    return dcnn_map_bytes (&job->in, l->index_y[y], l->index_x[x]);
+  const uint8_t *from = dcnn_map_bytes (&job->in, y, x);
+  if (l->n_runs == 1 && l->runs[0].from == 0)
+    return from;
+  for (uint32_t c = 0; c < l->channels; c++)
+    spare[c] = l->source[c] == UINT32_MAX ? (uint8_t) -job->in.low
+        : from[l->source[c]];
+  return spare;
+}
+
+/* The same of a map of floats: copies only. */
+static void
+row_floats (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
+{
+  const float *from = dcnn_map_pixel (&job->in, DCNN_PIXEL_Y (p),
+      DCNN_PIXEL_X (p));
+
+  if (l->n_runs == 1 && l->runs[0].from == 0)
+    memcpy (row, from, l->channels * sizeof *row);
+  else
+    for (uint32_t c = 0; c < l->channels; c++)
+      row[c] = l->source[c] == UINT32_MAX ? l->value : from[l->source[c]];
+}
+
+/* Rows that a table finishes. */
+static void
+end_by_table (const DcnnJob *job, const DcnnLocal *l,
+    const DcnnBytesTile *tile, uint8_t *spare)
+{
+  const DcnnBytesTable *table = job->table;
+  const uint32_t channels = job->out.channels;
+
+  for (uint32_t i = 0; i < tile->n; i++) {
+    const uint8_t *from = row_bytes (job, l, tile->pixels[i], spare);
+    uint8_t *to = tile->bytes[i];
+    if (table->same)
+      memcpy (to, from, channels);
+    else
+      for (uint32_t c = 0; c < channels; c++)
+        to[c] = table->byte[from[c]];
+    for (uint32_t c = channels; c < job->out.writable; c++)
+      to[c] = (uint8_t) -job->out.low;
+  }
+  DCNN_FN (dcnn_bytes_judge) (job, tile);
+}
+
+/* V_LANES bytes as the floats they stand for. */
+DCNN_INLINE v_t
+load_bytes (const uint8_t *from, int32_t low)
+{
+  float lanes[V_LANES];
+
+  for (uint32_t i = 0; i < V_LANES; i++)
+    lanes[i] = (float) (from[i] + low);
+  return v_load (lanes);
+}
+
+/* Resize: the products and sums of the kernel of floats, in its order. */
+static void
+resize_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
+{
+  const DcnnMap *in = &job->in;
+  const size_t y = (size_t) DCNN_PIXEL_Y (p) * l->taps_y;
+  const size_t x = (size_t) DCNN_PIXEL_X (p) * l->taps_x;
+
+  for (uint32_t c = 0; c < l->channels; c += V_LANES) {
+    v_t sum = v_zero ();
+    for (uint32_t a = 0; a < l->taps_y; a++) {
+      v_t line = v_zero ();
+      if (l->index_y[y + a] >= in->height)
+        continue;
+      for (uint32_t b = 0; b < l->taps_x; b++)
+        if (l->index_x[x + b] < in->width)
+          line = v_fma (v_set (l->weight_x[x + b]), load_bytes (
+                  dcnn_map_bytes (in, l->index_y[y + a], l->index_x[x + b]) +
+                  c, in->low), line);
+      sum = v_fma (v_set (l->weight_y[y + a]), line, sum);
+    }
+    v_store (row + c, sum);
+  }
+}
+
+static void
+fill_rows (const DcnnJob *job, const DcnnLocal *l, const DcnnBytesTile *tile,
+    uint8_t *spare)
+{
+  const uint32_t channels = job->out.channels;
+
+  for (uint32_t i = 0; i < tile->n; i++) {
+    float *row = tile->rows[i];
+    if (job->primary == DCNN_PRIMARY_RESIZE) {
+      resize_row (job, l, tile->pixels[i], row);
+      continue;
+    }
+    if (!job->in.bytes) {
+      row_floats (job, l, tile->pixels[i], row);
+      continue;
+    }
+    const uint8_t *from = row_bytes (job, l, tile->pixels[i], spare);
+    if (!job->table)
+      dcnn_bytes_to_floats (from, job->in.low, channels, row);
+    else
+      for (uint32_t c = 0; c < channels; c++)
+        row[c] = job->table->value[from[c]];
+  }
+}
+
+/* ---- the kernels ----------------------------------------------------------------- */
+
+/* What a run of these takes of its scratch. */
+typedef struct Space {
+  float *rows, *operand;
+  uint8_t *bytes, *spare;
+} Space;
+
+static size_t
+lay_out (const DcnnJob *job, void *scratch, Space *space)
+{
+  const size_t stride = dcnn_bytes_stride (job);
+  size_t used = 0;
+
+  space->rows = dcnn_carve (scratch, &used,
+      (DCNN_TILE_ROWS * stride + DCNN_OVERREAD) * sizeof (float));
+  space->operand = dcnn_carve (scratch, &used,
+      (stride + DCNN_OVERREAD) * sizeof (float));
+  space->bytes = dcnn_carve (scratch, &used,
+      DCNN_TILE_ROWS * (size_t) dcnn_padded (job->out.channels));
+  space->spare = dcnn_carve (scratch, &used,
+      dcnn_padded (job->out.channels) + DCNN_OVERREAD);
+  return used;
+}
+
+/* Copy, resample, resize, max pool. Cost: a load and a look-up or a conversion
+ * an element; a maximum or a product a tap. */
+static void
+run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
+{
+  const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
+  const uint32_t done = job->table ? job->table->n_steps : 0;
+  const bool by_table = job->table && done == job->n_steps && job->out.bytes;
+  const bool in_place = dcnn_job_in_place (job);
+  DcnnBytesRun run = { .job = job, .stride = dcnn_bytes_stride (job) };
+  Space space;
+  uint32_t pixels[DCNN_TILE_ROWS];
+  float *rows[DCNN_TILE_ROWS];
+  uint8_t *bytes[DCNN_TILE_ROWS];
+  void *out[DCNN_TILE_ROWS];
+  DcnnBytesTile tile = { .pixels = pixels, .rows = rows, .bytes = bytes,
+    .out = out };
+  size_t at = dcnn_work_position (job, begin);
+  const size_t stop = dcnn_work_position (job, end);
+
+  lay_out (job, scratch, &space);
+  if (!by_table)
+    run.part = *job;
+  run.operand = space.operand;
+  memset (space.rows, 0, DCNN_TILE_ROWS * run.stride * sizeof *space.rows);
+  for (uint32_t i = 0; i < DCNN_TILE_ROWS; i++)
+    rows[i] = space.rows + i * run.stride;
+  for (; at < stop; at += tile.n) {
+    tile.n = stop - at < DCNN_TILE_ROWS ? (uint32_t) (stop - at)
+        : DCNN_TILE_ROWS;
+    tile.first = at;
+    dcnn_work_pixels (job, at, tile.n, pixels);
+    dcnn_bytes_locate_out (job, pixels, tile.n, out);
+    for (uint32_t i = 0; i < tile.n; i++)
+      bytes[i] = in_place ? out[i]
+          : space.bytes + i * dcnn_padded (job->out.channels);
+    if (by_table) {
+      end_by_table (job, l, &tile, space.spare);
+      continue;
+    }
+    fill_rows (job, l, &tile, space.spare);
+    DCNN_FN (dcnn_bytes_end) (&run, done, &tile);
+  }
+}
+
+void
+DCNN_FN (dcnn_k_bytes) (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch)
+{
+  if (job->primary == DCNN_PRIMARY_CONV ||
+      job->primary == DCNN_PRIMARY_DEPTHWISE)
+    DCNN_FN (dcnn_k_bytes_conv) (job, begin, end, scratch);
+  else
+    run_rows (job, begin, end, scratch);
+}
+
+size_t
+DCNN_FN (dcnn_k_bytes_scratch) (const DcnnJob *job)
+{
+  Space space;
+
+  return job->primary == DCNN_PRIMARY_CONV ||
+      job->primary == DCNN_PRIMARY_DEPTHWISE
+      ? DCNN_FN (dcnn_k_bytes_conv_scratch) (job)
+      : lay_out (job, NULL, &space);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bytes_tile.h - what kernels of maps of bytes do with the rows that they have
+ * computed: steps on floats, the way back to bytes, judgement and store.
+ */
+#ifndef DCNN_BYTES_TILE_H
+#define DCNN_BYTES_TILE_H
+
+#include "cpu_table.h"
+#include "epilogue.h"
+
+/* A call of a kernel. */
+typedef struct DcnnBytesRun {
+  const DcnnJob *job;
+  DcnnJob part;            /* the same, to run some of the steps */
+  float *operand;          /* scratch: [stride] */
+  size_t stride;           /* of scratch rows, floats */
+} DcnnBytesRun;
+
+typedef struct DcnnBytesTile {
+  uint32_t n;
+  const uint32_t *pixels;  /* [n] list entries with their flags */
+  size_t first;            /* position */
+  float *const *rows;      /* [n] floats, stride apart */
+  uint8_t *const *bytes;   /* [n] out of bytes: rows, or the out pixels
+                              themselves */
+  void *const *out;        /* [n] the out pixels, of floats or bytes */
+} DcnnBytesTile;
+
+/* n bytes as the floats they stand for. */
+DCNN_INLINE void
+dcnn_bytes_to_floats (const uint8_t *from, int32_t low, uint32_t n, float *to)
+{
+  for (uint32_t c = 0; c < n; c++)
+    to[c] = (float) (from[c] + low);
+}
+
+/* Floats from one scratch row to the next. */
+DCNN_INLINE size_t
+dcnn_bytes_stride (const DcnnJob *job)
+{
+  return job->out.channels <= 4 ? 4 : dcnn_tile_stride (job->out.channels);
+}
+
+/* Steps from first_step on, on floats; what they make goes to the out map, as
+ * dcnn_judge_tile() has it. */
+void DCNN_FN (dcnn_bytes_end) (DcnnBytesRun *run, uint32_t first_step,
+    const DcnnBytesTile *tile);
+/* The rows are bytes, and final. */
+void DCNN_FN (dcnn_bytes_judge) (const DcnnJob *job,
+    const DcnnBytesTile *tile);
+
+/* Addresses of the out pixels of n entries. */
+DCNN_INLINE void
+dcnn_bytes_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
+    void **out)
+{
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
+    out[i] = job->out.bytes ? (void *) dcnn_map_bytes (&job->out, y, x)
+        : (void *) dcnn_map_pixel (&job->out, y, x);
+  }
+}
+
+DcnnKernelFnType DCNN_FN (dcnn_k_bytes_conv);
+DcnnScratchFnType DCNN_FN (dcnn_k_bytes_conv_scratch);
+DcnnKernelFnType DCNN_FN (dcnn_k_bytes);
+DcnnScratchFnType DCNN_FN (dcnn_k_bytes_scratch);
+
+#endif
