@@ -2,7 +2,7 @@
  *
  * layouts.c - one network laid out in several ways: granules of pixels and
  * slices, aligned views, sizes, what is stored in float32; and that it is the
- * same network.
+ * same network. And that the list of operators and the planner's steps agree.
  */
 #include <string.h>
 
@@ -179,6 +179,28 @@ test_unaligned_view (void)
   g_assert_cmpuint (copies, ==, 1);
 }
 
+/* An operator that the list lowers as a step has one, and no other has. */
+static void
+test_steps (void)
+{
+  for (guint op = 0; op < DCNN_OP_COUNT; op++) {
+    gboolean listed = FALSE;
+    switch (op) {
+#define STEP(lowering) #lowering
+#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
+      case DCNN_OP_##ENUM:                                                     \
+        listed = strcmp (STEP (lowering), "step") == 0;                        \
+        break;
+#include "ops.def"
+#undef DCNN_OP
+#undef STEP
+    }
+    if (listed != plan_op_is_elementwise ((DcnnOp) op))
+      g_error ("%s: its line in ops.def and plan_match.c disagree",
+          dcnn_op_name ((DcnnOp) op));
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -186,5 +208,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/layouts/follows", test_follows);
   g_test_add_func ("/engine/layouts/again", test_again);
   g_test_add_func ("/engine/layouts/unaligned-view", test_unaligned_view);
+  g_test_add_func ("/engine/layouts/steps", test_steps);
   return g_test_run ();
 }
