@@ -169,6 +169,7 @@ struct DcnnSession {
   float **influence;       /* by node: by position, [span padded], pads 0;
                               NULL: not known */
   gdouble *limits;         /* by node: see dcnn_plan_limits() */
+  DcnnMask told;           /* dcnn_session_get_node_mask()'s answer; words owned */
   /* the cpu's own from here on */
   const DcnnCpuKernels *kernels;
   DcnnPool *pool;          /* NULL: one thread */

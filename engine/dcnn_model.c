@@ -140,6 +140,36 @@ dcnn_model_get_summary (const DcnnModel *model, DcnnModelSummary *summary)
 }
 
 void
+dcnn_model_get_window (const DcnnModel *model, guint i, DcnnNodeWindow *window)
+{
+  const DcnnPlan *plan = model->plan;
+  const PlanNode *node;
+  const DcnnWindow *w;
+
+  memset (window, 0, sizeof *window);
+  g_return_if_fail (i < plan->nodes->len);
+  node = plan_node (plan, i);
+  w = &node->window;
+  if (node->in < 0)
+    return;
+  window->in_width = plan_map (plan, node->in)->width;
+  window->in_height = plan_map (plan, node->in)->height;
+  window->in_channels = plan_map (plan, node->in)->channels;
+  if (node->out < 0 || (node->reach != PLAN_REACH_WINDOW &&
+          node->reach != PLAN_REACH_TRANSPOSED))
+    return;
+  window->transposed = node->reach == PLAN_REACH_TRANSPOSED;
+  window->kernel_y = (guint) w->kernel[0];
+  window->kernel_x = (guint) w->kernel[1];
+  window->stride_y = (guint) w->stride[0];
+  window->stride_x = (guint) w->stride[1];
+  window->dilation_y = (guint) w->dilation[0];
+  window->dilation_x = (guint) w->dilation[1];
+  window->pad_y = (gint) w->pad_begin[0];
+  window->pad_x = (gint) w->pad_begin[1];
+}
+
+void
 dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
 {
   const DcnnPlan *plan = model->plan;

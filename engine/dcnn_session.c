@@ -254,6 +254,7 @@ dcnn_session_free (DcnnSession *session)
     g_free (session->influence[n]);
   g_free (session->influence);
   g_free (session->limits);
+  g_free (session->told.words);
   g_free (session->frames);
   g_string_free (session->device_why, TRUE);
   g_free (session->next_tuning);
@@ -562,6 +563,47 @@ dcnn_session_get_node_stats (DcnnSession *session, guint stream, guint node,
   g_return_if_fail (stream < session->n_streams &&
       node < session->plan->nodes->len);
   *stats = session->streams[stream].nodes[node].stats;
+}
+
+/* Into session->told: what changed of a map, of its pieces where it has no mask
+ * of its own. */
+static gboolean
+tell_mask (DcnnSession *session, const DcnnStream *stream, gint index)
+{
+  const PlanMap *map = plan_map (session->plan, index);
+  gboolean any = FALSE;
+
+  if (map->mask >= 0 && stream->masks[map->mask].any) {
+    dcnn_mask_or (&session->told, &stream->masks[map->mask].mask);
+    return TRUE;
+  }
+  for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
+    any |= tell_mask (session, stream, g_array_index (map->pieces, gint, i));
+  return any;
+}
+
+const DcnnMask *
+dcnn_session_get_node_mask (DcnnSession *session, guint index, guint node,
+    gboolean input)
+{
+  DcnnStream *stream;
+  const PlanMap *map;
+  gint at;
+
+  g_return_val_if_fail (index < session->n_streams &&
+      node < session->plan->nodes->len, NULL);
+  stream = &session->streams[index];
+  at = input ? plan_node (session->plan, node)->in :
+      plan_node (session->plan, node)->out;
+  if (stream->masks == NULL || at < 0)
+    return NULL;
+  map = plan_map (session->plan, at);
+  session->told.words = g_renew (guint64, session->told.words,
+      dcnn_mask_words (map->width, map->height));
+  dcnn_mask_init (&session->told, map->width, map->height,
+      session->told.words);
+  dcnn_mask_clear (&session->told);
+  return tell_mask (session, stream, at) ? &session->told : NULL;
 }
 
 void

@@ -22,7 +22,15 @@ static const char *const criterion_names[] = {
   NULL
 };
 
+static const char *const sampling_names[] = {
+#define DCNN_X(e, n, b) n,
+  DCNN_SAMPLINGS (DCNN_X)
+#undef DCNN_X
+  NULL
+};
+
 #define NAMES_MODE mode_names
+#define NAMES_SAMPLING sampling_names
 #define NAMES_CRITERION criterion_names
 #define NAMES_FLOAT NULL
 #define NAMES_UINT NULL

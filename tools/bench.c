@@ -22,6 +22,12 @@ static const GOptionEntry entries[] = {
   { "align", 'a', 0, G_OPTION_ARG_NONE, &chosen.align,
       "For moving cameras: find the motion as framealign does, and measure the "
       "same clip without, too", NULL },
+  { "compare", 0, 0, G_OPTION_ARG_NONE, &chosen.compare,
+      "Count what RRM, CBInfer, Skip-Convolutions, DeltaCNN and, with --align, "
+      "MotionDeltaCNN would compute, move and keep", NULL },
+  { "annotations", 0, 0, G_OPTION_ARG_FILENAME, &chosen.annotations,
+      "With --align: a folder of numbered .png, white where the thing is, one a "
+      "frame; how well masks cover it", "DIR" },
   { "streams", 0, 0, G_OPTION_ARG_INT, &chosen.streams,
       "Videos side by side, a frame of each as one batch", "N" },
   { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
@@ -74,7 +80,15 @@ static const char examples[] =
     "the difference to that of the output, other types by the share that differs.\n"
     "With --align also aligned_frames, reanchors, lost_frames, resets, aside_frames,\n"
     "unaligned_mac_share (the same clip and settings, not aligned), align_ms;\n"
-    "agreement is then with dense runs of the same window.\n"
+    "agreement is then with dense runs of the same window, which is what the\n"
+    "sparse results can be; agreement_camera with dense runs of the camera's own\n"
+    "picture, results led back onto it; agreement_window_camera of the window's\n"
+    "dense runs with those (what sampling alone does), agreement_unaligned of the\n"
+    "unaligned session's. annotation_iou (aligned, dense_window, unaligned, dense)\n"
+    "with --annotations.\n"
+    "With --compare also compare: method, aligned, mac_share, frame_bytes,\n"
+    "state_bytes; all by the same thresholds, at every pixel of every map, so that\n"
+    "their results are alike; relative_rms of the outputs against dense runs.\n"
     "\n"
     "Examples:\n"
     "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"
@@ -136,6 +150,14 @@ check_streams (void)
           || g_strcmp0 (chosen.mode_text, "dense") == 0))
     return "--align measures one stream, sparse: not with --streams nor "
         "--mode dense";
+  if (chosen.compare && (chosen.streams
+          || g_strcmp0 (chosen.mode_text, "dense") == 0
+          || (chosen.device && !g_str_has_prefix (chosen.device, "cpu")
+              && !g_str_has_prefix (chosen.device, "auto"))))
+    return "--compare counts one stream, sparse, by the cpu's masks: not with "
+        "--streams, --mode dense nor a GPU";
+  if (chosen.annotations && (!chosen.align || chosen.mode_text))
+    return "--annotations needs --align and both modes";
   if (!chosen.streams && chosen.clips && g_strv_length (chosen.clips) > 1)
     return "several clips need --streams";
   if (!chosen.streams && chosen.shares && chosen.shares->len > 1)

@@ -20,6 +20,7 @@ typedef enum BenchMode { BENCH_BOTH, BENCH_SPARSE, BENCH_DENSE } BenchMode;
 typedef struct BenchOptions {
   char *model, *size, *mode_text, *device, *peer, *python;
   char *synthetic_text;
+  char *annotations;         /* NULL: none */
   char **clips;              /* NULL: none */
   const char *clip;          /* the first */
   char *json, *plot;
@@ -28,7 +29,7 @@ typedef struct BenchOptions {
   GArray *shares;            /* double; NULL: not given */
   double score;              /* < 0: the descriptor's */
   gint frames, skip, threads, streams;
-  gboolean quiet, nodes, no_report, align;
+  gboolean quiet, nodes, no_report, align, compare;
   BenchMode mode;
 } BenchOptions;
 
@@ -70,10 +71,29 @@ const DcnnMotion *bench_align_next (BenchAlign *align, const DcnnFrame *frame,
 gboolean bench_align_account (BenchAlign *align, DcnnSession *aligned,
     const DcnnFrame *frame, gboolean first, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* The luma of a frame, or the green of RGB, pixels `step` bytes apart. */
+const guint8 *bench_luma (const DcnnFrame *frame, guint *step);
 /* Share of the dense work that the clip takes without alignment. */
 double bench_align_plain_share (const BenchAlign *align);
+/* The session that is told of no motion; borrowed. */
+DcnnSession *bench_align_plain (const BenchAlign *align);
 void bench_align_print (const BenchAlign *align);
 void bench_align_json (const BenchAlign *align, JsonBuilder *builder);
+
+/* ---- results where the camera has them ----------------------------------- */
+
+typedef struct BenchView BenchView;
+
+/* Who found something. */
+typedef struct BenchSide {
+  DcnnSession *session;
+  DcnnDecoder *decoder;
+  DcnnLedBack *back;         /* NULL: results stay in the window */
+} BenchSide;
+
+/* ---- other methods, counted --------------------------------------------- */
+
+typedef struct BenchCompare BenchCompare;
 
 /* ---- a run ------------------------------------------------------------- */
 
@@ -85,8 +105,12 @@ typedef struct BenchRun {
   DcnnModelSummary summary;
   DcnnSession *sparse, *dense; /* NULL: that mode is not run */
   DcnnDecoder *sparse_decoder, *dense_decoder;
+  DcnnLedBack *back;         /* for interest */
+  DcnnInterest *interest;    /* of the sparse session; NULL: not wanted */
   BenchPeer *peer;
   BenchAlign *align;         /* NULL: not asked for */
+  BenchView *view;           /* NULL: likewise, or not both modes */
+  BenchCompare *compare;     /* NULL: not asked for */
   ToolSource *source;
   guint threads;
   DcnnTuning tuning;
@@ -111,6 +135,31 @@ gboolean bench_run (BenchRun *run, const BenchOptions *options,
 gboolean bench_batch (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void bench_run_clear (BenchRun *run);
+
+/* Adds what two sessions found in the last frame. */
+void bench_view_compare (const BenchRun *run, BenchAgreement *agreement,
+    const BenchSide *a, const BenchSide *b);
+/* Beside --align: camera, taken over, runs every frame dense as it lies; plain
+ * is borrowed. NULL with error. */
+BenchView *bench_view_new (const BenchRun *run, DcnnSession *plain,
+    DcnnSession *camera, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void bench_view_free (BenchView *view);
+/* After all others ran the frame. */
+gboolean bench_view_account (BenchView *view, const DcnnFrame *frame,
+    gboolean counts, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void bench_view_print (const BenchView *view);
+void bench_view_json (const BenchView *view, JsonBuilder *builder);
+
+/* Sessions that tell which pixels change: --compare. NULL with error. */
+BenchCompare *bench_compare_new (const BenchRun *run, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void bench_compare_free (BenchCompare *compare);
+/* Runs and counts a frame. motion: NULL without --align. */
+gboolean bench_compare_account (BenchCompare *compare, const DcnnFrame *frame,
+    const DcnnMotion *motion, gboolean counts, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+void bench_compare_print (const BenchCompare *compare);
+void bench_compare_json (const BenchCompare *compare, JsonBuilder *builder);
 
 /* Statistics of an array of gdouble; 0 for an empty one. */
 double bench_quantile (const GArray *values, double q);

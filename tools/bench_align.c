@@ -17,9 +17,9 @@ struct BenchAlign {
   GArray *ms;                /* of finding motion, every frame: gdouble */
 };
 
-/* How framealign reads a frame: its luma, or the green of RGB. */
-static const uint8_t *
-luma_of (const DcnnFrame *frame, guint *step)
+/* How framealign reads a frame, too. */
+const guint8 *
+bench_luma (const DcnnFrame *frame, guint *step)
 {
   static const guint8 bytes[] = {
 #define X(e, name, planes, bytes) bytes,
@@ -78,7 +78,7 @@ bench_align_next (BenchAlign *align, const DcnnFrame *frame, GError **error)
   gint64 before = g_get_monotonic_time ();
   DcnnAlignment found;
   guint step;
-  const uint8_t *luma = luma_of (frame, &step);
+  const uint8_t *luma = bench_luma (frame, &step);
   if (!dcnn_stabilizer_push (align->stabilizer, luma, frame->strides[0], step,
           frame->width, frame->height, &found)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
@@ -110,6 +110,12 @@ bench_align_account (BenchAlign *align, DcnnSession *aligned,
   align->plain_macs_done += stats.macs_done;
   align->plain_macs_dense += stats.macs_dense;
   return TRUE;
+}
+
+DcnnSession *
+bench_align_plain (const BenchAlign *align)
+{
+  return align->plain;
 }
 
 double

@@ -171,6 +171,10 @@ bench_print (const BenchRun *run)
   }
   if (run->align)
     bench_align_print (run->align);
+  if (run->view)
+    bench_view_print (run->view);
+  if (run->compare)
+    bench_compare_print (run->compare);
   print_times (run);
   if (run->sparse && run->dense) {
     g_autofree char *text = bench_agreement_text (&run->agreement);
@@ -291,6 +295,10 @@ bench_json (const BenchRun *run, const char *path, GError **error)
   tool_json_int (builder, "peak_growth_bytes", (gint64) growth);
   if (run->align)
     bench_align_json (run->align, builder);
+  if (run->view)
+    bench_view_json (run->view, builder);
+  if (run->compare)
+    bench_compare_json (run->compare, builder);
   json_more_times (run, builder);
   json_setup (run, builder);
   json_nodes (run, builder);

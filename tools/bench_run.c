@@ -97,6 +97,38 @@ open_sessions (BenchRun *run, GError **error)
   return TRUE;
 }
 
+/* With --align, results are also compared where the camera has them. */
+static gboolean
+open_view (BenchRun *run, GError **error)
+{
+  DcnnSession *camera;
+  if (!run->sparse || !run->dense)
+    return TRUE;
+  camera = open_session (run, DCNN_MODE_DENSE, error);
+  run->view = camera ? bench_view_new (run, bench_align_plain (run->align),
+      camera, error) : NULL;
+  return run->view != NULL;
+}
+
+static gboolean
+open_interest (BenchRun *run, GError **error)
+{
+  if (!run->sparse || !run->tuning.interest)
+    return TRUE;
+  if (!run->sparse_decoder && !open_decoder (run, &run->sparse_decoder, error))
+    return FALSE;
+  if (!run->sparse_decoder) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "interest=1: nothing decodes this network's results; give its "
+        "descriptor a decoder");
+    return FALSE;
+  }
+  run->back = dcnn_led_back_new ();
+  run->interest = dcnn_interest_new (run->summary.input_width,
+      run->summary.input_height);
+  return TRUE;
+}
+
 static gboolean
 open_rest (BenchRun *run, GError **error)
 {
@@ -105,10 +137,19 @@ open_rest (BenchRun *run, GError **error)
       && (!open_decoder (run, &run->sparse_decoder, error)
           || !open_decoder (run, &run->dense_decoder, error)))
     return FALSE;
+  if (!open_interest (run, error))
+    return FALSE;
   if (options->align) {
     DcnnSession *plain = open_session (run, DCNN_MODE_AUTO, error);
     run->align = plain ? bench_align_new (plain, error) : NULL;
     if (!run->align)
+      return FALSE;
+    if (!open_view (run, error))
+      return FALSE;
+  }
+  if (options->compare) {
+    run->compare = bench_compare_new (run, error);
+    if (!run->compare)
       return FALSE;
   }
   if (options->peer) {
@@ -158,22 +199,26 @@ compare (BenchRun *run)
       run->dense);
   if (!run->sparse_decoder || !run->dense_decoder)
     return;
-  gfloat score = run->options->score >= 0 ? (gfloat) run->options->score
-      : dcnn_decoder_get_score_threshold (run->dense_decoder);
-  DcnnTransform transform;
-  dcnn_session_get_transform (run->dense, 0, &transform);
-  const DcnnResults *a =
-      dcnn_decoder_run (run->sparse_decoder, run->sparse, 0, score);
-  const DcnnResults *b =
-      dcnn_decoder_run (run->dense_decoder, run->dense, 0, score);
-  bench_agreement_add_results (&run->agreement, a, b, &transform);
-  if (!a->detections || !b->detections)
+  BenchSide a = { run->sparse, run->sparse_decoder, NULL };
+  BenchSide b = { run->dense, run->dense_decoder, NULL };
+  bench_view_compare (run, &run->agreement, &a, &b);
+}
+
+/* What the next frame of the sparse session is weighed by. */
+static void
+take_interest (BenchRun *run)
+{
+  gdouble inward[9], view[9];
+  if (!run->interest)
     return;
-  float low = MAX (0, score - BENCH_NEAR_SCORE);
-  a = dcnn_decoder_run (run->sparse_decoder, run->sparse, 0, low);
-  b = dcnn_decoder_run (run->dense_decoder, run->dense, 0, low);
-  bench_agreement_add_boxes (&run->agreement, a->detections, b->detections,
-      score);
+  dcnn_session_get_inward (run->sparse, 0, inward);
+  dcnn_session_get_view (run->sparse, 0, view);
+  const DcnnResults *found = dcnn_decoder_run (run->sparse_decoder,
+      run->sparse, 0, dcnn_decoder_get_score_threshold (run->sparse_decoder));
+  found = dcnn_led_back_results (run->back, found, view, run->frame_width,
+      run->frame_height);
+  dcnn_session_set_interest (run->sparse, 0,
+      dcnn_interest_update (run->interest, found, inward));
 }
 
 /* The order alternates, so that neither always finds the caches as the other
@@ -197,6 +242,13 @@ run_frame (BenchRun *run, const DcnnFrame *frame, GError **error)
   if (run->align && !bench_align_account (run->align, run->sparse, frame,
           run->frames == 0, error))
     return FALSE;
+  if (run->view && !bench_view_account (run->view, frame, run->frames > 0,
+          error))
+    return FALSE;
+  if (run->compare && !bench_compare_account (run->compare, frame,
+          run->align ? motion : NULL, run->frames > 0, error))
+    return FALSE;
+  take_interest (run);
   if (run->peer && !bench_peer_run (run->peer, frame, &peer_ms, error))
     return FALSE;
   run->frames++;
@@ -321,7 +373,11 @@ bench_run_clear (BenchRun *run)
     g_clear_pointer (arrays[i], g_array_unref);
   g_clear_pointer (&run->source, tool_source_free);
   g_clear_pointer (&run->peer, bench_peer_free);
+  g_clear_pointer (&run->compare, bench_compare_free);
+  g_clear_pointer (&run->view, bench_view_free);
   g_clear_pointer (&run->align, bench_align_free);
+  g_clear_pointer (&run->interest, dcnn_interest_free);
+  g_clear_pointer (&run->back, dcnn_led_back_free);
   g_clear_pointer (&run->sparse_decoder, dcnn_decoder_free);
   g_clear_pointer (&run->dense_decoder, dcnn_decoder_free);
   g_clear_pointer (&run->sparse, dcnn_session_free);

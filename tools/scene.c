@@ -243,7 +243,8 @@ open_clip (Scene *scene, const char *path, GError **error)
 }
 
 static gboolean
-scene_open (Scene *scene, const char *over, double pan, GError **error)
+scene_open (Scene *scene, const char *over, double pan, double shake,
+    GError **error)
 {
   scene->width = WIDTH;
   scene->height = HEIGHT;
@@ -254,10 +255,12 @@ scene_open (Scene *scene, const char *over, double pan, GError **error)
   if (!over)
     scene->street = cairo_image_surface_create (CAIRO_FORMAT_RGB24, WIDTH,
         HEIGHT);
-  scene->pans = over || pan > 0;
+  scene->pans = over || pan > 0 || shake > 0;
   if (!scene->pans || scene_camera_init (&scene->camera, scene->width,
-          scene->height, pan > 0 ? pan : 4))
+          scene->height, pan > 0 || shake > 0 ? pan : 4)) {
+    scene->camera.shake_px = shake;
     return TRUE;
+  }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
       "%s: its pictures of %ux%u are too small to pan over", over,
       scene->width, scene->height);
@@ -380,13 +383,16 @@ int
 main (int argc, char **argv)
 {
   gint frames = 300;
-  double pan = 0;
+  double pan = 0, shake = 0;
   g_autofree char *over = NULL, *truth = NULL;
   const GOptionEntry entries[] = {
     { "frames", 'n', 0, G_OPTION_ARG_INT, &frames, "How many (default 300)",
         "N" },
     { "pan", 0, 0, G_OPTION_ARG_DOUBLE, &pan,
         "Pan to and fro, by up to so many pixels a frame", "PX" },
+    { "shake", 0, 0, G_OPTION_ARG_DOUBLE, &shake,
+        "Shake by up to so many pixels (at most 10); without --pan the camera "
+        "stands", "PX" },
     { "over", 0, 0, G_OPTION_ARG_FILENAME, &over,
         "Pan over this fixed camera's clip (default: --pan 4)", "CLIP" },
     { "truth", 0, 0, G_OPTION_ARG_FILENAME, &truth,
@@ -400,14 +406,14 @@ main (int argc, char **argv)
       "Renders a street scene with people who walk, as a motion JPEG clip.");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!tool_parse_context (context, &argc, &argv, &error) || argc != 2
-      || frames < 1 || pan < 0 || pan > 200) {
+      || frames < 1 || pan < 0 || pan > 200 || !(shake >= 0 && shake <= 10)) {
     fprintf (stderr, "deltacnn-scene: %s\n",
         error ? error->message : "one file name is needed; see --help");
     return 2;
   }
   gst_init (NULL, NULL);
   Scene scene = { .frames = (guint64) frames, .truth = truth };
-  gboolean good = scene_open (&scene, over, pan, &error)
+  gboolean good = scene_open (&scene, over, pan, shake, &error)
       && write_clip (&scene, argv[1], &error);
   scene_clear (&scene);
   if (good)

@@ -11,7 +11,7 @@ scene_camera_init (SceneCamera *camera, guint source_width,
 {
   *camera = (SceneCamera) {
     source_width, source_height, source_width * 5 / 8 / 16 * 16,
-    source_height * 5 / 8 / 16 * 16, speed_px,
+    source_height * 5 / 8 / 16 * 16, speed_px, 0,
   };
   return camera->width >= 64 && camera->height >= 64;
 }
@@ -31,13 +31,17 @@ scene_camera_matrix (const SceneCamera *c, guint frame, double matrix[9])
   double reach_x = (c->source_width - c->width) / 2.0 - 2 * MARGIN;
   double reach_y = (c->source_height - c->height) / 2.0 - 2 * MARGIN;
   /* At a cosine's steepest, the pan goes at speed_px. */
-  double turn = reach_x > 0 ? frame * c->speed_px / reach_x : 0;
+  double turn = reach_x > 0 && c->speed_px > 0 ? frame * c->speed_px / reach_x
+      : G_PI / 2;
   double focal = 1.4 * c->source_width;
   double pan = atan (-MAX (reach_x, 0) * cos (turn) / focal);
   double tilt = atan (0.35 * MAX (reach_y, 0) * sin (0.6 * turn) / focal);
   double roll = 0.008 * sin (0.9 * turn);
   double tremble_x = 0.7 * sin (frame * 1.9) + 0.4 * sin (frame * 3.1 + 1);
   double tremble_y = 0.6 * sin (frame * 2.3 + 2) + 0.3 * sin (frame * 3.7);
+  tremble_x += c->shake_px * (0.6 * sin (frame * 0.9) + 0.4 * sin (frame * 2.6));
+  tremble_y += c->shake_px * (0.6 * sin (frame * 1.1 + 1) + 0.4
+      * sin (frame * 2.9));
   double cp = cos (pan), sp = sin (pan), ct = cos (tilt), st = sin (tilt);
   double cr = cos (roll), sr = sin (roll);
   const double rays[9] = { 1 / focal, 0, (tremble_x - c->width / 2.0) / focal,

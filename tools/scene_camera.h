@@ -14,6 +14,7 @@ typedef struct SceneCamera {
   guint source_width, source_height; /* of the larger picture */
   guint width, height;               /* of its part; both even */
   double speed_px;                   /* of the pan in its middle, a frame */
+  double shake_px;                   /* each way; without a pan it stands */
 } SceneCamera;
 
 /* A camera that sees about five eighths of each side. FALSE: the picture is too

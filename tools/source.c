@@ -22,7 +22,7 @@ struct ToolSource {
 
 /* ---- where frames come from -------------------------------------------- */
 
-/* "00000.jpg" ... in a folder: a pattern and its first number. */
+/* "00000.jpg" or "00000.png" ... in a folder: a pattern and its first number. */
 static char *
 describe_folder (const char *folder, GError **error)
 {
@@ -32,7 +32,8 @@ describe_folder (const char *folder, GError **error)
   g_autofree char *first = NULL;
   const char *name;
   while ((name = g_dir_read_name (dir))) {
-    if (!g_str_has_suffix (name, ".jpg") && !g_str_has_suffix (name, ".jpeg"))
+    if (!g_str_has_suffix (name, ".jpg") && !g_str_has_suffix (name, ".jpeg")
+        && !g_str_has_suffix (name, ".png"))
       continue;
     if (!first || strcmp (name, first) < 0) {
       g_free (first);
@@ -45,13 +46,15 @@ describe_folder (const char *folder, GError **error)
     digits++;
   if (!digits) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "%s holds no numbered .jpg files (00000.jpg, 00001.jpg ...)", folder);
+        "%s holds no numbered .jpg or .png files (00000.jpg, 00001.jpg ...)", folder);
     return NULL;
   }
   guint64 start = g_ascii_strtoull (first + stem - digits, NULL, 10);
+  gboolean png = g_str_has_suffix (first, ".png");
   return g_strdup_printf ("multifilesrc location=\"%s/%.*s%%0%dd%s\" "
-      "start-index=%d caps=image/jpeg,framerate=24/1 ! jpegdec", folder,
-      (int) (stem - digits), first, (int) digits, first + stem, (int) start);
+      "start-index=%d caps=image/%s,framerate=24/1 ! %s", folder,
+      (int) (stem - digits), first, (int) digits, first + stem, (int) start,
+      png ? "png" : "jpeg", png ? "pngdec" : "jpegdec");
 }
 
 char *

@@ -179,7 +179,7 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     InputWork *work)
 {
   DcnnInputView view = { .forgive = session->tuning.forgive,
-    .shadow = stream->weighs };
+    .sampling = session->tuning.sampling, .shadow = stream->weighs };
   gint y0, y1, x0, x1;
 
   if (!stream->looks) {
@@ -195,7 +195,9 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     view.known_x0 = (guint32) x0;
     view.known_x1 = (guint32) x1;
   }
-  dcnn_input_set_view (stream->stage, &view);
+  if (dcnn_input_set_view (stream->stage, &view) == DCNN_INPUT_WARPED)
+    work->params.dilation = MIN (2 * work->params.dilation,
+        DCNN_DILATION_MOST);
   dcnn_input_get_view (stream->stage, stream->view);
   split_rows (session, work, picture_work);
   split_rows (session, work, sample_work);

@@ -119,6 +119,8 @@ gst_delta_cnn_start (GstBaseTransform * trans)
 
   gst_delta_cnn_settings_clear (&self->active);
   self->active = fresh;
+  self->told_regions = FALSE;
+  gst_delta_cnn_regions_take_settings (self);
   self->interval = (GstDeltaCnnTotals) {0};
   self->interval_start_us = g_get_monotonic_time ();
   self->peaks = self->peaks_before = (GstDeltaCnnPeaks) {0};
@@ -339,6 +341,8 @@ gst_delta_cnn_finalize (GObject * object)
   GstDeltaCnn *self = GST_DELTA_CNN (object);
 
   gst_delta_cnn_clear (self);
+  gst_delta_cnn_regions_clear (self);
+  gst_delta_cnn_windows_free (self->windows);
   gst_clear_object (&self->gpu);
   gst_delta_cnn_settings_clear (&self->settings);
   gst_delta_cnn_settings_clear (&self->active);
@@ -385,6 +389,7 @@ gst_delta_cnn_init (GstDeltaCnn * self)
 {
   gst_delta_cnn_settings_init (&self->settings);
   gst_delta_cnn_settings_init (&self->active);
+  self->windows = gst_delta_cnn_windows_new ();
   gst_video_info_init (&self->info);
   dcnn_anchor_init (&self->anchor);
   g_cond_init (&self->loading_done);

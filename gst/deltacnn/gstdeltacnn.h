@@ -23,6 +23,7 @@
 
 #include "gstdeltacnnlines.h"
 #include "gstdeltacnnrunner.h"
+#include "gstdeltacnnwindows.h"
 #include "gstdeltacnnsettings.h"
 #include "gstdeltacnntotals.h"
 
@@ -80,6 +81,10 @@ struct _GstDeltaCnn
   DcnnAnchor anchor;
   guint64 reference;           /* number of the last one; 0: not told */
   gboolean told_aside;         /* that alignment does not pay */
+  GArray *fixed_regions;       /* DcnnRegion: the property's; NULL: none */
+  GArray *regions;             /* likewise, of the frame at hand */
+  gboolean told_regions;       /* that the device knows none */
+  GstDeltaCnnWindows *windows; /* on single regions */
   GQuark source;               /* the element's name */
   gchar *stream_id;
   gchar *orientation;          /* the stream's tag; NULL: none */
@@ -114,6 +119,19 @@ void gst_delta_cnn_motion_take (GstDeltaCnn * self, GstBuffer * buffer);
 G_GNUC_INTERNAL
 void gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
     GstDeltaCnnCost * cost);
+
+/* gstdeltacnnregions.c */
+/* "x,y,w,h;..." as an array of DcnnRegion, new; NULL with error. */
+G_GNUC_INTERNAL
+GArray *gst_delta_cnn_regions_parse (const gchar * text, GError ** error);
+G_GNUC_INTERNAL
+void gst_delta_cnn_regions_take_settings (GstDeltaCnn * self);
+/* Where the buffer is inferred (DcnnRegion); NULL: everywhere. Borrowed until
+ * the next call. */
+G_GNUC_INTERNAL
+const GArray *gst_delta_cnn_regions_of (GstDeltaCnn * self, GstBuffer * buffer);
+G_GNUC_INTERNAL
+void gst_delta_cnn_regions_clear (GstDeltaCnn * self);
 
 /* gstdeltacnnswap.c */
 /* Puts a runner (taken; NULL: none) in place of the present one. */

@@ -17,6 +17,11 @@ enum
   PROP_CUDA_DEVICE_ID,
   PROP_BATCH_TIMEOUT,
   PROP_STAND_ASIDE,
+  PROP_REGIONS,
+  PROP_ROI_METAS,
+  PROP_ROI_TYPE,
+  PROP_REGION_MARGIN,
+  PROP_WINDOWS,
   PROP_INPUT_WIDTH,
   PROP_INPUT_HEIGHT,
   PROP_RESIZE,
@@ -132,6 +137,55 @@ set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
   return TRUE;
 }
 
+/* Properties that say where is inferred; all live. */
+static gboolean
+set_region_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
+{
+  switch (id) {
+    case PROP_REGIONS:
+      replace_string (&s->regions, value);
+      return TRUE;
+    case PROP_ROI_METAS:
+      s->roi_metas = g_value_get_boolean (value);
+      return TRUE;
+    case PROP_ROI_TYPE:
+      replace_string (&s->roi_type, value);
+      return TRUE;
+    case PROP_REGION_MARGIN:
+      s->region_margin = g_value_get_uint (value);
+      return TRUE;
+    case PROP_WINDOWS:
+      s->windows = g_value_get_uint (value);
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+static gboolean
+get_region_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
+{
+  switch (id) {
+    case PROP_REGIONS:
+      g_value_set_string (value, s->regions);
+      return TRUE;
+    case PROP_ROI_METAS:
+      g_value_set_boolean (value, s->roi_metas);
+      return TRUE;
+    case PROP_ROI_TYPE:
+      g_value_set_string (value, s->roi_type);
+      return TRUE;
+    case PROP_REGION_MARGIN:
+      g_value_set_uint (value, s->region_margin);
+      return TRUE;
+    case PROP_WINDOWS:
+      g_value_set_uint (value, s->windows);
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
 static gboolean
 set_result_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
 {
@@ -167,6 +221,7 @@ gst_delta_cnn_set_property (GObject * object, guint id, const GValue * value,
   GST_OBJECT_LOCK (self);
   known = set_tuning_property (settings, id, value)
       || set_result_property (settings, id, value)
+      || set_region_property (settings, id, value)
       || set_loading_property (settings, id, value);
   self->settings_changed = TRUE;
   GST_OBJECT_UNLOCK (self);
@@ -291,6 +346,7 @@ gst_delta_cnn_get_property (GObject * object, guint id, GValue * value,
   GST_OBJECT_LOCK (self);
   known = get_tuning_property (settings, id, value)
       || get_result_property (settings, id, value)
+      || get_region_property (settings, id, value)
       || get_loading_property (settings, id, value);
   GST_OBJECT_UNLOCK (self);
   if (!known)
@@ -393,6 +449,9 @@ tuning_spec (const DcnnTuningInfo * info)
     case DCNN_TUNING_KIND_CRITERION:
       return g_param_spec_enum (info->name, title, what,
           gst_delta_cnn_criterion_get_type (), (gint) info->value, LIVE);
+    case DCNN_TUNING_KIND_SAMPLING:
+      return g_param_spec_enum (info->name, title, what,
+          gst_delta_cnn_sampling_get_type (), (gint) info->value, LIVE);
     default:
       return g_param_spec_enum (info->name, title, what,
           gst_delta_cnn_mode_get_type (), (gint) info->value, LIVE);
@@ -405,6 +464,36 @@ install_tuning_properties (GObjectClass * klass)
   for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
     g_object_class_install_property (klass, PROP_TUNING + i,
         tuning_spec (dcnn_tuning_info (i)));
+}
+
+static void
+install_region_properties (GObjectClass * klass)
+{
+  g_object_class_install_property (klass, PROP_REGIONS,
+      g_param_spec_string ("regions", "Regions",
+          "Infer only in these rectangles of the frame, "
+          "\"x,y,width,height;...\", pixels; the rest keeps the results that it "
+          "has (unset = everywhere; device=cpu)", NULL, SWAP));
+  g_object_class_install_property (klass, PROP_ROI_METAS,
+      g_param_spec_boolean ("roi-metas", "ROI metas",
+          "Infer only in the regions of interest that are on the buffer "
+          "(GstVideoRegionOfInterestMeta, of a detector before, say), and in "
+          "those of the property regions; without any, nowhere (device=cpu)",
+          FALSE, LIVE));
+  g_object_class_install_property (klass, PROP_ROI_TYPE,
+      g_param_spec_string ("roi-type", "ROI type",
+          "Of the regions of interest, only those of this type, such as "
+          "\"person\" (unset = all)", NULL, SWAP));
+  g_object_class_install_property (klass, PROP_REGION_MARGIN,
+      g_param_spec_uint ("region-margin", "Region margin",
+          "Pixels of the network's input by which regions are widened, before "
+          "they go out to whole tiles", 0, 4096, 16, LIVE));
+  g_object_class_install_property (klass, PROP_WINDOWS,
+      g_param_spec_uint ("windows", "Windows",
+          "In place of the whole frame, see a window on each of up to so many "
+          "regions, which follows it and has a state of its own: a pose model "
+          "after a detector of people (boxes and poses only; 0 = the whole "
+          "frame)", 0, 64, 0, LIVE));
 }
 
 static void
@@ -449,5 +538,6 @@ gst_delta_cnn_install_properties (GObjectClass * klass)
   install_model_properties (klass);
   install_input_properties (klass);
   install_tuning_properties (klass);
+  install_region_properties (klass);
   install_result_properties (klass);
 }

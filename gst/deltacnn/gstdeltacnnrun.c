@@ -22,6 +22,7 @@ gst_delta_cnn_forget (GstDeltaCnn * self, const gchar * why)
   GST_DEBUG_OBJECT (self, "%s: the next frame is a first frame", why);
   if (self->runner)
     gst_delta_cnn_runner_reset (self->runner);
+  gst_delta_cnn_windows_forget (self->windows);
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   gst_delta_cnn_motion_forget (self);
 }
@@ -42,8 +43,10 @@ gst_delta_cnn_take_settings (GstDeltaCnn * self)
 
   gst_delta_cnn_settings_clear (&self->active);
   self->active = fresh;
+  gst_delta_cnn_regions_take_settings (self);
   if (self->runner)
     gst_delta_cnn_runner_set_tuning (self->runner, &self->active);
+  gst_delta_cnn_windows_set_tuning (self->windows, &self->active);
 }
 
 /* Why a frame is passed on without a run. */
@@ -207,6 +210,27 @@ pass_damaged (GstDeltaCnn * self, GstBuffer * buffer, const GError * error)
         "running a frame, which is passed on without results of its own");
 }
 
+/* All of the frame, through where the camera looks. */
+static GstDeltaCnnResults *
+run_whole (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
+    GstObject * gpu, GError ** error)
+{
+  const GstDeltaCnnLook look = {
+    .motion = &self->motion,
+    .regions = gst_delta_cnn_regions_of (self, buffer),
+    .margin = self->active.region_margin,
+  };
+  GstDeltaCnnResults *results;
+
+  gst_delta_cnn_motion_take (self, buffer);
+  if (!gst_delta_cnn_runner_run (self->runner, frame, gpu, &look, error))
+    return NULL;
+  results = gst_delta_cnn_runner_collect (self->runner, self->active.attach,
+      self->active.score_threshold);
+  gst_delta_cnn_motion_account (self, buffer, &results->cost);
+  return results;
+}
+
 /* Runs, decodes, attaches; the cost covers all of it. */
 static gboolean
 run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
@@ -218,13 +242,11 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
   };
   GstDeltaCnnResults *results;
 
-  gst_delta_cnn_motion_take (self, buffer);
-  if (!gst_delta_cnn_runner_run (self->runner, frame, gpu, &self->motion,
-          error))
+  results = self->active.windows > 0 ? gst_delta_cnn_windows_run (self->windows,
+      &self->active, self->runner, gst_delta_cnn_regions_of (self, buffer),
+      frame, gpu, error) : run_whole (self, buffer, frame, gpu, error);
+  if (!results)
     return FALSE;
-  results = gst_delta_cnn_runner_collect (self->runner, self->active.attach,
-      self->active.score_threshold);
-  gst_delta_cnn_motion_account (self, buffer, &results->cost);
   results->cost.total_time = gst_util_get_timestamp () - start;
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   self->last = results;

@@ -10,7 +10,6 @@
 #include "deltacnn/decode.h"
 #include "gstdeltacnncuda.h"
 #include "gstdeltacnnframe.h"
-#include "gstdeltacnninterest.h"
 #include "gstdeltacnnload.h"
 #include "gstdeltacnnmodelcache.h"
 #include "gstdeltacnnquark.h"
@@ -40,7 +39,7 @@ struct GstDeltaCnnRunner
   GstDeltaCnnRectangle window;
   DcnnTuning base_tuning;       /* the descriptor's or the engine's */
   gboolean interest;
-  GstDeltaCnnInterest *interest_map;
+  DcnnInterest *interest_map;
   const gfloat *weights;        /* the map's, for the next frame; NULL: none */
   const gchar *runs_on;         /* facts of the session */
   gchar *passed_over;
@@ -125,7 +124,7 @@ gst_delta_cnn_runner_new (const GstDeltaCnnSettings * settings,
   }
   gst_delta_cnn_runner_read_labels (runner);
   runner->led_back = dcnn_led_back_new ();
-  runner->interest_map = gst_delta_cnn_interest_new
+  runner->interest_map = dcnn_interest_new
       (runner->summary.input_width, runner->summary.input_height);
   return g_steal_pointer (&runner);
 }
@@ -143,7 +142,7 @@ gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner)
   g_free (runner->updates.words);
   g_clear_pointer (&runner->model, gst_delta_cnn_model_cache_release);
   g_clear_pointer (&runner->info, dcnn_modelinfo_free);
-  g_clear_pointer (&runner->interest_map, gst_delta_cnn_interest_free);
+  g_clear_pointer (&runner->interest_map, dcnn_interest_free);
   g_clear_pointer (&runner->edges, g_bytes_unref);
   g_free (runner->labels);
   g_free (runner->path);
@@ -168,10 +167,17 @@ gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
 
 gboolean
 gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
-    const GstVideoFrame * frame, GstObject * gpu, const DcnnMotion * motion,
+    const GstVideoFrame * frame, GstObject * gpu, const GstDeltaCnnLook * look,
     GError ** error)
 {
-  DcnnFrame input;
+  const GArray *regions = look->regions;
+  const GstDeltaCnnFocus focus = {
+    .interest = runner->interest ? runner->weights : NULL,
+    .regions = regions ? (const DcnnRegion *) regions->data : NULL,
+    .n_regions = regions ? regions->len : 0,
+    .margin = look->margin,
+  };
+  DcnnFrame input, whole;
 
   if (!gst_delta_cnn_frame_fill (frame, &input)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
@@ -179,12 +185,17 @@ gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
         gst_video_format_to_string (GST_VIDEO_FRAME_FORMAT (frame)));
     return FALSE;
   }
-  runner->frame_width = input.width;
-  runner->frame_height = input.height;
   if (gpu)
     gst_delta_cnn_cuda_describe (frame->buffer, gpu, &input);
-  if (!gst_delta_cnn_seat_run (runner->seat, &input, motion,
-          runner->interest ? runner->weights : NULL, error))
+  if (look->width > 0) {
+    gint x = look->x, y = look->y;
+    whole = input;
+    dcnn_frame_crop (&whole, &x, &y, look->width, look->height, &input);
+  }
+  runner->frame_width = input.width;
+  runner->frame_height = input.height;
+  if (!gst_delta_cnn_seat_run (runner->seat, &input, look->motion, &focus,
+          error))
     return FALSE;
   runner->session = gst_delta_cnn_seat_session (runner->seat, &runner->stream);
   return TRUE;
@@ -453,7 +464,7 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
     gfloat score_threshold)
 {
   GstDeltaCnnResults *results = gst_delta_cnn_results_new ();
-  const DcnnResults *decoded;
+  const DcnnResults *decoded = NULL;
   gdouble view[9], inward[9];
   gboolean looks;
 
@@ -475,8 +486,8 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
   }
   if (runner->interest) {
     dcnn_session_get_inward (runner->session, runner->stream, inward);
-    runner->weights = gst_delta_cnn_interest_update (runner->interest_map,
-        results, inward);
+    runner->weights = dcnn_interest_update (runner->interest_map, decoded,
+        inward);
   }
   gst_delta_cnn_runner_keep (runner);
   runner->session = NULL;

@@ -35,12 +35,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnRunner, gst_delta_cnn_runner_free)
 void gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
     const GstDeltaCnnSettings * settings);
 
+/* How a frame is looked at. All borrowed. */
+typedef struct
+{
+  const DcnnMotion *motion;    /* where the window lies; NULL: it does not move */
+  const GArray *regions;       /* DcnnRegion: where it is inferred, grown by
+                                  margin pixels of the network's input; NULL:
+                                  everywhere */
+  guint margin;
+  gint x, y;                   /* a part of the frame in place of all of it; */
+  guint width, height;         /* even in NV12 and I420. width 0: all */
+} GstDeltaCnnLook;
+
 /* Runs a mapped frame. gpu: the context whose device memory it was mapped in;
- * NULL: it is in system memory. motion: where the window lies; NULL: it does not
- * move. gst_delta_cnn_runner_collect() must follow a success.
+ * NULL: it is in system memory. gst_delta_cnn_runner_collect() must follow a
+ * success; results on a part are in its own pixels.
  * FALSE with error set; the runner stays usable. */
 gboolean gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
-    const GstVideoFrame * frame, GstObject * gpu, const DcnnMotion * motion,
+    const GstVideoFrame * frame, GstObject * gpu, const GstDeltaCnnLook * look,
     GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;
 

@@ -49,7 +49,7 @@ struct GstDeltaCnnSeat
   guint missed;
   gboolean held, ok;
   DcnnSubmission submission;
-  const gfloat *interest;
+  const GstDeltaCnnFocus *focus;
   GError *error;
 };
 
@@ -346,6 +346,19 @@ run_alone (DcnnSession * session, GstDeltaCnnSeat * seat)
       &seat->error);
 }
 
+/* What a device has no regions for was refused before. */
+static void
+look_at (DcnnSession * session, guint stream, const GstDeltaCnnFocus * focus)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (focus->interest)
+    dcnn_session_set_interest (session, stream, focus->interest);
+  if (!dcnn_session_set_regions (session, stream, focus->regions,
+          focus->n_regions, focus->margin, &error))
+    g_warning ("%s", error->message);
+}
+
 /* Without the lock: only this thread is at the session. A frame that the
  * session refuses must not fail its neighbours'. */
 static void
@@ -356,9 +369,7 @@ run_batch (DcnnSession * session, GstDeltaCnnSeat ** batch, guint n)
 
   for (guint i = 0; i < n; i++) {
     submissions[i] = batch[i]->submission;
-    if (batch[i]->interest)
-      dcnn_session_set_interest (session, batch[i]->stream,
-          batch[i]->interest);
+    look_at (session, batch[i]->stream, batch[i]->focus);
   }
   if (n == 1) {
     run_alone (session, batch[0]);
@@ -415,14 +426,14 @@ awaited (const Table * table)
 
 gboolean
 gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat, const DcnnFrame * frame,
-    const DcnnMotion * motion, const gfloat * interest, GError ** error)
+    const DcnnMotion * motion, const GstDeltaCnnFocus * focus, GError ** error)
 {
   Table *table = seat->table;
 
   gst_delta_cnn_seat_release (seat);
   g_mutex_lock (&table->lock);
   seat->submission = (DcnnSubmission) { seat->stream, frame, motion };
-  seat->interest = interest;
+  seat->focus = focus;
   seat->state = SEAT_PENDING;
   if (table->pending++ == 0)
     table->first_us = g_get_monotonic_time ();
@@ -438,7 +449,7 @@ gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat, const DcnnFrame * frame,
       g_cond_wait_until (&table->changed, &table->lock, until);
   }
   seat->state = SEAT_IDLE;
-  seat->interest = NULL;
+  seat->focus = NULL;
   g_mutex_unlock (&table->lock);
   if (!seat->ok)
     g_propagate_error (error, g_steal_pointer (&seat->error));

@@ -37,13 +37,21 @@ gboolean gst_delta_cnn_seat_retune (GstDeltaCnnSeat ** seat,
     const DcnnSessionOptions * options, GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/* Runs a frame (borrowed until this returns), perhaps with others. interest:
- * as of dcnn_session_set_interest(), or NULL. After TRUE the results are held:
+/* Where a frame matters. All borrowed. */
+typedef struct
+{
+  const gfloat *interest;       /* as of dcnn_session_set_interest(); NULL: none */
+  const DcnnRegion *regions;    /* as of dcnn_session_set_regions() */
+  guint n_regions, margin;
+} GstDeltaCnnFocus;
+
+/* Runs a frame (borrowed until this returns, as focus is), perhaps with others.
+ * After TRUE the results are held:
  * the session may be read, for this stream, until the seat is released or used
  * again. */
 gboolean gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat,
-    const DcnnFrame * frame, const DcnnMotion * motion, const gfloat * interest,
-    GError ** error) G_GNUC_WARN_UNUSED_RESULT;
+    const DcnnFrame * frame, const DcnnMotion * motion,
+    const GstDeltaCnnFocus * focus, GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 void gst_delta_cnn_seat_release (GstDeltaCnnSeat * seat);
 /* The session and the seat's stream; while results are held. */
 DcnnSession *gst_delta_cnn_seat_session (GstDeltaCnnSeat * seat,

@@ -21,6 +21,7 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
     .attach = GST_DELTA_CNN_ATTACH_DEFAULT,
     .qos = TRUE,
     .stand_aside = TRUE,
+    .region_margin = 16,
   };
 }
 
@@ -33,6 +34,8 @@ gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings)
   g_clear_pointer (&settings->mean, g_free);
   g_clear_pointer (&settings->scale, g_free);
   g_clear_pointer (&settings->results_location, g_free);
+  g_clear_pointer (&settings->regions, g_free);
+  g_clear_pointer (&settings->roi_type, g_free);
   g_clear_pointer (&settings->device, g_free);
 }
 
@@ -47,6 +50,8 @@ gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
   to->mean = g_strdup (from->mean);
   to->scale = g_strdup (from->scale);
   to->results_location = g_strdup (from->results_location);
+  to->regions = g_strdup (from->regions);
+  to->roi_type = g_strdup (from->roi_type);
   to->device = g_strdup (from->device);
 }
 
@@ -154,6 +159,11 @@ DEFINE_ENUM (gst_delta_cnn_order_get_type, "GstDeltaCnnOrder",
 #define DCNN_X(e, name, what) {DCNN_MODE_##e, what, name},
 DEFINE_ENUM (gst_delta_cnn_mode_get_type, "GstDeltaCnnMode",
   DCNN_MODES (DCNN_X))
+#undef DCNN_X
+
+#define DCNN_X(e, name, what) {DCNN_SAMPLING_##e, what, name},
+DEFINE_ENUM (gst_delta_cnn_sampling_get_type, "GstDeltaCnnSampling",
+  DCNN_SAMPLINGS (DCNN_X))
 #undef DCNN_X
 
 #define DCNN_X(e, name, what) {DCNN_CRITERION_##e, what, name},

@@ -57,6 +57,7 @@ typedef enum
 typedef struct
 {
   gchar *model, *labels, *decoder, *mean, *scale, *results_location;
+  gchar *regions, *roi_type;
   gchar *device;                  /* NULL: auto */
   gint cuda_device_id;            /* -1: none named */
   gint64 batch_timeout;           /* us; see gst_delta_cnn_seat_new() */
@@ -73,6 +74,9 @@ typedef struct
   guint stats_interval_ms;        /* 0: no messages */
   gboolean qos;
   gboolean stand_aside;
+  gboolean roi_metas;
+  guint windows;                  /* on single regions; 0: the whole frame */
+  guint region_margin;            /* px of the network's input */
 } GstDeltaCnnSettings;
 
 /* Defaults; clear before reuse. */
@@ -103,6 +107,7 @@ GType gst_delta_cnn_resize_get_type (void);
 GType gst_delta_cnn_order_get_type (void);
 GType gst_delta_cnn_mode_get_type (void);
 GType gst_delta_cnn_criterion_get_type (void);
+GType gst_delta_cnn_sampling_get_type (void);
 GType gst_delta_cnn_attach_get_type (void);
 
 G_END_DECLS

@@ -58,6 +58,7 @@ gst_delta_cnn_swap_install (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
   GstStructure *old;
 
   gst_delta_cnn_runner_free (self->runner);
+  gst_delta_cnn_windows_drop (self->windows);
   self->runner = runner;
   self->found_nothing = 0;
   gst_delta_cnn_motion_forget (self);

@@ -177,6 +177,20 @@ const DcnnResults *dcnn_led_back_results (DcnnLedBack *back,
 void dcnn_led_back_mask (const DcnnMask *mask, const DcnnTransform *transform,
     const gdouble *view, guint frame_width, guint frame_height, DcnnMask *to);
 
+/* Where results lie, as weights for dcnn_session_set_interest(): 1 on what they
+ * cover of the network's input, 0 from 40 px around on, thirds between. */
+typedef struct DcnnInterest DcnnInterest;
+
+/* For a network input of width x height pixels; new. */
+DcnnInterest *dcnn_interest_new (guint width, guint height);
+void dcnn_interest_free (DcnnInterest *interest);
+/* The weights after results on the frame, whose pixels inward leads into the
+ * network's input (dcnn_session_get_inward()): boxes, poses' points, masks.
+ * Borrowed until the next call. Without results (or NULL), 1 everywhere, so that
+ * new things are seen. */
+const gfloat *dcnn_interest_update (DcnnInterest *interest,
+    const DcnnResults *results, const gdouble *inward);
+
 /* Forgets the last results: after a session was reset or replaced. */
 void dcnn_decoder_reset (DcnnDecoder *decoder);
 

@@ -104,4 +104,20 @@ typedef enum DcnnScaling {
   DCNN_SCALING_NEAREST,  /* the pixel under the centre */
 } DcnnScaling;
 
+/* How a window takes its pixels from the scaled picture through a matrix: by
+ * the 4x4 pixels around, in parts of 1/256 px. X (ENUM, name, what it is) */
+#define DCNN_SAMPLINGS(X)                                                      \
+  X (CUBIC, "cubic", "Catmull-Rom")                                            \
+  X (CLAMPED, "clamped", "Catmull-Rom, within the four pixels around")         \
+  X (LANCZOS, "lanczos", "Lanczos, two lobes")                                 \
+  X (LINEAR, "linear", "Bilinear")                                             \
+  X (NEAREST, "nearest", "The nearest pixel")
+
+typedef enum DcnnSampling {
+#define DCNN_X(e, n, b) DCNN_SAMPLING_##e,
+  DCNN_SAMPLINGS (DCNN_X)
+#undef DCNN_X
+  DCNN_SAMPLING_COUNT
+} DcnnSampling;
+
 #endif

@@ -128,6 +128,20 @@ typedef struct DcnnNodeInfo {
 void dcnn_model_get_node (const DcnnModel *model, guint i,
     DcnnNodeInfo *info);
 
+/* What a fused node reads of its input map. */
+typedef struct DcnnNodeWindow {
+  guint in_width, in_height, in_channels; /* of that map; 0: it reads none */
+  /* Of a convolution or pooling: pixel (y, x) of the output reads input rows
+   * y * stride_y - pad_y + i * dilation_y, i of 0 .. kernel_y - 1, columns
+   * likewise. kernel_y 0: another node. transposed: the other way round. */
+  guint kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
+  gint pad_y, pad_x;
+  gboolean transposed;
+  gpointer reserved[4];      /* 0; what is added later comes out of it */
+} DcnnNodeWindow;
+void dcnn_model_get_window (const DcnnModel *model, guint i,
+    DcnnNodeWindow *window);
+
 /* The graph after simplification / the plan, one line a node; new text. */
 char *dcnn_model_dump_graph (const DcnnModel *model);
 char *dcnn_model_dump_plan (const DcnnModel *model);

@@ -345,6 +345,13 @@ typedef struct DcnnNodeStats {
 } DcnnNodeStats;
 void dcnn_session_get_node_stats (DcnnSession *session, guint stream,
     guint node, DcnnNodeStats *stats);
+/* Which pixels of the map that a node reads (input), or writes, the last frame
+ * changed, as they were judged, without what settling corrects. NULL: it is no
+ * map, is not stored (see DcnnSessionOptions.store_all), or nothing of it
+ * changed; on devices other than the cpu, always. Borrowed until the next call,
+ * or push. */
+const DcnnMask *dcnn_session_get_node_mask (DcnnSession *session, guint stream,
+    guint node, gboolean input);
 /* Zeroes the sums of every stream (not the state). */
 void dcnn_session_clear_stats (DcnnSession *session);
 

@@ -13,6 +13,8 @@
 
 #include <glib.h>
 
+#include "deltacnn/frame.h"
+
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)
 
@@ -61,7 +63,9 @@ typedef enum DcnnCriterion {
  * input_threshold t_0
  * gate_threshold  a normalisation's moments count by what they do to the
  *                 normalised map, and take the lower of this and threshold
- * dilation        px of the input's update mask
+ * dilation        px of the input's update mask; twice as much of a frame that
+ *                 is sampled between its pixels: what lies beside a change is
+ *                 then as of another shift
  * forgive         px: where a frame is sampled through a matrix that is no shift
  *                 by whole pixels
  * interest        dcnn_session_set_interest() */
@@ -77,10 +81,12 @@ typedef enum DcnnCriterion {
   X (interest, "interest", BOOL, 0, 1, FALSE, OWN, "Weigh changes by how near they are to the previous results") \
   X (settle, "settle", BOOL, 0, 1, TRUE, OWN, "When the scene is still, recompute what the thresholds left until the result equals the dense one") \
   X (settle_budget, "settle-budget", FLOAT, 0, 1, 0.1, OWN, "Share of a dense frame's work that settling may take a frame") \
-  X (refresh, "refresh", FLOAT, 0, 1, 0.2, TOLD, "While the scene is busy, settle one band of the picture after the other, for at most this much of the work that changes cost; 0 = not; needs settle")
+  X (refresh, "refresh", FLOAT, 0, 1, 0.2, TOLD, "While the scene is busy, settle one band of the picture after the other, for at most this much of the work that changes cost; 0 = not; needs settle") \
+  X (sampling, "sampling", SAMPLING, 0, DCNN_SAMPLING_COUNT - 1, DCNN_SAMPLING_CUBIC, OWN, "How pixels are taken between those of a moving camera's picture")
 
 #define DCNN_TUNING_TYPE_MODE DcnnMode
 #define DCNN_TUNING_TYPE_CRITERION DcnnCriterion
+#define DCNN_TUNING_TYPE_SAMPLING DcnnSampling
 #define DCNN_TUNING_TYPE_FLOAT gfloat
 #define DCNN_TUNING_TYPE_UINT guint
 #define DCNN_TUNING_TYPE_BOOL gboolean
@@ -89,7 +95,7 @@ typedef struct DcnnTuning {
 #define DCNN_X(field, n, kind, l, m, d, t, b) DCNN_TUNING_TYPE_##kind field;
   DCNN_TUNINGS (DCNN_X)
 #undef DCNN_X
-  gpointer reserved[4];      /* 0; what is added later comes out of it */
+  gpointer reserved[3];      /* 0; what is added later comes out of it */
 } DcnnTuning;
 
 /* The place of each in the list: DCNN_TUNES_threshold and so on. */
@@ -106,6 +112,7 @@ typedef enum DcnnTuningKind {
   DCNN_TUNING_KIND_FLOAT,
   DCNN_TUNING_KIND_UINT,
   DCNN_TUNING_KIND_BOOL,
+  DCNN_TUNING_KIND_SAMPLING,  /* one of names */
 } DcnnTuningKind;
 
 /* A line of the list. Static storage. */

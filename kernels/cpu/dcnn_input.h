@@ -82,7 +82,7 @@ size_t dcnn_input_stage_bytes (const DcnnInputStage *stage);
 typedef enum DcnnInputSampling {
   DCNN_INPUT_AS_IT_IS, /* no matrix, or one that moves nothing */
   DCNN_INPUT_SHIFTED,  /* by whole pixels: copied */
-  DCNN_INPUT_WARPED,   /* Catmull-Rom at 1/256 px */
+  DCNN_INPUT_WARPED,   /* at 1/256 px, as DcnnInputView.sampling says */
 } DcnnInputSampling;
 
 typedef struct DcnnInputView {
@@ -95,6 +95,7 @@ typedef struct DcnnInputView {
   float forgive;       /* px, 0 .. 1: a change that a shift by so much would
                           make of the stored picture is none, unless the window
                           lies on whole pixels */
+  DcnnSampling sampling;
   bool shadow;         /* keep count of what would have changed without it */
 } DcnnInputView;
 

@@ -179,7 +179,7 @@ pictures_init (DcnnInputStage *stage)
       || !stage->sampled || !stage->shadow || !stage->weights)
     return false;
   stage->shown = stage->picture;
-  dcnn_input_cubic_init (stage->weights);
+  dcnn_input_weights_init (stage->view.sampling, stage->weights);
   for (size_t i = 0; i < n; i++)
     memcpy (stage->picture + 3 * i, g->fill, 3);
   return true;
@@ -487,6 +487,8 @@ dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
   bool exact = true;
   stage->sampling = DCNN_INPUT_AS_IT_IS;
   if (view) {
+    if (view->sampling != stage->view.sampling)
+      dcnn_input_weights_init (view->sampling, stage->weights);
     stage->view = *view;
     stage->sampling = dcnn_input_view_kind (view->matrix, g->width, g->height,
         &stage->shift_x, &stage->shift_y, &exact);
@@ -577,7 +579,7 @@ sample_row (DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
   DcnnInputViewRow row = { &stage->geometry,
     (const int16_t (*)[4]) stage->weights, stage->picture,
     stage->reference + at, view->known_x0, known ? view->known_x1 : 0,
-    stage->sampled + at };
+    stage->sampled + at, view->sampling == DCNN_SAMPLING_CLAMPED };
   if (stage->sampling == DCNN_INPUT_SHIFTED)
     dcnn_input_view_shift (&row, y, stage->shift_x, stage->shift_y);
   else if (stage->sampling == DCNN_INPUT_WARPED)

@@ -125,10 +125,11 @@ typedef struct DcnnInputViewRow {
   const uint8_t *reference; /* this row's */
   uint32_t known_x0, known_x1; /* where reference holds what was there */
   uint8_t *to;              /* this row's */
+  bool clamped;             /* DCNN_SAMPLING_CLAMPED */
 } DcnnInputViewRow;
 
 /* weights[DCNN_INPUT_PHASES]. */
-void dcnn_input_cubic_init (int16_t (*weights)[4]);
+void dcnn_input_weights_init (DcnnSampling sampling, int16_t (*weights)[4]);
 /* What a matrix (window -> picture) comes to, and by how many whole pixels a
  * shift goes. exact: it misses them by nothing that counts. */
 DcnnInputSampling dcnn_input_view_kind (const double m[9], uint32_t width,

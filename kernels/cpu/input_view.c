@@ -4,11 +4,12 @@
  * where each of its pixels lies there, what the frame does not cover, and what
  * a shift by half a pixel would make of the stored picture.
  *
- * Sampling is Catmull-Rom (Keys, Cubic convolution interpolation, 1981, a =
- * -1/2) at 1/256 pixel, rows first:
+ * Sampling is by Catmull-Rom (Keys, Cubic convolution interpolation, 1981, a =
+ * -1/2) or another weight of four pixels each way, at 1/256 pixel, rows first:
  *     h[j]  = (sum_k weight_x[k] * picture[y - 1 + j][x - 1 + k] + 2^7) >> 8
  *     value = (sum_j weight_y[j] * h[j] + 2^19) >> 20
  * with 14-bit weights that add up to exactly 1, taps clamped to the picture.
+ * At the picture's own border, clamped sampling is plain Catmull-Rom.
  */
 #include "input_stage.h"
 
@@ -33,14 +34,47 @@
 
 /* ---- weights ---------------------------------------------------------- */
 
+static double
+lanczos (double t)
+{
+  double x = M_PI * t;
+  return fabs (t) < 1e-9 ? 1 : fabs (t) >= 2 ? 0 : sin (x) / x * sin (x / 2)
+      / (x / 2);
+}
+
+/* Of the pixels at -1, 0, 1 and 2, for a point at t of 0 .. 1. */
+static void
+weigh (DcnnSampling sampling, double t, double w[4])
+{
+  double t2 = t * t, t3 = t2 * t, sum = 0;
+  switch (sampling) {
+    case DCNN_SAMPLING_LANCZOS:
+      for (int k = 0; k < 4; k++)
+        sum += w[k] = lanczos (t + 1 - k);
+      for (int k = 0; k < 4; k++)
+        w[k] /= sum;
+      return;
+    case DCNN_SAMPLING_LINEAR:
+    case DCNN_SAMPLING_NEAREST:
+      w[0] = w[3] = 0;
+      w[2] = sampling == DCNN_SAMPLING_LINEAR ? t : t >= 0.5;
+      break;
+    default:
+      w[0] = (-t3 + 2 * t2 - t) / 2;
+      w[2] = (-3 * t3 + 4 * t2 + t) / 2;
+      w[3] = (t3 - t2) / 2;
+  }
+  w[1] = 1 - w[0] - w[2] - w[3];
+}
+
 void
-dcnn_input_cubic_init (int16_t (*weights)[4])
+dcnn_input_weights_init (DcnnSampling sampling, int16_t (*weights)[4])
 {
   for (int i = 0; i < DCNN_INPUT_PHASES; i++) {
-    double t = (double) i / DCNN_INPUT_PHASES, t2 = t * t, t3 = t2 * t;
-    weights[i][0] = (int16_t) lrint (16384 * (-t3 + 2 * t2 - t) / 2);
-    weights[i][2] = (int16_t) lrint (16384 * (-3 * t3 + 4 * t2 + t) / 2);
-    weights[i][3] = (int16_t) lrint (16384 * (t3 - t2) / 2);
+    double w[4];
+    weigh (sampling, (double) i / DCNN_INPUT_PHASES, w);
+    for (int k = 0; k < 4; k++)
+      weights[i][k] = (int16_t) lrint (16384 * w[k]);
     weights[i][1] = (int16_t) (16384 - weights[i][0] - weights[i][2]
         - weights[i][3]);
   }
@@ -148,6 +182,27 @@ sample_clamped (const DcnnInputViewRow *row, int32_t x, int32_t y,
   }
 }
 
+/* Sampled pixels u .. end-1 into what the 2x2 pixels around each hold. */
+static void
+keep_within (const DcnnInputViewRow *row, const int32_t *xs,
+    const int32_t *ys, uint32_t u, uint32_t end)
+{
+  size_t stride = 3 * (size_t) row->geometry->width;
+  for (; u < end; u++) {
+    const uint8_t *at = row->picture + (size_t) (ys[u] >> 8) * stride
+        + 3 * (size_t) (xs[u] >> 8);
+    uint8_t *to = row->to + 3 * (size_t) u;
+    for (int c = 0; c < 3; c++) {
+      int32_t a = at[c], b = at[3 + c], d = at[stride + c];
+      int32_t e = at[stride + 3 + c];
+      int32_t low = a < b ? a : b, high = a < b ? b : a;
+      low = low < (d < e ? d : e) ? low : d < e ? d : e;
+      high = high > (d > e ? d : e) ? high : d > e ? d : e;
+      to[c] = (uint8_t) clamp (to[c], low, high);
+    }
+  }
+}
+
 typedef enum PixelKind {
   PIXEL_INSIDE,   /* all taps in the picture */
   PIXEL_BORDER,   /* covered */
@@ -202,6 +257,8 @@ dcnn_input_view_warp (const DcnnInputViewRow *row, const double m[9],
         end++;
       rows->sample (row->to + 3 * (size_t) u, row->picture, (size_t) width * 3,
           xs + u, ys + u, row->weights, end - u);
+      if (row->clamped)
+        keep_within (row, xs, ys, u, end);
     }
     u = end;
   }

@@ -272,10 +272,33 @@ def case_moving_camera(bench):
     bench.run("gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!",
               "avidemux", "!", "multifilesink",
               f"location={folder}/%05d.jpg")
-    told = bench.run("deltacnn-bench", "--align", "--model", model, "--clip",
-                     folder, "--size", "192x144", "--frames", 6, "--json", "-")
-    report = json.loads(told.stdout)
+    drawn = bench.scratch / "drawn"
+    drawn.mkdir()
+    bench.run("gst-launch-1.0", "-q", "videotestsrc", "pattern=white",
+              "num-buffers=6", "!", "video/x-raw,format=GRAY8,width=80,"
+              "height=60", "!", "pngenc", "!", "multifilesink",
+              f"location={drawn}/%05d.png")
+    command = ["deltacnn-bench", "--align", "--model", model, "--clip",
+               folder, "--size", "192x144", "--json", "-", "--compare",
+               "--annotations", drawn, "--set", "interest=1", "--set",
+               "sampling=linear"]
+    report = json.loads(bench.run(*command, "--frames", 6).stdout)
     assert report["aligned_frames"] == 5 and report["reanchors"] == 1
+    assert 0 <= report["annotation_iou"]["dense"] <= 1
+    assert report["agreement_window_camera"]["iou"] <= 1
+    counted = {c["method"]: c for c in report["compare"]}
+    assert list(counted) == ["RRM", "CBInfer", "Skip-Convolution", "DeltaCNN",
+                             "MotionDeltaCNN", "ours"], counted
+    assert counted["MotionDeltaCNN"]["aligned"] and \
+        not counted["DeltaCNN"]["aligned"]
+    assert counted["ours"]["mac_share"] < counted["DeltaCNN"]["mac_share"]
+    assert counted["ours"]["state_bytes"] < counted["RRM"]["state_bytes"]
+    says(bench.run(*command, "--frames", 9, good=False).stderr, str(drawn))
+    says(bench.run("deltacnn-bench", "--model", model, "--clip", folder,
+                   "--annotations", drawn, good=False).stderr, "--align")
+    says(bench.run("deltacnn-bench", "--model", model, "--clip", folder,
+                   "--compare", "--mode", "dense", good=False).stderr,
+         "--compare")
     says(bench.run("deltacnn-bench", "--align", "--mode", "dense", "--model",
                    model, "--clip", clip, good=False).stderr, "--align")
     says(bench.run(script, "--help").stdout, "--input", "framealign")

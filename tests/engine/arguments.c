@@ -106,6 +106,8 @@ test_tuning (void)
   refuse_tuning (model, session, &t, "mode");
   t = good, t.criterion = (DcnnCriterion) - 1;
   refuse_tuning (model, session, &t, "criterion");
+  t = good, t.sampling = DCNN_SAMPLING_COUNT;
+  refuse_tuning (model, session, &t, "sampling");
   t = good, t.dilation = 64, t.threshold = 0, t.refresh = 1;
   g_assert_true (dcnn_session_set_tuning (session, &t, &error));
 }

@@ -23,6 +23,7 @@ typedef struct Case {
   float *store;
   uint8_t *reference;
   DcnnInputParams params;
+  DcnnSampling sampling;
 } Case;
 
 static DcnnMask
@@ -126,10 +127,16 @@ random_matrix (double m[9], const Case *c)
   memcpy (m, general, sizeof general);
 }
 
+/* The weight of a pixel t away. */
 static double
-cubic (double t)
+weight (DcnnSampling sampling, double t)
 {
+  double x = acos (-1) * t;
   t = fabs (t);
+  if (sampling == DCNN_SAMPLING_LINEAR)
+    return t < 1 ? 1 - t : 0;
+  if (sampling == DCNN_SAMPLING_LANCZOS)
+    return t < 1e-6 ? 1 : t < 2 ? 2 * sin (x) * sin (x / 2) / (x * x) : 0;
   return t < 1 ? 1.5 * t * t * t - 2.5 * t * t + 1
       : t < 2 ? -0.5 * t * t * t + 2.5 * t * t - 4 * t + 2 : 0;
 }
@@ -148,10 +155,26 @@ static double
 sampled (const Case *c, double x, double y, int k)
 {
   int64_t ix = (int64_t) floor (x - 0.5), iy = (int64_t) floor (y - 0.5);
-  double sum = 0;
+  double sum = 0, weights = 0, low = 255, high = 0;
+  if (c->sampling == DCNN_SAMPLING_NEAREST)
+    return picture_at (c, (int64_t) floor (y), (int64_t) floor (x), k);
   for (int64_t j = iy - 1; j <= iy + 2; j++)
-    for (int64_t i = ix - 1; i <= ix + 2; i++)
-      sum += cubic (x - 0.5 - i) * cubic (y - 0.5 - j) * picture_at (c, j, i, k);
+    for (int64_t i = ix - 1; i <= ix + 2; i++) {
+      double value = picture_at (c, j, i, k);
+      double w = weight (c->sampling, x - 0.5 - i)
+          * weight (c->sampling, y - 0.5 - j);
+      sum += w * value;
+      weights += w;
+      if (i >= ix && i <= ix + 1 && j >= iy && j <= iy + 1) {
+        low = fmin (low, value);
+        high = fmax (high, value);
+      }
+    }
+  sum /= weights;
+  /* at the border it is plain */
+  if (c->sampling == DCNN_SAMPLING_CLAMPED && ix >= 1 && iy >= 1
+      && ix < (int64_t) c->g.dst_w - 2 && iy < (int64_t) c->g.dst_h - 2)
+    return fmin (fmax (sum, low), high);
   return sum < 0 ? 0 : sum > 255 ? 255 : sum;
 }
 
@@ -304,6 +327,8 @@ test_case (uint64_t seed)
   DcnnInputView view = { .forgive = 0.5f };
   Case c;
   case_init (&c);
+  c.sampling = view.sampling = (DcnnSampling) check_random (
+      DCNN_SAMPLING_COUNT);
   dcnn_mask_fill (&c.force);
   random_matrix (view.matrix, &c);
   run_frame (seed, &c, &view); /* nothing is known */

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gstdeltacnninterest.c - see gstdeltacnninterest.h.
+ * interest.c - where the last results lie, as weights for the input stage
+ * (the mean of the result's mask dilated by 10, 20 and 40
+ * network pixels), one a block of 8x8 network pixels.
  */
-#include "gstdeltacnninterest.h"
+#include "deltacnn/decode.h"
 
 #include <math.h>
 #include <string.h>
 
 #define BLOCK_PX 8
 
-struct GstDeltaCnnInterest
-{
-  guint columns, rows;          /* blocks */
+struct DcnnInterest {
+  guint columns, rows; /* blocks */
   guint8 *inside;               /* [rows][columns]: a result lies there */
   guint8 *grown;                /* the same, dilated */
   guint8 *scratch;
   gfloat *weights;
 };
 
-GstDeltaCnnInterest *
-gst_delta_cnn_interest_new (guint width, guint height)
+DcnnInterest *
+dcnn_interest_new (guint width, guint height)
 {
-  GstDeltaCnnInterest *interest = g_new0 (GstDeltaCnnInterest, 1);
+  DcnnInterest *interest = g_new0 (DcnnInterest, 1);
   gsize count;
 
   interest->columns = (width + BLOCK_PX - 1) / BLOCK_PX;
@@ -35,7 +36,7 @@ gst_delta_cnn_interest_new (guint width, guint height)
 }
 
 void
-gst_delta_cnn_interest_free (GstDeltaCnnInterest * interest)
+dcnn_interest_free (DcnnInterest *interest)
 {
   if (!interest)
     return;
@@ -48,7 +49,7 @@ gst_delta_cnn_interest_free (GstDeltaCnnInterest * interest)
 
 /* A point of the frame, in blocks of the network's input. */
 static void
-block_under (const gdouble * m, gfloat x, gfloat y, gfloat * bx, gfloat * by)
+block_under (const gdouble *m, gfloat x, gfloat y, gfloat *bx, gfloat *by)
 {
   const gdouble w = MAX (m[6] * x + m[7] * y + m[8], 1e-6) * BLOCK_PX;
 
@@ -58,7 +59,7 @@ block_under (const gdouble * m, gfloat x, gfloat y, gfloat * bx, gfloat * by)
 
 /* Marks the blocks that a rectangle of the frame touches. */
 static void
-mark_rectangle (GstDeltaCnnInterest * interest, const gdouble * inward,
+mark_rectangle (DcnnInterest *interest, const gdouble *inward,
     gfloat left, gfloat top, gfloat right, gfloat bottom)
 {
   const gfloat last_x = interest->columns - 1, last_y = interest->rows - 1;
@@ -77,32 +78,31 @@ mark_rectangle (GstDeltaCnnInterest * interest, const gdouble * inward,
 }
 
 static void
-mark_mask (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
-    const gdouble * inward)
+mark_mask (DcnnInterest *interest, const DcnnSegmentation *mask,
+    const gdouble *inward)
 {
-  const guint8 *data = g_bytes_get_data (results->mask, NULL);
-  const guint8 least = results->mask_classes == 1 ? 128 : 1;
-  const GstDeltaCnnRectangle *r = &results->mask_rectangle;
-  const gfloat cell_w = r->w / results->mask_width;
-  const gfloat cell_h = r->h / results->mask_height;
+  const guint8 least = mask->n_classes == 1 ? 128 : 1;
+  const gfloat cell_w = mask->w / mask->width;
+  const gfloat cell_h = mask->h / mask->height;
 
-  for (guint y = 0; y < results->mask_height; y++)
-    for (guint x = 0; x < results->mask_width; x++)
-      if (data[(gsize) y * results->mask_width + x] >= least)
-        mark_rectangle (interest, inward, r->x + x * cell_w, r->y + y * cell_h,
-            r->x + (x + 1) * cell_w, r->y + (y + 1) * cell_h);
+  for (guint y = 0; y < mask->height; y++)
+    for (guint x = 0; x < mask->width; x++)
+      if (mask->data[(gsize) y * mask->width + x] >= least)
+        mark_rectangle (interest, inward, mask->x + x * cell_w,
+            mask->y + y * cell_h, mask->x + (x + 1) * cell_w,
+            mask->y + (y + 1) * cell_h);
 }
 
 static void
-mark_pose (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
-    const GstDeltaCnnPose * pose, const gdouble * inward)
+mark_pose (DcnnInterest *interest, const DcnnResults *results,
+    const DcnnPose *pose, const gdouble *inward)
 {
   gfloat left = G_MAXFLOAT, top = G_MAXFLOAT;
   gfloat right = -G_MAXFLOAT, bottom = -G_MAXFLOAT;
 
   for (guint i = 0; i < pose->n_keypoints; i++) {
-    const GstDeltaCnnKeypoint *k = &g_array_index (results->keypoints,
-        GstDeltaCnnKeypoint, pose->first + i);
+    const DcnnKeypoint *k = &g_array_index (results->keypoints,
+        DcnnKeypoint, pose->first + i);
     if (k->score > 0) {
       left = MIN (left, k->x);
       right = MAX (right, k->x);
@@ -117,7 +117,7 @@ mark_pose (GstDeltaCnnInterest * interest, const GstDeltaCnnResults * results,
 /* One axis of a square dilation: out[i] = any of in[i - radius .. i + radius],
  * `lines` lines of `length` cells with the given strides. */
 static void
-dilate_axis (const guint8 * in, guint8 * out, guint lines, gsize line_stride,
+dilate_axis (const guint8 *in, guint8 *out, guint lines, gsize line_stride,
     guint length, gsize stride, gint radius)
 {
   for (guint line = 0; line < lines; line++) {
@@ -134,25 +134,26 @@ dilate_axis (const guint8 * in, guint8 * out, guint lines, gsize line_stride,
 }
 
 const gfloat *
-gst_delta_cnn_interest_update (GstDeltaCnnInterest * interest,
-    const GstDeltaCnnResults * results, const gdouble * inward)
+dcnn_interest_update (DcnnInterest *interest,
+    const DcnnResults *results, const gdouble *inward)
 {
   static const gint radii_px[] = { 10, 20, 40 };
   const gsize count = (gsize) interest->columns * interest->rows;
   const guint columns = interest->columns, rows = interest->rows;
 
   memset (interest->inside, 0, count);
-  for (guint i = 0; i < results->detections->len; i++) {
-    const GstDeltaCnnDetection *d =
-        &g_array_index (results->detections, GstDeltaCnnDetection, i);
+  for (guint i = 0; results && results->detections &&
+      i < results->detections->len; i++) {
+    const DcnnDetection *d =
+        &g_array_index (results->detections, DcnnDetection, i);
     mark_rectangle (interest, inward, d->x, d->y, d->x + d->width,
         d->y + d->height);
   }
-  for (guint i = 0; i < results->poses->len; i++)
+  for (guint i = 0; results && results->poses && i < results->poses->len; i++)
     mark_pose (interest, results,
-        &g_array_index (results->poses, GstDeltaCnnPose, i), inward);
-  if (results->mask)
-    mark_mask (interest, results, inward);
+        &g_array_index (results->poses, DcnnPose, i), inward);
+  if (results && results->has_segmentation)
+    mark_mask (interest, &results->segmentation, inward);
 
   if (!memchr (interest->inside, 1, count)) {
     for (gsize i = 0; i < count; i++)

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnwindows.c - see gstdeltacnnwindows.h.
+ */
+#include "gstdeltacnnwindows.h"
+
+#include <math.h>
+
+/* What is around a region in its window, of the region's size. */
+#define AROUND 1.25
+/* A window fits a region that it is not smaller than, and not so much larger
+ * than it should be. */
+#define LOOSEST 1.6
+#define STAYS_TILES 0.75
+/* A region is a window's that it covers this much of, of both. */
+#define SAME_OVERLAP 0.2f
+/* Frames without its region after which a window is free. */
+#define MAX_IDLE 30
+
+typedef struct
+{
+  GstDeltaCnnRunner *runner;
+  gboolean follows;             /* has a region, and a part of the frame */
+  gboolean wanted;              /* by this frame */
+  guint idle;
+  DcnnRegion box;               /* its region, in the last frame that had it */
+  gint x, y;                    /* its part, frame pixels */
+  guint width, height, step;    /* step: pixels of a tile; 0: cannot move */
+  gint tile_x, tile_y;
+} Window;
+
+struct GstDeltaCnnWindows
+{
+  GArray *windows;              /* of Window */
+};
+
+static void
+clear_window (gpointer data)
+{
+  g_clear_pointer (&((Window *) data)->runner, gst_delta_cnn_runner_free);
+}
+
+GstDeltaCnnWindows *
+gst_delta_cnn_windows_new (void)
+{
+  GstDeltaCnnWindows *windows = g_new0 (GstDeltaCnnWindows, 1);
+
+  windows->windows = g_array_new (FALSE, TRUE, sizeof (Window));
+  g_array_set_clear_func (windows->windows, clear_window);
+  return windows;
+}
+
+void
+gst_delta_cnn_windows_free (GstDeltaCnnWindows * windows)
+{
+  if (!windows)
+    return;
+  g_array_unref (windows->windows);
+  g_free (windows);
+}
+
+static Window *
+window_at (GstDeltaCnnWindows * windows, guint i)
+{
+  return &g_array_index (windows->windows, Window, i);
+}
+
+void
+gst_delta_cnn_windows_forget (GstDeltaCnnWindows * windows)
+{
+  for (guint i = 0; i < windows->windows->len; i++) {
+    window_at (windows, i)->follows = FALSE;
+    gst_delta_cnn_runner_reset (window_at (windows, i)->runner);
+  }
+}
+
+void
+gst_delta_cnn_windows_drop (GstDeltaCnnWindows * windows)
+{
+  g_array_set_size (windows->windows, 0);
+}
+
+void
+gst_delta_cnn_windows_set_tuning (GstDeltaCnnWindows * windows,
+    const GstDeltaCnnSettings * settings)
+{
+  for (guint i = 0; i < windows->windows->len; i++)
+    gst_delta_cnn_runner_set_tuning (window_at (windows, i)->runner, settings);
+}
+
+/* ---- whose window ---------------------------------------------------------- */
+
+static gfloat
+overlap (const DcnnRegion * a, const DcnnRegion * b)
+{
+  const gfloat w = MIN (a->x + a->width, b->x + b->width) - MAX (a->x, b->x);
+  const gfloat h = MIN (a->y + a->height, b->y + b->height) - MAX (a->y, b->y);
+  const gfloat both = MAX (w, 0) * MAX (h, 0);
+
+  return both / (a->width * a->height + b->width * b->height - both);
+}
+
+static Window *
+window_that_follows (GstDeltaCnnWindows * windows, const DcnnRegion * box)
+{
+  gfloat best = SAME_OVERLAP;
+  Window *found = NULL;
+
+  for (guint i = 0; i < windows->windows->len; i++) {
+    Window *window = window_at (windows, i);
+    const gfloat share = window->follows && !window->wanted ?
+        overlap (box, &window->box) : 0;
+    if (share > best) {
+      best = share;
+      found = window;
+    }
+  }
+  return found;
+}
+
+/* One that follows nothing, else a new one, else the one that has been longest
+ * without its region. NULL: all are in use. */
+static Window *
+free_window (GstDeltaCnnWindows * windows, guint most)
+{
+  Window *found = NULL;
+
+  for (guint i = 0; i < windows->windows->len; i++) {
+    Window *window = window_at (windows, i);
+    if (window->wanted)
+      continue;
+    if (!window->follows)
+      return window;
+    if (window->idle > 0 && (!found || window->idle > found->idle))
+      found = window;
+  }
+  if (windows->windows->len < most) {
+    g_array_set_size (windows->windows, windows->windows->len + 1);
+    return window_at (windows, windows->windows->len - 1);
+  }
+  return found;
+}
+
+/* ---- where a window lies ----------------------------------------------------- */
+
+/* So that the network sees it as `tile` pixels: a step of the part. Even, for
+ * halved chroma. */
+static guint
+step_for (gdouble width, guint tiles)
+{
+  return MAX (2, (guint) ceil (width / tiles / 2) * 2);
+}
+
+static void
+move_axis (gdouble middle, gint * at, guint extent, guint step, guint frame,
+    gint * tile)
+{
+  const gdouble off = middle - (*at + extent / 2.0);
+  gint k = fabs (off) > STAYS_TILES * step ? (gint) floor (off / step + 0.5) : 0;
+
+  while (*at + k * (gint) step < 0)
+    k++;
+  while (*at + k * (gint) step + (gint) extent > (gint) frame)
+    k--;
+  *at += k * (gint) step;
+  *tile += k;
+}
+
+static gint
+begin_axis (gdouble middle, guint extent, guint frame)
+{
+  const gint at = (gint) (middle - extent / 2.0);
+
+  return CLAMP (at, 0, (gint) (frame - extent)) & ~1;
+}
+
+/* The part for a region; window->box is set. */
+static void
+place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
+    guint frame_height)
+{
+  const DcnnRegion *box = &window->box;
+  const gdouble x = box->x + box->width / 2, y = box->y + box->height / 2;
+  guint tile = gst_delta_cnn_runner_get_tile (like);
+  guint width, height, across, down, step, least, most;
+
+  gst_delta_cnn_runner_get_size (like, &width, &height);
+  tile = tile ? tile : 8;
+  across = MAX (width / tile, 1);
+  down = MAX (height / tile, 1);
+  most = MIN (frame_width / across, frame_height / down) & ~1u;
+  if (most < 2) {               /* a frame of few pixels: all of it */
+    window->x = window->y = window->tile_x = window->tile_y = 0;
+    window->width = frame_width;
+    window->height = frame_height;
+    window->step = 0;
+    return;
+  }
+  least = MIN (step_for (MAX (box->width, box->height * across / down),
+          across), most);
+  step = MIN (step_for (AROUND * MAX (box->width, box->height * across /
+              down), across), most);
+  if (window->follows && window->step >= least
+      && window->step <= LOOSEST * step && window->step <= most) {
+    move_axis (x, &window->x, window->width, window->step, frame_width,
+        &window->tile_x);
+    move_axis (y, &window->y, window->height, window->step, frame_height,
+        &window->tile_y);
+    return;
+  }
+  window->step = step;
+  window->width = step * across;
+  window->height = step * down;
+  window->x = begin_axis (x, window->width, frame_width);
+  window->y = begin_axis (y, window->height, frame_height);
+  window->tile_x = window->tile_y = 0;
+  gst_delta_cnn_runner_reset (window->runner);
+}
+
+/* ---- a frame ------------------------------------------------------------------- */
+
+/* A window goes to a region. FALSE with error: it could not be loaded. */
+static gboolean
+follow (Window * window, const DcnnRegion * box,
+    const GstDeltaCnnSettings * settings, const GstDeltaCnnRunner * like,
+    const GstVideoFrame * frame, GError ** error)
+{
+  const guint width = GST_VIDEO_FRAME_WIDTH (frame);
+  const guint height = GST_VIDEO_FRAME_HEIGHT (frame);
+
+  if (!window->runner)
+    window->runner = gst_delta_cnn_runner_new (settings, width, height, error);
+  if (!window->runner)
+    return FALSE;
+  window->box = *box;
+  place (window, like, width, height);
+  window->follows = window->wanted = TRUE;
+  window->idle = 0;
+  return TRUE;
+}
+
+/* Every region to a window: who has one keeps it, before others take one. */
+static gboolean
+assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
+    const GstDeltaCnnRunner * like, const GArray * regions,
+    const GstVideoFrame * frame, GError ** error)
+{
+  const guint n = regions ? MIN (regions->len, settings->windows) : 0;
+  g_autofree gboolean *served = g_new0 (gboolean, n + 1);
+
+  for (guint i = 0; i < windows->windows->len; i++) {
+    Window *window = window_at (windows, i);
+    window->wanted = FALSE;
+    window->follows &= window->idle++ < MAX_IDLE;
+  }
+  for (guint taking = 0; taking < 2; taking++)
+    for (guint i = 0; i < n; i++) {
+      const DcnnRegion *box = &g_array_index (regions, DcnnRegion, i);
+      Window *window;
+      if (served[i] || !(box->width > 0) || !(box->height > 0))
+        continue;
+      window = taking ? free_window (windows, settings->windows) :
+          window_that_follows (windows, box);
+      if (!window)
+        continue;
+      window->follows &= !taking;
+      if (!follow (window, box, settings, like, frame, error))
+        return FALSE;
+      served[i] = TRUE;
+    }
+  return TRUE;
+}
+
+static void
+add_cost (GstDeltaCnnCost * sum, const GstDeltaCnnCost * cost)
+{
+  sum->frames = MAX (sum->frames, cost->frames);
+  sum->changed_share += cost->changed_share;
+  sum->mac_share += cost->mac_share;
+  sum->input_time += cost->input_time;
+  sum->run_time += cost->run_time;
+  sum->dense |= cost->dense;
+  sum->settled = (sum->batch == 0 || sum->settled) && cost->settled;
+  sum->batch++;
+}
+
+/* What a window found, onto the frame. */
+static void
+add_results (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
+    const Window * window)
+{
+  const guint first = all->keypoints->len;
+
+  for (guint i = 0; i < part->detections->len; i++) {
+    GstDeltaCnnDetection d = g_array_index (part->detections,
+        GstDeltaCnnDetection, i);
+    d.x += window->x;
+    d.y += window->y;
+    g_array_append_val (all->detections, d);
+  }
+  for (guint i = 0; i < part->poses->len; i++) {
+    GstDeltaCnnPose pose = g_array_index (part->poses, GstDeltaCnnPose, i);
+    pose.first += first;
+    g_array_append_val (all->poses, pose);
+  }
+  for (guint i = 0; i < part->keypoints->len; i++) {
+    GstDeltaCnnKeypoint k = g_array_index (part->keypoints,
+        GstDeltaCnnKeypoint, i);
+    k.x += window->x;
+    k.y += window->y;
+    g_array_append_val (all->keypoints, k);
+  }
+  all->looks_for_boxes |= part->looks_for_boxes;
+  all->looks_for_poses |= part->looks_for_poses;
+  if (!all->edges && part->edges)
+    all->edges = g_bytes_ref (part->edges);
+  add_cost (&all->cost, &part->cost);
+}
+
+GstDeltaCnnResults *
+gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
+    const GstDeltaCnnSettings * settings, const GstDeltaCnnRunner * like,
+    const GArray * regions, const GstVideoFrame * frame, GstObject * gpu,
+    GError ** error)
+{
+  g_autoptr (GstDeltaCnnResults) all = gst_delta_cnn_results_new ();
+
+  all->frame_width = GST_VIDEO_FRAME_WIDTH (frame);
+  all->frame_height = GST_VIDEO_FRAME_HEIGHT (frame);
+  if (!assign (windows, settings, like, regions, frame, error))
+    return NULL;
+  for (guint i = 0; i < windows->windows->len; i++) {
+    const Window *window = window_at (windows, i);
+    const DcnnMotion motion = {.tile_x = window->tile_x,.tile_y =
+          window->tile_y };
+    const GstDeltaCnnLook look = {.motion = gst_delta_cnn_runner_get_tile (like) ?
+          &motion : NULL,.x = window->x,.y = window->y,.width = window->width,
+      .height = window->height };
+    g_autoptr (GstDeltaCnnResults) part = NULL;
+    if (!window->wanted)
+      continue;
+    if (!gst_delta_cnn_runner_run (window->runner, frame, gpu, &look, error))
+      return NULL;
+    part = gst_delta_cnn_runner_collect (window->runner, 0,
+        settings->score_threshold);
+    add_results (all, part, window);
+  }
+  if (all->cost.batch > 1) {
+    all->cost.changed_share /= all->cost.batch;
+    all->cost.mac_share /= all->cost.batch;
+  }
+  return g_steal_pointer (&all);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gstdeltacnnwindows.h - a window on each of a frame's regions (top-down: one
+ * a person), which follows it and has a state of its own.
+ *
+ * A window's picture is a part of the frame with the network's aspect, a whole
+ * number of pixels a tile, so that it moves by whole tiles: what it saw before
+ * stays where it was in the network's maps, bit by bit. It moves when its region
+ * is 3/4 of a tile off the middle, and takes another size, which begins it
+ * afresh, when its region no longer fits.
+ *
+ * Belongs to one thread at a time.
+ */
+#ifndef GST_DELTA_CNN_WINDOWS_H
+#define GST_DELTA_CNN_WINDOWS_H
+
+#include "gstdeltacnnrunner.h"
+
+G_BEGIN_DECLS
+
+typedef struct GstDeltaCnnWindows GstDeltaCnnWindows;
+
+GstDeltaCnnWindows *gst_delta_cnn_windows_new (void);
+void gst_delta_cnn_windows_free (GstDeltaCnnWindows * windows);
+/* Forgets all regions and frames; what was loaded stays. */
+void gst_delta_cnn_windows_forget (GstDeltaCnnWindows * windows);
+/* Lets go of all that was loaded, too: another model comes. */
+void gst_delta_cnn_windows_drop (GstDeltaCnnWindows * windows);
+/* Other tuning. */
+void gst_delta_cnn_windows_set_tuning (GstDeltaCnnWindows * windows,
+    const GstDeltaCnnSettings * settings);
+
+/* Runs a window on each of the first settings->windows regions (DcnnRegion,
+ * frame pixels; those without size are none). like: the runner that tells of
+ * the network. Poses and boxes of all of them, on the frame, new; NULL with
+ * error set. The cost is a mean over the windows that ran. */
+GstDeltaCnnResults *gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
+    const GstDeltaCnnSettings * settings, const GstDeltaCnnRunner * like,
+    const GArray * regions, const GstVideoFrame * frame, GstObject * gpu,
+    GError ** error) G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS
+
+#endif

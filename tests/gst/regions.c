@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * regions.c - where is inferred: rectangles of a property and regions of
+ * interest on the buffer. What lies in them follows the picture, the rest keeps
+ * the results that it has. Then windows, one on each region.
+ */
+#include "fixture.h"
+
+#include <string.h>
+
+#define SIZE 64
+
+/* The whole picture of one tone. */
+static GstBuffer *
+tone (guint8 value)
+{
+  return picture_new ("RGB", SIZE, SIZE, value, 0, 0, 0, 0);
+}
+
+static void
+begin (Fixture * f)
+{
+  fixture_init (f);
+  fixture_model (f, TINY_MASK, SIZE, SIZE);
+  g_object_set (f->element, "device", "cpu", "region-margin", 0, "dilation", 0,
+      NULL);
+  fixture_play (f, "RGB", SIZE, SIZE);
+}
+
+/* Runs it; whether the mask is bright there. changed: the share. */
+static gboolean
+bright_at (Fixture * f, GstBuffer * in, guint x, guint y, gdouble * changed)
+{
+  GstBuffer *out = fixture_run (f, in);
+  const GstDeltaCnnSegmentationMeta *mask =
+      gst_buffer_get_delta_cnn_segmentation_meta (out);
+  gboolean bright;
+
+  fail_unless (mask != NULL);
+  bright = gst_delta_cnn_segmentation_meta_get_value (mask, x, y) > 128;
+  if (changed)
+    *changed = buffer_stats (out)->changed_share;
+  gst_buffer_unref (out);
+  return bright;
+}
+
+GST_START_TEST (test_property)
+{
+  gdouble changed;
+  Fixture f;
+
+  begin (&f);
+  fail_unless (!bright_at (&f, tone (0), 4, 4, NULL));
+  g_object_set (f.element, "regions", " 0,0,16,16 ; 48,48,16,16", NULL);
+  fail_unless (bright_at (&f, tone (255), 4, 4, &changed));
+  fail_unless (ABS (changed - 2 * 16.0 * 16 / (SIZE * SIZE)) < 1e-6);
+  fail_unless (bright_at (&f, tone (255), 60, 60, NULL));
+  fail_unless (!bright_at (&f, tone (255), 32, 32, NULL));
+  g_object_set (f.element, "region-margin", 8, NULL);
+  fail_unless (bright_at (&f, tone (255), 20, 4, &changed));
+  fail_unless (ABS (changed - 2 * (24.0 * 24 - 16 * 16) / (SIZE * SIZE)) <
+      1e-6);
+  g_object_set (f.element, "regions", NULL, NULL);
+  fail_unless (bright_at (&f, tone (255), 32, 32, NULL));
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 0);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+/* What is no rectangle says what one is, and everything is inferred. */
+GST_START_TEST (test_bad_property)
+{
+  static const gchar *const bad[] = { "1,2,3", "1,2,3,4,5", "a,0,1,1",
+    "0,0,-1,4", "nan,0,1,1", "0,0,1,1;;0,0,1,1", "0,0,1,1x" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
+    GstMessage *message = NULL;
+    Fixture f;
+
+    begin (&f);
+    fail_unless (!bright_at (&f, tone (0), 32, 32, NULL));
+    g_object_set (f.element, "regions", bad[i], NULL);
+    fail_unless (bright_at (&f, tone (255), 32, 32, NULL), "%s", bad[i]);
+    fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message),
+        1);
+    message_holds (message, bad[i]);
+    message_holds (message, "x,y,width,height");
+    gst_message_unref (message);
+    fixture_clear (&f);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST (test_metas)
+{
+  GstBuffer *in;
+  gdouble changed;
+  Fixture f;
+
+  begin (&f);
+  g_object_set (f.element, "roi-metas", TRUE, "roi-type", "person", NULL);
+  fail_unless (!bright_at (&f, tone (0), 4, 4, NULL));
+  in = tone (255);
+  gst_buffer_add_video_region_of_interest_meta (in, "cat", 0, 0, 16, 16);
+  gst_buffer_add_video_region_of_interest_meta (in, "person", 32, 32, 16, 16);
+  fail_unless (bright_at (&f, gst_buffer_ref (in), 40, 40, &changed));
+  fail_unless (ABS (changed - 16.0 * 16 / (SIZE * SIZE)) < 1e-6);
+  fail_unless (!bright_at (&f, in, 4, 4, NULL));
+  /* nobody: nowhere */
+  fail_unless (!bright_at (&f, tone (255), 4, 4, &changed));
+  fail_unless (changed == 0);
+  /* of any type */
+  g_object_set (f.element, "roi-type", NULL, NULL);
+  in = tone (255);
+  gst_buffer_add_video_region_of_interest_meta (in, "cat", 0, 0, 16, 16);
+  fail_unless (bright_at (&f, in, 4, 4, NULL));
+  /* more than the engine takes: the last ones are one */
+  in = tone (255);
+  for (guint i = 0; i < 200; i++)
+    gst_buffer_add_video_region_of_interest_meta (in, "cat", i % 8, i / 8, 1,
+        1);
+  gst_buffer_add_video_region_of_interest_meta (in, "cat", 60, 60, 4, 4);
+  fail_unless (bright_at (&f, in, 62, 62, NULL));
+  g_object_set (f.element, "roi-metas", FALSE, NULL);
+  fail_unless (bright_at (&f, tone (255), 32, 8, NULL));
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+/* ---- windows ------------------------------------------------------------------ */
+
+#define FRAME 256
+#define PERSON 24
+
+typedef struct
+{
+  gint x, y;                    /* of the middle */
+} Person;
+
+/* White squares on black, a region of interest on each. */
+static GstBuffer *
+people (const Person * who, guint n)
+{
+  GstBuffer *buffer = picture_new ("RGB", FRAME, FRAME, 0, 0, 0, 0, 0);
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  for (guint i = 0; i < n; i++)
+    for (gint y = 0; y < PERSON; y++)
+      memset (map.data + 3 * (gsize) ((who[i].y - PERSON / 2 + y) * FRAME +
+              who[i].x - PERSON / 2), 255, 3 * PERSON);
+  gst_buffer_unmap (buffer, &map);
+  for (guint i = 0; i < n; i++)
+    gst_buffer_add_video_region_of_interest_meta (buffer, "person",
+        who[i].x - 20, who[i].y - 20, 40, 40);
+  return buffer;
+}
+
+/* Runs it, and expects a pose on each of them. Returns the frame's cost. */
+static GstDeltaCnnStatsMeta
+expect_poses (Fixture * f, const Person * who, guint n)
+{
+  GstBuffer *out = fixture_run (f, people (who, n));
+  const GstDeltaCnnPoseMeta *poses = gst_buffer_get_delta_cnn_pose_meta (out);
+  const GstDeltaCnnStatsMeta cost = *buffer_stats (out);
+  guint found = poses ? gst_delta_cnn_pose_meta_get_n_poses (poses) : 0;
+
+  fail_unless_equals_int (found, n);
+  for (guint i = 0; i < n; i++) {
+    gboolean seen = FALSE;
+    for (guint k = 0; k < found; k++) {
+      GstDeltaCnnKeypoint point;
+      fail_unless (gst_delta_cnn_pose_meta_get_keypoint (poses, k, 0, &point));
+      seen |= ABS (point.x - who[i].x) < PERSON / 2 + 2
+          && ABS (point.y - who[i].y) < PERSON / 2 + 2;
+    }
+    fail_unless (seen, "nobody at %d, %d", who[i].x, who[i].y);
+  }
+  gst_buffer_unref (out);
+  return cost;
+}
+
+/* Two people, each in a window that follows: only what moved is recomputed,
+ * also when the window goes a tile on, or the list is the other way round. */
+GST_START_TEST (test_windows)
+{
+  Person who[3] = { {60, 70}, {180, 190}, {190, 60} };
+  GstDeltaCnnStatsMeta cost;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+      "mode", 1, NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  cost = expect_poses (&f, who, 2);
+  fail_unless (cost.dense);
+  cost = expect_poses (&f, who, 2);
+  fail_unless (!cost.dense && cost.mac_share == 0);
+  for (guint i = 0; i < 12; i++) {
+    Person back[2];
+    who[0].x += 4;
+    who[1].y -= 4;
+    back[0] = who[1];
+    back[1] = who[0];
+    cost = expect_poses (&f, i % 2 ? who : back, 2);
+    fail_unless (!cost.dense, "afresh in frame %u", i);
+    fail_unless (cost.mac_share > 0 && cost.mac_share < 0.6, "%f",
+        cost.mac_share);
+  }
+  /* one goes, and comes again: its window has waited */
+  cost = expect_poses (&f, who, 1);
+  cost = expect_poses (&f, who, 2);
+  fail_unless (!cost.dense);
+  /* another one takes the window of who is gone, and begins afresh */
+  who[1] = who[2];
+  cost = expect_poses (&f, who, 2);
+  fail_unless (cost.dense);
+  /* nobody */
+  expect_poses (&f, who, 0);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, NULL), 0);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+/* Whoever stands at the frame's border has a window all the same. */
+GST_START_TEST (test_window_at_the_border)
+{
+  const Person corners[] = { {14, 14}, {FRAME - 14, 14}, {FRAME - 14,
+            FRAME - 14}, {14, FRAME - 14} };
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 1,
+      NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  for (guint i = 0; i < 8; i++)
+    expect_poses (&f, &corners[i % 4], 1);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+static Suite *
+regions_suite (void)
+{
+  Suite *suite = suite_create ("regions");
+  TCase *tc = tcase_create ("general");
+
+  fixture_load_plugin ();
+  suite_add_tcase (suite, tc);
+  tcase_add_test (tc, test_property);
+  tcase_add_test (tc, test_bad_property);
+  tcase_add_test (tc, test_metas);
+  tcase_add_test (tc, test_windows);
+  tcase_add_test (tc, test_window_at_the_border);
+  return suite;
+}
+
+GST_CHECK_MAIN (regions);
