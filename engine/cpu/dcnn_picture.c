@@ -173,6 +173,16 @@ store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
   }
 }
 
+/* What lies beside a change is of another shift of the camera, so more of it
+ * goes with the change: twice as many pixels, up to a 48th of the picture. On
+ * a small one the changes' margins would soon fill it, and it would be dense. */
+static guint
+sampled_dilation (guint dilation, guint shorter_side)
+{
+  return CLAMP (shorter_side / 48, dilation, MIN (2 * dilation,
+          DCNN_DILATION_MOST));
+}
+
 /* The window's picture, and where it differs from the stored one. */
 static void
 take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
@@ -196,8 +206,8 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     view.known_x1 = (guint32) x1;
   }
   if (dcnn_input_set_view (stream->stage, &view) == DCNN_INPUT_WARPED)
-    work->params.dilation = MIN (2 * work->params.dilation,
-        DCNN_DILATION_MOST);
+    work->params.dilation = sampled_dilation (work->params.dilation,
+        (guint) MIN (map->width, map->height));
   dcnn_input_get_view (stream->stage, stream->view);
   split_rows (session, work, picture_work);
   split_rows (session, work, sample_work);

@@ -129,8 +129,10 @@ void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
 void dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel,
     gint32 *stride, gint32 *dilation, gint32 *pad);
-/* cuda_session.c: zeroed device memory of the session; NULL: *e says why. */
+/* cuda_memory.c: zeroed memory of the session; NULL: *e says why. The host's
+ * is pinned: the device copies from and to it by itself. */
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);
+void *dcnn_cuda_take_host (CudaState *state, gsize bytes, cudaError_t *e);
 /* cuda_launch.c: one node's launches. */
 cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);

@@ -4,39 +4,6 @@
  */
 #include "cuda.h"
 
-#include <string.h>
-
-/* Zeroed device memory, the session's. */
-void *
-dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e)
-{
-  void *p = NULL;
-
-  bytes = MAX (bytes, 256);
-  if (*e == cudaSuccess)
-    *e = cudaMalloc (&p, bytes);
-  if (*e != cudaSuccess)
-    return NULL;
-  g_ptr_array_add (state->memory, p);
-  state->bytes += bytes;
-  *e = cudaMemset (p, 0, bytes);
-  return p;
-}
-
-/* Zeroed host memory that the device copies from and to by itself. */
-static void *
-take_host (CudaState *state, gsize bytes, cudaError_t *e)
-{
-  void *p = NULL;
-
-  if (*e == cudaSuccess)
-    *e = cudaMallocHost (&p, MAX (bytes, 64));
-  if (*e != cudaSuccess)
-    return NULL;
-  g_ptr_array_add (state->pinned, p);
-  return memset (p, 0, MAX (bytes, 64));
-}
-
 static void
 take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
 {
@@ -143,13 +110,13 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   if (*e == cudaSuccess)
     *e = cudaMemcpy (state->counted, counted, nodes * sizeof *counted,
         cudaMemcpyHostToDevice);
-  state->host_counters = take_host (state, state->n_counters * 4, e);
+  state->host_counters = dcnn_cuda_take_host (state, state->n_counters * 4, e);
   state->judges = dcnn_cuda_take (state, (gsize) nodes * streams *
       sizeof (DcnnCudaJudge), e);
-  state->host_judges = take_host (state, (gsize) nodes * streams *
+  state->host_judges = dcnn_cuda_take_host (state, (gsize) nodes * streams *
       sizeof (DcnnCudaJudge), e);
   state->streams = dcnn_cuda_take (state, streams * sizeof (DcnnCudaStream), e);
-  state->host_streams = take_host (state, streams * sizeof (DcnnCudaStream),
+  state->host_streams = dcnn_cuda_take_host (state, streams * sizeof (DcnnCudaStream),
       e);
 }
 
@@ -166,7 +133,7 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
   state->host_updated = g_new0 (guint64 *, maps + 1);
   state->host_exact = g_new0 (guint64 *, maps + 1);
   state->input_count = dcnn_cuda_take (state, maps * 4, e);
-  state->host_count = take_host (state, maps * 4, e);
+  state->host_count = dcnn_cuda_take_host (state, maps * 4, e);
   for (guint m = 0; m < maps; m++) {
     const PlanMap *map = plan_map (plan, m);
     gsize pixels = (gsize) map->width * map->height * session->n_streams;
@@ -175,12 +142,12 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
     if (map->graph_input < 0)
       continue;
     state->input_list[m] = dcnn_cuda_take (state, pixels * sizeof (DcnnCudaPixel), e);
-    state->host_list[m] = take_host (state, pixels * sizeof (DcnnCudaPixel),
+    state->host_list[m] = dcnn_cuda_take_host (state, pixels * sizeof (DcnnCudaPixel),
         e);
     state->input_values[m] = dcnn_cuda_take (state, pixels * map->span * 4, e);
-    state->host_values[m] = take_host (state, pixels * map->span * 4, e);
-    state->host_updated[m] = take_host (state, words, e);
-    state->host_exact[m] = take_host (state, words, e);
+    state->host_values[m] = dcnn_cuda_take_host (state, pixels * map->span * 4, e);
+    state->host_updated[m] = dcnn_cuda_take_host (state, words, e);
+    state->host_exact[m] = dcnn_cuda_take_host (state, words, e);
   }
 }
 

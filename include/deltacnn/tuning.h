@@ -63,9 +63,9 @@ typedef enum DcnnCriterion {
  * input_threshold t_0
  * gate_threshold  a normalisation's moments count by what they do to the
  *                 normalised map, and take the lower of this and threshold
- * dilation        px of the input's update mask; twice as much of a frame that
- *                 is sampled between its pixels: what lies beside a change is
- *                 then as of another shift
+ * dilation        px of the input's update mask; up to twice as much of a frame
+ *                 that is sampled between its pixels: what lies beside a
+ *                 change is then as of another shift
  * forgive         px: where a frame is sampled through a matrix that is no shift
  *                 by whole pixels
  * interest        dcnn_session_set_interest() */

@@ -183,8 +183,10 @@ static double
 slack (const Case *c, const double m[9], double x, double y, int k)
 {
   double at = sampled (c, x, y, k), most = 0;
+  /* a jump is all or nothing: as far as the nearest pixel may be another */
+  double bend = c->sampling == DCNN_SAMPLING_NEAREST ? 80 : 30;
   for (int i = 0; i < 4; i++) {
-    double d = (0.004 + 30 * fabs (m[6])) * (i & 1 ? 1 : -1);
+    double d = (0.004 + bend * fabs (m[6])) * (i & 1 ? 1 : -1);
     most = fmax (most, fabs (sampled (c, i & 2 ? x + d : x,
                 i & 2 ? y : y + d, k) - at));
   }
