@@ -76,10 +76,11 @@ add_metas (GstDeltaCnn * self, GstBuffer * buffer)
               GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
     const GstVideoRegionOfInterestMeta *roi =
         (const GstVideoRegionOfInterestMeta *) meta;
+    /* signed: who writes -6 into the meta's unsigned x means left of the frame */
     if (!type || !*type
         || g_strcmp0 (type, g_quark_to_string (roi->roi_type)) == 0)
       add_region (self->regions, &(DcnnRegion) {
-          roi->x, roi->y, roi->w, roi->h});
+          (gint) roi->x, (gint) roi->y, roi->w, roi->h});
   }
   if (self->regions->len == 0)
     add_region (self->regions, &(DcnnRegion) {

@@ -239,6 +239,21 @@ follow (Window * window, const DcnnRegion * box,
   return TRUE;
 }
 
+/* What of a region lies in the frame. FALSE: nothing does. */
+static gboolean
+within_frame (const DcnnRegion * region, const GstVideoFrame * frame,
+    DcnnRegion * box)
+{
+  const gfloat width = GST_VIDEO_FRAME_WIDTH (frame);
+  const gfloat height = GST_VIDEO_FRAME_HEIGHT (frame);
+
+  box->x = CLAMP (region->x, 0, width);
+  box->y = CLAMP (region->y, 0, height);
+  box->width = CLAMP (region->x + region->width, 0, width) - box->x;
+  box->height = CLAMP (region->y + region->height, 0, height) - box->y;
+  return box->width > 0 && box->height > 0;
+}
+
 /* Every region to a window: who has one keeps it, before others take one. */
 static gboolean
 assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
@@ -255,16 +270,17 @@ assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
   }
   for (guint taking = 0; taking < 2; taking++)
     for (guint i = 0; i < n; i++) {
-      const DcnnRegion *box = &g_array_index (regions, DcnnRegion, i);
+      DcnnRegion box;
       Window *window;
-      if (served[i] || !(box->width > 0) || !(box->height > 0))
+      if (served[i] || !within_frame (&g_array_index (regions, DcnnRegion, i),
+              frame, &box))
         continue;
       window = taking ? free_window (windows, settings->windows) :
-          window_that_follows (windows, box);
+          window_that_follows (windows, &box);
       if (!window)
         continue;
       window->follows &= !taking;
-      if (!follow (window, box, settings, like, frame, error))
+      if (!follow (window, &box, settings, like, frame, error))
         return FALSE;
       served[i] = TRUE;
     }

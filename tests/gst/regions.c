@@ -228,6 +228,7 @@ GST_START_TEST (test_window_at_the_border)
 {
   const Person corners[] = { {14, 14}, {FRAME - 14, 14}, {FRAME - 14,
             FRAME - 14}, {14, FRAME - 14} };
+  GstBuffer *in, *out;
   Fixture f;
 
   fixture_init (&f);
@@ -237,6 +238,23 @@ GST_START_TEST (test_window_at_the_border)
   fixture_play (&f, "RGB", FRAME, FRAME);
   for (guint i = 0; i < 8; i++)
     expect_poses (&f, &corners[i % 4], 1);
+
+  /* beside the frame, and larger than numbers go */
+  in = picture_new ("RGB", FRAME, FRAME, 0, 100, 100, PERSON, 255);
+  gst_buffer_add_video_region_of_interest_meta (in, "person", FRAME + 9, 0,
+      40, 40);
+  out = fixture_run (&f, in);
+  fail_unless (gst_buffer_get_delta_cnn_pose_meta (out) == NULL
+      || gst_delta_cnn_pose_meta_get_n_poses
+      (gst_buffer_get_delta_cnn_pose_meta (out)) == 0);
+  gst_buffer_unref (out);
+  in = picture_new ("RGB", FRAME, FRAME, 0, 100, 100, PERSON, 255);
+  gst_buffer_add_video_region_of_interest_meta (in, "person", G_MAXUINT,
+      G_MAXUINT, G_MAXUINT, G_MAXUINT);
+  out = fixture_run (&f, in);
+  fail_unless_equals_int (gst_delta_cnn_pose_meta_get_n_poses
+      (gst_buffer_get_delta_cnn_pose_meta (out)), 1);
+  gst_buffer_unref (out);
   fixture_clear (&f);
 }
 GST_END_TEST
