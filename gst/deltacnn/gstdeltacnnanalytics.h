@@ -24,12 +24,12 @@ gboolean gst_delta_cnn_analytics_available (void);
 void gst_delta_cnn_analytics_attach (GstBuffer * buffer,
     const GArray * detections, const GArray * classes);
 
-/* Adds a semantic segmentation mtd of width * height bytes, which lie at a
- * rectangle of the frame. n_classes 1: probabilities, of which two regions are
+/* Adds a semantic segmentation mtd of what lies in the frame of width * height
+ * bytes, which lie at a rectangle of it, pixels. n_classes 1: probabilities, of which two regions are
  * made (0: no, 1: yes); more: class indices. Nothing before GStreamer 1.26. */
 void gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
     guint width, guint height, guint n_classes,
-    const GstDeltaCnnRectangle * at);
+    const GstDeltaCnnRectangle * at, guint frame_width, guint frame_height);
 
 /* Adds the tensors (GstDeltaCnnTensor) as one upstream GstTensorMeta, under
  * ids (GQuark, one a tensor); it shares their bytes. One of a type that

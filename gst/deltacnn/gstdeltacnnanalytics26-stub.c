@@ -8,7 +8,7 @@
 void
 gst_delta_cnn_analytics_attach_mask (GstBuffer * buffer, GBytes * mask,
     guint width, guint height, guint n_classes,
-    const GstDeltaCnnRectangle * at)
+    const GstDeltaCnnRectangle * at, guint frame_width, guint frame_height)
 {
 }
 

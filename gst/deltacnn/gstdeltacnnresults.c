@@ -243,7 +243,8 @@ attach_analytics (const GstDeltaCnnResults * results, GstBuffer * buffer,
   if (results->mask)
     gst_delta_cnn_analytics_attach_mask (buffer, results->mask,
         results->mask_width, results->mask_height, results->mask_classes,
-        &results->mask_rectangle);
+        &results->mask_rectangle, results->frame_width,
+        results->frame_height);
   if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
     gst_delta_cnn_analytics_attach_tensors (buffer, results->tensors,
         results->tensor_ids);

@@ -140,6 +140,49 @@ GST_START_TEST (test_mask_has_regions)
 
 GST_END_TEST;
 
+/* A frame twice as wide as the network's input has bars above and below, which
+ * are not the frame's: the mask is what lies between them. */
+GST_START_TEST (test_mask_ends_with_the_frame)
+{
+  GstAnalyticsSegmentationMtd mask;
+  gpointer state = NULL;
+  GstVideoMeta *grid;
+  GstMapInfo map;
+  gint x, y;
+  guint w, h;
+  GstBuffer *out, *pixels;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  fixture_play (&f, "RGB", 4 * SIZE, 2 * SIZE);
+  /* cells of 4x4 pixels: a square of 4x4 cells at the right border, bottom */
+  out = fixture_run (&f, picture_new ("RGB", 4 * SIZE, 2 * SIZE, 0,
+          4 * SIZE - 16, 2 * SIZE - 16, 16, 255));
+  fail_unless (gst_analytics_relation_meta_iterate (relations_of (out),
+          &state, gst_analytics_segmentation_mtd_get_mtd_type (), &mask));
+  pixels = gst_analytics_segmentation_mtd_get_mask (&mask, &x, &y, &w, &h);
+  fail_unless (x == 0 && y == 0 && w == 4 * SIZE && h == 2 * SIZE);
+  grid = gst_buffer_get_video_meta (pixels);
+  fail_unless (grid->width == SIZE && grid->height == SIZE / 2);
+  fail_unless (gst_buffer_map (pixels, &map, GST_MAP_READ));
+  fail_unless (map.size == SIZE * SIZE / 2);
+  for (guint row = 0; row < SIZE / 2; row++)
+    for (guint column = 0; column < SIZE; column++) {
+      const gboolean inner = row > SIZE / 2 - 4 && column > SIZE - 4;
+      const gboolean outer = row >= SIZE / 2 - 5 && column >= SIZE - 5;
+
+      if (inner || !outer)
+        fail_unless_equals_int (map.data[row * SIZE + column], inner);
+    }
+  gst_buffer_unmap (pixels, &map);
+  gst_buffer_unref (pixels);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* Under the descriptor's id where it gives one, else under the name. */
 GST_START_TEST (test_tensors_have_ids)
 {
@@ -196,6 +239,7 @@ analytics_suite (void)
   tcase_add_test (tests, test_pose_is_a_box);
 #if GST_CHECK_VERSION (1, 26, 0)
   tcase_add_test (tests, test_mask_has_regions);
+  tcase_add_test (tests, test_mask_ends_with_the_frame);
   tcase_add_loop_test (tests, test_tensors_have_ids, 0, 2);
 #endif
   return suite;
