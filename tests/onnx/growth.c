@@ -375,10 +375,16 @@ check_kind (guint kind)
   return ok;
 }
 
+/* Processor time, too, is longer beside others (caches, pages). What is
+ * quadratic is so three times in a row. */
 static void
 test_time (gconstpointer kind)
 {
-  g_assert_true (check_kind (GPOINTER_TO_UINT (kind)));
+  gboolean linear = FALSE;
+
+  for (guint attempt = 0; attempt < 3 && !linear; attempt++)
+    linear = check_kind (GPOINTER_TO_UINT (kind));
+  g_assert_true (linear);
 }
 
 /* ---- memory ---------------------------------------------------------------------- */
