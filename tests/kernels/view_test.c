@@ -183,13 +183,14 @@ static double
 slack (const Case *c, const double m[9], double x, double y, int k)
 {
   double at = sampled (c, x, y, k), most = 0;
-  /* a jump is all or nothing: as far as the nearest pixel may be another */
-  double bend = c->sampling == DCNN_SAMPLING_NEAREST ? 80 : 30;
-  for (int i = 0; i < 4; i++) {
-    double d = (0.004 + bend * fabs (m[6])) * (i & 1 ? 1 : -1);
-    most = fmax (most, fabs (sampled (c, i & 2 ? x + d : x,
-                i & 2 ? y : y + d, k) - at));
-  }
+  /* a jump (another pixel; the border, where clamping ends) is all or nothing:
+   * as far as positions may be off */
+  bool jumps = c->sampling == DCNN_SAMPLING_NEAREST
+      || c->sampling == DCNN_SAMPLING_CLAMPED;
+  double d = 0.004 + (jumps ? 80 : 30) * fabs (m[6]);
+  for (int i = -1; i <= 1; i++)
+    for (int j = -1; j <= 1; j++)
+      most = fmax (most, fabs (sampled (c, x + i * d, y + j * d, k) - at));
   return 1.5 + 2 * most;
 }
 
