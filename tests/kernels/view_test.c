@@ -233,9 +233,10 @@ check_pixel (uint64_t seed, const Case *c, const DcnnInputView *view,
   }
   for (int k = 0; k < 3; k++) {
     double want = sampled (c, x, y, k);
-    double bound = kind == DCNN_INPUT_SHIFTED ? 0.01 : slack (c, m, x, y, k);
-    CHECK (fabs (got[k] - want) <= bound, "y %u x %u channel %d: %d, want %g "
-        "(from %g %g)", v, u, k, got[k], want, x, y);
+    double off = fabs (got[k] - want);
+    CHECK (kind == DCNN_INPUT_SHIFTED ? off <= 0.01
+        : off <= 1.5 || off <= slack (c, m, x, y, k), "y %u x %u channel %d: "
+        "%d, want %g (from %g %g)", v, u, k, got[k], want, x, y);
   }
 }
 
