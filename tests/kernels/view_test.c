@@ -188,9 +188,10 @@ slack (const Case *c, const double m[9], double x, double y, int k)
   bool jumps = c->sampling == DCNN_SAMPLING_NEAREST
       || c->sampling == DCNN_SAMPLING_CLAMPED;
   double d = 0.004 + (jumps ? 80 : 30) * fabs (m[6]);
-  for (int i = -1; i <= 1; i++)
-    for (int j = -1; j <= 1; j++)
-      most = fmax (most, fabs (sampled (c, x + i * d, y + j * d, k) - at));
+  for (int i = -4; i <= 4; i++)
+    for (int j = -4; j <= 4; j++)
+      most = fmax (most, fabs (sampled (c, x + i * d / 4, y + j * d / 4, k)
+              - at));
   return 1.5 + 2 * most;
 }
 
