@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "gstdeltacnnpieces.h"
+
 /* What is around a region in its window, of the region's size. */
 #define AROUND 1.25
 /* A window fits a region that it is not smaller than, and not so much larger
@@ -300,13 +302,33 @@ add_cost (GstDeltaCnnCost * sum, const GstDeltaCnnCost * cost)
   sum->batch++;
 }
 
-/* What a window found, onto the frame. */
+/* What a window shows most of is what its region is. */
+static void
+add_class (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
+    const Window * window)
+{
+  const GstDeltaCnnLabel *best;
+  GstDeltaCnnDetection box = {.x = window->box.x,.y = window->box.y,.width =
+        window->box.width,.height = window->box.height };
+
+  all->looks_for_boxes |= part->looks_for_classes;
+  if (part->classes->len == 0)
+    return;
+  best = &g_array_index (part->classes, GstDeltaCnnLabel, 0);
+  box.score = best->score;
+  box.class_id = best->class_id;
+  box.label = best->label;
+  g_array_append_val (all->detections, box);
+}
+
+/* What a window found, onto the frame; not its mask. */
 static void
 add_results (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
     const Window * window)
 {
   const guint first = all->keypoints->len;
 
+  add_class (all, part, window);
   for (guint i = 0; i < part->detections->len; i++) {
     GstDeltaCnnDetection d = g_array_index (part->detections,
         GstDeltaCnnDetection, i);
@@ -328,9 +350,17 @@ add_results (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
   }
   all->looks_for_boxes |= part->looks_for_boxes;
   all->looks_for_poses |= part->looks_for_poses;
+  if (part->looks_for_poses)
+    all->pose_label = part->pose_label;
   if (!all->edges && part->edges)
     all->edges = g_bytes_ref (part->edges);
   add_cost (&all->cost, &part->cost);
+}
+
+static void
+clear_piece (gpointer data)
+{
+  gst_delta_cnn_results_unref (((GstDeltaCnnPiece *) data)->results);
 }
 
 GstDeltaCnnResults *
@@ -340,7 +370,10 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     GError ** error)
 {
   g_autoptr (GstDeltaCnnResults) all = gst_delta_cnn_results_new ();
+  g_autoptr (GArray) pieces = g_array_new (FALSE, FALSE,
+      sizeof (GstDeltaCnnPiece));
 
+  g_array_set_clear_func (pieces, clear_piece);
   all->frame_width = GST_VIDEO_FRAME_WIDTH (frame);
   all->frame_height = GST_VIDEO_FRAME_HEIGHT (frame);
   if (!assign (windows, settings, like, regions, frame, error))
@@ -352,15 +385,18 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     const GstDeltaCnnLook look = {.motion = gst_delta_cnn_runner_get_tile (like) ?
           &motion : NULL,.x = window->x,.y = window->y,.width = window->width,
       .height = window->height };
-    g_autoptr (GstDeltaCnnResults) part = NULL;
+    GstDeltaCnnPiece piece = {.x = window->x,.y = window->y,.width =
+          window->width,.height = window->height };
     if (!window->wanted)
       continue;
     if (!gst_delta_cnn_runner_run (window->runner, frame, gpu, &look, error))
       return NULL;
-    part = gst_delta_cnn_runner_collect (window->runner, 0,
+    piece.results = gst_delta_cnn_runner_collect (window->runner, 0,
         settings->score_threshold);
-    add_results (all, part, window);
+    g_array_append_val (pieces, piece);
+    add_results (all, piece.results, window);
   }
+  gst_delta_cnn_pieces_mask (pieces, all);
   if (all->cost.batch > 1) {
     all->cost.changed_share /= all->cost.batch;
     all->cost.mac_share /= all->cost.batch;

@@ -32,8 +32,9 @@ void gst_delta_cnn_windows_set_tuning (GstDeltaCnnWindows * windows,
 
 /* Runs a window on each of the first settings->windows regions (DcnnRegion,
  * frame pixels; those without size are none). like: the runner that tells of
- * the network. Poses and boxes of all of them, on the frame, new; NULL with
- * error set. The cost is a mean over the windows that ran. */
+ * the network. Poses and boxes of all of them, and a mask put together of
+ * theirs, on the frame; the class of each region as a box, its region. New;
+ * NULL with error set. The cost is a mean over the windows that ran. */
 GstDeltaCnnResults *gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     const GstDeltaCnnSettings * settings, const GstDeltaCnnRunner * like,
     const GArray * regions, const GstVideoFrame * frame, GstObject * gpu,

@@ -223,6 +223,146 @@ GST_START_TEST (test_windows)
 }
 GST_END_TEST
 
+/* The share of the frame's pixels whose mask is not as it should be: on the
+ * people, nowhere else. Cells of a window's mask are up to `slack` px. */
+static gdouble
+mask_errors (const GstDeltaCnnSegmentationMeta * mask, const Person * who,
+    guint n, gint slack)
+{
+  guint wrong = 0;
+
+  for (gint y = 0; y < FRAME; y++)
+    for (gint x = 0; x < FRAME; x++) {
+      const guint value =
+          gst_delta_cnn_segmentation_meta_get_value (mask, x + 0.5f, y + 0.5f);
+      gint near = G_MAXINT;
+      for (guint i = 0; i < n; i++)
+        near = MIN (near, MAX (ABS (x - who[i].x), ABS (y - who[i].y)));
+      wrong += near < PERSON / 2 - slack ? value < 128 :
+          near > PERSON / 2 + slack && value >= 128;
+    }
+  return (gdouble) wrong / (FRAME * FRAME);
+}
+
+/* Masks of windows lie on the frame as one, also where two overlap, and while
+ * they follow; nobody: no mask. */
+GST_START_TEST (test_window_masks)
+{
+  Person who[2] = { {60, 70}, {180, 190} };
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+      "mode", 1, NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  for (guint i = 0; i < 24; i++) {
+    GstBuffer *out = fixture_run (&f, people (who, 2));
+    const GstDeltaCnnSegmentationMeta *mask =
+        gst_buffer_get_delta_cnn_segmentation_meta (out);
+    fail_unless (mask != NULL && mask->n_classes == 1);
+    fail_unless (i == 0 || !buffer_stats (out)->dense);
+    fail_unless (mask_errors (mask, who, 2, 2) == 0, "frame %u: %f of it", i,
+        mask_errors (mask, who, 2, 2));
+    gst_buffer_unref (out);
+    who[0].x += 4;
+    who[0].y += 3;
+    who[1].y -= 1;
+  }
+  /* they have met: one window's empty part does not hide the other's person */
+  fail_unless (ABS (who[0].x - who[1].x) < 2 * PERSON
+      && ABS (who[0].y - who[1].y) < 2 * PERSON);
+  {
+    GstBuffer *out = fixture_run (&f, people (who, 0));
+    fail_unless (!gst_buffer_get_delta_cnn_segmentation_meta (out));
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+/* Of classes: the first window's that is not background. */
+GST_START_TEST (test_window_class_masks)
+{
+  const Person who[2] = { {60, 70}, {180, 190} };
+  const GstDeltaCnnSegmentationMeta *mask;
+  GstBuffer *in = people (who, 2), *out;
+  GstMapInfo map;
+  Fixture f;
+
+  fail_unless (gst_buffer_map (in, &map, GST_MAP_WRITE));
+  for (gsize i = 0; i < map.size; i += 3) /* of white: green above, blue below */
+    if (map.data[i]) {
+      map.data[i] = 0;
+      map.data[i + (i / 3 / FRAME < 128 ? 2 : 1)] = 0;
+    }
+  gst_buffer_unmap (in, &map);
+  fixture_init (&f);
+  fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+      NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  out = fixture_run (&f, in);
+  mask = gst_buffer_get_delta_cnn_segmentation_meta (out);
+  fail_unless (mask != NULL);
+  fail_unless_equals_int (mask->n_classes, 3);
+  fail_unless_equals_int (gst_delta_cnn_segmentation_meta_get_value (mask, 60,
+          70), 1);
+  fail_unless_equals_int (gst_delta_cnn_segmentation_meta_get_value (mask, 180,
+          190), 2);
+  fail_unless_equals_int (gst_delta_cnn_segmentation_meta_get_value (mask, 128,
+          128), 0);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
+/* What a classifier says of a region is a box with that label. */
+GST_START_TEST (test_window_labels)
+{
+  const gfloat wanted[2][3] = { {40, 50, 1}, {160, 170, 2} };
+  const Person who[2] = { {60, 70}, {180, 190} };
+  const GstDeltaCnnDetectionMeta *boxes;
+  GstBuffer *in = people (who, 2), *out;
+  GstMapInfo map;
+  Fixture f;
+
+  fail_unless (gst_buffer_map (in, &map, GST_MAP_WRITE));
+  for (gsize i = 0; i < map.size; i += 3)
+    if (map.data[i]) {
+      map.data[i] = 0;
+      map.data[i + (i / 3 / FRAME < 128 ? 2 : 1)] = 0;
+    }
+  gst_buffer_unmap (in, &map);
+  fixture_init (&f);
+  fixture_model (&f, TINY_LABEL, 8, 8);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+      "score-threshold", 0.05, NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  out = fixture_run (&f, in);
+  boxes = gst_buffer_get_delta_cnn_detection_meta (out);
+  fail_unless (boxes != NULL);
+  fail_unless (!gst_buffer_get_delta_cnn_class_meta (out));
+  fail_unless_equals_int (boxes->detections->len, 2);
+  for (guint i = 0; i < 2; i++) {
+    const GstDeltaCnnDetection *box = &g_array_index (boxes->detections,
+        GstDeltaCnnDetection, i);
+    const guint k = box->x < 100 ? 0 : 1;
+    fail_unless (box->x == wanted[k][0] && box->y == wanted[k][1]);
+    fail_unless (box->width == 40 && box->height == 40);
+    fail_unless_equals_int (box->class_id, (gint) wanted[k][2]);
+    fail_unless (box->score > 0.05f);
+  }
+  gst_buffer_unref (out);
+  /* nobody: that is an answer too, but of no window */
+  out = fixture_run (&f, people (who, 0));
+  boxes = gst_buffer_get_delta_cnn_detection_meta (out);
+  fail_unless (!boxes || boxes->detections->len == 0);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
 /* Whoever stands at the frame's border has a window all the same. */
 GST_START_TEST (test_window_at_the_border)
 {
@@ -271,6 +411,9 @@ regions_suite (void)
   tcase_add_test (tc, test_bad_property);
   tcase_add_test (tc, test_metas);
   tcase_add_test (tc, test_windows);
+  tcase_add_test (tc, test_window_masks);
+  tcase_add_test (tc, test_window_class_masks);
+  tcase_add_test (tc, test_window_labels);
   tcase_add_test (tc, test_window_at_the_border);
   return suite;
 }
