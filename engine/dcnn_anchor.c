@@ -11,7 +11,8 @@
 
 /* Averages are over about so many frames, and it takes as many to judge. */
 #define JUDGED_FRAMES 16
-/* Alignment must leave at most this much of what changes without it. */
+/* Alignment must leave at most this much of what changes without it, and of a
+ * dense run's work: past that the frame is as good as dense either way. */
 #define PAYING_SHARE 0.9
 /* Below this share of changed pixels there is nothing to save. */
 #define IDLE_SHARE 0.02
@@ -37,7 +38,7 @@ void
 dcnn_anchor_forget (DcnnAnchor *anchor)
 {
   anchor->anchored = anchor->aside = FALSE;
-  anchor->aligned_share = anchor->unaligned_share = -1;
+  anchor->aligned_share = anchor->unaligned_share = anchor->work_share = -1;
   anchor->wait = ASIDE_FIRST;
   anchor->left = anchor->judged = 0;
 }
@@ -165,6 +166,7 @@ dcnn_anchor_account (DcnnAnchor *anchor, const DcnnFrameStats *stats)
       anchor->aside = FALSE;
       anchor->judged = 0;
       anchor->aligned_share = anchor->unaligned_share = -1;
+      anchor->work_share = -1;
     }
     return;
   }
@@ -175,10 +177,13 @@ dcnn_anchor_account (DcnnAnchor *anchor, const DcnnFrameStats *stats)
     return;
   average (&anchor->aligned_share, stats->aligned_share);
   average (&anchor->unaligned_share, stats->unaligned_share);
+  average (&anchor->work_share, stats->macs_dense > 0 ?
+      (gdouble) stats->macs_done / stats->macs_dense : 0);
   if (++anchor->judged < JUDGED_FRAMES)
     return;
   if (anchor->aligned_share <= IDLE_SHARE ||
-      anchor->aligned_share <= PAYING_SHARE * anchor->unaligned_share) {
+      (anchor->aligned_share <= PAYING_SHARE * anchor->unaligned_share &&
+          anchor->work_share <= PAYING_SHARE)) {
     if (anchor->judged >= 16 * JUDGED_FRAMES)
       anchor->wait = ASIDE_FIRST; /* it has paid for long */
     return;

@@ -6,11 +6,11 @@
  * fixed camera's clip. */
 #include "common.h"
 #include "scene_camera.h"
+#include "scene_clip.h"
 #include "source.h"
 
 #include <cairo.h>
 #include <glib.h>
-#include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -179,8 +179,8 @@ add_noise (guint8 *pixels, gsize bytes, guint frame)
 /* What the pictures are of: the street, or another clip. */
 typedef struct Scene {
   cairo_surface_t *street;   /* NULL: the clip */
-  GstElement *clip;
-  GstAppSink *sink;
+  SceneClip *clip, *pasted, *mask; /* pasted: NULL: nothing */
+  guint8 *composed;          /* the clip's picture with what is pasted */
   guint width, height, rate;
   SceneCamera camera;
   gboolean pans;
@@ -190,79 +190,67 @@ typedef struct Scene {
   GString *matrices;
 } Scene;
 
+/* What was asked for. */
+typedef struct SceneOptions {
+  double pan, shake;
+  gboolean steady;
+  char *over, *paste, *mask;
+} SceneOptions;
+
 static void
 scene_clear (Scene *scene)
 {
   g_clear_pointer (&scene->street, cairo_surface_destroy);
-  if (scene->clip)
-    gst_element_set_state (scene->clip, GST_STATE_NULL);
-  gst_clear_object (&scene->sink);
-  gst_clear_object (&scene->clip);
+  g_clear_pointer (&scene->clip, scene_clip_free);
+  g_clear_pointer (&scene->pasted, scene_clip_free);
+  g_clear_pointer (&scene->mask, scene_clip_free);
+  g_clear_pointer (&scene->composed, g_free);
   if (scene->matrices)
     g_string_free (scene->matrices, TRUE);
 }
 
 static gboolean
-open_clip (Scene *scene, const char *path, GError **error)
+open_clips (Scene *scene, const SceneOptions *options, GError **error)
 {
-  gboolean live = FALSE;
-  GstVideoInfo info;
-  g_autofree char *front = tool_source_describe (path, &live, error);
-  if (!front)
-    return FALSE;
-  g_autofree char *text = g_strdup_printf ("%s ! videoconvert ! "
-      "video/x-raw,format=BGRx ! appsink name=sink sync=false max-buffers=4",
-      front);
-  scene->clip = tool_parse_launch (text, error);
+  scene->clip = scene_clip_open (options->over, error);
   if (!scene->clip)
     return FALSE;
-  scene->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (scene->clip),
-          "sink"));
-  gst_element_set_state (scene->clip, GST_STATE_PLAYING);
-  g_autoptr (GstSample) first = gst_app_sink_try_pull_preroll (scene->sink,
-      20 * GST_SECOND);
-  if (!first || !gst_video_info_from_caps (&info, gst_sample_get_caps (first)))
-  {
-    g_autoptr (GstBus) bus = gst_element_get_bus (scene->clip);
-    g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus,
-        GST_MESSAGE_ERROR);
-    if (message)
-      tool_error_from_message (message, path, error);
-    else
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-          "%s: no picture came out of it", path);
-    return FALSE;
-  }
-  scene->width = (guint) GST_VIDEO_INFO_WIDTH (&info);
-  scene->height = (guint) GST_VIDEO_INFO_HEIGHT (&info);
-  if (GST_VIDEO_INFO_FPS_N (&info) > 0)
-    scene->rate = (guint) MAX ((GST_VIDEO_INFO_FPS_N (&info)
-            + GST_VIDEO_INFO_FPS_D (&info) / 2) / GST_VIDEO_INFO_FPS_D (&info),
-        1);
-  return TRUE;
+  scene_clip_get_size (scene->clip, &scene->width, &scene->height);
+  if (scene_clip_get_rate (scene->clip) > 0
+      && !scene_clip_is_still (scene->clip))
+    scene->rate = scene_clip_get_rate (scene->clip);
+  if (!options->paste)
+    return TRUE;
+  scene->composed = g_malloc ((gsize) scene->width * scene->height * 4);
+  scene->pasted = scene_clip_open (options->paste, error);
+  if (scene->pasted)
+    scene->mask = scene_clip_open (options->mask, error);
+  return scene->mask != NULL;
 }
 
 static gboolean
-scene_open (Scene *scene, const char *over, double pan, double shake,
-    GError **error)
+scene_open (Scene *scene, const SceneOptions *options, GError **error)
 {
+  gboolean moves = options->pan > 0 || options->shake > 0;
+  gboolean stands = options->shake > 0 || options->steady;
   scene->width = WIDTH;
   scene->height = HEIGHT;
   scene->rate = RATE;
   scene->matrices = g_string_new (NULL);
-  if (over && !open_clip (scene, over, error))
+  if (options->over && !open_clips (scene, options, error))
     return FALSE;
-  if (!over)
+  if (!options->over)
     scene->street = cairo_image_surface_create (CAIRO_FORMAT_RGB24, WIDTH,
         HEIGHT);
-  scene->pans = over || pan > 0 || shake > 0;
+  scene->pans = options->over || moves || options->steady;
   if (!scene->pans || scene_camera_init (&scene->camera, scene->width,
-          scene->height, pan > 0 || shake > 0 ? pan : 4)) {
-    scene->camera.shake_px = shake;
+          scene->height, options->pan > 0 || stands ? options->pan : 4)) {
+    scene->camera.shake_px = options->shake;
+    scene->camera.steady = options->steady;
     return TRUE;
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "%s: its pictures of %ux%u are too small to pan over", over,
+      "%s: its pictures of %ux%u are too small to pan over", options->over,
       scene->width, scene->height);
   return FALSE;
 }
@@ -288,7 +276,7 @@ make_frame (Scene *scene, const guint8 *from, gsize stride)
   } else {
     memcpy (map.data, from, map.size);
   }
-  if (scene->street)
+  if (scene->street || scene_clip_is_still (scene->clip))
     add_noise (map.data, map.size, scene->frame);
   gst_buffer_unmap (buffer, &map);
   GST_BUFFER_PTS (buffer) = gst_util_uint64_scale (scene->frame, GST_SECOND,
@@ -297,21 +285,35 @@ make_frame (Scene *scene, const guint8 *from, gsize stride)
   return buffer;
 }
 
+/* Who is pasted walks to and fro besides what the clip has him do. */
+static gboolean
+paste (Scene *scene, ScenePicture *picture)
+{
+  ScenePicture who, mask;
+  if (!scene_clip_next (scene->pasted, &who)
+      || !scene_clip_next (scene->mask, &mask))
+    return FALSE;
+  for (guint y = 0; y < scene->height; y++)
+    memcpy (scene->composed + (gsize) y * scene->width * 4,
+        picture->data + y * picture->stride, (gsize) scene->width * 4);
+  scene_clip_paste (&who, &mask, ((gint) scene->width - (gint) who.width) / 2
+      + (gint) lrint (90 * sin (scene->frame * 0.05)),
+      ((gint) scene->height - (gint) who.height) / 2, scene->composed,
+      scene->width, scene->height);
+  picture->data = scene->composed;
+  picture->stride = (gsize) scene->width * 4;
+  return TRUE;
+}
+
 static GstBuffer *
 next_of_clip (Scene *scene)
 {
-  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (scene->sink);
-  GstVideoInfo info;
-  GstVideoFrame frame;
-  GstBuffer *made;
-  if (!sample || !gst_video_info_from_caps (&info,
-          gst_sample_get_caps (sample)) || !gst_video_frame_map (&frame, &info,
-          gst_sample_get_buffer (sample), GST_MAP_READ))
+  ScenePicture picture;
+  if (!scene_clip_next (scene->clip, &picture)
+      || picture.width != scene->width || picture.height != scene->height
+      || (scene->pasted && !paste (scene, &picture)))
     return NULL;
-  made = make_frame (scene, GST_VIDEO_FRAME_PLANE_DATA (&frame, 0),
-      (gsize) GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0));
-  gst_video_frame_unmap (&frame);
-  return made;
+  return make_frame (scene, picture.data, picture.stride);
 }
 
 /* The next frame, new; NULL at the end. */
@@ -379,22 +381,46 @@ write_clip (Scene *scene, const char *path, GError **error)
           scene->matrices->str, -1, error));
 }
 
+/* What is wrong with the command; NULL: nothing. */
+static const char *
+complain (const SceneOptions *o, int argc, gint frames)
+{
+  if (argc != 2)
+    return "one file name is needed; see --help";
+  if (frames < 1 || o->pan < 0 || o->pan > 200
+      || !(o->shake >= 0 && o->shake <= 10))
+    return "--frames is at least 1, --pan 0 to 200, --shake 0 to 10";
+  if (o->steady && (o->pan > 0 || o->shake > 0))
+    return "--steady neither pans nor shakes; leave one away";
+  if (!o->paste != !o->mask || (o->paste && !o->over))
+    return "--paste takes --paste-mask beside it, and --over to paste into";
+  return NULL;
+}
+
 int
 main (int argc, char **argv)
 {
   gint frames = 300;
-  double pan = 0, shake = 0;
-  g_autofree char *over = NULL, *truth = NULL;
+  SceneOptions o = { 0 };
+  char *truth = NULL;
   const GOptionEntry entries[] = {
     { "frames", 'n', 0, G_OPTION_ARG_INT, &frames, "How many (default 300)",
         "N" },
-    { "pan", 0, 0, G_OPTION_ARG_DOUBLE, &pan,
+    { "pan", 0, 0, G_OPTION_ARG_DOUBLE, &o.pan,
         "Pan to and fro, by up to so many pixels a frame", "PX" },
-    { "shake", 0, 0, G_OPTION_ARG_DOUBLE, &shake,
+    { "shake", 0, 0, G_OPTION_ARG_DOUBLE, &o.shake,
         "Shake by up to so many pixels (at most 10); without --pan the camera "
         "stands", "PX" },
-    { "over", 0, 0, G_OPTION_ARG_FILENAME, &over,
-        "Pan over this fixed camera's clip (default: --pan 4)", "CLIP" },
+    { "steady", 0, 0, G_OPTION_ARG_NONE, &o.steady,
+        "See what --shake sees, from a tripod", NULL },
+    { "over", 0, 0, G_OPTION_ARG_FILENAME, &o.over,
+        "Pan over this fixed camera's clip, or photograph with noise (default: "
+        "--pan 4)", "CLIP" },
+    { "paste", 0, 0, G_OPTION_ARG_FILENAME, &o.paste,
+        "With --over: paste somebody of this clip or folder into it", "CLIP" },
+    { "paste-mask", 0, 0, G_OPTION_ARG_FILENAME, &o.mask,
+        "Where he is in each frame of --paste: white, of the same size",
+        "CLIP" },
     { "truth", 0, 0, G_OPTION_ARG_FILENAME, &truth,
         "With --pan: write each frame's matrix, from its pixels to the fixed "
         "camera's", "FILE" },
@@ -405,20 +431,22 @@ main (int argc, char **argv)
   g_option_context_set_summary (context,
       "Renders a street scene with people who walk, as a motion JPEG clip.");
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!tool_parse_context (context, &argc, &argv, &error) || argc != 2
-      || frames < 1 || pan < 0 || pan > 200 || !(shake >= 0 && shake <= 10)) {
-    fprintf (stderr, "deltacnn-scene: %s\n",
-        error ? error->message : "one file name is needed; see --help");
-    return 2;
-  }
-  gst_init (NULL, NULL);
+  gboolean parsed = tool_parse_context (context, &argc, &argv, &error);
+  const char *wrong = parsed ? complain (&o, argc, frames) : error->message;
   Scene scene = { .frames = (guint64) frames, .truth = truth };
-  gboolean good = scene_open (&scene, over, pan, shake, &error)
-      && write_clip (&scene, argv[1], &error);
-  scene_clear (&scene);
-  if (good)
-    return 0;
-  fprintf (stderr, "deltacnn-scene: %s\n",
-      error ? error->message : "the clip could not be written");
-  return 1;
+  gboolean good = FALSE;
+  if (!wrong) {
+    gst_init (NULL, NULL);
+    good = scene_open (&scene, &o, &error)
+        && write_clip (&scene, argv[1], &error);
+    scene_clear (&scene);
+  }
+  if (!good)
+    fprintf (stderr, "deltacnn-scene: %s\n", wrong ? wrong : error
+        ? error->message : "the clip could not be written");
+  g_free (truth);
+  g_free (o.over);
+  g_free (o.paste);
+  g_free (o.mask);
+  return wrong ? 2 : good ? 0 : 1;
 }

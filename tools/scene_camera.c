@@ -11,7 +11,7 @@ scene_camera_init (SceneCamera *camera, guint source_width,
 {
   *camera = (SceneCamera) {
     source_width, source_height, source_width * 5 / 8 / 16 * 16,
-    source_height * 5 / 8 / 16 * 16, speed_px, 0,
+    source_height * 5 / 8 / 16 * 16, speed_px, 0, FALSE,
   };
   return camera->width >= 64 && camera->height >= 64;
 }
@@ -42,6 +42,8 @@ scene_camera_matrix (const SceneCamera *c, guint frame, double matrix[9])
   tremble_x += c->shake_px * (0.6 * sin (frame * 0.9) + 0.4 * sin (frame * 2.6));
   tremble_y += c->shake_px * (0.6 * sin (frame * 1.1 + 1) + 0.4
       * sin (frame * 2.9));
+  if (c->steady)
+    tremble_x = tremble_y = 0;
   double cp = cos (pan), sp = sin (pan), ct = cos (tilt), st = sin (tilt);
   double cr = cos (roll), sr = sin (roll);
   const double rays[9] = { 1 / focal, 0, (tremble_x - c->width / 2.0) / focal,

@@ -15,6 +15,7 @@ typedef struct SceneCamera {
   guint width, height;               /* of its part; both even */
   double speed_px;                   /* of the pan in its middle, a frame */
   double shake_px;                   /* each way; without a pan it stands */
+  gboolean steady;                   /* does not tremble; on a tripod */
 } SceneCamera;
 
 /* A camera that sees about five eighths of each side. FALSE: the picture is too

@@ -71,18 +71,20 @@ tell_aside (GstDeltaCnn * self)
   const DcnnAnchor *anchor = &self->anchor;
 
   GST_DEBUG_OBJECT (self, "alignment stands aside for %u frames: %.1f %% of "
-      "the pixels change with it, %.1f %% without", anchor->left,
-      anchor->aligned_share * 100, anchor->unaligned_share * 100);
+      "the pixels change with it, %.1f %% without; %.0f %% of the work",
+      anchor->left, anchor->aligned_share * 100, anchor->unaligned_share * 100,
+      anchor->work_share * 100);
   if (self->told_aside)
     return;
   self->told_aside = TRUE;
   GST_ELEMENT_INFO (self, STREAM, FAILED,
       ("Following the camera saves next to nothing in this scene (%.1f %% of "
-          "the pixels change with it, %.1f %% without), so frames are taken "
-          "as they lie for a while. Things at many distances, or a moving "
-          "thing that fills the picture, do that; stand-aside=false follows "
-          "all the same.", anchor->aligned_share * 100,
-          anchor->unaligned_share * 100), (NULL));
+          "the pixels change with it, %.1f %% without; %.0f %% of a dense "
+          "run's work), so frames are taken as they lie for a while. Things "
+          "at many distances, or a moving thing that fills the picture, do "
+          "that; stand-aside=false follows all the same.",
+          anchor->aligned_share * 100, anchor->unaligned_share * 100,
+          anchor->work_share * 100), (NULL));
 }
 
 /* The window in the pixels of the motion's reference, for who draws it. */

@@ -20,10 +20,11 @@
  * it costs no more than a dense frame.
  *
  * Alignment that does not pay stands aside: while the camera moves, the share
- * of pixels that changes is compared with what it would be without. If that
- * saves less than a tenth, frames are taken where they lie for a while, which
- * doubles each time, and then it is tried again. By counts alone: the same
- * frames give the same decisions.
+ * of pixels that changes is compared with what it would be without, and the
+ * multiplications that it takes with a dense run's. If either saves less than a
+ * tenth, frames are taken where they lie for a while, which doubles each time,
+ * and then it is tried again. By counts alone: the same frames give the same
+ * decisions.
  *
  * Plain data, one a stream; belongs to one thread at a time.
  */
@@ -62,7 +63,8 @@ typedef struct DcnnAnchor {
   gdouble base[9], last[9];
   guint width, height;
   guint wait, left, judged;
-  gpointer reserved[4];
+  gdouble work_share;   /* of a dense run's multiplications, recent frames */
+  gpointer reserved[3];
 } DcnnAnchor;
 
 void dcnn_anchor_init (DcnnAnchor *anchor);

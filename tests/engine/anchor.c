@@ -58,13 +58,14 @@ test_anchor (void)
   g_assert_cmpuint (anchor.lost, ==, 1);
 }
 
-/* Frames until it stands aside (or returns), at most n. */
+/* Frames until it stands aside (or returns), at most n. work: per cent of a
+ * dense run's. */
 static guint
-frames_until (DcnnAnchor *anchor, gboolean aside, gfloat aligned,
-    gfloat unaligned, guint n)
+frames_until_at (DcnnAnchor *anchor, gboolean aside, gfloat aligned,
+    gfloat unaligned, guint work, guint n)
 {
   const DcnnFrameStats stats = { .aligned_share = aligned,
-    .unaligned_share = unaligned };
+    .unaligned_share = unaligned, .macs_done = work, .macs_dense = 100 };
 
   for (guint f = 1; f <= n; f++) {
     DcnnMotion m = next (anchor, DCNN_SEEN_ALIGNED, 1, 0, 10.0 * f);
@@ -74,6 +75,31 @@ frames_until (DcnnAnchor *anchor, gboolean aside, gfloat aligned,
       return f;
   }
   return 0;
+}
+
+static guint
+frames_until (DcnnAnchor *anchor, gboolean aside, gfloat aligned,
+    gfloat unaligned, guint n)
+{
+  return frames_until_at (anchor, aside, aligned, unaligned, 30, n);
+}
+
+/* Half of the pixels change in place of all, and it is dense all the same. */
+static void
+test_dense_all_the_same (void)
+{
+  DcnnAnchor anchor;
+
+  dcnn_anchor_init (&anchor);
+  g_assert_cmpuint (frames_until_at (&anchor, TRUE, 0.5f, 1, 89, 500), ==, 0);
+  g_assert_cmpuint (frames_until_at (&anchor, TRUE, 0.5f, 1, 100, 500), <, 40);
+  g_assert_true (anchor.aside);
+  g_assert_cmpuint (frames_until (&anchor, FALSE, 0, 0, 500), ==, 64);
+  /* what was is forgotten */
+  g_assert_cmpuint (frames_until_at (&anchor, TRUE, 0.5f, 1, 85, 500), ==, 0);
+  dcnn_anchor_init (&anchor);
+  anchor.stands_aside = FALSE;
+  g_assert_cmpuint (frames_until_at (&anchor, TRUE, 0.5f, 1, 100, 500), ==, 0);
 }
 
 static void
@@ -101,5 +127,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/anchor/restarts", test_anchor);
   g_test_add_func ("/engine/anchor/stands-aside", test_stands_aside);
+  g_test_add_func ("/engine/anchor/dense-all-the-same",
+      test_dense_all_the_same);
   return g_test_run ();
 }
