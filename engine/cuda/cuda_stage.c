@@ -173,15 +173,15 @@ static cudaError_t
 put_tables (StageStream *stream, const DcnnInputTables *t, guint8 *tables,
     gsize *bytes)
 {
-  const DcnnInputAxis *const axes[4] = { t->luma_x, t->luma_y, t->chroma_x,
-    t->chroma_y };
+  const DcnnInputAxis *const axes[4] = { &t->luma.x, &t->luma.y,
+    &t->chroma.x, &t->chroma.y };
   DcnnStageAxis *const to[4] = { &stream->stage.luma.x,
     &stream->stage.luma.y, &stream->stage.chroma.x, &stream->stage.chroma.y };
   cudaError_t e = cudaSuccess;
 
   *bytes = 0;
   for (guint i = 0; i < 4 && e == cudaSuccess; i++)
-    if (axes[i] && axes[i]->n)
+    if (axes[i]->n)
       e = put_axis (to[i], axes[i], tables, bytes);
   return e;
 }
@@ -215,17 +215,16 @@ static cudaError_t
 take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
 {
   const DcnnInputGeometry *g = &of->geometry;
-  DcnnInputTables t;
+  const DcnnInputTables *t = dcnn_input_stage_tables (of->stage);
   gsize bytes;
   cudaError_t e;
 
   forget_format (stream);
-  dcnn_input_stage_tables (of->stage, &t);
-  dcnn_stage_init (&stream->stage, g, frame->format, &t);
-  (void) put_tables (stream, &t, NULL, &bytes);
+  dcnn_stage_init (&stream->stage, g, t);
+  (void) put_tables (stream, t, NULL, &bytes);
   e = cudaMalloc ((void **) &stream->tables, MAX (bytes, 16));
   if (e == cudaSuccess)
-    e = put_tables (stream, &t, stream->tables, &bytes);
+    e = put_tables (stream, t, stream->tables, &bytes);
   if (frame->memory == DCNN_MEMORY_HOST) {
     lay_out (stream, frame, count_planes (frame->format));
     if (e == cudaSuccess)

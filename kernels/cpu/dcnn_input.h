@@ -27,39 +27,9 @@
 #ifndef DCNN_INPUT_H
 #define DCNN_INPUT_H
 
+#include "dcnn_input_tables.h"
 #include "dcnn_map.h"
 #include "dcnn_mask.h"
-#include "deltacnn/frame.h"
-
-/* How the picture lies in the network's input; all of it in network pixels.
- * The rest of the window is `fill`. */
-typedef struct DcnnInputGeometry {
-  uint32_t width, height;                 /* window */
-  uint32_t dst_x, dst_y, dst_w, dst_h;    /* where the picture goes */
-  uint8_t fill[3];                        /* R, G, B of the letterbox */
-  DcnnScaling scaling;
-  /* Region of the frame that is shown, frame pixels; all 0: the whole. */
-  float src_x, src_y, src_w, src_h;
-} DcnnInputGeometry;
-
-typedef struct DcnnInputParams {
-  bool bgr;          /* channel 0 of the network is blue */
-  bool gray;         /* the network has one channel: luma of the RGB picture */
-  float scale[3], bias[3]; /* per network channel: stored = value * scale +
-                              bias, value 0..255 */
-  float threshold;   /* t_0 on the 0..1 scale: a pixel changed when some
-                        channel differs by more than t_0 * 255; 0: any */
-  /* Noise suppression (DeltaCNN, CVPR 2022, in our terms): the signed
-   * difference is averaged over cells of 4x4 pixels; a cell where no channel's
-   * average passes a quarter of the threshold keeps no changed pixel (noise
-   * has no mean, its average shrinks by 4). Then pixels with no changed
-   * neighbour among 8 are dropped. */
-  bool noise_suppression;
-  uint32_t dilation; /* px; 0: off */
-  /* Region of interest: difference x (0.4 + 0.6 m), m in 0..1 per pixel at
-   * 1/8 of the window (one float a block, row-major); NULL: off. */
-  const float *interest;
-} DcnnInputParams;
 
 typedef struct DcnnInputStage DcnnInputStage;
 

@@ -20,18 +20,9 @@ typedef struct InputScratch {
   uint64_t *words;      /* a block row of a mask */
 } InputScratch;
 
-/* What a plane adds to the picture: whole size, or chroma at half of it. */
-typedef struct InputPlane {
-  DcnnInputAxis y, x;
-  uint32_t channels;
-} InputPlane;
-
 struct DcnnInputStage {
   DcnnInputGeometry geometry;
-  DcnnPixelFormat format;
-  bool unscaled;        /* source pixels map one to one */
-  uint32_t src_x, src_y; /* when unscaled */
-  InputPlane luma, chroma;
+  DcnnInputTables tables;
   const DcnnInputRows *rows, *best;
   uint8_t *picture, *reference; /* packed RGB, width * 3 a row */
   uint8_t *sampled;             /* the picture through the view */
@@ -51,25 +42,6 @@ struct DcnnInputStage {
   size_t bytes;
 };
 
-static const uint8_t bytes_a_pixel[DCNN_FORMAT_COUNT] = {
-#define DCNN_X(e, n, p, b) b,
-  DCNN_PIXEL_FORMATS (DCNN_X)
-#undef DCNN_X
-};
-
-static bool
-is_yuv (DcnnPixelFormat format)
-{
-  return format == DCNN_FORMAT_NV12 || format == DCNN_FORMAT_I420;
-}
-
-static bool
-is_bgr (DcnnPixelFormat format)
-{
-  return format == DCNN_FORMAT_BGR || format == DCNN_FORMAT_BGRX
-      || format == DCNN_FORMAT_BGRA;
-}
-
 /* calloc that counts. */
 static void *
 take (DcnnInputStage *stage, size_t n, size_t size)
@@ -78,38 +50,8 @@ take (DcnnInputStage *stage, size_t n, size_t size)
   return calloc (n, size);
 }
 
-static bool
-plane_init (DcnnInputStage *stage, InputPlane *plane, DcnnScaling scaling,
-    const double region[4], uint32_t width, uint32_t height, uint32_t channels)
-{
-  const DcnnInputGeometry *g = &stage->geometry;
-  plane->channels = channels;
-  if (!dcnn_input_axis_init (&plane->x, scaling, width, region[0], region[2],
-          g->dst_w, channels == 1 ? 8 : channels == 2 ? 4 : 2)
-      || !dcnn_input_axis_init (&plane->y, scaling, height, region[1],
-          region[3], g->dst_h, 1))
-    return false;
-  stage->bytes += (size_t) g->dst_w * (4 + 2 * (size_t) plane->x.taps)
-      + (size_t) g->dst_h * (4 + 2 * (size_t) plane->y.taps);
-  return true;
-}
-
-/* The shown region of the frame, inside it, as x, y, w, h. */
-static void
-region_init (const DcnnInputGeometry *g, uint32_t width, uint32_t height,
-    double region[4])
-{
-  bool whole = !(g->src_w > 0) || !(g->src_h > 0);
-  double x = whole || !(g->src_x > 0) ? 0 : g->src_x;
-  double y = whole || !(g->src_y > 0) ? 0 : g->src_y;
-  region[0] = x = x > width - 1.0 ? width - 1.0 : x;
-  region[1] = y = y > height - 1.0 ? height - 1.0 : y;
-  region[2] = whole || g->src_w > width - x ? width - x : g->src_w;
-  region[3] = whole || g->src_h > height - y ? height - y : g->src_h;
-}
-
 static size_t
-row_elements (const InputPlane *plane)
+row_elements (const DcnnInputPlane *plane)
 {
   return ((size_t) (plane->x.end - plane->x.begin) + plane->x.taps
       + DCNN_INPUT_PAD) * plane->channels;
@@ -136,13 +78,13 @@ scratch_init (DcnnInputStage *stage, InputScratch *scratch)
 {
   size_t n = stage->geometry.dst_w + DCNN_INPUT_PAD;
   size_t n_v = 1, n_rows = 1;
-  if (!stage->unscaled && stage->geometry.dst_w) {
-    n_v = row_elements (&stage->luma);
-    n_rows = stage->luma.y.taps;
-    if (is_yuv (stage->format) && row_elements (&stage->chroma) > n_v)
-      n_v = row_elements (&stage->chroma);
-    if (is_yuv (stage->format) && stage->chroma.y.taps > n_rows)
-      n_rows = stage->chroma.y.taps;
+  if (!stage->tables.unscaled && stage->geometry.dst_w) {
+    n_v = row_elements (&stage->tables.luma);
+    n_rows = stage->tables.luma.y.taps;
+    if (dcnn_input_is_yuv (stage->tables.format) && row_elements (&stage->tables.chroma) > n_v)
+      n_v = row_elements (&stage->tables.chroma);
+    if (dcnn_input_is_yuv (stage->tables.format) && stage->tables.chroma.y.taps > n_rows)
+      n_rows = stage->tables.chroma.y.taps;
   }
   scratch->v = take (stage, n_v, sizeof *scratch->v);
   scratch->y = take (stage, n, 1);
@@ -154,7 +96,7 @@ scratch_init (DcnnInputStage *stage, InputScratch *scratch)
       || !scratch->rows || !scratch->limits || !view_scratch_init (stage,
           scratch))
     return false;
-  if (stage->format == DCNN_FORMAT_GRAY8) {
+  if (stage->tables.format == DCNN_FORMAT_GRAY8) {
     memset (scratch->u, 128, n);
     memset (scratch->w, 128, n);
   }
@@ -185,32 +127,6 @@ pictures_init (DcnnInputStage *stage)
   return true;
 }
 
-static bool
-planes_init (DcnnInputStage *stage, uint32_t width, uint32_t height)
-{
-  const DcnnInputGeometry *g = &stage->geometry;
-  double region[4];
-  region_init (g, width, height, region);
-  stage->unscaled = region[2] == g->dst_w && region[3] == g->dst_h
-      && region[0] == floor (region[0]) && region[1] == floor (region[1]);
-  stage->src_x = (uint32_t) region[0];
-  stage->src_y = (uint32_t) region[1];
-  if (stage->unscaled || !g->dst_w || !g->dst_h)
-    return true;
-  DcnnScaling scaling = g->scaling;
-  if (scaling == DCNN_SCALING_AUTO)
-    scaling = region[2] > 2.0 * g->dst_w || region[3] > 2.0 * g->dst_h
-        ? DCNN_SCALING_AREA : DCNN_SCALING_BILINEAR;
-  if (!plane_init (stage, &stage->luma, scaling, region, width, height,
-          bytes_a_pixel[stage->format]))
-    return false;
-  for (int i = 0; i < 4; i++)
-    region[i] /= 2;
-  return !is_yuv (stage->format)
-      || plane_init (stage, &stage->chroma, scaling, region, (width + 1) / 2,
-          (height + 1) / 2, stage->format == DCNN_FORMAT_NV12 ? 2 : 1);
-}
-
 /* The level that this machine and DELTACNN_ISA allow. */
 static const DcnnInputRows *
 best_rows (void)
@@ -230,13 +146,13 @@ dcnn_input_stage_new (const DcnnInputGeometry *geometry, uint32_t frame_width,
   if (!stage)
     return NULL;
   stage->geometry = *geometry;
-  stage->format = format;
   stage->threads = threads;
   stage->bytes = sizeof *stage;
   stage->best = best_rows ();
   stage->rows = stage->best;
   stage->scratch = take (stage, threads, sizeof *stage->scratch);
-  bool ok = stage->scratch && planes_init (stage, frame_width, frame_height)
+  bool ok = stage->scratch && dcnn_input_tables_init (&stage->tables,
+          geometry, frame_width, frame_height, format)
       && pictures_init (stage);
   for (unsigned i = 0; ok && i < threads; i++)
     ok = scratch_init (stage, &stage->scratch[i]);
@@ -267,10 +183,7 @@ dcnn_input_stage_free (DcnnInputStage *stage)
       free (scratch->band[b]);
   }
   free (stage->scratch);
-  dcnn_input_axis_clear (&stage->luma.x);
-  dcnn_input_axis_clear (&stage->luma.y);
-  dcnn_input_axis_clear (&stage->chroma.x);
-  dcnn_input_axis_clear (&stage->chroma.y);
+  dcnn_input_tables_clear (&stage->tables);
   free (stage->picture);
   free (stage->reference);
   free (stage->sampled);
@@ -283,18 +196,13 @@ dcnn_input_stage_free (DcnnInputStage *stage)
 size_t
 dcnn_input_stage_bytes (const DcnnInputStage *stage)
 {
-  return stage->bytes;
+  return stage->bytes + stage->tables.bytes;
 }
 
-void
-dcnn_input_stage_tables (const DcnnInputStage *stage, DcnnInputTables *tables)
+const DcnnInputTables *
+dcnn_input_stage_tables (const DcnnInputStage *stage)
 {
-  *tables = (DcnnInputTables) { .unscaled = stage->unscaled,
-    .src_x = stage->src_x, .src_y = stage->src_y,
-    .luma_channels = stage->luma.channels,
-    .chroma_channels = stage->chroma.channels, .luma_x = &stage->luma.x,
-    .luma_y = &stage->luma.y, .chroma_x = &stage->chroma.x,
-    .chroma_y = &stage->chroma.y };
+  return &stage->tables;
 }
 
 const uint8_t *
@@ -311,32 +219,6 @@ dcnn_input_force_portable (DcnnInputStage *stage, bool portable)
 
 /* ---- conversion ------------------------------------------------------- */
 
-static int16_t
-coefficient (double value, int one)
-{
-  double scaled = floor (value * one + 0.5);
-  return (int16_t) (scaled > 32767 ? 32767 : scaled < 0 ? 0 : scaled);
-}
-
-void
-dcnn_input_matrix_init (DcnnInputMatrix *m, const DcnnFrame *frame)
-{
-  double kr = frame->kr, kb = frame->kb;
-  if (!(kr > 0) || !(kb > 0) || !(kr + kb < 0.95)) {
-    kr = 0.299; /* not a matrix: BT.601 */
-    kb = 0.114;
-  }
-  double kg = 1 - kr - kb;
-  double range_y = frame->full_range ? 1.0 : 255.0 / 219.0;
-  double range_c = frame->full_range ? 1.0 : 255.0 / 224.0;
-  m->offset = frame->full_range ? 0 : 16;
-  m->y = coefficient (range_y, 16384);
-  m->rv = coefficient (2 * (1 - kr) * range_c, 8192);
-  m->gu = coefficient (2 * (1 - kb) * kb / kg * range_c, 8192);
-  m->gv = coefficient (2 * (1 - kr) * kr / kg * range_c, 8192);
-  m->bu = coefficient (2 * (1 - kb) * range_c, 8192);
-}
-
 static const uint8_t *
 plane_row (const DcnnFrame *frame, int plane, uint32_t y)
 {
@@ -345,7 +227,7 @@ plane_row (const DcnnFrame *frame, int plane, uint32_t y)
 
 /* Row y of the picture area after vertical scaling, into scratch->v. */
 static void
-scale_vertical (const DcnnInputStage *stage, const InputPlane *plane,
+scale_vertical (const DcnnInputStage *stage, const DcnnInputPlane *plane,
     const DcnnFrame *frame, int index, uint32_t y, InputScratch *scratch)
 {
   const DcnnInputAxis *axis = &plane->y;
@@ -370,21 +252,21 @@ convert_row_scaled (const DcnnInputStage *stage, const DcnnFrame *frame,
     InputScratch *scratch)
 {
   const DcnnInputRows *rows = stage->rows;
-  const DcnnInputAxis *luma_x = &stage->luma.x, *chroma_x = &stage->chroma.x;
-  scale_vertical (stage, &stage->luma, frame, 0, y, scratch);
-  if (stage->luma.channels > 1) {
-    rows->horizontal_rgb (rgb, scratch->v, luma_x, stage->luma.channels,
-        is_bgr (stage->format));
+  const DcnnInputAxis *luma_x = &stage->tables.luma.x, *chroma_x = &stage->tables.chroma.x;
+  scale_vertical (stage, &stage->tables.luma, frame, 0, y, scratch);
+  if (stage->tables.luma.channels > 1) {
+    rows->horizontal_rgb (rgb, scratch->v, luma_x, stage->tables.luma.channels,
+        dcnn_input_is_bgr (stage->tables.format));
     return;
   }
   rows->horizontal (scratch->y, scratch->v, luma_x);
-  if (is_yuv (stage->format)) {
-    scale_vertical (stage, &stage->chroma, frame, 1, y, scratch);
-    if (stage->format == DCNN_FORMAT_NV12) {
+  if (dcnn_input_is_yuv (stage->tables.format)) {
+    scale_vertical (stage, &stage->tables.chroma, frame, 1, y, scratch);
+    if (stage->tables.format == DCNN_FORMAT_NV12) {
       rows->horizontal_pair (scratch->u, scratch->w, scratch->v, chroma_x);
     } else {
       rows->horizontal (scratch->u, scratch->v, chroma_x);
-      scale_vertical (stage, &stage->chroma, frame, 2, y, scratch);
+      scale_vertical (stage, &stage->tables.chroma, frame, 2, y, scratch);
       rows->horizontal (scratch->w, scratch->v, chroma_x);
     }
   }
@@ -399,35 +281,23 @@ convert_row_unscaled (const DcnnInputStage *stage, const DcnnFrame *frame,
     InputScratch *scratch)
 {
   const DcnnInputRows *rows = stage->rows;
-  uint32_t n = stage->geometry.dst_w, x = stage->src_x;
-  uint32_t bytes = bytes_a_pixel[stage->format];
-  const uint8_t *row = plane_row (frame, 0, stage->src_y + y)
+  uint32_t n = stage->geometry.dst_w, x = stage->tables.src_x;
+  uint32_t bytes = dcnn_input_bytes (stage->tables.format);
+  const uint8_t *row = plane_row (frame, 0, stage->tables.src_y + y)
       + (size_t) x * bytes;
   if (bytes > 1) {
-    rows->swizzle (rgb, row, bytes, is_bgr (stage->format), n);
+    rows->swizzle (rgb, row, bytes, dcnn_input_is_bgr (stage->tables.format), n);
     return;
   }
-  uint32_t half = (stage->src_y + y) / 2;
-  if (stage->format == DCNN_FORMAT_NV12) {
+  uint32_t half = (stage->tables.src_y + y) / 2;
+  if (stage->tables.format == DCNN_FORMAT_NV12) {
     rows->chroma_nv12 (scratch->u, scratch->w, plane_row (frame, 1, half), x,
         n);
-  } else if (stage->format == DCNN_FORMAT_I420) {
+  } else if (stage->tables.format == DCNN_FORMAT_I420) {
     rows->chroma_i420 (scratch->u, plane_row (frame, 1, half), x, n);
     rows->chroma_i420 (scratch->w, plane_row (frame, 2, half), x, n);
   }
   rows->yuv (rgb, row, scratch->u, scratch->w, matrix, n);
-}
-
-uint8_t
-dcnn_input_change_limit (const DcnnInputParams *params, size_t block)
-{
-  float limit = params->threshold * 255.0f;
-  if (params->interest) {
-    float m = params->interest[block];
-    m = m > 0.0f ? m < 1.0f ? m : 1.0f : 0.0f;
-    limit /= 0.4f + 0.6f * m;
-  }
-  return (uint8_t) (limit > 0.0f ? limit < 255.0f ? limit : 255.0f : 0.0f);
 }
 
 /* The limits of a block row, and its words as they begin. */
@@ -453,7 +323,7 @@ convert_row (DcnnInputStage *stage, const DcnnFrame *frame,
   const DcnnInputGeometry *g = &stage->geometry;
   uint8_t *row = stage->picture + (size_t) y * g->width * 3;
   if (y >= g->dst_y && y - g->dst_y < g->dst_h && g->dst_w)
-    (stage->unscaled ? convert_row_unscaled : convert_row_scaled) (stage,
+    (stage->tables.unscaled ? convert_row_unscaled : convert_row_scaled) (stage,
         frame, matrix, y - g->dst_y, row + 3 * (size_t) g->dst_x, scratch);
 }
 

@@ -18,30 +18,6 @@
 #define DCNN_INPUT_PAD 64 /* spare elements after every row buffer */
 #define DCNN_INPUT_PHASES 256 /* positions between two pixels */
 
-/* How one axis of a plane is scaled. */
-typedef struct DcnnInputAxis {
-  uint32_t n;          /* outputs */
-  uint32_t taps;       /* weights an output; x: 2 or more, even */
-  uint32_t begin, end; /* the source range that is read */
-  uint32_t *first;     /* [n] first tap, relative to begin; first + taps may
-                          pass end, the weights there are 0 */
-  int16_t *weight;     /* [n * taps], sum 16384 */
-} DcnnInputAxis;
-
-/* round (start, start + extent) of a plane of `size` onto n outputs. multiple:
- * taps above 2 are padded to a multiple of it, 3 to 4 where that is 8. False:
- * out of memory. */
-bool dcnn_input_axis_init (DcnnInputAxis *axis, DcnnScaling scaling,
-    uint32_t size, double start, double extent, uint32_t n, uint32_t multiple);
-void dcnn_input_axis_clear (DcnnInputAxis *axis);
-
-/* YUV to RGB: with m (a, b) = (a * b + 2^14) >> 15,
- *     l = m ((Y - offset) << 7, y),  R = l + m ((V - 128) << 8, rv) ...
- * in 1/64, rounded and clamped to 0 .. 255. gu and gv are subtracted. */
-typedef struct DcnnInputMatrix {
-  int16_t offset, y, rv, gu, gv, bu;
-} DcnnInputMatrix;
-
 /* Normalisation of a stored pixel: lanes in network order, lane 3 is 0. */
 typedef struct DcnnInputStore {
   float scale[4], bias[4];
@@ -101,17 +77,7 @@ extern const DcnnInputRows dcnn_input_rows__c;
 extern const DcnnInputRows dcnn_input_rows__avx2;
 
 /* What a stage reads frames by, for other devices. Borrowed from the stage. */
-typedef struct DcnnInputTables {
-  bool unscaled;          /* source pixels map one to one, from src on */
-  uint32_t src_x, src_y;
-  uint32_t luma_channels, chroma_channels;
-  const DcnnInputAxis *luma_x, *luma_y, *chroma_x, *chroma_y; /* n 0: none */
-} DcnnInputTables;
-void dcnn_input_stage_tables (const DcnnInputStage *stage,
-    DcnnInputTables *tables);
-void dcnn_input_matrix_init (DcnnInputMatrix *matrix, const DcnnFrame *frame);
-/* The largest difference that is not a change, for block `block`. */
-uint8_t dcnn_input_change_limit (const DcnnInputParams *params, size_t block);
+const DcnnInputTables *dcnn_input_stage_tables (const DcnnInputStage *stage);
 /* The part of dcnn_input_refine_mask() that looks at the mask alone. */
 void dcnn_input_widen_mask (DcnnInputStage *stage,
     const DcnnInputParams *params, DcnnMask *changed);

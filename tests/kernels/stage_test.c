@@ -12,6 +12,7 @@
 
 #include "check_util.h"
 #include "cuda/dcnn_stage_tables.h"
+#include "input_stage.h"
 
 static int failures;
 
@@ -209,7 +210,6 @@ test_case (uint64_t seed)
   Case c = { 0 };
   Room r = { 0 };
   DcnnInputStage *stage;
-  DcnnInputTables tables;
   DcnnMask changed, differs, force;
   DcnnStage s;
   size_t bytes, words, n;
@@ -222,8 +222,7 @@ test_case (uint64_t seed)
   room_init (&r, c.g.width, c.g.height);
   stage = dcnn_input_stage_new (&c.g, c.frame.width, c.frame.height,
       c.frame.format, 1);
-  dcnn_input_stage_tables (stage, &tables);
-  dcnn_stage_init (&s, &c.g, c.frame.format, &tables);
+  dcnn_stage_init (&s, &c.g, dcnn_input_stage_tables (stage));
   dcnn_stage_set_matrix (&s, &c.frame);
   memcpy (s.planes, c.frame.planes, sizeof s.planes);
   memcpy (s.strides, c.frame.strides, sizeof s.strides);
