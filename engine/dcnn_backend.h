@@ -60,6 +60,8 @@ typedef struct DcnnBackend {
   /* How maps are to lie at that precision, which it accepts. NULL: as the cpu
    * has them. */
   PlanLayout (*layout) (DcnnPrecision precision);
+  /* Bytes that a stream of that plan will hold. NULL: not known before. */
+  gsize (*stream_bytes) (const DcnnPlan *plan);
   /* Feeds states back (DcnnState): it is not asked to run a plan with any
    * otherwise. */
   gboolean keeps_states;

@@ -127,7 +127,7 @@ dcnn_model_get_summary (const DcnnModel *model, DcnnModelSummary *summary)
   summary->n_nodes = plan->nodes->len;
   summary->macs = plan->macs;
   summary->weight_bytes = weight_bytes (plan);
-  summary->state_bytes = dcnn_stream_predict_bytes (plan);
+  summary->state_bytes = dcnn_backend_cpu.stream_bytes (plan);
   summary->tile = plan->tile;
   if (plan->image_input >= 0) {
     const DcnnTensor *t = dcnn_model_input (model, plan->image_input);

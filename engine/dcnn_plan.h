@@ -417,6 +417,17 @@ void dcnn_plan_find_bytes (DcnnPlan *plan);
 void dcnn_plan_assign_storage (DcnnPlan *plan);
 void dcnn_plan_find_tile (DcnnPlan *plan);
 
+/* plan_price.c */
+
+/* For each node: the work, as a share of a dense frame's, that a pixel which
+ * joins its update mask makes downstream. price: [nodes]. */
+void dcnn_plan_price (const DcnnPlan *plan, gdouble *price);
+/* What the criterion "influence" compares with, at t = 1: the price times the
+ * square root of the area that a pixel of the node covers, in pixels of the
+ * largest map. Neighbours change together, and their errors add up; where a
+ * pixel covers more, fewer of them do. limits: [nodes]. */
+void dcnn_plan_limits (const DcnnPlan *plan, gdouble *limits);
+
 /* plan_blocks.c */
 typedef enum PlanBlocks {
   PLAN_BLOCKS_NONE,        /* every node on its own */

@@ -40,6 +40,25 @@ dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,
   memcpy (g->fill, options->fill, 3);
 }
 
+void
+dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
+    DcnnInputParams *p)
+{
+  const DcnnSessionOptions *o = &session->options;
+
+  memset (p, 0, sizeof *p);
+  p->bgr = o->bgr;
+  p->gray = plan_map (session->plan,
+      plan_picture_map (session->plan))->channels == 1;
+  memcpy (p->scale, o->scale, sizeof p->scale);
+  memcpy (p->bias, o->bias, sizeof p->bias);
+  p->threshold = session->tuning.input_threshold;
+  p->noise_suppression = session->tuning.noise_suppression;
+  p->dilation = session->tuning.dilation;
+  if (session->tuning.interest && stream->interest_set)
+    p->interest = stream->interest;
+}
+
 /* Frame pixels -> network pixels. */
 static DcnnHomography
 fit_of (const DcnnInputGeometry *g, guint frame_width, guint frame_height)

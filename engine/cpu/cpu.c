@@ -3,7 +3,7 @@
  * cpu.c - the processor: kernels/cpu on threads, stored values in
  * dcnn_stream.c, nodes in dcnn_run.c.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +64,7 @@ largest_kernel_scratch (const DcnnSession *session, const DcnnStream *stream)
     const PlanNode *node = plan_node (session->plan, n);
     if (node->kind == PLAN_KERNEL)
       bytes = MAX (bytes,
-          session->kernels->scratch_bytes (&stream->nodes[n].job));
+          session->cpu->kernels->scratch_bytes (&stream->cpu->nodes[n].job));
     if (node->kind == PLAN_GLOBAL)
       bytes = MAX (bytes, (plan_map (session->plan, node->out)->span + 64) *
           sizeof (float));
@@ -85,30 +85,32 @@ make_scratch (DcnnSession *session)
     pixels = MAX (pixels, (gsize) map->width * map->height);
     span = MAX (span, (gsize) map->span + DCNN_LANES);
   }
-  session->mask_words = dcnn_take (3 * words * 8, &session->bytes);
-  session->mask_scratch = dcnn_take (largest_mask_scratch (plan),
-      &session->bytes);
-  session->list = dcnn_take ((pixels + 64) * sizeof (guint32),
-      &session->bytes);
-  session->verdicts = dcnn_take (pixels + 64, &session->bytes);
-  session->ones = dcnn_take (span * sizeof (float), &session->bytes);
-  session->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
-      &session->bytes);
-  if (!session->mask_words || !session->mask_scratch || !session->list ||
-      !session->verdicts || !session->ones || !session->spread_sums)
+  session->cpu->mask_words = dcnn_take (3 * words * 8, &session->cpu->bytes);
+  session->cpu->mask_scratch = dcnn_take (largest_mask_scratch (plan),
+      &session->cpu->bytes);
+  session->cpu->list = dcnn_take ((pixels + 64) * sizeof (guint32),
+      &session->cpu->bytes);
+  session->cpu->verdicts = dcnn_take (pixels + 64, &session->cpu->bytes);
+  session->cpu->ones = dcnn_take (span * sizeof (float), &session->cpu->bytes);
+  session->cpu->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
+      &session->cpu->bytes);
+  if (!session->cpu->mask_words || !session->cpu->mask_scratch ||
+      !session->cpu->list ||
+      !session->cpu->verdicts || !session->cpu->ones ||
+      !session->cpu->spread_sums)
     return FALSE;
-  session->candidates.words = session->mask_words;
-  session->other.words = session->mask_words + words;
-  session->settle.words = session->mask_words + 2 * words;
+  session->cpu->candidates.words = session->cpu->mask_words;
+  session->cpu->other.words = session->cpu->mask_words + words;
+  session->cpu->settle.words = session->cpu->mask_words + 2 * words;
   for (gsize i = 0; i < span; i++)
-    session->ones[i] = 1;
+    session->cpu->ones[i] = 1;
   if (!dcnn_blocks_init (session))
     return FALSE;
   bytes = largest_kernel_scratch (session, &session->streams[0]);
-  session->scratch = g_new0 (void *, session->threads);
+  session->cpu->scratch = g_new0 (void *, session->threads);
   for (guint t = 0; t < session->threads; t++)
-    ok &= (session->scratch[t] =
-        dcnn_take (bytes, &session->bytes)) != NULL;
+    ok &= (session->cpu->scratch[t] =
+        dcnn_take (bytes, &session->cpu->bytes)) != NULL;
   return ok;
 }
 
@@ -117,7 +119,11 @@ cpu_session_new (DcnnSession *session, GError **error)
 {
   gboolean ok = TRUE;
 
-  session->kernels = dcnn_cpu_kernels ();
+  session->cpu = g_new0 (CpuSession, 1);
+  session->cpu->streams = g_new0 (CpuStream, session->n_streams);
+  for (guint s = 0; s < session->n_streams; s++)
+    session->streams[s].cpu = &session->cpu->streams[s];
+  session->cpu->kernels = dcnn_cpu_kernels ();
   for (guint s = 0; s < session->n_streams && ok; s++)
     ok = dcnn_stream_init (&session->streams[s], session, error);
   if (ok && !make_scratch (session)) {
@@ -134,39 +140,43 @@ cpu_session_new (DcnnSession *session, GError **error)
     dcnn_frame_costs_init (session);
   ok = ok && dcnn_states_init (session, error);
   if (ok && session->threads > 1)
-    session->pool = dcnn_pool_new (session->threads);
+    session->cpu->pool = dcnn_pool_new (session->threads);
   return ok;
 }
 
 static void
 cpu_session_free (DcnnSession *session)
 {
-  dcnn_pool_free (session->pool);
+  if (session->cpu == NULL)
+    return;
+  dcnn_pool_free (session->cpu->pool);
   for (guint s = 0; s < session->n_streams; s++)
     dcnn_stream_clear (&session->streams[s], session->plan);
-  for (guint t = 0; session->scratch && t < session->threads; t++)
-    free (session->scratch[t]);
-  g_free (session->scratch);
+  for (guint t = 0; session->cpu->scratch && t < session->threads; t++)
+    free (session->cpu->scratch[t]);
+  g_free (session->cpu->scratch);
   dcnn_blocks_clear (session);
   dcnn_tails_clear (session);
-  g_free (session->costs);
-  free (session->mask_words);
-  free (session->mask_scratch);
-  free (session->list);
-  free (session->verdicts);
-  free (session->ones);
-  free (session->spread_sums);
+  g_free (session->cpu->costs);
+  free (session->cpu->mask_words);
+  free (session->cpu->mask_scratch);
+  free (session->cpu->list);
+  free (session->cpu->verdicts);
+  free (session->cpu->ones);
+  free (session->cpu->spread_sums);
   dcnn_states_clear (session);
+  g_free (session->cpu->streams);
+  g_clear_pointer (&session->cpu, g_free);
 }
 
 static gsize
 cpu_session_bytes (const DcnnSession *session)
 {
-  gsize bytes = session->bytes;
+  gsize bytes = session->cpu->bytes;
 
   for (guint s = 0; s < session->n_streams; s++)
-    bytes += session->streams[s].bytes + (session->streams[s].stage ?
-        dcnn_input_stage_bytes (session->streams[s].stage) : 0);
+    bytes += session->streams[s].cpu->bytes + (session->streams[s].cpu->stage ?
+        dcnn_input_stage_bytes (session->streams[s].cpu->stage) : 0);
   return bytes;
 }
 
@@ -181,13 +191,13 @@ distrust_all (DcnnSession *session)
     DcnnStream *stream = &session->streams[s];
     if (stream->first)
       continue;
-    dcnn_settling_distrust (&stream->settling);
+    dcnn_settling_distrust (&stream->cpu->settling);
     for (guint n = 0; n < session->plan->nodes->len; n++)
       if (plan_node (session->plan, n)->kind == PLAN_KERNEL &&
           !dcnn_plan_inside (session->plan, (gint) n,
-              session->sets[0].which)) {
-        dcnn_mask_fill (&stream->nodes[n].pending.mask);
-        stream->nodes[n].pending.any = TRUE;
+              session->cpu->sets[0].which)) {
+        dcnn_mask_fill (&stream->cpu->nodes[n].pending.mask);
+        stream->cpu->nodes[n].pending.any = TRUE;
       }
   }
 }
@@ -203,13 +213,13 @@ cpu_retune (DcnnSession *session, const DcnnTuning *before)
   if (now->criterion != before->criterion || (now->threshold > 0 &&
           before->threshold <= 0))
     for (guint s = 0; s < session->n_streams; s++)
-      session->streams[s].settling.spread_frames = 0;
+      session->streams[s].cpu->settling.spread_frames = 0;
 }
 
 static void
 cpu_reset (DcnnSession *session, guint stream)
 {
-  dcnn_settling_reset (&session->streams[stream].settling);
+  dcnn_settling_reset (&session->streams[stream].cpu->settling);
 }
 
 /* ---- a frame --------------------------------------------------------------------- */
@@ -223,8 +233,8 @@ finish_outputs (DcnnSession *session, DcnnStream *stream, gboolean moved)
     const PlanValue *v = &plan->values[
         g_array_index (plan->graph->outputs, DcnnValueId, i)];
     DcnnOutput *out = &stream->outputs[i];
-    out->changed = stream->dense || (v->tensor >= 0 &&
-        stream->tensor_changed[v->tensor]);
+    out->changed = stream->cpu->dense || (v->tensor >= 0 &&
+        stream->cpu->tensor_changed[v->tensor]);
     if (moved && out->is_map) /* everything lies elsewhere now */
       dcnn_mask_fill (&out->updated);
     else if (out->is_map && !stream->masks[plan_map (plan, v->map)->mask].any)
@@ -254,7 +264,7 @@ dense_input_changed (const DcnnSession *session, const DcnnStream *stream)
   for (guint i = 0; i < plan->graph->inputs->len; i++) {
     const PlanValue *v = &plan->values[g_array_index (plan->graph->inputs,
             DcnnValueId, i)];
-    if (v->map < 0 && v->tensor >= 0 && stream->tensor_changed[v->tensor])
+    if (v->map < 0 && v->tensor >= 0 && stream->cpu->tensor_changed[v->tensor])
       return TRUE;
   }
   return FALSE;
@@ -269,21 +279,22 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
   gsize changed, pixels, kept, kept_pixels = 0;
 
   /* the picture it holds is no longer the network's input */
-  g_clear_pointer (&stream->stage, dcnn_input_stage_free);
+  g_clear_pointer (&stream->cpu->stage, dcnn_input_stage_free);
   stream->stats.aligned_share = stream->stats.unaligned_share = -1;
-  stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
+  stream->cpu->dense = stream->first ||
+      session->tuning.mode == DCNN_MODE_DENSE;
   kept = dcnn_states_shift (session, stream, &kept_pixels);
   changed = kept + push_inputs (session, stream, frame, &pixels);
   pixels += kept_pixels;
   if (dcnn_frame_turns_dense (session, stream, changed, pixels)) {
-    stream->dense = TRUE; /* all of it, as of a first frame */
+    stream->cpu->dense = TRUE; /* all of it, as of a first frame */
     changed = kept + push_inputs (session, stream, frame, &pixels);
     pixels += kept_pixels;
   }
   dcnn_states_done (session, stream);
   stream->stats.changed_share = pixels ? (gfloat) changed / pixels : 1;
   if (plan->image_input >= 0)
-    dcnn_mask_clear (&stream->differs);
+    dcnn_mask_clear (&stream->cpu->differs);
   /* what is no map has no pixels, but is a change */
   if (dense_input_changed (session, stream))
     changed = MAX (changed, pixels / 2 + 1);
@@ -299,17 +310,17 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   gboolean moved, first;
   guint flush, set;
 
-  stream->move.active = FALSE;
+  stream->cpu->move.active = FALSE;
   if (frame->moved)
     dcnn_stream_move (stream, session, frame->dy, frame->dx);
   if (stream->first)
-    stream->move.active = FALSE;
+    stream->cpu->move.active = FALSE;
   if (frame->picture == NULL)
     dcnn_cpu_take_tensors (session, stream, frame);
   else if (!dcnn_picture_update (session, stream, frame->picture, error))
     return FALSE;
   input_done = dcnn_now_ns ();
-  moved = stream->move.active;
+  moved = stream->cpu->move.active;
   first = stream->first;
   set = dcnn_frame_blocks (session, stream);
   dcnn_blocks_use (session, stream, set);
@@ -317,21 +328,21 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   dcnn_run_nodes (session, stream);
   dcnn_flush_end (flush);
   dcnn_frame_ran (session, stream);
-  stream->hollow = set == 1;
+  stream->cpu->hollow = set == 1;
   finish_outputs (session, stream, moved);
   ran = dcnn_now_ns ();
-  if (!stream->hollow && dcnn_spreads_due (&stream->settling,
-          &session->tuning, first, stream->dense))
+  if (!stream->cpu->hollow && dcnn_spreads_due (&stream->cpu->settling,
+          &session->tuning, first, stream->cpu->dense))
     dcnn_measure_spreads (session, stream);
   done = dcnn_now_ns ();
-  stream->stats.macs_done = stream->macs_done;
+  stream->stats.macs_done = stream->cpu->macs_done;
   stream->stats.macs_dense = session->plan->macs;
   stream->stats.input_ns = input_done - frame->start_ns;
   stream->stats.run_ns = done - input_done;
   stream->stats.spread_ns = done - ran;
-  stream->stats.dense = stream->dense;
+  stream->stats.dense = stream->cpu->dense;
   stream->stats.settled =
-      dcnn_settled (&stream->settling);
+      dcnn_settled (&stream->cpu->settling);
   return TRUE;
 }
 
@@ -360,10 +371,10 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   const DcnnMask *changed = mask ? dcnn_stream_mask (session, stream->masks,
       map) : NULL;
 
-  if (values && ((stream->maps[map].data == NULL &&
-              stream->maps[map].bytes == NULL) || (stream->hollow &&
+  if (values && ((stream->cpu->maps[map].data == NULL &&
+              stream->cpu->maps[map].bytes == NULL) || (stream->cpu->hollow &&
               dcnn_plan_inside (session->plan, m->source,
-                  session->sets[1].which)))) {
+                  session->cpu->sets[1].which)))) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "map %d is computed on the way to another and not stored; use "
         "store_all", map);
@@ -372,7 +383,7 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   for (guint y = 0; values && y < m->height; y++)
     for (guint x = 0; x < m->width; x++)
       for (guint c = 0; c < m->channels; c++)
-        *values++ = dcnn_map_value (&stream->maps[map], y, x,
+        *values++ = dcnn_map_value (&stream->cpu->maps[map], y, x,
             plan_position (m, c));
   if (changed)
     dcnn_mask_copy (mask, changed);
@@ -386,6 +397,7 @@ const DcnnBackend dcnn_backend_cpu = {
   .samples = TRUE,
   .available = cpu_available,
   .accepts = cpu_accepts,
+  .stream_bytes = dcnn_stream_predict_bytes,
   .keeps_states = TRUE,
   .model_new = dcnn_cpu_weights_new,
   .model_free = dcnn_cpu_weights_free,

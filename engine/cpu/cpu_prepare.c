@@ -3,7 +3,7 @@
  * cpu_prepare.c - a plan's operators packed for the processor's kernels: by
  * position in a pixel, which PlanMap.position says of each logical channel.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <string.h>
 

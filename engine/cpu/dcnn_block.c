@@ -12,7 +12,7 @@
  * outputs are the same bits. Inside a block nothing is judged: candidates of
  * its end are what its input reaches.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <stdlib.h>
 
@@ -39,7 +39,7 @@ struct SessionBlock {
 gboolean
 dcnn_block_ends (const DcnnSession *session, gint n)
 {
-  return session->blocks && session->blocks[n].end >= 0;
+  return session->cpu->blocks && session->cpu->blocks[n].end >= 0;
 }
 
 gint
@@ -49,7 +49,7 @@ dcnn_block_input (const DcnnSession *session, gint n)
 
   if (!dcnn_block_ends (session, n))
     return plan_node (session->plan, n)->in;
-  block = &session->blocks[n];
+  block = &session->cpu->blocks[n];
   return plan_node (session->plan, block->expand >= 0 ? block->expand :
       block->depthwise)->in;
 }
@@ -70,7 +70,7 @@ dcnn_block_macs (const DcnnSession *session, gint n)
 
   if (!dcnn_block_ends (session, n))
     return macs;
-  const SessionBlock *block = &session->blocks[n];
+  const SessionBlock *block = &session->cpu->blocks[n];
   macs += plan_node (plan, block->depthwise)->macs_per_pixel;
   if (block->expand >= 0)
     macs += plan_node (plan, block->expand)->macs_per_pixel *
@@ -114,7 +114,7 @@ ring_init (DcnnSession *session, Ring *ring, const PlanMap *map,
   const guint h = map->height, floats = dcnn_padded (map->span);
 
   ring->tables = dcnn_take ((2 * h + map->width) * sizeof (guint32),
-      &session->bytes);
+      &session->cpu->bytes);
   if (ring->tables == NULL)
     return FALSE;
   for (guint y = 0; y < h; y++) {
@@ -146,7 +146,7 @@ dense_strip (const DcnnWindow *w, const PlanMap *wide, const PlanMap *thin)
 
 /* The jobs of the nodes inside write to rings, whatever their data. */
 static void
-connect_jobs (const SessionBlock *block, NodeState *nodes)
+connect_jobs (const SessionBlock *block, CpuNodeState *nodes)
 {
   DcnnJob *job = &nodes[block->depthwise].job;
 
@@ -231,21 +231,21 @@ wire_jobs (DcnnSession *session, DcnnStream *stream, guint set)
     const PlanNode *node = plan_node (plan, n);
     if (node->kind != PLAN_KERNEL)
       continue;
-    stream->nodes[n].job.in = stream->maps[node->in];
-    stream->nodes[n].job.out = stream->maps[node->out];
+    stream->cpu->nodes[n].job.in = stream->cpu->maps[node->in];
+    stream->cpu->nodes[n].job.out = stream->cpu->maps[node->out];
   }
   for (guint n = 0; n < plan->nodes->len; n++)
-    if (session->sets[set].blocks[n].end >= 0)
-      connect_jobs (&session->sets[set].blocks[n], stream->nodes);
-  stream->wired = set;
+    if (session->cpu->sets[set].blocks[n].end >= 0)
+      connect_jobs (&session->cpu->sets[set].blocks[n], stream->cpu->nodes);
+  stream->cpu->wired = set;
 }
 
 void
 dcnn_blocks_use (DcnnSession *session, DcnnStream *stream, guint set)
 {
-  session->plan_blocks = session->sets[set].which;
-  session->blocks = session->sets[set].blocks;
-  if (stream->wired != set)
+  session->plan_blocks = session->cpu->sets[set].which;
+  session->cpu->blocks = session->cpu->sets[set].blocks;
+  if (stream->cpu->wired != set)
     wire_jobs (session, stream, set);
 }
 
@@ -256,21 +256,22 @@ dcnn_blocks_init (DcnnSession *session)
   gsize most = 0, strips = 0;
   gboolean ok;
 
-  session->rings = g_new0 (gchar *, session->threads);
-  ok = set_init (session, &session->sets[0], session->plan_blocks, &most,
+  session->cpu->rings = g_new0 (gchar *, session->threads);
+  ok = set_init (session, &session->cpu->sets[0], session->plan_blocks, &most,
       &strips);
   if (ok && dense != PLAN_BLOCKS_NONE)
-    ok = set_init (session, &session->sets[1], dense, &most, &strips);
+    ok = set_init (session, &session->cpu->sets[1], dense, &most, &strips);
   for (guint s = 0; s < session->n_streams && ok; s++)
     wire_jobs (session, &session->streams[s], 0);
-  session->blocks = session->sets[0].blocks;
+  session->cpu->blocks = session->cpu->sets[0].blocks;
   if (!ok || most == 0)
     return ok;
-  session->strip_starts = dcnn_take ((strips + 1) * sizeof (gsize),
-      &session->bytes);
-  ok = session->strip_starts != NULL;
+  session->cpu->strip_starts = dcnn_take ((strips + 1) * sizeof (gsize),
+      &session->cpu->bytes);
+  ok = session->cpu->strip_starts != NULL;
   for (guint t = 0; t < session->threads && ok; t++)
-    ok = (session->rings[t] = dcnn_take (most, &session->bytes)) != NULL;
+    ok = (session->cpu->rings[t] = dcnn_take (most,
+        &session->cpu->bytes)) != NULL;
   return ok;
 }
 
@@ -287,12 +288,12 @@ set_clear (BlockSet *set, guint n_nodes)
 void
 dcnn_blocks_clear (DcnnSession *session)
 {
-  set_clear (&session->sets[0], session->plan->nodes->len);
-  set_clear (&session->sets[1], session->plan->nodes->len);
-  for (guint t = 0; session->rings && t < session->threads; t++)
-    free (session->rings[t]);
-  g_free (session->rings);
-  free (session->strip_starts);
+  set_clear (&session->cpu->sets[0], session->plan->nodes->len);
+  set_clear (&session->cpu->sets[1], session->plan->nodes->len);
+  for (guint t = 0; session->cpu->rings && t < session->threads; t++)
+    free (session->cpu->rings[t]);
+  g_free (session->cpu->rings);
+  free (session->cpu->strip_starts);
 }
 
 /* ---- running --------------------------------------------------------------------- */
@@ -304,7 +305,7 @@ typedef struct BlockRun {
   DcnnSession *session;
   const DcnnWindow *window;
   const SessionBlock *block;
-  const NodeState *nodes;
+  const CpuNodeState *nodes;
   const DcnnMask *needs;   /* pixels of the wide map; NULL: all */
   gboolean dense, strips;
   /* added to by all threads */
@@ -335,7 +336,7 @@ static void
 run_job (const BlockRun *run, const DcnnJob *job, gsize begin, gsize end,
     gpointer scratch)
 {
-  run->session->kernels->run[job->primary] (job, begin, end, scratch);
+  run->session->cpu->kernels->run[job->primary] (job, begin, end, scratch);
 }
 
 /* What rows y0 .. y1 - 1 need of the wide map and the ring does not hold. */
@@ -365,9 +366,9 @@ static void
 part_begin (const BlockRun *run, BlockPart *part, guint thread)
 {
   const SessionBlock *block = run->block;
-  gchar *memory = run->session->rings[thread];
+  gchar *memory = run->session->cpu->rings[thread];
 
-  part->scratch = run->session->scratch[thread];
+  part->scratch = run->session->cpu->scratch[thread];
   part->end = run->nodes[block->end].job;
   part->depthwise = run->nodes[block->depthwise].job;
   part->depthwise.pixels = part->end.pixels;
@@ -398,7 +399,7 @@ run_piece (const BlockRun *run, BlockPart *part, gsize from, gsize to)
 static void
 run_strip (const BlockRun *run, BlockPart *part, gsize k)
 {
-  const gsize *starts = run->session->strip_starts;
+  const gsize *starts = run->session->cpu->strip_starts;
   const gsize rows = run->dense ? run->block->strip : STRIP;
   const gsize y0 = k * rows, y1 = MIN (y0 + rows, part->end.out.height);
   gint64 start = dcnn_now_ns ();
@@ -417,7 +418,7 @@ run_strip (const BlockRun *run, BlockPart *part, gsize k)
 static void
 run_entries (const BlockRun *run, BlockPart *part, gsize begin, gsize end)
 {
-  const gsize *starts = run->session->strip_starts;
+  const gsize *starts = run->session->cpu->strip_starts;
 
   for (gsize k = 0, to; begin < end; begin = to) {
     while (starts[k + 1] <= begin)
@@ -476,7 +477,7 @@ count_inner (DcnnStream *stream, const DcnnPlan *plan, const BlockRun *run,
   stats->macs_done += macs;
   stats->time_ns += ns;
   stream->nodes[run->block->end].stats.time_ns -= ns;
-  stream->macs_done += macs;
+  stream->cpu->macs_done += macs;
 }
 
 void
@@ -484,9 +485,10 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
     const DcnnMask *mask)
 {
   const DcnnPlan *plan = session->plan;
-  const SessionBlock *block = &session->blocks[n];
+  const SessionBlock *block = &session->cpu->blocks[n];
   const guint pieces = session->threads * 4;
-  BlockRun run = { .session = session, .block = block, .nodes = stream->nodes,
+  BlockRun run = { .session = session, .block = block,
+    .nodes = stream->cpu->nodes,
     .window = &plan_node (plan, block->depthwise)->window,
     .dense = mask == NULL, .strips = mask == NULL || block->expand >= 0 };
   gsize count = map_pixels (plan, n), units, chunk;
@@ -494,19 +496,19 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
   gdouble part;
 
   if (mask) {
-    count = units = find_starts (mask, session->strip_starts);
+    count = units = find_starts (mask, session->cpu->strip_starts);
     if (run.strips)
       units = mask->blocks_y;
   } else {
-    units = (stream->nodes[n].job.out.height + block->strip - 1) /
+    units = (stream->cpu->nodes[n].job.out.height + block->strip - 1) /
         block->strip;
   }
   if (mask && block->expand >= 0) {
-    DcnnMask *needs = &session->other;
+    DcnnMask *needs = &session->cpu->other;
     dcnn_mask_init (needs, block->wide.map.width, block->wide.map.height,
         needs->words);
     dcnn_mask_candidates_transposed (needs, mask, run.window,
-        session->mask_scratch);
+        session->cpu->mask_scratch);
     run.needs = needs;
   }
   /* where parts overlap, as few as there are threads */

@@ -2,7 +2,7 @@
  *
  * dcnn_dense.c - maps to dense tensors, and the way back into a map.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,15 +12,16 @@ dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map)
 {
   const PlanMap *m = plan_map (session->plan, map);
   const DcnnMask *mask = dcnn_stream_mask (session, stream->masks, map);
-  DcnnMask *both = &session->candidates;
+  DcnnMask *both = &session->cpu->candidates;
 
   dcnn_mask_init (both, m->width, m->height, both->words);
   if (mask)
     dcnn_mask_copy (both, mask);
-  if (!stream->settling.now)
+  if (!stream->cpu->settling.now)
     return mask ? both : NULL;
   {
-    const DcnnMask *exact = dcnn_stream_mask (session, stream->exact, map);
+    const DcnnMask *exact = dcnn_stream_mask (session, stream->cpu->exact,
+        map);
     if (exact && mask)
       dcnn_mask_or (both, exact);
     else if (exact)
@@ -56,7 +57,7 @@ static void
 mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
     const PlanGatherSource *s, gint64 at)
 {
-  const DcnnTensor *t = &stream->tensors[tensor];
+  const DcnnTensor *t = &stream->cpu->tensors[tensor];
   gint64 length = t->rank > 0 ? t->dims[t->rank - 1] : 1;
   gint64 last = at + (gint64) (map->channels - 1) * s->stride_c;
 
@@ -161,9 +162,9 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
         &g_array_index (node->sources, PlanGatherSource, i);
     const PlanMap *map = plan_map (session->plan, s->map);
     const DcnnMask *mask;
-    if (stream->dense || stream->move.active) {
-      scatter_all (session, &stream->maps[s->map], map, s,
-          &stream->tensors[index]);
+    if (stream->cpu->dense || stream->cpu->move.active) {
+      scatter_all (session, &stream->cpu->maps[s->map], map, s,
+          &stream->cpu->tensors[index]);
       dcnn_mark_rows (stream, index, 0, -1);
       changed = TRUE;
       continue;
@@ -171,13 +172,13 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
     mask = dcnn_all_changes (session, stream, s->map);
     if (mask == NULL)
       continue;
-    scatter_mask (&stream->maps[s->map], map, s, &stream->tensors[index],
-        mask);
+    scatter_mask (&stream->cpu->maps[s->map], map, s,
+        &stream->cpu->tensors[index], mask);
     if (rows)
       mark_pixels (stream, index, map, s, mask);
     changed = TRUE;
   }
-  stream->tensor_changed[index] = changed;
+  stream->cpu->tensor_changed[index] = changed;
 }
 
 /* ---- import ----------------------------------------------------------------------------- */
@@ -187,7 +188,7 @@ dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
     const DcnnTensor *tensor, gboolean nhwc, gfloat threshold)
 {
   const PlanMap *map = plan_map (session->plan, index);
-  const DcnnMap *to = &stream->maps[index];
+  const DcnnMap *to = &stream->cpu->maps[index];
   StreamMask *updated = &stream->masks[map->mask];
   gsize plane = (gsize) map->width * map->height;
   const float *from = tensor->data;
@@ -195,14 +196,14 @@ dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
 
   dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
   dcnn_mask_clear (&updated->mask);
-  stream->exact[map->mask].any = FALSE;
+  stream->cpu->exact[map->mask].any = FALSE;
   for (guint y = 0; y < map->height; y++)
     for (guint x = 0; x < map->width; x++) {
       gsize at = (gsize) y * map->width + x;
       const float *v = nhwc ? from + at * map->channels : from + at;
       gsize step = nhwc ? 1 : plane;
       float *s = dcnn_map_pixel (to, y, x);
-      gboolean news = stream->dense || (gint) y < y0 || (gint) y >= y1 ||
+      gboolean news = stream->cpu->dense || (gint) y < y0 || (gint) y >= y1 ||
           (gint) x < x0 || (gint) x >= x1;
       for (guint c = 0; !news && c < map->channels; c++)
         news = !(fabsf (v[c * step] - s[c]) <= threshold);
@@ -223,8 +224,8 @@ dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint n)
   gint mask = plan_map (session->plan, node->out)->mask;
 
   stream->masks[mask].any = FALSE;
-  stream->exact[mask].any = FALSE;
-  if (stream->dense || stream->tensor_changed[tensor])
-    dcnn_import_tensor (session, stream, node->out, &stream->tensors[tensor],
-        FALSE, 0);
+  stream->cpu->exact[mask].any = FALSE;
+  if (stream->cpu->dense || stream->cpu->tensor_changed[tensor])
+    dcnn_import_tensor (session, stream, node->out,
+        &stream->cpu->tensors[tensor], FALSE, 0);
 }

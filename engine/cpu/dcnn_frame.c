@@ -4,7 +4,7 @@
  * lists cost is at least what whole maps would. By counts and a table, so that
  * the same frames give the same results whatever the load.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <string.h>
 
@@ -71,13 +71,13 @@ dcnn_frame_costs_init (DcnnSession *session)
   gdouble arithmetic = 1;
 
   for (guint i = 0; i < G_N_ELEMENTS (levels); i++)
-    if (strcmp (levels[i].isa, session->kernels->isa) == 0)
+    if (strcmp (levels[i].isa, session->cpu->kernels->isa) == 0)
       arithmetic = levels[i].arithmetic;
-  session->costs = g_new0 (NodeCost, plan->nodes->len + 1);
-  session->dense_cost = 0;
+  session->cpu->costs = g_new0 (NodeCost, plan->nodes->len + 1);
+  session->cpu->dense_cost = 0;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
-    NodeCost *cost = &session->costs[n];
+    NodeCost *cost = &session->cpu->costs[n];
     const PlanMap *out;
     CostKind kind = kind_of (node);
     if (node->kind != PLAN_KERNEL)
@@ -91,7 +91,7 @@ dcnn_frame_costs_init (DcnnSession *session)
     cost->judged_map = cost->map + JUDGED_SHARE * (gdouble) out->width *
         out->height * (list_rates[kind].channel * out->channels +
         list_rates[kind].pixel);
-    session->dense_cost += cost->map;
+    session->cpu->dense_cost += cost->map;
   }
 }
 
@@ -101,7 +101,7 @@ static gboolean
 is_cut (const DcnnSession *session, const DcnnStream *stream, gsize changed,
     gsize pixels)
 {
-  return session->tuning.mode == DCNN_MODE_AUTO && !stream->move.active &&
+  return session->tuning.mode == DCNN_MODE_AUTO && !stream->cpu->move.active &&
       stream->n_regions == 0 && dcnn_dense_rule_cut (changed, pixels);
 }
 
@@ -113,32 +113,33 @@ dcnn_frame_turns_dense (DcnnSession *session, DcnnStream *stream,
   gboolean dense = FALSE;
 
   if (stream->first)
-    memset (&stream->dear, 0, sizeof stream->dear);
+    memset (&stream->cpu->dear, 0, sizeof stream->cpu->dear);
   else if (session->tuning.mode == DCNN_MODE_AUTO && stream->n_regions == 0)
-    dense = dcnn_dear_frames_next (&stream->dear, share);
+    dense = dcnn_dear_frames_next (&stream->cpu->dear, share);
   else
-    stream->dear.left = 0;
+    stream->cpu->dear.left = 0;
   if (!dense && is_cut (session, stream, changed, pixels)) {
-    if (session->costs) /* a device that runs frames by itself has none */
-      dcnn_dear_frames_ran (&stream->dear, 1, share);
+    if (session->cpu->costs) /* a device that runs frames by itself has none */
+      dcnn_dear_frames_ran (&stream->cpu->dear, 1, share);
     dense = TRUE;
   }
   /* maps inside of blocks that dense frames did not store */
-  return dense || stream->hollow;
+  return dense || stream->cpu->hollow;
 }
 
 guint
 dcnn_frame_blocks (const DcnnSession *session, const DcnnStream *stream)
 {
-  return stream->dense && !stream->first && session->sets[1].blocks != NULL &&
-      (session->tuning.mode == DCNN_MODE_DENSE || stream->dear.left > 0) ?
+  return stream->cpu->dense && !stream->first &&
+      session->cpu->sets[1].blocks != NULL &&
+      (session->tuning.mode == DCNN_MODE_DENSE || stream->cpu->dear.left > 0) ?
       1 : 0;
 }
 
 void
 dcnn_frame_ran (DcnnSession *session, DcnnStream *stream)
 {
-  if (!stream->dense && session->tuning.mode == DCNN_MODE_AUTO)
-    dcnn_dear_frames_ran (&stream->dear, stream->cost / MAX (1,
-            session->dense_cost), stream->stats.changed_share);
+  if (!stream->cpu->dense && session->tuning.mode == DCNN_MODE_AUTO)
+    dcnn_dear_frames_ran (&stream->cpu->dear, stream->cpu->cost / MAX (1,
+            session->cpu->dense_cost), stream->stats.changed_share);
 }

@@ -5,7 +5,7 @@
  * nothing drifts. Poolings, and the moments of instance and group
  * normalisation.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,7 @@ typedef struct GlobalRow {
 
 /* The sum (maximum) over all blocks, in one fixed order. */
 static gdouble
-total_of_blocks (const NodeState *state, gsize blocks, guint width,
+total_of_blocks (const CpuNodeState *state, gsize blocks, guint width,
     gboolean maximum, guint channel)
 {
   gdouble total = maximum ? -INFINITY : 0;
@@ -44,13 +44,13 @@ pool_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *in = plan_map (session->plan, node->in);
-  const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
+  const float *s = dcnn_map_pixel (&stream->cpu->maps[node->out], 0, 0);
   gsize blocks = dcnn_mask_words (in->width, in->height);
   gdouble pixels = (gdouble) in->width * in->height;
 
   row->n = in->span;
   for (guint c = 0; c < in->span; c++) {
-    gdouble total = total_of_blocks (&stream->nodes[n], blocks,
+    gdouble total = total_of_blocks (&stream->cpu->nodes[n], blocks,
         dcnn_padded (in->span), node->maximum, c);
     float v = (float) (node->maximum ? total : total / pixels);
     row->values[c] = v;
@@ -75,8 +75,8 @@ moments_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   const MomentsWork *w = data;
 
-  w->session->kernels->block_moments (w->map, w->blocks + begin, end - begin,
-      w->blocks_x, w->moments);
+  w->session->cpu->kernels->block_moments (w->map, w->blocks + begin, end -
+      begin, w->blocks_x, w->moments);
 }
 
 /* Each channel's value becomes the mean over its group's channels. room:
@@ -138,14 +138,14 @@ moments_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
   const PlanMap *in = plan_map (session->plan, node->in);
   const PlanNorm *norm = node->norm;
   const CpuNode *packed = dcnn_cpu_node (session, n);
-  const float *s = dcnn_map_pixel (&stream->maps[node->out], 0, 0);
+  const float *s = dcnn_map_pixel (&stream->cpu->maps[node->out], 0, 0);
   guint width = dcnn_padded (in->span);
-  gdouble *mean = session->spread_sums, *variance = mean + width;
+  gdouble *mean = session->cpu->spread_sums, *variance = mean + width;
   float *subtract = row->values, *multiply = subtract + width;
   float *add = multiply + width;
 
-  total_moments (norm, packed, in, stream->nodes[n].moments, mean, variance,
-      variance + width);
+  total_moments (norm, packed, in, stream->cpu->nodes[n].moments, mean,
+      variance, variance + width);
   row->n = 3 * width;
   memset (row->values, 0, row->n * sizeof (float));
   for (guint c = 0; c < in->span; c++) {
@@ -171,18 +171,18 @@ moments_row (DcnnSession *session, DcnnStream *stream, gint n, GlobalRow *row)
 
 static gfloat
 threshold_of (const DcnnSession *session, const PlanNode *node,
-    const NodeState *state)
+    const CpuNodeState *state)
 {
   return !node->is_gate ? 0 :
       dcnn_criterion_global (&session->tuning, node->norm != NULL,
-      state->threshold);
+      state->told->threshold);
 }
 
 /* The value as its blocks have it now. */
 static GlobalRow
 row_of (DcnnSession *session, DcnnStream *stream, gint n)
 {
-  GlobalRow row = { .values = session->scratch[0] };
+  GlobalRow row = { .values = session->cpu->scratch[0] };
 
   if (plan_node (session->plan, n)->norm)
     moments_row (session, stream, n, &row);
@@ -195,14 +195,14 @@ static void
 store_row (DcnnSession *session, DcnnStream *stream, gint n,
     const GlobalRow *row)
 {
-  memcpy (dcnn_map_pixel (&stream->maps[plan_node (session->plan, n)->out], 0,
-          0), row->values, row->n * sizeof (float));
+  memcpy (dcnn_map_pixel (&stream->cpu->maps[plan_node (session->plan,
+      n)->out], 0, 0), row->values, row->n * sizeof (float));
 }
 
 gboolean
 dcnn_take_global (DcnnSession *session, DcnnStream *stream, gint n)
 {
-  NodeState *state = &stream->nodes[n];
+  CpuNodeState *state = &stream->cpu->nodes[n];
   StreamMask *updated = &stream->masks[plan_map (session->plan,
           plan_node (session->plan, n)->out)->mask];
   GlobalRow row;
@@ -215,7 +215,7 @@ dcnn_take_global (DcnnSession *session, DcnnStream *stream, gint n)
   store_row (session, stream, n, &row);
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
-  state->stats.joined += 1;
+  state->told->stats.joined += 1;
   return TRUE;
 }
 
@@ -225,14 +225,14 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n,
     gboolean regular)
 {
   const PlanNode *node = plan_node (session->plan, n);
-  gfloat t = threshold_of (session, node, &stream->nodes[n]);
+  gfloat t = threshold_of (session, node, &stream->cpu->nodes[n]);
   GlobalRow row = row_of (session, stream, n);
   gboolean news;
 
   /* NaN is news */
-  news = stream->dense || (t > 0 ? !(row.change <= t * t * row.size) :
-      row.differs && (regular || !stream->settling.now));
-  if (!news && !(stream->settling.now && row.differs))
+  news = stream->cpu->dense || (t > 0 ? !(row.change <= t * t * row.size) :
+      row.differs && (regular || !stream->cpu->settling.now));
+  if (!news && !(stream->cpu->settling.now && row.differs))
     return GLOBAL_SAME;
   store_row (session, stream, n, &row);
   return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
@@ -243,21 +243,21 @@ static void
 reduce_blocks (DcnnSession *session, DcnnStream *stream, gint n, gsize count)
 {
   const PlanNode *node = plan_node (session->plan, n);
-  const DcnnMap *map = &stream->maps[node->in];
-  NodeState *state = &stream->nodes[n];
-  guint blocks_x = session->candidates.blocks_x;
+  const DcnnMap *map = &stream->cpu->maps[node->in];
+  CpuNodeState *state = &stream->cpu->nodes[n];
+  guint blocks_x = session->cpu->candidates.blocks_x;
 
   if (node->norm) {
-    MomentsWork work = { session, map, session->list, blocks_x,
+    MomentsWork work = { session, map, session->cpu->list, blocks_x,
       state->moments };
     dcnn_run_parallel (session, count, MAX (4, count / session->threads / 2),
         (guint64) count * 128 * map->channels, moments_work, &work);
   } else {
-    session->kernels->block_reduce (map, node->maximum, session->list, count,
-        blocks_x, state->sums);
+    session->cpu->kernels->block_reduce (map, node->maximum,
+        session->cpu->list, count, blocks_x, state->sums);
   }
   state->sums_valid = TRUE;
-  state->stats.candidates += (gdouble) count /
+  state->told->stats.candidates += (gdouble) count /
       dcnn_mask_words (map->width, map->height);
 }
 
@@ -266,7 +266,7 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *in = plan_map (session->plan, node->in);
-  NodeState *state = &stream->nodes[n];
+  CpuNodeState *state = &stream->cpu->nodes[n];
   gint mask = plan_map (session->plan, node->out)->mask;
   StreamMask *updated = &stream->masks[mask];
   gboolean regular = dcnn_stream_mask (session, stream->masks, node->in) !=
@@ -276,22 +276,23 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
   gsize count;
 
   updated->any = FALSE;
-  stream->exact[mask].any = FALSE;
-  if (changed == NULL && state->sums_valid && !stream->settling.now)
+  stream->cpu->exact[mask].any = FALSE;
+  if (changed == NULL && state->sums_valid && !stream->cpu->settling.now)
     return;
   if (!state->sums_valid || changed == NULL) {
-    dcnn_mask_init (&session->candidates, in->width, in->height,
-        session->candidates.words);
-    dcnn_mask_fill (&session->candidates);
+    dcnn_mask_init (&session->cpu->candidates, in->width, in->height,
+        session->cpu->candidates.words);
+    dcnn_mask_fill (&session->cpu->candidates);
   }
-  count = dcnn_mask_blocks_to_list (&session->candidates, session->list);
+  count = dcnn_mask_blocks_to_list (&session->cpu->candidates,
+      session->cpu->list);
   reduce_blocks (session, stream, n, count);
   news = store_global (session, stream, n, regular);
   if (news == GLOBAL_SAME)
     return;
   if (news == GLOBAL_SETTLED)
-    updated = &stream->exact[mask];
+    updated = &stream->cpu->exact[mask];
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
-  state->stats.joined += 1;
+  state->told->stats.joined += 1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_influence.c - how strongly each channel bears on the outputs, by
- * sending random gradients back through the plan; and what a pixel that joins
- * will cost. Both make the criterion "influence" (DcnnCriterion).
+ * sending random gradients back through the plan. With what a pixel that joins
+ * will cost (plan/plan_price.c) it makes the criterion "influence"
+ * (DcnnCriterion).
  *
  * With outputs y, each divided by its own norm, and J = dy / dx for one pixel
  * x of a node, a change d of that pixel moves the outputs by |J d|^2. Its
@@ -11,83 +12,10 @@
  * (J^T u)_c^2 is an unbiased estimate of that (Hutchinson 1990). Averaged over
  * the map's pixels, over a few u and a few frames.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Of the candidates that a joined pixel makes, the share that joins in turn
- * (typical: 0.6 to 0.8 measured on the nets and clips of tuning.md). */
-#define JOINS_ON 0.7
-
-/* ---- price ------------------------------------------------------------------ */
-
-/* Adds what a reader costs to the price of each node that it reads, once: seen
- * has the last reader of each mask. */
-static void
-charge_sources (const DcnnPlan *plan, gint map, gint reader, gint *seen,
-    gdouble cost, gdouble *price)
-{
-  const PlanMap *m = map < 0 ? NULL : plan_map (plan, map);
-
-  if (m == NULL)
-    return;
-  for (guint i = 0; m->pieces && i < m->pieces->len; i++)
-    charge_sources (plan, g_array_index (m->pieces, gint, i), reader, seen,
-        cost, price);
-  if (m->pieces || m->mask < 0 || m->source < 0 || seen[m->mask] == reader)
-    return;
-  seen[m->mask] = reader;
-  price[m->source] += cost / ((gdouble) m->width * m->height);
-}
-
-void
-dcnn_plan_price (const DcnnPlan *plan, gdouble *price)
-{
-  gdouble macs = MAX (1, plan->macs);
-  g_autofree gint *seen = g_new (gint, plan->n_masks + 1);
-
-  for (gint i = 0; i < plan->n_masks; i++)
-    seen[i] = -1;
-  for (guint n = 0; n < plan->nodes->len; n++)
-    price[n] = 0;
-  for (gint r = (gint) plan->nodes->len - 1; r >= 0; r--) {
-    const PlanNode *node = plan_node (plan, r);
-    const PlanMap *out;
-    gdouble cost;
-    if (node->kind != PLAN_KERNEL) {
-      price[r] = 0;
-      continue;
-    }
-    out = plan_map (plan, node->out);
-    price[r] = MAX (price[r], out->channels / macs);
-    cost = (MAX (node->macs_per_pixel, 4 * out->channels) / macs + JOINS_ON *
-        price[r]) * out->width * out->height;
-    charge_sources (plan, node->in, r, seen, cost, price);
-    for (gint s = 0; s < node->n_steps; s++)
-      charge_sources (plan, node->steps[s].map, r, seen, cost, price);
-  }
-}
-
-void
-dcnn_plan_limits (const DcnnPlan *plan, gdouble *limits)
-{
-  gdouble most = 1;
-
-  dcnn_plan_price (plan, limits);
-  for (guint n = 0; n < plan->maps->len; n++) {
-    const PlanMap *map = plan_map (plan, n);
-    most = MAX (most, (gdouble) map->width * map->height);
-  }
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    const PlanMap *out;
-    if (node->kind != PLAN_KERNEL)
-      continue;
-    out = plan_map (plan, node->out);
-    limits[n] *= sqrt (most / ((gdouble) out->width * out->height));
-  }
-}
 
 /* ---- gradients ---------------------------------------------------------------- */
 
@@ -155,7 +83,7 @@ static void
 seed_gather (Backward *b, const PlanNode *node)
 {
   const DcnnTensor *t =
-      &b->stream->tensors[b->plan->values[node->value].tensor];
+      &b->stream->cpu->tensors[b->plan->values[node->value].tensor];
   const gfloat *weights = weights_of (b, node->value);
   gint64 count = dcnn_tensor_count (t);
   const float *v = t->data;
@@ -188,7 +116,7 @@ static void
 seed_arg_max (Backward *b, const PlanNode *node)
 {
   const PlanMap *map = plan_map (b->plan, node->in);
-  const DcnnMap *values = &b->stream->maps[node->in];
+  const DcnnMap *values = &b->stream->cpu->maps[node->in];
   const DcnnMap *to = &b->maps[node->in];
   gdouble squares = 0;
 
@@ -210,7 +138,7 @@ static gboolean
 rows_before (Backward *b, gint n, gint k, DcnnMap *values)
 {
   const PlanNode *node = plan_node (b->plan, n);
-  DcnnJob job = b->stream->nodes[n].job;
+  DcnnJob job = b->stream->cpu->nodes[n].job;
   gsize bytes;
 
   job.n_steps = (guint) k;
@@ -218,8 +146,8 @@ rows_before (Backward *b, gint n, gint k, DcnnMap *values)
   job.pixels = NULL;
   job.verdicts = NULL;
   job.significance = (DcnnSignificance) { DCNN_SIGNIFICANT_ALWAYS, 0,
-    b->session->ones };
-  bytes = b->session->kernels->scratch_bytes (&job);
+    b->session->cpu->ones };
+  bytes = b->session->cpu->kernels->scratch_bytes (&job);
   if (bytes > b->scratch_bytes) {
     free (b->scratch);
     b->scratch = dcnn_take (bytes, &b->scratch_bytes);
@@ -227,7 +155,7 @@ rows_before (Backward *b, gint n, gint k, DcnnMap *values)
     if (b->scratch == NULL)
       return FALSE;
   }
-  b->session->kernels->run[node->primary] (&job, 0, job.out.height,
+  b->session->cpu->kernels->run[node->primary] (&job, 0, job.out.height,
       b->scratch);
   return TRUE;
 }
@@ -265,7 +193,7 @@ back_through_kernel (Backward *b, gint n)
 {
   const PlanNode *node = plan_node (b->plan, n);
   const PlanMap *out = plan_map (b->plan, node->out);
-  const DcnnJob *job = &b->stream->nodes[n].job;
+  const DcnnJob *job = &b->stream->cpu->nodes[n].job;
   DcnnMap rows = row_map (b, out, b->rows);
   DcnnMap values = row_map (b, out, b->values);
 
@@ -296,7 +224,7 @@ static void
 back_through_global (Backward *b, const PlanNode *node)
 {
   const PlanMap *in = plan_map (b->plan, node->in);
-  const DcnnMap *values = &b->stream->maps[node->in];
+  const DcnnMap *values = &b->stream->cpu->maps[node->in];
   const DcnnMap *to = &b->maps[node->in];
   const float *g = b->maps[node->out].data;
   float pixels = (float) in->width * (float) in->height;
@@ -387,7 +315,8 @@ backward_init (Backward *b)
   gboolean ok = TRUE;
 
   b->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
-  b->maps = g_memdup2 (b->stream->maps, plan->maps->len * sizeof (DcnnMap));
+  b->maps = g_memdup2 (b->stream->cpu->maps,
+      plan->maps->len * sizeof (DcnnMap));
   for (guint i = 0; i < plan->buffers->len && ok; i++)
     ok = (b->buffers[i] = dcnn_take (sizeof (float) * buffer_floats (
                 &g_array_index (plan->buffers, PlanBuffer, i)), &bytes)) !=
@@ -395,7 +324,7 @@ backward_init (Backward *b)
   for (guint i = 0; i < plan->maps->len && ok; i++) {
     const PlanMap *map = plan_map (plan, i);
     b->maps[i].data = b->buffers[map->buffer] +
-        (b->stream->maps[i].data - b->stream->buffers[map->buffer]);
+        (b->stream->cpu->maps[i].data - b->stream->cpu->buffers[map->buffer]);
     floats = MAX (floats, (gsize) map->width * map->height *
         dcnn_padded (map->span) + DCNN_OVERREAD);
     sides = MAX (sides, (gsize) map->width + map->height);
@@ -426,7 +355,7 @@ dcnn_session_measure_influence (DcnnSession *session, guint stream,
         "with the option store_all");
     return FALSE;
   }
-  if (stream >= session->n_streams || session->streams[stream].maps == NULL ||
+  if (stream >= session->n_streams || session->cpu == NULL ||
       session->streams[stream].first) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "influence is measured on the cpu, on a stream that has seen a frame");

@@ -3,7 +3,7 @@
  * dcnn_judge.c - which pixels are candidates, and when a change counts
  * (DcnnCriterion, deltacnn/session.h).
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,11 +26,11 @@ dcnn_judge_rule (const DcnnSession *session, const DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  const NodeState *state = &stream->nodes[n];
+  const CpuNodeState *state = &stream->cpu->nodes[n];
   DcnnCriterionNode about = { .is_gate = node->is_gate,
     .is_output = node->is_output,
     .one_pixel = out->width == 1 && out->height == 1,
-    .channels = out->channels, .threshold = state->threshold,
+    .channels = out->channels, .threshold = state->told->threshold,
     .spread_known = state->spread_valid,
     .influence_known = session->influence[n] != NULL,
     .influence_limit = session->limits[n] };
@@ -41,24 +41,24 @@ dcnn_judge_rule (const DcnnSession *session, const DcnnStream *stream, gint n)
 void
 dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
 {
-  DcnnSignificance *s = &stream->nodes[n].job.significance;
+  DcnnSignificance *s = &stream->cpu->nodes[n].job.significance;
   DcnnCriterionRule rule;
 
-  s->inv_spread = session->ones;
+  s->inv_spread = session->cpu->ones;
   s->limit = 0;
   s->kind = DCNN_SIGNIFICANT_ALWAYS;
-  if (stream->dense)
+  if (stream->cpu->dense)
     return;
   rule = dcnn_judge_rule (session, stream, n);
   s->kind = rule.kind;
   s->limit = rule.limit;
   if (rule.relative)
-    s->limit *= squares_of_pixel (&stream->maps[plan_node (session->plan,
+    s->limit *= squares_of_pixel (&stream->cpu->maps[plan_node (session->plan,
                 n)->out]);
   if (rule.weights == DCNN_WEIGHTS_INFLUENCE)
     s->inv_spread = session->influence[n];
   else if (rule.weights == DCNN_WEIGHTS_SPREAD)
-    s->inv_spread = stream->nodes[n].inv_spread;
+    s->inv_spread = stream->cpu->nodes[n].inv_spread;
 }
 
 /* ---- spreads -------------------------------------------------------------------- */
@@ -68,7 +68,7 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
  * rounding in a dead channel is not mistaken for news. */
 static void
 measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
-    NodeState *state)
+    CpuNodeState *state)
 {
   gdouble n = (gdouble) map->width * map->height, total = 0;
   gdouble *sum2 = sum + map->channels;
@@ -113,36 +113,38 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
     if (!needs_spread (session, stream, n) ||
-        (stream->maps[node->out].data == NULL &&
-            stream->maps[node->out].bytes == NULL))
+        (stream->cpu->maps[node->out].data == NULL &&
+            stream->cpu->maps[node->out].bytes == NULL))
       continue;
-    if (stream->maps[node->out].width > 1 || stream->maps[node->out].height > 1)
-      measure_spread (&stream->maps[node->out],
-          plan_map (session->plan, node->out)->channels, session->spread_sums,
-          &stream->nodes[n]);
+    if (stream->cpu->maps[node->out].width > 1 ||
+        stream->cpu->maps[node->out].height > 1)
+      measure_spread (&stream->cpu->maps[node->out],
+          plan_map (session->plan, node->out)->channels,
+          session->cpu->spread_sums, &stream->cpu->nodes[n]);
   }
 }
 
 /* ---- candidates ------------------------------------------------------------------ */
 
-/* What a change of the primary input reaches, into session->candidates. */
+/* What a change of the primary input reaches, into the session's
+ * candidates. */
 static void
 reach_of (DcnnSession *session, const PlanNode *node, const DcnnMask *in)
 {
-  DcnnMask *out = &session->candidates;
+  DcnnMask *out = &session->cpu->candidates;
 
   switch (node->kind == PLAN_KERNEL ? node->reach : PLAN_REACH_SAME) {
     case PLAN_REACH_WINDOW:
       dcnn_mask_candidates_conv (out, in, &node->window,
-          session->mask_scratch);
+          session->cpu->mask_scratch);
       break;
     case PLAN_REACH_TRANSPOSED:
       dcnn_mask_candidates_transposed (out, in, &node->window,
-          session->mask_scratch);
+          session->cpu->mask_scratch);
       break;
     case PLAN_REACH_TABLE:
       dcnn_mask_candidates_table (out, in, node->taps_y, node->index_y,
-          node->taps_x, node->index_x, session->mask_scratch);
+          node->taps_x, node->index_x, session->cpu->mask_scratch);
       break;
     case PLAN_REACH_SAME:
     default:
@@ -157,7 +159,7 @@ dcnn_find_candidates (DcnnSession *session, const StreamMask *masks, gint n)
   const PlanNode *node = plan_node (session->plan, n);
   const PlanNode *reach = node;
   const PlanMap *out = plan_map (session->plan, node->out);
-  DcnnMask *candidates = &session->candidates;
+  DcnnMask *candidates = &session->cpu->candidates;
   const DcnnMask *in;
   gboolean any = FALSE;
 

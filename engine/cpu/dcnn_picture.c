@@ -3,7 +3,7 @@
  * dcnn_picture.c - a video frame into the network's input map: geometry, the
  * input stage over threads, and whether to settle.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <string.h>
 
@@ -12,18 +12,18 @@ static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
 {
-  if (stream->stage && stream->format.width == frame->width &&
+  if (stream->cpu->stage && stream->format.width == frame->width &&
       stream->format.height == frame->height &&
       stream->format.format == frame->format &&
       stream->format.pixel_aspect == frame->pixel_aspect)
     return TRUE;
-  g_clear_pointer (&stream->stage, dcnn_input_stage_free);
+  g_clear_pointer (&stream->cpu->stage, dcnn_input_stage_free);
   stream->format = *frame;
   dcnn_view_fit (session, frame, &stream->geometry);
-  stream->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
+  stream->cpu->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
       frame->height, frame->format, session->threads);
   stream->first = TRUE;
-  if (stream->stage == NULL) {
+  if (stream->cpu->stage == NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
         "out of memory for the input stage of %ux%u frames", frame->width,
         frame->height);
@@ -48,8 +48,8 @@ convert_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   InputWork *work = data;
 
-  dcnn_input_convert_rows (work->stream->stage, &work->params, work->frame,
-      thread, (guint32) begin * 8,
+  dcnn_input_convert_rows (work->stream->cpu->stage, &work->params,
+      work->frame, thread, (guint32) begin * 8,
       MIN ((guint32) end * 8, work->changed->height), work->force,
       work->changed, work->differs);
 }
@@ -59,8 +59,8 @@ picture_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   InputWork *work = data;
 
-  dcnn_input_picture_rows (work->stream->stage, &work->params, work->frame,
-      thread, (guint32) begin * 8,
+  dcnn_input_picture_rows (work->stream->cpu->stage, &work->params,
+      work->frame, thread, (guint32) begin * 8,
       MIN ((guint32) end * 8, work->changed->height));
 }
 
@@ -69,7 +69,7 @@ sample_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   InputWork *work = data;
 
-  dcnn_input_sample_rows (work->stream->stage, &work->params, thread,
+  dcnn_input_sample_rows (work->stream->cpu->stage, &work->params, thread,
       (guint32) begin * 8, MIN ((guint32) end * 8, work->changed->height),
       work->force, work->changed, work->differs);
 }
@@ -79,7 +79,7 @@ store_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   InputWork *work = data;
 
-  dcnn_input_store (work->stream->stage, &work->params, work->changed,
+  dcnn_input_store (work->stream->cpu->stage, &work->params, work->changed,
       work->s0, (guint32) begin, (guint32) end);
 }
 
@@ -92,25 +92,6 @@ split_rows (DcnnSession *session, InputWork *work, DcnnPoolFn fn)
       (guint64) 16 * work->changed->width * work->changed->height, fn, work);
 }
 
-void
-dcnn_picture_params (const DcnnSession *session, const DcnnStream *stream,
-    DcnnInputParams *p)
-{
-  const DcnnSessionOptions *o = &session->options;
-
-  memset (p, 0, sizeof *p);
-  p->bgr = o->bgr;
-  p->gray = plan_map (session->plan,
-      plan_picture_map (session->plan))->channels == 1;
-  memcpy (p->scale, o->scale, sizeof p->scale);
-  memcpy (p->bias, o->bias, sizeof p->bias);
-  p->threshold = session->tuning.input_threshold;
-  p->noise_suppression = session->tuning.noise_suppression;
-  p->dilation = session->tuning.dilation;
-  if (session->tuning.interest && stream->interest_set)
-    p->interest = stream->interest;
-}
-
 /* What the frame must take over whatever it holds: everything, or what has
  * just come into view. NULL: nothing. */
 static const DcnnMask *
@@ -118,19 +99,21 @@ forced (DcnnStream *stream, const PlanMap *map)
 {
   gint y0, y1, x0, x1;
 
-  if (stream->dense) {
-    dcnn_mask_fill (&stream->force);
-    return &stream->force;
+  if (stream->cpu->dense) {
+    dcnn_mask_fill (&stream->cpu->force);
+    return &stream->cpu->force;
   }
-  if (!stream->move.active)
+  if (!stream->cpu->move.active)
     return NULL;
   dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
-  dcnn_mask_clear (&stream->force);
-  dcnn_mask_fill_rect (&stream->force, 0, 0, map->width, y0);
-  dcnn_mask_fill_rect (&stream->force, 0, y1, map->width, map->height - y1);
-  dcnn_mask_fill_rect (&stream->force, 0, 0, x0, map->height);
-  dcnn_mask_fill_rect (&stream->force, x1, 0, map->width - x1, map->height);
-  return &stream->force;
+  dcnn_mask_clear (&stream->cpu->force);
+  dcnn_mask_fill_rect (&stream->cpu->force, 0, 0, map->width, y0);
+  dcnn_mask_fill_rect (&stream->cpu->force, 0, y1, map->width, map->height -
+      y1);
+  dcnn_mask_fill_rect (&stream->cpu->force, 0, 0, x0, map->height);
+  dcnn_mask_fill_rect (&stream->cpu->force, x1, 0, map->width - x1,
+      map->height);
+  return &stream->cpu->force;
 }
 
 /* What differs from the stored input is taken over, not as a change but as a
@@ -139,23 +122,23 @@ void
 dcnn_settle_input (DcnnSession *session, DcnnStream *stream, gint mask,
     gsize changed, gsize pixels)
 {
-  StreamMask *exact = mask < 0 ? NULL : &stream->exact[mask];
-  DcnnSettlingFrame frame = { stream->dense, stream->move.active, changed,
-    pixels };
+  StreamMask *exact = mask < 0 ? NULL : &stream->cpu->exact[mask];
+  DcnnSettlingFrame frame = { stream->cpu->dense, stream->cpu->move.active,
+    changed, pixels };
   DcnnSettlingKind kind =
-      dcnn_settling_frame (&stream->settling, &session->tuning, &frame);
+      dcnn_settling_frame (&stream->cpu->settling, &session->tuning, &frame);
 
   if (exact == NULL)
     return;
-  if (!stream->dense)
+  if (!stream->cpu->dense)
     exact->any = FALSE;
   if (kind == DCNN_SETTLING_NOTHING)
     return;
   if (kind == DCNN_SETTLING_BAND) {
     dcnn_stream_band (stream, &exact->mask);
-    dcnn_mask_and (&exact->mask, &stream->differs);
+    dcnn_mask_and (&exact->mask, &stream->cpu->differs);
   } else {
-    dcnn_mask_copy (&exact->mask, &stream->differs);
+    dcnn_mask_copy (&exact->mask, &stream->cpu->differs);
   }
   dcnn_mask_and_not (&exact->mask, &stream->masks[mask].mask);
   exact->any = dcnn_mask_any (&exact->mask);
@@ -167,8 +150,8 @@ store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
 {
   if (stream->masks[mask].any)
     split_rows (session, work, store_work);
-  if (stream->exact[mask].any) {
-    work->changed = &stream->exact[mask].mask;
+  if (stream->cpu->exact[mask].any) {
+    work->changed = &stream->cpu->exact[mask].mask;
     split_rows (session, work, store_work);
   }
 }
@@ -193,7 +176,7 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
   gint y0, y1, x0, x1;
 
   if (!stream->looks) {
-    dcnn_input_set_view (stream->stage, NULL);
+    dcnn_input_set_view (stream->cpu->stage, NULL);
     split_rows (session, work, convert_work);
     return;
   }
@@ -205,10 +188,10 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     view.known_x0 = (guint32) x0;
     view.known_x1 = (guint32) x1;
   }
-  if (dcnn_input_set_view (stream->stage, &view) == DCNN_INPUT_WARPED)
+  if (dcnn_input_set_view (stream->cpu->stage, &view) == DCNN_INPUT_WARPED)
     work->params.dilation = sampled_dilation (work->params.dilation,
         (guint) MIN (map->width, map->height));
-  dcnn_input_get_view (stream->stage, stream->view);
+  dcnn_input_get_view (stream->cpu->stage, stream->view);
   split_rows (session, work, picture_work);
   split_rows (session, work, sample_work);
 }
@@ -221,12 +204,13 @@ keep_regions (DcnnSession *session, DcnnStream *stream, const DcnnMask *force,
 {
   guint index = (guint) (stream - session->streams);
 
-  if (stream->dense || !dcnn_view_regions (session, index, &stream->region))
+  if (stream->cpu->dense || !dcnn_view_regions (session, index,
+      &stream->cpu->region))
     return;
-  dcnn_mask_and (&stream->differs, &stream->region);
+  dcnn_mask_and (&stream->cpu->differs, &stream->cpu->region);
   if (force)
-    dcnn_mask_or (&stream->region, force);
-  dcnn_mask_and (updated, &stream->region);
+    dcnn_mask_or (&stream->cpu->region, force);
+  dcnn_mask_and (updated, &stream->cpu->region);
 }
 
 gboolean
@@ -235,7 +219,8 @@ dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
 {
   if (!prepare_stage (session, stream, frame, error))
     return FALSE;
-  stream->dense = stream->first || session->tuning.mode == DCNN_MODE_DENSE;
+  stream->cpu->dense = stream->first ||
+      session->tuning.mode == DCNN_MODE_DENSE;
   return TRUE;
 }
 
@@ -248,15 +233,15 @@ dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
   StreamMask *updated = &stream->masks[map->mask];
   gsize count = dcnn_mask_count (&updated->mask);
 
-  updated->any = stream->dense || count > 0;
-  count = stream->dense ? pixels : count + kept;
+  updated->any = stream->cpu->dense || count > 0;
+  count = stream->cpu->dense ? pixels : count + kept;
   if (dcnn_frame_turns_dense (session, stream, count, pixels)) {
     gsize again = 0;
-    stream->dense = updated->any = TRUE;
+    stream->cpu->dense = updated->any = TRUE;
     dcnn_mask_fill (&updated->mask);
     dcnn_states_feed (session, stream, &again);
   }
-  stream->exact[map->mask].any = FALSE;
+  stream->cpu->exact[map->mask].any = FALSE;
   dcnn_settle_input (session, stream, map->mask, count, pixels);
   stream->stats.changed_share = (gfloat) count / pixels;
 }
@@ -270,21 +255,22 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   DcnnMask *updated = &stream->masks[map->mask].mask;
   gsize pixels = (gsize) map->width * map->height, kept;
   InputWork work = { .stream = stream, .frame = frame, .changed = updated,
-    .s0 = &stream->maps[index] };
+    .s0 = &stream->cpu->maps[index] };
 
   if (!dcnn_picture_begin (session, stream, frame, error))
     return FALSE;
   kept = dcnn_states_shift (session, stream, &pixels);
   kept += dcnn_states_feed (session, stream, &pixels);
   work.force = forced (stream, map);
-  work.differs = session->tuning.settle ? &stream->differs : NULL;
-  dcnn_picture_params (session, stream, &work.params);
+  work.differs = session->tuning.settle ? &stream->cpu->differs : NULL;
+  dcnn_view_params (session, stream, &work.params);
   take_picture (session, stream, map, &work);
-  stream->stats.unaligned_share = dcnn_input_shadow_share (stream->stage);
+  stream->stats.unaligned_share = dcnn_input_shadow_share (stream->cpu->stage);
   stream->stats.aligned_share = stream->stats.unaligned_share < 0 ? -1 :
       (gfloat) dcnn_mask_count (updated) / (map->width * map->height);
-  if (!stream->dense)
-    dcnn_input_refine_mask (stream->stage, &work.params, work.force, updated);
+  if (!stream->cpu->dense)
+    dcnn_input_refine_mask (stream->cpu->stage, &work.params, work.force,
+        updated);
   keep_regions (session, stream, work.force, updated);
   dcnn_picture_decide (session, stream, kept, pixels);
   store_picture (session, stream, &work, map->mask);

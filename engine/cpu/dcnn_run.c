@@ -3,7 +3,7 @@
  * dcnn_run.c - one frame through the nodes: candidates, kernel, verdicts,
  * update mask; and settling within its budget.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 /* ---- threads -------------------------------------------------------------------- */
 
@@ -18,7 +18,7 @@ kernel_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   KernelWork *work = data;
 
-  work->run (work->job, begin, end, work->session->scratch[thread]);
+  work->run (work->job, begin, end, work->session->cpu->scratch[thread]);
 }
 
 /* Runs the job on a list of n pixels, or on the whole map (list NULL). */
@@ -27,9 +27,9 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n,
     const DcnnMask *mask, guint32 *list, gsize count, guint8 *verdicts)
 {
   const PlanNode *node = plan_node (session->plan, n);
-  DcnnJob *job = &stream->nodes[n].job;
+  DcnnJob *job = &stream->cpu->nodes[n].job;
   KernelWork work = { session, job,
-    dcnn_job_kernel (session->kernels, job) };
+    dcnn_job_kernel (session->cpu->kernels, job) };
   guint64 per_pixel = MAX (node->macs_per_pixel, 4 * job->out.channels);
   guint pieces = session->threads * 4;
   gint64 start = dcnn_now_ns ();
@@ -53,10 +53,10 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n,
 
 /* Whether all that settling has left to do at a node are candidates. */
 static gboolean
-rest_is_exact (DcnnSession *session, const NodeState *state)
+rest_is_exact (DcnnSession *session, const CpuNodeState *state)
 {
   const DcnnMask *pending = &state->pending.mask;
-  DcnnMask *rest = &session->settle;
+  DcnnMask *rest = &session->cpu->settle;
 
   if (!session->tuning.settle) /* nobody has kept record */
     return FALSE;
@@ -64,13 +64,13 @@ rest_is_exact (DcnnSession *session, const NodeState *state)
     return TRUE;
   dcnn_mask_init (rest, pending->width, pending->height, rest->words);
   dcnn_mask_copy (rest, pending);
-  dcnn_mask_and_not (rest, &session->candidates);
+  dcnn_mask_and_not (rest, &session->cpu->candidates);
   return !dcnn_mask_any (rest);
 }
 
 /* Is the whole map cheaper than this many pixels of it? */
 static gboolean
-dense_is_cheaper (DcnnSession *session, const NodeState *state, gsize count,
+dense_is_cheaper (DcnnSession *session, const CpuNodeState *state, gsize count,
     gsize pixels)
 {
   return session->tuning.mode != DCNN_MODE_SPARSE &&
@@ -83,7 +83,7 @@ static gboolean
 add_unveiled (DcnnSession *session, const DcnnStream *stream,
     const PlanMap *out, gboolean any)
 {
-  DcnnMask *m = &session->candidates;
+  DcnnMask *m = &session->cpu->candidates;
   gint y0, y1, x0, x1, w = (gint) out->width, h = (gint) out->height;
 
   dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
@@ -113,13 +113,13 @@ flag_unveiled (const DcnnStream *stream, const PlanMap *out, guint32 *list,
 }
 
 static void
-count_work (DcnnStream *stream, const PlanNode *node, NodeState *state,
+count_work (DcnnStream *stream, const PlanNode *node, CpuNodeState *state,
     gsize count, gsize pixels, gint64 ns)
 {
-  state->stats.candidates += (gdouble) count / pixels;
-  state->stats.macs_done += count * node->macs_per_pixel;
-  state->stats.time_ns += ns;
-  stream->macs_done += count * node->macs_per_pixel;
+  state->told->stats.candidates += (gdouble) count / pixels;
+  state->told->stats.macs_done += count * node->macs_per_pixel;
+  state->told->stats.time_ns += ns;
+  stream->cpu->macs_done += count * node->macs_per_pixel;
 }
 
 /* Of a node, and of those in the block that it ends. */
@@ -127,16 +127,17 @@ static void
 add_cost (const DcnnSession *session, DcnnStream *stream, gint n, gsize count,
     gboolean whole)
 {
-  const NodeCost *costs = session->costs;
+  const NodeCost *costs = session->cpu->costs;
   const PlanNode *node = plan_node (session->plan, n);
 
   if (!whole)
-    stream->cost += costs[n].list_node + (gdouble) count *
+    stream->cpu->cost += costs[n].list_node + (gdouble) count *
         costs[n].list_pixel;
-  else if (stream->nodes[n].job.significance.kind == DCNN_SIGNIFICANT_ALWAYS)
-    stream->cost += costs[n].map;
+  else if (stream->cpu->nodes[n].job.significance.kind ==
+      DCNN_SIGNIFICANT_ALWAYS)
+    stream->cpu->cost += costs[n].map;
   else
-    stream->cost += costs[n].judged_map;
+    stream->cpu->cost += costs[n].judged_map;
   if (dcnn_block_ends (session, n))
     add_cost (session, stream, node->depthwise, count, whole);
 }
@@ -145,7 +146,7 @@ static void
 run_dense (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
-  NodeState *state = &stream->nodes[n];
+  CpuNodeState *state = &stream->cpu->nodes[n];
   StreamMask *updated =
       &stream->masks[plan_map (session->plan, node->out)->mask];
   gsize pixels = (gsize) state->job.out.width * state->job.out.height;
@@ -155,14 +156,14 @@ run_dense (DcnnSession *session, DcnnStream *stream, gint n)
   updated->any = TRUE;
   state->pending.any = FALSE;
   count_work (stream, node, state, pixels, pixels, ns);
-  state->stats.joined += 1;
-  state->stats.dense_frames++;
+  state->told->stats.joined += 1;
+  state->told->stats.dense_frames++;
 }
 
 /* A node that compares nothing: its candidates are its update mask. Where the
  * whole map was computed, what settling had left to do has been done too. */
 static void
-pass_on (NodeState *state, DcnnMask *updated, const DcnnMask *candidates,
+pass_on (CpuNodeState *state, DcnnMask *updated, const DcnnMask *candidates,
     gboolean whole)
 {
   dcnn_mask_copy (updated, candidates);
@@ -178,22 +179,22 @@ pass_on (NodeState *state, DcnnMask *updated, const DcnnMask *candidates,
 /* What the verdicts on the candidates (on the whole map) make of the update
  * mask, and of what settling has left to do. */
 static void
-take_verdicts (DcnnSession *session, NodeState *state, DcnnMask *updated,
+take_verdicts (DcnnSession *session, CpuNodeState *state, DcnnMask *updated,
     gboolean whole)
 {
   DcnnMask *kept = session->tuning.settle ? &state->pending.mask : NULL;
 
   if (whole)
-    dcnn_mask_fill (&session->candidates);
+    dcnn_mask_fill (&session->cpu->candidates);
   if (kept && state->pending.any)
-    dcnn_mask_and_not (kept, &session->candidates);
+    dcnn_mask_and_not (kept, &session->cpu->candidates);
   else if (kept)
     dcnn_mask_clear (kept);
   if (whole)
-    dcnn_mask_from_verdicts_dense (updated, kept, session->verdicts);
+    dcnn_mask_from_verdicts_dense (updated, kept, session->cpu->verdicts);
   else
-    dcnn_mask_from_verdicts (&session->candidates, updated, kept,
-        session->verdicts);
+    dcnn_mask_from_verdicts (&session->cpu->candidates, updated, kept,
+        session->cpu->verdicts);
   if (kept)
     state->pending.any = dcnn_mask_any (kept);
 }
@@ -203,35 +204,36 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  NodeState *state = &stream->nodes[n];
+  CpuNodeState *state = &stream->cpu->nodes[n];
   StreamMask *updated = &stream->masks[out->mask];
   gsize pixels = (gsize) out->width * out->height, count;
   gboolean passes =
       state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS;
-  guint32 *list = session->list;
+  guint32 *list = session->cpu->list;
   gint64 ns;
 
-  count = dcnn_mask_to_list (&session->candidates, list);
+  count = dcnn_mask_to_list (&session->cpu->candidates, list);
   if (count == 0)
     return;
   dcnn_mask_clear (&updated->mask);
-  if (stream->move.active) {
+  if (stream->cpu->move.active) {
     flag_unveiled (stream, out, list, count);
   } else if (dense_is_cheaper (session, state, count, pixels)) {
     list = NULL;
     count = pixels;
   }
-  ns = run_job (session, stream, n, &session->candidates, list, count,
-      passes ? NULL : session->verdicts);
-  state->stats.dense_frames += list == NULL;
+  ns = run_job (session, stream, n, &session->cpu->candidates, list, count,
+      passes ? NULL : session->cpu->verdicts);
+  state->told->stats.dense_frames += list == NULL;
   if (passes)
-    pass_on (state, &updated->mask, &session->candidates, !list);
+    pass_on (state, &updated->mask, &session->cpu->candidates, !list);
   else
     take_verdicts (session, state, &updated->mask, !list);
   updated->any = dcnn_mask_any (&updated->mask);
   count_work (stream, node, state, count, pixels, ns);
   add_cost (session, stream, n, list ? count : pixels, !list);
-  state->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) / pixels;
+  state->told->stats.joined += (gdouble) dcnn_mask_count (&updated->mask) /
+      pixels;
 }
 
 /* ---- gates ------------------------------------------------------------------------------- */
@@ -242,7 +244,7 @@ static gboolean
 take_gate (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
-  NodeState *state = &stream->nodes[n];
+  CpuNodeState *state = &stream->cpu->nodes[n];
   StreamMask *updated =
       &stream->masks[plan_map (session->plan, node->out)->mask];
   guint32 pixel[64] = { 0 }; /* (0, 0); lists are read past their end */
@@ -260,7 +262,7 @@ take_gate (DcnnSession *session, DcnnStream *stream, gint n)
     return FALSE;
   dcnn_mask_fill (&updated->mask);
   updated->any = TRUE;
-  state->stats.joined += 1;
+  state->told->stats.joined += 1;
   return TRUE;
 }
 
@@ -278,9 +280,9 @@ take_gates (DcnnSession *session, DcnnStream *stream, gint n)
   for (gint s = 0; s < node->n_steps; s++)
     gates |= node->steps[s].map >= 0 &&
         node->steps[s].operand == DCNN_OPERAND_VECTOR;
-  if (!gates || pixels == 1 || stream->move.active ||
-      !dcnn_dense_rule_node (dcnn_mask_count (&session->candidates), pixels,
-          TRUE))
+  if (!gates || pixels == 1 || stream->cpu->move.active ||
+      !dcnn_dense_rule_node (dcnn_mask_count (&session->cpu->candidates),
+      pixels, TRUE))
     return FALSE;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanMap *map = node->steps[s].map < 0 ? NULL :
@@ -294,28 +296,28 @@ take_gates (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- settling ---------------------------------------------------------------------------- */
 
-/* Those of the waiting pixels whose turn it is, into session->settle and
- * session->list; returns how many. */
+/* Those of the waiting pixels whose turn it is, into session->cpu->settle and
+ * session->cpu->list; returns how many. */
 static gsize
-list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
+list_settling (DcnnSession *session, DcnnStream *stream, CpuNodeState *state,
     gsize limit)
 {
   const DcnnMask *pending = &state->pending.mask;
-  DcnnMask *turn = &session->settle;
+  DcnnMask *turn = &session->cpu->settle;
   gsize count;
 
   dcnn_mask_init (turn, pending->width, pending->height, turn->words);
-  if (stream->settling.now == DCNN_SETTLING_BAND) {
+  if (stream->cpu->settling.now == DCNN_SETTLING_BAND) {
     dcnn_stream_band (stream, turn);
     dcnn_mask_and (turn, pending);
   } else {
     dcnn_mask_copy (turn, pending);
   }
-  count = dcnn_mask_to_list (turn, session->list);
+  count = dcnn_mask_to_list (turn, session->cpu->list);
   if (count <= limit)
     return count;
   dcnn_mask_clear (turn);
-  dcnn_mask_from_list (turn, session->list, limit);
+  dcnn_mask_from_list (turn, session->cpu->list, limit);
   return limit;
 }
 
@@ -323,14 +325,14 @@ list_settling (DcnnSession *session, DcnnStream *stream, NodeState *state,
 static void
 await_settling (DcnnSession *session, DcnnStream *stream, gint n)
 {
-  StreamMask *pending = &stream->nodes[n].pending;
+  StreamMask *pending = &stream->cpu->nodes[n].pending;
 
-  if (!dcnn_find_candidates (session, stream->exact, n))
+  if (!dcnn_find_candidates (session, stream->cpu->exact, n))
     return;
   if (pending->any)
-    dcnn_mask_or (&pending->mask, &session->candidates);
+    dcnn_mask_or (&pending->mask, &session->cpu->candidates);
   else
-    dcnn_mask_copy (&pending->mask, &session->candidates);
+    dcnn_mask_copy (&pending->mask, &session->cpu->candidates);
   pending->any = TRUE;
 }
 
@@ -342,13 +344,14 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  NodeState *state = &stream->nodes[n];
-  StreamMask *exact = &stream->exact[out->mask];
-  guint64 left = stream->macs_done < budget ? budget - stream->macs_done : 0;
+  CpuNodeState *state = &stream->cpu->nodes[n];
+  StreamMask *exact = &stream->cpu->exact[out->mask];
+  guint64 left = stream->cpu->macs_done < budget ? budget -
+      stream->cpu->macs_done : 0;
   gsize count, limit = left / MAX (1, dcnn_block_macs (session, n));
   gint64 ns;
 
-  if (stream->settling.now == DCNN_SETTLING_BAND)
+  if (stream->cpu->settling.now == DCNN_SETTLING_BAND)
     limit = G_MAXSIZE;
   else if (left > 0 && limit == 0)
     limit = 1; /* a pixel dearer than the budget must not wait for ever */
@@ -358,15 +361,15 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   if (count == 0)
     return;
   state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
-  stream->settling.spent += count * node->macs_per_pixel;
-  stream->settled_macs += count * node->macs_per_pixel;
-  ns = run_job (session, stream, n, &session->settle, session->list, count,
-      session->verdicts);
+  stream->cpu->settling.spent += count * node->macs_per_pixel;
+  stream->cpu->settled_macs += count * node->macs_per_pixel;
+  ns = run_job (session, stream, n, &session->cpu->settle, session->cpu->list,
+      count, session->cpu->verdicts);
   dcnn_mask_clear (&exact->mask);
-  dcnn_mask_from_verdicts (&session->settle, &exact->mask, NULL,
-      session->verdicts);
+  dcnn_mask_from_verdicts (&session->cpu->settle, &exact->mask, NULL,
+      session->cpu->verdicts);
   exact->any = dcnn_mask_any (&exact->mask);
-  dcnn_mask_and_not (&state->pending.mask, &session->settle);
+  dcnn_mask_and_not (&state->pending.mask, &session->cpu->settle);
   state->pending.any = dcnn_mask_any (&state->pending.mask);
   count_work (stream, node, state, count, (gsize) out->width * out->height,
       ns);
@@ -381,22 +384,22 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
   gboolean any;
 
   stream->masks[out->mask].any = FALSE;
-  stream->exact[out->mask].any = FALSE;
+  stream->cpu->exact[out->mask].any = FALSE;
   dcnn_judge_node (session, stream, n);
-  if (stream->dense) {
+  if (stream->cpu->dense) {
     run_dense (session, stream, n);
     return;
   }
-  if (stream->settling.now != DCNN_SETTLING_NOTHING)
+  if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING)
     await_settling (session, stream, n);
   any = dcnn_find_candidates (session, stream->masks, n);
-  if (stream->move.active)
+  if (stream->cpu->move.active)
     any = add_unveiled (session, stream, out, any);
   if (any && take_gates (session, stream, n))
-    dcnn_mask_fill (&session->candidates);
+    dcnn_mask_fill (&session->cpu->candidates);
   if (any)
     run_candidates (session, stream, n);
-  if (stream->settling.now != DCNN_SETTLING_NOTHING)
+  if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING)
     run_settling (session, stream, n, budget);
 }
 
@@ -406,7 +409,7 @@ static gboolean
 anything_pending (const DcnnSession *session, const DcnnStream *stream)
 {
   for (guint n = 0; n < session->plan->nodes->len; n++)
-    if (stream->nodes[n].pending.any)
+    if (stream->cpu->nodes[n].pending.any)
       return TRUE;
   return FALSE;
 }
@@ -422,7 +425,7 @@ show_settled (const DcnnPlan *plan, DcnnStream *stream)
     if (node->kind != PLAN_KERNEL || !node->is_output)
       continue;
     updated = &stream->masks[plan_map (plan, node->out)->mask];
-    exact = &stream->exact[plan_map (plan, node->out)->mask];
+    exact = &stream->cpu->exact[plan_map (plan, node->out)->mask];
     if (!exact->any)
       continue;
     if (updated->any)
@@ -440,8 +443,8 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
   guint64 budget =
       (guint64) (session->tuning.settle_budget * (gdouble) plan->macs);
 
-  stream->macs_done = stream->settled_macs = 0;
-  stream->cost = 0;
+  stream->cpu->macs_done = stream->cpu->settled_macs = 0;
+  stream->cpu->cost = 0;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint64 start = dcnn_now_ns ();
@@ -467,13 +470,14 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
     }
     stream->nodes[n].stats.time_ns += dcnn_now_ns () - start;
   }
-  stream->move.active = FALSE;
-  if (!stream->dense)
-    dcnn_settling_busy (&stream->settling, (gdouble) (stream->macs_done -
-            stream->settled_macs) / (gdouble) MAX (1, plan->macs));
-  if (stream->settling.now != DCNN_SETTLING_NOTHING) {
+  stream->cpu->move.active = FALSE;
+  if (!stream->cpu->dense)
+    dcnn_settling_busy (&stream->cpu->settling, (gdouble)
+        (stream->cpu->macs_done - stream->cpu->settled_macs) /
+        (gdouble) MAX (1, plan->macs));
+  if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING) {
     show_settled (plan, stream);
-    dcnn_settling_ends (&stream->settling, plan->macs,
+    dcnn_settling_ends (&stream->cpu->settling, plan->macs,
         anything_pending (session, stream));
   }
 }

@@ -4,7 +4,7 @@
  * back (recurrent networks), and pictures that are kept for a frame (networks
  * on several). What changed in them counts as what changed in the picture.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ dcnn_states_init (DcnnSession *session, GError **error)
 {
   guint n = session->plan->states->len;
 
-  session->initial = g_new0 (gpointer, n + 1);
+  session->cpu->initial = g_new0 (gpointer, n + 1);
   for (guint i = 0; i < n; i++) {
     const PlanState *state = state_at (session, i);
     DcnnTensor tensor = header (session, state);
@@ -39,8 +39,8 @@ dcnn_states_init (DcnnSession *session, GError **error)
 
     if (state->source_map >= 0)
       continue;
-    values = session->initial[i] = dcnn_take (count * sizeof (float),
-        &session->bytes);
+    values = session->cpu->initial[i] = dcnn_take (count * sizeof (float),
+        &session->cpu->bytes);
     if (values == NULL) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
           "out of memory for a state of %" G_GSIZE_FORMAT " numbers", count);
@@ -55,9 +55,10 @@ dcnn_states_init (DcnnSession *session, GError **error)
 void
 dcnn_states_clear (DcnnSession *session)
 {
-  for (guint i = 0; session->initial && i < session->plan->states->len; i++)
-    free (session->initial[i]);
-  g_free (session->initial);
+  for (guint i = 0; session->cpu->initial && i < session->plan->states->len;
+      i++)
+    free (session->cpu->initial[i]);
+  g_free (session->cpu->initial);
 }
 
 /* ---- tensors ------------------------------------------------------------------- */
@@ -82,7 +83,7 @@ static void
 take_rows (DcnnStream *stream, gint direct, const DcnnTensor *tensor,
     gsize bytes)
 {
-  DcnnTensor *own = &stream->tensors[direct];
+  DcnnTensor *own = &stream->cpu->tensors[direct];
   gsize rows = dcnn_tensor_rows (own), row = rows ? bytes / rows : 0;
   gboolean known = dcnn_forget_rows (stream, direct);
 
@@ -102,11 +103,11 @@ dcnn_take_input (DcnnSession *session, DcnnStream *stream, guint i,
   gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
 
   if (direct >= 0) {
-    DcnnTensor *own = &stream->tensors[direct];
+    DcnnTensor *own = &stream->cpu->tensors[direct];
     gsize bytes = (gsize) dcnn_tensor_count (own) *
         dcnn_dtype_bytes (own->dtype);
-    gboolean same = !stream->dense && is_near (own, tensor, threshold);
-    stream->tensor_changed[direct] = !same;
+    gboolean same = !stream->cpu->dense && is_near (own, tensor, threshold);
+    stream->cpu->tensor_changed[direct] = !same;
     if (!same)
       take_rows (stream, direct, tensor, bytes);
   }
@@ -149,10 +150,10 @@ dcnn_states_feed (DcnnSession *session, DcnnStream *stream, gsize *pixels)
 
     if (state->source_map >= 0)
       continue;
-    tensor.data = stream->first ? session->initial[i] :
-        stream->tensors[state->source_tensor].data;
+    tensor.data = stream->first ? session->cpu->initial[i] :
+        stream->cpu->tensors[state->source_tensor].data;
     changed += dcnn_take_input (session, stream, (guint) state->input, &tensor,
-        stream->dense ? 0 : threshold_of (session, &tensor), pixels);
+        stream->cpu->dense ? 0 : threshold_of (session, &tensor), pixels);
   }
   return changed;
 }
@@ -164,8 +165,8 @@ static void
 copy_pixels (const DcnnSession *session, DcnnStream *stream,
     const PlanState *state, const DcnnMask *mask)
 {
-  const DcnnMap *from = &stream->maps[state->source_map];
-  const DcnnMap *to = &stream->maps[state->map];
+  const DcnnMap *from = &stream->cpu->maps[state->source_map];
+  const DcnnMap *to = &stream->cpu->maps[state->map];
   gsize bytes = plan_map (session->plan, state->map)->channels *
       sizeof (float);
 
@@ -192,7 +193,7 @@ dcnn_states_shift (DcnnSession *session, DcnnStream *stream, gsize *pixels)
     from = plan_map (session->plan, state->source_map);
     mask = &stream->masks[to->mask];
     regular = &stream->masks[from->mask];
-    exact = &stream->exact[from->mask];
+    exact = &stream->cpu->exact[from->mask];
     dcnn_mask_clear (&mask->mask);
     if (regular->any) {
       dcnn_mask_copy (&mask->mask, &regular->mask);
@@ -202,10 +203,10 @@ dcnn_states_shift (DcnnSession *session, DcnnStream *stream, gsize *pixels)
      * sign that the scene is busy */
     if (exact->any) {
       dcnn_mask_or (&mask->mask, &exact->mask);
-      stream->settling.stale = TRUE;
+      stream->cpu->settling.stale = TRUE;
     }
     mask->any = regular->any || exact->any;
-    stream->exact[to->mask].any = FALSE;
+    stream->cpu->exact[to->mask].any = FALSE;
     if (mask->any)
       copy_pixels (session, stream, state, &mask->mask);
     *pixels += (gsize) to->width * to->height;
@@ -219,7 +220,7 @@ dcnn_states_done (DcnnSession *session, DcnnStream *stream)
   guint n = session->plan->states->len;
 
   /* from the picture on, so that each finds its own source filled */
-  for (guint i = n; i-- > 0 && stream->dense;) {
+  for (guint i = n; i-- > 0 && stream->cpu->dense;) {
     const PlanState *state = state_at (session, i);
     StreamMask *mask;
 
@@ -230,6 +231,6 @@ dcnn_states_done (DcnnSession *session, DcnnStream *stream)
       copy_pixels (session, stream, state, NULL);
     dcnn_mask_fill (&mask->mask);
     mask->any = TRUE;
-    stream->exact[plan_map (session->plan, state->map)->mask].any = FALSE;
+    stream->cpu->exact[plan_map (session->plan, state->map)->mask].any = FALSE;
   }
 }

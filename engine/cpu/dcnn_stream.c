@@ -3,7 +3,7 @@
  * dcnn_stream.c - the state of one stream: stored values on a torus, masks,
  * tensors; allocation, prediction of its size, and moving the window.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
     bytes += stored_bytes (plan, i, PLAN_BLOCKS_PAYING, TRUE);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
-    bytes += sizeof (NodeState);
+    bytes += sizeof (CpuNodeState);
     if (node->kind == PLAN_GLOBAL)
       bytes += global_sums_bytes (plan, node);
     if (node->out >= 0) {
@@ -94,7 +94,7 @@ dcnn_take (gsize bytes, gsize *total)
 static gpointer
 take (DcnnStream *stream, gsize bytes, gboolean *ok)
 {
-  gpointer p = *ok ? dcnn_take (bytes, &stream->bytes) : NULL;
+  gpointer p = *ok ? dcnn_take (bytes, &stream->cpu->bytes) : NULL;
 
   *ok = p != NULL;
   return p;
@@ -118,12 +118,13 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 
   for (guint i = 0; i < plan->buffers->len; i++)
     bytes += stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
-  stream->block = take (stream, bytes, ok);
-  stream->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
+  stream->cpu->block = take (stream, bytes, ok);
+  stream->cpu->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
     size = stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
     if (size > 0)
-      stream->buffers[i] = (gfloat *) (gpointer) (stream->block + at);
+      stream->cpu->buffers[i] = (gfloat *) (gpointer) (stream->cpu->block +
+          at);
     at += size;
   }
 }
@@ -131,13 +132,14 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 static void
 fill_tables (DcnnStream *stream, const PlanGeometry *g, guint index)
 {
-  guint oy = stream->torus[index][0], ox = stream->torus[index][1];
+  guint oy = stream->cpu->torus[index][0], ox = stream->cpu->torus[index][1];
 
   for (guint y = 0; y < g->height; y++)
-    stream->row_offset[index][y] =
+    stream->cpu->row_offset[index][y] =
         (y + oy) % g->height * g->width * g->pixel_elements;
   for (guint x = 0; x < g->width; x++)
-    stream->col_offset[index][x] = (x + ox) % g->width * g->pixel_elements;
+    stream->cpu->col_offset[index][x] = (x +
+        ox) % g->width * g->pixel_elements;
 }
 
 static void
@@ -145,13 +147,15 @@ init_geometries (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 {
   guint n = plan->geometries->len;
 
-  stream->row_offset = g_new0 (guint32 *, n + 1);
-  stream->col_offset = g_new0 (guint32 *, n + 1);
-  stream->torus = g_malloc0 ((n + 1) * sizeof *stream->torus);
+  stream->cpu->row_offset = g_new0 (guint32 *, n + 1);
+  stream->cpu->col_offset = g_new0 (guint32 *, n + 1);
+  stream->cpu->torus = g_malloc0 ((n + 1) * sizeof *stream->cpu->torus);
   for (guint i = 0; i < n; i++) {
     const PlanGeometry *g = &g_array_index (plan->geometries, PlanGeometry, i);
-    stream->row_offset[i] = take (stream, g->height * sizeof (guint32), ok);
-    stream->col_offset[i] = take (stream, g->width * sizeof (guint32), ok);
+    stream->cpu->row_offset[i] = take (stream, g->height * sizeof (guint32),
+        ok);
+    stream->cpu->col_offset[i] = take (stream, g->width * sizeof (guint32),
+        ok);
     if (*ok)
       fill_tables (stream, g, i);
   }
@@ -163,24 +167,24 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index,
 {
   const PlanMap *map = plan_map (plan, index);
   const PlanBuffer *buffer;
-  DcnnMap *m = &stream->maps[index];
+  DcnnMap *m = &stream->cpu->maps[index];
 
   if (map->buffer < 0)
     return;
   buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
   if (map->bytes && bytes) {
-    m->bytes = (guint8 *) stream->buffers[map->buffer] + map->offset;
+    m->bytes = (guint8 *) stream->cpu->buffers[map->buffer] + map->offset;
     m->low = map->low;
-  } else if (stream->buffers[map->buffer]) {
-    m->data = stream->buffers[map->buffer] + map->offset;
+  } else if (stream->cpu->buffers[map->buffer]) {
+    m->data = stream->cpu->buffers[map->buffer] + map->offset;
   }
   m->width = map->width;
   m->height = map->height;
   m->channels = map->span;
   m->writable = MIN (dcnn_padded (map->span), buffer->pixel_elements - map->offset);
-  m->row_offset = stream->row_offset[buffer->geometry];
-  m->col_offset = stream->col_offset[buffer->geometry];
-  m->torus = stream->torus[buffer->geometry];
+  m->row_offset = stream->cpu->row_offset[buffer->geometry];
+  m->col_offset = stream->cpu->col_offset[buffer->geometry];
+  m->torus = stream->cpu->torus[buffer->geometry];
   if (map->constant)
     for (guint y = 0; y < map->height; y++)
       for (guint x = 0; x < map->width; x++)
@@ -194,14 +198,14 @@ init_job (DcnnStream *stream, const DcnnSession *session, guint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const CpuNode *packed = dcnn_cpu_node (session, n);
-  DcnnJob *job = &stream->nodes[n].job;
+  DcnnJob *job = &stream->cpu->nodes[n].job;
 
   job->primary = node->primary;
   job->prepared = packed->bytes && session->on_bytes ? packed->bytes :
       packed->prepared;
   job->table = session->on_bytes ? packed->table : NULL;
-  job->in = stream->maps[node->in];
-  job->out = stream->maps[node->out];
+  job->in = stream->cpu->maps[node->in];
+  job->out = stream->cpu->maps[node->out];
   job->n_steps = (guint) node->n_steps;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
@@ -211,9 +215,9 @@ init_job (DcnnStream *stream, const DcnnSession *session, guint n)
     step->a = from->a;
     step->b = from->b;
     if (from->map >= 0)
-      step->map = stream->maps[from->map];
+      step->map = stream->cpu->maps[from->map];
     if (from->operand == DCNN_OPERAND_VECTOR)
-      step->vector = from->map >= 0 ? stream->maps[from->map].data :
+      step->vector = from->map >= 0 ? stream->cpu->maps[from->map].data :
           packed->vectors[s];
   }
 }
@@ -223,10 +227,13 @@ init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
   const DcnnPlan *plan = session->plan;
 
+  stream->cpu->nodes = g_try_new0 (CpuNodeState, plan->nodes->len + 1);
+  *ok &= stream->cpu->nodes != NULL;
   for (guint n = 0; n < plan->nodes->len && *ok; n++) {
     const PlanNode *node = plan_node (plan, n);
-    NodeState *state = &stream->nodes[n];
+    CpuNodeState *state = &stream->cpu->nodes[n];
     const PlanMap *out;
+    state->told = &stream->nodes[n];
     if (node->kind == PLAN_GLOBAL && node->norm)
       state->moments = take (stream, global_sums_bytes (plan, node), ok);
     else if (node->kind == PLAN_GLOBAL)
@@ -246,10 +253,10 @@ init_tensors (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 {
   guint n = plan->tensors->len;
 
-  stream->tensors = g_new0 (DcnnTensor, n + 1);
-  stream->tensor_changed = g_new0 (gboolean, n + 1);
+  stream->cpu->tensors = g_new0 (DcnnTensor, n + 1);
+  stream->cpu->tensor_changed = g_new0 (gboolean, n + 1);
   for (guint i = 0; i < n && *ok; i++) {
-    DcnnTensor *t = &stream->tensors[i];
+    DcnnTensor *t = &stream->cpu->tensors[i];
     *t = dcnn_graph_value (plan->graph,
         g_array_index (plan->tensors, DcnnValueId, i))->tensor;
     t->data = take (stream, (gsize) dcnn_tensor_count (t) *
@@ -267,8 +274,8 @@ init_outputs (DcnnStream *stream, const DcnnPlan *plan)
     DcnnValueId id = g_array_index (graph->outputs, DcnnValueId, i);
     const PlanValue *v = &plan->values[id];
     stream->outputs[i].name = dcnn_graph_value (graph, id)->name;
-    stream->outputs[i].tensor = v->tensor >= 0 ? stream->tensors[v->tensor] :
-        dcnn_graph_value (graph, id)->tensor;
+    stream->outputs[i].tensor = v->tensor >= 0 ?
+        stream->cpu->tensors[v->tensor] : dcnn_graph_value (graph, id)->tensor;
     if (v->map >= 0 && plan_map (plan, v->map)->mask >= 0) {
       stream->outputs[i].is_map = TRUE;
       stream->outputs[i].updated =
@@ -281,23 +288,23 @@ static void
 init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 {
   stream->masks = g_new0 (StreamMask, plan->n_masks + 1);
-  stream->exact = g_new0 (StreamMask, plan->n_masks + 1);
+  stream->cpu->exact = g_new0 (StreamMask, plan->n_masks + 1);
   for (guint i = 0; i < plan->maps->len; i++) {
     const PlanMap *map = plan_map (plan, i);
     if (map->mask >= 0) {
       take_mask (stream, &stream->masks[map->mask], map->width, map->height,
           ok);
-      take_mask (stream, &stream->exact[map->mask], map->width, map->height,
-          ok);
+      take_mask (stream, &stream->cpu->exact[map->mask], map->width,
+          map->height, ok);
     }
     if (map->graph_input >= 0 && map->graph_input == plan->image_input) {
       StreamMask m = { 0 };
       take_mask (stream, &m, map->width, map->height, ok);
-      stream->differs = m.mask;
+      stream->cpu->differs = m.mask;
       take_mask (stream, &m, map->width, map->height, ok);
-      stream->force = m.mask;
+      stream->cpu->force = m.mask;
       take_mask (stream, &m, map->width, map->height, ok);
-      stream->region = m.mask;
+      stream->cpu->region = m.mask;
     }
   }
 }
@@ -322,7 +329,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
 
   init_buffers (stream, session, &ok);
   init_geometries (stream, plan, &ok);
-  stream->maps = g_new0 (DcnnMap, plan->maps->len + 1);
+  stream->cpu->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   for (guint i = 0; i < plan->maps->len && ok; i++)
     init_map (stream, plan, i, session->on_bytes);
   init_masks (stream, plan, &ok);
@@ -341,36 +348,37 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
 void
 dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
 {
-  free (stream->block);
-  for (guint i = 0; stream->torus && i < plan->geometries->len; i++) {
-    free (stream->row_offset[i]);
-    free (stream->col_offset[i]);
+  free (stream->cpu->block);
+  for (guint i = 0; stream->cpu->torus && i < plan->geometries->len; i++) {
+    free (stream->cpu->row_offset[i]);
+    free (stream->cpu->col_offset[i]);
   }
-  for (gint i = 0; stream->exact && i < plan->n_masks; i++) {
+  for (gint i = 0; stream->cpu->exact && i < plan->n_masks; i++) {
     free (stream->masks[i].mask.words);
-    free (stream->exact[i].mask.words);
+    free (stream->cpu->exact[i].mask.words);
   }
-  for (guint n = 0; stream->nodes && n < plan->nodes->len; n++) {
-    free (stream->nodes[n].pending.mask.words);
-    free (stream->nodes[n].inv_spread);
-    free (stream->nodes[n].sums);
-    free (stream->nodes[n].moments);
+  for (guint n = 0; stream->cpu->nodes && n < plan->nodes->len; n++) {
+    free (stream->cpu->nodes[n].pending.mask.words);
+    free (stream->cpu->nodes[n].inv_spread);
+    free (stream->cpu->nodes[n].sums);
+    free (stream->cpu->nodes[n].moments);
   }
-  for (guint i = 0; stream->tensors && i < plan->tensors->len; i++)
-    free (stream->tensors[i].data);
-  free (stream->differs.words);
-  free (stream->force.words);
-  free (stream->region.words);
-  dcnn_input_stage_free (stream->stage);
-  g_free (stream->buffers);
-  g_free (stream->row_offset);
-  g_free (stream->col_offset);
-  g_free (stream->torus);
-  g_free (stream->maps);
+  for (guint i = 0; stream->cpu->tensors && i < plan->tensors->len; i++)
+    free (stream->cpu->tensors[i].data);
+  free (stream->cpu->differs.words);
+  free (stream->cpu->force.words);
+  free (stream->cpu->region.words);
+  dcnn_input_stage_free (stream->cpu->stage);
+  g_free (stream->cpu->nodes);
+  g_free (stream->cpu->buffers);
+  g_free (stream->cpu->row_offset);
+  g_free (stream->cpu->col_offset);
+  g_free (stream->cpu->torus);
+  g_free (stream->cpu->maps);
   g_free (stream->masks);
-  g_free (stream->exact);
-  g_free (stream->tensors);
-  g_free (stream->tensor_changed);
+  g_free (stream->cpu->exact);
+  g_free (stream->cpu->tensors);
+  g_free (stream->cpu->tensor_changed);
   g_free (stream->outputs);
 }
 
@@ -405,10 +413,10 @@ dcnn_stream_mask (DcnnSession *session, const StreamMask *masks, gint index)
     map = plan_map (session->plan, g_array_index (map->pieces, gint, 0));
   if (map->mask >= 0)
     return masks[map->mask].any ? &masks[map->mask].mask : NULL;
-  dcnn_mask_init (&session->other, map->width, map->height,
-      session->other.words);
-  return or_pieces (session->plan, masks, map, &session->other, FALSE) ?
-      &session->other : NULL;
+  dcnn_mask_init (&session->cpu->other, map->width, map->height,
+      session->cpu->other.words);
+  return or_pieces (session->plan, masks, map, &session->cpu->other, FALSE) ?
+      &session->cpu->other : NULL;
 }
 
 void
@@ -416,7 +424,7 @@ dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask)
 {
   guint first[2], end[2];
 
-  dcnn_settling_band (&stream->settling, mask->height, first, end);
+  dcnn_settling_band (&stream->cpu->settling, mask->height, first, end);
   dcnn_mask_clear (mask);
   for (guint i = 0; i < 2; i++)
     dcnn_mask_fill_rect (mask, 0, (gint) first[i], (gint) mask->width,
@@ -439,7 +447,7 @@ move_geometries (DcnnStream *stream, const DcnnPlan *plan)
       continue;
     buffer = &g_array_index (plan->buffers, PlanBuffer, map->buffer);
     g = &g_array_index (plan->geometries, PlanGeometry, buffer->geometry);
-    torus = stream->torus[buffer->geometry];
+    torus = stream->cpu->torus[buffer->geometry];
     torus[0] = dcnn_window_torus (stream->torus_y, map->stride_y, g->height);
     torus[1] = dcnn_window_torus (stream->torus_x, map->stride_x, g->width);
   }
@@ -454,11 +462,11 @@ move_mask (DcnnSession *session, StreamMask *m, const PlanMap *map, gint dy,
 {
   if (!m->any || map->stride_y == 0)
     return;
-  dcnn_mask_init (&session->other, map->width, map->height,
-      session->other.words);
-  dcnn_mask_shift (&session->other, &m->mask, -dy / (gint) map->stride_y,
+  dcnn_mask_init (&session->cpu->other, map->width, map->height,
+      session->cpu->other.words);
+  dcnn_mask_shift (&session->cpu->other, &m->mask, -dy / (gint) map->stride_y,
       -dx / (gint) map->stride_x);
-  dcnn_mask_copy (&m->mask, &session->other);
+  dcnn_mask_copy (&m->mask, &session->cpu->other);
 }
 
 void
@@ -469,24 +477,24 @@ dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy, gint dx)
   move_geometries (stream, plan);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
-    stream->nodes[n].sums_valid = FALSE;
+    stream->cpu->nodes[n].sums_valid = FALSE;
     if (node->out >= 0)
-      move_mask (session, &stream->nodes[n].pending,
+      move_mask (session, &stream->cpu->nodes[n].pending,
           plan_map (plan, node->out), dy, dx);
   }
-  if (stream->stage)
-    dcnn_input_shift (stream->stage, dy, dx);
-  stream->move = (StreamMove) { TRUE, dy, dx };
+  if (stream->cpu->stage)
+    dcnn_input_shift (stream->cpu->stage, dy, dx);
+  stream->cpu->move = (StreamMove) { TRUE, dy, dx };
 }
 
 void
 dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
     gint *y1, gint *x0, gint *x1)
 {
-  gboolean moves = stream->move.active;
+  gboolean moves = stream->cpu->move.active;
 
-  dcnn_window_kept (moves ? stream->move.dy : 0, map->stride_y, map->height,
-      y0, y1);
-  dcnn_window_kept (moves ? stream->move.dx : 0, map->stride_x, map->width,
-      x0, x1);
+  dcnn_window_kept (moves ? stream->cpu->move.dy : 0, map->stride_y,
+      map->height, y0, y1);
+  dcnn_window_kept (moves ? stream->cpu->move.dx : 0, map->stride_x,
+      map->width, x0, x1);
 }

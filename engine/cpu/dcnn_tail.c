@@ -4,7 +4,7 @@
  * and transposes have kernels; of the first three, rows that nothing changed
  * are not computed. The rest run on the reference operators.
  */
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,22 +50,24 @@ dcnn_tensor_rows (const DcnnTensor *t)
 gboolean
 dcnn_forget_rows (DcnnStream *stream, gint tensor)
 {
-  guint8 *rows = stream->tensor_rows ? stream->tensor_rows[tensor] : NULL;
+  guint8 *rows = stream->cpu->tensor_rows ? stream->cpu->tensor_rows[tensor] :
+      NULL;
 
   if (rows)
-    memset (rows, 0, dcnn_tensor_rows (&stream->tensors[tensor]));
+    memset (rows, 0, dcnn_tensor_rows (&stream->cpu->tensors[tensor]));
   return rows != NULL;
 }
 
 void
 dcnn_mark_rows (DcnnStream *stream, gint tensor, gint64 from, gint64 to)
 {
-  guint8 *rows = stream->tensor_rows ? stream->tensor_rows[tensor] : NULL;
+  guint8 *rows = stream->cpu->tensor_rows ? stream->cpu->tensor_rows[tensor] :
+      NULL;
 
   if (rows == NULL)
     return;
   if (from == 0 && to < 0)
-    to = (gint64) dcnn_tensor_rows (&stream->tensors[tensor]) - 1;
+    to = (gint64) dcnn_tensor_rows (&stream->cpu->tensors[tensor]) - 1;
   memset (rows + from, 1, (gsize) (to - from + 1));
 }
 
@@ -75,15 +77,15 @@ static void
 list_rows (TailRun *run, guint32 follow, gboolean all)
 {
   gsize rows = dcnn_tensor_rows (run->out);
-  guint32 *list = run->session->tail_rows;
+  guint32 *list = run->session->cpu->tail_rows;
 
   run->n_rows = 0;
   for (gsize r = 0; r < rows; r++) {
     gboolean wanted = all;
     for (int i = 0; i < run->gn->n_inputs && !wanted; i++)
       wanted = (follow >> i & 1) && run->index[i] >= 0 &&
-          run->stream->tensor_changed[run->index[i]] &&
-          run->stream->tensor_rows[run->index[i]][r];
+          run->stream->cpu->tensor_changed[run->index[i]] &&
+          run->stream->cpu->tensor_rows[run->index[i]][r];
     if (wanted)
       list[run->n_rows++] = (guint32) r;
   }
@@ -95,7 +97,7 @@ static gboolean
 input_changed (const TailRun *run, int i)
 {
   return i < run->gn->n_inputs && run->index[i] >= 0 &&
-      run->stream->tensor_changed[run->index[i]];
+      run->stream->cpu->tensor_changed[run->index[i]];
 }
 
 static gboolean
@@ -129,7 +131,7 @@ step_work (gpointer data, gsize begin, gsize end, guint thread)
 
   for (gsize i = begin; i < end; i++) {
     gsize at = run->rows[i] * run->length;
-    run->session->kernels->step_row (&run->step, in + at, run->operand ?
+    run->session->cpu->kernels->step_row (&run->step, in + at, run->operand ?
         run->operand + run->rows[i] * run->operand_stride : NULL,
         (float *) run->out->data + at, run->length);
   }
@@ -176,7 +178,7 @@ run_steps (TailRun *run)
   if (other >= 0 && (!is_floats (run->in[other]) ||
           !take_operand (run, run->in[other])))
     return FALSE;
-  list_rows (run, 3, run->stream->dense || (other >= 0 &&
+  list_rows (run, 3, run->stream->cpu->dense || (other >= 0 &&
           run->operand_stride == 0 && input_changed (run, other)));
   share_out (run, 4 * run->length, step_work);
   return TRUE;
@@ -191,8 +193,8 @@ softmax_work (gpointer data, gsize begin, gsize end, guint thread)
 
   for (gsize i = begin; i < end; i++) {
     gsize at = run->rows[i] * run->length;
-    run->session->kernels->softmax_row ((const float *) run->in[0]->data + at,
-        (float *) run->out->data + at, run->length, run->log_form);
+    run->session->cpu->kernels->softmax_row ((const float *) run->in[0]->data +
+        at, (float *) run->out->data + at, run->length, run->log_form);
   }
 }
 
@@ -204,7 +206,7 @@ run_softmax (TailRun *run)
   if (!is_floats (t) || run->gn->params.axis.axis != t->rank - 1)
     return FALSE;
   run->log_form = run->gn->op == DCNN_OP_LOG_SOFTMAX;
-  list_rows (run, 1, run->stream->dense);
+  list_rows (run, 1, run->stream->cpu->dense);
   share_out (run, 16 * run->length, softmax_work);
   return TRUE;
 }
@@ -216,7 +218,7 @@ product_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   const TailRun *run = data;
 
-  run->session->kernels->matmul (&run->product, run->rows, begin, end);
+  run->session->cpu->kernels->matmul (&run->product, run->rows, begin, end);
 }
 
 /* A matrix of k rows and n columns, in panels. */
@@ -224,13 +226,13 @@ static const float *
 pack (DcnnSession *session, const float *b, gsize k, gsize n, gsize row,
     gsize column)
 {
-  float *to = session->tail_pack;
+  float *to = session->cpu->tail_pack;
 
   for (gsize c = 0; c < n; c += DCNN_MATMUL_PANEL)
     for (gsize p = 0; p < k; p++, to += DCNN_MATMUL_PANEL)
       for (gsize i = 0; i < DCNN_MATMUL_PANEL; i++)
         to[i] = c + i < n ? b[p * row + (c + i) * column] : 0;
-  return session->tail_pack;
+  return session->cpu->tail_pack;
 }
 
 /* What a product needs of tail_pack, floats; 0: none of ours. */
@@ -286,7 +288,7 @@ run_gemm (TailRun *run)
     .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data };
   mm->packed = pack (run->session, b->data, mm->k, mm->n,
       p->trans_b ? 1 : mm->n, p->trans_b ? mm->k : 1);
-  list_rows (run, 1, run->stream->dense || p->trans_a ||
+  list_rows (run, 1, run->stream->cpu->dense || p->trans_a ||
       input_changed (run, 1) || input_changed (run, 2));
   share_out (run, mm->n * mm->k, product_work);
   finish_gemm (run);
@@ -323,7 +325,7 @@ run_matmul (TailRun *run)
   m = (gsize) a->dims[a->rank - 2];
   *mm = (DcnnMatmul) { .n = run->length, .k = row_length (a), .a_row =
     (ptrdiff_t) row_length (a), .a_column = 1 };
-  list_rows (run, 1, run->stream->dense || input_changed (run, 1) ||
+  list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
       dcnn_tensor_rows (a) != dcnn_tensor_rows (run->out));
   list = run->rows;
   total = run->n_rows;
@@ -412,7 +414,8 @@ static gboolean
 run_kernel (TailRun *run)
 {
   if (!is_floats (run->out) || run->out_index < 0 ||
-      run->session->tail_rows == NULL || dcnn_tensor_count (run->out) == 0)
+      run->session->cpu->tail_rows == NULL ||
+      dcnn_tensor_count (run->out) == 0)
     return FALSE;
   run->length = row_length (run->out);
   switch (run->gn->op) {
@@ -434,7 +437,7 @@ run_kernel (TailRun *run)
 static void
 mark_output (TailRun *run)
 {
-  guint8 *rows = run->stream->tensor_rows[run->out_index];
+  guint8 *rows = run->stream->cpu->tensor_rows[run->out_index];
 
   if (rows == NULL)
     return;
@@ -452,7 +455,7 @@ run_reference (TailRun *run)
 
   for (int i = 0; i < gn->n_outputs; i++) {
     gint t = gn->outputs[i] < 0 ? -1 : plan->values[gn->outputs[i]].tensor;
-    out[i] = t < 0 ? NULL : &run->stream->tensors[t];
+    out[i] = t < 0 ? NULL : &run->stream->cpu->tensors[t];
     if (t >= 0)
       dcnn_mark_rows (run->stream, t, 0, -1);
   }
@@ -467,26 +470,26 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
   const PlanNode *node = plan_node (plan, n);
   TailRun run = { .session = session, .stream = stream,
     .gn = dcnn_graph_node (plan->graph, node->graph_node), .out_index = -1 };
-  NodeState *state = &stream->nodes[n];
-  gboolean changed = stream->dense;
+  CpuNodeState *state = &stream->cpu->nodes[n];
+  gboolean changed = stream->cpu->dense;
   gdouble share = 1;
 
   for (int i = 0; i < run.gn->n_inputs; i++) {
     DcnnValueId id = run.gn->inputs[i];
     gint t = run.index[i] = id < 0 ? -1 : plan->values[id].tensor;
-    run.in[i] = id < 0 ? NULL : t >= 0 ? &stream->tensors[t] :
+    run.in[i] = id < 0 ? NULL : t >= 0 ? &stream->cpu->tensors[t] :
         &dcnn_graph_value (plan->graph, id)->tensor;
-    changed |= t >= 0 && stream->tensor_changed[t];
+    changed |= t >= 0 && stream->cpu->tensor_changed[t];
   }
   for (int i = 0; i < run.gn->n_outputs; i++)
     if (run.gn->outputs[i] >= 0)
-      stream->tensor_changed[plan->values[run.gn->outputs[i]].tensor] =
+      stream->cpu->tensor_changed[plan->values[run.gn->outputs[i]].tensor] =
           changed;
   if (!changed)
     return;
   if (run.gn->n_outputs == 1 && run.gn->outputs[0] >= 0) {
     run.out_index = plan->values[run.gn->outputs[0]].tensor;
-    run.out = &stream->tensors[run.out_index];
+    run.out = &stream->cpu->tensors[run.out_index];
   }
   if (run.out_index >= 0 && run_kernel (&run)) {
     mark_output (&run);
@@ -495,10 +498,11 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
   } else {
     run_reference (&run);
   }
-  state->stats.candidates += share;
-  state->stats.joined += share;
-  state->stats.macs_done += (guint64) (share * (gdouble) node->tail_macs);
-  stream->macs_done += (guint64) (share * (gdouble) node->tail_macs);
+  state->told->stats.candidates += share;
+  state->told->stats.joined += share;
+  state->told->stats.macs_done +=
+      (guint64) (share * (gdouble) node->tail_macs);
+  stream->cpu->macs_done += (guint64) (share * (gdouble) node->tail_macs);
 }
 
 /* ---- making ----------------------------------------------------------------------------- */
@@ -513,10 +517,10 @@ init_rows (DcnnStream *stream, const DcnnPlan *plan, DcnnValueId id,
 
   if (t < 0)
     return TRUE;
-  rows = dcnn_tensor_rows (&stream->tensors[t]);
+  rows = dcnn_tensor_rows (&stream->cpu->tensors[t]);
   *most = MAX (*most, rows);
-  return stream->tensor_rows[t] || (stream->tensor_rows[t] =
-      dcnn_take (rows + 1, &stream->bytes)) != NULL;
+  return stream->cpu->tensor_rows[t] || (stream->cpu->tensor_rows[t] =
+      dcnn_take (rows + 1, &stream->cpu->bytes)) != NULL;
 }
 
 gboolean
@@ -527,8 +531,8 @@ dcnn_tails_init (DcnnSession *session)
   gboolean ok = TRUE;
 
   for (guint s = 0; s < session->n_streams; s++)
-    session->streams[s].tensor_rows = g_new0 (guint8 *, plan->tensors->len +
-        1);
+    session->streams[s].cpu->tensor_rows = g_new0 (guint8 *,
+        plan->tensors->len + 1);
   for (guint n = 0; n < plan->nodes->len && ok; n++) {
     const PlanNode *node = plan_node (plan, n);
     const DcnnNode *gn;
@@ -545,11 +549,11 @@ dcnn_tails_init (DcnnSession *session)
     }
   }
   if (ok && rows > 0)
-    ok = (session->tail_rows = dcnn_take (rows * sizeof (guint32),
-            &session->bytes)) != NULL;
+    ok = (session->cpu->tail_rows = dcnn_take (rows * sizeof (guint32),
+            &session->cpu->bytes)) != NULL;
   if (ok && floats > 0)
-    ok = (session->tail_pack = dcnn_take (floats * sizeof (float),
-            &session->bytes)) != NULL;
+    ok = (session->cpu->tail_pack = dcnn_take (floats * sizeof (float),
+            &session->cpu->bytes)) != NULL;
   return ok;
 }
 
@@ -558,11 +562,12 @@ dcnn_tails_clear (DcnnSession *session)
 {
   for (guint s = 0; s < session->n_streams; s++) {
     DcnnStream *stream = &session->streams[s];
-    for (guint t = 0; stream->tensor_rows && t < session->plan->tensors->len;
+    for (guint t = 0; stream->cpu->tensor_rows && t <
+        session->plan->tensors->len;
         t++)
-      free (stream->tensor_rows[t]);
-    g_free (stream->tensor_rows);
+      free (stream->cpu->tensor_rows[t]);
+    g_free (stream->cpu->tensor_rows);
   }
-  free (session->tail_rows);
-  free (session->tail_pack);
+  free (session->cpu->tail_rows);
+  free (session->cpu->tail_pack);
 }

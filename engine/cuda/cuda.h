@@ -15,7 +15,7 @@
 
 #include "cuda_stage.h"
 #include "dcnn_cuda.h"
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 G_BEGIN_DECLS
 

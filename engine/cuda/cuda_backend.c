@@ -118,7 +118,7 @@ list_input (DcnnSession *session, guint s, guint m, gboolean staged)
   DcnnStream *stream = &session->streams[s];
   const PlanMap *map = plan_map (session->plan, m);
   const StreamMask *u = &stream->masks[map->mask];
-  const StreamMask *x = &stream->exact[map->mask];
+  const StreamMask *x = &stream->cpu->exact[map->mask];
   gsize words = dcnn_mask_words (map->width, map->height);
   guint64 *updated = state->host_updated[m] + s * words;
   guint64 *exact = state->host_exact[m] + s * words;
@@ -136,7 +136,7 @@ list_input (DcnnSession *session, guint s, guint m, gboolean staged)
       guint px = (guint) (w % u->mask.blocks_x) * 8 + bit % 8;
       state->host_list[m][n] = (DcnnCudaPixel) { DCNN_PIXEL (y, px), s };
       memcpy (state->host_values[m] + (gsize) n * map->span,
-          dcnn_map_pixel (&stream->maps[m], y, px),
+          dcnn_map_pixel (&stream->cpu->maps[m], y, px),
           map->span * sizeof (gfloat));
     }
   }
@@ -205,7 +205,7 @@ upload_weights (DcnnSession *session, guint s)
     padded = dcnn_padded (plan_map (session->plan, node->out)->span);
     from = session->tuning.criterion == DCNN_CRITERION_INFLUENCE &&
         session->influence[n] ? session->influence[n] :
-        session->streams[s].nodes[n].inv_spread;
+        session->streams[s].cpu->nodes[n].inv_spread;
     e = cudaMemcpyAsync (state->weights[n] + s * padded, from,
         padded * sizeof (gfloat), cudaMemcpyHostToDevice, state->queue);
   }
@@ -219,11 +219,11 @@ describe_stream (DcnnSession *session, guint s)
   gfloat budget = CLAMP (session->tuning.settle_budget, 0.001f, 1.0f);
   DcnnCudaStream *to = &cuda_state (session)->host_streams[s];
 
-  to->dense = (guint32) stream->dense;
-  to->settling = (guint32) stream->settling.now;
+  to->dense = (guint32) stream->cpu->dense;
+  to->settling = (guint32) stream->cpu->settling.now;
   to->record = (guint32) session->tuning.settle;
-  to->band_from = (gfloat) stream->settling.band_from;
-  to->band_to = (gfloat) stream->settling.band_to;
+  to->band_from = (gfloat) stream->cpu->settling.band_from;
+  to->band_to = (gfloat) stream->cpu->settling.band_to;
   to->turns = (guint32) ceilf (1 / budget);
   to->turn = (guint32) (stream->stats.frames % to->turns);
 }
@@ -247,7 +247,7 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[frame->stream];
 
-  stream->move.active = FALSE;
+  stream->cpu->move.active = FALSE;
   if (frame->moved)
     stream->first = TRUE;
   if (frame->picture == NULL)
@@ -416,7 +416,7 @@ take_counts (DcnnSession *session, guint s)
   const guint32 *candidates = state->host_counters + n_nodes;
   const guint32 *joined = candidates + n_nodes * streams;
 
-  stream->macs_done = 0;
+  stream->cpu->macs_done = 0;
   for (guint n = 0; n < n_nodes; n++)
     stream->nodes[n].stats.frames++;
   for (guint i = 0; i < state->n_counted; i++) {
@@ -430,8 +430,8 @@ take_counts (DcnnSession *session, guint s)
     stats->candidates += count / pixels;
     stats->joined += joined[i * streams + s] / pixels;
     stats->macs_done += count * node->macs_per_pixel;
-    stats->dense_frames += stream->dense;
-    stream->macs_done += count * node->macs_per_pixel;
+    stats->dense_frames += stream->cpu->dense;
+    stream->cpu->macs_done += count * node->macs_per_pixel;
   }
 }
 
@@ -460,10 +460,10 @@ finish_settling (DcnnSession *session, guint s)
   gboolean pending = state->host_counters[n_nodes +
       3 * n_nodes * session->n_streams + s] != 0;
 
-  if (stream->settling.now == DCNN_SETTLING_NOTHING)
+  if (stream->cpu->settling.now == DCNN_SETTLING_NOTHING)
     return;
-  stream->settling.spent += stream->macs_done;
-  dcnn_settling_ends (&stream->settling, session->plan->macs, pending);
+  stream->cpu->settling.spent += stream->cpu->macs_done;
+  dcnn_settling_ends (&stream->cpu->settling, session->plan->macs, pending);
 }
 
 static cudaError_t
@@ -472,7 +472,7 @@ download_all (DcnnSession *session, guint s)
   cudaError_t e = cudaSuccess;
 
   for (guint i = 0; i < session->plan->buffers->len && e == cudaSuccess; i++)
-    if (session->streams[s].buffers[i])
+    if (session->streams[s].cpu->buffers[i])
       e = dcnn_cuda_download_buffer (session, s, (gint) i);
   return e;
 }
@@ -483,8 +483,8 @@ spreads_when_due (DcnnSession *session, guint s)
   DcnnStream *stream = &session->streams[s];
   cudaError_t e;
 
-  if (!dcnn_spreads_due (&stream->settling, &session->tuning,
-          cuda_state (session)->first[s], stream->dense))
+  if (!dcnn_spreads_due (&stream->cpu->settling, &session->tuning,
+          cuda_state (session)->first[s], stream->cpu->dense))
     return cudaSuccess;
   e = download_all (session, s);
   if (e != cudaSuccess)
@@ -516,11 +516,11 @@ take_tensors (DcnnSession *session, guint s)
     if (node->kind != PLAN_GATHER)
       continue;
     i = plan->values[node->value].tensor;
-    t = &stream->tensors[i];
+    t = &stream->cpu->tensors[i];
     bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-    stream->tensor_changed[i] = stream->dense || state->unread[s] ||
+    stream->cpu->tensor_changed[i] = stream->cpu->dense || state->unread[s] ||
         changed[n * streams + s] != 0;
-    if (stream->tensor_changed[i])
+    if (stream->cpu->tensor_changed[i])
       e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
           bytes, cudaMemcpyDeviceToHost);
   }
@@ -543,8 +543,8 @@ take_outputs (DcnnSession *session, guint s)
     gint mask = out->is_map ? plan_map (plan, v->map)->mask : -1;
     gsize words = out->is_map ?
         dcnn_mask_words (out->updated.width, out->updated.height) : 0;
-    out->changed = stream->dense || (v->tensor >= 0 &&
-        stream->tensor_changed[v->tensor]);
+    out->changed = stream->cpu->dense || (v->tensor >= 0 &&
+        stream->cpu->tensor_changed[v->tensor]);
     if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0)
       continue;
     if (state->idle) {
@@ -555,10 +555,10 @@ take_outputs (DcnnSession *session, guint s)
     e = cudaMemcpy (out->updated.words, state->updated[mask] + s * words,
         words * 8, cudaMemcpyDeviceToHost);
     if (e == cudaSuccess)
-      e = cudaMemcpy (stream->exact[mask].mask.words, state->exact[mask] +
+      e = cudaMemcpy (stream->cpu->exact[mask].mask.words, state->exact[mask] +
           s * words, words * 8, cudaMemcpyDeviceToHost);
     if (e == cudaSuccess)
-      dcnn_mask_or (&out->updated, &stream->exact[mask].mask);
+      dcnn_mask_or (&out->updated, &stream->cpu->exact[mask].mask);
     stream->masks[mask].any = dcnn_mask_any (&out->updated);
   }
   state->due[s] = state->unread[s] = FALSE;
@@ -578,15 +578,16 @@ take_stream (DcnnSession *session, guint s, guint wants)
     e = take_outputs (session, s);
   else
     state->due[s] = TRUE;
-  if (!stream->dense)
-    dcnn_settling_busy (&stream->settling, (gdouble) stream->macs_done /
+  if (!stream->cpu->dense)
+    dcnn_settling_busy (&stream->cpu->settling,
+        (gdouble) stream->cpu->macs_done /
         (gdouble) MAX (1, session->plan->macs));
   finish_settling (session, s);
-  stream->stats.macs_done = stream->macs_done;
+  stream->stats.macs_done = stream->cpu->macs_done;
   stream->stats.macs_dense = session->plan->macs;
-  stream->stats.dense = stream->dense;
+  stream->stats.dense = stream->cpu->dense;
   stream->stats.settled =
-      dcnn_settled (&stream->settling);
+      dcnn_settled (&stream->cpu->settling);
   return e == cudaSuccess ? spreads_when_due (session, s) : e;
 }
 

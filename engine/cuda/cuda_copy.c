@@ -59,7 +59,7 @@ dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
   const PlanBuffer *b =
       &g_array_index (session->plan->buffers, PlanBuffer, buffer);
   gsize pixels = (gsize) b->width * b->height, pixel = state->pixels[buffer];
-  const gfloat *from = session->streams[stream].buffers[buffer];
+  const gfloat *from = session->streams[stream].cpu->buffers[buffer];
   gsize size = state->floats[buffer] ? 4 : 2, bytes = pixels * pixel * size;
   g_autofree guint8 *host = g_malloc0 (bytes);
 
@@ -83,7 +83,7 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
   const PlanBuffer *b =
       &g_array_index (session->plan->buffers, PlanBuffer, buffer);
   gsize pixels = (gsize) b->width * b->height, pixel = state->pixels[buffer];
-  gfloat *to = session->streams[stream].buffers[buffer];
+  gfloat *to = session->streams[stream].cpu->buffers[buffer];
   gsize size = state->floats[buffer] ? 4 : 2, bytes = pixels * pixel * size;
   g_autofree guint8 *host = g_malloc (bytes);
   cudaError_t e = cudaMemcpy (host, (guint8 *) state->buffers[buffer] +

@@ -215,7 +215,7 @@ static cudaError_t
 take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
 {
   const DcnnInputGeometry *g = &of->geometry;
-  const DcnnInputTables *t = dcnn_input_stage_tables (of->stage);
+  const DcnnInputTables *t = dcnn_input_stage_tables (of->cpu->stage);
   gsize bytes;
   cudaError_t e;
 
@@ -233,7 +233,7 @@ take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
       e = cudaMallocHost ((void **) &stream->host_frame, stream->frame_bytes);
   }
   if (e == cudaSuccess)
-    stream->of = of->stage;
+    stream->of = of->cpu->stage;
   return e;
 }
 
@@ -317,14 +317,14 @@ describe (CudaStage *stage, const DcnnSession *session, guint s,
   DcnnInputParams params;
 
   dcnn_stage_set_matrix (&own->stage, frame);
-  dcnn_picture_params (session, stream, &params);
+  dcnn_view_params (session, stream, &params);
   for (gsize i = 0; i < stage->words; i++)
     stage->host_limits[at + i] = dcnn_input_change_limit (&params, i);
   *to = (DcnnCudaStage) { .stage = own->stage,
     .picture = stage->pictures + s * picture,
     .reference = stage->references + s * picture,
     .limits = stage->limits + at, .changed = stage->changed + at,
-    .differs = stage->differs + at, .all = (guint32) stream->dense,
+    .differs = stage->differs + at, .all = (guint32) stream->cpu->dense,
     .cells = params.noise_suppression, .updated = stage->updated + at,
     .exact = stage->exact + at, .map = stage->to, .bgr = params.bgr,
     .gray = params.gray };
@@ -345,12 +345,12 @@ begin_frames (CudaStage *stage, DcnnSession *session,
     StageStream *own = &stage->streams[s];
     if (picture == NULL)
       continue;
-    stream->move.active = FALSE;
+    stream->cpu->move.active = FALSE;
     stream->first |= frames[i].moved;
     if (!dcnn_picture_begin (session, stream, picture, error))
       return FALSE;
-    if ((own->of != stream->stage || (picture->memory == DCNN_MEMORY_HOST &&
-                own->frame == NULL)) &&
+    if ((own->of != stream->cpu->stage ||
+        (picture->memory == DCNN_MEMORY_HOST && own->frame == NULL)) &&
         !dcnn_cuda_check (take_format (own, stream, picture),
             "taking frames of another format", error))
       return FALSE;
@@ -406,11 +406,11 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
 
   memcpy (changed->words, stage->host_changed + at, stage->words * 8);
   if (session->tuning.settle)
-    memcpy (stream->differs.words, stage->host_differs + at,
+    memcpy (stream->cpu->differs.words, stage->host_differs + at,
         stage->words * 8);
-  if (!stream->dense) {
-    dcnn_picture_params (session, stream, &params);
-    dcnn_input_widen_mask (stream->stage, &params, changed);
+  if (!stream->cpu->dense) {
+    dcnn_view_params (session, stream, &params);
+    dcnn_input_widen_mask (stream->cpu->stage, &params, changed);
   }
   dcnn_picture_decide (session, stream, 0,
       (gsize) stage->width * stage->height);

@@ -10,7 +10,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 G_BEGIN_DECLS
 

@@ -4,7 +4,7 @@
  *
  * For: constants of a graph, inputs and outputs of a session, and the dense
  * reference operators. Not for: feature maps on the frame path, which are
- * NHWC, padded and addressed through tables (see cpu/dcnn_map.h).
+ * NHWC, padded and addressed through tables (see kernels/dcnn_map.h).
  *
  * No function here allocates or fails; thread safety is that of plain data.
  */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 #define SEEDS 24
@@ -76,7 +76,7 @@ static guint
 read_gate (const DcnnSession *session, gint gate, gfloat *values)
 {
   const DcnnMap *map =
-      &session->streams[0].maps[plan_node (session->plan, gate)->out];
+      &session->streams[0].cpu->maps[plan_node (session->plan, gate)->out];
 
   memcpy (values, map->data, map->channels * sizeof (gfloat));
   return map->channels;

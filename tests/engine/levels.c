@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 #define SEEDS 60

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 #define THRESHOLD 0.012
@@ -193,7 +193,7 @@ check_gate (DcnnSession *gated, DcnnSession *dense, const DcnnTensor *frame,
 {
   gint gate = find_moments (gated->plan);
   DcnnMap *map =
-      &gated->streams[0].maps[plan_node (gated->plan, gate)->out];
+      &gated->streams[0].cpu->maps[plan_node (gated->plan, gate)->out];
   gsize bytes = map->channels * sizeof (gfloat);
   g_autofree gfloat *before = g_memdup2 (map->data, bytes);
   const DcnnTensor *a = &dcnn_session_get_output (gated, 0, 0)->tensor;

@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 #define SEEDS 60
@@ -67,7 +67,7 @@ case_init (Case *c, guint64 seed)
   c->allowed = g_new0 (guint8 *, c->plan->buffers->len);
   for (guint i = 0; i < c->plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (c->plan->buffers, PlanBuffer, i);
-    if (c->stream->buffers[i] == NULL)
+    if (c->stream->cpu->buffers[i] == NULL)
       continue;
     c->sizes[i] = (gsize) b->width * b->height * b->pixel_elements +
         DCNN_OVERREAD;
@@ -118,7 +118,7 @@ snapshot (Case *c)
   for (guint i = 0; i < c->plan->buffers->len; i++) {
     if (c->sizes[i] == 0)
       continue;
-    memcpy (c->before[i], c->stream->buffers[i], c->sizes[i] *
+    memcpy (c->before[i], c->stream->cpu->buffers[i], c->sizes[i] *
         sizeof (gfloat));
     memset (c->allowed[i], 0, c->sizes[i]);
   }
@@ -130,13 +130,13 @@ static void
 allow_map (Case *c, guint index, gboolean moved)
 {
   const PlanMap *m = plan_map (c->plan, index);
-  const DcnnMap *map = &c->stream->maps[index];
+  const DcnnMap *map = &c->stream->cpu->maps[index];
   const StreamMask *mask = &c->stream->masks[m->mask];
 
   for (guint y = 0; mask->any && y < m->height; y++)
     for (guint x = 0; x < m->width; x++) {
       gfloat *pixel = dcnn_map_pixel (map, y, x);
-      gsize at = (gsize) (pixel - c->stream->buffers[m->buffer]);
+      gsize at = (gsize) (pixel - c->stream->cpu->buffers[m->buffer]);
       if (!dcnn_mask_get (&mask->mask, y, x))
         continue;
       memset (c->allowed[m->buffer] + at, 1, map->writable);
@@ -151,14 +151,14 @@ static void
 check_writes (Case *c, gboolean moved)
 {
   for (guint m = 0; m < c->plan->maps->len; m++)
-    if (plan_map (c->plan, m)->mask >= 0 && c->stream->maps[m].data)
+    if (plan_map (c->plan, m)->mask >= 0 && c->stream->cpu->maps[m].data)
       allow_map (c, m, moved);
   for (guint i = 0; i < c->plan->buffers->len; i++)
     for (gsize p = 0; p < c->sizes[i] && !g_test_failed (); p++) {
       if (c->allowed[i][p])
         continue;
       floats_held++;
-      if (memcmp (&c->before[i][p], &c->stream->buffers[i][p],
+      if (memcmp (&c->before[i][p], &c->stream->cpu->buffers[i][p],
               sizeof (gfloat)) != 0)
         fail (c, "buffer %u float %" G_GSIZE_FORMAT " was written", i, p);
     }
@@ -169,8 +169,8 @@ static void
 check_node (Case *c, guint n)
 {
   const PlanNode *node = plan_node (c->plan, n);
-  NodeState *state = &c->stream->nodes[n];
-  DcnnMask *all = &c->session->candidates;
+  CpuNodeState *state = &c->stream->cpu->nodes[n];
+  DcnnMask *all = &c->session->cpu->candidates;
   DcnnJob *job = &state->job;
   gsize count;
 
@@ -186,8 +186,8 @@ check_node (Case *c, guint n)
   if (dcnn_block_ends (c->session, (gint) n))
     dcnn_block_run (c->session, c->stream, (gint) n, all);
   else
-    c->session->kernels->run[node->primary] (job, 0, count,
-        c->session->scratch[0]);
+    c->session->cpu->kernels->run[node->primary] (job, 0, count,
+        c->session->cpu->scratch[0]);
   for (gsize i = 0; i < count && !g_test_failed (); i++) {
     guint y = DCNN_PIXEL_Y (c->list[i]), x = DCNN_PIXEL_X (c->list[i]);
     if (c->verdicts[i] == DCNN_VERDICT_JOINED)
@@ -214,7 +214,7 @@ run_seed (guint64 seed)
     snapshot (&c);
     g_assert_true (dcnn_session_push_tensors (c.session, 0, &c.frame, 0.02f,
             &c.motion, &error));
-    if (!c.stream->dense) {
+    if (!c.stream->cpu->dense) {
       check_writes (&c, moved);
       /* a window's border keeps what it knew of neighbours out of view */
       for (guint n = 0; n < c.plan->nodes->len && !ever_moved &&

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "inside.h"
 #include "nets.h"
 #include "video.h"
@@ -319,7 +319,7 @@ test_dear_pixel (void)
   run_moving (&c, 20);
   for (guint f = 0; f < BOUND_FRAMES && !done; f++) {
     push (&c, &stats);
-    waited |= c.session->streams[0].nodes[node].pending.any ||
+    waited |= c.session->streams[0].cpu->nodes[node].pending.any ||
         stats.macs_done >= c.largest_pixel;
     done = stats.settled;
   }
@@ -427,22 +427,22 @@ test_backs_off (void)
     g_assert_true (dcnn_session_push_frame (c.session, 0, &frame, NULL,
             &error));
     dcnn_session_get_stats (c.session, 0, &stats);
-    settling += stream->settling.now == DCNN_SETTLING_ALL;
-    starts += stream->settling.now == DCNN_SETTLING_ALL && !before;
-    before = stream->settling.now == DCNN_SETTLING_ALL;
-    settled_macs += stream->settled_macs;
+    settling += stream->cpu->settling.now == DCNN_SETTLING_ALL;
+    starts += stream->cpu->settling.now == DCNN_SETTLING_ALL && !before;
+    before = stream->cpu->settling.now == DCNN_SETTLING_ALL;
+    settled_macs += stream->cpu->settled_macs;
     settled += stats.settled;
   }
   g_test_message ("%u starts, %u frames of %u, wait %u, settled %u, %g dense",
-      starts, settling, frames, stream->settling.wait, settled,
+      starts, settling, frames, stream->cpu->settling.wait, settled,
       (gdouble) settled_macs / c.summary.macs);
   /* 3 frames' worth each, at 64 + 128 + 256 ... frames from one another */
   g_assert_cmpuint (starts, >=, 2);
   g_assert_cmpuint (starts, <=, 7);
   g_assert_cmpfloat (settled_macs, <=, starts * 3.1 * c.summary.macs);
-  g_assert_cmpuint (stream->settling.wait, >, 4 * DCNN_SETTLE_INTERVAL);
+  g_assert_cmpuint (stream->cpu->settling.wait, >, 4 * DCNN_SETTLE_INTERVAL);
   run_moving (&c, 3);
-  g_assert_cmpuint (stream->settling.wait, ==, DCNN_SETTLE_INTERVAL);
+  g_assert_cmpuint (stream->cpu->settling.wait, ==, DCNN_SETTLE_INTERVAL);
   case_clear (&c);
 }
 

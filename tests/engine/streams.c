@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 #include "video.h"
 
@@ -75,8 +75,8 @@ checksum_of (DcnnSession *session, guint index)
 
   for (guint i = 0; i < plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
-    if (s->buffers[i])
-      g_checksum_update (sum, (const guchar *) s->buffers[i],
+    if (s->cpu->buffers[i])
+      g_checksum_update (sum, (const guchar *) s->cpu->buffers[i],
           (gssize) b->width * b->height * b->pixel_elements * 4);
   }
   for (guint i = 0; i < 2; i++)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 static const char *

@@ -19,17 +19,18 @@ def glob_regex(glob):
 
 
 def read_edges(path):
-    allowed, forbidden = [], []
+    """Lists of (source, targets): allowed, forbidden, out of reach."""
+    allowed, forbidden, out_of_reach = [], [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         line = line.split("#")[0].strip()
         if not line:
             continue
         source, targets = line.split(":", 1)
-        no = source.endswith("!")
         entry = (glob_regex(source.rstrip("! ")),
                  [glob_regex(t) for t in targets.split()])
-        (forbidden if no else allowed).append(entry)
-    return allowed, forbidden
+        (out_of_reach if source.endswith("!!") else
+         forbidden if source.endswith("!") else allowed).append(entry)
+    return allowed, forbidden, out_of_reach
 
 
 def resolve(path, name, known):
@@ -40,13 +41,27 @@ def resolve(path, name, known):
         if relative in known:
             return [relative]
     tail = "/" + name.lstrip("./")
-    return [k for k in known if ("/" + k.as_posix()).endswith(tail)]
+    near = path.parts[0]  # a name of the same room comes first
+    return sorted((k for k in known if ("/" + k.as_posix()).endswith(tail)),
+                  key=lambda k: (k.parts[0] != near, k))
+
+
+def reached(path, known):
+    """What a file includes, and what that includes, and so on."""
+    found, todo = set(), [path]
+    while todo:
+        at = todo.pop()
+        for kind, include in INCLUDE.findall(text_of(at) or ""):
+            goals = resolve(at, include, known) if kind == '"' else []
+            todo += [g for g in goals[:1] if g not in found]
+            found.update(goals[:1])
+    return found
 
 
 @check
 def edges(context):
     """Includes follow the arrows of tests/lint/edges.txt"""
-    allowed, forbidden = read_edges(ROOT / "tests/lint/edges.txt")
+    allowed, forbidden, out_of_reach = read_edges(ROOT / "tests/lint/edges.txt")
     known = {p for p in project_files() if p.suffix in C_SUFFIXES}
     for path in context.files(C_SUFFIXES):
         text = text_of(path) or ""
@@ -65,6 +80,12 @@ def edges(context):
                                  for g in goals for t in targets):
                 context.wrong(name, line, f"an include of {goals[0]} is no "
                               "allowed edge (tests/lint/edges.txt)")
+        far = [t for s, targets in out_of_reach if s.match(name)
+               for t in targets]
+        for goal in sorted(reached(path, known)) if far else []:
+            if any(t.match(goal.as_posix()) for t in far):
+                context.wrong(name, 1, f"reaches {goal}, which is out of its "
+                              "reach (tests/lint/edges.txt)")
 
 
 def include_graph(context):

@@ -236,12 +236,13 @@ oracle_rules_take (OracleRules *rules, const DcnnSession *session,
   rules->limits = g_new0 (double, n_nodes);
   dcnn_plan_limits (plan, rules->limits);
   for (guint n = 0; n < n_nodes; n++) {
-    const NodeState *state = &session->streams[0].nodes[n];
+    const CpuNodeState *state = &session->streams[0].cpu->nodes[n];
     const PlanNode *node = plan_node (plan, n);
     if (node->kind != PLAN_KERNEL)
       continue;
-    rules->threshold[n] = node->is_output ? 0 : isnan (state->threshold) ?
-        session->tuning.threshold : state->threshold;
+    rules->threshold[n] = node->is_output ? 0 :
+        isnan (state->told->threshold) ?
+        session->tuning.threshold : state->told->threshold;
     rules->spread_valid[n] = state->spread_valid;
     rules->inv_spread[n] = g_memdup2 (state->inv_spread,
         sizeof (float) * plan_map (plan, node->out)->span);
@@ -421,7 +422,7 @@ compare_pixel (Oracle *oracle, const DcnnSession *session, gint map, guint y,
 {
   const OracleMap *m = &oracle->maps[map];
   const PlanMap *pm = plan_map (oracle->plan, map);
-  const float *s = dcnn_map_pixel (&session->streams[0].maps[map], y, x);
+  const float *s = dcnn_map_pixel (&session->streams[0].cpu->maps[map], y, x);
 
   for (guint c = 0; c < m->channels; c++) {
     double want = m->sum[((gsize) y * m->width + x) * m->channels + c];

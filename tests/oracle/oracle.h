@@ -21,7 +21,7 @@
 #ifndef DCNN_TEST_ORACLE_H
 #define DCNN_TEST_ORACLE_H
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 
 #define ORACLE_MAX_OPERANDS 4
 
