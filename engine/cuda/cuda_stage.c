@@ -9,6 +9,7 @@
 #include "cuda.h"
 #include "dcnn_cuda_stage.h"
 #include "dcnn_stage_tables.h"
+#include "input_stage.h"
 
 /* Pieces of a frame that threads copy on their own. */
 #define SLICES 8
