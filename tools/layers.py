@@ -53,6 +53,8 @@ def resolve(path, name, known):
     if beside in known:
         return beside
     found = [k for k in known if ("/" + str(k)).endswith("/" + name)]
+    # of two, that of the same room
+    found.sort(key=lambda k: (k.parts[0] != path.parts[0], k))
     return found[0] if found else None
 
 
