@@ -10,14 +10,22 @@
 Every mutant of tests/mutants.txt is put into a copy of the tree, built there,
 and given to the suites that matter to its file (AREAS) until one fails: first
 the tests that saw most of that folder's so far, for the time that they take; a
-test's program is linked when its turn comes. What no test sees is a survivor; one that the list argues for
-(a line that begins with ~) changes nothing that can be seen. Results are kept:
-a run that is stopped goes on where it was. The copy is made anew from what git
-knows each time; DELTACNN_MUTATE_DIR is where (default: /var/tmp/deltacnn-mutate).
+test's program is linked when its turn comes. All mutants meet the short tests
+first; those that get through stay open until they have met the long ones.
 
-  --sample N      N of the list, the same ones each time
+A failure counts when the test fails a second time too. A test hangs when it has
+used ten times the processor time that it needs, or none any more: a slow or a
+busy machine alone makes no kill. What no test sees is a survivor; one that the
+list argues for (a line that begins with ~) changes nothing that can be seen.
+Results are kept: a run that is stopped goes on where it was. The copy is made
+anew from what git knows each time; DELTACNN_MUTATE_DIR is where (default:
+/var/tmp/deltacnn-mutate).
+
+  --sample N      N of the list, the same ones each time; a larger N only adds
   --seed S        others (default 1)
-  --longest N     without tests that take more than N seconds here
+  --short N       what short tests are: at most N seconds here (default 6)
+  --longest N     without tests that take more than N seconds here; what only
+                  they could see stays open
   --jobs N        compilers at a time (default 1; one test at a time always)
   --only REGEX    mutants whose "file: old -> new" matches
   --again         forget what is known of these
@@ -60,6 +68,7 @@ AREAS = (
     (r"tools/deltacnn-models", r"models/models_tool"),
     (r"tools/", r"tools/|e2e/(inspect|bench|tune|version)"),
 )
+EVERY = 1e9  # seconds: no test is longer
 # Minutes long, and what they look at others look at too.
 NEVER = re.compile(r"lint/|engine/(alloc_count|drift|sim/heads)|models/models_clips|onnx/real_models|e2e/bench-peer")
 
@@ -209,16 +218,53 @@ def read_tests():
     return [t for t in tests if not NEVER.match(t.name)]
 
 
-def run_test(test, limit):
+def processor_seconds(session):
+    """What the processes of a session have used, with those that they waited for."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def hangs(child, budget):
+    """Waits for its end; True when it has used up its processor seconds, or
+    next to none in two minutes."""
+    looked, used = time.monotonic(), 0.0
+    while True:
+        try:
+            child.wait(2)
+            return False
+        except subprocess.TimeoutExpired:
+            now = processor_seconds(child.pid)
+            if now > budget:
+                return True
+            if time.monotonic() - looked > 120:
+                if now - used < 0.5:
+                    return True
+                looked, used = time.monotonic(), now
+
+
+def run_test(test, budget=1e9):
     """"": passed, or was skipped; else how it failed."""
     env = dict(os.environ, DELTACNN_TEST_QUICK="1", **test.env)
     with subprocess.Popen(test.command, env=env, cwd=BUILD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           stdin=subprocess.DEVNULL, start_new_session=True) as child:
-        try:
-            return "" if child.wait(limit) in (0, 77) else "fails"
-        except subprocess.TimeoutExpired:
+        if hangs(child, budget):
             os.killpg(child.pid, signal.SIGKILL)
             return "hangs"
+        return "" if child.returncode in (0, 77) else "fails"
+
+
+def sees(test):
+    """How it fails with the mutant; twice, unless it hangs."""
+    budget = 60 + 10 * test.seconds
+    how = run_test(test, budget)
+    return run_test(test, budget) if how == "fails" else how
 
 
 def measure(tests, state):
@@ -227,7 +273,7 @@ def measure(tests, state):
     for test in tests:
         if test.name not in state["seconds"]:
             started = time.monotonic()
-            bad = run_test(test, 600)
+            bad = run_test(test)
             state["seconds"][test.name] = -1 if bad else time.monotonic() - started
             print(f"{test.name}: {'fails without a mutant, not used' if bad else '%.1f s' % state['seconds'][test.name]}",
                   flush=True)
@@ -269,8 +315,13 @@ def batches(tests):
         tests = tests[size:]
 
 
+def passed_to(result):
+    """Tests of up to how many seconds an open mutant has passed."""
+    return float(result.partition(":")[2]) if result and result.startswith("open:") else -1.0
+
+
 def judge(mutant, tests, state, jobs):
-    """"killed: TEST", "does not compile", "survived" or "stale"."""
+    """"killed: TEST", "does not compile", "stale", or "" when all passed."""
     file = SOURCE / mutant.path
     before = file.read_text(encoding="utf-8")
     after = mutant.apply(before)
@@ -283,14 +334,31 @@ def judge(mutant, tests, state, jobs):
             if ninja(jobs, programs_of(batch)).returncode:
                 return "does not compile"
             for test in batch:
-                how = run_test(test, 20 + 6 * test.seconds)
+                how = sees(test)
                 given, seen = state["seen"].get(f"{folder} {test.name}", (0, 0))
                 state["seen"][f"{folder} {test.name}"] = (given + 1, seen + bool(how))
                 if how:
                     return f"killed: {test.name}" + (" (hangs)" if how == "hangs" else "")
-        return "survived"
+        return ""
     finally:
         file.write_text(before, encoding="utf-8")
+
+
+def judge_all(todo, tests, state, arguments):
+    """The short tests for all of them, then the long ones for those left."""
+    for upto in sorted({min(arguments.short, arguments.longest), arguments.longest}):
+        left = [m for m in todo if undecided(state["results"].get(m.key)) and passed_to(state["results"].get(m.key)) < upto]
+        for count, mutant in enumerate(left, 1):
+            started, before = time.monotonic(), passed_to(state["results"].get(mutant.key))
+            result = judge(mutant, [t for t in tests if before < t.seconds <= upto], state, arguments.jobs)
+            result = result or ("survived" if upto >= EVERY else f"open: {upto:g}")
+            state["results"][mutant.key] = result
+            save(state)
+            print(f"[{count}/{len(left)}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
+
+
+def undecided(result):
+    return result in (None, "stale", "does not compile") or result.startswith("open:")
 
 
 def save(state):
@@ -301,16 +369,16 @@ def save(state):
 
 def report(mutants, state):
     results = {m: state["results"].get(m.key) for m in mutants}
-    known = {m: r for m, r in results.items() if r and r != "stale"}
+    known = {m: r for m, r in results.items() if not undecided(r)}
     survivors = [m for m, r in known.items() if r == "survived"]
     odd = [m for m in survivors if not m.argued]
     for mutant in survivors:
         print(f"{'argued  ' if mutant.argued else 'SURVIVED'} {mutant}" + (f"\n         {mutant.argued}" if mutant.argued else ""))
-    for mutant, result in known.items():
-        if result == "does not compile":
-            print(f"does not compile: {mutant}")
+    for mutant, result in results.items():
+        if result and result != "stale" and undecided(result):
+            print(f"{result}: {mutant}")
     share = 100 * len(survivors) / max(1, len(known))
-    print(f"{len(known)} of {len(mutants)} mutants run, {len(survivors)} survived ({share:.1f} %), {len(odd)} of them not argued")
+    print(f"{len(known)} of {len(mutants)} mutants judged, {len(survivors)} survived ({share:.1f} %), {len(odd)} of them not argued")
     return 1 if len(survivors) * 20 > len(known) else 0
 
 
@@ -324,7 +392,7 @@ def choose(mutants, state, arguments):
     if arguments.again:
         for mutant in chosen:
             state["results"].pop(mutant.key, None)
-    return chosen, [m for m in chosen if state["results"].get(m.key) in (None, "stale", "does not compile")]
+    return chosen, [m for m in chosen if undecided(state["results"].get(m.key))]
 
 
 def main_run(mutants, arguments):
@@ -341,13 +409,7 @@ def main_run(mutants, arguments):
         wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
         tests = [t for t in tests if t.name in wanted]
         build(arguments.jobs, tests)
-        tests = [t for t in measure(tests, state) if t.seconds <= arguments.longest]
-        for count, mutant in enumerate(todo, 1):
-            started = time.monotonic()
-            result = judge(mutant, tests, state, arguments.jobs)
-            state["results"][mutant.key] = result
-            save(state)
-            print(f"[{count}/{len(todo)}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
+        judge_all(todo, measure(tests, state), state, arguments)
     return report(chosen, state)
 
 
@@ -397,7 +459,8 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=True)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=1e9)
+    parser.add_argument("--short", type=float, default=6)
+    parser.add_argument("--longest", type=float, default=EVERY)
     parser.add_argument("--only", default="")
     parser.add_argument("--build", action="append", default=[])
     for name in ("--again", "--fresh", "--check", "--report"):

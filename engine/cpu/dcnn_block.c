@@ -144,18 +144,21 @@ dense_strip (const DcnnWindow *w, const PlanMap *wide, const PlanMap *thin)
   return strip;
 }
 
-/* The jobs of the nodes inside write to rings, whatever their data. */
+/* The jobs of the nodes inside write to rings, whatever their data, and judge
+ * nothing. */
 static void
 connect_jobs (const SessionBlock *block, CpuNodeState *nodes)
 {
   DcnnJob *job = &nodes[block->depthwise].job;
 
   job->significance.kind = DCNN_SIGNIFICANT_ALWAYS;
+  job->verdicts = NULL;
   job->out = nodes[block->end].job.in = block->thin.map;
   if (block->expand < 0)
     return;
   job->in = nodes[block->expand].job.out = block->wide.map;
   nodes[block->expand].job.significance.kind = DCNN_SIGNIFICANT_ALWAYS;
+  nodes[block->expand].job.verdicts = NULL;
 }
 
 static gboolean

@@ -211,6 +211,24 @@ add_noise (DcnnTensor *frame, guint64 *state, gint64 rows)
       values[c * h * w + i] = test_random_value (state, FALSE);
 }
 
+/* A dense frame compares nothing, so it has no verdict to write, nodes inside of
+ * blocks either. */
+#define VERDICTS_SEEN 64
+
+static void
+spoil_verdicts (DcnnSession *session)
+{
+  if (session->verdicts)
+    memset (session->verdicts, 0xa5, VERDICTS_SEEN);
+}
+
+static void
+assert_spoilt (const DcnnSession *session)
+{
+  for (guint i = 0; session->verdicts && i < VERDICTS_SEEN; i++)
+    g_assert_cmphex (session->verdicts[i], ==, 0xa5);
+}
+
 /* Busy and calm in turn: some frames run dense, and at threshold 0 every frame
  * is still exact. On the cpu these are no cuts, with blocks that store less; a
  * device that runs frames by itself (DELTACNN_TEST_DEVICE) takes cuts alone. */
@@ -246,6 +264,7 @@ test_busy_video (void)
       DcnnFrameStats stats;
       Run runs[2];
       add_noise (&frame, &state, f % 30 < 22 ? busy : 4);
+      spoil_verdicts (sessions[0]);
       for (guint i = 0; i < 2; i++) {
         DcnnModelSummary summary;
         dcnn_model_get_summary (model, &summary);
@@ -258,6 +277,8 @@ test_busy_video (void)
       g_byte_array_unref (runs[0].bytes);
       g_byte_array_unref (runs[1].bytes);
       dcnn_session_get_stats (sessions[0], 0, &stats);
+      if (stats.dense)
+        assert_spoilt (sessions[0]);
       dense_frames += stats.dense && f > 0;
       sparse_frames += !stats.dense;
     }
