@@ -35,6 +35,7 @@ Exit status: 0 fewer than 5 in a hundred survived; 1 more did, or more than a
 tenth of the list no longer applies; 2 wrong usage or no build.
 """
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -298,12 +299,20 @@ def programs_of(tests):
 
 # ---- one mutant ----------------------------------------------------------------
 
-def in_order(tests, folder, state):
-    """Most likely to fail for their time first; state["seen"] has, by folder
-    and test, how many mutants it was given and how many of them it saw."""
+def words(name):
+    return {w.rstrip("s") for w in re.split(r"[^a-z]+", pathlib.PurePath(name).stem.lower()) if len(w) > 3}
+
+
+def in_order(tests, path, state):
+    """Most likely to fail for their time first, those named after the file
+    before others; state["seen"] has, by folder and test, how many mutants it was
+    given and how many of them it saw."""
+    folder = pathlib.PurePath(path).parent
+
     def worth(test):
         given, seen = state["seen"].get(f"{folder} {test.name}", (0, 0))
-        return (seen + 0.5) / (given + 1) / (test.seconds + 0.5)
+        about = any(w in v or v in w for w in words(test.name) for v in words(path))
+        return (4 if about else 1) * (seen + 0.5) / (given + 1) / (test.seconds + 0.5)
     return sorted(tests, key=worth, reverse=True)
 
 
@@ -315,22 +324,32 @@ def batches(tests):
         tests = tests[size:]
 
 
+@functools.cache
+def compiled():
+    """What this build compiles, by path: not what it lacks a library for."""
+    commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
+    return {os.path.relpath(pathlib.Path(c["directory"]) / c["file"], SOURCE) for c in commands}
+
+
 def passed_to(result):
     """Tests of up to how many seconds an open mutant has passed."""
     return float(result.partition(":")[2]) if result and result.startswith("open:") else -1.0
 
 
 def judge(mutant, tests, state, jobs):
-    """"killed: TEST", "does not compile", "stale", or "" when all passed."""
+    """"killed: TEST", "does not compile", "stale", "not built", or "" when all
+    passed."""
     file = SOURCE / mutant.path
     before = file.read_text(encoding="utf-8")
     after = mutant.apply(before)
     if after is None:
         return "stale"
+    if not mutant.path.endswith(".h") and mutant.path not in compiled():
+        return "not built"
     folder = str(pathlib.PurePath(mutant.path).parent)
     file.write_text(after, encoding="utf-8")
     try:
-        for batch in batches(in_order(tests_for(mutant.path, tests), folder, state)):
+        for batch in batches(in_order(tests_for(mutant.path, tests), mutant.path, state)):
             if ninja(jobs, programs_of(batch)).returncode:
                 return "does not compile"
             for test in batch:
@@ -358,7 +377,7 @@ def judge_all(todo, tests, state, arguments):
 
 
 def undecided(result):
-    return result in (None, "stale", "does not compile") or result.startswith("open:")
+    return result in (None, "stale", "does not compile", "not built") or result.startswith("open:")
 
 
 def save(state):

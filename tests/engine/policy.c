@@ -123,6 +123,20 @@ test_late (void)
   }
 }
 
+/* The mean work of the last frames: an eighth of the way to each one's. */
+static void
+test_busy (void)
+{
+  DcnnSettling s = { .busy = 0.5 };
+
+  dcnn_settling_busy (&s, 0.5);
+  g_assert_cmpfloat_with_epsilon (s.busy, 0.5, 1e-12);
+  dcnn_settling_busy (&s, 0.1);
+  g_assert_cmpfloat_with_epsilon (s.busy, 0.45, 1e-12);
+  dcnn_settling_busy (&s, 0.85);
+  g_assert_cmpfloat_with_epsilon (s.busy, 0.5, 1e-12);
+}
+
 /* Bands go down the picture, meet, and begin again at the top: in 1 / (refresh
  * busy) frames every row has had its turn once. */
 static void
@@ -365,6 +379,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/noise", test_noise);
   g_test_add_func ("/engine/policy/late", test_late);
   g_test_add_func ("/engine/policy/band", test_band);
+  g_test_add_func ("/engine/policy/busy", test_busy);
   g_test_add_func ("/engine/policy/spreads", test_spreads);
   g_test_add_func ("/engine/policy/criterion", test_criterion);
   g_test_add_func ("/engine/policy/global", test_global);

@@ -320,6 +320,8 @@ test_end_to_end (void)
   r = kit_run (&kit, -1);
   g_assert_cmpuint (r->detections->len, ==, 1);
   assert_box (r, 0, 8, 4, 40, 30, 0.8, 7);
+  g_assert_cmpuint (kit_run (&kit, 0.8f)->detections->len, ==, 1);
+  g_assert_cmpuint (kit_run (&kit, 0.801f)->detections->len, ==, 0);
   kit_clear (&kit);
 
   kit_init (&kit, "end-to-end", "[decoder]\norder=image-box-class-score", 64,
@@ -630,6 +632,17 @@ test_lines (void)
   kit_assert_near (kit_point (r, 0, 0).x, 2 * (9 - 6), 1e-4);
   kit_assert_near (kit_point (r, 0, 1).y, 2 * (6 + 6), 1e-4);
   g_assert_cmpuint (r->n_edges, ==, 1);
+
+  /* of equals beside and below each other the first */
+  data[cell + 1] = data[cell + 15] = data[cell + 17] = data[cell + 32] = 0.8f;
+  for (guint i = 0; i < 4; i++)
+    data[(i + 1) * 256 + cell + 1] = data[(i + 1) * 256 + cell + 15] =
+        data[(i + 1) * 256 + cell + 17] = data[(i + 1) * 256 + cell + 32] =
+        i < 2 ? -6 : 6;
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->poses->len, ==, 1);
+  kit_assert_near (kit_point (r, 0, 0).x, 2 * (9 - 6), 1e-4);
+  kit_assert_near (kit_point (r, 0, 0).y, 2 * (6 - 6), 1e-4);
   kit_clear (&kit);
 }
 

@@ -99,6 +99,54 @@ test_movenet (void)
   kit_clear (&kit);
 }
 
+/* How far cells are from where something is looked for decides with their
+ * value: v / (distance + 1.8). The middle of 24 rows is at 11.5. */
+static void
+test_movenet_nearness (void)
+{
+  Kit kit;
+  gfloat *heat, *center, *regress;
+  const DcnnResults *r;
+  enum { W = 24, N = W * W };
+
+  kit_init (&kit, "movenet", "", 96, 96);
+  heat = kit_add (&kit, "heatmap", DIMS (1, 17, W, W));
+  center = kit_add (&kit, "center", DIMS (1, 1, W, W));
+  regress = kit_add (&kit, "regress", DIMS (1, 34, W, W));
+  kit_add (&kit, "offset", DIMS (1, 34, W, W));
+  center[7 * W + 11] = center[16 * W + 11] = 0.9f; /* 4.5 off both: first */
+  center[10 * W + 3] = 0.9f;                       /* 8.6 off */
+  for (guint k = 0; k < 17; k++) {
+    /* from row 7, point 0 is looked for at (12, 12), others where 16 is */
+    regress[2 * k * N + 7 * W + 11] = k == 0 ? 5 : 9;
+    regress[(2 * k + 1) * N + 7 * W + 11] = k == 0 ? 1 : 0;
+    heat[k * N + 16 * W + 11] = 0.4f;
+  }
+  heat[12 * W + 12] = 0.4f; /* there: 0.4 / 1.8 */
+  heat[12 * W + 15] = 0.9f; /* three off: 0.9 / 4.8 */
+  heat[16 * W + 11] = 0;
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->poses->len, ==, 1);
+  kit_assert_near (kit_point (r, 0, 0).x, 12 * 4 + 0.5, 1e-3);
+  kit_assert_near (kit_point (r, 0, 0).y, 12 * 4 + 0.5, 1e-3);
+  for (guint k = 1; k < 17; k++) {
+    kit_assert_near (kit_point (r, 0, k).x, 11 * 4 + 0.5, 1e-3);
+    kit_assert_near (kit_point (r, 0, k).y, 16 * 4 + 0.5, 1e-3);
+  }
+
+  /* a little nearer is nearer */
+  center[7 * W + 11] = 0;
+  center[8 * W + 11] = 0.9f; /* 3.5 off, the other 4.5 */
+  for (guint k = 0; k < 17; k++)
+    regress[2 * k * N + 8 * W + 11] = 1;
+  for (guint k = 0; k < 17; k++)
+    heat[k * N + 9 * W + 11] = 0.7f;
+  r = kit_run (&kit, -1);
+  for (guint k = 0; k < 17; k++)
+    kit_assert_near (kit_point (r, 0, k).y, 9 * 4 + 0.5, 1e-3);
+  kit_clear (&kit);
+}
+
 /* Parents and children as the PoseNet tree has them. */
 static const guint8 tree[16][2] = {
   { 0, 1 }, { 1, 3 }, { 0, 2 }, { 2, 4 }, { 0, 5 }, { 5, 7 }, { 7, 9 },
@@ -379,6 +427,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pose/heatmap", test_heatmap);
   g_test_add_func ("/pose/heatmap-centre", test_heatmap_centre);
   g_test_add_func ("/pose/movenet", test_movenet);
+  g_test_add_func ("/pose/movenet-nearness", test_movenet_nearness);
   g_test_add_func ("/pose/posenet", test_posenet);
   g_test_add_func ("/pose/people", test_people);
   g_test_add_func ("/pose/landmarks", test_landmarks);

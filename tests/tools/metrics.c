@@ -260,6 +260,15 @@ test_pose_nobody (void)
 /* ---- boxes ---------------------------------------------------------------- */
 
 static void
+add_box_at (GArray *boxes, float x, float y, float width, float height)
+{
+  DcnnDetection box = { .x = x, .y = y, .width = width, .height = height,
+    .score = 0.9f, .class_id = 1 };
+
+  g_array_append_val (boxes, box);
+}
+
+static void
 add_box (GArray *boxes, float x, float width, float score, gint class_id)
 {
   DcnnDetection box = { .x = x, .y = 10, .width = width, .height = 10,
@@ -309,6 +318,31 @@ test_boxes (void)
   a = new_boxes (), b = new_boxes ();
   add_box (a, 100, 10, 0.9f, 1);
   add_box (b, 100, 10, 0.9f, 2);
+  check_boxes (a, b, 0, 0);
+}
+
+/* The same downwards, at one corner, and beside each other. */
+static void
+test_boxes_down (void)
+{
+  GArray *a = new_boxes (), *b = new_boxes ();
+
+  add_box_at (a, 10, 102, 10, 10);
+  add_box_at (a, 10, 205, 10, 10);
+  add_box_at (b, 10, 100, 10, 10);
+  add_box_at (b, 10, 200, 10, 10);
+  check_boxes (a, b, 2 / 4.0, 2 / 4.0);
+  a = new_boxes (), b = new_boxes ();
+  add_box_at (a, 10, 100, 10, 5);
+  add_box_at (b, 10, 100, 10, 10);
+  check_boxes (a, b, 1, 1);
+  a = new_boxes (), b = new_boxes ();
+  add_box_at (a, 10, 100, 100, 10); /* tall and wide: 100 of 1900 */
+  add_box_at (b, 10, 100, 10, 100);
+  check_boxes (a, b, 0, 0);
+  a = new_boxes (), b = new_boxes ();
+  add_box_at (a, 10, 100, 10, 10); /* on the right, below: nothing in common */
+  add_box_at (b, 40, 140, 10, 10);
   check_boxes (a, b, 0, 0);
 }
 
@@ -505,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/pose/collapsed", test_pose_collapsed);
   g_test_add_func ("/metrics/pose/nobody", test_pose_nobody);
   g_test_add_func ("/metrics/boxes/overlap", test_boxes);
+  g_test_add_func ("/metrics/boxes/down", test_boxes_down);
   g_test_add_func ("/metrics/boxes/exclusive", test_boxes_exclusive);
   g_test_add_func ("/metrics/boxes/near", test_boxes_near);
   g_test_add_func ("/metrics/boxes/none", test_boxes_none);
