@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dense_rule.h"
+#include "cpu.h"
 #include "dcnn_engine.h"
 #include "nets.h"
 #include "video.h"
@@ -218,15 +219,15 @@ add_noise (DcnnTensor *frame, guint64 *state, gint64 rows)
 static void
 spoil_verdicts (DcnnSession *session)
 {
-  if (session->verdicts)
-    memset (session->verdicts, 0xa5, VERDICTS_SEEN);
+  if (session->cpu)
+    memset (session->cpu->verdicts, 0xa5, VERDICTS_SEEN);
 }
 
 static void
 assert_spoilt (const DcnnSession *session)
 {
-  for (guint i = 0; session->verdicts && i < VERDICTS_SEEN; i++)
-    g_assert_cmphex (session->verdicts[i], ==, 0xa5);
+  for (guint i = 0; session->cpu && i < VERDICTS_SEEN; i++)
+    g_assert_cmphex (session->cpu->verdicts[i], ==, 0xa5);
 }
 
 /* Busy and calm in turn: some frames run dense, and at threshold 0 every frame
