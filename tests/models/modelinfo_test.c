@@ -471,6 +471,32 @@ test_label_file (void)
   g_unlink (descriptor);
 }
 
+/* A label file has 1 to DCNN_LABELS_MAX labels. */
+static void
+test_label_counts (void)
+{
+  static const char *const empty[] = { "", "\n", " \n\n", "\xef\xbb\xbf" };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) many = g_string_new (NULL);
+  g_auto (GStrv) labels = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (empty); i++) {
+    g_assert_null (dcnn_labels_parse (empty[i], strlen (empty[i]), "l.txt",
+            &error));
+    g_assert_error (error, DCNN_ERROR, DCNN_ERROR_INVALID);
+    g_assert_nonnull (strstr (error->message, "l.txt: 0 labels; "));
+    g_clear_error (&error);
+  }
+  for (guint i = 0; i < DCNN_LABELS_MAX; i++)
+    g_string_append (many, "a\n");
+  labels = dcnn_labels_parse (many->str, many->len, "l.txt", &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (labels), ==, DCNN_LABELS_MAX);
+  g_string_append (many, "a\n");
+  g_assert_null (dcnn_labels_parse (many->str, many->len, "l.txt", &error));
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_INVALID);
+}
+
 /* Where the model lies beside its descriptor, the SHA-256 is its own. */
 static void
 check_model_beside (const char *descriptor, const DcnnModelInfo *info)
@@ -596,6 +622,7 @@ main (int argc, char **argv)
   g_test_add_func ("/modelinfo/find", test_find);
   g_test_add_func ("/modelinfo/find-by-sum", test_find_by_sum);
   g_test_add_func ("/modelinfo/label-file", test_label_file);
+  g_test_add_func ("/modelinfo/label-counts", test_label_counts);
   g_test_add_func ("/modelinfo/shipped", test_shipped);
   g_test_add_func ("/modelinfo/documented", test_documented);
   code = g_test_run ();
