@@ -1,189 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * deltacnn-tune: finds thresholds for a model on the user's own clip. */
+ * deltacnn-tune: finds thresholds for a model on the user's own clip, or makes
+ * an int8 model of it. */
 #include "tune.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Of influence; the search goes on from there. */
-#define START_THRESHOLD 0.03f
-
-/* ---- opening ----------------------------------------------------------- */
-
-/* Nodes that change together: of one size of map and of one kind. Depthwise
- * layers, layers that widen, and the others keep very different shares back;
- * the two halves of a net differ in how much hangs on them. */
-static void
-group_nodes (Tuner *tuner)
-{
-  g_autoptr (GHashTable) groups =
-      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  guint64 done = 0;
-  for (guint n = 0; n < tuner->summary.n_nodes; n++) {
-    TuneNode *node = &tuner->nodes[n];
-    const DcnnNodeInfo *info = &node->info;
-    guint from = info->n_inputs && info->inputs[0] >= 0
-        ? tuner->nodes[info->inputs[0]].info.channels
-        : tuner->summary.input_channels;
-    const char *kind = strcmp (info->kernel, "depthwise") == 0 ? "depthwise"
-        : info->macs && info->channels > from ? "wider" : "plain";
-    gboolean late = done * 2 > tuner->summary.macs;
-    done += info->macs;
-    if (!node->free)
-      continue;
-    g_autofree char *key = g_strdup_printf ("%ux%u %s %d", info->width,
-        info->height, kind, late);
-    gpointer found;
-    if (!g_hash_table_lookup_extended (groups, key, NULL, &found)) {
-      found = GUINT_TO_POINTER (tuner->n_groups++);
-      g_hash_table_insert (groups, g_steal_pointer (&key), found);
-    }
-    node->group = (gint) GPOINTER_TO_UINT (found);
-  }
-}
-
-/* Thresholds make a difference at nodes that are maps of more than a pixel,
- * are stored, and are read by others. */
-static void
-find_nodes (Tuner *tuner)
-{
-  guint n_nodes = tuner->summary.n_nodes;
-  g_autofree gboolean *read = g_new0 (gboolean, n_nodes + 1);
-  tuner->nodes = g_new0 (TuneNode, n_nodes + 1);
-  for (guint n = 0; n < n_nodes; n++) {
-    DcnnNodeInfo *info = &tuner->nodes[n].info;
-    dcnn_model_get_node (tuner->model, n, info);
-    for (guint i = 0; i < info->n_inputs; i++)
-      if (info->inputs[i] >= 0)
-        read[info->inputs[i]] = TRUE;
-    tuner->gates |= info->width == 1 && info->height == 1;
-  }
-  for (guint n = 0; n < n_nodes; n++) {
-    TuneNode *node = &tuner->nodes[n];
-    node->group = -1;
-    node->free = read[n] && node->info.width * node->info.height > 1
-        && node->info.inside < 0 && node->info.name && *node->info.name;
-    for (guint i = 0; node->free && i < tuner->summary.n_outputs; i++)
-      if (g_strcmp0 (dcnn_model_output_name (tuner->model, i),
-              node->info.name) == 0)
-        node->free = FALSE; /* outputs tell of every change */
-    for (guint k = 0; node->free && k < n; k++)
-      if (g_strcmp0 (tuner->nodes[k].info.name, node->info.name) == 0)
-        node->free = FALSE;
-  }
-  group_nodes (tuner);
-}
-
-static gboolean
-choose_metric (Tuner *tuner, GError **error)
-{
-  static const double budgets[] = { 0.005, 0.5, 0.01, 0.05 };
-  static const struct { const char *decoder; TuneMetric metric; } known[] = {
-    { "segmentation", TUNE_IOU }, { "heatmap-pose", TUNE_KEYPOINT },
-    { "movenet", TUNE_KEYPOINT }, { "posenet", TUNE_KEYPOINT },
-    { "people-pose", TUNE_KEYPOINT }, { "landmarks", TUNE_KEYPOINT },
-    { "yolox", TUNE_F1 }, { "centernet", TUNE_F1 },
-    { "fastestdet", TUNE_F1 },
-  };
-  const char *asked = tuner->options->metric_text;
-  TuneMetric natural = TUNE_RELATIVE;
-  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
-    if (g_strcmp0 (tuner->info->decoder, known[i].decoder) == 0)
-      natural = known[i].metric;
-  tuner->metric = natural;
-  if (asked) {
-    guint m = 0;
-    while (m <= TUNE_RELATIVE
-        && strcmp (asked, tune_metric_name ((TuneMetric) m)) != 0)
-      m++;
-    tuner->metric = (TuneMetric) m;
-    if (m != TUNE_RELATIVE && m != natural) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "--metric %s: this model's results can be judged by %s%s", asked,
-          natural == TUNE_RELATIVE ? "" : "relative or ",
-          tune_metric_name (natural));
-      return FALSE;
-    }
-  }
-  tuner->budget = tuner->options->budget >= 0 ? tuner->options->budget
-      : budgets[tuner->metric];
-  return TRUE;
-}
-
-static gboolean
-open_model (Tuner *tuner, GError **error)
-{
-  guint width = 0, height = 0;
-  DcnnSessionOptions options;
-  if (!tool_parse_size (tuner->options->size, &width, &height, error))
-    return FALSE;
-  tuner->model_path = dcnn_model_find_file (tuner->options->model, error);
-  if (!tuner->model_path)
-    return FALSE;
-  tuner->model = dcnn_model_load (tuner->model_path, width, height,
-      &tuner->info, error);
-  if (!tuner->model)
-    return FALSE;
-  dcnn_model_get_summary (tuner->model, &tuner->summary);
-  if (!tuner->summary.input_width) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
-        "%s has no image input of 1 or 3 channels, so it cannot see a clip; "
-        "deltacnn-inspect shows its inputs", tuner->model_path);
-    return FALSE;
-  }
-  dcnn_session_options_init (&options);
-  tuner->start = options.tuning;
-  tuner->start.criterion = DCNN_CRITERION_INFLUENCE;
-  tuner->start.threshold = START_THRESHOLD;
-  /* nothing of an earlier tuning is part of this one */
-  g_clear_pointer (&tuner->info->thresholds, g_hash_table_unref);
-  g_clear_pointer (&tuner->info->influence, g_hash_table_unref);
-  return choose_metric (tuner, error);
-}
-
-static void
-free_set (gpointer data)
-{
-  tune_set_free (data);
-}
-
-gboolean
-tune_open (Tuner *tuner, const TuneOptions *options, GError **error)
-{
-  memset (tuner, 0, sizeof *tuner);
-  tuner->options = options;
-  tuner->log = g_string_new (NULL);
-  tuner->sets = g_ptr_array_new_with_free_func (free_set);
-  tuner->started_us = g_get_monotonic_time ();
-  tuner->slope = 0.4;
-  tuner->effort = g_strcmp0 (options->effort_text, "groups") == 0
-      ? TUNE_GROUPS : g_strcmp0 (options->effort_text, "nodes") == 0
-      ? TUNE_NODES : TUNE_ONE;
-  if (!open_model (tuner, error))
-    return FALSE;
-  find_nodes (tuner);
-  for (guint i = 0; options->clips[i]; i++)
-    if (!tune_read_clip (tuner, options->clips[i],
-            i ? 0 : (guint) options->frames, (guint) options->check, error))
-      return FALSE;
-  return TRUE;
-}
-
-void
-tune_close (Tuner *tuner)
-{
-  g_clear_pointer (&tuner->sets, g_ptr_array_unref);
-  g_clear_pointer (&tuner->model, dcnn_model_unref);
-  g_clear_pointer (&tuner->info, dcnn_modelinfo_free);
-  g_clear_pointer (&tuner->squares, g_hash_table_unref);
-  g_free (tuner->model_path);
-  g_free (tuner->nodes);
-  g_free (tuner->allowed_held);
-  if (tuner->log)
-    g_string_free (tuner->log, TRUE);
-}
 
 /* ---- the whole run ------------------------------------------------------- */
 
@@ -282,7 +105,8 @@ tune (const TuneOptions *options, GError **error)
 
 /* ---- command line -------------------------------------------------------- */
 
-static TuneOptions chosen = { .frames = 64, .check = 64, .budget = -1 };
+static TuneOptions chosen = { .frames = 64, .check = 64, .budget = -1,
+  .weight_bits = 7 };
 
 static const GOptionEntry entries[] = {
   { "model", 'm', 0, G_OPTION_ARG_FILENAME, &chosen.model,
@@ -305,13 +129,24 @@ static const GOptionEntry entries[] = {
       "for a few percent more in ten times the time",
       "HOW" },
   { "out", 'o', 0, G_OPTION_ARG_FILENAME, &chosen.out,
-      "Descriptor to write (default: MODEL.onnx.modelinfo beside the model)",
+      "Descriptor to write (default: MODEL.onnx.modelinfo beside the model); "
+      "with --quantize the model (default: MODEL-int8.onnx)",
       "FILE" },
   { "report", 'r', 0, G_OPTION_ARG_FILENAME, &chosen.report,
       "Write all that justifies the result as JSON; - is standard output",
       "FILE" },
+  { "quantize", 'Q', 0, G_OPTION_ARG_NONE, &chosen.quantise,
+      "Make an int8 model instead, see below", NULL },
+  { "keep", 0, 0, G_OPTION_ARG_STRING_ARRAY, &chosen.keep,
+      "With --quantize: a layer that stays float32, by its name or its "
+      "output's; may be repeated", "LAYER" },
+  { "apart", 0, 0, G_OPTION_ARG_NONE, &chosen.apart,
+      "With --quantize: quantisers also before SiLU and the like, see below",
+      NULL },
+  { "weight-bits", 0, 0, G_OPTION_ARG_INT, &chosen.weight_bits,
+      "With --quantize: 7 (default) or 8; see below", "N" },
   { "dry-run", 0, 0, G_OPTION_ARG_NONE, &chosen.dry,
-      "Write no descriptor", NULL },
+      "Write nothing", NULL },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
       "Threads (default: one a core)", "N" },
   { "quiet", 'q', 0, G_OPTION_ARG_NONE, &chosen.quiet,
@@ -343,12 +178,26 @@ static const char description[] =
     "  relative     any outputs: rms of the difference to the rms of the output,\n"
     "               or of the share of indices and flags that differ (0.05)\n"
     "\n"
+    "--quantize makes a model of 8-bit integers that this project and ONNX Runtime\n"
+    "run (QDQ), with its descriptor beside it: weights by a scale a channel, values\n"
+    "by their range on the first two thirds of the first clip. What lies behind the\n"
+    "last layers, functions of one value such as SiLU, and layers whose weights\n"
+    "are computed stay float32. It prints the loss against the float32 model on the\n"
+    "last third and on every other --clip; with --budget nothing is written where\n"
+    "the loss is larger. ONNX Runtime's integer convolutions need a quantiser at once\n"
+    "behind them: --apart puts one before functions such as SiLU too, which costs\n"
+    "accuracy. Weights have 7 bits, since sums of 8 overflow in ONNX\n"
+    "Runtime on processors without VNNI; this project computes both exactly.\n"
+    "Already quantised models, other float types and weights in a file of their\n"
+    "own are refused.\n"
+    "\n"
     "Ctrl-C stops; a descriptor is written at the very end, whole or not at all.\n"
     "\n"
     "Examples:\n"
     "  deltacnn-tune --model people-seg --clip street.mp4 --out people-seg.onnx.modelinfo\n"
     "  deltacnn-tune --model net.onnx --clip desk1.mp4 --clip desk2.mp4 --budget 0.003 \\\n"
-    "      --report net.tuning.json";
+    "      --report net.tuning.json\n"
+    "  deltacnn-tune --model net.onnx --clip clip.mp4 --quantize --out net-int8.onnx";
 
 static gboolean
 check_options (GError **error)
@@ -368,6 +217,11 @@ check_options (GError **error)
   else if (!isfinite (chosen.budget) || chosen.budget == 0
       || (chosen.budget < 0 && chosen.budget != -1))
     problem = "--budget: a number above 0, in the metric's unit; see --help";
+  else if (chosen.weight_bits != 7 && chosen.weight_bits != 8)
+    problem = "--weight-bits: 7 or 8";
+  else if (!chosen.quantise && (chosen.keep || chosen.apart
+          || chosen.weight_bits != 7))
+    problem = "--keep, --apart and --weight-bits go with --quantize";
   else if (effort && strcmp (effort, "one") && strcmp (effort, "groups")
       && strcmp (effort, "nodes"))
     problem = "--effort: one, groups or nodes";
@@ -392,5 +246,5 @@ main (int argc, char **argv)
     return 2;
   }
   gst_init (NULL, NULL);
-  return tune (&chosen, &error) ? 0 : tool_fail ("deltacnn-tune", &error);
+  return (chosen.quantise ? tune_quantise : tune) (&chosen, &error) ? 0 : tool_fail ("deltacnn-tune", &error);
 }

@@ -29,10 +29,10 @@ typedef enum TuneMetric {
 /* What the command line asks for; strings owned. */
 typedef struct TuneOptions {
   char *model, *size, *metric_text, *effort_text, *out, *report;
-  char **clips;
+  char **clips, **keep;
   double budget;             /* < 0: the metric's own */
-  gint frames, check, threads;
-  gboolean quiet, dry;
+  gint frames, check, threads, weight_bits;
+  gboolean quiet, dry, quantise, apart;
 } TuneOptions;
 
 /* ---- frames (tune_clip.c) ------------------------------------------------ */
@@ -56,6 +56,10 @@ typedef struct TuneSet {
 void tune_set_free (TuneSet *set);
 /* An output's bytes, up to the next multiple of 8. */
 gsize tune_output_bytes (const DcnnTensor *output);
+
+/* How many frames a clip has, by reading it. A live one is an error. */
+gboolean tune_count_frames (const char *clip, guint64 *total, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- settings and scores ------------------------------------------------- */
 
@@ -117,6 +121,9 @@ typedef struct Tuner {
 extern volatile gint tune_stopped;     /* set by SIGINT */
 void tune_stop_on_interrupt (void);
 
+/* Opens the model alone; tuner need not be set. Close it in any case. */
+gboolean tune_open_model (Tuner *tuner, const TuneOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Opens model and clips; runs dense. */
 gboolean tune_open (Tuner *tuner, const TuneOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -150,6 +157,11 @@ DcnnSession *tune_session_new (const Tuner *tuner,
 gboolean tune_evaluate (Tuner *tuner, const TuneSetting *setting,
     const TuneSet *set, TuneScore *score, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/* What an agreement is in the metric's unit. blind: set to whether there was
+ * nothing to be right or wrong about. */
+double tune_error_of (const Tuner *tuner, const BenchAgreement *agreement,
+    gboolean *blind);
 
 /* Milliseconds a frame by what every node's pixels have cost so far: free of
  * the moment's noise. */
@@ -211,6 +223,12 @@ gboolean tune_write (Tuner *tuner, TuneResult *result, GError **error)
 gboolean tune_report (const Tuner *tuner, const TuneResult *result,
     const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tune_print (const Tuner *tuner, const TuneResult *result);
+
+/* ---- int8 models (tune_quantise.c) ----------------------------------------- */
+
+/* The whole run of --quantize: reads, writes, prints. */
+gboolean tune_quantise (const TuneOptions *options, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /* "0.31 px", "IoU 0.9951": an error as people say it; new text. */
 char *tune_error_text (const Tuner *tuner, double error);

@@ -265,8 +265,8 @@ take (Tuner *tuner, Part *part, guint64 index, const DcnnFrame *frame,
 }
 
 /* Containers that do not say how long they are have to be read through. */
-static gboolean
-count_frames (const char *clip, guint64 *total, GError **error)
+gboolean
+tune_count_frames (const char *clip, guint64 *total, GError **error)
 {
   g_autoptr (ToolSource) source = tool_source_open (clip, error);
   GError *cause = NULL;
@@ -321,7 +321,7 @@ tune_read_clip (Tuner *tuner, const char *clip, guint n, guint held,
   guint64 total;
   Part parts[2] = { { NULL }, { NULL } };
   g_autofree char *name = g_path_get_basename (clip);
-  if (!count_frames (clip, &total, error))
+  if (!tune_count_frames (clip, &total, error))
     return FALSE;
   if (total < 24) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,

@@ -125,8 +125,8 @@ add_frame (const Tuner *tuner, BenchAgreement *sum, DcnnSession *session,
         frame->results.detections, 0.1f * step);
 }
 
-static double
-error_of (const Tuner *tuner, const BenchAgreement *sum, gboolean *blind)
+double
+tune_error_of (const Tuner *tuner, const BenchAgreement *sum, gboolean *blind)
 {
   double value, points, lost;
   *blind = FALSE;
@@ -240,7 +240,7 @@ finish_score (Tuner *tuner, const TuneSetting *setting, Tally *tally,
   double slow = slowness (tuner, setting, tally);
   tuner->other_ns += tally->other_ns / slow;
   tuner->other_frames += tally->frames;
-  score->error = error_of (tuner, &tally->agreement, &score->blind);
+  score->error = tune_error_of (tuner, &tally->agreement, &score->blind);
   score->changed = tally->changed / frames;
   score->macs = tally->macs / frames;
   score->passes = g_new0 (gboolean, tuner->summary.n_nodes + 1);

@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tries every model of a folder and prints one table, in Markdown.
 
-    wild.py FOLDER... [--clip CLIP] [--frames N] [--size WxH] [--build DIR]
+    wild.py FOLDER... [--videos DIR] [--frames N] [--size WxH] [--build DIR]
             [--sheet FILE.png [--only-sheet]]
 
 Columns: accepted, or refused and why; dense against ONNX Runtime (largest
-difference of the largest value); sparse at threshold 0 against dense; share of
-the work and agreement on the clip with default settings; result: what the
-descriptor's decoder gives, or "tensors". --size is for models that leave
-theirs open.
+difference of the largest value); sparse at threshold 0 against dense (largest
+difference, thresholds of single nodes left out); the clip, one that suits the
+model (SHOWN), the share of the work and the agreement on it with default
+settings; result: what the descriptor's decoder gives, or "tensors". --size is
+for models that leave theirs open.
 
 --sheet writes a contact sheet of all models, in the table's order, row by row:
-what deltaimage and deltaoverlay show of each after 8 frames of a clip that suits
-it (SHOWN; the clips' folder is that of --clip). A model that gives nothing to
-look at is named. --only-sheet: no table.
+what deltaimage and deltaoverlay show of each on frame 40 of its clip. A model
+that gives nothing to look at is named. --only-sheet: no table.
 
 DELTACNN_PYTHON is the Python that has onnxruntime. The exit
 status is 1 when a model was refused.
@@ -28,16 +28,23 @@ import subprocess
 import sys
 import tempfile
 
-# Part of a model's name, and the clip on which there is something to see.
+# Part of a model's name; the clip, or folder of JPEGs, on which there is
+# something to see; for the sheet alone, what to do with its frames first, where
+# a net wants a crop or the dark.
+TALKING = "webcam_talkinghead_512x480.mp4"
 SHOWN = [
-    ("road", "static_car_topdown.mp4"), ("squeezenet", "static_bottle_640x360.mp4"),
-    ("cpm", "static_fullbody_juggle_720p.mp4"), ("hourglass", "webcam_asl_school.mkv"),
-    ("simplepose", "static_fullbody_juggle_720p.mp4"), ("blazepose", "static_fullbody_juggle_720p.mp4"),
-    ("det_", "static_fullbody_dog_720p.mp4"), ("pose_", "static_fullbody_dog_720p.mp4"),
-    ("hand", "webcam_asl_book.mkv"),
+    ("road", "davis/JPEGImages/480p/car-roundabout", ""),
+    ("squeezenet", "static_bottle_640x360.mp4", "videocrop left=180 right=180 top=70"),
+    ("cpm", "static_fullbody_juggle_720p.mp4", ""), ("hourglass", "webcam_asl_school.mkv", ""),
+    ("simplepose", "static_fullbody_juggle_720p.mp4", ""), ("blazepose", "static_fullbody_juggle_720p.mp4", ""),
+    ("det_", "static_fullbody_dog_720p.mp4", ""), ("pose_", "static_fullbody_dog_720p.mp4", ""),
+    ("hand", "webcam_asl_book.mkv", "videocrop left=212 right=320 top=140 bottom=228"),
+    ("reid", "static_fullbody_juggle_720p.mp4", "videocrop left=560 right=420 top=100"),
+    ("textangle", "static_retail_1080p.mp4", "videocrop left=1300 right=50 top=36 bottom=975"),
+    ("lowlight", TALKING, "gamma gamma=0.4"), ("", TALKING, ""),
 ]
 CELL_WIDTH, CELL_HEIGHT, COLUMNS = 320, 240, 6
-SHOWN_FRAMES = 8
+SHOWN_FRAME = 40
 
 
 def run(command):
@@ -74,9 +81,26 @@ def against_runtime(args, model):
     return "skipped" if done.returncode == 77 else last_line(done.stdout + done.stderr)
 
 
+def shown(args, model):
+    """(clip, elements before) on which there is something to see."""
+    return next((args.videos / clip, first.split()) for part, clip, first in SHOWN if part in model.name)
+
+
+def without_thresholds(folder, model, described):
+    """The model in a folder of its own, with a descriptor that has no
+    thresholds of single nodes."""
+    copy = pathlib.Path(folder) / model.name
+    copy.symlink_to(model)
+    if described.get("descriptor"):
+        text = pathlib.Path(described["descriptor"]).read_text(encoding="utf-8")
+        text = re.sub(r"(?ms)^\[(thresholds|influence)\]\n.*?(?=^\[|\Z)", "", text)
+        (copy.parent / (copy.name + ".modelinfo")).write_text(text, encoding="utf-8")
+    return copy
+
+
 def bench(args, model, size, settings):
     """The figures of deltacnn-bench, or its complaint."""
-    command = [args.build / "tools/deltacnn-bench", "--model", model, "--clip", args.clip, "-n", args.frames,
+    command = [args.build / "tools/deltacnn-bench", "--model", model, "--clip", shown(args, model)[0], "-n", args.frames,
                "-q", "--json", "-"] + (["--size", size] if size else [])
     for setting in settings:
         command += ["--set", setting]
@@ -86,7 +110,7 @@ def bench(args, model, size, settings):
 
 def agreement(figures):
     """The most telling figure of agreement that the decoder has."""
-    for key in ("iou", "keypoint_px", "f1", "top1", "relative_rms", "max_abs"):
+    for key in ("iou", "keypoint_px", "f1_near", "top1", "relative_rms", "max_abs"):
         if figures["agreement"].get(key) is not None:
             return f"{key} {figures['agreement'][key]:.3g}"
     return "-"
@@ -95,15 +119,16 @@ def agreement(figures):
 def row(args, model):
     described, size, reason = inspect(args, model)
     if reason:
-        return [model.name, "refused: " + reason[:160], "-", "-", "-", "-", "-"]
-    exact, wrong = bench(args, model, size, ["threshold=0", "input-threshold=0", "gate-threshold=0",
-                                                 "dilation=0", "settle=0"])
+        return [model.name, "refused: " + reason[:160], "-", "-", "-", "-", "-", "-"]
+    with tempfile.TemporaryDirectory(prefix="deltacnn-") as folder:
+        exact, wrong = bench(args, without_thresholds(folder, model, described), size,
+                             ["threshold=0", "input-threshold=0", "gate-threshold=0", "dilation=0", "settle=0"])
     usual, complaint = bench(args, model, size, [])
     decoder = described.get("decoder") or "tensors"
     largest = exact["agreement"].get("max_abs") if exact else None
     sparse = wrong if exact is None else "not compared" if largest is None else f"{largest:.1e}"
     return [model.name, "accepted" + (f" at {size}" if size else ""), against_runtime(args, model), sparse,
-            f"{usual['mac_share']:.2f}" if usual else "-", agreement(usual) if usual else complaint,
+            shown(args, model)[0].name, f"{usual['mac_share']:.2f}" if usual else "-", agreement(usual) if usual else complaint,
             decoder if usual else "none"]
 
 
@@ -116,14 +141,21 @@ def launch(args, *elements):
 
 
 def cell(args, model, size, path):
-    """Draws a model's results on the last of a few frames."""
-    clip = next((pathlib.Path(args.clip).parent / c for part, c in SHOWN if part in model.name), args.clip)
+    """Draws a model's results on a frame of its clip. The frame is not the last:
+    behind an end that comes early decoders give half-made ones."""
+    clip, first = shown(args, model)
     sizes = [f"input-{n}={v}" for n, v in zip(("width", "height"), size.split("x"))] if size else []
-    return launch(args, "filesrc", f"location={clip}", "!", "decodebin", "!", "videoconvert", "!", "identity",
-                  f"eos-after={SHOWN_FRAMES + 1}", "!", "deltacnn", f"model={model}", "qos=false", *sizes, "!",
-                  "deltaimage", "!", "deltaoverlay", "!", "videoconvert", "!", "videoscale", "add-borders=true", "!",
-                  f"video/x-raw,width={CELL_WIDTH},height={CELL_HEIGHT},pixel-aspect-ratio=1/1", "!", "pngenc", "!",
-                  "multifilesink", f"location={path}")
+    source = ["filesrc", f"location={clip}", "!", "decodebin"]
+    if clip.is_dir():
+        source = ["multifilesrc", f"location={clip}/%05d.jpg", "caps=image/jpeg,framerate=25/1", "!", "jpegdec"]
+    problem = launch(args, *source, "!", "videoconvert", "!", *(first + ["!"] if first else []), "identity",
+                     f"eos-after={SHOWN_FRAME + 2}", "!", "deltacnn", f"model={model}", "qos=false", *sizes, "!",
+                     "deltaimage", "!", "deltaoverlay", "!", "videoconvert", "!", "videoscale", "add-borders=true",
+                     "!", f"video/x-raw,width={CELL_WIDTH},height={CELL_HEIGHT},pixel-aspect-ratio=1/1", "!",
+                     "pngenc", "!", "multifilesink", f"location={path}.%d")
+    if not problem:
+        pathlib.Path(f"{path}.{SHOWN_FRAME}").rename(path)
+    return problem
 
 
 def sheet(args, models):
@@ -154,8 +186,8 @@ def sheet(args, models):
 
 def table(args, models):
     """Prints the table; how many models were refused."""
-    print("| model | loads | dense, ONNX Runtime | sparse at 0, dense | share | agreement | result |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| model | loads | dense, ONNX Runtime | sparse at 0, dense | clip | share | agreement | result |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     refused = 0
     for model in models:
         cells = row(args, model)
@@ -170,7 +202,7 @@ def main():
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     root = pathlib.Path(__file__).resolve().parent.parent
     data = pathlib.Path(os.environ.get("DELTACNN_TEST_DATA", root.parent / "shared" / "data"))
-    parser.add_argument("--clip", default=data / "videos" / "webcam_talkinghead_512x480.mp4")
+    parser.add_argument("--videos", type=pathlib.Path, default=data / "videos")
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--size", default="192x48")
     parser.add_argument("--build", type=pathlib.Path, default=root / "build")

@@ -204,6 +204,20 @@ round_between (OnnxNode *node, DcnnValueId value, double low, double high,
   return emit_whole (node, DCNN_OP_SUB, NULL, 2, pair);
 }
 
+/* Whether the whole numbers of a value are what its quantiser makes of it:
+ * exporters put one of the same scale behind whatever moves values. */
+static gboolean
+is_quantised_so (const OnnxNode *node, const OnnxWhole *known,
+    DcnnValueId scale, double low, double high)
+{
+  return known && known->exact && known->scale >= 0 && known->from < known->to
+      && known->from >= low && known->to <= high
+      && onnx_whole_is_scalar (node, known->scale)
+      && onnx_whole_is_scalar (node, scale)
+      && onnx_whole_first (node, known->scale)
+      == onnx_whole_first (node, scale);
+}
+
 void
 onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z, int axis,
     DcnnDtype absent_type)
@@ -240,13 +254,19 @@ onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z, int axis,
     late = known && known->with_zero;
     concat = known || !onnx_whole_is_scalar (node, scale) ? NULL :
         joined_by (node, x);
-    if (concat) {
+    if (is_quantised_so (node, known, scale, low, high)) {
+      whole.whole = known->whole;
+      low = known->from;
+      high = known->to;
+    } else if (concat) {
       whole.whole = quantise_pieces (node, concat, scale, low, high);
     } else {
       value = in_units (node, x, scale, &low, &high);
       whole.whole = round_between (node, value, low, high,
           late ? whole.zero : 0);
     }
+    whole.from = rint (low);
+    whole.to = rint (high);
     value = whole.zero == 0 ? whole.whole : onnx_whole_binary (node,
         DCNN_OP_ADD, whole.whole, onnx_whole_number (node, whole.zero));
   } else {
@@ -361,6 +381,7 @@ onnx_whole_dequantize (OnnxNode *node, int x, int s, int z, int axis,
   const DcnnTensor *in = onnx_node_input (node, x);
   g_autofree char *made_up = onnx_node_temporary (node);
   DcnnValueId pair[2], out;
+  const OnnxWhole *known = onnx_whole_find (node, node->inputs[x]);
   OnnxWhole whole = { .axis = axis, .low = -INFINITY, .high = INFINITY };
 
   if (!in)
@@ -370,6 +391,10 @@ onnx_whole_dequantize (OnnxNode *node, int x, int s, int z, int axis,
   whole.exact = in->dtype != DCNN_DTYPE_F32;
   whole.scale = scale_parameter (node, in, s, axis);
   whole.whole = onnx_whole_centred (node, x, z, axis);
+  if (known && known->whole == whole.whole) {
+    whole.from = known->from;
+    whole.to = known->to;
+  }
   pair[0] = whole.whole;
   pair[1] = whole.scale;
   if (!name)

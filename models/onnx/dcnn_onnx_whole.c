@@ -138,6 +138,9 @@ common (OnnxNode *node, OnnxWhole *all)
     if (!alike (node, all, one))
       return FALSE;
     all->exact = all->exact && one->exact;
+    all->from = MIN (all->from, one->from);
+    all->to = one->from < one->to && all->from < all->to
+        ? MAX (all->to, one->to) : all->from;
   }
   if (!does || (strcmp (node->mapping->op_type, "Pad") == 0
           && !pads_zero (node, all)))

@@ -32,6 +32,7 @@ typedef struct OnnxWhole {
   DcnnValueId computed_zero; /* 0: none; else 1 + the value that is its zero
                          point, instead of zero */
   gboolean exact;     /* whole holds small whole numbers */
+  double from, to;    /* that these lie between; not known where to <= from */
   gboolean with_zero; /* a sum or product of two: ONNX Runtime rounds it after
                          it has added the zero point: ties, and what a
                          float32 of that size makes one */

@@ -82,6 +82,36 @@ static const Case cases[] = {
   { "embedding", "", { { "embedding", { 1, 64 } } } },
   { "ctc", "[labels]\nlist=a;b;c\n", { { "scores", { 1, 20, 4 } } } },
   { "lines", "", { { "map", { 1, 6, 8, 16 } } } },
+  /* other forms of the same */
+  { "yolo", "[decoder]\nbox=xyxy\nrows=last\nunits=unit\nmask=instance\n",
+    { { "boxes", { 1, 40, 11 } }, { "protos", { 1, 4, 8, 16 } } } },
+  { "yolo-anchors", "[decoder]\nanchors=10;13;16;30\nform=v3\n",
+    { { "head1", { 1, 2, 4, 8, 7 } } } },
+  { "yolo-dfl", "[decoder]\nbins=8\n", { { "scores-8", { 1, 2, 4, 8 } },
+      { "boxes-8", { 1, 32, 4, 8 } } } },
+  { "end-to-end", "[decoder]\norder=image-class-score-box\nfirst-class=1\n",
+    { { "detections", { 12, 7 } } } },
+  { "end-to-end", "[decoder]\noriented=true\nunits=unit\n",
+    { { "detections", { 1, 12, 7 } } } },
+  { "detr", "[decoder]\nno-object=none\nbox=xyxy\n[output:logits]\n"
+    "activation=sigmoid\n", { { "logits", { 1, 12, 4 } },
+      { "boxes", { 1, 12, 4 } } } },
+  { "scrfd", "", { { "scores-16", { 1, 2, 2, 4 } },
+      { "boxes-16", { 1, 8, 2, 4 } }, { "points-16", { 1, 20, 2, 4 } } } },
+  { "ssd", "[decoder]\nencoding=corners\n", { { "scores", { 1, 12, 4 } },
+      { "boxes", { 1, 12, 4 } } } },
+  { "ssd", "[decoder]\nencoding=tf\nbackground=none\nanchor-rule=tf\n"
+    "strides=16;32\nmin-scale=0.2\nmax-scale=0.9\naspect-ratios=1;2\n",
+    { { "scores", { 1, 36, 3 } }, { "boxes", { 1, 36, 4 } } } },
+  { "landmarks", "[decoder]\nvalues=2\nscore-value=-1\nunits=unit\n",
+    { { "landmarks", { 1, 468, 2 } } } },
+  { "picture", "[output:picture]\nlayout=nhwc\n[decoder]\nscale=1\n"
+    "channel-order=bgr\n", { { "picture", { 1, 8, 16, 3 } } } },
+  { "picture", "", { { "picture", { 1, 1, 8, 16 } } } },
+  { "ctc", "[decoder]\nblank=last\nrows=first\n[labels]\nlist=a;b;c\n",
+    { { "scores", { 1, 4, 20 } } } },
+  { "segmentation", "[decoder]\nforeground-class=1\n[output:mask]\n"
+    "layout=nhwc\n", { { "mask", { 1, 8, 16, 2 } } } },
 };
 
 /* Two bytes a number: mostly small ones, some that no network should give. */

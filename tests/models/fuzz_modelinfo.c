@@ -17,6 +17,16 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
+/* Names of decoders that some descriptor's outputs fit; NULL: not asked. */
+static GHashTable *decoders_run;
+
+static void
+note_decoder (const char *name, const DcnnDecoder *decoder)
+{
+  if (decoders_run != NULL && decoder != NULL)
+    g_hash_table_add (decoders_run, g_strdup (name));
+}
+
 static gboolean
 make_tensor (const DcnnTensorInfo *info, DcnnTensor *tensor)
 {
@@ -59,6 +69,7 @@ decode (const DcnnModelInfo *info)
     n++;
   }
   decoder = dcnn_decoder_new_for_tensors (info, n, names, list, 64, 64, NULL);
+  note_decoder (info->decoder, decoder);
   if (decoder != NULL)
     (void) dcnn_decoder_run_tensors (decoder, list, n, &transform, -1);
   for (guint i = 0; i < n; i++)
@@ -103,11 +114,20 @@ replay (const char *path)
 int
 main (int argc, char **argv)
 {
-  guint n = 0;
+  const char *const *names = dcnn_decoder_names ();
+  guint n = 0, lacking = 0;
 
+  decoders_run = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (int i = 1; i < argc; i++)
     n += replay (argv[i]);
   printf ("%u descriptors replayed\n", n);
-  return n > 0 ? 0 : 1;
+  for (guint i = 0; names[i] != NULL; i++)
+    if (!g_hash_table_contains (decoders_run, names[i])) {
+      printf ("no descriptor runs decoder %s: add one to the corpus\n",
+          names[i]);
+      lacking++;
+    }
+  g_hash_table_unref (decoders_run);
+  return n > 0 && lacking == 0 ? 0 : 1;
 }
 #endif

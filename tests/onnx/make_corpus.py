@@ -102,6 +102,158 @@ def model(opset, op, operands, outputs, attributes):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="")
 
 
+# ---- nets of several operators: what the list above does not hold -------------
+
+UNARY = ["HardSigmoid", "HardSwish", "Elu", "Selu", "Erf", "Softplus", "Mish", "Exp", "Log", "Sqrt", "Celu", "Swish",
+         "Softsign", "ThresholdedRelu", "Shrink", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Sin", "Cos", "Tan",
+         "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "LogSoftmax", "Hardmax", "Neg"]
+REDUCE = ["ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceLogSum",
+          "ReduceSumSquare"]
+MICROSOFT = "com.microsoft"
+
+
+class Net:
+    """Nodes over the picture "x"; node() gives the name of an output, or a list of them."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def const(self, values, dtype=np.float32):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def node(self, op, *inputs, outputs=1, domain="", **attributes):
+        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, list(inputs), names, domain=domain, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def microsoft(self, op, *inputs, outputs=1, **attributes):
+        return self.node(op, *inputs, outputs=outputs, domain=MICROSOFT, **attributes)
+
+    def quantiser(self, scale, zero, dtype=np.uint8):
+        return self.const(scale), self.const(zero, dtype)
+
+    def write(self, name, *results, opset=18, shape=None, kind=TensorProto.FLOAT):
+        graph = helper.make_graph(
+            self.nodes, "g", [helper.make_tensor_value_info("x", kind, shape or X)],
+            [helper.make_tensor_value_info(r, TensorProto.FLOAT, None) for r in results], self.constants)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
+        with open(os.path.join(sys.argv[1], f"seed_{name}.onnx"), "wb") as file:
+            file.write(helper.make_model(graph, opset_imports=opsets, producer_name="").SerializeToString())
+
+
+def functions():
+    net, x = Net(), "x"
+    for op in UNARY:
+        x = net.node(op, x)
+    net.write("functions", x, opset=24)
+    net, x = Net(), "x"
+    for op in ("Sub", "Div"):
+        x = net.node(op, x, net.const(np.ones((4, 1, 1))))
+    for op in ("Min", "Max", "Sum", "Mean"):
+        x = net.node(op, x, net.const(.5))
+    x = net.node("InstanceNormalization", x, net.const(np.ones(4)), net.const(np.zeros(4)))
+    x = net.node("Add", x, net.node("Constant", value=numpy_helper.from_array(np.float32([2]))))
+    y = net.node("SpaceToDepth", net.node("Slice", x, *(net.const(v, I64) for v in ([0], [4], [3]))), blocksize=2)
+    net.write("arithmetic", x, y, net.node("GlobalMaxPool", x), net.node("ArgMin", x), net.node("Size", x),
+              *(net.node(op, x, net.const([2, 3], I64)) for op in REDUCE))
+
+
+def flags():
+    net = Net()
+    half = net.const(.5)
+    x = net.node("Greater", "x", half)
+    for op in ("GreaterOrEqual", "Less", "LessOrEqual"):
+        x = net.node("Xor", x, net.node("And", net.node(op, "x", half), net.node("Or", x, net.node("Not", x))))
+    y = net.node("Or", net.node("IsNaN", "x"), net.node("IsInf", "x"))
+    bits = net.node("Cast", "x", to=TensorProto.UINT8)
+    for op in ("BitwiseAnd", "BitwiseOr", "BitwiseXor"):
+        bits = net.node(op, bits, net.node("BitwiseNot", bits))
+    picked = net.node("GatherElements", "x", net.const(np.zeros((1, 4, 6, 1)), I64), axis=3)
+    net.write("flags", x, y, bits, net.node("CastLike", picked, half))
+    net = Net()
+    x = net.node("Scatter", net.const(np.ones((3, 3))), net.const([[0, 2, 1]], I64), net.const([[1, 2, 3]]), axis=0)
+    net.write("scatter_old", x, opset=9)
+
+
+def layer(net, c_out, c_in, size, per_channel=True):
+    """Weights, their scale and zero point, a bias."""
+    rng = np.random.default_rng(c_out)
+    w = net.const(rng.integers(-60, 60, (c_out, c_in, size, size)), np.int8)
+    n = (c_out,) if per_channel else ()
+    return w, net.const(np.full(n, .02)), net.const(np.zeros(n), np.int8), net.const(rng.integers(-99, 99, c_out),
+                                                                                    np.int32)
+
+
+def quantised():
+    """Every form: QDQ, the integers' own operators, those of com.microsoft, scales of the frame, matrices."""
+    net = Net()
+    q = net.quantiser(.03, 100)
+
+    def fake(x):
+        return net.node("DequantizeLinear", net.node("QuantizeLinear", x, *q), *q)
+
+    w, scale, zero, bias = layer(net, 5, 4, 3)
+    x = net.node("Conv", fake("x"), net.node("DequantizeLinear", w, scale, zero, axis=0),
+                 net.node("DequantizeLinear", bias, net.const(np.full(5, .0006)), axis=0), pads=[1] * 4)
+    x = fake(net.node("Clip", x, net.const(0.), net.const(6.)))
+    y = fake(net.node("MaxPool", x, kernel_shape=[3, 3], pads=[1] * 4))
+    x = fake(net.node("Concat", x, y, fake(net.node("Mul", x, net.node("Sigmoid", x))), axis=1))
+    x = fake(net.node("Add", x, fake(net.node("AveragePool", x, kernel_shape=[1, 1]))))
+    net.write("qdq", fake(net.node("Transpose", x, perm=[0, 2, 3, 1])))
+
+    net = Net()
+    q, r = net.quantiser(.03, 100), net.quantiser(.05, 7)
+    x = net.node("QuantizeLinear", "x", *q)
+    w, scale, zero, bias = layer(net, 4, 4, 1)
+    x = net.node("QLinearConv", x, *q, w, scale, zero, *r, bias)
+    x = net.microsoft("QLinearLeakyRelu", x, *r, *r, alpha=.2)
+    y = net.microsoft("QLinearSigmoid", x, *r, *q)
+    y = net.microsoft("QLinearMul", x, *r, y, *q, *r)
+    x = net.microsoft("QLinearAdd", x, *r, y, *r, *q)
+    x = net.microsoft("QLinearAveragePool", x, *q, *r, kernel_shape=[2, 2])
+    x = net.microsoft("QLinearConcat", *q, x, *r, x, *r, axis=1)
+    x = net.microsoft("QLinearWhere", net.const([True, False, True, False], bool), x, *q, x, *q, *r)
+    y = net.microsoft("QLinearGlobalAveragePool", x, *r, *q, channels_last=0)
+    z = net.microsoft("QLinearReduceMean", x, *r, *q, axes=[1], keepdims=1)
+    net.write("qoperator", net.node("DequantizeLinear", x, *r), net.node("DequantizeLinear", y, *q),
+              net.node("DequantizeLinear", z, *q), net.microsoft("QLinearSoftmax", x, *r, *q, axis=1, opset=13))
+
+    net = Net()
+    w, _, zero, _ = layer(net, 3, 4, 3, False)
+    byte, scale, point = net.node("DynamicQuantizeLinear", "x", outputs=3)
+    x = net.node("Cast", net.node("ConvInteger", byte, w, point, zero), to=TensorProto.FLOAT)
+    x = net.node("Mul", x, net.node("Mul", scale, net.const(.02)))
+    net.write("dynamic", net.node("Add", x, net.const(np.ones((1, 3, 1, 1)))))
+
+    net = Net()
+    q, r = net.quantiser(.03, 100), net.quantiser(.1, 9)
+    x = net.node("QuantizeLinear", net.node("Flatten", net.node("GlobalAveragePool", "x")), *q)
+    w, v = (net.const(np.arange(-10, 10).reshape(shape), np.int8) for shape in ((4, 5), (5, 4)))
+    s = net.quantiser(.02, 0, np.int8)
+    y = net.node("QLinearMatMul", x, *q, w, *s, *r)
+    y = net.microsoft("QGemm", y, *r, v, *s, net.const([1, 2, 3, 4], np.int32), *q)
+    z = net.node("MatMulInteger", y, w, q[1], s[1])
+    a = net.microsoft("MatMulIntegerToFloat", y, w, *(q[0], s[0], q[1], s[1]))
+    net.write("matrices", net.node("Cast", z, to=TensorProto.FLOAT),
+              net.microsoft("DynamicQuantizeMatMul", a, v, *s))
+
+
+def pictures():
+    """Inputs of the picture's other kinds: bytes with channels last, no batch, sizes of -1."""
+    net = Net()
+    x = net.node("Cast", "x", to=TensorProto.FLOAT)
+    x = net.node("Transpose", net.node("Unsqueeze", x, net.const([0], I64)), perm=[0, 3, 1, 2])
+    w = net.const(np.ones((2, 3, 3, 3)))
+    net.write("bytes_hwc", net.node("Conv", x, w), shape=[6, 5, 3], kind=TensorProto.UINT8)
+    net = Net()
+    w = net.const(np.ones((2, 3, 3, 3)))
+    net.write("minus_one", net.node("Conv", "x", w), shape=[-1, -1, -1, -1])
+
+
 for seed, arguments in SEEDS.items():
     with open(os.path.join(sys.argv[1], f"seed_{seed}.onnx"), "wb") as file:
         file.write(model(*arguments).SerializeToString())
+for write in (functions, flags, quantised, pictures):
+    write()
