@@ -38,7 +38,7 @@ SHOWN = [
     ("cpm", "static_fullbody_juggle_720p.mp4", ""), ("hourglass", "webcam_asl_school.mkv", ""),
     ("simplepose", "static_fullbody_juggle_720p.mp4", ""), ("blazepose", "static_fullbody_juggle_720p.mp4", ""),
     ("det_", "static_fullbody_dog_720p.mp4", ""), ("pose_", "static_fullbody_dog_720p.mp4", ""),
-    ("hand", "webcam_asl_book.mkv", "videocrop left=212 right=320 top=140 bottom=228"),
+    ("hand", "webcam_asl_book.mkv", "videocrop left=190 right=250 top=120 bottom=160"),
     ("reid", "static_fullbody_juggle_720p.mp4", "videocrop left=560 right=420 top=100"),
     ("textangle", "static_retail_1080p.mp4", "videocrop left=1300 right=50 top=36 bottom=975"),
     ("lowlight", TALKING, "gamma gamma=0.4"), ("", TALKING, ""),
