@@ -379,7 +379,8 @@ GST_END_TEST
 /* A frame that is called aligned is: within two pixels of the truth, whatever
  * the camera does. Returns how many were. */
 static guint
-hard_ride (View (*camera) (guint), guint frames)
+hard_ride (View (*camera) (guint), void (*spoil) (GstBuffer *, guint),
+    guint frames)
 {
   GstHarness *h = align_new ("GRAY8");
   View reference = camera (0);
@@ -387,8 +388,12 @@ hard_ride (View (*camera) (guint), guint frames)
 
   for (guint i = 0; i < frames; i++) {
     const View view = camera (i);
-    GstDeltaCnnMotionMeta meta = push_view (h, &view);
+    GstBuffer *in = view_buffer (&view, "GRAY8");
+    GstDeltaCnnMotionMeta meta;
 
+    if (spoil)
+      spoil (in, i);
+    meta = push (h, in, NULL);
     if (meta.state == GST_DELTA_CNN_MOTION_REANCHORED)
       reference = view;
     if (meta.state != GST_DELTA_CNN_MOTION_ALIGNED)
@@ -432,13 +437,49 @@ dropped (guint i)
   return (View) { 250 + 60.0 * (i % 6), 300, 0, 1 };
 }
 
+static View
+slow_pan (guint i)
+{
+  return (View) { 330 + 3.0 * i, 300, 0, 1 };
+}
+
+/* A lens cap that rolls over the lens, until all is black, and on: its edge, and
+ * a bright scratch along it, move against everything else. */
+static void
+roll_cap (GstBuffer * buffer, guint i)
+{
+  const gdouble angle = 0.09 * i, across = 26.0 * ((gint) i - 10);
+  const gdouble c = cos (angle), s = sin (angle);
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  for (guint y = 0; y < VIEW_HEIGHT; y++)
+    for (guint x = 0; x < VIEW_WIDTH; x++) {
+      const gdouble u = (x - VIEW_WIDTH / 2.0) * c + (y - VIEW_HEIGHT / 2.0) * s;
+      const gdouble v = (y - VIEW_HEIGHT / 2.0) * c - (x - VIEW_WIDTH / 2.0) * s;
+      const gdouble inside = across - u;
+      if (inside > 0 && inside < 400)
+        map.data[y * VIEW_WIDTH + x] = inside > 10 && inside < 14
+            && fmod (v + 800, 40) < 20 ? 200 : 6;
+    }
+  gst_buffer_unmap (buffer, &map);
+}
+
 GST_START_TEST (test_hard_rides)
 {
-  hard_ride (extreme_zoom, 24);
-  hard_ride (jump_zoom, 24);
-  hard_ride (spin, 24);
-  fail_unless (hard_ride (slow_spin, 40) > 20);
-  fail_unless (hard_ride (dropped, 18) > 9);
+  hard_ride (extreme_zoom, NULL, 24);
+  hard_ride (jump_zoom, NULL, 24);
+  hard_ride (spin, NULL, 24);
+  fail_unless (hard_ride (slow_spin, NULL, 40) > 20);
+  fail_unless (hard_ride (dropped, NULL, 18) > 9);
+}
+GST_END_TEST
+
+/* Until it has half of the picture the view behind it is followed, and when it
+ * is gone again. */
+GST_START_TEST (test_lens_cap)
+{
+  fail_unless (hard_ride (slow_pan, roll_cap, 40) > 12);
 }
 GST_END_TEST
 
@@ -539,6 +580,7 @@ align_suite (void)
   tcase_add_test (tcase, test_fixed_reference);
   tcase_add_test (tcase, test_nothing_to_see);
   tcase_add_test (tcase, test_hard_rides);
+  tcase_add_test (tcase, test_lens_cap);
   tcase_add_test (tcase, test_damaged);
   tcase_add_test (tcase, test_tiny_pictures);
   return suite;
