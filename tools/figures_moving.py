@@ -7,10 +7,13 @@
 
 Clips come from the folder in DELTACNN_TEST_DATA: every sequence of
 videos/davis, videos/handheld_bedroom_540p.mp4; and a camera that pans, made
-here by deltacnn-scene over the demo's clip, or shakes. Each runs through
+here by deltacnn-scene over the demo's clip, or shakes; the same over a
+photograph into which somebody was pasted. Each runs through
 deltacnn-bench --align --compare, which also measures the same clip without
-alignment and counts what other methods would take. Raw reports are kept in cache/figures-moving/, so
-that a run that is stopped goes on where it was. Standard library only.
+alignment and counts what other methods would take. What the shaking camera
+sees is also seen from a tripod: no alignment can save more than that. Raw
+reports are kept in cache/figures-moving/, so that a run that is stopped goes
+on where it was. Standard library only.
 """
 import argparse
 import json
@@ -24,6 +27,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 CACHE = ROOT / "cache" / "figures-moving"
 DATA = pathlib.Path(os.environ.get("DELTACNN_TEST_DATA", "."))
 PANNED = "static_pets09_s2l1_vtest.avi"
+# A photograph, and who is pasted into it.
+PHOTO = "davis/JPEGImages/480p/car-roundabout/00000.jpg"
+PASTED = "davis/JPEGImages/480p/bmx-trees"
+TRIPOD = ", from a tripod"
 
 # Sequences whose annotations are of people, and what they ride.
 ANNOTATED = ["davis bmx-trees", "davis horsejump-high"]
@@ -31,7 +38,7 @@ ANNOTATED = ["davis bmx-trees", "davis horsejump-high"]
 # (model, size or None, clips that it runs on: a regex)
 MODELS = [
     ("people-seg", None, "."),
-    ("det_yolox_nano_416", None, "."),
+    ("det_yolox_nano_416", None, "davis|bedroom|^(pan, 5|shake)"),
 ]
 WORK = ["model", "clip", "input", "frames", "aligned", "not aligned",
         "ours, counted", "RRM", "CBInfer", "Skip-Convolution", "DeltaCNN",
@@ -47,6 +54,7 @@ SWEEP = [
     ["input-threshold=0.02"], ["input-threshold=0.05"],
     ["sampling=clamped"], ["sampling=lanczos"], ["sampling=linear"],
     ["sampling=nearest"], ["dilation=5"],
+    ["noise-suppression=1"],
     ["interest=1", "input-threshold=0.02"],
     ["interest=1", "input-threshold=0.02", "dilation=5"],
     ["interest=1", "input-threshold=0.02", "dilation=5", "refresh=0.5"],
@@ -54,7 +62,8 @@ SWEEP = [
 ]
 SWEPT_CLIPS = {
     "pan, 5 px a frame": SWEEP,
-    "shake, up to 6 px": [[], ["sampling=linear"], *SWEEP[-5:]],
+    "shake, up to 6 px": [[], ["sampling=linear"], *SWEEP[-6:]],
+    "photograph, shake, up to 6 px": [[], *SWEEP[-6:-3]],
 }
 SWEEP_COLUMNS = ["clip", "settings", "work", "not aligned",
                  "window: sparse with dense", "rms of the output",
@@ -68,12 +77,19 @@ def run(options, *command):
         stderr=subprocess.PIPE)
 
 
-def made_clip(options, kind, speed):
-    """A camera that pans or shakes over a fixed one's clip, made once."""
-    source, path = DATA / "videos" / PANNED, CACHE / f"{kind}_{speed}px.avi"
+def made_clip(options, kind, speed, photo=False):
+    """A camera that pans, shakes or stands over a fixed one's clip, or over a
+    photograph; made once."""
+    source = DATA / "videos" / (PHOTO if photo else PANNED)
+    path = CACHE / f"{'photo_' * photo}{kind}_{speed}px.avi"
     if source.exists() and not path.exists():
-        made = run(options, "deltacnn-scene", "--frames", 150, f"--{kind}",
-                   speed, "--over", source, path)
+        arguments = ["--frames", 78 if photo else 150, f"--{kind}",
+                     *([] if kind == "steady" else [speed]), "--over", source]
+        if photo:
+            who = DATA / "videos" / PASTED
+            arguments += ["--paste", who, "--paste-mask",
+                          str(who).replace("JPEGImages", "Annotations")]
+        made = run(options, "deltacnn-scene", *arguments, path)
         if made.returncode:
             sys.exit(made.stderr)
     return path
@@ -86,7 +102,14 @@ def clips(options):
     found += [("handheld_bedroom", DATA / "videos/handheld_bedroom_540p.mp4")]
     found += [(f"pan, {speed} px a frame", made_clip(options, "pan", speed))
               for speed in (2, 5, 10)]
-    found += [("shake, up to 6 px", made_clip(options, "shake", 6))]
+    found += [("shake, up to 6 px", made_clip(options, "shake", 6)),
+              (f"shake{TRIPOD}", made_clip(options, "steady", 0)),
+              ("photograph, pan, 5 px a frame",
+               made_clip(options, "pan", 5, True)),
+              ("photograph, shake, up to 6 px",
+               made_clip(options, "shake", 6, True)),
+              (f"photograph, shake{TRIPOD}",
+               made_clip(options, "steady", 0, True))]
     return [(name, path) for name, path in found if path.exists()]
 
 
@@ -122,8 +145,9 @@ def percent(share):
 
 def rows_of(options, model, size, name, clip):
     """A row of each table; None: it failed."""
-    arguments = ["--model", model_path(model), "--clip", clip, "--align",
-                 "--compare"]
+    arguments = ["--model", model_path(model), "--clip", clip, "--compare"]
+    if TRIPOD not in name:
+        arguments.append("--align")
     drawn = pathlib.Path(str(clip).replace("JPEGImages", "Annotations"))
     people = name in ANNOTATED and model.endswith("-seg") and drawn != clip
     if people and drawn.is_dir():
@@ -136,6 +160,13 @@ def rows_of(options, model, size, name, clip):
     if not r:
         return None
     counted = {c["method"]: percent(c["mac_share"]) for c in r["compare"]}
+    if TRIPOD in name:
+        return ([model, name, f"{r['width']}x{r['height']}", r["frames"], "-",
+                 percent(r["mac_share"]), counted["ours"],
+                 *(counted.get(method, "-") for method in WORK[7:12]),
+                 *["-"] * 4],
+                [model, name, "-", "-", "-", agreement(r["agreement"]),
+                 *["-"] * 3])
     drawn = r.get("annotation_iou")
     return ([model, name, f"{r['width']}x{r['height']}", r["frames"],
              percent(r["mac_share"]), percent(r["unaligned_mac_share"]),
@@ -198,7 +229,9 @@ def page(options, rows, swept):
 
 Made by `DELTACNN_TEST_DATA=<folder> tools/figures_moving.py --threads {options.threads}{frames}` on
 {machine()}, a shared machine. Pans and the shake are rendered over a fixed camera's clip with people, with hands'
-trembling and JPEG in them; DAVIS sequences are real cameras that follow something.
+trembling and JPEG in them, or over a photograph into which a rider was pasted, with a sensor's noise too; DAVIS
+sequences are real cameras that follow something. "From a tripod" is what the shaking camera looks at, seen by one that
+stands: what people themselves change, which no alignment can save.
 
 ## Work
 

@@ -276,6 +276,41 @@ move_stored (Bench *b, Way *way, gint dy, gint dx)
   g_free (old);
 }
 
+/* How far a pixel of the node's map sees, network pixels each way. */
+static gint
+radius_of (const Bench *b, const TestInside *inside, const PlanNode *node)
+{
+  const TestInside *in = &inside[node->out];
+
+  return in->y0 < in->y1 ? in->y0 * b->height /
+      (gint) plan_map (b->plan, node->out)->height : b->height;
+}
+
+static gdouble
+macs_of (const Bench *b, const PlanNode *node)
+{
+  const PlanMap *map = plan_map (b->plan, node->out);
+
+  return node->kind != PLAN_KERNEL ? 0 : (gdouble) node->macs_per_pixel *
+      map->width * map->height;
+}
+
+/* Of the work, the share that sees no further than radius. */
+static gdouble
+share_within (const Bench *b, gint radius)
+{
+  g_autofree TestInside *inside = test_inside_new (b->plan);
+  gdouble near = 0, all = 0;
+
+  for (guint n = 0; n < b->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (b->plan, n);
+    gdouble macs = macs_of (b, node);
+    near += macs > 0 && radius_of (b, inside, node) <= radius ? macs : 0;
+    all += macs;
+  }
+  return near / all;
+}
+
 /* Of the work, the share whose receptive field holds a seam. */
 static gdouble
 torn_share (Bench *b)
@@ -286,22 +321,18 @@ torn_share (Bench *b)
 
   for (guint n = 0; n < b->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (b->plan, n);
-    const PlanMap *map;
-    const TestInside *in;
+    gdouble macs = macs_of (b, node);
     gint radius;
-    if (node->kind != PLAN_KERNEL || node->macs_per_pixel == 0)
+    if (macs == 0)
       continue;
-    map = plan_map (b->plan, node->out);
-    in = &inside[node->out];
-    radius = in->y0 < in->y1 ? in->y0 * b->height / (gint) map->height :
-        b->height;
+    radius = radius_of (b, inside, node);
     if (radius != known) {
       widen (b, b->seams, radius, b->grown);
       share = share_of (b, b->grown);
       known = radius;
     }
-    done += share * node->macs_per_pixel * map->width * map->height;
-    all += (gdouble) node->macs_per_pixel * map->width * map->height;
+    done += share * macs;
+    all += macs;
   }
   return all > 0 ? done / all : 0;
 }
@@ -455,6 +486,8 @@ main (int argc, char **argv)
     return 1;
   }
   bench_init (&b, model, info);
+  printf ("of the work, %.2f sees no further than 16 px, %.2f 32, %.2f 64\n",
+      share_within (&b, 16), share_within (&b, 32), share_within (&b, 64));
   while (b.frames <= frames && scene_clip_next (clip, &frame))
     step (&b, &frame);
   if (b.frames > 1)
