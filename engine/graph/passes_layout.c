@@ -6,6 +6,8 @@
  *   order, then Transpose (or Unsqueeze, Reshape) to [1,C,H,W]
  *     -> float32 input, Transpose, the same operators on [1,C,H,W]
  *
+ *   [C,H,W] input, then Unsqueeze (or Reshape) to [1,C,H,W] -> such an input
+ *
  *   convolutions in one dimension, [1,C,L] -> on [1,C,1,L] (passes_rows.c)
  *
  * The graph is written anew, node by node: a value has its own form, its
@@ -64,12 +66,35 @@ find_plain_readers (const DcnnGraph *graph)
   return read;
 }
 
+/* Whether an input is a picture without a batch, that gets one. */
+static gboolean
+is_batchless (const DcnnGraph *graph, DcnnValueId input)
+{
+  const DcnnTensor *t = layout_tensor (graph, input), *to;
+
+  if (t->rank != 3 || t->dims[0] == 1 || !is_channels (t->dims[0]) ||
+      is_channels_last (t) || (t->dtype != DCNN_DTYPE_F32 && !is_integer (t->dtype)))
+    return FALSE;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    if (node->op != DCNN_OP_RESHAPE || node->outputs[0] < 0)
+      continue;
+    to = layout_tensor (graph, node->outputs[0]);
+    if (to->rank == 4 && to->dims[0] == 1 &&
+        memcmp (to->dims + 1, t->dims, 3 * sizeof *t->dims) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* Whether something else than a Transpose reads the picture first. */
 static gboolean
 input_needs_it (const Layout *l, DcnnValueId input)
 {
   const DcnnTensor *t = layout_tensor (l->from, input);
 
+  if (is_batchless (l->from, input))
+    return TRUE;
   if (is_integer (t->dtype) && (t->rank == 3 || t->rank == 4))
     return TRUE;
   return t->dtype == DCNN_DTYPE_F32 && is_channels_last (t) &&
@@ -287,6 +312,41 @@ alias_node (Layout *l, const DcnnNode *node)
   return FALSE;
 }
 
+/* An operator element by element on [C,H,W], on [1,C,H,W]: constants spread
+ * alike. FALSE: it reads no such form, or is another operator. */
+static gboolean
+batch_node (Layout *l, const DcnnNode *node)
+{
+  DcnnValueId inputs[DCNN_MAX_RANK], output;
+  g_autofree char *name = NULL;
+  const char *names[1];
+
+  if (node->n_inputs < 1 || node->n_inputs > DCNN_MAX_RANK ||
+      node->n_outputs != 1 || node->outputs[0] < 0 ||
+      (!plan_op_is_elementwise (node->op) && node->op != DCNN_OP_CAST) ||
+      node->inputs[0] < 0 || l->chw[node->inputs[0]] < 0)
+    return FALSE;
+  for (int i = 0; i < node->n_inputs; i++) {
+    DcnnValueId v = node->inputs[i];
+    if (v < 0)
+      inputs[i] = -1;
+    else if (layout_tensor (l->from, v)->data == NULL)
+      inputs[i] = l->chw[v];
+    else
+      inputs[i] = layout_tensor (l->from, v)->rank < 4 ? layout_plain (l, v) : -1;
+    if (v >= 0 && inputs[i] < 0)
+      return FALSE;
+  }
+  name = g_strdup_printf ("%s:chw", dcnn_graph_value (l->from,
+          node->outputs[0])->name);
+  names[0] = name;
+  if (!dcnn_graph_add_node (l->to, node->name, node->op, &node->params,
+          node->n_inputs, inputs, 1, names, NULL, &output, NULL))
+    return FALSE;
+  l->chw[node->outputs[0]] = output;
+  return TRUE;
+}
+
 /* The node as it is. */
 static gboolean
 copy_node (Layout *l, const DcnnNode *node)
@@ -331,6 +391,10 @@ add_input (Layout *l, DcnnValueId v)
   int64_t dims[4] = { 1, t->dims[0], t->dims[1], t->dims[2] };
   DcnnValueId id;
 
+  if (input_needs_it (l, v) && is_batchless (l->from, v)) {
+    id = dcnn_graph_add_input (l->to, value->name, dtype, 4, dims, NULL);
+    return (l->chw[v] = l->input[v] = id) >= 0;
+  }
   if (!input_needs_it (l, v) || !is_channels_last (t)) {
     id = dcnn_graph_add_input (l->to, value->name, dtype, t->rank, t->dims,
         NULL);
@@ -370,7 +434,7 @@ write_anew (Layout *l)
         alias_node (l, node))
       continue;
     if (!move_node (l, node) && !layout_row_node (l, node) &&
-        !copy_node (l, node))
+        !batch_node (l, node) && !copy_node (l, node))
       return FALSE;
   }
   for (guint i = 0; i < l->from->outputs->len; i++) {

@@ -33,9 +33,6 @@ static const struct {
   { "Compress", "its output has no fixed shape: use Gather" },
   { "QLinear*", "this quantized operator is not supported: quantize the model "
         "in QDQ format" },
-  { "LSTM", "recurrent layers are not supported" },
-  { "GRU", "recurrent layers are not supported" },
-  { "RNN", "recurrent layers are not supported" },
   { "Random*", "random numbers are not supported" },
   { "Bernoulli", "random numbers are not supported" },
   { "Multinomial", "random numbers are not supported" },

@@ -252,8 +252,23 @@ def pictures():
     net.write("minus_one", net.node("Conv", "x", w), shape=[-1, -1, -1, -1])
 
 
+def recurrent():
+    """A sequence of the picture's rows, through each kind."""
+    net, hidden = Net(), 3
+    x, features = net.node("Squeeze", net.node("ReduceMean", "x", net.const([1], I64), keepdims=0)), 5
+    x = net.node("Reshape", x, net.const([6, 1, 5], I64))
+    for op, gates, way, more in (("LSTM", 4, "bidirectional", {}), ("GRU", 3, "reverse", {"linear_before_reset": 1}),
+                                 ("RNN", 1, "forward", {})):
+        n = 2 if way == "bidirectional" else 1
+        w = [net.const(np.full(shape, .1)) for shape in ((n, gates * hidden, features), (n, gates * hidden, hidden),
+                                                         (n, 2 * gates * hidden))]
+        x = net.node(op, x, *w, outputs=2, hidden_size=hidden, direction=way, **more)[0]
+        x, features = net.node("Reshape", x, net.const([6, 1, -1], I64)), n * hidden
+    net.write("recurrent", x)
+
+
 for seed, arguments in SEEDS.items():
     with open(os.path.join(sys.argv[1], f"seed_{seed}.onnx"), "wb") as file:
         file.write(model(*arguments).SerializeToString())
-for write in (functions, flags, quantised, pictures):
+for write in (functions, flags, quantised, pictures, recurrent):
     write()

@@ -165,6 +165,25 @@ def hwc_unsqueeze():
 
 
 @net
+def chw_unsqueeze():
+    """A picture without a batch."""
+    g = Graph()
+    g.conv(g.scaled(g.node("Unsqueeze", "x", g.ints(0))), 3, 5, "y")
+    return Net(g.model([value("x", [3, HEIGHT, WIDTH])], y_of()),
+               lambda frames, last: {"x": frames[-1].transpose(2, 0, 1).astype(np.float32)})
+
+
+@net
+def chw_bytes():
+    """The same in bytes, cast before it gets its batch."""
+    g = Graph()
+    x = g.node("Unsqueeze", g.scaled(g.node("Cast", "x", to=TensorProto.FLOAT)), g.ints(0))
+    g.conv(x, 3, 5, "y")
+    return Net(g.model([value("x", [3, HEIGHT, WIDTH], TensorProto.UINT8)], y_of()),
+               lambda frames, last: {"x": frames[-1].transpose(2, 0, 1)})
+
+
+@net
 def hwc_transposed():
     """[H,W,3], transposed to [3,H,W], then made [1,3,H,W]."""
     g = Graph()
@@ -407,6 +426,32 @@ def conv1d_rows():
     x = g.node("Conv", x, g.random(8, 1, 5), g.random(8), pads=[2, 2], group=8)
     g.node("Transpose", g.node("Conv", x, g.random(5, 8, 1)), perm=[0, 2, 1], out="y")
     return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
+
+
+def recurrent(op, gates, direction, **more):
+    """A text net's end: columns of a map as a sequence, a recurrent layer, scores of characters."""
+    g, hidden, n = Graph(), 7, 2 if direction == "bidirectional" else 1
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 6))
+    x = g.node("Squeeze", g.node("AveragePool", x, kernel_shape=[HEIGHT, 1]), g.ints(2))
+    x = g.node("Transpose", x, perm=[2, 0, 1])
+    x = g.node(op, x, g.random(n, gates * hidden, 6), g.random(n, gates * hidden, hidden),
+               g.random(n, 2 * gates * hidden), outputs=2, hidden_size=hidden, direction=direction, **more)[0]
+    x = g.node("Transpose", x, perm=[2, 0, 1, 3])
+    x = g.node("Reshape", x, g.ints(1, WIDTH, n * hidden))
+    g.node("Softmax", g.node("MatMul", x, g.random(n * hidden, 5)), axis=2, out="y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of(), opset=14), nchw())
+
+
+@net
+def text_lstm():
+    """Columns read in both directions."""
+    return recurrent("LSTM", 4, "bidirectional")
+
+
+@net
+def text_gru():
+    """Backward, as PyTorch writes GRU."""
+    return recurrent("GRU", 3, "reverse", linear_before_reset=1)
 
 
 @net

@@ -43,6 +43,7 @@ static const struct {
   { "linear_blocked", "a scale for each block of an axis" },
   { "antialias", "antialiased resizing" },
   { "wrap_pad", "padding that wraps around" },
+  { "with_peepholes", "cells that gates look at" },
   { "spacetodepth_crd", "one order of channels" },
   { "gradient", "training" },
   { "identity_opt", "optional values" },

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_onnx_map_recurrent.c - LSTM, GRU and RNN of a sequence whose length is
+ * known, as in networks that read text: written out step by step. What the
+ * sequence is multiplied by is one product for all steps.
+ */
+#include "dcnn_onnx_node.h"
+
+#include <string.h>
+
+#include "ref_util.h"
+
+/* A layer: X [steps, batch, features], W [directions, gates * hidden,
+ * features], R [directions, gates * hidden, hidden], biases of both in B. */
+typedef struct Layer {
+  OnnxNode *node;
+  gint64 steps, batch, hidden, gates, directions;
+  gboolean reverse;          /* the one direction is backward */
+  gboolean batch_first;      /* layout 1 */
+  gboolean after;            /* GRU: reset behind the product (linear_before_
+                                reset) */
+} Layer;
+
+/* ---- emitting --------------------------------------------------------------- */
+
+static DcnnValueId
+unary (Layer *layer, DcnnOp op, DcnnValueId x)
+{
+  return onnx_node_emit_inner (layer->node, op, NULL, 1, &x, NULL);
+}
+
+static DcnnValueId
+binary (Layer *layer, DcnnOp op, DcnnValueId a, DcnnValueId b)
+{
+  const DcnnValueId pair[2] = { a, b };
+
+  return onnx_node_emit_inner (layer->node, op, NULL, 2, pair, NULL);
+}
+
+static DcnnValueId
+reshape (Layer *layer, DcnnValueId x, int rank, const gint64 *dims)
+{
+  DcnnTensor shape = { .rank = rank };
+
+  for (int i = 0; i < rank; i++)
+    shape.dims[i] = dims[i];
+  return onnx_node_emit_inner (layer->node, DCNN_OP_RESHAPE, NULL, 1, &x,
+      &shape);
+}
+
+/* count of x's elements along an axis, from start on. */
+static DcnnValueId
+slice (Layer *layer, DcnnValueId x, int axis, gint64 start, gint64 count)
+{
+  DcnnParams params = { 0 };
+  const DcnnTensor *t;
+
+  if (x < 0)
+    return -1;
+  t = &dcnn_graph_value (layer->node->loader->graph, x)->tensor;
+  for (int i = 0; i < t->rank; i++) {
+    params.slice.start[i] = i == axis ? start : 0;
+    params.slice.step[i] = 1;
+    params.slice.count[i] = i == axis ? count : t->dims[i];
+  }
+  return onnx_node_emit_inner (layer->node, DCNN_OP_SLICE, &params, 1, &x,
+      NULL);
+}
+
+/* a [n, k] times the transpose of b [m, k], and c (-1: none). */
+static DcnnValueId
+product (Layer *layer, DcnnValueId a, DcnnValueId b, DcnnValueId c)
+{
+  const DcnnParams params = { .gemm = { .alpha = 1, .beta = 1,
+      .trans_b = true } };
+  const DcnnValueId operands[3] = { a, b, c };
+
+  return onnx_node_emit_inner (layer->node, DCNN_OP_GEMM, &params,
+      c < 0 ? 2 : 3, operands, NULL);
+}
+
+static DcnnValueId
+join (Layer *layer, int n, const DcnnValueId *parts, int axis)
+{
+  const DcnnParams params = { .axis = { .axis = axis } };
+
+  return onnx_node_emit_inner (layer->node, DCNN_OP_CONCAT, &params, n, parts,
+      NULL);
+}
+
+static DcnnValueId
+zeros (Layer *layer)
+{
+  OnnxNode *node = layer->node;
+  DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32, .rank = 2,
+    .dims = { layer->batch, layer->hidden } };
+  g_autofree char *name = onnx_node_temporary (node);
+  DcnnValueId id;
+
+  if (!onnx_node_alloc (node, &tensor))
+    return -1;
+  memset (tensor.data, 0, (gsize) dcnn_tensor_count (&tensor)
+      * sizeof (gfloat));
+  id = dcnn_graph_add_constant (node->loader->graph, name, &tensor,
+      &node->error);
+  if (id < 0)
+    dcnn_tensor_free (&tensor);
+  return id;
+}
+
+/* ---- what a direction reads ----------------------------------------------------- */
+
+/* Rows first .. first + n - 1 of input i's matrix for a direction: [n, k]. */
+static DcnnValueId
+rows (Layer *layer, int i, gint64 direction, gint64 first, gint64 n)
+{
+  const DcnnTensor *t = onnx_node_input (layer->node, i);
+  DcnnValueId x = layer->node->inputs[i];
+
+  if (!t)
+    return -1;
+  x = slice (layer, slice (layer, x, 0, direction, 1), 1, first, n);
+  return reshape (layer, x, t->rank - 1, (const gint64[]) { n,
+          t->rank > 2 ? t->dims[2] : 1 });
+}
+
+/* Input i as a direction's first state, [batch, hidden]; zeros: absent. */
+static DcnnValueId
+first_state (Layer *layer, int i, gint64 direction)
+{
+  const DcnnTensor *t = onnx_node_input (layer->node, i);
+  const gint64 dims[2] = { layer->batch, layer->hidden };
+
+  if (!t)
+    return zeros (layer);
+  if (dcnn_tensor_count (t) != layer->directions * dims[0] * dims[1]
+      || t->rank != 3)
+    onnx_node_fail (layer->node, DCNN_ERROR_INVALID, "its first state has "
+        "another shape than its results");
+  return layer->node->error ? -1 : reshape (layer, slice (layer,
+          layer->node->inputs[i], layer->batch_first ? 1 : 0, direction, 1), 2,
+      dims);
+}
+
+/* Biases of the sequence and, from gate on, not yet of the state: [gates *
+ * hidden]; -1: none. */
+static DcnnValueId
+biases (Layer *layer, gint64 direction, gint64 gates_of_state)
+{
+  gint64 n = layer->gates * layer->hidden, own = gates_of_state * layer->hidden;
+  DcnnValueId both, parts[2];
+
+  if (!onnx_node_input (layer->node, 3))
+    return -1;
+  both = binary (layer, DCNN_OP_ADD, rows (layer, 3, direction, 0, own),
+      rows (layer, 3, direction, n, own));
+  if (own == n)
+    return both;
+  parts[0] = both;
+  parts[1] = rows (layer, 3, direction, own, n - own);
+  return join (layer, 2, parts, 0);
+}
+
+/* ---- steps ------------------------------------------------------------------------ */
+
+/* A direction while it is written out. */
+typedef struct Run {
+  DcnnValueId sequence;  /* [steps * batch, gates * hidden]: all products */
+  DcnnValueId weights;   /* of the state */
+  DcnnValueId late;      /* GRU: weights of the last gate, and its bias */
+  DcnnValueId late_bias;
+  DcnnValueId h, c;
+} Run;
+
+static DcnnValueId
+gate (Layer *layer, DcnnValueId all, gint64 first, gint64 n)
+{
+  return slice (layer, all, 1, first * layer->hidden, n * layer->hidden);
+}
+
+/* Gates in the order input, output, forget, cell. */
+static void
+step_lstm (Layer *layer, Run *run, DcnnValueId x)
+{
+  DcnnValueId all = product (layer, run->h, run->weights, x);
+  DcnnValueId open = unary (layer, DCNN_OP_SIGMOID, gate (layer, all, 0, 3));
+  DcnnValueId cell = unary (layer, DCNN_OP_TANH, gate (layer, all, 3, 1));
+
+  cell = binary (layer, DCNN_OP_MUL, gate (layer, open, 0, 1), cell);
+  run->c = binary (layer, DCNN_OP_MUL, gate (layer, open, 2, 1), run->c);
+  run->c = binary (layer, DCNN_OP_ADD, run->c, cell);
+  run->h = binary (layer, DCNN_OP_MUL, gate (layer, open, 1, 1),
+      unary (layer, DCNN_OP_TANH, run->c));
+}
+
+/* Gates in the order update, reset, hidden. */
+static void
+step_gru (Layer *layer, Run *run, DcnnValueId x)
+{
+  DcnnValueId open = unary (layer, DCNN_OP_SIGMOID, product (layer, run->h,
+          run->weights, gate (layer, x, 0, 2)));
+  DcnnValueId reset = gate (layer, open, 1, 1), update = gate (layer, open, 0,
+      1);
+  DcnnValueId fresh = gate (layer, x, 2, 1);
+
+  if (layer->after)
+    fresh = binary (layer, DCNN_OP_ADD, fresh, binary (layer, DCNN_OP_MUL,
+            reset, product (layer, run->h, run->late, run->late_bias)));
+  else
+    fresh = product (layer, binary (layer, DCNN_OP_MUL, reset, run->h),
+        run->late, fresh);
+  fresh = unary (layer, DCNN_OP_TANH, fresh);
+  /* (1 - update) fresh + update h */
+  run->h = binary (layer, DCNN_OP_ADD, fresh, binary (layer, DCNN_OP_MUL,
+          update, binary (layer, DCNN_OP_SUB, run->h, fresh)));
+}
+
+static void
+start (Layer *layer, Run *run, DcnnValueId x, gint64 direction)
+{
+  gint64 n = layer->gates * layer->hidden, h = layer->hidden;
+  gint64 early = layer->gates == 3 ? 2 : layer->gates;
+  gboolean apart = layer->gates == 3 && layer->after;
+
+  run->sequence = product (layer, x, rows (layer, 1, direction, 0, n),
+      biases (layer, direction, apart ? 2 : layer->gates));
+  run->weights = rows (layer, 2, direction, 0, early * h);
+  run->late = early < layer->gates ? rows (layer, 2, direction, early * h, h)
+      : -1;
+  run->late_bias = apart && onnx_node_input (layer->node, 3)
+      ? rows (layer, 3, direction, n + early * h, h) : -1;
+  run->h = first_state (layer, 5, direction);
+  run->c = layer->gates == 4 ? first_state (layer, 6, direction) : -1;
+}
+
+/* All steps of a direction: [steps, 1, batch, hidden]. */
+static DcnnValueId
+run_direction (Layer *layer, Run *run, gboolean backward)
+{
+  g_autofree DcnnValueId *all = g_new (DcnnValueId, (gsize) layer->steps);
+  const gint64 dims[4] = { layer->steps, 1, layer->batch, layer->hidden };
+
+  for (gint64 i = 0; i < layer->steps && !layer->node->error; i++) {
+    gint64 t = backward ? layer->steps - 1 - i : i;
+    DcnnValueId x = slice (layer, run->sequence, 0, t * layer->batch,
+        layer->batch);
+    if (layer->gates == 4)
+      step_lstm (layer, run, x);
+    else if (layer->gates == 3)
+      step_gru (layer, run, x);
+    else
+      run->h = unary (layer, DCNN_OP_TANH, product (layer, run->h,
+              run->weights, x));
+    all[t] = run->h;
+  }
+  if (layer->node->error)
+    return -1;
+  return reshape (layer, join (layer, (int) layer->steps, all, 0), 4, dims);
+}
+
+/* ---- the node ---------------------------------------------------------------------- */
+
+/* Output i: parts side by side along the axis of directions. */
+static void
+emit_output (Layer *layer, int i, const DcnnValueId *parts)
+{
+  static const DcnnParams orders[2] = {
+    { .transpose = { .perm = { 2, 0, 1, 3 } } },
+    { .transpose = { .perm = { 1, 0, 2 } } } };
+  OnnxNode *node = layer->node;
+  DcnnValueId value, out;
+
+  if (node->error || i >= node->n_outputs || !node->outputs[i])
+    return;
+  value = layer->directions == 1 ? parts[0] : join (layer, 2, parts,
+      i == 0 ? 1 : 0);
+  if (node->error)
+    return;
+  if (!dcnn_graph_add_node (node->loader->graph, node->proto->name,
+          layer->batch_first ? DCNN_OP_TRANSPOSE : DCNN_OP_IDENTITY,
+          layer->batch_first ? &orders[i > 0] : NULL, 1, &value, 1,
+          &node->outputs[i], NULL, &out, &node->error))
+    return;
+}
+
+/* Activations must be those that the operator has by itself. */
+static void
+check_activations (Layer *layer)
+{
+  static const char *const usual[][3] = { { "Tanh" }, { NULL },
+    { "Sigmoid", "Tanh" }, { "Sigmoid", "Tanh", "Tanh" } };
+  const Onnx__AttributeProto *a = onnx_node_attribute (layer->node,
+      "activations");
+  gsize n = layer->gates == 1 ? 1 : (gsize) layer->gates - 1;
+
+  for (gsize i = 0; a && i < a->n_strings; i++) {
+    const char *want = usual[layer->gates - 1][i % n];
+    if (a->strings[i].len != strlen (want)
+        || memcmp (a->strings[i].data, want, strlen (want)) != 0)
+      onnx_node_fail (layer->node, DCNN_ERROR_UNSUPPORTED, "other activations "
+          "than the operator's own are not supported");
+  }
+}
+
+static gboolean
+shape_is (const DcnnTensor *t, gint64 a, gint64 b, gint64 c)
+{
+  return t && t->dtype == DCNN_DTYPE_F32 && t->rank == 3 && t->dims[0] == a
+      && t->dims[1] == b && t->dims[2] == c;
+}
+
+/* Reads attributes and shapes; fails on what is not written out. */
+static void
+measure (Layer *layer)
+{
+  static const char *const directions[] = { "forward", "reverse",
+    "bidirectional", NULL };
+  OnnxNode *node = layer->node;
+  const DcnnTensor *x = onnx_node_input (node, 0);
+  const DcnnTensor *r = onnx_node_input (node, 2);
+  const DcnnTensor *b = onnx_node_input (node, 3);
+  int direction = onnx_node_choice (node, "direction", directions, 0);
+  gint64 n;
+
+  layer->batch_first = onnx_node_int (node, "layout", 0) != 0;
+  layer->after = onnx_node_int (node, "linear_before_reset", 0) != 0;
+  layer->reverse = direction == 1;
+  layer->directions = direction == 2 ? 2 : 1;
+  check_activations (layer);
+  if (onnx_node_int (node, "input_forget", 0) || onnx_node_attribute (node,
+          "clip") || onnx_node_input (node, 7))
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "coupled gates, clipped "
+        "cells and peepholes are not supported");
+  if (node->error || !x || x->rank != 3 || x->dtype != DCNN_DTYPE_F32 || !r
+      || r->rank != 3) {
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "wants a float32 sequence of "
+        "three dimensions, and weights");
+    return;
+  }
+  layer->steps = x->dims[layer->batch_first ? 1 : 0];
+  layer->batch = x->dims[layer->batch_first ? 0 : 1];
+  layer->hidden = onnx_node_int (node, "hidden_size", r->dims[2]);
+  n = layer->gates * layer->hidden;
+  if (layer->hidden < 1 || layer->hidden > DCNN_MAX_DIM
+      || !shape_is (r, layer->directions, n, layer->hidden)
+      || !shape_is (onnx_node_input (node, 1), layer->directions, n,
+          x->dims[2])
+      || (b && (b->rank != 2 || b->dims[0] != layer->directions
+              || b->dims[1] != 2 * n || b->dtype != DCNN_DTYPE_F32)))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "its weights have other shapes "
+        "than its hidden_size asks for");
+  if (layer->steps < 1 || layer->steps > DCNN_MAX_NODE_INPUTS
+      || layer->batch < 1)
+    onnx_node_fail (node, DCNN_ERROR_LIMIT, "its sequence has %"
+        G_GINT64_FORMAT " steps: 1 to %d are supported", layer->steps,
+        DCNN_MAX_NODE_INPUTS);
+}
+
+/* A length for each of the batch must be that of the sequence. */
+static void
+check_lengths (Layer *layer)
+{
+  const DcnnTensor *lengths = onnx_node_input (layer->node, 4);
+
+  for (gint64 i = 0; lengths && i < dcnn_tensor_count (lengths); i++)
+    if (!lengths->data || (gint64) dcnn_ref_get (lengths, i) != layer->steps) {
+      onnx_node_fail (layer->node, DCNN_ERROR_UNSUPPORTED, "sequences of other "
+          "lengths than the input's are not supported");
+      return;
+    }
+}
+
+void
+onnx_map_recurrent (OnnxNode *node)
+{
+  static const DcnnParams batch_second = { .transpose = { .perm = { 1, 0, 2 } } };
+  const char *type = node->mapping->op_type;
+  Layer layer = { .node = node, .gates = strcmp (type, "LSTM") == 0 ? 4
+        : strcmp (type, "GRU") == 0 ? 3 : 1 };
+  DcnnValueId x = node->inputs[0], y[2] = { -1, -1 }, h[2] = { -1, -1 };
+  DcnnValueId c[2] = { -1, -1 };
+  gint64 dims[3];
+
+  measure (&layer);
+  if (node->error)
+    return;
+  check_lengths (&layer);
+  if (layer.batch_first)
+    x = onnx_node_emit_inner (node, DCNN_OP_TRANSPOSE, &batch_second, 1, &x,
+        NULL);
+  dims[0] = layer.steps * layer.batch;
+  dims[1] = onnx_node_input (node, 0)->dims[2];
+  x = reshape (&layer, x, 2, dims);
+  for (gint64 d = 0; d < layer.directions && !node->error; d++) {
+    const gint64 state[3] = { 1, layer.batch, layer.hidden };
+    Run run = { 0 };
+    start (&layer, &run, x, d);
+    y[d] = run_direction (&layer, &run, layer.reverse || d == 1);
+    if (node->error)
+      return;
+    h[d] = reshape (&layer, run.h, 3, state);
+    c[d] = run.c >= 0 ? reshape (&layer, run.c, 3, state) : -1;
+  }
+  emit_output (&layer, 0, y);
+  emit_output (&layer, 1, h);
+  if (layer.gates == 4)
+    emit_output (&layer, 2, c);
+}
