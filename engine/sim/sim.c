@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * sim.c - the backend "sim": sessions, maps and nodes. A session has a thread
- * of its own that finishes frames after run returned, as a device does.
- *
- * Left out, since no result at threshold 0 depends on it: settling, blocks,
- * keeping what stays in view when the window moves (all is computed anew).
+ * sim.c - the backend "sim": sessions and frames. A session has a thread of
+ * its own that finishes frames after run returned, as a device does.
  */
-#include "dcnn_engine.h"
 #include "sim.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct SimState {
@@ -23,379 +18,83 @@ typedef struct SimState {
 
 static guint8 stop;
 
-/* ---- maps ------------------------------------------------------------------- */
+/* ---- a frame ---------------------------------------------------------------- */
 
-/* A view of some channels of its one piece: found by where they lie. */
+/* The stored values stay where they are, and the window moves over them; what
+ * lies in window coordinates moves along. */
 static void
-place_view (const DcnnPlan *plan, const PlanMap *map, SimPlace *places)
+move_marks (guint8 *marks, const PlanMap *map, gint dy, gint dx)
 {
-  gint parent = g_array_index (map->pieces, gint, 0);
-  const PlanMap *p = plan_map (plan, parent);
+  gsize n = (gsize) map->width * map->height;
+  g_autofree guint8 *before = g_memdup2 (marks, n);
+  gint by_y = dy / (gint) map->stride_y, by_x = dx / (gint) map->stride_x;
 
-  for (guint c = 0; c < map->channels; c++)
-    for (guint k = 0; k < p->channels; k++)
-      if (plan_position (p, k) == map->parent_offset + plan_position (map, c))
-        places[c] = (SimPlace) { parent, k };
-}
-
-static SimPlace *
-find_places (const DcnnPlan *plan, gint index)
-{
-  const PlanMap *map = plan_map (plan, index);
-  SimPlace *places = g_new0 (SimPlace, map->channels);
-  guint c = 0;
-
-  if (map->pieces->len == 1 &&
-      map->parent == g_array_index (map->pieces, gint, 0)) {
-    place_view (plan, map, places);
-    return places;
-  }
-  for (guint i = 0; i < map->pieces->len; i++) {
-    gint piece = g_array_index (map->pieces, gint, i);
-    for (guint k = 0; k < plan_map (plan, piece)->channels; k++)
-      places[c++] = (SimPlace) { piece, k };
-  }
-  return places;
-}
-
-static void
-init_maps (SimMaps *maps, const DcnnPlan *plan, gsize *bytes)
-{
-  guint n = plan->maps->len;
-
-  maps->plan = plan;
-  maps->places = g_new0 (SimPlace *, n + 1);
-  maps->values = g_new0 (gfloat *, n + 1);
-  maps->changed = g_new0 (guint8 *, n + 1);
-  for (guint i = 0; i < n; i++) {
-    const PlanMap *map = plan_map (plan, i);
-    gsize pixels = (gsize) map->width * map->height;
-    if (map->pieces) {
-      maps->places[i] = find_places (plan, (gint) i);
-      continue;
+  for (gint y = 0; y < (gint) map->height; y++)
+    for (gint x = 0; x < (gint) map->width; x++) {
+      gint from_y = y + by_y, from_x = x + by_x;
+      marks[(gsize) y * map->width + (gsize) x] = from_y >= 0 &&
+          from_y < (gint) map->height && from_x >= 0 &&
+          from_x < (gint) map->width ?
+          before[(gsize) from_y * map->width + (gsize) from_x] : FALSE;
     }
-    maps->values[i] = g_new0 (gfloat, pixels * map->channels);
-    *bytes += pixels * map->channels * sizeof (gfloat);
-    if (map->constant)
-      memcpy (maps->values[i], map->constant,
-          pixels * map->channels * sizeof (gfloat));
-    else
-      maps->changed[i] = g_new0 (guint8, pixels);
-  }
 }
 
 static void
-clear_maps (SimMaps *maps)
+move_reference (SimStream *sim, const PlanMap *map, gint dy, gint dx)
 {
-  for (guint i = 0; maps->plan && i < maps->plan->maps->len; i++) {
-    g_free (maps->places[i]);
-    g_free (maps->values[i]);
-    g_free (maps->changed[i]);
-  }
-  g_free (maps->places);
-  g_free (maps->values);
-  g_free (maps->changed);
+  gsize n = (gsize) map->width * map->height;
+  g_autofree guint8 *before = g_memdup2 (sim->reference, 3 * n);
+
+  for (gint y = 0; y < (gint) map->height; y++)
+    for (gint x = 0; x < (gint) map->width; x++)
+      if (y + dy >= 0 && y + dy < (gint) map->height && x + dx >= 0 &&
+          x + dx < (gint) map->width)
+        memcpy (sim->reference + 3 * ((gsize) y * map->width + (gsize) x),
+            before + 3 * ((gsize) (y + dy) * map->width + (gsize) (x + dx)),
+            3);
 }
-
-/* ---- storing ------------------------------------------------------------------ */
-
-static gfloat
-round_bf16 (gfloat v)
-{
-  guint32 bits;
-
-  if (!isfinite (v))
-    return v;
-  memcpy (&bits, &v, sizeof bits);
-  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-  memcpy (&v, &bits, sizeof v);
-  return v;
-}
-
-/* To 11 bits, or fewer below the smallest normal; ties to even. */
-static gfloat
-round_f16 (gfloat v)
-{
-  gfloat step;
-  int exponent;
-
-  if (!isfinite (v) || v == 0)
-    return v;
-  (void) frexpf (v, &exponent);
-  step = ldexpf (1, MAX (exponent, -13) - 11);
-  v = rintf (v / step) * step;
-  return fabsf (v) > 65504 ? copysignf (INFINITY, v) : v;
-}
-
-/* As a map's buffer holds it. */
-static gfloat
-stored (const DcnnPlan *plan, const PlanMap *map, gdouble v)
-{
-  switch (g_array_index (plan->buffers, PlanBuffer, map->buffer).store) {
-    case PLAN_STORE_F16:
-      return round_f16 ((gfloat) v);
-    case PLAN_STORE_BF16:
-      return round_bf16 ((gfloat) v);
-    default:
-      return (gfloat) v;
-  }
-}
-
-/* ---- nodes ----------------------------------------------------------------------- */
 
 static void
-run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
+move_window (const DcnnPlan *plan, SimStream *sim)
 {
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  g_autofree gdouble *row = g_new (gdouble, out->channels);
-  g_autofree gfloat *now = g_new (gfloat, out->channels);
-  DcnnCriterionRule rule = sim_rule (session, sim, state, n);
-  gsize p = 0, candidates = 0, joined = 0;
+  gint dy = sim->frame.dy, dx = sim->frame.dx;
 
-  for (guint y = 0; y < out->height; y++)
-    for (guint x = 0; x < out->width; x++, p++) {
-      gfloat *before = sim->maps.values[node->out] + p * out->channels;
-      sim->maps.changed[node->out][p] = FALSE;
-      if (!sim->all && !sim_is_candidate (&sim->maps, node, y, x))
-        continue;
-      candidates++;
-      sim_row (&sim->maps, node, y, x, row);
-      for (guint c = 0; c < out->channels; c++)
-        now[c] = stored (session->plan, out, row[c]);
-      if (!sim->all && !sim_is_significant (session, sim, n, &rule, before, now))
-        continue;
-      memcpy (before, now, out->channels * sizeof *now);
-      sim->maps.changed[node->out][p] = TRUE;
-      joined++;
-    }
-  sim->macs += candidates * node->macs_per_pixel;
-  state->stats.macs_done += candidates * node->macs_per_pixel;
-  state->stats.candidates += (gdouble) candidates / p;
-  state->stats.joined += (gdouble) joined / p;
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanMap *out = sim->pending[n] ? plan_map (plan,
+        plan_node (plan, (gint) n)->out) : NULL;
+    if (out && out->stride_y > 0)
+      move_marks (sim->pending[n], out, dy, dx);
+  }
+  if (sim->reference)
+    move_reference (sim, plan_map (plan, plan_picture_map (plan)), dy, dx);
 }
 
 static gboolean
-any_changed (const SimMaps *maps, gint map)
+anything_pending (const DcnnPlan *plan, const SimStream *sim)
 {
-  const PlanMap *m = plan_map (maps->plan, map);
-
-  for (guint y = 0; y < m->height; y++)
-    for (guint x = 0; x < m->width; x++)
-      if (sim_changed (maps, map, y, x))
-        return TRUE;
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanMap *out = sim->pending[n] ? plan_map (plan,
+        plan_node (plan, (gint) n)->out) : NULL;
+    if (out && memchr (sim->pending[n], TRUE, (gsize) out->width *
+            out->height))
+      return TRUE;
+  }
   return FALSE;
 }
 
-/* Mean and variance (or the maximum, as mean) of channels first .. first + n -
- * 1 of a whole map. */
+/* What settling changed of the outputs is told as changed, once all nodes have
+ * run. */
 static void
-measure_map (const SimMaps *maps, gint map, gboolean maximum, guint first,
-    guint n, gdouble *mean, gdouble *variance)
+show_settled (const DcnnPlan *plan, SimStream *sim)
 {
-  const PlanMap *m = plan_map (maps->plan, map);
-  gdouble count = (gdouble) m->width * m->height * n;
-  gdouble sum = maximum ? -INFINITY : 0, squares = 0;
-
-  for (guint pass = 0; pass < (maximum ? 1 : 2); pass++)
-    for (guint y = 0; y < m->height; y++)
-      for (guint x = 0; x < m->width; x++)
-        for (guint c = first; c < first + n; c++) {
-          gdouble v = sim_value (maps, map, y, x, c);
-          if (maximum)
-            sum = v > sum || isnan (v) ? v : sum;
-          else if (pass == 0)
-            sum += v;
-          else
-            squares += (v - sum / count) * (v - sum / count);
-        }
-  *mean = maximum ? sum : sum / count;
-  *variance = squares / count;
-}
-
-/* What to subtract, multiply and add, by position: three vectors. */
-static void
-moments_row (const SimMaps *maps, const PlanNode *node, gfloat *row)
-{
-  const PlanMap *in = plan_map (maps->plan, node->in);
-  guint width = plan_map (maps->plan, node->out)->channels / 3;
-  const PlanNorm *norm = node->norm;
-
-  for (guint c = 0; c < in->channels; c++) {
-    guint at = plan_position (in, c);
-    gdouble mean, variance, inverse;
-    measure_map (maps, node->in, FALSE, c / norm->group_channels *
-        norm->group_channels, norm->group_channels, &mean, &variance);
-    inverse = 1 / sqrt (variance + norm->epsilon);
-    row[at] = (gfloat) mean;
-    row[width + at] = (gfloat) (norm->scale[c] * inverse);
-    row[2 * width + at] = (gfloat) (norm->bias[c] - (mean - row[at]) *
-        norm->scale[c] * inverse);
-  }
-}
-
-static void
-run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
-{
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  g_autofree gfloat *row = g_new0 (gfloat, out->channels);
-  gfloat *before = sim->maps.values[node->out];
-  gfloat t = node->is_gate ? dcnn_criterion_global (&sim->tuning,
-      node->norm != NULL, state->threshold) : 0;
-  gdouble change = 0, size = 0;
-
-  sim->maps.changed[node->out][0] = FALSE;
-  if (!sim->all && !any_changed (&sim->maps, node->in))
-    return;
-  if (node->norm) {
-    moments_row (&sim->maps, node, row);
-  } else {
-    for (guint c = 0; c < out->channels; c++) {
-      gdouble mean, variance;
-      measure_map (&sim->maps, node->in, node->maximum, c, 1, &mean,
-          &variance);
-      row[c] = (gfloat) mean;
-    }
-  }
-  for (guint c = 0; c < out->channels; c++) {
-    change += ((gdouble) row[c] - before[c]) * ((gdouble) row[c] - before[c]);
-    size += (gdouble) before[c] * before[c];
-  }
-  if (!sim->all && change <= (gdouble) t * t * size)
-    return;
-  memcpy (before, row, out->channels * sizeof *row);
-  sim->maps.changed[node->out][0] = TRUE;
-  state->stats.joined += 1;
-}
-
-static void
-run_gather (DcnnSession *session, SimStream *sim, const PlanNode *node)
-{
-  gint index = session->plan->values[node->value].tensor;
-  DcnnTensor *to = &sim->tensors[index];
-  gboolean changed = sim->all;
-
-  for (guint i = 0; i < node->sources->len; i++) {
-    const PlanGatherSource *s =
-        &g_array_index (node->sources, PlanGatherSource, i);
-    const PlanMap *map = plan_map (session->plan, s->map);
-    changed |= any_changed (&sim->maps, s->map);
-    for (guint y = 0; y < map->height; y++)
-      for (guint x = 0; x < map->width; x++)
-        for (guint c = 0; c < map->channels; c++) {
-          gint64 at = s->base + y * s->stride_y + x * s->stride_x +
-              c * s->stride_c;
-          gfloat v = sim_value (&sim->maps, s->map, y, x, c);
-          if (to->dtype == DCNN_DTYPE_I64)
-            ((gint64 *) to->data)[at] = (gint64) v;
-          else
-            ((gfloat *) to->data)[at] = v;
-        }
-  }
-  sim->tensor_changed[index] = changed;
-}
-
-static void
-run_tail (DcnnSession *session, SimStream *sim, const PlanNode *node)
-{
-  const DcnnPlan *plan = session->plan;
-  const DcnnNode *gn = dcnn_graph_node (plan->graph, node->graph_node);
-  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
-  DcnnTensor *out[DCNN_MAX_NODE_OUTPUTS];
-  gboolean changed = sim->all;
-
-  for (int i = 0; i < gn->n_inputs; i++) {
-    gint t = gn->inputs[i] < 0 ? -1 : plan->values[gn->inputs[i]].tensor;
-    in[i] = gn->inputs[i] < 0 ? NULL : t >= 0 ? &sim->tensors[t] :
-        &dcnn_graph_value (plan->graph, gn->inputs[i])->tensor;
-    changed |= t >= 0 && sim->tensor_changed[t];
-  }
-  for (int i = 0; i < gn->n_outputs; i++) {
-    gint t = gn->outputs[i] < 0 ? -1 : plan->values[gn->outputs[i]].tensor;
-    out[i] = t < 0 ? NULL : &sim->tensors[t];
-    if (t >= 0)
-      sim->tensor_changed[t] = changed;
-  }
-  if (!changed)
-    return;
-  sim->macs += node->tail_macs;
-  dcnn_op_run_reference (gn->op, &gn->params, gn->n_inputs, in, gn->n_outputs,
-      out);
-}
-
-/* A tensor into a map; a pixel changes when some channel differs by more than
- * the threshold. */
-static void
-import (DcnnSession *session, SimStream *sim, gint index,
-    const DcnnTensor *from, gboolean nhwc, gfloat threshold)
-{
-  const PlanMap *map = plan_map (session->plan, index);
-  gsize pixels = (gsize) map->width * map->height;
-
-  for (gsize p = 0; p < pixels; p++) {
-    gfloat *to = sim->maps.values[index] + p * map->channels;
-    gboolean news = sim->all;
-    for (guint k = 0; k < 2; k++)
-      for (guint c = 0; c < map->channels; c++) {
-        gfloat v = stored (session->plan, map, ((const gfloat *) from->data)
-            [nhwc ? p * map->channels + c : c * pixels + p]);
-        if (k == 0)
-          news = news || !(fabsf (v - to[c]) <= threshold);
-        else if (news)
-          to[c] = v;
-      }
-    sim->maps.changed[index][p] = news;
-    sim->changed_pixels += news;
-  }
-  sim->input_pixels += pixels;
-}
-
-static void
-take_input (DcnnSession *session, SimStream *sim, guint i)
-{
-  const DcnnPlan *plan = session->plan;
-  DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
-  const DcnnTensor *from = &sim->frame.tensors[i];
-  gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
-
-  if (direct >= 0) {
-    DcnnTensor *own = &sim->tensors[direct];
-    gsize bytes = (gsize) dcnn_tensor_count (own) *
-        dcnn_dtype_bytes (own->dtype);
-    sim->tensor_changed[direct] = sim->all ||
-        memcmp (own->data, from->data, bytes) != 0;
-    memcpy (own->data, from->data, bytes);
-  }
-  for (guint m = 0; m < plan->maps->len; m++)
-    if (plan_map (plan, m)->graph_input == (gint) i)
-      import (session, sim, (gint) m, from, plan->values[id].map < 0,
-          sim->frame.tensor_threshold);
-}
-
-static void
-run_node (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
-{
-  const PlanNode *node = plan_node (session->plan, n);
-  gint tensor;
-
-  state->stats.frames++;
-  switch (node->kind) {
-    case PLAN_KERNEL:
-      run_kernel (session, sim, state, n);
-      break;
-    case PLAN_GLOBAL:
-      run_global (session, sim, state, n);
-      break;
-    case PLAN_GATHER:
-      run_gather (session, sim, node);
-      break;
-    case PLAN_TAIL:
-      run_tail (session, sim, node);
-      break;
-    default:
-      tensor = session->plan->values[node->value].tensor;
-      import (session, sim, node->out, &sim->tensors[tensor], FALSE, 0);
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, (gint) n);
+    const PlanMap *out;
+    if (node->kind != PLAN_KERNEL || !node->is_output)
+      continue;
+    out = plan_map (plan, node->out);
+    for (gsize p = 0; p < (gsize) out->width * out->height; p++)
+      sim->maps.changed[node->out][p] |= sim->maps.exact[node->out][p];
   }
 }
 
@@ -403,16 +102,26 @@ static void
 run_frame (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 {
   const DcnnPlan *plan = session->plan;
-  guint64 pixels;
 
-  sim->macs = sim->changed_pixels = sim->input_pixels = 0;
-  for (guint i = 0; i < plan->graph->inputs->len; i++)
-    take_input (session, sim, i);
-  pixels = MAX (1, sim->input_pixels);
-  stream->stats.changed_share = (gfloat) sim->changed_pixels / pixels;
+  sim->macs = sim->settled_macs = 0;
+  sim_maps_place (&sim->maps, stream->torus_y, stream->torus_x);
+  if (sim->moving)
+    move_window (plan, sim);
+  if (sim->frame.picture)
+    sim_take_picture (session, sim, stream);
+  else
+    sim_take_tensors (session, sim, stream);
   for (guint n = 0; n < plan->nodes->len; n++)
-    run_node (session, sim, &stream->nodes[n], n);
-  if (sim->all)
+    sim_run_node (session, sim, &stream->nodes[n], n);
+  if (!sim->all)
+    dcnn_settling_busy (&sim->settling, (gdouble) (sim->macs -
+            sim->settled_macs) / (gdouble) MAX (1, plan->macs));
+  if (sim->settling.now != DCNN_SETTLING_NOTHING) {
+    show_settled (plan, sim);
+    dcnn_settling_ends (&sim->settling, plan->macs,
+        anything_pending (plan, sim));
+  }
+  if (dcnn_spreads_due (&sim->settling, &sim->tuning, sim->first, sim->all))
     sim_measure_spreads (sim, plan);
 }
 
@@ -508,6 +217,26 @@ init_output (DcnnSession *session, SimStream *sim, DcnnStream *stream,
   }
 }
 
+/* What a stream of pictures holds, and the mask of the input. */
+static void
+init_picture (SimStream *sim, DcnnStream *stream, const DcnnPlan *plan)
+{
+  gint index = plan_picture_map (plan);
+  const PlanMap *map = index < 0 ? NULL : plan_map (plan, index);
+  gsize n = map ? (gsize) map->width * map->height : 0;
+
+  if (map == NULL)
+    return;
+  sim->picture = g_new0 (guint8, 3 * n);
+  sim->reference = g_new0 (guint8, 3 * n);
+  sim->differs = g_new0 (guint8, n);
+  sim->input_words = g_new0 (guint64, dcnn_mask_words (map->width,
+          map->height));
+  dcnn_mask_init (&sim->input_mask.mask, map->width, map->height,
+      sim->input_words);
+  stream->input_mask = &sim->input_mask;
+}
+
 static gboolean
 init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
     gsize *bytes, GError **error)
@@ -516,7 +245,14 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
   guint n_outputs = plan->graph->outputs->len;
 
   sim->done = TRUE;
-  init_maps (&sim->maps, plan, bytes);
+  sim_maps_init (&sim->maps, plan, bytes);
+  sim->pending = g_new0 (guint8 *, plan->nodes->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (plan_node (plan, (gint) n)->kind == PLAN_KERNEL) {
+      const PlanMap *out = plan_map (plan, plan_node (plan, (gint) n)->out);
+      sim->pending[n] = g_new0 (guint8, (gsize) out->width * out->height);
+    }
+  init_picture (sim, stream, plan);
   sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
   sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
   sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
@@ -566,7 +302,15 @@ sim_session_free (DcnnSession *session)
   }
   for (guint s = 0; s < session->n_streams; s++) {
     SimStream *sim = &state->streams[s];
-    clear_maps (&sim->maps);
+    for (guint n = 0; sim->pending && n < plan->nodes->len; n++)
+      g_free (sim->pending[n]);
+    g_free (sim->pending);
+    sim_maps_clear (&sim->maps);
+    dcnn_input_tables_clear (&sim->tables);
+    g_free (sim->picture);
+    g_free (sim->reference);
+    g_free (sim->differs);
+    g_free (sim->input_words);
     for (guint n = 0; sim->inv_spread && n < plan->nodes->len; n++)
       g_free (sim->inv_spread[n]);
     for (guint i = 0; sim->tensors && i < plan->tensors->len; i++)
@@ -592,9 +336,81 @@ sim_session_bytes (const DcnnSession *session)
   return ((const SimState *) session->state)->bytes;
 }
 
+/* Streams may have a frame in flight: what it means for each of them waits for
+ * its next frame. */
 static void
 sim_retune (DcnnSession *session, const DcnnTuning *before)
 {
+  const DcnnTuning *now = &session->tuning;
+  SimState *state = session->state;
+
+  for (guint s = 0; s < session->n_streams; s++) {
+    state->streams[s].distrust |= now->settle && !before->settle;
+    state->streams[s].respread |= now->criterion != before->criterion ||
+        (now->threshold > 0 && before->threshold <= 0);
+  }
+}
+
+/* Anything may differ: nobody kept record of what was left out. */
+static void
+distrust (const DcnnPlan *plan, SimStream *sim)
+{
+  dcnn_settling_distrust (&sim->settling);
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanMap *out = sim->pending[n] ? plan_map (plan,
+        plan_node (plan, (gint) n)->out) : NULL;
+    if (out)
+      memset (sim->pending[n], TRUE, (gsize) out->width * out->height);
+  }
+}
+
+/* Frames of another size or format, which are a first frame. */
+static gboolean
+take_format (const DcnnSession *session, SimStream *sim, DcnnStream *stream,
+    const DcnnFrame *frame, GError **error)
+{
+  if (stream->format.width == frame->width &&
+      stream->format.height == frame->height &&
+      stream->format.format == frame->format &&
+      stream->format.pixel_aspect == frame->pixel_aspect && sim->has_picture)
+    return TRUE;
+  stream->format = *frame;
+  dcnn_view_fit (session, frame, &stream->geometry);
+  stream->first = TRUE;
+  dcnn_input_tables_clear (&sim->tables);
+  if (dcnn_input_tables_init (&sim->tables, &stream->geometry, frame->width,
+          frame->height, frame->format))
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+      "out of memory for frames of %ux%u", frame->width, frame->height);
+  return FALSE;
+}
+
+static gboolean
+begin_frame (DcnnSession *session, SimStream *sim, const BackendFrame *frame,
+    GError **error)
+{
+  DcnnStream *stream = &session->streams[frame->stream];
+
+  if (frame->picture && !take_format (session, sim, stream, frame->picture,
+          error))
+    return FALSE;
+  sim->has_picture = frame->picture != NULL;
+  sim->frame = *frame;
+  if (frame->picture)
+    sim->picture_frame = *frame->picture;
+  sim->tuning = session->tuning;
+  if (frame->picture)
+    dcnn_view_params (session, stream, &sim->params);
+  sim->first = stream->first;
+  sim->all = stream->first || sim->tuning.mode == DCNN_MODE_DENSE;
+  sim->moving = frame->moved && !stream->first;
+  if (sim->distrust && !stream->first)
+    distrust (session->plan, sim);
+  if (sim->respread)
+    sim->settling.spread_frames = 0;
+  sim->distrust = sim->respread = FALSE;
+  return TRUE;
 }
 
 static gboolean
@@ -604,18 +420,11 @@ sim_run (DcnnSession *session, const BackendFrame *frames, guint n,
   SimState *state = session->state;
 
   for (guint i = 0; i < n; i++)
-    if (frames[i].picture) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-          "device=sim has no input stage; push tensors, or use device=cpu");
+    if (!begin_frame (session, &state->streams[frames[i].stream], &frames[i],
+            error))
       return FALSE;
-    }
   for (guint i = 0; i < n; i++) {
-    SimStream *sim = &state->streams[frames[i].stream];
-    sim->frame = frames[i];
-    sim->tuning = session->tuning;
-    sim->all = session->streams[frames[i].stream].first || frames[i].moved ||
-        sim->tuning.mode == DCNN_MODE_DENSE;
-    sim->done = FALSE;
+    state->streams[frames[i].stream].done = FALSE;
     g_async_queue_push (state->queue, GUINT_TO_POINTER (frames[i].stream +
             1));
   }
@@ -628,7 +437,7 @@ fill_mask (const SimMaps *maps, gint map, DcnnMask *mask)
   dcnn_mask_clear (mask);
   for (guint y = 0; y < mask->height; y++)
     for (guint x = 0; x < mask->width; x++)
-      if (sim_changed (maps, map, y, x))
+      if (sim_marked (maps, maps->changed, map, y, x))
         dcnn_mask_set (mask, y, x);
 }
 
@@ -647,13 +456,19 @@ sim_wait (DcnnSession *session, guint index, guint wants, GError **error)
     DcnnOutput *out = &stream->outputs[i];
     out->changed = sim->all || (v->tensor >= 0 &&
         sim->tensor_changed[v->tensor]);
-    if (out->is_map)
+    if (out->is_map && sim->moving) /* everything lies elsewhere now */
+      dcnn_mask_fill (&out->updated);
+    else if (out->is_map)
       fill_mask (&sim->maps, v->map, &out->updated);
+  }
+  if (stream->input_mask) {
+    fill_mask (&sim->maps, plan_picture_map (plan), &sim->input_mask.mask);
+    sim->input_mask.any = TRUE;
   }
   stream->stats.macs_done = sim->macs;
   stream->stats.macs_dense = plan->macs;
   stream->stats.dense = sim->all;
-  stream->stats.settled = sim->all || sim->tuning.threshold == 0;
+  stream->stats.settled = dcnn_settled (&sim->settling);
   return TRUE;
 }
 
@@ -676,7 +491,10 @@ sim_probe (DcnnSession *session, guint stream, gint map, gfloat *values,
 static void
 sim_reset (DcnnSession *session, guint stream)
 {
-  wait_for (session->state, stream);
+  SimState *state = session->state;
+
+  wait_for (state, stream);
+  dcnn_settling_reset (&state->streams[stream].settling);
 }
 
 const DcnnBackend dcnn_backend_sim = {

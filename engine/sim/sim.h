@@ -24,18 +24,33 @@ typedef struct SimMaps {
   SimPlace **places;       /* by map: [channels]; NULL: it is held itself */
   gfloat **values;         /* by map; NULL: it is looked up */
   guint8 **changed;        /* by map: a byte a pixel, of this frame */
+  guint8 **exact;          /* likewise: changed by settling instead */
+  guint (*origin)[2];      /* by map: row and column at which the window begins
+                              in what is held, a torus */
 } SimMaps;
 
+void sim_maps_init (SimMaps *maps, const DcnnPlan *plan, gsize *bytes);
+void sim_maps_clear (SimMaps *maps);
+/* Where the window begins, once it has moved by so many network pixels in
+ * all. */
+void sim_maps_place (SimMaps *maps, gint64 moved_y, gint64 moved_x);
+/* A pixel of a map that is held itself. */
+gfloat *sim_pixel (const SimMaps *maps, gint map, guint y, guint x);
 gfloat sim_value (const SimMaps *maps, gint map, guint y, guint x, guint c);
-/* Whether this frame changed a pixel of a map: one of those it is held in. */
-gboolean sim_changed (const SimMaps *maps, gint map, guint y, guint x);
+/* Whether this frame marked (changed or exact) a pixel of a map: one of those
+ * it is held in. */
+gboolean sim_marked (const SimMaps *maps, guint8 *const *marks, gint map,
+    guint y, guint x);
+gboolean sim_any_marked (const SimMaps *maps, guint8 *const *marks, gint map);
+/* As a map's buffer holds it. */
+gfloat sim_stored (const DcnnPlan *plan, const PlanMap *map, gdouble v);
 
 /* sim_rows.c: the row of a node at one pixel, steps included. */
 void sim_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
     gdouble *row);
-/* Whether a change of this frame can bear on that pixel. */
-gboolean sim_is_candidate (const SimMaps *maps, const PlanNode *node, guint y,
-    guint x);
+/* Whether what is marked can bear on that pixel. */
+gboolean sim_is_candidate (const SimMaps *maps, guint8 *const *marks,
+    const PlanNode *node, guint y, guint x);
 
 typedef struct SimStream {
   SimMaps maps;
@@ -45,10 +60,43 @@ typedef struct SimStream {
   guint64 **mask_words;    /* by output; NULL: no map */
   BackendFrame frame;      /* in flight */
   DcnnTuning tuning;       /* of that frame */
-  gboolean all;            /* that frame computes every pixel */
-  guint64 changed_pixels, input_pixels, macs;
+  gboolean first;          /* that frame is the stream's first */
+  gboolean all;            /* it computes every pixel */
+  gboolean moving;         /* the window moves in it, by frame.dy and dx */
+  guint64 changed_pixels, input_pixels, macs, settled_macs;
+  gboolean dense_input_changed; /* an input that is no map */
+  guint8 **pending;        /* by node: a byte a pixel whose stored value
+                              differs, or may; NULL: no kernel */
+  DcnnSettling settling;
+  gboolean distrust, respread; /* retuned since its last frame */
+  /* pictures */
+  DcnnFrame picture_frame; /* in flight; planes borrowed */
+  gboolean has_picture;    /* the last frame was one */
+  DcnnInputTables tables;
+  DcnnInputParams params;
+  DcnnInputMatrix matrix;
+  guint8 *picture, *reference; /* RGB, as shown and as stored */
+  guint8 *differs;         /* a byte a pixel: the two do */
+  StreamMask input_mask;
+  guint64 *input_words;
   gboolean done;           /* guarded by SimState.lock */
 } SimStream;
+
+/* sim_input.c: the frame in flight into the input's maps and tensors; sets
+ * what is a change, and starts or ends settling. */
+void sim_take_picture (DcnnSession *session, SimStream *sim,
+    DcnnStream *stream);
+void sim_take_tensors (DcnnSession *session, SimStream *sim,
+    DcnnStream *stream);
+/* sim_nodes.c: one node. */
+void sim_run_node (DcnnSession *session, SimStream *sim, NodeState *state,
+    guint node);
+/* A tensor into a map; a pixel changes when some channel differs by more than
+ * the threshold. */
+void sim_import (DcnnSession *session, SimStream *sim, gint map,
+    const DcnnTensor *from, gboolean nhwc, gfloat threshold);
+/* Whether a pixel has just come into view. */
+gboolean sim_is_new (const SimStream *sim, gint map, guint y, guint x);
 
 /* sim_judge.c: the rule of a node in a frame that is not dense. */
 DcnnCriterionRule sim_rule (const DcnnSession *session, const SimStream *sim,

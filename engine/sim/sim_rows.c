@@ -325,7 +325,8 @@ sim_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
 /* ---- candidates ------------------------------------------------------------------ */
 
 static gboolean
-window_changed (const SimMaps *maps, const PlanNode *node, guint y, guint x)
+window_changed (const SimMaps *maps, guint8 *const *marks,
+    const PlanNode *node, guint y, guint x)
 {
   const DcnnWindow *w = &node->window;
   const PlanMap *in = plan_map (maps->plan, node->in);
@@ -337,28 +338,31 @@ window_changed (const SimMaps *maps, const PlanNode *node, guint y, guint x)
           tap_at (w, 0, y, ky, in->height);
       gint64 ix = transposed ? transposed_at (w, 1, x, kx, in->width) :
           tap_at (w, 1, x, kx, in->width);
-      if (iy >= 0 && ix >= 0 && sim_changed (maps, node->in, iy, ix))
+      if (iy >= 0 && ix >= 0 &&
+          sim_marked (maps, marks, node->in, iy, ix))
         return TRUE;
     }
   return FALSE;
 }
 
 static gboolean
-table_changed (const SimMaps *maps, const PlanNode *node, guint y, guint x)
+table_changed (const SimMaps *maps, guint8 *const *marks,
+    const PlanNode *node, guint y, guint x)
 {
   for (guint ky = 0; ky < node->taps_y; ky++)
     for (guint kx = 0; kx < node->taps_x; kx++) {
       guint32 iy = node->index_y[y * node->taps_y + ky];
       guint32 ix = node->index_x[x * node->taps_x + kx];
       if (iy != UINT32_MAX && ix != UINT32_MAX &&
-          sim_changed (maps, node->in, iy, ix))
+          sim_marked (maps, marks, node->in, iy, ix))
         return TRUE;
     }
   return FALSE;
 }
 
 gboolean
-sim_is_candidate (const SimMaps *maps, const PlanNode *node, guint y, guint x)
+sim_is_candidate (const SimMaps *maps, guint8 *const *marks,
+    const PlanNode *node, guint y, guint x)
 {
   const PlanMap *out = plan_map (maps->plan, node->out);
 
@@ -366,15 +370,15 @@ sim_is_candidate (const SimMaps *maps, const PlanNode *node, guint y, guint x)
     gint map = node->steps[k].map;
     gboolean same = map >= 0 && plan_map (maps->plan, map)->width ==
         out->width && plan_map (maps->plan, map)->height == out->height;
-    if (map >= 0 && sim_changed (maps, map, same ? y : 0, same ? x : 0))
+    if (map >= 0 && sim_marked (maps, marks, map, same ? y : 0, same ? x : 0))
       return TRUE;
   }
   switch (node->reach) {
     case PLAN_REACH_SAME:
-      return sim_changed (maps, node->in, y, x);
+      return sim_marked (maps, marks, node->in, y, x);
     case PLAN_REACH_TABLE:
-      return table_changed (maps, node, y, x);
+      return table_changed (maps, marks, node, y, x);
     default:
-      return window_changed (maps, node, y, x);
+      return window_changed (maps, marks, node, y, x);
   }
 }

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sim_input.c - what comes in: a picture into the network's input, pixel by
+ * pixel from the tables that all input stages read, or tensors; what of it is
+ * a change, and what settling takes over.
+ */
+#include "sim.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- a pixel of the picture ----------------------------------------------------- */
+
+/* Channel c of output (y, x) of a plane: columns of rows in 15 bits, then the
+ * sum of those. */
+static gint
+scaled (const DcnnInputPlane *plane, const guint8 *data, gint stride, guint y,
+    guint x, guint c)
+{
+  const gint16 *across = plane->x.weight + (gsize) x * plane->x.taps;
+  const gint16 *down = plane->y.weight + (gsize) y * plane->y.taps;
+  gint sum = 1 << 20;
+
+  for (guint i = 0; i < plane->x.taps; i++) {
+    gsize column = plane->x.begin + plane->x.first[x] + i;
+    gint v = 64;
+    for (guint k = 0; across[i] && k < plane->y.taps; k++)
+      if (down[k])
+        v += down[k] * data[(gssize) (plane->y.begin + plane->y.first[y] + k) *
+            stride + column * plane->channels + c];
+    sum += across[i] * (v >> 7);
+  }
+  return sum >> 21;
+}
+
+/* Of plane p at (y, x) of the shown picture. */
+static gint
+sample (const SimStream *sim, guint p, guint y, guint x, guint c)
+{
+  const DcnnInputTables *t = &sim->tables;
+  const DcnnInputPlane *plane = p == 0 ? &t->luma : &t->chroma;
+  const DcnnFrame *f = &sim->picture_frame;
+  guint half = p > 0;
+
+  if (!t->unscaled)
+    return scaled (plane, f->planes[p], f->strides[p], y, x, c);
+  return f->planes[p][(gssize) ((t->src_y + y) >> half) * f->strides[p] +
+      ((t->src_x + x) >> half) * (p == 0 ? dcnn_input_bytes (t->format) :
+      t->format == DCNN_FORMAT_NV12 ? 2 : 1) + c];
+}
+
+static gint
+product (gint a, gint b)
+{
+  return (a * b + (1 << 14)) >> 15;
+}
+
+static guint8
+to_byte (gint v)
+{
+  return (guint8) CLAMP (v, 0, 255);
+}
+
+/* R, G and B at (y, x) of the network's input. */
+static void
+show_pixel (const SimStream *sim, const DcnnInputGeometry *g, guint y, guint x,
+    guint8 *rgb)
+{
+  const DcnnInputMatrix *m = &sim->matrix;
+  DcnnPixelFormat format = sim->tables.format;
+  gint luma, u = 128, v = 128;
+
+  if (y < g->dst_y || y - g->dst_y >= g->dst_h || x < g->dst_x ||
+      x - g->dst_x >= g->dst_w) {
+    memcpy (rgb, g->fill, 3);
+    return;
+  }
+  y -= g->dst_y;
+  x -= g->dst_x;
+  if (!dcnn_input_is_yuv (format) && format != DCNN_FORMAT_GRAY8) {
+    for (guint c = 0; c < 3; c++)
+      rgb[c] = (guint8) sample (sim, 0, y, x,
+          dcnn_input_is_bgr (format) ? 2 - c : c);
+    return;
+  }
+  if (format == DCNN_FORMAT_NV12) {
+    u = sample (sim, 1, y, x, 0);
+    v = sample (sim, 1, y, x, 1);
+  } else if (format == DCNN_FORMAT_I420) {
+    u = sample (sim, 1, y, x, 0);
+    v = sample (sim, 2, y, x, 0);
+  }
+  luma = product ((sample (sim, 0, y, x, 0) - m->offset) * 128, m->y) + 32;
+  u = (u - 128) * 256;
+  v = (v - 128) * 256;
+  rgb[0] = to_byte ((luma + product (v, m->rv)) >> 6);
+  rgb[1] = to_byte ((luma - product (u, m->gu) - product (v, m->gv)) >> 6);
+  rgb[2] = to_byte ((luma + product (u, m->bu)) >> 6);
+}
+
+/* ---- what is a change ----------------------------------------------------------- */
+
+/* Of its own kind: arrays of a byte a pixel. */
+typedef struct InputMarks {
+  guint width, height;
+  guint8 *changed;
+  const guint8 *differs;
+} InputMarks;
+
+static guint8
+limit_at (const SimStream *sim, guint width, guint y, guint x)
+{
+  return dcnn_input_change_limit (&sim->params, (gsize) (y / 8) *
+      ((width + 7) / 8) + x / 8);
+}
+
+static void
+compare_picture (SimStream *sim, const InputMarks *marks, gint map)
+{
+  gsize p = 0;
+
+  for (guint y = 0; y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++, p++) {
+      gint most = 0;
+      for (guint c = 0; c < 3; c++)
+        most = MAX (most, ABS (sim->picture[3 * p + c] -
+                sim->reference[3 * p + c]));
+      sim->differs[p] = most > 0;
+      marks->changed[p] = sim->all || sim_is_new (sim, map, y, x) ||
+          most > limit_at (sim, marks->width, y, x);
+    }
+}
+
+/* Whether a 4x4 cell's mean difference passes a quarter of the limit. */
+static gboolean
+cell_moved (const SimStream *sim, const InputMarks *marks, guint y0, guint x0)
+{
+  guint y1 = MIN (y0 + 4, marks->height), x1 = MIN (x0 + 4, marks->width);
+  gint count = (gint) ((y1 - y0) * (x1 - x0));
+
+  for (guint c = 0; c < 3; c++) {
+    gint sum = 0;
+    for (guint y = y0; y < y1; y++)
+      for (guint x = x0; x < x1; x++) {
+        gsize at = ((gsize) y * marks->width + x) * 3 + c;
+        sum += sim->picture[at] - sim->reference[at];
+      }
+    if (4 * ABS (sum) > limit_at (sim, marks->width, y0, x0) * count)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Marks within `radius` of a mark, but for the pixel itself when it alone is
+ * asked after. */
+static gboolean
+has_near (const InputMarks *marks, const guint8 *of, guint y, guint x,
+    gint radius, gboolean itself)
+{
+  for (gint dy = -radius; dy <= radius; dy++)
+    for (gint dx = -radius; dx <= radius; dx++) {
+      gint at_y = (gint) y + dy, at_x = (gint) x + dx;
+      if (at_y >= 0 && at_y < (gint) marks->height && at_x >= 0 &&
+          at_x < (gint) marks->width && (itself || dy || dx) &&
+          of[(gsize) at_y * marks->width + (guint) at_x])
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Noise suppression and dilation (DcnnInputParams). */
+static void
+refine (SimStream *sim, InputMarks *marks, gint map)
+{
+  gsize n = (gsize) marks->width * marks->height;
+  g_autofree guint8 *before = g_malloc (n);
+
+  for (guint y = 0; sim->params.noise_suppression && y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++)
+      marks->changed[(gsize) y * marks->width + x] &=
+          cell_moved (sim, marks, y & ~3u, x & ~3u);
+  memcpy (before, marks->changed, n);
+  for (guint y = 0; sim->params.noise_suppression && y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++)
+      marks->changed[(gsize) y * marks->width + x] &=
+          has_near (marks, before, y, x, 1, FALSE);
+  for (guint y = 0; y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++)
+      marks->changed[(gsize) y * marks->width + x] |=
+          sim_is_new (sim, map, y, x);
+  memcpy (before, marks->changed, n);
+  for (guint y = 0; y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++)
+      marks->changed[(gsize) y * marks->width + x] = has_near (marks, before,
+          y, x, (gint) sim->params.dilation, TRUE);
+}
+
+/* ---- what is stored --------------------------------------------------------------- */
+
+static void
+store_pixel (SimStream *sim, gint map, guint y, guint x)
+{
+  const PlanMap *m = plan_map (sim->maps.plan, map);
+  const DcnnInputParams *p = &sim->params;
+  gsize at = ((gsize) y * m->width + x) * 3;
+  const guint8 *rgb = sim->picture + at;
+  gfloat *to = sim_pixel (&sim->maps, map, y, x);
+
+  memcpy (sim->reference + at, rgb, 3);
+  for (guint c = 0; c < m->channels; c++) {
+    guint8 v = p->gray ? (guint8) ((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2] +
+            128) >> 8) : rgb[p->bgr ? 2 - c : c];
+    gfloat scaled_value = (gfloat) v * p->scale[c];
+    to[c] = sim_stored (sim->maps.plan, m, scaled_value + p->bias[c]);
+  }
+}
+
+/* Starts, continues or ends settling; what of the input is a correction goes
+ * to marks (NULL: the input is as it was given). */
+static void
+settle (SimStream *sim, const guint8 *changed, guint8 *exact, guint width,
+    guint height, gsize n_changed, gsize pixels)
+{
+  DcnnSettlingFrame frame = { sim->all, sim->moving, n_changed, pixels };
+  DcnnSettlingKind kind = dcnn_settling_frame (&sim->settling, &sim->tuning,
+      &frame);
+  guint first[2] = { 0, 0 }, end[2] = { height, 0 };
+
+  if (kind == DCNN_SETTLING_BAND)
+    dcnn_settling_band (&sim->settling, height, first, end);
+  for (guint y = 0; exact && y < height; y++)
+    for (guint x = 0; x < width; x++) {
+      gsize p = (gsize) y * width + x;
+      exact[p] = kind != DCNN_SETTLING_NOTHING && sim->differs[p] &&
+          !changed[p] && ((y >= first[0] && y < end[0]) ||
+          (y >= first[1] && y < end[1]));
+    }
+}
+
+static gboolean
+is_cut (const SimStream *sim, gsize changed, gsize pixels)
+{
+  return sim->tuning.mode == DCNN_MODE_AUTO && !sim->moving && !sim->all &&
+      dcnn_dense_rule_cut (changed, pixels);
+}
+
+void
+sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
+{
+  gint map = plan_picture_map (session->plan);
+  const PlanMap *m = plan_map (session->plan, map);
+  InputMarks marks = { m->width, m->height, sim->maps.changed[map],
+    sim->differs };
+  gsize n = (gsize) m->width * m->height, count = 0;
+
+  dcnn_input_matrix_init (&sim->matrix, &sim->picture_frame);
+  for (guint y = 0; y < m->height; y++)
+    for (guint x = 0; x < m->width; x++)
+      show_pixel (sim, &stream->geometry, y, x,
+          sim->picture + ((gsize) y * m->width + x) * 3);
+  compare_picture (sim, &marks, map);
+  if (!sim->all)
+    refine (sim, &marks, map);
+  for (gsize p = 0; p < n; p++)
+    count += marks.changed[p];
+  if (is_cut (sim, count, n)) {
+    sim->all = TRUE;
+    memset (marks.changed, TRUE, n);
+    count = n;
+  }
+  settle (sim, marks.changed, sim->maps.exact[map], m->width, m->height, count,
+      n);
+  for (guint y = 0; y < m->height; y++)
+    for (guint x = 0; x < m->width; x++)
+      if (marks.changed[(gsize) y * m->width + x] ||
+          sim->maps.exact[map][(gsize) y * m->width + x])
+        store_pixel (sim, map, y, x);
+  stream->stats.changed_share = (gfloat) count / n;
+}
+
+/* ---- tensors ---------------------------------------------------------------------- */
+
+static void
+take_input (DcnnSession *session, SimStream *sim, guint i)
+{
+  const DcnnPlan *plan = session->plan;
+  DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
+  const DcnnTensor *from = &sim->frame.tensors[i];
+  gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
+
+  if (direct >= 0) {
+    DcnnTensor *own = &sim->tensors[direct];
+    gsize bytes = (gsize) dcnn_tensor_count (own) *
+        dcnn_dtype_bytes (own->dtype);
+    gboolean news = sim->all || memcmp (own->data, from->data, bytes) != 0;
+    sim->tensor_changed[direct] = news;
+    sim->dense_input_changed |= news;
+    memcpy (own->data, from->data, bytes);
+  }
+  for (guint m = 0; m < plan->maps->len; m++)
+    if (plan_map (plan, m)->graph_input == (gint) i)
+      sim_import (session, sim, (gint) m, from, plan->values[id].map < 0,
+          sim->frame.tensor_threshold);
+}
+
+void
+sim_take_tensors (DcnnSession *session, SimStream *sim, DcnnStream *stream)
+{
+  guint n_inputs = session->plan->graph->inputs->len;
+  gsize changed;
+
+  sim->changed_pixels = sim->input_pixels = 0;
+  sim->dense_input_changed = FALSE;
+  for (guint i = 0; i < n_inputs; i++)
+    take_input (session, sim, i);
+  if (is_cut (sim, sim->changed_pixels, sim->input_pixels)) {
+    sim->all = TRUE; /* all of it, as of a first frame */
+    sim->changed_pixels = sim->input_pixels = 0;
+    for (guint i = 0; i < n_inputs; i++)
+      take_input (session, sim, i);
+  }
+  changed = sim->changed_pixels;
+  stream->stats.changed_share = sim->input_pixels ? (gfloat) changed /
+      sim->input_pixels : 1;
+  if (sim->dense_input_changed)
+    changed = MAX (changed, sim->input_pixels / 2 + 1);
+  settle (sim, NULL, NULL, 0, 0, changed, sim->input_pixels);
+}
