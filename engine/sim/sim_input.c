@@ -266,7 +266,6 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   if (is_cut (sim, count, n)) {
     sim->all = TRUE;
     memset (marks.changed, TRUE, n);
-    count = n;
   }
   settle (sim, marks.changed, sim->maps.exact[map], m->width, m->height, count,
       n);
