@@ -10,7 +10,7 @@
 Every mutant of tests/mutants.txt is put into a copy of the tree, built there,
 and given to the suites that matter to its file (AREAS) until one fails: first
 the tests that saw most of that folder's so far, for the time that they take; a
-test's program is linked when its turn comes. All mutants meet the short tests
+test's program is linked when its turn comes. Twenty mutants meet the short tests
 first; those that get through stay open until they have met the long ones.
 
 A failure counts when the test fails a second time too. A test hangs when it has
@@ -70,6 +70,7 @@ AREAS = (
     (r"tools/", r"tools/|e2e/(inspect|bench|tune|version)"),
 )
 EVERY = 1e9  # seconds: no test is longer
+GROUP = 20
 # Minutes long, and what they look at others look at too.
 NEVER = re.compile(r"lint/|engine/(alloc_count|drift|sim/heads)|models/models_clips|onnx/real_models|e2e/bench-peer")
 
@@ -363,17 +364,30 @@ def judge(mutant, tests, state, jobs):
         file.write_text(before, encoding="utf-8")
 
 
-def judge_all(todo, tests, state, arguments):
+def judge_group(todo, done, tests, state, arguments):
     """The short tests for all of them, then the long ones for those left."""
     for upto in sorted({min(arguments.short, arguments.longest), arguments.longest}):
-        left = [m for m in todo if undecided(state["results"].get(m.key)) and passed_to(state["results"].get(m.key)) < upto]
-        for count, mutant in enumerate(left, 1):
-            started, before = time.monotonic(), passed_to(state["results"].get(mutant.key))
+        for mutant in todo:
+            known = state["results"].get(mutant.key)
+            if not undecided(known) or passed_to(known) >= upto:
+                continue
+            started, before = time.monotonic(), passed_to(known)
             result = judge(mutant, [t for t in tests if before < t.seconds <= upto], state, arguments.jobs)
             result = result or ("survived" if upto >= EVERY else f"open: {upto:g}")
             state["results"][mutant.key] = result
             save(state)
-            print(f"[{count}/{len(left)}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
+            print(f"[{done}] {result:28s} {time.monotonic() - started:5.1f} s  {mutant}", flush=True)
+
+
+def judge_all(todo, tests, state, arguments):
+    """Those that were begun first, then a few at a time, so that wherever it is
+    stopped next to all that was drawn has been judged."""
+    begun = [m for m in todo if passed_to(state["results"].get(m.key)) >= 0]
+    rest = [m for m in todo if m not in begun]
+    groups = [begun] if begun else []
+    groups += [rest[i:i + GROUP] for i in range(0, len(rest), GROUP)]
+    for count, group in enumerate(groups, 1):
+        judge_group(group, f"{count}/{len(groups)}", tests, state, arguments)
 
 
 def undecided(result):
@@ -402,12 +416,12 @@ def report(mutants, state):
 
 
 def choose(mutants, state, arguments):
-    """What was asked for, and what of it is to be run: sorted by key first, so
-    that a sample does not depend on the list's order."""
-    chosen = sorted((m for m in mutants if re.search(arguments.only, str(m))), key=lambda m: m.key)
-    if arguments.sample:
-        random.Random(arguments.seed).shuffle(chosen)
-        chosen = chosen[:arguments.sample]
+    """What was asked for, and what of it is to be run. Each one's place comes
+    from the seed and itself, so that a sample does not depend on the list's order
+    and hardly on what else is in it."""
+    chosen = sorted((m for m in mutants if re.search(arguments.only, str(m))),
+                    key=lambda m: hashlib.sha256(f"{arguments.seed} {m.key}".encode()).digest())
+    chosen = chosen[:arguments.sample or None]
     if arguments.again:
         for mutant in chosen:
             state["results"].pop(mutant.key, None)
