@@ -17,8 +17,8 @@ typedef struct
 /* One line a code of DcnnError. */
 static const ErrorMapping mappings[] = {
   {DCNN_ERROR_FILE, FALSE, GST_RESOURCE_ERROR_NOT_FOUND,
-      "Check the path and that the file is readable; DELTACNN_MODEL_PATH "
-        "names folders to search"},
+      "Check the path and that the file is whole and readable; "
+        "DELTACNN_MODEL_PATH names folders to search"},
   {DCNN_ERROR_INVALID, TRUE, GST_STREAM_ERROR_FORMAT,
       "The file does not say what it should; correct it, or export or "
         "download the model again"},

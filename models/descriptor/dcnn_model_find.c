@@ -43,6 +43,15 @@ is_file (const char *path)
   return g_file_test (path, G_FILE_TEST_IS_REGULAR);
 }
 
+/* Why a path is no file to read. */
+static const char *
+why_no_file (const char *path)
+{
+  return !g_file_test (path, G_FILE_TEST_EXISTS) ? "no such file"
+      : g_file_test (path, G_FILE_TEST_IS_DIR) ? "this is a folder, not a file"
+      : "this is a device or a pipe, not a file";
+}
+
 static DcnnModelInfo *
 load_descriptor (const char *path, GError **error)
 {
@@ -63,7 +72,7 @@ dcnn_modelinfo_load (const char *path, GError **error)
   /* refuses devices and folders, and what is too long before reading it */
   if (!is_file (path)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "descriptor %s: no such file", path);
+        "descriptor %s: %s", path, why_no_file (path));
     return NULL;
   }
   return load_descriptor (path, error);
@@ -198,7 +207,7 @@ dcnn_model_find_file (const char *name_or_path, GError **error)
     return g_strdup (name_or_path);
   if (*name_or_path == '\0' || strchr (name_or_path, G_DIR_SEPARATOR) != NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "model \"%s\": no such file", name_or_path);
+        "model \"%s\": %s", name_or_path, why_no_file (name_or_path));
     return NULL;
   }
   folders = dcnn_model_folders ();

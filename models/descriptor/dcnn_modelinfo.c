@@ -603,6 +603,7 @@ dcnn_modelinfo_check_size (const DcnnModelInfo *info, guint width,
   guint sizes[2] = { width, height };
 
   for (guint i = 0; i < 2; i++) {
+    g_autofree char *nearest = NULL;
     guint size = sizes[i], down, up;
 
     if (size == 0 || info->multiple <= 1
@@ -613,12 +614,14 @@ dcnn_modelinfo_check_size (const DcnnModelInfo *info, guint width,
     up = size < info->multiple_rest ? down : down + info->multiple;
     if (down == 0)
       down = up;
+    nearest = down == up ? g_strdup_printf ("is %u", up)
+        : g_strdup_printf ("are %u and %u", down, up);
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "%s %u does not suit %s: it takes multiples of %u%s%.0u; the nearest "
-        "are %u and %u", i == 0 ? "width" : "height", size,
+        "%s", i == 0 ? "width" : "height", size,
         info->name != NULL ? info->name : "the model", info->multiple,
-        info->multiple_rest != 0 ? " plus " : "", info->multiple_rest, down,
-        up);
+        info->multiple_rest != 0 ? " plus " : "", info->multiple_rest,
+        nearest);
     return FALSE;
   }
   return TRUE;

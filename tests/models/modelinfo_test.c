@@ -280,6 +280,10 @@ test_sizes (void)
   g_assert_nonnull (strstr (error->message, "369 and 385"));
   g_clear_error (&error);
   g_assert_false (dcnn_modelinfo_check_size (info, 17, G_MAXUINT, &error));
+  g_clear_error (&error);
+  info->multiple_rest = 0;
+  g_assert_false (dcnn_modelinfo_check_size (info, 5, 16, &error));
+  g_assert_nonnull (strstr (error->message, "multiples of 16; the nearest is 16"));
 }
 
 /* ---- influence ---------------------------------------------------------- */
@@ -426,6 +430,14 @@ test_find (void)
   g_clear_error (&error);
   g_assert_null (dcnn_model_find_file ("no/such.onnx", &error));
   g_assert_error (error, DCNN_ERROR, DCNN_ERROR_FILE);
+  g_assert_nonnull (strstr (error->message, "no such file"));
+  g_clear_error (&error);
+  g_assert_null (dcnn_model_find_file (folder, &error)); /* it is there */
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_FILE);
+  g_assert_nonnull (strstr (error->message, "this is a folder"));
+  g_clear_error (&error);
+  g_assert_null (dcnn_model_find_file ("/dev/null", &error));
+  g_assert_nonnull (strstr (error->message, "a device"));
   g_unlink (model);
   g_unlink (other);
   g_unlink (descriptor);
