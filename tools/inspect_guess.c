@@ -265,6 +265,80 @@ guess_scrfd (Suggest *s)
   return TRUE;
 }
 
+/* Of rows [N,...]: which stride has so many cells, 0 for 8 to 3 for 64; -1. */
+static gint
+stride_of (const Suggest *s, const SuggestOutput *o)
+{
+  for (guint k = 0, stride = 8; k < MAX_HEADS && s->width; k++, stride *= 2)
+    if (o->dims[0] == (gint64) ((s->width + stride - 1) / stride) *
+        ((s->height + stride - 1) / stride))
+      return (gint) k;
+  return -1;
+}
+
+/* Scores, objectness, boxes and points of each stride, as rows: YuNet. */
+static gboolean
+guess_yunet (Suggest *s)
+{
+  static const char *const roles[4][3] = {
+    { "scores-8", "scores-16", "scores-32" },
+    { "objects-8", "objects-16", "objects-32" },
+    { "boxes-8", "boxes-16", "boxes-32" },
+    { "points-8", "points-16", "points-32" },
+  };
+  guint seen[3] = { 0 };
+
+  if (s->n_outputs != 12)
+    return FALSE;
+  for (guint i = 0; i < s->n_outputs; i++) {
+    SuggestOutput *o = &s->outputs[i];
+    gint64 columns = o->rank == 1 ? 1 : o->dims[1];
+    gint k = stride_of (s, o);
+    if (k < 0 || k > 2 || (columns != 1 && columns != 4 && columns != 10))
+      return FALSE;
+    take (o, roles[columns == 4 ? 2 : columns == 10 ? 3
+            : named (o, "obj") || seen[k]++ ? 1 : 0][k], NULL);
+  }
+  s->decoder = "yunet";
+  return TRUE;
+}
+
+/* Distances as distributions of 8 bins: in rows of all cells behind the scores
+ * (NanoDet), or by stride beside them (PicoDet). */
+static gboolean
+guess_bins (Suggest *s)
+{
+  static const char *const roles[2][MAX_HEADS] = {
+    { "scores-8", "scores-16", "scores-32", "scores-64" },
+    { "boxes-8", "boxes-16", "boxes-32", "boxes-64" },
+  };
+  SuggestOutput *o = &s->outputs[0];
+  gboolean three = o->rank == 2 && o->dims[0] == grid_cells (s, 3);
+  guint boxes = 0;
+
+  if (s->n_outputs == 1 && o->rank == 2 && s->width && o->dims[1] > 32 &&
+      (o->dims[0] == grid_cells (s, 4) || (three && o->dims[1] == 112))) {
+    take (o, "rows", to_unit (o));
+    s->decoder = "nanodet";
+    if (three)
+      g_string_append (s->keys, "strides=8;16;32\n");
+    return TRUE;
+  }
+  if (s->n_outputs != 6 && s->n_outputs != 8)
+    return FALSE;
+  for (guint i = 0; i < s->n_outputs; i++) {
+    gint k = stride_of (s, &s->outputs[i]);
+    gboolean bins = s->outputs[i].rank == 2 && s->outputs[i].dims[1] == 32;
+    if (k < 0 || s->outputs[i].rank != 2)
+      return FALSE;
+    boxes += bins;
+    take (&s->outputs[i], roles[bins][k], bins ? NULL
+        : to_unit (&s->outputs[i]));
+  }
+  s->decoder = "picodet";
+  return boxes * 2 == s->n_outputs;
+}
+
 /* ---- maps ------------------------------------------------------------------- */
 
 /* Numbers of key points that data sets have. */
@@ -384,8 +458,9 @@ guess_picture (Suggest *s)
     SuggestOutput *o = &s->outputs[i];
     gint64 c = map_channels (s, o);
     gint64 w = o->rank == 2 || o->nhwc ? o->dims[1] : o->dims[2];
+    gboolean larger = w * 2 >= (gint64) s->width * 3; /* no mask is */
     if ((c != 3 && c != 1) || w < s->width || !o->values || !s->luma ||
-        likeness (s, o, c) < 0.7)
+        (!larger && likeness (s, o, c) < 0.7))
       continue;
     take (o, "picture", NULL);
     s->decoder = "picture";
@@ -508,8 +583,9 @@ static gboolean
 guess_landmarks (Suggest *s, SuggestOutput *o)
 {
   gint64 values = o->count % 3 == 0 ? 3 : 2;
+  gboolean face = o->count == 3 * 468 || o->count == 3 * 478;
 
-  if (!(named (o, "landmark|ld_|point|kpt") || (s->n_outputs > 1 &&
+  if (!(face || named (o, "landmark|ld_|point|kpt") || (s->n_outputs > 1 &&
               o->count % 3 == 0 && o->count >= 60 && o->high > 2)) ||
       o->count % values != 0)
     return FALSE;
@@ -564,7 +640,7 @@ void
 suggest_decoder (Suggest *s)
 {
   static gboolean (*const rules[]) (Suggest *) = {
-    guess_people, guess_scrfd, guess_yolo, guess_end_to_end, guess_heads,
+    guess_people, guess_scrfd, guess_yunet, guess_bins, guess_yolo, guess_end_to_end, guess_heads,
     guess_anchors, guess_movenet, guess_posenet, guess_centres, guess_body,
     guess_picture, guess_text, guess_map, guess_vector,
   };

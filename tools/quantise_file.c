@@ -240,6 +240,22 @@ drop_unread (QuantNet *net)
   graph->n_node = kept;
 }
 
+/* What the file says of a value within it, else a float32 of any shape. */
+static Onnx__ValueInfoProto *
+described_value (const Onnx__GraphProto *graph, const char *name)
+{
+  for (gsize i = 0; i < graph->n_value_info; i++) {
+    const Onnx__ValueInfoProto *from = graph->value_info[i];
+    if (g_strcmp0 (from->name, name) != 0)
+      continue;
+    gsize length = onnx__value_info_proto__get_packed_size (from);
+    g_autofree guint8 *bytes = g_malloc (length + 1);
+    onnx__value_info_proto__pack (from, bytes);
+    return onnx__value_info_proto__unpack (NULL, length, bytes);
+  }
+  return float_value (name);
+}
+
 static void
 end_at (QuantNet *net, char **outputs)
 {
@@ -250,7 +266,7 @@ end_at (QuantNet *net, char **outputs)
   graph->output = g_renew (Onnx__ValueInfoProto *, graph->output,
       graph->n_output);
   for (gsize i = 0; i < graph->n_output; i++)
-    graph->output[i] = float_value (outputs[i]);
+    graph->output[i] = described_value (graph, outputs[i]);
 }
 
 /* ---- reading, writing --------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""deltacnn-tune --quantize, as its user meets it.
+"""deltacnn-tune --quantize, and deltacnn-inspect --suggest on nets of many
+kinds, as their user meets them.
 
   quantize.py CASE --build DIR       CASE: a function below without its "case_"
 
@@ -18,15 +19,15 @@ import sys
 import e2e
 from e2e import says
 
-NETS = pathlib.Path(__file__).with_name("quantise_nets.py")
+HERE = pathlib.Path(__file__).resolve().parent
 
 
-def ask_python(bench, *arguments):
-    """Runs quantise_nets.py; skips where its modules are missing."""
+def ask_python(bench, script, *arguments):
+    """Runs a script beside this one; skips where its modules are missing."""
     python = os.environ.get("DELTACNN_PYTHON", "python3")
     if subprocess.run([python, "-c", "import onnx, onnxruntime"], capture_output=True, check=False).returncode:
         raise e2e.Skip(f"{python} has no onnx or onnxruntime: set DELTACNN_PYTHON")
-    return bench.run(python, NETS, *arguments)
+    return bench.run(python, HERE / script, *arguments)
 
 
 def quantise(bench, model, *arguments, **more):
@@ -65,10 +66,10 @@ def case_quantize_loss(bench):
 def case_quantize_nets(bench):
     """Nets of every kind of layer: the file's form, ONNX Runtime's results
     within a step, in sessions on every level of the instruction set."""
-    ask_python(bench, "make", bench.scratch)
+    ask_python(bench, "quantise_nets.py", "make", bench.scratch)
     for model in sorted(bench.scratch.glob("*.onnx")):
         says(quantise(bench, model).stdout, "loss, on 13 frames held back")
-    ask_python(bench, "check", bench.scratch)
+    ask_python(bench, "quantise_nets.py", "check", bench.scratch)
     test = bench.build / "tests" / "onnx" / "onnx-quantised_nets"
     if not test.exists():
         raise e2e.Skip("tests/onnx/onnx-quantised_nets is not built")
@@ -93,6 +94,19 @@ def case_quantize_errors(bench):
         assert sorted(bench.scratch.iterdir()) == before
     quantise(bench, model, "--size", "96x64")
     says(quantise(bench, bench.scratch / "net-int8.onnx", good=False).stderr, "quantised already", "float32")
+
+
+def case_suggest_heads(bench):
+    """The decoder of well-known heads by their shapes; each descriptor is one
+    with which the model loads."""
+    ask_python(bench, "suggest_nets.py", bench.scratch)
+    clip = bench.scene(4)
+    for model in sorted(bench.scratch.glob("*.onnx")):
+        decoder = model.name.split("-")[0]
+        text = bench.run("deltacnn-inspect", model, "--suggest", "--frame", clip).stdout
+        says(text, f"decoder={decoder}\n")
+        pathlib.Path(f"{model}.modelinfo").write_text(text, encoding="utf-8")
+        says(bench.run("deltacnn-inspect", model).stdout, f"decoder {decoder}")
 
 
 def main(arguments):

@@ -249,6 +249,29 @@ test_nanodet (void)
   kit_clear (&kit);
 }
 
+/* Cells count from their centres; a stride's scores and distances lie apart. */
+static void
+test_picodet (void)
+{
+  Kit kit;
+  gfloat *scores, *boxes;
+  const guint row = 6; /* stride 16, cell (2, 1) of 4x4 */
+  const DcnnResults *r;
+
+  kit_init (&kit, "picodet", "", 64, 64);
+  kit_add (&kit, "scores-8", DIMS (1, 64, 3));
+  kit_add (&kit, "boxes-8", DIMS (1, 64, 32));
+  scores = kit_add (&kit, "scores-16", DIMS (1, 16, 3));
+  boxes = kit_add (&kit, "boxes-16", DIMS (1, 16, 32));
+  scores[row * 3 + 1] = 0.8f;
+  for (guint side = 0; side < 4; side++)
+    boxes[row * 32 + side * 8 + 1] = 60; /* a stride each way */
+  r = kit_run (&kit, -1);
+  g_assert_cmpuint (r->detections->len, ==, 1);
+  assert_box (r, 0, 40 - 16, 24 - 16, 40 + 16, 24 + 16, 0.8, 1);
+  kit_clear (&kit);
+}
+
 static void
 test_scrfd (void)
 {
@@ -741,6 +764,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/yolo-anchors", test_yolo_anchors);
   g_test_add_func ("/decode/yolo-dfl", test_yolo_dfl);
   g_test_add_func ("/decode/nanodet", test_nanodet);
+  g_test_add_func ("/decode/picodet", test_picodet);
   g_test_add_func ("/decode/scrfd", test_scrfd);
   g_test_add_func ("/decode/yunet", test_yunet);
   g_test_add_func ("/decode/end-to-end", test_end_to_end);
