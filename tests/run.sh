@@ -66,7 +66,8 @@ sanitizes() {
     "$1" -x c -fsanitize="$2" -o "$log_dir/sanitizes" - 2>/dev/null
 }
 
-# build DIR COMPILER MESON-OPTIONS...: configures once, builds always.
+# build DIR COMPILER MESON-OPTIONS...: configures once, again when packages have
+# changed, and builds always.
 build() {
   local dir=$1 compiler=$2 werror=()
   shift 2
@@ -75,6 +76,11 @@ build() {
   if [ ! -e "$dir/build.ninja" ]; then
     CC=$compiler meson setup "$dir" "${werror[@]}" "$@" >"$log_dir/setup-${dir}.log" 2>&1 ||
       { cat "$log_dir/setup-${dir}.log"; return 1; }
+  elif [ /var/lib/dpkg/status -nt "$dir/build.ninja" ]; then
+    # what it lacked may have been installed since: the demo's build is one without bindings
+    meson setup --reconfigure "$dir" >"$log_dir/setup-${dir}.log" 2>&1 ||
+      { cat "$log_dir/setup-${dir}.log"; return 1; }
+    touch "$dir/build.ninja"
   fi
   local targets=()
   [ "$dir" != build-tsan ] || mapfile -t targets < <(python3 tests/summary.py --programs "$dir" "$pattern")

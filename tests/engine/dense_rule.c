@@ -25,6 +25,8 @@ test_rule (void)
   g_assert_false (dcnn_dense_rule_node (29, 36, TRUE));
   g_assert_false (dcnn_dense_rule_node (0, 36, TRUE));
   g_assert_true (dcnn_dense_rule_node (G_MAXSIZE, G_MAXSIZE, TRUE));
+  g_assert_false (dcnn_dense_rule_cut (50, 100)); /* half is no cut */
+  g_assert_true (dcnn_dense_rule_cut (51, 100));
 }
 
 /* ---- a video in a session --------------------------------------------------------- */

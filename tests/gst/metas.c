@@ -52,7 +52,9 @@ add_all (GstBuffer * buffer)
       GST_DELTA_CNN_MOTION_ALIGNED, 3, -4);
   motion->matrix[2] = 12;
   motion->matrix[6] = 0.001;
+  fail_unless (motion->remainder_x == 0 && motion->remainder_y == 0);
   motion->remainder_x = 0.5;
+  motion->error = 0.25;
   motion->reference = 5;
   gst_delta_cnn_motion_meta_set_window (motion, -8, 4, 96, 64);
   gst_delta_cnn_motion_meta_append_track (motion, &track);
@@ -93,6 +95,7 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
   fail_unless (gst_delta_cnn_pose_meta_get_edge (poses, 0, &from, &to));
   fail_unless (from == 0 && to == 1);
   fail_unless (!gst_delta_cnn_pose_meta_get_edge (poses, 1, &from, &to));
+  fail_unless_equals_int (gst_delta_cnn_pose_meta_get_n_edges (poses), 1);
 
   fail_unless (mask != NULL && mask->n_classes == 7);
   fail_unless_equals_int (gst_delta_cnn_segmentation_meta_get_value (mask,
@@ -126,6 +129,8 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
   fail_unless (ABS (motion->matrix[6] - 0.001 / sx) < 1e-9);
   fail_unless (motion->flags == GST_DELTA_CNN_MOTION_TILES);
   fail_unless (motion->reference == 5 && motion->remainder_x == 0.5);
+  fail_unless (motion->remainder_y == 0);
+  fail_unless (ABS (motion->error - 0.25 * 0.5 * (sx + sy)) < 1e-6);
   fail_unless (motion->window_x == -8 * sx && motion->window_height == 64 * sy);
   fail_unless_equals_int (gst_delta_cnn_motion_meta_get_n_tracks (motion), 1);
   fail_unless (gst_delta_cnn_motion_meta_get_track (motion, 0, &track));
@@ -163,6 +168,42 @@ GST_START_TEST (test_motion_by_matrix)
   gst_delta_cnn_motion_meta_set_matrix (motion, tilted);
   fail_unless (motion->flags == (GST_DELTA_CNN_MOTION_TILES |
           GST_DELTA_CNN_MOTION_MATRIX));
+  gst_buffer_unref (buffer);
+}
+GST_END_TEST
+
+/* Values are of the picture as a whole: no scaling changes them. */
+GST_START_TEST (test_values)
+{
+  static const gchar *const wanted[] = { "yaw", "pitch" };
+  GstBuffer *buffer = picture_new ("RGB", 80, 60, 0, 0, 0, 0, 0), *copy;
+  GstDeltaCnnValueMeta *values =
+      gst_buffer_add_delta_cnn_value_meta (buffer, source ());
+
+  fail_unless (values != NULL && !values->stale);
+  for (guint i = 0; i < 2; i++) {
+    const gfloat value = 0.5f + i;
+    const GQuark name = g_quark_from_static_string (wanted[i]);
+    g_array_append_val (values->values, value);
+    g_array_append_val (values->names, name);
+  }
+  for (guint stale = 0; stale < 2; stale++) {
+    const GstDeltaCnnValueMeta *found;
+    const gchar *name;
+    gfloat value;
+    values->stale = stale;
+    copy = gst_buffer_copy (buffer);
+    found = gst_buffer_get_delta_cnn_value_meta (copy);
+    fail_unless (found != NULL && found->stale == (gboolean) stale);
+    for (guint i = 0; i < 2; i++) {
+      fail_unless (gst_delta_cnn_value_meta_get_value (found, i, &value,
+              &name));
+      fail_unless_equals_float (value, 0.5f + i);
+      fail_unless_equals_string (name, wanted[i]);
+    }
+    fail_unless (!gst_delta_cnn_value_meta_get_value (found, 2, &value, &name));
+    gst_buffer_unref (copy);
+  }
   gst_buffer_unref (buffer);
 }
 GST_END_TEST
@@ -277,6 +318,7 @@ metas_suite (void)
   fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_copies);
+  tcase_add_test (tcase, test_values);
   tcase_add_test (tcase, test_motion_by_matrix);
   tcase_add_test (tcase, test_videoscale_scales);
   tcase_add_test (tcase, test_videoconvert_keeps);
