@@ -47,9 +47,10 @@ bootstrap() {
   touch "$dir/.complete"
 }
 
-# What is committed, over what an earlier run has built.
+# What is committed and nothing else, beside what an earlier run has built.
 unpack() {
   mkdir -p "$1/home/project"
+  find "$1/home/project" -mindepth 1 -maxdepth 1 ! -name 'build*' ! -name cache ! -name out -exec rm -rf {} +
   git archive HEAD | tar -x -C "$1/home/project"
   cp /etc/resolv.conf "$1/etc/resolv.conf"
   [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$1/etc/pip.conf"
