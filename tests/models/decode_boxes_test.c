@@ -648,6 +648,7 @@ test_lines (void)
   data[cell] = 0.8f;
   data[cell + 2] = 0.7f;      /* two cells on: not the best of 5x5 */
   data[cell - 96] = 0.6f;     /* best, but too short */
+  data[13 * 16 + 13] = 0.6f;  /* likewise, where coordinates are large */
   for (guint i = 0; i < 4; i++)
     data[(i + 1) * 256 + cell] = i < 2 ? -6 : 6;
   r = kit_run (&kit, -1);
