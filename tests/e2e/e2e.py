@@ -92,6 +92,8 @@ def case_inspect(bench):
     bench.run("deltacnn-inspect", model, "--dot", dot)
     text = dot.read_text(encoding="utf-8")
     assert text.count(" -> ") >= len(report["nodes"]) - 1
+    for index, node in enumerate(report["nodes"]): # its operators, unquoted
+        says(text, f"label=<<b>{index}</b> {node['ops']}<br/>")
     says(bench.run("deltacnn-inspect", model, "--dump").stdout, "# plan")
 
 
@@ -321,6 +323,11 @@ def case_bench_errors(bench):
         junk = bench.scratch / "junk.mp4"
         junk.write_bytes(b"no clip" * 100)
         bench.run(*with_model, "--clip", junk, good=False)
+        folder = bench.scratch / "photos"
+        folder.mkdir()
+        (folder / "photo.jpg").write_bytes(b"no number")
+        says(bench.run(*with_model, "--clip", folder, good=False).stderr,
+             "photos", "no numbered")
     for wrong in (["--synthetic", "0,1"], ["--clip", "a", "--clip", "b"],
                   ["--synthetic", "7%x"], ["--synthetic", "1.5"],
                   ["--streams", "2", "--synthetic", "0", "--plot", "a.png"],
