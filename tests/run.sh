@@ -99,7 +99,7 @@ names() {
 
 # run_suite DIR LABEL: runs the selected tests, leaves DIR/meson-logs/.
 run_suite() {
-  local dir=$1 label=$2 selected=() multiplier=1
+  local dir=$1 label=$2 selected=() multiplier=4 # other work on the machine fails no test
   mapfile -t selected < <(names "$dir" "$label")
   rm -f "$dir/meson-logs/testlog.json"
   [ ${#selected[@]} -gt 0 ] || return 0
