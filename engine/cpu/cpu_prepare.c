@@ -108,9 +108,14 @@ pack_node (const DcnnPlan *plan, const PlanNode *node)
     case DCNN_PRIMARY_LAYER_NORM:
       return dcnn_k_layer_norm_prepare (op->in_channels, op->epsilon,
           op->scale, op->bias);
-    default:
-      return pack_conv (node->primary, op, in);
+    case DCNN_PRIMARY_CONV:
+    case DCNN_PRIMARY_GROUP_CONV:
+    case DCNN_PRIMARY_DEPTHWISE:
+    case DCNN_PRIMARY_CONV_TRANSPOSE:
+    case DCNN_PRIMARY_COUNT:
+      break;
   }
+  return pack_conv (node->primary, op, in);
 }
 
 /* ---- maps of bytes ---------------------------------------------------------- */

@@ -211,11 +211,17 @@ primary_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
         row[c] = sim_value (maps, node->in, y, x, op->source ? op->source[c] :
             c);
       return;
-    default:
+    case DCNN_PRIMARY_SOFTMAX:
+    case DCNN_PRIMARY_ARG_MAX:
+    case DCNN_PRIMARY_CHANNEL_REDUCE:
+    case DCNN_PRIMARY_LAYER_NORM:
       in = g_new (gdouble, op->in_channels);
       for (guint c = 0; c < op->in_channels; c++)
         in[c] = sim_value (maps, node->in, y, x, c);
       channels_row (node, in, row);
+      return;
+    case DCNN_PRIMARY_COUNT:
+      break;
   }
 }
 

@@ -45,6 +45,7 @@ struct GstDeltaCnnRunner
   gchar *passed_over;
   gboolean fell_back;
   guint64 state_bytes;
+  GQuark *output_ids;           /* by output; 0: not asked for yet */
   GQuark *labels;
   guint n_labels;
   GBytes *edges;                /* of the last skeleton seen */
@@ -123,6 +124,7 @@ gst_delta_cnn_runner_new (const GstDeltaCnnSettings * settings,
     return NULL;
   }
   gst_delta_cnn_runner_read_labels (runner);
+  runner->output_ids = g_new0 (GQuark, runner->summary.n_outputs + 1);
   runner->led_back = dcnn_led_back_new ();
   runner->interest_map = dcnn_interest_new
       (runner->summary.input_width, runner->summary.input_height);
@@ -145,6 +147,7 @@ gst_delta_cnn_runner_free (GstDeltaCnnRunner * runner)
   g_clear_pointer (&runner->interest_map, dcnn_interest_free);
   g_clear_pointer (&runner->edges, g_bytes_unref);
   g_free (runner->labels);
+  g_free (runner->output_ids);
   g_free (runner->path);
   g_free (runner);
 }
@@ -306,7 +309,6 @@ gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
     const DcnnOutput *output =
         dcnn_session_get_output (runner->session, runner->stream, i);
     const DcnnTensor *from = &output->tensor;
-    const GQuark id = output_id (runner->info, output->name);
     GstDeltaCnnTensor tensor = {
       .name = gst_delta_cnn_quark_from_file (output->name),
       .type = (GstDeltaCnnTensorType) from->dtype,
@@ -318,7 +320,9 @@ gst_delta_cnn_runner_collect_tensors (GstDeltaCnnRunner * runner,
     tensor.data = g_bytes_new (from->data,
         dcnn_tensor_count (from) * dcnn_dtype_bytes (from->dtype));
     g_array_append_val (results->tensors, tensor);
-    g_array_append_val (results->tensor_ids, id);
+    if (runner->output_ids[i] == 0)
+      runner->output_ids[i] = output_id (runner->info, output->name);
+    g_array_append_val (results->tensor_ids, runner->output_ids[i]);
   }
 }
 

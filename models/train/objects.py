@@ -11,7 +11,6 @@ A file name of CLIPS.json may be a pattern ("*.jpg"). Voters: YOLOX-nano at two 
 `classes`: what there is in the clip (a person looked); what the voters call otherwise is background, which is worth most.
 `motion`: the class of all that moves before a still camera, found by the difference to the median of every `background`th frame.
 """
-import argparse
 import json
 import pathlib
 
@@ -96,14 +95,8 @@ def label(voters, frame, spec, background):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clips", required=True)
-    parser.add_argument("--videos", required=True, nargs="+", type=pathlib.Path, help="folders searched for the clips")
-    parser.add_argument("--teachers", required=True)
-    parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--set", default="objects", help="objects, objects-test, or objects-local (clips that may be tested on, not given away)")
-    parser.add_argument("--only", nargs="*")
-    args = parser.parse_args()
+    args = prepare.clip_arguments(__doc__, "objects", "objects, objects-test, or objects-local (clips that may be tested on, not "
+                                  "given away)").parse_args()
     (args.out / "frames").mkdir(parents=True, exist_ok=True)
     voters, path = Voters(args.teachers), args.out / "labels.json"
     specs = [s for s in json.load(open(args.clips))[args.set] if not args.only or any(o in s["file"] for o in args.only)]

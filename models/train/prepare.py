@@ -188,14 +188,20 @@ def run_clip(labeller, spec, videos, out, first_id, every=1):
     return records
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def clip_arguments(text, usual_set, sets):
+    """The parser of a program that labels clips, whose description is text; sets: what --set may name."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clips", required=True)
     parser.add_argument("--videos", required=True, nargs="+", type=pathlib.Path, help="folders searched for the clips")
     parser.add_argument("--teachers", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--set", default="train", help="train or test")
+    parser.add_argument("--set", default=usual_set, help=sets)
     parser.add_argument("--only", nargs="*")
+    return parser
+
+
+def main():
+    parser = clip_arguments(__doc__, "train", "train or test")
     parser.add_argument("--every", type=int, default=1, help="take every Nth of the frames that the clips' steps give")
     args = parser.parse_args()
     for name in ("frames", "masks", "backgrounds"):

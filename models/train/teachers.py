@@ -64,12 +64,16 @@ def letterbox_topleft(image, scale, fill=114):
     return canvas
 
 
-class YoloxBoxes:
-    """YOLOX, undecoded output [1,N,5+classes] of strides 8, 16, 32; classes: those of the file to keep, in our order."""
+class Boxes:
+    """A detector of any input size; classes: those of the file to keep, in our order."""
 
     def __init__(self, path, classes, threads=1):
         self.session, self.classes = open_model(path, threads, resizable=True), list(classes)
         self.name = self.session.get_inputs()[0].name
+
+
+class YoloxBoxes(Boxes):
+    """YOLOX, undecoded output [1,N,5+classes] of strides 8, 16, 32."""
 
     def __call__(self, image, scale=1.0, score=0.3):
         """[n,6]: x0,y0,x1,y1 (px of image), class, score; the image is first scaled by `scale`."""
@@ -81,12 +85,8 @@ class YoloxBoxes:
         return boxes
 
 
-class CenterNetBoxes:
+class CenterNetBoxes(Boxes):
     """CenterNet with outputs heatmap [1,C,h,w] (after the sigmoid) and ltrb [1,4,h,w] (px of the input)."""
-
-    def __init__(self, path, classes, threads=1):
-        self.session, self.classes = open_model(path, threads, resizable=True), list(classes)
-        self.name = self.session.get_inputs()[0].name
 
     def __call__(self, image, scale=1.0, score=0.3):
         """[n,6] as YoloxBoxes."""

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * fingerprint.c - a checksum of what models give, to compare two builds by:
+ *
+ *   fingerprint MODEL... > before; fingerprint MODEL... > after; diff ...
+ *
+ * A line a model and way of running it: outputs, their masks, MACs and what is
+ * said of each of 24 frames of a drawn video, the last of which are still.
+ * Public API alone, so that it builds with older versions too. Run by hand.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "deltacnn/modelinfo.h"
+#include "deltacnn/session.h"
+
+#define WIDTH 320
+#define HEIGHT 240
+#define FRAMES 24
+
+/* A ramp with two squares that move until frame 14. */
+static void
+draw (guint8 *rgb, guint frame)
+{
+  guint at = MIN (frame, 14);
+
+  for (guint y = 0; y < HEIGHT; y++)
+    for (guint x = 0; x < WIDTH; x++) {
+      guint8 *p = rgb + (y * WIDTH + x) * 3;
+      gboolean one = y - (20 + 3 * at) < 60 && x - (30 + 5 * at) < 50;
+      gboolean two = y - 120 < 40 && x - (200 - 4 * at) < 40;
+      p[0] = (guint8) (one ? 220 : x / 2);
+      p[1] = (guint8) (two ? 200 : y / 2);
+      p[2] = (guint8) (one || two ? 30 : (x + y) / 3);
+    }
+}
+
+static void
+add_output (GChecksum *sum, const DcnnOutput *out)
+{
+  g_checksum_update (sum, out->tensor.data, (gssize)
+      (dcnn_tensor_count (&out->tensor) * dcnn_dtype_bytes (out->tensor.dtype)));
+  g_checksum_update (sum, (const guchar *) &out->changed,
+      sizeof out->changed);
+  if (out->is_map)
+    g_checksum_update (sum, (const guchar *) out->updated.words, (gssize)
+        ((out->updated.width + 7) / 8 * ((out->updated.height + 7) / 8) * 8));
+}
+
+static gboolean
+run (DcnnModel *model, const char *name, DcnnMode mode, gfloat threshold,
+    GError **error)
+{
+  static guint8 rgb[WIDTH * HEIGHT * 3];
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = WIDTH,
+    .height = HEIGHT, .planes = { rgb }, .strides = { WIDTH * 3 } };
+  DcnnModelSummary summary;
+  DcnnSessionOptions options;
+  DcnnSession *session;
+  gboolean ok = TRUE;
+
+  dcnn_session_options_init (&options);
+  options.device = "cpu";
+  options.threads = 2;
+  options.tuning.mode = mode;
+  options.tuning.threshold = threshold;
+  dcnn_model_get_summary (model, &summary);
+  session = dcnn_session_new (model, &options, error);
+  for (guint f = 0; session && f < FRAMES && ok; f++) {
+    DcnnFrameStats stats;
+    draw (rgb, f);
+    ok = dcnn_session_push_frame (session, 0, &frame, NULL, error);
+    for (guint i = 0; ok && i < summary.n_outputs; i++)
+      add_output (sum, dcnn_session_get_output (session, 0, i));
+    dcnn_session_get_stats (session, 0, &stats);
+    g_checksum_update (sum, (const guchar *) &stats.macs_done,
+        sizeof stats.macs_done);
+    g_checksum_update (sum, (const guchar *) &stats.settled,
+        sizeof stats.settled);
+  }
+  dcnn_session_free (session);
+  if (session && ok)
+    printf ("%s %d %g %.16s\n", name, (int) mode, (double) threshold,
+        g_checksum_get_string (sum));
+  return session && ok;
+}
+
+int
+main (int argc, char **argv)
+{
+  setvbuf (stdout, NULL, _IOLBF, 0);
+  for (int i = 1; i < argc; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModelInfo) info = NULL;
+    g_autoptr (DcnnModel) model = dcnn_model_load (argv[i], 0, 0, &info,
+        &error);
+    g_autofree char *name = g_path_get_basename (argv[i]);
+    if (model == NULL || !run (model, name, DCNN_MODE_DENSE, 0.05f, &error) ||
+        !run (model, name, DCNN_MODE_SPARSE, 0, &error) ||
+        !run (model, name, DCNN_MODE_SPARSE, 0.05f, &error) ||
+        !run (model, name, DCNN_MODE_AUTO, 0.05f, &error)) {
+      fprintf (stderr, "%s: %s\n", argv[i], error ? error->message : "?");
+      return 1;
+    }
+  }
+  return 0;
+}
