@@ -459,7 +459,7 @@ typedef struct PlanTerm {
 
 #define PLAN_MOST_TERMS 16
 /* Of several terms together: what a list of a device has room for. */
-#define PLAN_MOST_MASKS 20
+#define PLAN_MOST_MASKS 32
 
 /* Sets PlanNode.passes_on and terms. */
 void dcnn_plan_find_passing (DcnnPlan *plan);

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 
 /* What a node needs, in device memory. */
 typedef struct CudaNode {
-  void *weights;
+  void *weights, *tiles;   /* tiles: of convolutions, for warp groups */
   float *bias;
   guint32 *source, *index_y, *index_x, *group;
   float *weight_y, *weight_x, *scale;
@@ -43,6 +43,9 @@ gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
 void dcnn_cuda_weights_free (gpointer weights);
 gsize dcnn_cuda_weights_bytes (gpointer weights);
+/* Whether long lists go to warp groups: DELTACNN_CUDA_WGMMA asks for it, and the
+ * GPU is of compute capability 9.0. */
+gboolean dcnn_cuda_warp_groups (gint index);
 
 /* DCNN_ERROR_DEVICE or _MEMORY, saying what was tried. TRUE: e is success. */
 gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);

@@ -169,11 +169,12 @@ launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
   const PlanMap *out = plan_map (session->plan, node->out);
   guint64 pixels = (guint64) out->width * out->height;
   DcnnCudaConv c = { .node = node_of (session, n),
-    .weights = packed->weights, .bias = packed->bias,
+    .weights = packed->weights, .bias = packed->bias, .tiles = packed->tiles,
     .n_padded = packed->n_padded, .k_padded = packed->k_padded,
     .span8 = packed->span8,
     .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
   cudaError_t e = cudaSuccess;
+  gboolean groups;
   gsize room;
 
   dcnn_cuda_copy_window (&node->op.conv.window, c.kernel, c.stride,
@@ -182,9 +183,16 @@ launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
       (guint64) expected_pixels (session, out), &state->device);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
+  groups = dcnn_cuda_wgmma_shape (&c, &state->device);
+  if (groups && g_getenv ("DELTACNN_CUDA_WIDE"))
+    c.long_from = 0;
   if (room > 0)
     c.room = dcnn_cuda_take (state, room, &e);
-  return e == cudaSuccess ? dcnn_cuda_conv (&c, queue) : e;
+  if (e == cudaSuccess)
+    e = dcnn_cuda_conv (&c, queue);
+  if (e == cudaSuccess && groups)
+    e = dcnn_cuda_wgmma (&c, (DcnnCudaQueue) { queue.stream, TRUE });
+  return e;
 }
 
 static cudaError_t

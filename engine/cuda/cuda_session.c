@@ -220,10 +220,10 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = cudaDeviceGetAttribute (&shared,
         cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
-    major >= 9 };
+    major >= 9, dcnn_cuda_warp_groups (device) };
   if (g_getenv ("DELTACNN_CUDA_SMALL")) { /* for tests, on large devices */
     state->device.shared_bytes = MIN (state->device.shared_bytes, 99 * 1024);
-    state->device.clusters = FALSE;
+    state->device.clusters = state->device.warp_groups = FALSE;
   }
 }
 

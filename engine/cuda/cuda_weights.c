@@ -4,6 +4,8 @@
  */
 #include "cuda.h"
 
+#include "dcnn_cuda_swizzle.h"
+
 #include <string.h>
 
 gboolean
@@ -37,6 +39,31 @@ to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
   return p;
 }
 
+gboolean
+dcnn_cuda_warp_groups (gint index)
+{
+  int major = 0;
+
+  return g_getenv ("DELTACNN_CUDA_WGMMA") != NULL &&
+      cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
+      MAX (index, 0)) == cudaSuccess && major == 9;
+}
+
+/* The same weights as dcnn_tile_at() has them. */
+static void
+pack_tiles (CudaWeights *w, CudaNode *to, const guint16 *packed,
+    cudaError_t *e)
+{
+  gsize n = (gsize) (to->n_padded + 63) / 64 * 64 * to->k_padded;
+  g_autofree guint16 *tiles = g_new0 (guint16, n);
+
+  for (guint c = 0; c < to->n_padded; c++)
+    for (guint k = 0; k < to->k_padded; k++)
+      tiles[dcnn_tile_at (c, k, to->k_padded)] =
+          packed[(gsize) c * to->k_padded + k];
+  to->tiles = to_device (w, tiles, n * sizeof *tiles, e);
+}
+
 /* [n_padded][k_padded], see DcnnCudaConv. */
 static void
 pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
@@ -55,7 +82,7 @@ pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
       (out->span + 63) / 64 * 64;
   to->k_padded = (guint) ((taps * to->span8 * 8 + 63) / 64 * 64);
   packed = g_new0 (guint16, (gsize) to->n_padded * to->k_padded);
-  bias = g_new0 (gfloat, to->n_padded);
+  bias = g_new0 (gfloat, (to->n_padded + 63) / 64 * 64);
   for (guint o = 0; o < n; o++) {
     guint at = plan_position (out, o);
     guint16 *row = packed + (gsize) at * to->k_padded;
@@ -72,7 +99,10 @@ pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
   }
   to->weights = to_device (w, packed, (gsize) to->n_padded * to->k_padded * 2,
       e);
-  to->bias = to_device (w, bias, to->n_padded * sizeof (gfloat), e);
+  to->bias = to_device (w, bias, (to->n_padded + 63) / 64 * 64 *
+      sizeof (gfloat), e);
+  if (dcnn_cuda_warp_groups (w->device))
+    pack_tiles (w, to, packed, e);
 }
 
 static void

@@ -39,6 +39,7 @@ typedef struct DcnnCudaDevice {
   uint32_t multiprocessors;
   uint32_t shared_bytes;   /* most of a block */
   bool clusters;           /* blocks can form clusters (sm_90) */
+  bool warp_groups;        /* wgmma is there (9.0 alone), and asked for */
 } DcnnCudaDevice;
 
 /* Where a kernel is launched. */
@@ -151,7 +152,7 @@ typedef struct DcnnCudaSource {
   uint32_t taps_y, taps_x;
 } DcnnCudaSource;
 
-#define DCNN_CUDA_MAX_SOURCES 20
+#define DCNN_CUDA_MAX_SOURCES 32
 #define DCNN_CUDA_OVERREAD 128 /* entries past the end of a list */
 
 /* A list of pixels, which several nodes may share: those that pass all of it
@@ -195,6 +196,11 @@ typedef struct DcnnCudaConv {
   uint32_t channels;           /* of a chunk: 32 or 64 */
   uint32_t splits, ranks, groups;
   uint32_t wide_from;          /* entries from which on blocks take 128 */
+  uint32_t long_from;          /* ... and dcnn_cuda_wgmma() takes it; UINT32_MAX:
+                                  never */
+  const void *tiles;           /* weights as dcnn_tile_at() has them, or NULL */
+  uint32_t parts;              /* of k, whose sums are added in turn: `splits`,
+                                  as dcnn_cuda_wgmma() has no such blocks */
   uint32_t pool;               /* bytes of shared memory for copies */
   void *room;                  /* device: see dcnn_cuda_conv_shape() */
 } DcnnCudaConv;
@@ -204,6 +210,11 @@ typedef struct DcnnCudaConv {
 size_t dcnn_cuda_conv_shape (DcnnCudaConv *conv, uint64_t pixels,
     uint64_t expected, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
+/* The same for lists longer than long_from, of a node that
+ * dcnn_cuda_wgmma_shape() has taken: 128 rows a block on warp groups (9.0). To
+ * be launched after dcnn_cuda_conv(), which leaves such lists alone. */
+bool dcnn_cuda_wgmma_shape (DcnnCudaConv *conv, const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
 /* Every other primary operator. Tables are device memory. */
 typedef struct DcnnCudaRows {

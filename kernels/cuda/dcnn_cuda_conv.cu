@@ -16,14 +16,8 @@
  * break in the copies.
  */
 #include <climits>
+#include "dcnn_cuda_conv.cuh"
 
-#include "dcnn_cuda_device.cuh"
-#include "dcnn_cuda_mma.cuh"
-
-#define BK 64
-#define THREADS 256
-#define NARROW 32
-#define WIDE 128
 /* Bytes of all stages: two blocks a multiprocessor where it has 228 KiB, one
  * where a block may have 99 KiB. */
 #define LARGE_POOL (84 * 1024)
@@ -32,145 +26,6 @@
 /* Stages of 64 steps of k each: all that fit. */
 template<int BM, int BN, int POOL>
 static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
-
-/* ---- geometry --------------------------------------------------------------------- */
-
-/* What each block has of a tile's rows. */
-struct Rows {
-  DcnnCudaPixel pixel[WIDE];
-  int64_t base[WIDE];      /* element that tap 0 reads */
-  int2 corner[WIDE];       /* row and column of it; may be outside */
-  DcnnCudaChange change[WIDE];
-  int verdict[WIDE];
-};
-
-/* Where the block stands: its split of k, and its chunks of channels. */
-struct Part {
-  uint32_t rank, split, chunk0, chunk_step, n_chunks;
-  uint32_t sharing;        /* splits that share the tile's rows: all, or 1 */
-  uint32_t k0, n_k;        /* in steps of BK */
-  uint32_t stride;         /* halves of a row of results */
-};
-
-/* A thread's place in the taps: which tap, and which vector of its pixel. */
-struct Walk {
-  uint32_t c8;
-  int ky, kx;
-};
-
-/* Where rows of 64 halves lie: 16-byte pieces exchanged so that eight rows of
- * one piece are in different banks. */
-__device__ __forceinline__ uint32_t
-piece_at (uint32_t row, uint32_t piece)
-{
-  return row * (BK * 2) + ((piece ^ (row & 7)) << 4);
-}
-
-__device__ __forceinline__ Walk
-walk_from (const DcnnCudaConv &p, uint32_t vector)
-{
-  uint32_t tap = vector / p.span8;
-  return Walk { vector % p.span8, (int) tap / p.kernel[1],
-    (int) tap % p.kernel[1] };
-}
-
-__device__ __forceinline__ void
-walk (Walk &w, const DcnnCudaConv &p, uint32_t step)
-{
-  w.c8 += step;
-  while (w.c8 >= p.span8) {
-    w.c8 -= p.span8;
-    if (++w.kx == p.kernel[1])
-      w.kx = 0, w.ky++;
-  }
-}
-
-/* The row (column) that tap k of a transposed convolution reads. */
-__device__ __forceinline__ bool
-transposed_tap (const DcnnCudaConv &p, int o, int k, int axis, int size,
-    int *at)
-{
-  int n = o + p.pad[axis] - k * p.dilation[axis];
-  *at = n / p.stride[axis];
-  return n >= 0 && n % p.stride[axis] == 0 && *at < size;
-}
-
-/* ---- copies ------------------------------------------------------------------------ */
-
-template<int BN>
-__device__ __forceinline__ void
-load_weights (const DcnnCudaConv &p, uint32_t channel0, uint32_t k,
-    uint32_t to)
-{
-  const __half *weights = static_cast<const __half *> (p.weights);
-  uint32_t piece = threadIdx.x & 7;
-
-#pragma unroll
-  for (int i = 0; i < BN / 32; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 32;
-    copy_async (to + piece_at (row, piece), weights +
-        (uint64_t) (channel0 + row) * p.k_padded + k * BK + piece * 8, true);
-  }
-}
-
-/* Rows whose inputs a thread copies, in registers; a row that is not there is
- * far outside of the map. */
-template<int BM>
-struct Places {
-  int2 corner[BM / 32];
-  int64_t base[BM / 32];
-};
-
-template<int BM>
-__device__ __forceinline__ void
-take_places (const Rows &rows, uint32_t n_rows, Places<BM> &places)
-{
-#pragma unroll
-  for (int i = 0; i < BM / 32; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 32;
-    places.corner[i] = row < n_rows ? rows.corner[row] :
-        make_int2 (INT_MIN / 2, 0);
-    places.base[i] = rows.base[row];
-  }
-}
-
-template<int BM>
-__device__ __forceinline__ void
-load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
-    uint32_t n_rows, const Walk &w, uint32_t to)
-{
-  const __half *in = static_cast<const __half *> (p.node.in.data);
-  int height = (int) p.node.in.height, width = (int) p.node.in.width;
-  int dy = w.ky * p.dilation[0], dx = w.kx * p.dilation[1];
-  int64_t shift = (int64_t) (dy * width + dx) * p.node.in.pixel + w.c8 * 8;
-  uint32_t piece = threadIdx.x & 7;
-
-#pragma unroll
-  for (int i = 0; i < BM / 32; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 32;
-    const __half *from = in;
-    bool there = w.ky < p.kernel[0];
-    if (p.transposed) {
-      const DcnnCudaPixel &e = rows.pixel[row];
-      int y, x;
-      there &= row < n_rows;
-      bool in_y = transposed_tap (p, (int) ((e.at >> 16) & 0x7fff), w.ky, 0,
-          height, &y);
-      bool in_x = transposed_tap (p, (int) (e.at & 0x7fff), w.kx, 1, width,
-          &x);
-      there &= in_y && in_x;
-      if (there)
-        from += dcnn_cuda_at (p.node.in, dcnn_cuda_stream_of (e), y, x) +
-            w.c8 * 8;
-    } else {
-      there = there && (uint32_t) (places.corner[i].x + dy) <
-          (uint32_t) height && (uint32_t) (places.corner[i].y + dx) <
-          (uint32_t) width;
-      from = there ? in + places.base[i] + shift : in;
-    }
-    copy_async (to + piece_at (row, piece), from, there);
-  }
-}
 
 /* ---- products ---------------------------------------------------------------------- */
 
@@ -198,15 +53,15 @@ load_operands (uint32_t a, uint32_t b, int kk, Operands<BM, BN> &f)
 
 #pragma unroll
   for (int i = 0; i < T::MI; i++)
-    load_matrices (a + piece_at (wm + i * 16 + (lane & 15),
+    load_matrices (a + dcnn_piece_at (wm + i * 16 + (lane & 15),
             kk * 2 + (lane >> 4)), f.a[i]);
   if constexpr (T::NJ == 1) {
-    load_two_matrices (b + piece_at (wn + (lane & 7),
+    load_two_matrices (b + dcnn_piece_at (wn + (lane & 7),
             kk * 2 + ((lane >> 3) & 1)), f.b[0]);
   } else {
 #pragma unroll
     for (int j = 0; j < T::NJ / 2; j++)
-      load_matrices (b + piece_at (wn + j * 16 + (lane & 7) +
+      load_matrices (b + dcnn_piece_at (wn + j * 16 + (lane & 7) +
               ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)), f.b[2 * j]);
   }
 }
@@ -277,206 +132,7 @@ take_sums (float (&sum)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4],
       }
 }
 
-/* ---- rows -------------------------------------------------------------------------- */
-
-/* What a thread will need of one row when its sums are there. */
-struct Early {
-  uint4 old, operand;      /* stored row, residual row */
-  DcnnCudaJudge judge;
-};
-
-/* Of the thread's row in one pass over the split's rows. */
-template<int BM, int BN>
-__device__ __forceinline__ Early
-ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
-    uint32_t n_rows, uint32_t pass, uint32_t channel0, uint32_t step)
-{
-  constexpr uint32_t V = BN / 8;
-  uint32_t own = BM / part.sharing;
-  uint32_t at = pass * (THREADS / V) + threadIdx.x / V;
-  uint32_t row = part.split * own + at, c = channel0 + threadIdx.x % V * 8;
-  Early early = {};
-
-  if (part.sharing == 1)
-    row = at;
-  if (at >= own || row >= n_rows || c >= p.node.out.span)
-    return early;
-  const DcnnCudaPixel &e = rows.pixel[row];
-  uint32_t s = dcnn_cuda_stream_of (e);
-  uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
-  if (!p.node.passes) {
-    early.old = *reinterpret_cast<const uint4 *> (
-        static_cast<const __half *> (p.node.out.data) +
-        dcnn_cuda_at (p.node.out, s, y, x) + c);
-    early.judge = p.node.judge[s * p.node.judge_stride];
-  }
-  if (step < p.node.n_steps) {
-    const DcnnCudaMap &m = p.node.steps[step].map;
-    early.operand = *reinterpret_cast<const uint4 *> (
-        static_cast<const __half *> (m.data) + dcnn_cuda_at (m, s, y, x) + c);
-  }
-  return early;
-}
-
-/* Eight numbers, 16-byte aligned. */
-__device__ __forceinline__ void
-load_eight (const float *from, float *v)
-{
-  float4 a = reinterpret_cast<const float4 *> (from)[0];
-  float4 b = reinterpret_cast<const float4 *> (from)[1];
-
-  v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
-  v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
-}
-
-/* Eight sums of all splits, in their order. */
-template<int BN>
-__device__ __forceinline__ void
-add_splits (const DcnnCudaConv &p, const Part &part, const float *sums,
-    uint32_t row, uint32_t c, float *v)
-{
-  const float *at = sums + row * (BN + 4) + c;
-
-  if (part.sharing == 1) {
-    load_eight (at, v);
-    return;
-  }
-#pragma unroll
-  for (int k = 0; k < 8; k++)
-    v[k] = 0;
-  for (uint32_t r = 0; r < p.splits; r++) {
-    uint32_t from = cluster_address (at, part.rank * p.splits + r);
-    float4 a = cluster_read4 (from), b = cluster_read4 (from + 16);
-    v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w;
-    v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
-  }
-}
-
-/* Bias, steps and comparison of the thread's row of one pass and chunk; the
- * rounded row to `results`, or where the node passes on to the map at once. */
-template<int BM, int BN>
-__device__ __forceinline__ void
-finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
-    uint32_t n_rows, uint32_t pass, uint32_t chunk, const float *sums,
-    __half *results, const float *bias, uint32_t early_step,
-    const Early &early)
-{
-  constexpr uint32_t V = BN / 8;
-  uint32_t own = BM / part.sharing;
-  uint32_t at = pass * (THREADS / V) + threadIdx.x / V;
-  uint32_t row = part.sharing == 1 ? at : part.split * own + at;
-  uint32_t c8 = threadIdx.x % V, span = p.node.out.span;
-  uint32_t c = (part.chunk0 + chunk * part.chunk_step) * BN + c8 * 8;
-  bool there = at < own && row < n_rows && c < span;
-  DcnnCudaChange change = { 0, 0, 0 };
-
-  if (there) {
-    const DcnnCudaPixel &e = rows.pixel[row];
-    uint32_t s = dcnn_cuda_stream_of (e);
-    uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
-    float v[8], old[8];
-    add_splits<BN> (p, part, sums, row, c8 * 8, v);
-#pragma unroll
-    for (int k = 0; k < 8; k++)
-      v[k] += bias[k];
-    dcnn_cuda_steps (p.node, s, y, x, c, v, early_step, early.operand);
-    uint4 u = dcnn_cuda_pack (v);
-    if (p.node.passes) {
-      *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
-          dcnn_cuda_at (p.node.out, s, y, x) + c) = u;
-    } else {
-      *reinterpret_cast<uint4 *> (results + row * part.stride + chunk * BN +
-          c8 * 8) = u;
-      dcnn_cuda_unpack (u, v);
-      dcnn_cuda_unpack (early.old, old);
-      dcnn_cuda_compare (change, early.judge, v, old, p.node.weight +
-          s * p.node.weight_stride + c, min (8, span - c));
-    }
-  }
-  if (p.node.passes)
-    return;
-#pragma unroll
-  for (uint32_t k = 1; k < V; k *= 2) {
-    DcnnCudaChange o;
-    o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-    o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-    o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-    dcnn_cuda_change_add (change, o, early.judge.kind);
-  }
-  /* the row's first thread of the chunk always has channels */
-  if (c8 == 0 && there)
-    dcnn_cuda_change_add (rows.change[row], change, early.judge.kind);
-}
-
-/* Verdicts of this split's rows from every rank's changes, and what follows. */
-template<int BM, int BN>
-__device__ void
-judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
-    uint32_t n_rows, const __half *results)
-{
-  constexpr uint32_t V = BN / 8;
-  uint32_t own = BM / part.sharing;
-  uint32_t first = part.sharing == 1 ? 0 : part.split * own;
-  uint32_t own_rows = first < n_rows ? min (own, n_rows - first) : 0;
-
-  if (p.ranks > 1)
-    cluster_sync ();
-  else
-    __syncthreads ();
-  if (threadIdx.x < own_rows) {
-    uint32_t row = first + threadIdx.x;
-    const DcnnCudaPixel pixel = rows.pixel[row];
-    const DcnnCudaJudge judge =
-        p.node.judge[dcnn_cuda_stream_of (pixel) * p.node.judge_stride];
-    DcnnCudaChange all = { 0, 0, 0 };
-    for (uint32_t r = 0; r < p.ranks; r++) {
-      uint32_t at = cluster_address (&rows.change[row],
-          r * p.splits + part.split);
-      DcnnCudaChange c;
-      c.sum = cluster_read (at);
-      c.size = cluster_read (at + 4);
-      c.flags = __float_as_uint (cluster_read (at + 8));
-      dcnn_cuda_change_add (all, c, judge.kind);
-    }
-    rows.verdict[row] = dcnn_cuda_verdict (all, judge, pixel.stream);
-    if (part.rank == 0)
-      dcnn_cuda_note (p.node, pixel, rows.verdict[row]);
-  }
-  __syncthreads ();
-  if (p.ranks > 1)
-    cluster_arrive ();
-  uint32_t vectors = part.n_chunks * V;
-  for (uint32_t i = threadIdx.x; i < own_rows * vectors; i += THREADS) {
-    uint32_t row = first + i / vectors, v = i % vectors;
-    uint32_t c = (part.chunk0 + v / V * part.chunk_step) * BN + v % V * 8;
-    if (c >= p.node.out.span || rows.verdict[row] < DCNN_CUDA_JOINED)
-      continue;
-    const DcnnCudaPixel &e = rows.pixel[row];
-    *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
-        dcnn_cuda_at (p.node.out, dcnn_cuda_stream_of (e),
-            (e.at >> 16) & 0x7fff, e.at & 0x7fff) + c) =
-        *reinterpret_cast<const uint4 *> (results + row * part.stride + v * 8);
-  }
-  if (p.ranks > 1)
-    cluster_await (); /* nobody leaves, or begins anew, while it is read */
-}
-
 /* ---- the kernel ---------------------------------------------------------------------- */
-
-/* Everything of a tile's rows but their products. */
-__device__ __forceinline__ void
-take_row (const DcnnCudaConv &p, Rows &rows, uint32_t row,
-    const DcnnCudaPixel &e)
-{
-  int y = (int) ((e.at >> 16) & 0x7fff) * p.stride[0] - p.pad[0];
-  int x = (int) (e.at & 0x7fff) * p.stride[1] - p.pad[1];
-
-  rows.pixel[row] = e;
-  rows.corner[row] = make_int2 (y, x);
-  rows.base[row] = (int64_t) (dcnn_cuda_stream_of (e) * p.node.in.stream) +
-      (int64_t) (y * (int) p.node.in.width + x) * p.node.in.pixel;
-  rows.change[row] = DcnnCudaChange { 0, 0, 0 };
-}
 
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
  * early_weights: the first STAGES - 1 stages' weights are on the way. */
@@ -578,8 +234,10 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
     }
   }
   copy_wait<0> ();
-  if (!p.node.passes)
+  if (!part.direct)
     judge_rows<BM, BN> (p, rows, part, n_rows, results);
+  else if (!p.node.passes)
+    note_rows<BM> (p, rows, part, n_rows);
 }
 
 /* Asks for all weights of the block's part that are not on the way yet. */
@@ -616,6 +274,9 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
     if (threadIdx.x < WIDE)
       take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ?
           p.node.list[first + threadIdx.x] : DcnnCudaPixel { 0, 0 });
+    /* asked of the whole cluster's rows, which must judge together */
+    part.direct = p.node.passes || all_join (p, round * p.splits * WIDE,
+        min (count, (round + 1) * p.splits * WIDE));
     __syncthreads ();
     run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, shared, false);
   }
@@ -660,9 +321,11 @@ conv_kernel (const __grid_constant__ DcnnCudaConv p)
   if (threadIdx.x < NARROW)
     e = p.node.list[tile * NARROW + threadIdx.x];
   uint32_t count = *p.node.count;
-  if (count > p.wide_from) {
+  if (count > min (p.wide_from, p.long_from)) {
     copy_commit ();
     copy_wait<0> ();
+    if (count > p.long_from)
+      return; /* dcnn_cuda_wgmma() has it */
     run_wide<BN, POOL> (p, rows, part, count, tile, tiles, shared);
     return;
   }
@@ -676,7 +339,8 @@ conv_kernel (const __grid_constant__ DcnnCudaConv p)
       take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ? e :
           DcnnCudaPixel { 0, 0 });
     }
-    __syncthreads ();
+    part.direct = __syncthreads_and (p.node.passes ||
+        threadIdx.x >= n_rows || (e.stream & DCNN_CUDA_FORCE));
     run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, shared,
         early_weights);
     early_weights = false;
