@@ -44,7 +44,12 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on.
 NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
-         "-small": {"DELTACNN_CUDA_SMALL": "1"}}
+         "-small": {"DELTACNN_CUDA_SMALL": "1"},
+         "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
+# dense_rule: lists and whole frames then go to different kernels, whose bits
+# are compared.
+MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"}},
+              "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"}}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
                      r"nss_\w+|BrokenLocale|thread_db))\.so.*")
@@ -176,8 +181,8 @@ def run_tests(check, programs):
     for test, arguments in TESTS.items():
         if test in NOT_ON.get(device, ()):
             continue
-        for kind, environment in KINDS.items():
-            if kind and (test != "conformance" or device in ("cpu", "sim")):
+        for kind, environment in MORE_KINDS.get(test, {"": {}}).items():
+            if kind and device in ("cpu", "sim"):
                 continue
             check.step(test + kind, [programs.path(f"engine-{test}"),
                                      *arguments], 240,

@@ -8,7 +8,7 @@
  * changed pixels of all streams. A figure that the host decides by (what is
  * pending, how much was done) is that of the frame before.
  *
- * Maps are half floats, moments floats. A frame whose window moved runs dense.
+ * Maps are half floats, or floats with precision=f32; moments floats. A frame whose window moved runs dense.
  */
 #ifndef DCNN_ENGINE_CUDA_H
 #define DCNN_ENGINE_CUDA_H
@@ -43,8 +43,12 @@ gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
 void dcnn_cuda_weights_free (gpointer weights);
 gsize dcnn_cuda_weights_bytes (gpointer weights);
-/* Whether long lists go to warp groups: DELTACNN_CUDA_WGMMA asks for it, and the
- * GPU is of compute capability 9.0. */
+/* A convolution's weights as [n_padded][k_padded] floats; new. */
+gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
+    const CudaNode *packed);
+/* Whether long lists go to warp groups: DELTACNN_CUDA_WGMMA asks for it (1; a
+ * larger number: lists of more entries than that do), and the GPU is of compute
+ * capability 9.0. */
 gboolean dcnn_cuda_warp_groups (gint index);
 
 /* DCNN_ERROR_DEVICE or _MEMORY, saying what was tried. TRUE: e is success. */
@@ -73,6 +77,8 @@ typedef struct CudaState {
   guint64 **updated, **exact; /* by plan mask: [streams][words] */
   guint64 **pending;       /* by node that judges */
   double **rooms;          /* by GLOBAL node */
+  gfloat **exact_weights;  /* by convolution; NULL: maps are half floats */
+  gboolean tf32;           /* DELTACNN_CUDA_TF32: their operands are rounded */
   DcnnCudaList *lists;     /* host; device pointers inside */
   guint n_lists;
   gint *list_of;           /* by node; -1: none */

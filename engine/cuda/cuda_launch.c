@@ -71,11 +71,10 @@ gboolean
 dcnn_cuda_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
     GError **error)
 {
-  if (options->precision != DCNN_PRECISION_AUTO &&
-      options->precision != DCNN_PRECISION_F16) {
+  if (options->precision == DCNN_PRECISION_BF16) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=cuda stores maps in half precision; use precision auto or "
-        "f16, or device=cpu");
+        "device=cuda stores maps as half floats or floats; use precision auto, "
+        "f16 or f32, or device=cpu");
     return FALSE;
   }
   for (guint i = 0; i < plan->graph->inputs->len; i++) {
@@ -160,6 +159,21 @@ node_of (const DcnnSession *session, guint n)
   return c;
 }
 
+/* A convolution where maps are floats. */
+static cudaError_t
+launch_floats (const DcnnSession *session, guint n, DcnnCudaConv *c,
+    guint64 expected, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  cudaError_t e = cudaSuccess;
+  gsize room = dcnn_cuda_floats_shape (c, expected, &state->device);
+
+  c->weights = state->exact_weights[n];
+  if (room > 0)
+    c->room = dcnn_cuda_take (state, room, &e);
+  return e == cudaSuccess ? dcnn_cuda_floats (c, state->tf32, queue) : e;
+}
+
 static cudaError_t
 launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
 {
@@ -174,18 +188,22 @@ launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
     .span8 = packed->span8,
     .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
   cudaError_t e = cudaSuccess;
+  const char *wish = g_getenv ("DELTACNN_CUDA_WGMMA");
   gboolean groups;
   gsize room;
 
   dcnn_cuda_copy_window (&node->op.conv.window, c.kernel, c.stride,
       c.dilation, c.pad);
+  if (state->exact_weights)
+    return launch_floats (session, n, &c,
+        (guint64) expected_pixels (session, out), queue);
   room = dcnn_cuda_conv_shape (&c, pixels,
       (guint64) expected_pixels (session, out), &state->device);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
   groups = dcnn_cuda_wgmma_shape (&c, &state->device);
-  if (groups && g_getenv ("DELTACNN_CUDA_WIDE"))
-    c.long_from = 0;
+  if (groups && g_ascii_strtoull (wish, NULL, 10) > 1)
+    c.long_from = (guint32) g_ascii_strtoull (wish, NULL, 10);
   if (room > 0)
     c.room = dcnn_cuda_take (state, room, &e);
   if (e == cudaSuccess)

@@ -12,6 +12,8 @@ take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
   state->buffers = g_new0 (void *, plan->buffers->len + 1);
   state->pixels = g_new0 (guint32, plan->buffers->len + 1);
   state->floats = g_new0 (gboolean, plan->buffers->len + 1);
+  for (guint i = 0; i < plan->buffers->len; i++)
+    state->floats[i] = session->options.precision == DCNN_PRECISION_F32;
   for (guint n = 0; n < plan->nodes->len; n++)
     if (plan_node (plan, n)->norm)
       state->floats[plan_map (plan, plan_node (plan, n)->out)->buffer] = TRUE;
@@ -66,6 +68,33 @@ take_node (CudaState *state, const DcnnSession *session, guint n,
             (node->norm ? 2 * node->norm->n_groups : 0)) * 8 * streams, e);
 }
 
+/* Weights as they are, of a session whose maps are floats. */
+static void
+take_exact_weights (CudaState *state, const DcnnSession *session,
+    cudaError_t *e)
+{
+  const CudaNode *packed = ((const CudaWeights *) session->weights)->nodes;
+
+  if (session->options.precision != DCNN_PRECISION_F32)
+    return;
+  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL;
+  state->exact_weights = g_new0 (gfloat *, session->plan->nodes->len + 1);
+  for (guint n = 0; n < session->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (session->plan, n);
+    g_autofree gfloat *floats = NULL;
+    gsize bytes = (gsize) packed[n].n_padded * packed[n].k_padded *
+        sizeof (gfloat);
+    if (node->kind != PLAN_KERNEL || (node->primary != DCNN_PRIMARY_CONV &&
+            node->primary != DCNN_PRIMARY_CONV_TRANSPOSE))
+      continue;
+    floats = dcnn_cuda_pack_floats (session->plan, n, &packed[n]);
+    state->exact_weights[n] = dcnn_cuda_take (state, bytes, e);
+    if (*e == cudaSuccess)
+      *e = cudaMemcpy (state->exact_weights[n], floats, bytes,
+          cudaMemcpyHostToDevice);
+  }
+}
+
 static void
 take_lists (DcnnSession *session, cudaError_t *e)
 {
@@ -99,6 +128,7 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
     take_node (state, session, n, e);
   state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
+  take_exact_weights (state, session, e);
   take_lists (session, e);
   for (guint i = 0; i < state->n_counted; i++) {
     gint n = state->counted_node[i];
@@ -296,6 +326,7 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->list_of);
   g_free (state->list_example);
   g_free (state->rooms);
+  g_free (state->exact_weights);
   g_free (state->weights);
   g_free (state->tensors);
   g_free (state->counted_node);

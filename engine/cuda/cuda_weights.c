@@ -64,43 +64,62 @@ pack_tiles (CudaWeights *w, CudaNode *to, const guint16 *packed,
   to->tiles = to_device (w, tiles, n * sizeof *tiles, e);
 }
 
-/* [n_padded][k_padded], see DcnnCudaConv. */
-static void
-pack_conv (CudaWeights *w, CudaNode *to, const PlanNode *node,
-    const PlanMap *in, const PlanMap *out, cudaError_t *e)
+gfloat *
+dcnn_cuda_pack_floats (const DcnnPlan *plan, guint n, const CudaNode *to)
 {
+  const PlanNode *node = plan_node (plan, (gint) n);
+  const PlanMap *in = plan_map (plan, node->in);
+  const PlanMap *out = plan_map (plan, node->out);
   const PlanOp *op = &node->op;
   gsize taps = (gsize) (op->conv.window.kernel[0] * op->conv.window.kernel[1]);
   gboolean transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE;
-  guint groups = (guint) op->conv.groups, n = op->out_channels;
-  guint in_group = op->in_channels / groups, out_group = n / groups;
-  g_autofree guint16 *packed = NULL;
-  g_autofree gfloat *bias = NULL;
+  guint groups = (guint) op->conv.groups, channels = op->out_channels;
+  guint in_group = op->in_channels / groups, out_group = channels / groups;
+  gfloat *packed = g_new0 (gfloat, (gsize) to->n_padded * to->k_padded);
 
-  to->span8 = dcnn_padded (in->span) / 8;
-  to->n_padded = out->span <= 96 ? (out->span + 31) / 32 * 32 :
-      (out->span + 63) / 64 * 64;
-  to->k_padded = (guint) ((taps * to->span8 * 8 + 63) / 64 * 64);
-  packed = g_new0 (guint16, (gsize) to->n_padded * to->k_padded);
-  bias = g_new0 (gfloat, (to->n_padded + 63) / 64 * 64);
-  for (guint o = 0; o < n; o++) {
-    guint at = plan_position (out, o);
-    guint16 *row = packed + (gsize) at * to->k_padded;
-    bias[at] = op->bias ? op->bias[o] : 0;
+  for (guint o = 0; o < channels; o++) {
+    gfloat *row = packed + (gsize) plan_position (out, o) * to->k_padded;
     for (guint i = 0; i < in_group; i++) {
       guint channel = o / out_group * in_group + i;
       const gfloat *from = transposed ? op->weights +
           ((gsize) channel * out_group + o % out_group) * taps :
           op->weights + ((gsize) o * in_group + i) * taps;
       for (gsize t = 0; t < taps; t++)
-        row[t * to->span8 * 8 + plan_position (in, channel)] =
-            dcnn_cuda_half (from[t]);
+        row[t * to->span8 * 8 + plan_position (in, channel)] = from[t];
     }
   }
-  to->weights = to_device (w, packed, (gsize) to->n_padded * to->k_padded * 2,
-      e);
-  to->bias = to_device (w, bias, (to->n_padded + 63) / 64 * 64 *
-      sizeof (gfloat), e);
+  return packed;
+}
+
+/* [n_padded][k_padded], see DcnnCudaConv. */
+static void
+pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
+{
+  CudaNode *to = &w->nodes[n];
+  const PlanNode *node = plan_node (plan, (gint) n);
+  const PlanMap *in = plan_map (plan, node->in);
+  const PlanMap *out = plan_map (plan, node->out);
+  const PlanOp *op = &node->op;
+  gsize taps = (gsize) (op->conv.window.kernel[0] * op->conv.window.kernel[1]);
+  gsize count, bias_bytes;
+  g_autofree gfloat *floats = NULL, *bias = NULL;
+  g_autofree guint16 *packed = NULL;
+
+  to->span8 = dcnn_padded (in->span) / 8;
+  to->n_padded = out->span <= 96 ? (out->span + 31) / 32 * 32 :
+      (out->span + 63) / 64 * 64;
+  to->k_padded = (guint) ((taps * to->span8 * 8 + 63) / 64 * 64);
+  count = (gsize) to->n_padded * to->k_padded;
+  bias_bytes = (gsize) (to->n_padded + 63) / 64 * 64 * sizeof (gfloat);
+  floats = dcnn_cuda_pack_floats (plan, n, to);
+  packed = g_new (guint16, count);
+  bias = g_malloc0 (bias_bytes);
+  for (gsize i = 0; i < count; i++)
+    packed[i] = dcnn_cuda_half (floats[i]);
+  for (guint o = 0; o < op->out_channels && op->bias; o++)
+    bias[plan_position (out, o)] = op->bias[o];
+  to->weights = to_device (w, packed, count * sizeof *packed, e);
+  to->bias = to_device (w, bias, bias_bytes, e);
   if (dcnn_cuda_warp_groups (w->device))
     pack_tiles (w, to, packed, e);
 }
@@ -199,7 +218,7 @@ pack_kernel (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
   switch (node->primary) {
     case DCNN_PRIMARY_CONV:
     case DCNN_PRIMARY_CONV_TRANSPOSE:
-      pack_conv (w, to, node, in, out, e);
+      pack_conv (w, plan, n, e);
       break;
     case DCNN_PRIMARY_DEPTHWISE:
     case DCNN_PRIMARY_GROUP_CONV:

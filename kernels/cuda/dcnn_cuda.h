@@ -216,6 +216,13 @@ cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 bool dcnn_cuda_wgmma_shape (DcnnCudaConv *conv, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
+/* Convolution where in, out and weights ([n_padded][k_padded]) are floats. The
+ * shape function returns the bytes of `room` that are needed, or 0. */
+size_t dcnn_cuda_floats_shape (DcnnCudaConv *conv, uint64_t expected,
+    const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_floats (const DcnnCudaConv *conv, bool tf32,
+    DcnnCudaQueue queue);
+
 /* Every other primary operator. Tables are device memory. */
 typedef struct DcnnCudaRows {
   DcnnCudaNode node;
