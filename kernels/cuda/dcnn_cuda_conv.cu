@@ -286,7 +286,7 @@ template<int BN, int POOL>
 __global__ void __launch_bounds__ (THREADS, 2)
 conv_kernel (const __grid_constant__ DcnnCudaConv p)
 {
-  extern __shared__ __align__ (128) char shared[];
+  DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
   constexpr int EARLY = STAGES_OF<NARROW, BN, POOL> - 1;
   uint32_t in_cluster = cluster_rank (), size = p.ranks * p.splits;

@@ -18,6 +18,12 @@
 #define NARROW 32
 #define WIDE 128
 
+/* The block's memory whose size the launch says. */
+#ifndef DCNN_CUDA_DYNAMIC
+#define DCNN_CUDA_DYNAMIC(name, alignment)                                     \
+  extern __shared__ __align__ (alignment) char name[]
+#endif
+
 /* ---- geometry --------------------------------------------------------------------- */
 
 /* What each block has of a tile's rows. */

@@ -66,14 +66,6 @@ multiply_strict (const Tile &t, float *v)
       v[c] = fmaf (in[k], weights[c * PITCH + k], v[c]);
 }
 
-__device__ __forceinline__ uint32_t
-to_tf32 (float v)
-{
-  uint32_t u;
-  asm ("cvt.rna.tf32.f32 %0, %1;" : "=r" (u) : "f" (v));
-  return u;
-}
-
 /* On tensor cores: a warp has 16 rows by 16 channels, as two products. */
 __device__ __forceinline__ void
 multiply_tf32 (const Tile &t, float *d)
@@ -91,12 +83,7 @@ multiply_tf32 (const Tile &t, float *d)
     for (int j = 0; j < 2; j++) {
       uint32_t b0 = to_tf32 (weights[j * 8 * PITCH + k]);
       uint32_t b1 = to_tf32 (weights[j * 8 * PITCH + k + 4]);
-      float *s = d + 4 * j;
-      asm ("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-          "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-          : "+f" (s[0]), "+f" (s[1]), "+f" (s[2]), "+f" (s[3])
-          : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0),
-          "r" (b1));
+      multiply_floats (d + 4 * j, a, b0, b1);
     }
   }
 }

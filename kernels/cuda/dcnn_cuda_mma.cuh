@@ -63,6 +63,24 @@ multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 }
 
 __device__ __forceinline__ uint32_t
+to_tf32 (float v)
+{
+  uint32_t u;
+  asm ("cvt.rna.tf32.f32 %0, %1;" : "=r" (u) : "f" (v));
+  return u;
+}
+
+/* The same on numbers rounded so, 8 steps of k. */
+__device__ __forceinline__ void
+multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
+{
+  asm ("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
+      : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
+}
+
+__device__ __forceinline__ uint32_t
 cluster_rank ()
 {
   uint32_t r = 0;

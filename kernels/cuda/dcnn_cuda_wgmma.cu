@@ -161,7 +161,7 @@ template<int BN, bool PARTS>
 __device__ __forceinline__ void
 run_list (const DcnnCudaConv &p)
 {
-  extern __shared__ __align__ (1024) char memory[];
+  DCNN_CUDA_DYNAMIC (memory, 1024);
   __shared__ Rows rows;
   __shared__ __align__ (8) uint64_t barriers[Shape<BN>::STAGES];
   uint32_t chunks = (p.n_padded + BN - 1) / BN, chunk = blockIdx.x % chunks;
