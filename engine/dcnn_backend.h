@@ -73,6 +73,8 @@ typedef struct DcnnBackend {
   /* Its input stage samples through a motion's matrix. Others take frames as
    * they lie, wherever the camera looks: right, but no work is saved. */
   gboolean samples;
+  /* Its input stage keeps to a stream's regions. */
+  gboolean regions;
   /* The model's operators (PlanNode.op, norm, steps) as the device wants them,
    * shared by the sessions of a model on that device. */
   gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);

@@ -96,6 +96,8 @@ struct DcnnSession {
   PlanBlocks plan_blocks;  /* those in use */
   gboolean on_bytes;       /* maps that may be are of bytes */
   gboolean pass_on;        /* nodes that may pass everything on do */
+  gboolean maps_elsewhere; /* the device has them: the host's are touched where
+                            * they are read back, and take no memory before */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
   GString *device_why;     /* what "auto" passed over */

@@ -283,9 +283,9 @@ dcnn_session_set_regions (DcnnSession *session, guint index,
         session->n_streams, DCNN_REGIONS_MOST);
     return FALSE;
   }
-  if (n > 0 && !session->backend->samples) {
+  if (n > 0 && !session->backend->regions) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "device=%s runs whole frames; use device=cpu for regions",
+        "device=%s runs whole frames; use device=cpu or cuda for regions",
         session->backend->name);
     return FALSE;
   }

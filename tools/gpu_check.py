@@ -41,8 +41,10 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": []}
-# sim takes no pictures and runs no frame dense; on the cpu nothing passes on.
-NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"}}
+# sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
+# cuda refuses inputs that are no maps.
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"},
+          "cuda": {"inputs"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
@@ -235,7 +237,9 @@ def run_sanitizer(check, programs):
     command, environment = way
     for (seed, kind, tool), name in names:
         check.step(name, [sanitizer, "--tool", tool, "--target-processes",
-                          "all", "--print-limit", "20", *command, "-p",
+                          "all", "--print-limit", "20",
+                          *(["--num-cuda-barriers", "65536"]
+                            if tool == "synccheck" else []), *command, "-p",
                           "/engine/conformance/integer", seed], 120,
                    {**environment, **KINDS[kind],
                     "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)

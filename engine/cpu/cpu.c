@@ -395,6 +395,7 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 const DcnnBackend dcnn_backend_cpu = {
   .name = "cpu",
   .samples = TRUE,
+  .regions = TRUE,
   .available = cpu_available,
   .accepts = cpu_accepts,
   .stream_bytes = dcnn_stream_predict_bytes,

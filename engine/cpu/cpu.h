@@ -280,6 +280,10 @@ gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
  * kept: pixels that changed in states, of the network's `pixels` in all. */
 gboolean dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
+/* Outside of a stream's regions nothing has changed, whatever the frame holds,
+ * but what `force` (or NULL) says; a frame that is taken whole is. */
+void dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,
+    const DcnnMask *force, DcnnMask *updated);
 void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
     gsize kept, gsize pixels);
 /* Starts, continues or ends settling, after the input's update mask (number

@@ -196,11 +196,9 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
   split_rows (session, work, sample_work);
 }
 
-/* Outside of a stream's regions nothing has changed, whatever the frame holds;
- * but a frame that is taken whole is. */
-static void
-keep_regions (DcnnSession *session, DcnnStream *stream, const DcnnMask *force,
-    DcnnMask *updated)
+void
+dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,
+    const DcnnMask *force, DcnnMask *updated)
 {
   guint index = (guint) (stream - session->streams);
 
@@ -271,7 +269,7 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   if (!stream->cpu->dense)
     dcnn_input_refine_mask (stream->cpu->stage, &work.params, work.force,
         updated);
-  keep_regions (session, stream, work.force, updated);
+  dcnn_picture_keep_regions (session, stream, work.force, updated);
   dcnn_picture_decide (session, stream, kept, pixels);
   store_picture (session, stream, &work, map->mask);
   dcnn_states_done (session, stream);

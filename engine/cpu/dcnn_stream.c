@@ -118,7 +118,13 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 
   for (guint i = 0; i < plan->buffers->len; i++)
     bytes += stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
-  stream->cpu->block = take (stream, bytes, ok);
+  if (session->maps_elsewhere) { /* pages that nobody has touched */
+    stream->cpu->block = calloc (1, bytes + 64);
+    *ok = stream->cpu->block != NULL;
+    at = (64 - (gsize) stream->cpu->block % 64) % 64;
+  } else {
+    stream->cpu->block = take (stream, bytes, ok);
+  }
   stream->cpu->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
     size = stored_bytes (plan, i, session->plan_blocks, session->on_bytes);

@@ -271,7 +271,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->due = g_new0 (gboolean, session->n_streams);
   state->unread = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
-  session->pass_on = TRUE;
+  session->pass_on = session->maps_elsewhere = TRUE;
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));

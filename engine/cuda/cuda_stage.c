@@ -413,6 +413,7 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
     dcnn_view_params (session, stream, &params);
     dcnn_input_widen_mask (stream->cpu->stage, &params, changed);
   }
+  dcnn_picture_keep_regions (session, stream, NULL, changed);
   dcnn_picture_decide (session, stream, 0,
       (gsize) stage->width * stage->height);
 }

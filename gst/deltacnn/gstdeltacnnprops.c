@@ -473,12 +473,12 @@ install_region_properties (GObjectClass * klass)
       g_param_spec_string ("regions", "Regions",
           "Infer only in these rectangles of the frame, "
           "\"x,y,width,height;...\", pixels; the rest keeps the results that it "
-          "has (unset = everywhere; device=cpu)", NULL, SWAP));
+          "has (unset = everywhere; device=cpu or cuda)", NULL, SWAP));
   g_object_class_install_property (klass, PROP_ROI_METAS,
       g_param_spec_boolean ("roi-metas", "ROI metas",
           "Infer only in the regions of interest that are on the buffer "
           "(GstVideoRegionOfInterestMeta, of a detector before, say), and in "
-          "those of the property regions; without any, nowhere (device=cpu)",
+          "those of the property regions; without any, nowhere (device=cpu or cuda)",
           FALSE, LIVE));
   g_object_class_install_property (klass, PROP_ROI_TYPE,
       g_param_spec_string ("roi-type", "ROI type",

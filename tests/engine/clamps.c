@@ -66,6 +66,7 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
 
   dcnn_session_options_init (&options);
   options.device = test_device ();
+  options.precision = DCNN_PRECISION_F32;
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   session = dcnn_session_new (model, &options, &error);

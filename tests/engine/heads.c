@@ -373,6 +373,7 @@ new_session (DcnnModel *model, DcnnMode mode)
 
   dcnn_session_options_init (&options);
   options.device = test_device ();
+  options.precision = DCNN_PRECISION_F32;
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = mode };
   session = dcnn_session_new (model, &options, &error);

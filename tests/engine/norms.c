@@ -93,6 +93,7 @@ new_session (DcnnModel *model, DcnnMode mode, gdouble gate)
 
   dcnn_session_options_init (&options);
   options.device = test_device ();
+  options.precision = DCNN_PRECISION_F32;
   options.threads = 2;
   options.tuning.mode = mode;
   options.tuning.threshold = options.tuning.input_threshold = 0;
