@@ -12,7 +12,8 @@ nothing is installed but the driver.
 pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
 order and each with a time limit of its own: what the device is, conformance
 (as it is, with wide tiles, as on a small GPU), the engine's other tests of a
-device, compute-sanitizer's four tools on short nets of each kind, and the
+device (two sessions on two devices where there are two: those on one alone are
+skipped, with the reason), compute-sanitizer's four tools on short nets of each kind, and the
 figures beside PyTorch (gpu_figures.py), whose networks peer_torch.py exports
 to --nets when they are not there yet.
 
@@ -40,7 +41,7 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "tails": ["-p", "/engine/tails/attention"],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
-         "heads": [], "inputs": [], "norms": []}
+         "heads": [], "inputs": [], "norms": [], "devices": []}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
 NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"},
@@ -165,8 +166,16 @@ class Check:
             why = f"exit status {status}: {last_words(text)}"
         elif judge:
             why = judge(text)
-        self.note(name, "FAILED" if why else "passed",
-                  time.monotonic() - start, why)
+        skipped = all_skipped(text) if not why else ""
+        self.note(name, "FAILED" if why else "skipped" if skipped else
+                  "passed", time.monotonic() - start, why or skipped)
+
+
+def all_skipped(text):
+    """Why a test program's tests were skipped; "": some ran."""
+    ran = re.findall(r"^ok \d+ (.*)$", text, re.M)
+    why = [re.search(r"# SKIP ?(.*)", line) for line in ran]
+    return why[0][1] or "skipped" if why and all(why) else ""
 
 
 def last_words(text):
@@ -289,8 +298,9 @@ def run(chosen):
 
 
 def pack(chosen):
-    programs = [a for test in TESTS for a in (
-        "--program", str(chosen.build / f"tests/engine/engine-{test}"))]
+    tests = [chosen.build / f"tests/engine/engine-{test}" for test in TESTS]
+    programs = [a for test in tests if test.exists()
+                for a in ("--program", str(test))]
     return subprocess.run([sys.executable, str(HERE / "bundle.py"), "--build",
                            str(chosen.build), "--output", chosen.output,
                            *programs], check=False).returncode

@@ -631,7 +631,7 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 {
   CudaState *state = cuda_state (session);
   const PlanMap *m = plan_map (session->plan, map);
-  cudaError_t e = cudaSuccess;
+  cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
 
   for (gint i = 0; i < session->plan->n_masks && mask && e == cudaSuccess;
       i++) {
@@ -655,6 +655,7 @@ cuda_reset (DcnnSession *session, guint stream)
 {
   CudaState *state = cuda_state (session);
 
+  (void) cudaSetDevice (MAX (session->device_index, 0));
   (void) take_down (session, DCNN_WANT_STATS, NULL);
   state->fresh[stream] = state->due[stream] = FALSE;
   dcnn_backend_cpu.reset (session, stream);

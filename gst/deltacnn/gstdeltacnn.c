@@ -301,6 +301,47 @@ gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
   return TRUE;
 }
 
+/* Where the user names none of several GPUs, one is chosen. */
+static void
+gst_delta_cnn_take_place (GstDeltaCnn * self)
+{
+  guint gpus[GST_DELTA_CNN_PLACE_MOST], n = 0;
+  g_autofree gchar *key = NULL;
+  guint weight, refused = 0;
+  gboolean any;
+
+  GST_OBJECT_LOCK (self);
+  any = gst_delta_cnn_settings_any_gpu (&self->settings);
+  key = gst_delta_cnn_settings_get_key (&self->settings);
+  weight = self->settings.windows;
+  GST_OBJECT_UNLOCK (self);
+  /* one that cannot be used may come before others; after two, none */
+  for (guint i = 0; any && refused < 2 && i < GST_DELTA_CNN_PLACE_MOST; i++) {
+    g_autofree gchar *name = g_strdup_printf ("cuda:%u", i);
+    if (dcnn_device_check (name, NULL))
+      gpus[n++] = i;
+    else
+      refused++;
+  }
+  if (n == 0 || (n == 1 && gpus[0] == 0))
+    return;
+  self->place = gst_delta_cnn_place_new (key, weight, gpus, n);
+  GST_OBJECT_LOCK (self);
+  self->settings.placed_gpu = (gint) gst_delta_cnn_place_gpu (self->place);
+  GST_OBJECT_UNLOCK (self);
+  GST_INFO_OBJECT (self, "placed on GPU %u of %u",
+      gst_delta_cnn_place_gpu (self->place), n);
+}
+
+static void
+gst_delta_cnn_leave_place (GstDeltaCnn * self)
+{
+  g_clear_pointer (&self->place, gst_delta_cnn_place_free);
+  GST_OBJECT_LOCK (self);
+  self->settings.placed_gpu = -1;
+  GST_OBJECT_UNLOCK (self);
+}
+
 /* The context is offered from READY on: decoders ask for one then. */
 static GstStateChangeReturn
 gst_delta_cnn_change_state (GstElement * element, GstStateChange transition)
@@ -310,6 +351,7 @@ gst_delta_cnn_change_state (GstElement * element, GstStateChange transition)
 
   if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
     g_autofree gchar *device = NULL;
+    gst_delta_cnn_take_place (self);
     GST_OBJECT_LOCK (self);
     device = gst_delta_cnn_settings_get_device (&self->settings);
     GST_OBJECT_UNLOCK (self);
@@ -317,8 +359,10 @@ gst_delta_cnn_change_state (GstElement * element, GstStateChange transition)
   }
   result = GST_ELEMENT_CLASS (gst_delta_cnn_parent_class)->change_state
       (element, transition);
-  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
     gst_clear_object (&self->gpu);
+    gst_delta_cnn_leave_place (self);
+  }
   return result;
 }
 
@@ -344,6 +388,7 @@ gst_delta_cnn_finalize (GObject * object)
   gst_delta_cnn_regions_clear (self);
   gst_delta_cnn_windows_free (self->windows);
   gst_clear_object (&self->gpu);
+  gst_delta_cnn_place_free (self->place);
   gst_delta_cnn_settings_clear (&self->settings);
   gst_delta_cnn_settings_clear (&self->active);
   g_cond_clear (&self->loading_done);

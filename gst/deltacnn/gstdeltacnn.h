@@ -22,6 +22,7 @@
 #include "deltacnn/anchor.h"
 
 #include "gstdeltacnnlines.h"
+#include "gstdeltacnnplace.h"
 #include "gstdeltacnnrunner.h"
 #include "gstdeltacnnwindows.h"
 #include "gstdeltacnnsettings.h"
@@ -73,6 +74,7 @@ struct _GstDeltaCnn
   gint64 interval_start_us;
   GstDeltaCnnPeaks peaks, peaks_before; /* this window's, the last one's */
   GstObject *gpu;              /* the context that is offered; NULL: none */
+  GstDeltaCnnPlace *place;     /* on one of several GPUs; NULL: no choice */
   gboolean told_fall_back;     /* why auto is not what one might expect */
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */

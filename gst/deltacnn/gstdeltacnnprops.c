@@ -366,10 +366,11 @@ install_model_properties (GObjectClass * klass)
       g_param_spec_string ("device", "Device",
           "What the network runs on: auto (the best that is there, or what the "
           "environment variable DELTACNN_DEVICE names), cpu, cuda, or cuda:1 "
-          "and so on for one GPU of several", "auto", READY));
+          "and so on for one GPU of several, which are shared out among the "
+          "process's elements otherwise", "auto", READY));
   g_object_class_install_property (klass, PROP_CUDA_DEVICE_ID,
       g_param_spec_int ("cuda-device-id", "CUDA device ID",
-          "Which GPU device=cuda and device=auto mean (-1 = the first)", -1,
+          "Which GPU device=cuda and device=auto mean (-1 = the least loaded)", -1,
           255, -1, READY));
   g_object_class_install_property (klass, PROP_BATCH_TIMEOUT,
       g_param_spec_int ("batch-timeout", "Batch timeout",

@@ -15,6 +15,7 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
   *settings = (GstDeltaCnnSettings) {
     .device = g_strdup ("auto"),
     .cuda_device_id = -1,
+    .placed_gpu = -1,
     .batch_timeout = -1,
     .tuning = options.tuning,
     .score_threshold = -1,
@@ -67,16 +68,55 @@ gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
       dcnn_tuning_set (tuning, i, dcnn_tuning_get (&base, i));
 }
 
+/* What the property names, or the environment in place of "auto". */
+static const gchar *
+gst_delta_cnn_settings_wish (const GstDeltaCnnSettings * settings)
+{
+  const gchar *device = settings->device, *wish = g_getenv ("DELTACNN_DEVICE");
+
+  if (!device || !*device || g_str_equal (device, "auto"))
+    return wish && *wish ? wish : "auto";
+  return device;
+}
+
+gboolean
+gst_delta_cnn_settings_any_gpu (const GstDeltaCnnSettings * settings)
+{
+  const gchar *wish = gst_delta_cnn_settings_wish (settings);
+
+  return settings->cuda_device_id < 0 && (g_str_equal (wish, "auto")
+      || g_str_equal (wish, "cuda"));
+}
+
 gchar *
 gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
 {
   const gchar *device = settings->device && *settings->device ?
       settings->device : "auto";
 
+  if (settings->placed_gpu >= 0 && gst_delta_cnn_settings_any_gpu (settings))
+    return g_strdup_printf ("%s:%d", gst_delta_cnn_settings_wish (settings),
+        settings->placed_gpu);
   if (settings->cuda_device_id < 0 || (!g_str_equal (device, "auto")
           && !g_str_equal (device, "cuda")))
     return g_strdup (device);
   return g_strdup_printf ("%s:%d", device, settings->cuda_device_id);
+}
+
+gchar *
+gst_delta_cnn_settings_get_key (const GstDeltaCnnSettings * settings)
+{
+  const GstDeltaCnnSettings *s = settings;
+  GString *key = g_string_new (NULL);
+
+  g_string_append_printf (key, "%s|%s|%s|%s|%d|%d|%d|%d|%u|%"
+      G_GINT64_FORMAT "|%x", s->device ? s->device : "", s->model ? s->model : "",
+      s->mean ? s->mean : "", s->scale ? s->scale : "", s->input_width,
+      s->input_height, s->resize, s->order, s->threads, s->batch_timeout,
+      s->set);
+  for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
+    g_string_append_printf (key, "|%.9g", dcnn_tuning_get (&s->tuning, i));
+  return g_string_free (key, FALSE);
 }
 
 /* Reads "a" or "a,b,c" into values; values stay when text is NULL or "". */
