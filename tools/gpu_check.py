@@ -41,11 +41,12 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "tails": ["-p", "/engine/tails/attention"],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
-         "heads": [], "inputs": [], "norms": [], "devices": []}
+         "heads": [], "inputs": [], "norms": [], "devices": [],
+         "cuda_fail": [], "drift": [], "sequences": []}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
-NOT_ON = {"sim": {"pictures", "regions", "dense_rule"}, "cpu": {"passing"},
-          "cuda": {"inputs"}}
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_fail"},
+          "cpu": {"passing", "cuda_fail"}, "cuda": {"inputs"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
@@ -53,6 +54,7 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"}}}
+LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
                      r"nss_\w+|BrokenLocale|thread_db))\.so.*")
@@ -197,7 +199,8 @@ def run_tests(check, programs):
                 continue
             check.step(test + kind, [programs.path(f"engine-{test}"),
                                      *arguments], 240,
-                       {**environment, "DELTACNN_TEST_DEVICE": device})
+                       {**environment, **LONG.get(test, {}),
+                        "DELTACNN_TEST_DEVICE": device})
 
 
 def clean(text):

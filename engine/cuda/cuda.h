@@ -51,8 +51,12 @@ gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
  * capability 9.0. */
 gboolean dcnn_cuda_warp_groups (gint index);
 
-/* DCNN_ERROR_DEVICE or _MEMORY, saying what was tried. TRUE: e is success. */
+/* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
+ * current device. TRUE: e is success. An error after which the GPU answers this
+ * process no more is remembered. */
 gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);
+/* Has no such error come from that GPU? */
+gboolean dcnn_cuda_usable (gint index, GError **error);
 
 /* When a launch ended, and for which node it was (-1: an input). With the
  * environment variable DELTACNN_CUDA_TIMES set, nodes run one after the other

@@ -66,7 +66,7 @@ cuda_available (gint index, GError **error)
         "device=cpu", MAX (index, 0), major);
     return FALSE;
   }
-  return TRUE;
+  return dcnn_cuda_usable (index, error);
 }
 
 /* The primary context, which the runtime library uses. */
@@ -658,6 +658,9 @@ cuda_reset (DcnnSession *session, guint stream)
   (void) cudaSetDevice (MAX (session->device_index, 0));
   (void) take_down (session, DCNN_WANT_STATS, NULL);
   state->fresh[stream] = state->due[stream] = FALSE;
+  /* a frame that failed may have left others on the device */
+  memset (state->host_judges + (gsize) stream * session->plan->nodes->len, 0xff,
+      session->plan->nodes->len * sizeof *state->host_judges);
   dcnn_backend_cpu.reset (session, stream);
 }
 

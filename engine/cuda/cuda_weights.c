@@ -8,22 +8,6 @@
 
 #include <string.h>
 
-gboolean
-dcnn_cuda_check (cudaError_t e, const char *what, GError **error)
-{
-  if (e == cudaSuccess)
-    return TRUE;
-  (void) cudaGetLastError ();
-  if (e == cudaErrorMemoryAllocation)
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
-        "out of GPU memory while %s; use fewer streams or a smaller input",
-        what);
-  else
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "CUDA failed while %s: %s", what, cudaGetErrorString (e));
-  return FALSE;
-}
-
 static void *
 to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
 {

@@ -2,7 +2,7 @@
  *
  * drift.c - over 10 000 frames of a noisy, moving scene at the default
  * thresholds the error against dense stays where it was in the beginning: no
- * accumulation, no drift.
+ * accumulation, no drift. On the device that DELTACNN_TEST_DEVICE names.
  */
 #include <math.h>
 
@@ -56,6 +56,7 @@ measured_influence (DcnnModel *model, guint64 seed)
   DcnnFrame frame;
 
   dcnn_session_options_init (&options);
+  options.device = "cpu"; /* others cannot measure it */
   options.tuning.mode = DCNN_MODE_DENSE;
   options.store_all = TRUE;
   session = dcnn_session_new (model, &options, &error);
@@ -95,6 +96,7 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
 
   g_assert_no_error (error);
   dcnn_session_options_init (&options);
+  options.device = test_device ();
   options.threads = 1;
   options.tuning.settle = settle;
   options.tuning.criterion = criterion;
@@ -103,6 +105,7 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
   sparse = dcnn_session_new (model, &options, &error);
   options.tuning.mode = DCNN_MODE_DENSE;
   dense = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
   test_video_init (&video, seed, 32, 32);
   video.noise = 2;
   for (guint f = 0; f < FRAMES; f++) {

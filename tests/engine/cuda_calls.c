@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_calls.c - see cuda_calls.h.
+ */
+#include "cuda_calls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What streams, events and graphs are where there is no GPU. */
+typedef struct Imitated {
+  int device;
+} Imitated;
+
+static gint number, failing, live;
+static cudaError_t failure;
+static gboolean all_calls;
+static const char *failed;
+static __thread int current;
+
+void
+cuda_calls_fail (guint n, cudaError_t error, gboolean all)
+{
+  failing = (gint) n;
+  failure = error;
+  all_calls = all;
+  failed = NULL;
+  g_atomic_int_set (&number, 0);
+}
+
+guint
+cuda_calls_count (void)
+{
+  return (guint) g_atomic_int_get (&number);
+}
+
+const char *
+cuda_calls_failed (void)
+{
+  return failed;
+}
+
+gint
+cuda_calls_live (void)
+{
+  return g_atomic_int_get (&live);
+}
+
+static gboolean
+fails (const char *name, gboolean makes)
+{
+  if (!makes && !all_calls)
+    return FALSE;
+  if (g_atomic_int_add (&number, 1) + 1 != failing)
+    return FALSE;
+  failed = name;
+  return TRUE;
+}
+
+/* A call NAME whose work is REAL on a GPU and OTHERWISE without one. */
+#define CALL(name, makes, real, otherwise)                                     \
+  cudaError_t e;                                                               \
+  if (fails (name, makes))                                                     \
+    return failure;                                                            \
+  e = cuda_calls_real () ? (real) : (otherwise);                               \
+  if (makes && e == cudaSuccess)                                               \
+    g_atomic_int_inc (&live);                                                  \
+  return e
+
+/* A call that frees: it never fails, and counts where there was something. */
+#define FREE(what, real)                                                       \
+  if (what)                                                                    \
+    g_atomic_int_add (&live, -1);                                              \
+  if (cuda_calls_real ())                                                      \
+    return real;                                                               \
+  free (what);                                                                 \
+  return cudaSuccess
+
+/* Declares what the linker makes of a function, and defines its wrapper. */
+#define WRAP(name, ...)                                                        \
+  cudaError_t __real_##name (__VA_ARGS__);                                     \
+  cudaError_t __wrap_##name (__VA_ARGS__);                                     \
+  cudaError_t __wrap_##name (__VA_ARGS__)
+
+/* ---- imitated ------------------------------------------------------------------ */
+
+static cudaError_t
+new_imitated (void **to)
+{
+  Imitated *it = calloc (1, sizeof *it);
+
+  it->device = current;
+  *to = it;
+  return cudaSuccess;
+}
+
+static cudaError_t
+take_bytes (void **to, size_t bytes)
+{
+  *to = calloc (1, bytes);
+  return *to ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+/* A thing is used on the GPU that it was made on. */
+static cudaError_t
+used_here (const void *thing)
+{
+  const Imitated *it = thing;
+
+  if (it && it->device != current)
+    g_error ("a call on GPU %d while %d is the current one", it->device,
+        current);
+  return cudaSuccess;
+}
+
+static cudaError_t
+both_here (const void *a, const void *b)
+{
+  return used_here (a) == cudaSuccess ? used_here (b) : cudaErrorInvalidValue;
+}
+
+static cudaError_t
+copy (void *to, const void *from, size_t bytes, const void *stream)
+{
+  memmove (to, from, bytes);
+  return used_here (stream);
+}
+
+static cudaError_t
+fill (void *to, int value, size_t bytes, const void *stream)
+{
+  memset (to, value, bytes);
+  return used_here (stream);
+}
+
+static cudaError_t
+attribute (int *value, enum cudaDeviceAttr which)
+{
+  switch (which) {
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 132;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = 227 * 1024;
+      break;
+    default:
+      return cudaErrorInvalidValue;
+  }
+  return cudaSuccess;
+}
+
+static cudaError_t
+put (int *to, int value)
+{
+  *to = value;
+  return cudaSuccess;
+}
+
+/* ---- devices --------------------------------------------------------------------- */
+
+cudaError_t __real_cudaGetDeviceCount (int *n);
+cudaError_t __wrap_cudaGetDeviceCount (int *n);
+
+gboolean
+cuda_calls_real (void)
+{
+  static gsize known;
+
+  if (g_once_init_enter (&known)) {
+    int n = 0;
+    gboolean real = __real_cudaGetDeviceCount (&n) == cudaSuccess && n > 0;
+    g_once_init_leave (&known, real ? 2 : 1);
+  }
+  return known == 2;
+}
+
+gsize
+cuda_calls_free_bytes (void)
+{
+  size_t left = 0, all = 0;
+
+  if (cuda_calls_real ())
+    g_assert_cmpint (cudaMemGetInfo (&left, &all), ==, cudaSuccess);
+  return left;
+}
+
+cudaError_t
+__wrap_cudaGetDeviceCount (int *n)
+{
+  CALL ("cudaGetDeviceCount", FALSE, __real_cudaGetDeviceCount (n),
+      put (n, 2));
+}
+
+WRAP (cudaDriverGetVersion, int *version)
+{
+  return cuda_calls_real () ? __real_cudaDriverGetVersion (version) :
+      put (version, CUDART_VERSION);
+}
+
+WRAP (cudaGetLastError, void)
+{
+  return cuda_calls_real () ? __real_cudaGetLastError () : cudaSuccess;
+}
+
+WRAP (cudaSetDevice, int device)
+{
+  CALL ("cudaSetDevice", FALSE, __real_cudaSetDevice (device),
+      put (&current, device));
+}
+
+WRAP (cudaGetDevice, int *device)
+{
+  CALL ("cudaGetDevice", FALSE, __real_cudaGetDevice (device),
+      put (device, current));
+}
+
+WRAP (cudaDeviceGetAttribute, int *value, enum cudaDeviceAttr which,
+    int device)
+{
+  CALL ("cudaDeviceGetAttribute", FALSE,
+      __real_cudaDeviceGetAttribute (value, which, device),
+      attribute (value, which));
+}
+
+WRAP (cudaDeviceSynchronize, void)
+{
+  CALL ("cudaDeviceSynchronize", FALSE, __real_cudaDeviceSynchronize (),
+      cudaSuccess);
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+WRAP (cudaMalloc, void **to, size_t bytes)
+{
+  CALL ("cudaMalloc", TRUE, __real_cudaMalloc (to, bytes),
+      take_bytes (to, bytes));
+}
+
+WRAP (cudaMallocHost, void **to, size_t bytes)
+{
+  CALL ("cudaMallocHost", TRUE, __real_cudaMallocHost (to, bytes),
+      take_bytes (to, bytes));
+}
+
+WRAP (cudaFree, void *p)
+{
+  FREE (p, __real_cudaFree (p));
+}
+
+WRAP (cudaFreeHost, void *p)
+{
+  FREE (p, __real_cudaFreeHost (p));
+}
+
+WRAP (cudaMemset, void *to, int value, size_t bytes)
+{
+  CALL ("cudaMemset", FALSE, __real_cudaMemset (to, value, bytes),
+      fill (to, value, bytes, NULL));
+}
+
+WRAP (cudaMemsetAsync, void *to, int value, size_t bytes, cudaStream_t stream)
+{
+  CALL ("cudaMemsetAsync", FALSE,
+      __real_cudaMemsetAsync (to, value, bytes, stream),
+      fill (to, value, bytes, stream));
+}
+
+WRAP (cudaMemcpy, void *to, const void *from, size_t bytes,
+    enum cudaMemcpyKind kind)
+{
+  CALL ("cudaMemcpy", FALSE, __real_cudaMemcpy (to, from, bytes, kind),
+      copy (to, from, bytes, NULL));
+}
+
+WRAP (cudaMemcpyAsync, void *to, const void *from, size_t bytes,
+    enum cudaMemcpyKind kind, cudaStream_t stream)
+{
+  CALL ("cudaMemcpyAsync", FALSE,
+      __real_cudaMemcpyAsync (to, from, bytes, kind, stream),
+      copy (to, from, bytes, stream));
+}
+
+/* ---- streams and events ----------------------------------------------------------- */
+
+WRAP (cudaStreamCreateWithFlags, cudaStream_t *to, unsigned flags)
+{
+  CALL ("cudaStreamCreateWithFlags", TRUE,
+      __real_cudaStreamCreateWithFlags (to, flags), new_imitated ((void **) to));
+}
+
+WRAP (cudaStreamDestroy, cudaStream_t stream)
+{
+  FREE (stream, __real_cudaStreamDestroy (stream));
+}
+
+WRAP (cudaStreamSynchronize, cudaStream_t stream)
+{
+  CALL ("cudaStreamSynchronize", FALSE,
+      __real_cudaStreamSynchronize (stream), used_here (stream));
+}
+
+WRAP (cudaStreamWaitEvent, cudaStream_t stream, cudaEvent_t event,
+    unsigned flags)
+{
+  CALL ("cudaStreamWaitEvent", FALSE,
+      __real_cudaStreamWaitEvent (stream, event, flags),
+      both_here (stream, event));
+}
+
+WRAP (cudaEventCreate, cudaEvent_t *to)
+{
+  CALL ("cudaEventCreate", TRUE, __real_cudaEventCreate (to),
+      new_imitated ((void **) to));
+}
+
+WRAP (cudaEventCreateWithFlags, cudaEvent_t *to, unsigned flags)
+{
+  CALL ("cudaEventCreateWithFlags", TRUE,
+      __real_cudaEventCreateWithFlags (to, flags), new_imitated ((void **) to));
+}
+
+WRAP (cudaEventDestroy, cudaEvent_t event)
+{
+  FREE (event, __real_cudaEventDestroy (event));
+}
+
+WRAP (cudaEventRecord, cudaEvent_t event, cudaStream_t stream)
+{
+  CALL ("cudaEventRecord", FALSE, __real_cudaEventRecord (event, stream),
+      both_here (event, stream));
+}
+
+WRAP (cudaEventRecordWithFlags, cudaEvent_t event, cudaStream_t stream,
+    unsigned flags)
+{
+  CALL ("cudaEventRecordWithFlags", FALSE,
+      __real_cudaEventRecordWithFlags (event, stream, flags),
+      both_here (event, stream));
+}
+
+/* ---- graphs and launches ------------------------------------------------------------ */
+
+WRAP (cudaStreamBeginCapture, cudaStream_t stream,
+    enum cudaStreamCaptureMode mode)
+{
+  CALL ("cudaStreamBeginCapture", FALSE,
+      __real_cudaStreamBeginCapture (stream, mode), used_here (stream));
+}
+
+cudaError_t __real_cudaGraphDestroy (cudaGraph_t graph);
+cudaError_t __real_cudaStreamEndCapture (cudaStream_t stream,
+    cudaGraph_t *graph);
+cudaError_t __wrap_cudaStreamEndCapture (cudaStream_t stream,
+    cudaGraph_t *graph);
+
+/* A capture ends in any case. */
+cudaError_t
+__wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
+{
+  cudaError_t e = cuda_calls_real () ?
+      __real_cudaStreamEndCapture (stream, graph) :
+      new_imitated ((void **) graph);
+
+  if (fails ("cudaStreamEndCapture", TRUE)) {
+    if (*graph && cuda_calls_real ())
+      (void) __real_cudaGraphDestroy (*graph);
+    else
+      free (*graph);
+    *graph = NULL;
+    return failure;
+  }
+  if (*graph)
+    g_atomic_int_inc (&live);
+  return e;
+}
+
+WRAP (cudaGraphDestroy, cudaGraph_t graph)
+{
+  FREE (graph, __real_cudaGraphDestroy (graph));
+}
+
+WRAP (cudaGraphInstantiate, cudaGraphExec_t *to, cudaGraph_t graph,
+    unsigned long long flags)
+{
+  CALL ("cudaGraphInstantiate", TRUE,
+      __real_cudaGraphInstantiate (to, graph, flags),
+      new_imitated ((void **) to));
+}
+
+WRAP (cudaGraphExecDestroy, cudaGraphExec_t graph)
+{
+  FREE (graph, __real_cudaGraphExecDestroy (graph));
+}
+
+WRAP (cudaGraphLaunch, cudaGraphExec_t graph, cudaStream_t stream)
+{
+  CALL ("cudaGraphLaunch", FALSE, __real_cudaGraphLaunch (graph, stream),
+      both_here (graph, stream));
+}
+
+WRAP (cudaFuncSetAttribute, const void *function, enum cudaFuncAttribute which,
+    int value)
+{
+  CALL ("cudaFuncSetAttribute", FALSE,
+      __real_cudaFuncSetAttribute (function, which, value), cudaSuccess);
+}
+
+WRAP (cudaLaunchKernelExC, const cudaLaunchConfig_t *config,
+    const void *function, void **arguments)
+{
+  CALL ("cudaLaunchKernelExC", FALSE,
+      __real_cudaLaunchKernelExC (config, function, arguments),
+      used_here (config->stream));
+}
