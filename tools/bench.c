@@ -30,6 +30,15 @@ static const GOptionEntry entries[] = {
       "frame; how well masks cover it", "DIR" },
   { "streams", 0, 0, G_OPTION_ARG_INT, &chosen.streams,
       "Videos side by side, a frame of each as one batch", "N" },
+  { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &chosen.rate,
+      "How many streams of the clips are taken at so many frames a second each "
+      "(at most --streams)", "FPS" },
+  { "energy", 0, 0, G_OPTION_ARG_NONE, &chosen.energy,
+      "With --streams or --rate on an NVIDIA GPU: joules a frame, by NVML; some "
+      "seconds for each figure", NULL },
+  { "host-pictures", 0, 0, G_OPTION_ARG_NONE, &chosen.host_pictures,
+      "With --rate on a GPU: pictures come from the host's memory, not from the "
+      "GPU's, where a decoder there leaves them", NULL },
   { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
       "Network input size instead of the descriptor's", "WxH" },
   { "frames", 'n', 0, G_OPTION_ARG_INT, &chosen.frames,
@@ -86,6 +95,10 @@ static const char examples[] =
     "dense runs with those (what sampling alone does), agreement_unaligned of the\n"
     "unaligned session's. annotation_iou (aligned, dense_window, unaligned, dense)\n"
     "with --annotations.\n"
+    "With --streams and --energy also joules_per_frame and watts of each point: of\n"
+    "the whole GPU, batches one after the other. With --rate: streams, the most of\n"
+    "which 19 of 20 batches of a frame of each are done in time, with all results;\n"
+    "joules_per_frame and watts then at that rate, idle times included.\n"
     "With --compare also compare: method, aligned, mac_share, frame_bytes,\n"
     "state_bytes; all by the same thresholds, at every pixel of every map, so that\n"
     "their results are alike; relative_rms of the outputs against dense runs.\n"
@@ -95,6 +108,8 @@ static const char examples[] =
     "  deltacnn-bench --model net.onnx --synthetic 0.05 --frames 100\n"
     "  deltacnn-bench --model net.onnx --device cuda --streams 16 --json -\\\n"
     "      --synthetic 0%,1%,5%,25%,100% --set dilation=0 --set settle=0\n"
+    "  deltacnn-bench --model net.onnx --device cuda --rate 25 --energy \\\n"
+    "      --clip street.mp4 --clip shop.mp4\n"
     "  deltacnn-bench --model net.onnx --clip in.mp4 --peer onnxruntime \\\n"
     "      --set threshold=0.1 --json -";
 
@@ -141,8 +156,19 @@ parse_shares (GError **error)
 static const char *
 check_streams (void)
 {
+  gboolean many = chosen.streams || chosen.rate != 0;
   if (chosen.streams < 0 || chosen.streams > 1024)
     return "--streams: 1 to 1024";
+  if (chosen.rate != 0 && !(chosen.rate >= 0.1 && chosen.rate <= 1000))
+    return "--rate: 0.1 to 1000 frames a second";
+  if (chosen.rate != 0 && (!chosen.clips || chosen.align || chosen.compare
+          || chosen.peer || chosen.plot))
+    return "--rate goes by clips (--clip), and not with --align, --compare, "
+        "--peer nor --plot";
+  if (chosen.energy && !many)
+    return "--energy needs --streams or --rate";
+  if (chosen.host_pictures && chosen.rate == 0)
+    return "--host-pictures needs --rate";
   if (chosen.streams && (chosen.peer || chosen.plot))
     return "--peer and --plot go by single frames: not with --streams "
         "(gpu_figures.py compares and draws)";
@@ -158,8 +184,8 @@ check_streams (void)
         "--streams, --mode dense nor a GPU";
   if (chosen.annotations && (!chosen.align || chosen.mode_text))
     return "--annotations needs --align and both modes";
-  if (!chosen.streams && chosen.clips && g_strv_length (chosen.clips) > 1)
-    return "several clips need --streams";
+  if (!many && chosen.clips && g_strv_length (chosen.clips) > 1)
+    return "several clips need --streams or --rate";
   if (!chosen.streams && chosen.shares && chosen.shares->len > 1)
     return "several shares need --streams";
   return NULL;
@@ -208,8 +234,9 @@ measure (GError **error)
 {
   BenchRun run;
   gboolean to_stdout = g_strcmp0 (chosen.json, "-") == 0;
-  if (chosen.streams) {
-    gboolean measured = bench_batch (&run, &chosen, error);
+  if (chosen.streams || chosen.rate > 0) {
+    gboolean measured = chosen.rate > 0 ? bench_rate (&run, &chosen, error) :
+        bench_batch (&run, &chosen, error);
     bench_run_clear (&run);
     return measured;
   }

@@ -28,8 +28,9 @@ typedef struct BenchOptions {
   double synthetic;          /* the first of shares; < 0: not given */
   GArray *shares;            /* double; NULL: not given */
   double score;              /* < 0: the descriptor's */
+  double rate;               /* frames a second; 0: not asked for */
   gint frames, skip, threads, streams;
-  gboolean quiet, nodes, no_report, align, compare;
+  gboolean quiet, nodes, no_report, align, compare, energy, host_pictures;
   BenchMode mode;
 } BenchOptions;
 
@@ -51,6 +52,47 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchPeer, bench_peer_free)
 gboolean bench_peer_run (BenchPeer *peer, const DcnnFrame *frame,
     double *milliseconds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 const char *bench_peer_version (const BenchPeer *peer);
+
+/* ---- a GPU ----------------------------------------------------------------- */
+
+typedef struct BenchGpu BenchGpu;
+
+/* The NVIDIA GPU that a device's name means. NULL with error. */
+BenchGpu *bench_gpu_new (const char *device, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* With everything that was put there. */
+void bench_gpu_free (BenchGpu *gpu);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchGpu, bench_gpu_free)
+/* The context that its addresses are of; borrowed. */
+gpointer bench_gpu_context (const BenchGpu *gpu);
+/* A copy of data in the GPU's memory: its address. NULL with error. */
+gpointer bench_gpu_put (BenchGpu *gpu, const void *data, gsize bytes,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Must come before bench_gpu_joules(), which tells what the whole GPU, memory
+ * too, has taken since the driver was loaded; NAN: no answer. */
+gboolean bench_gpu_open_energy (BenchGpu *gpu, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+double bench_gpu_joules (const BenchGpu *gpu);
+
+/* ---- frames that are kept ---------------------------------------------------- */
+
+typedef struct BenchStore BenchStore;
+
+/* Room for the frames of so many clips. */
+BenchStore *bench_store_new (guint clips);
+void bench_store_free (BenchStore *store);
+/* Keeps a copy of a frame of a clip; gpu: there, NULL: on the host. */
+gboolean bench_store_add (BenchStore *store, guint clip,
+    const DcnnFrame *frame, BenchGpu *gpu, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* Keeps up to n frames of a file, which must hold two, after the first skip. */
+gboolean bench_store_read (BenchStore *store, guint clip, const char *location,
+    guint skip, guint n, BenchGpu *gpu, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+/* What a stream shows at its t-th batch: clips take turns, those that several
+ * streams show begin at other frames, and each runs to and fro. Borrowed. */
+const DcnnFrame *bench_store_frame (const BenchStore *store, guint stream,
+    guint t);
 
 /* ---- a camera that moves ------------------------------------------------ */
 
@@ -128,11 +170,19 @@ typedef struct BenchRun {
 /* Begins a run: empty figures, the model, sessions for options' streams. */
 gboolean bench_open (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same without sessions, and a session of it. */
+gboolean bench_open_model (BenchRun *run, const BenchOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DcnnSession *bench_session_new (BenchRun *run, DcnnMode mode, guint streams,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Loads, opens and measures; figures are then in run. */
 gboolean bench_run (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The same for many streams as a batch, printed and written at once. */
 gboolean bench_batch (BenchRun *run, const BenchOptions *options,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* How many streams are taken at options' rate, likewise. */
+gboolean bench_rate (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void bench_run_clear (BenchRun *run);
 

@@ -9,6 +9,8 @@
 
 #define WARM_BATCHES 20
 #define BATCHES 100
+#define ENERGY_FRAMES 8      /* of each stream */
+#define ENERGY_US 3000000
 
 /* What the streams show. */
 typedef struct BatchVideo {
@@ -17,6 +19,7 @@ typedef struct BatchVideo {
   ToolSource **sources;      /* clips: [n]; NULL: moving squares */
   guint8 *still, *pictures;  /* squares over noise: the one below all, [n] */
   double share;
+  BenchGpu *gpu;             /* counts energy; NULL: not asked for */
 } BatchVideo;
 
 /* Figures of one session at one share; times are milliseconds a batch. */
@@ -26,6 +29,7 @@ typedef struct BatchPoint {
   double changed, macs_done, macs_dense; /* sums */
   guint64 frames, dense_frames;
   DcnnNodeStats *nodes;      /* [n_nodes], sums over streams */
+  double joules, watts;      /* a frame; NAN: not measured */
 } BatchPoint;
 
 /* ---- pictures ------------------------------------------------------------ */
@@ -107,6 +111,11 @@ video_open (BatchVideo *video, const BenchRun *run, GError **error)
   *video = (BatchVideo) { .options = run->options,
     .n = (guint) run->options->streams, .width = run->summary.input_width,
     .height = run->summary.input_height };
+  if (run->options->energy) {
+    video->gpu = bench_gpu_new (run->options->device, error);
+    if (!video->gpu || !bench_gpu_open_energy (video->gpu, error))
+      return FALSE;
+  }
   if (run->options->clips)
     return open_clips (video, error);
   bytes = (gsize) video->width * video->height * 3;
@@ -124,6 +133,7 @@ video_clear (BatchVideo *video)
   for (guint i = 0; video->sources && i < video->n; i++)
     g_clear_pointer (&video->sources[i], tool_source_free);
   g_free (video->sources);
+  g_clear_pointer (&video->gpu, bench_gpu_free);
   g_free (video->still);
   g_free (video->pictures);
 }
@@ -190,7 +200,7 @@ record (BatchPoint *point, DcnnSession *session, guint n, double batch_ms,
 static void
 point_init (BatchPoint *point, double share)
 {
-  *point = (BatchPoint) { .share = share };
+  *point = (BatchPoint) { .share = share, .joules = NAN, .watts = NAN };
   point->batch_ms = g_array_new (FALSE, FALSE, sizeof (double));
   point->device_ms = g_array_new (FALSE, FALSE, sizeof (double));
 }
@@ -219,6 +229,55 @@ take_nodes (BatchPoint *point, const BenchRun *run, DcnnSession *session)
       point->nodes[i].dense_frames += stats.dense_frames;
     }
   }
+}
+
+/* Batches one after the other for some seconds, with pictures that are ready:
+ * what the GPU takes meanwhile, over their frames. */
+static gboolean
+measure_energy (const BatchVideo *video, const BenchStore *store,
+    DcnnSession *session, BatchPoint *point, GError **error)
+{
+  g_autofree DcnnFrame *frames = g_new0 (DcnnFrame, video->n);
+  gint64 start = 0;
+  double before = 0, ms, device_ms;
+  guint batches = 0;
+  for (guint t = 0; t < WARM_BATCHES || g_get_monotonic_time () - start <
+      ENERGY_US; t++) {
+    if (t == WARM_BATCHES) {
+      start = g_get_monotonic_time ();
+      before = bench_gpu_joules (video->gpu);
+    }
+    for (guint i = 0; i < video->n; i++)
+      frames[i] = *bench_store_frame (store, i, t);
+    if (!run_batch (session, frames, video->n, &ms, &device_ms, error))
+      return FALSE;
+    batches += t >= WARM_BATCHES;
+  }
+  double joules = bench_gpu_joules (video->gpu) - before;
+  point->joules = joules / batches / video->n;
+  point->watts = joules * 1e6 / (double) (g_get_monotonic_time () - start);
+  return TRUE;
+}
+
+/* Of each session on its own. */
+static gboolean
+measure_energies (const BenchRun *run, BatchVideo *video, BatchPoint *points,
+    GError **error)
+{
+  DcnnSession *sessions[2] = { run->sparse, run->dense };
+  g_autofree DcnnFrame *frames = g_new0 (DcnnFrame, video->n);
+  BenchStore *store = bench_store_new (video->n);
+  gboolean good = TRUE;
+  for (guint k = 0; k < ENERGY_FRAMES && good; k++) {
+    good = video_next (video, k, frames, error);
+    for (guint i = 0; i < video->n && good; i++)
+      good = bench_store_add (store, i, &frames[i], NULL, error);
+  }
+  for (guint i = 0; i < 2 && good; i++)
+    good = !sessions[i] || measure_energy (video, store, sessions[i],
+        &points[i], error);
+  bench_store_free (store);
+  return good;
 }
 
 /* One share, through the sparse session (points[0]) and the dense (points[1]),
@@ -253,7 +312,7 @@ measure_share (BenchRun *run, BatchVideo *video, BatchPoint *points,
   for (guint i = 0; i < 2; i++)
     if (sessions[i])
       take_nodes (&points[i], run, sessions[i]);
-  return TRUE;
+  return !video->gpu || measure_energies (run, video, points, error);
 }
 
 /* ---- results ---------------------------------------------------------------- */
@@ -294,6 +353,10 @@ print_share (const BatchPoint *points)
     else
       g_print (" %9s %9s", "-", "-");
   }
+  for (guint i = 0; i < 2; i++)
+    if (!isnan (points[i].joules))
+      g_print ("\n%9s %s: %.4f J a frame, %.0f W", "", i ? "dense" : "sparse",
+          points[i].joules, points[i].watts);
   g_print ("\n");
 }
 
@@ -346,6 +409,10 @@ json_point (const BenchRun *run, const BatchPoint *point, const char *mode,
       bench_quantile (point->batch_ms, 0.9));
   tool_json_double (builder, "device_ms",
       bench_quantile (point->device_ms, 0.5));
+  if (!isnan (point->joules)) {
+    tool_json_double (builder, "joules_per_frame", point->joules);
+    tool_json_double (builder, "watts", point->watts);
+  }
   json_point_nodes (run, point, builder);
   json_builder_end_object (builder);
 }

@@ -9,8 +9,9 @@
 
 /* ---- opening ----------------------------------------------------------- */
 
-static DcnnSession *
-open_session (BenchRun *run, DcnnMode mode, GError **error)
+DcnnSession *
+bench_session_new (BenchRun *run, DcnnMode mode, guint streams,
+    GError **error)
 {
   DcnnSessionOptions options;
   DcnnSession *session;
@@ -18,7 +19,7 @@ open_session (BenchRun *run, DcnnMode mode, GError **error)
   dcnn_modelinfo_apply (run->info, &options);
   options.device = run->options->device;
   options.threads = run->threads;
-  options.streams = (guint) MAX (run->options->streams, 1);
+  options.streams = streams;
   if (!tool_set_tunings (&options.tuning, run->options->set, error))
     return NULL;
   options.tuning.mode = mode;
@@ -27,6 +28,13 @@ open_session (BenchRun *run, DcnnMode mode, GError **error)
   if (session)
     run->device = dcnn_session_get_device (session);
   return session;
+}
+
+static DcnnSession *
+open_session (BenchRun *run, DcnnMode mode, GError **error)
+{
+  return bench_session_new (run, mode, (guint) MAX (run->options->streams, 1),
+      error);
 }
 
 static gboolean
@@ -341,7 +349,7 @@ run_frames (BenchRun *run, GError **error)
 }
 
 gboolean
-bench_open (BenchRun *run, const BenchOptions *options, GError **error)
+bench_open_model (BenchRun *run, const BenchOptions *options, GError **error)
 {
   memset (run, 0, sizeof *run);
   run->options = options;
@@ -351,7 +359,13 @@ bench_open (BenchRun *run, const BenchOptions *options, GError **error)
     &run->input_ms, &run->changed, &run->mac_share };
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
     *arrays[i] = g_array_new (FALSE, FALSE, sizeof (double));
-  return open_model (run, error) && open_sessions (run, error);
+  return open_model (run, error);
+}
+
+gboolean
+bench_open (BenchRun *run, const BenchOptions *options, GError **error)
+{
+  return bench_open_model (run, options, error) && open_sessions (run, error);
 }
 
 gboolean

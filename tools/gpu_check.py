@@ -7,15 +7,18 @@ nothing is installed but the driver.
   gpu_check.py run (--bundle FILE | --build DIR) --out FOLDER [--device D]
                [--minutes M] [--only REGEX] [--again] [--seeds 1,2,...]
                [--sanitizer PROGRAM] [--nets FOLDER] [--net-size WxH]
+               [--clip FILE]... [--rate FPS]
                [MODEL.onnx@WIDTHxHEIGHT...]
 
 pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
 order and each with a time limit of its own: what the device is, conformance
 (as it is, with wide tiles, as on a small GPU), the engine's other tests of a
 device (two sessions on two devices where there are two: those on one alone are
-skipped, with the reason), compute-sanitizer's four tools on short nets of each kind, and the
-figures beside PyTorch (gpu_figures.py), whose networks peer_torch.py exports
-to --nets when they are not there yet.
+skipped, with the reason), compute-sanitizer's four tools on short nets of each
+kind, how many streams of each --clip the models take (gpu_figures.py streams,
+with joules a frame on a GPU), and the figures beside PyTorch (gpu_figures.py
+run), whose networks peer_torch.py exports to --nets when they are not there
+yet.
 
 FOLDER/check.json says what came of each step, FOLDER/logs.tar.gz holds what
 each printed, FOLDER/figures.json the figures. A step that passed is not run
@@ -257,6 +260,32 @@ def run_sanitizer(check, programs):
                     "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
 
 
+def run_streams(check, programs):
+    """How many streams at a rate; joules where NVML is known to count them."""
+    chosen, bench = check.chosen, programs.path("deltacnn-bench")
+    if not chosen.clip or not chosen.models:
+        return
+    if chosen.device.startswith("cuda"):
+        model, _, size = chosen.models[0].partition("@")
+        check.step("energy", [
+            bench, "--model", model, *(["--size", size] if size else []),
+            "--device", chosen.device, "--streams", "4", "--frames", "20",
+            "--synthetic", "5%", "--energy"], 60,
+            judge=lambda text: "" if "J a frame" in text else "no figure")
+    energy = check.results.get("energy", {}).get("status") == "passed"
+    minutes = (check.until - time.monotonic()) / 60 - 0.1
+    check.step("streams", [
+        sys.executable, HERE / "gpu_figures.py", "streams", "--json",
+        chosen.out / "figures.json", "--bench", bench, "--device",
+        chosen.device, "--rate", chosen.rate, "--minutes", f"{minutes:.2f}",
+        *(["--energy"] if energy else []),
+        *(a for clip in chosen.clip for a in ("--clip", clip)),
+        *chosen.streams.split(), *chosen.models], 60 * chosen.minutes,
+        judge=lambda text: "not finished: call again"
+        if "the time is over" in text else next(
+            (line for line in text.splitlines() if ": skipped: " in line), ""))
+
+
 def run_figures(check, programs):
     chosen = check.chosen
     nets = chosen.nets or chosen.out / "nets"
@@ -291,6 +320,7 @@ def run(chosen):
     run_tests(check, programs)
     if chosen.device.startswith("cuda") or chosen.sanitizer:
         run_sanitizer(check, programs)
+    run_streams(check, programs)
     run_figures(check, programs)
     with tarfile.open(chosen.out / "logs.tar.gz", "w:gz") as archive:
         archive.add(check.logs, arcname="logs")
@@ -334,6 +364,11 @@ def main():
                      "densenet121", help="networks of peer_torch.py; '': none")
     way.add_argument("--figures", default="",
                      help="more arguments of gpu_figures.py run, in one text")
+    way.add_argument("--clip", action="append", default=[],
+                     help="for streams: a video, or a folder of pictures")
+    way.add_argument("--rate", default="25")
+    way.add_argument("--streams", default="",
+                     help="more arguments of gpu_figures.py streams, likewise")
     way.add_argument("models", nargs="*")
     chosen = parser.parse_args()
     return run(chosen) if chosen.command == "run" else pack(chosen)

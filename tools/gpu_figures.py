@@ -8,6 +8,9 @@ and the pictures of them.
                  [--only REGEX] [--frames N] [--minutes M] [--no-peers]
                  [--size WIDTHxHEIGHT] [--variant NAME:VARIABLE=VALUE]...
                  [MODEL.onnx@WIDTHxHEIGHT...]
+  gpu_figures.py streams --json FILE [--bench PROGRAM] [--device D]
+                 [--rate FPS] [--set KEY=VALUE]... [--energy] [--most N]
+                 [--minutes M] --clip FILE... MODEL[@WIDTHxHEIGHT]...
   gpu_figures.py plot FILE.json FOLDER
 
 run measures FOLDER's networks (peer_torch.py export) and the ONNX files given,
@@ -17,8 +20,14 @@ of peer_torch.py. Networks with random weights get thresholds by which they do
 the work that trained ones do. FILE is written after every measurement, and what
 it holds already is not measured again, so a run that was stopped goes on; what
 was skipped is tried again. --minutes: begins nothing after that, and ends what
-runs then. --size: of FOLDER's networks, for a try. plot writes FOLDER/NET.svg
-for each network and FOLDER/table.md. Standard library only; the peers need
+runs then. --size: of FOLDER's networks, for a try. --energy: joules a frame
+beside them, ours (NVML).
+
+streams measures how many streams of each clip a device takes at a rate with
+each model, sparse and dense (deltacnn-bench --rate), into the same FILE.
+
+plot writes FOLDER/NET.svg for each network, FOLDER/streams.svg and
+FOLDER/table.md. Standard library only; the peers need
 PyTorch.
 """
 import argparse
@@ -85,7 +94,8 @@ def ours(chosen, net, batch, seconds, variant=None):
                     chosen.device, "--streams", batch, "--synthetic",
                     chosen.shares, "--frames", chosen.frames, "--set",
                     "dilation=0", "--set", "settle=0", *tuning, "--mode",
-                    "sparse", "--json", "-"], seconds, variant)
+                    "sparse", *(["--energy"] if chosen.energy else []),
+                    "--json", "-"], seconds, variant)
     for point in out.get("points", []):
         point["slowest"] = sorted(point.pop("nodes"), reverse=True,
                                   key=lambda n: n["mac_share"] * n["macs"])[:8]
@@ -165,6 +175,104 @@ def line_of(name, batch, kind, result):
     return f"{name} batch {batch} {kind}: {text}"
 
 
+# ---- streams at a rate -----------------------------------------------------------
+
+def streams(chosen):
+    results = json.loads(chosen.json.read_text()) if chosen.json.exists() \
+        else {"nets": {}}
+    places = results.setdefault("streams", {})
+    until = time.monotonic() + chosen.minutes * 60
+    settings = [a for s in chosen.set for a in ("--set", s)]
+    for text in chosen.models:
+        model, _, size = text.partition("@")
+        entry = places.setdefault(pathlib.Path(model).stem, {})
+        for clip in chosen.clip:
+            name = clip.rstrip("/").split("/")[-1].partition(".")[0]
+            if "skipped" not in entry.get(name, {"skipped": ""}):
+                continue
+            left = until - time.monotonic()
+            if left < 0:
+                print("gpu_figures.py: the time is over; run again to go on")
+                return 0
+            entry[name] = run_json(
+                [chosen.bench, "--model", model,
+                 *(["--size", size] if size else []), "--device",
+                 chosen.device, "--rate", chosen.rate, "--streams",
+                 chosen.most, "--clip", clip, *settings,
+                 *(["--energy"] if chosen.energy else []), "--json", "-",
+                 "--quiet"], min(600, max(left, 1)))
+            save(chosen.json, results)
+            print(f"{text} {name}: {streams_line(entry[name])}", flush=True)
+    return 0
+
+
+def streams_line(result):
+    if "skipped" in result:
+        return f"skipped: {result['skipped']}"
+    return "; ".join(
+        f"{p['mode']} {p['streams']} streams" +
+        (f", {p['batch_ms']:.1f} ms" if "batch_ms" in p else "") +
+        (f", {p['joules_per_frame']:.4f} J a frame"
+         if "joules_per_frame" in p else "") for p in result["points"])
+
+
+def stream_points(results):
+    """(model at size on clip, its result) of those that were measured."""
+    return [(f"{model} {place['width']}x{place['height']}, {clip}", place)
+            for model, entry in results.get("streams", {}).items()
+            for clip, place in entry.items() if "points" in place]
+
+
+def streams_picture(results):
+    """Bars: streams taken, sparse above dense, for each net and clip."""
+    bars = stream_points(results)
+    if not bars:
+        return None
+    most = max(max(p["streams"] for _, b in bars for p in b["points"]), 1)
+    rate, device = bars[0][1]["rate"], bars[0][1]["device"]
+    height = 70 + 62 * len(bars)
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="720" '
+             f'height="{height}" font-family="sans-serif" font-size="13">',
+             f'<rect width="720" height="{height}" fill="white"/>',
+             svg_text(360, 22, f"Streams at {rate:g} frames a second on one "
+                      f"device ({device})", "middle")]
+    for i, (name, place) in enumerate(bars):
+        y = 50 + 62 * i
+        parts.append(svg_text(20, y + 8, name))
+        for k, p in enumerate(place["points"]):
+            width = 560 * p["streams"] / most
+            colour = COLOURS[1] if p["mode"] == "sparse" else "#9aa4ad"
+            text = f"{p['streams']} {p['mode']}" + (
+                f", {p['joules_per_frame']:.3f} J a frame"
+                if "joules_per_frame" in p else "")
+            parts += [f'<rect x="20" y="{y + 13 + 18 * k}" '
+                      f'width="{width:.1f}" height="15" fill="{colour}"/>',
+                      svg_text(26 + width, y + 25 + 18 * k, text)]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def streams_table(results):
+    bars = stream_points(results)
+    if not bars:
+        return ""
+    head = ["net and clip", "mode", "streams", "ms a batch", "19 of 20 under",
+            "after submission", "work", "MiB a stream", "J a frame", "W"]
+    lines = ["", f"Streams that are taken at {bars[0][1]['rate']:g} frames a "
+             "second each, all results waited for.", "",
+             "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for name, place in bars:
+        for p in place["points"]:
+            cells = [name, p["mode"], str(p["streams"])]
+            cells += [f"{p[k]:.2f}" if k in p else "" for k in (
+                "batch_ms", "batch_p95_ms", "device_ms")]
+            cells += [f"{100 * p['mac_share']:.1f} %",
+                      f"{p['session_bytes'] / max(p['streams'], 1) / 2**20:.1f}"]
+            cells += [f"{p[k]:.4g}" if k in p else ""
+                      for k in ("joules_per_frame", "watts")]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 # ---- pictures and a table ----------------------------------------------------
 
 def best_peer(place):
@@ -236,7 +344,7 @@ def table(results):
                      for place in entry.values() if isinstance(place, dict)
                      for p in place.get("ours", {}).get("points", [])})
     head = ["net", "batch", "work at 5 %", *(f"{100 * s:g} %" for s in shares),
-            "host at 5 %", *PEERS]
+            "host at 5 %", "J a frame at 5 %", *PEERS]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, entry in results["nets"].items():
         for batch, place in entry.items():
@@ -264,6 +372,8 @@ def row_of(name, batch, kind, place, shares):
         *(f"{points[s]['device_ms']:.3f}" if s in points else ""
           for s in shares),
         f"{at5['batch_ms'] - at5['device_ms']:.3f}" if at5 else "",
+        f"{at5['joules_per_frame']:.4f}"
+        if at5 and "joules_per_frame" in at5 else "",
         *(f"{peer[p]:.3f}" if p in peer else "" for p in PEERS)]) + " |"
 
 
@@ -274,8 +384,12 @@ def plot(chosen):
         text = picture(name, entry)
         if text:
             (chosen.folder / f"{name}.svg").write_text(text)
-    (chosen.folder / "table.md").write_text(table(results))
-    print(table(results))
+    bars = streams_picture(results)
+    if bars:
+        (chosen.folder / "streams.svg").write_text(bars)
+    text = table(results) + streams_table(results)
+    (chosen.folder / "table.md").write_text(text)
+    print(text)
     return 0
 
 
@@ -297,12 +411,26 @@ def main():
     way.add_argument("--no-peers", action="store_true")
     way.add_argument("--size", default="")
     way.add_argument("--variant", action="append", default=[])
+    way.add_argument("--energy", action="store_true")
     way.add_argument("models", nargs="*")
+    way = sub.add_parser("streams")
+    way.add_argument("--json", type=pathlib.Path, required=True)
+    way.add_argument("--bench", default=shutil.which("deltacnn-bench") or
+                     str(HERE.parent / "build/tools/deltacnn-bench"))
+    way.add_argument("--device", default="cuda")
+    way.add_argument("--rate", default="25")
+    way.add_argument("--set", action="append", default=[])
+    way.add_argument("--energy", action="store_true")
+    way.add_argument("--most", default="1024")
+    way.add_argument("--minutes", type=float, default=600)
+    way.add_argument("--clip", action="append", required=True)
+    way.add_argument("models", nargs="+")
     way = sub.add_parser("plot")
     way.add_argument("json", type=pathlib.Path)
     way.add_argument("folder", type=pathlib.Path)
     chosen = parser.parse_args()
-    return run(chosen) if chosen.command == "run" else plot(chosen)
+    return {"run": run, "streams": streams, "plot": plot}[chosen.command](
+        chosen)
 
 
 if __name__ == "__main__":

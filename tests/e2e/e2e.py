@@ -196,6 +196,21 @@ def case_bench_streams(bench):
                                   "--json", "-").stdout)
     assert len(report["points"]) == 2 and "synthetic" not in \
         report["points"][0]
+    # how many are taken: no more than there may be, and none at a rate that is
+    # out of reach
+    tool = ["deltacnn-bench", "--model", model, "--size", "96x64", "--clip",
+            clip, "--device", "cpu", "--mode", "sparse", "--json", "-"]
+    for rate, streams in (("0.5", 2), ("1000", 0)):
+        report = json.loads(bench.run(*tool, "--rate", rate, "--streams", "2",
+                                      "--set", "settle=0").stdout)
+        point, = report["points"]
+        assert point["streams"] == streams and report["pictures"] == "host"
+        assert point["probes"][-1]["taken"] == bool(streams)
+    assert "--rate goes by clips" in bench.run(
+        "deltacnn-bench", "--model", model, "--rate", "25", "--synthetic",
+        "5%", good=False).stderr
+    assert "NVIDIA GPU" in bench.run(*tool, "--rate", "25", "--energy",
+                                     good=False).stderr
     # the figures beside peers, and their pictures
     figures, script = bench.scratch / "figures.json", ROOT / "tools" / \
         "gpu_figures.py"
@@ -203,13 +218,18 @@ def case_bench_streams(bench):
               figures, "--bench", bench.build / "tools/deltacnn-bench",
               "--device", "cpu", "--batches", "1", "--shares", "0,10%",
               "--frames", "2", "--no-peers", f"{model}@96x64")
+    bench.run(sys.executable, script, "streams", "--json", figures, "--bench",
+              bench.build / "tools/deltacnn-bench", "--device", "cpu",
+              "--rate", "1", "--most", "1", "--clip", clip, f"{model}@96x64")
     results = json.loads(figures.read_text(encoding="utf-8"))
     results["nets"]["people-seg"]["1"]["peers"] = {"graph": 5.0}
     figures.write_text(json.dumps(results), encoding="utf-8")
     table = bench.run(sys.executable, script, "plot", figures,
                       bench.scratch / "plots").stdout
     says(table, "| people-seg 96x64 | 1 |", "5.000 |")
+    says(table, "| people-seg 96x64, scene | sparse | 1 |")
     says((bench.scratch / "plots/people-seg.svg").read_text(), "speed-up")
+    says((bench.scratch / "plots/streams.svg").read_text(), "1 dense")
 
 
 # Stands in for compute-sanitizer: says what it is told to of racecheck.
