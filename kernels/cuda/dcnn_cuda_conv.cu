@@ -423,20 +423,12 @@ launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
 {
   void *arguments[] = { const_cast<DcnnCudaConv *> (p) };
   size_t bytes = POOL + other_bytes (p, p->room != NULL) - sizeof (Rows);
-  const void *kernel = (const void *) conv_kernel<BN, POOL>;
-  cudaError_t e;
 
   static_assert (WIDE * (BN + 4) * 4 <= POOL, "sums of a wide tile");
   static_assert (STAGES_OF<WIDE, BN, POOL> >= 2, "stages of a wide tile");
-  e = cudaFuncSetAttribute (kernel,
-      cudaFuncAttributeMaxDynamicSharedMemorySize, (int) bytes);
-  if (e == cudaSuccess && p->ranks * p->splits > 8)
-    e = cudaFuncSetAttribute (kernel,
-        cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
-  if (e != cudaSuccess)
-    return e;
-  return dcnn_cuda_launch (kernel, dim3 (p->node.blocks), THREADS, bytes,
-      p->ranks * p->splits, arguments, queue);
+  return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL>,
+      dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
+      queue);
 }
 
 cudaError_t

@@ -338,6 +338,26 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
 
 /* ---- launching ---------------------------------------------------------------------- */
 
+/* Lets a kernel have all the dynamic shared memory that the device has. What a kernel may have is the device's, not the launch's:
+ * as much as this launch needs would take it away from another thread, whose
+ * launch needs more. */
+static cudaError_t
+allow_most (const void *kernel, int device)
+{
+  cudaFuncAttributes has;
+  int most = 0;
+  cudaError_t e = cudaFuncGetAttributes (&has, kernel);
+
+  if (e == cudaSuccess)
+    e = cudaDeviceGetAttribute (&most,
+        cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (e == cudaSuccess)
+    e = cudaFuncSetAttribute (kernel,
+        cudaFuncAttributeMaxDynamicSharedMemorySize,
+        most - (int) has.sharedSizeBytes);
+  return e;
+}
+
 cudaError_t
 dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
     size_t shared, uint32_t cluster, void **arguments, DcnnCudaQueue queue)
@@ -349,7 +369,11 @@ dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
 
   if ((e = cudaGetDevice (&device)) != cudaSuccess ||
       (e = cudaDeviceGetAttribute (&major,
-              cudaDevAttrComputeCapabilityMajor, device)) != cudaSuccess)
+              cudaDevAttrComputeCapabilityMajor, device)) != cudaSuccess ||
+      (shared > 0 && (e = allow_most (kernel, device)) != cudaSuccess) ||
+      (cluster > 8 && (e = cudaFuncSetAttribute (kernel,
+              cudaFuncAttributeNonPortableClusterSizeAllowed, 1)) !=
+          cudaSuccess))
     return e;
   config.gridDim = grid;
   config.blockDim = dim3 (threads);

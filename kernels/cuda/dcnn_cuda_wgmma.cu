@@ -234,19 +234,15 @@ static cudaError_t
 launch (DcnnCudaConv *p, uint32_t multiprocessors, DcnnCudaQueue queue)
 {
   void *arguments[] = { p };
-  const void *kernel = (const void *) wgmma_kernel<BN, PARTS>;
   uint32_t chunks = (p->n_padded + BN - 1) / BN;
   uint32_t fit = max (1u, (PARTS ? 1 : 2) * multiprocessors / chunks);
-  cudaError_t e = cudaFuncSetAttribute (kernel,
-      cudaFuncAttributeMaxDynamicSharedMemorySize, (int) Shape<BN>::BYTES);
 
   static_assert (Shape<BN>::STAGES >= 3, "stages");
   static_assert (Shape<BN>::SUMS <= POOL, "sums lie where the stages do");
-  if (e != cudaSuccess)
-    return e;
   p->ranks = p->node.passes ? 1 : chunks;
-  return dcnn_cuda_launch (kernel, dim3 (fit * chunks), THREADS,
-      Shape<BN>::BYTES, p->ranks, arguments, queue);
+  return dcnn_cuda_launch ((const void *) wgmma_kernel<BN, PARTS>,
+      dim3 (fit * chunks), THREADS, Shape<BN>::BYTES, p->ranks, arguments,
+      queue);
 }
 
 cudaError_t

@@ -408,6 +408,14 @@ WRAP (cudaFuncSetAttribute, const void *function, enum cudaFuncAttribute which,
       __real_cudaFuncSetAttribute (function, which, value), cudaSuccess);
 }
 
+WRAP (cudaFuncGetAttributes, struct cudaFuncAttributes *to,
+    const void *function)
+{
+  CALL ("cudaFuncGetAttributes", FALSE,
+      __real_cudaFuncGetAttributes (to, function),
+      (memset (to, 0, sizeof *to), cudaSuccess));
+}
+
 WRAP (cudaLaunchKernelExC, const cudaLaunchConfig_t *config,
     const void *function, void **arguments)
 {
