@@ -221,6 +221,18 @@ place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
 
 /* ---- a frame ------------------------------------------------------------------- */
 
+/* One more of the model that `like` runs, whatever the property says by now. */
+static GstDeltaCnnRunner *
+load_like (const GstDeltaCnnRunner * like,
+    const GstDeltaCnnSettings * settings, guint width, guint height,
+    GError ** error)
+{
+  GstDeltaCnnSettings own = *settings;
+
+  own.model = (gchar *) gst_delta_cnn_runner_get_path (like);
+  return gst_delta_cnn_runner_new (&own, width, height, error);
+}
+
 /* A window goes to a region. FALSE with error: it could not be loaded. */
 static gboolean
 follow (Window * window, const DcnnRegion * box,
@@ -231,7 +243,7 @@ follow (Window * window, const DcnnRegion * box,
   const guint height = GST_VIDEO_FRAME_HEIGHT (frame);
 
   if (!window->runner)
-    window->runner = gst_delta_cnn_runner_new (settings, width, height, error);
+    window->runner = load_like (like, settings, width, height, error);
   if (!window->runner)
     return FALSE;
   window->box = *box;

@@ -399,6 +399,30 @@ GST_START_TEST (test_window_at_the_border)
 }
 GST_END_TEST
 
+/* A model that takes its time to load, or cannot be, is not the windows' yet. */
+GST_START_TEST (test_windows_keep_their_model)
+{
+  const Person who[] = { {60, 70}, {180, 190} };
+  GstMessage *message = NULL;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+      NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  expect_poses (&f, who, 1);
+  g_object_set (f.element, "model", "nowhere.onnx", NULL);
+  expect_poses (&f, who, 2);
+  message = gst_bus_timed_pop_filtered (f.bus, 20 * GST_SECOND,
+      GST_MESSAGE_WARNING);
+  message_holds (message, "nowhere.onnx");
+  gst_message_unref (message);
+  expect_poses (&f, who, 2);
+  fixture_clear (&f);
+}
+GST_END_TEST
+
 static Suite *
 regions_suite (void)
 {
@@ -415,6 +439,7 @@ regions_suite (void)
   tcase_add_test (tc, test_window_class_masks);
   tcase_add_test (tc, test_window_labels);
   tcase_add_test (tc, test_window_at_the_border);
+  tcase_add_test (tc, test_windows_keep_their_model);
   return suite;
 }
 
