@@ -221,7 +221,8 @@ place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
 
 /* ---- a frame ------------------------------------------------------------------- */
 
-/* One more of the model that `like` runs, whatever the property says by now. */
+/* One more of the model that `like` runs, whatever the property says by now. It
+ * has a session to itself: windows run in turn, and would wait for each other. */
 static GstDeltaCnnRunner *
 load_like (const GstDeltaCnnRunner * like,
     const GstDeltaCnnSettings * settings, guint width, guint height,
@@ -230,6 +231,7 @@ load_like (const GstDeltaCnnRunner * like,
   GstDeltaCnnSettings own = *settings;
 
   own.model = (gchar *) gst_delta_cnn_runner_get_path (like);
+  own.batch_timeout = 0;
   return gst_delta_cnn_runner_new (&own, width, height, error);
 }
 

@@ -423,6 +423,25 @@ GST_START_TEST (test_windows_keep_their_model)
 }
 GST_END_TEST
 
+/* Windows of one element run in turn: none waits for another's frame. */
+GST_START_TEST (test_windows_do_not_wait)
+{
+  const Person who[] = { {60, 70}, {180, 190}, {190, 60} };
+  GstDeltaCnnStatsMeta cost;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 3,
+      "batch-timeout", 1000000, NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  cost = expect_poses (&f, who, 3);
+  fail_unless (cost.total_time < GST_SECOND, "%" GST_TIME_FORMAT,
+      GST_TIME_ARGS (cost.total_time));
+  fixture_clear (&f);
+}
+GST_END_TEST
+
 static Suite *
 regions_suite (void)
 {
@@ -440,6 +459,7 @@ regions_suite (void)
   tcase_add_test (tc, test_window_labels);
   tcase_add_test (tc, test_window_at_the_border);
   tcase_add_test (tc, test_windows_keep_their_model);
+  tcase_add_test (tc, test_windows_do_not_wait);
   return suite;
 }
 
