@@ -501,6 +501,15 @@ class ToolTest(unittest.TestCase):
             self.assertEqual(descriptor.read(), "[deltacnn]\nsha256=%s\n" % hashlib.sha256(made.read()).hexdigest())
         self.assertIn("deltacnn-models convert net", self.run_tool("info", "net"))
         self.assertIn("deltacnn-models convert net", self.get("--to", os.path.join(self.folder, "to"), status=1))
+        self.assertIn("right", self.run_tool("verify", "net"))
+        with open(self.target, "ab") as made:
+            made.write(b" ")
+        self.assertIn("WRONG", self.run_tool("verify", "net", status=1))
+
+    def test_convert_speaks_of_modules(self):
+        """A module that is missing is a fault only where nothing comes out."""
+        arguments, _, _ = self.convert(converter="import sys\nprint('No module named tensorrt', file=sys.stderr)\n" + CONVERTER)
+        self.assertIn("--tfjs", arguments)
 
     def test_convert_frozen(self):
         arguments, _, files = self.convert(name="net.pb", input="image", outputs={"mask": "out"})
