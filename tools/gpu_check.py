@@ -75,7 +75,10 @@ class Programs:
                 self.root = chosen.bundle
             elif not self.root.exists():
                 with tarfile.open(chosen.bundle) as archive:
-                    archive.extractall(chosen.out / "bundle", filter="tar")
+                    # Python 3.11.2 (Debian 12) has no filters
+                    archive.extraction_filter = getattr(tarfile, "tar_filter",
+                                                        None)
+                    archive.extractall(chosen.out / "bundle")
         self.root = self.root.resolve()
 
     def path(self, name):

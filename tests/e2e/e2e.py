@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -269,6 +270,14 @@ def case_gpu_check(bench):
     assert "tails" not in out, out
     out = bench.run(*tool, "--device", "none", "--again", good=False).stdout
     says(out, "FAILED", "device=none")
+    with tarfile.open(bench.scratch / "bundle.tar.xz", "w:xz") as archive:
+        archive.add(bench.build / "tests/engine/engine-tails",
+                    arcname="deltacnn/bin/engine-tails")
+    says(bench.run(sys.executable, ROOT / "tools/gpu_check.py", "run",
+                   "--bundle", bench.scratch / "bundle.tar.xz", "--out",
+                   bench.scratch / "unpacked", "--export", "", "--only",
+                   "^tails", "--device", "cpu").stdout,
+         "passed", "1 steps, 0 failed now, 0 left")
 
 
 def case_bench_exact(bench):
