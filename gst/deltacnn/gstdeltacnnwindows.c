@@ -296,8 +296,10 @@ assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
       if (!window)
         continue;
       window->follows &= !taking;
-      if (!follow (window, &box, settings, like, frame, error))
+      if (!follow (window, &box, settings, like, frame, error)) {
+        gst_delta_cnn_windows_drop (windows);   /* it has no runner */
         return FALSE;
+      }
       served[i] = TRUE;
     }
   return TRUE;

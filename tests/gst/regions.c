@@ -6,6 +6,7 @@
  */
 #include "fixture.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #define SIZE 64
@@ -423,6 +424,37 @@ GST_START_TEST (test_windows_keep_their_model)
 }
 GST_END_TEST
 
+/* One that cannot be loaded ends the stream, and whoever flushes or tunes it
+ * afterwards finds none. */
+GST_START_TEST (test_window_that_cannot_be_loaded)
+{
+  const Person who = { 60, 70 };
+  GstMessage *message = NULL;
+  g_autofree gchar *path = NULL;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_POSE, SIZE, SIZE);
+  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 1,
+      NULL);
+  g_object_get (f.element, "model", &path, NULL);
+  fixture_play (&f, "RGB", FRAME, FRAME);
+  fail_unless_equals_int (g_remove (path), 0);
+  fail_unless_equals_int (gst_harness_push (f.harness, people (&who, 1)),
+      GST_FLOW_ERROR);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, &message), 1);
+  message_holds (message, path);
+  gst_message_unref (message);
+  g_object_set (f.element, "threshold", 0.1f, NULL);
+  fail_unless_equals_int (gst_harness_push (f.harness, people (&who, 1)),
+      GST_FLOW_ERROR);
+  fail_unless (gst_harness_push_event (f.harness, gst_event_new_flush_start ()));
+  fail_unless (gst_harness_push_event (f.harness, gst_event_new_flush_stop (
+              FALSE)));
+  fixture_clear (&f);
+}
+GST_END_TEST
+
 /* Windows of one element run in turn: none waits for another's frame. */
 GST_START_TEST (test_windows_do_not_wait)
 {
@@ -459,6 +491,7 @@ regions_suite (void)
   tcase_add_test (tc, test_window_labels);
   tcase_add_test (tc, test_window_at_the_border);
   tcase_add_test (tc, test_windows_keep_their_model);
+  tcase_add_test (tc, test_window_that_cannot_be_loaded);
   tcase_add_test (tc, test_windows_do_not_wait);
   return suite;
 }
