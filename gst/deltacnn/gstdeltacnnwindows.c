@@ -255,19 +255,27 @@ follow (Window * window, const DcnnRegion * box,
   return TRUE;
 }
 
-/* What of a region lies in the frame. FALSE: nothing does. */
-static gboolean
-within_frame (const DcnnRegion * region, const GstVideoFrame * frame,
-    DcnnRegion * box)
+/* What of the regions lies in the frame, of the first `most` of which something
+ * does; new. */
+static GArray *
+within_frame (const GArray * regions, const GstVideoFrame * frame, guint most)
 {
   const gfloat width = GST_VIDEO_FRAME_WIDTH (frame);
   const gfloat height = GST_VIDEO_FRAME_HEIGHT (frame);
+  GArray *boxes = g_array_new (FALSE, FALSE, sizeof (DcnnRegion));
 
-  box->x = CLAMP (region->x, 0, width);
-  box->y = CLAMP (region->y, 0, height);
-  box->width = CLAMP (region->x + region->width, 0, width) - box->x;
-  box->height = CLAMP (region->y + region->height, 0, height) - box->y;
-  return box->width > 0 && box->height > 0;
+  for (guint i = 0; regions && i < regions->len && boxes->len < most; i++) {
+    const DcnnRegion *region = &g_array_index (regions, DcnnRegion, i);
+    DcnnRegion box;
+
+    box.x = CLAMP (region->x, 0, width);
+    box.y = CLAMP (region->y, 0, height);
+    box.width = CLAMP (region->x + region->width, 0, width) - box.x;
+    box.height = CLAMP (region->y + region->height, 0, height) - box.y;
+    if (box.width > 0 && box.height > 0)
+      g_array_append_val (boxes, box);
+  }
+  return boxes;
 }
 
 /* Every region to a window: who has one keeps it, before others take one. */
@@ -276,8 +284,8 @@ assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
     const GstDeltaCnnRunner * like, const GArray * regions,
     const GstVideoFrame * frame, GError ** error)
 {
-  const guint n = regions ? MIN (regions->len, settings->windows) : 0;
-  g_autofree gboolean *served = g_new0 (gboolean, n + 1);
+  g_autoptr (GArray) boxes = within_frame (regions, frame, settings->windows);
+  g_autofree gboolean *served = g_new0 (gboolean, boxes->len + 1);
 
   for (guint i = 0; i < windows->windows->len; i++) {
     Window *window = window_at (windows, i);
@@ -285,18 +293,17 @@ assign (GstDeltaCnnWindows * windows, const GstDeltaCnnSettings * settings,
     window->follows &= window->idle++ < MAX_IDLE;
   }
   for (guint taking = 0; taking < 2; taking++)
-    for (guint i = 0; i < n; i++) {
-      DcnnRegion box;
+    for (guint i = 0; i < boxes->len; i++) {
+      const DcnnRegion *box = &g_array_index (boxes, DcnnRegion, i);
       Window *window;
-      if (served[i] || !within_frame (&g_array_index (regions, DcnnRegion, i),
-              frame, &box))
+      if (served[i])
         continue;
       window = taking ? free_window (windows, settings->windows) :
-          window_that_follows (windows, &box);
+          window_that_follows (windows, box);
       if (!window)
         continue;
       window->follows &= !taking;
-      if (!follow (window, &box, settings, like, frame, error)) {
+      if (!follow (window, box, settings, like, frame, error)) {
         gst_delta_cnn_windows_drop (windows);   /* it has no runner */
         return FALSE;
       }

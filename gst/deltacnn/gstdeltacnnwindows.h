@@ -31,10 +31,11 @@ void gst_delta_cnn_windows_set_tuning (GstDeltaCnnWindows * windows,
     const GstDeltaCnnSettings * settings);
 
 /* Runs a window on each of the first settings->windows regions (DcnnRegion,
- * frame pixels; those without size are none). like: the runner that tells of
- * the network. Poses and boxes of all of them, and a mask put together of
- * theirs, on the frame; the class of each region as a box, its region. New;
- * NULL with error set. The cost is a mean over the windows that ran. */
+ * frame pixels; those of which nothing lies in the frame are none). like: the
+ * runner that tells of the network. Poses and boxes of all of them, and a mask
+ * put together of theirs, on the frame; the class of each region as a box, its
+ * region. New; NULL with error set. The cost is a mean over the windows that
+ * ran. */
 GstDeltaCnnResults *gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     const GstDeltaCnnSettings * settings, const GstDeltaCnnRunner * like,
     const GArray * regions, const GstVideoFrame * frame, GstObject * gpu,

@@ -380,6 +380,17 @@ GST_START_TEST (test_window_at_the_border)
   for (guint i = 0; i < 8; i++)
     expect_poses (&f, &corners[i % 4], 1);
 
+  /* whoever is beside it has none, and takes none from others */
+  in = picture_new ("RGB", FRAME, FRAME, 0, 100, 100, PERSON, 255);
+  gst_buffer_add_video_region_of_interest_meta (in, "person", FRAME + 9, 0,
+      40, 40);
+  gst_buffer_add_video_region_of_interest_meta (in, "person", 92, 92, 40, 40);
+  out = fixture_run (&f, in);
+  fail_unless (gst_buffer_get_delta_cnn_pose_meta (out) != NULL);
+  fail_unless_equals_int (gst_delta_cnn_pose_meta_get_n_poses
+      (gst_buffer_get_delta_cnn_pose_meta (out)), 1);
+  gst_buffer_unref (out);
+
   /* beside the frame, and larger than numbers go */
   in = picture_new ("RGB", FRAME, FRAME, 0, 100, 100, PERSON, 255);
   gst_buffer_add_video_region_of_interest_meta (in, "person", FRAME + 9, 0,
