@@ -433,7 +433,7 @@ def main_run(mutants, arguments):
     os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))
     state = {"results": {}, "seconds": {}, "seen": {}}
     if STATE.exists() and not arguments.fresh:
-        state = json.loads(STATE.read_text(encoding="utf-8"))
+        state.update(json.loads(STATE.read_text(encoding="utf-8")))
     gone = locate(mutants, known_files())
     chosen, todo = choose([m for m in mutants if m not in gone], state, arguments)
     if not arguments.report and todo:
