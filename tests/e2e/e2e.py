@@ -700,11 +700,12 @@ def case_typelib(bench):
     assert "CRITICAL" not in out.stderr, out.stderr
 
 
-def main(arguments, cases=None):
-    cases = cases or {n[5:].replace("_", "-"): f for n, f in globals().items()
-                      if n.startswith("case_")}
+def main(arguments, names):
+    """names: a module's; what begins with case_ is a case."""
+    cases = {n[5:].replace("_", "-"): f for n, f in names.items()
+             if n.startswith("case_")}
     if len(arguments) != 3 or arguments[0] not in cases:
-        print(__doc__ + "  " + " ".join(cases))
+        print(names["__doc__"] + "  " + " ".join(cases))
         return 2
     with tempfile.TemporaryDirectory(prefix="deltacnn-") as scratch:
         bench = Bench(pathlib.Path(arguments[2]).resolve(),
@@ -721,4 +722,4 @@ def main(arguments, cases=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], globals()))

@@ -112,5 +112,4 @@ def case_bundle(bench):
 
 
 if __name__ == "__main__":
-    sys.exit(e2e.main(sys.argv[1:], {"bundle": case_bundle,
-                                     "device": case_device}))
+    sys.exit(e2e.main(sys.argv[1:], globals()))

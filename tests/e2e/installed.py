@@ -7,7 +7,6 @@
 Exit status 77 skips, with the reason as the last line. Standard library only.
 """
 import os
-import pathlib
 import re
 import shlex
 import subprocess
@@ -154,12 +153,5 @@ def installed_knows_no_build(bench, stage, inspect):
     assert str(ROOT) not in refused.stderr and str(bench.build) not in refused.stderr, refused.stderr
 
 
-def main(arguments):
-    return e2e.main(arguments, {n[5:].replace("_", "-"): f
-                                for n, f in globals().items()
-                                if n.startswith("case_")})
-
-
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(e2e.main(sys.argv[1:], globals()))

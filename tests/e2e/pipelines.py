@@ -8,7 +8,6 @@ Exit status 77 skips, with the reason as the last line. Standard library only.
 """
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -365,12 +364,5 @@ def case_pan_tilt(bench):
     says(bench.run(program, good=False).stderr, '"deltacnn"')
 
 
-def main(arguments):
-    return e2e.main(arguments, {n[5:].replace("_", "-"): f
-                                for n, f in globals().items()
-                                if n.startswith("case_")})
-
-
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(e2e.main(sys.argv[1:], globals()))
