@@ -111,13 +111,13 @@ bench_compare_free (BenchCompare *compare)
 
 /* ---- counting ---------------------------------------------------------- */
 
-/* A node of a dense frame, or one that is no map. */
+/* A convolution of a dense frame, or one whose output is no map. */
 static void
 count_whole (BenchCompare *compare, Basis basis, const PolicyNode *node,
     gboolean is_map)
 {
   for (guint i = 0; i < G_N_ELEMENTS (methods); i++) {
-    if (methods[i].basis != basis || !node->info.macs)
+    if (methods[i].basis != basis)
       continue;
     if (is_map)
       policy_count_dense (methods[i].policy, node, &compare->counts[i]);
@@ -136,6 +136,8 @@ count_node (BenchCompare *compare, Basis basis, guint index)
   PolicyNode node;
   DcnnFrameStats stats;
   dcnn_model_get_node (compare->run->model, index, &node.info);
+  if (!node.info.macs)
+    return;
   dcnn_model_get_window (compare->run->model, index, &node.window);
   dcnn_session_get_stats (session, 0, &stats);
   if (!touched->words || stats.dense) {
@@ -147,7 +149,7 @@ count_node (BenchCompare *compare, Basis basis, guint index)
   changed = policy_pixels (in);
   joined = dcnn_session_get_node_mask (session, 0, index, FALSE);
   for (guint i = 0; i < G_N_ELEMENTS (methods); i++) {
-    if (methods[i].basis == basis && node.info.macs)
+    if (methods[i].basis == basis)
       policy_count (methods[i].policy, &node, changed, touched, joined,
           &compare->counts[i]);
   }

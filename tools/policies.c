@@ -7,14 +7,6 @@
 
 #define TILE 8 /* a word of a mask */
 
-const char *
-policy_name (Policy policy)
-{
-  static const char *const names[] = { "RRM", "CBInfer", "Skip-Convolution",
-    "DeltaCNN", "stored values" };
-  return names[policy];
-}
-
 /* ---- masks ------------------------------------------------------------- */
 
 static gboolean

@@ -60,9 +60,6 @@ typedef enum Policy {
   POLICY_COUNT
 } Policy;
 
-/* "RRM" and so on; static. */
-const char *policy_name (Policy policy);
-
 typedef struct PolicyNode {
   DcnnNodeInfo info;
   DcnnNodeWindow window;
