@@ -31,6 +31,7 @@ void
 gst_delta_cnn_take_settings (GstDeltaCnn * self)
 {
   GstDeltaCnnSettings fresh;
+  gboolean regions;
 
   GST_OBJECT_LOCK (self);
   if (!self->settings_changed) {
@@ -41,9 +42,11 @@ gst_delta_cnn_take_settings (GstDeltaCnn * self)
   gst_delta_cnn_settings_copy (&self->settings, &fresh);
   GST_OBJECT_UNLOCK (self);
 
+  regions = g_strcmp0 (self->active.regions, fresh.regions) != 0;
   gst_delta_cnn_settings_clear (&self->active);
   self->active = fresh;
-  gst_delta_cnn_regions_take_settings (self);
+  if (regions)
+    gst_delta_cnn_regions_take_settings (self);
   if (self->runner)
     gst_delta_cnn_runner_set_tuning (self->runner, &self->active);
   gst_delta_cnn_windows_set_tuning (self->windows, &self->active);

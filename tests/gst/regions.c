@@ -82,6 +82,9 @@ GST_START_TEST (test_bad_property)
     fail_unless (!bright_at (&f, tone (0), 32, 32, NULL));
     g_object_set (f.element, "regions", bad[i], NULL);
     fail_unless (bright_at (&f, tone (255), 32, 32, NULL), "%s", bad[i]);
+    /* once, whatever else is set */
+    g_object_set (f.element, "threshold", 0.1f, NULL);
+    fail_unless (bright_at (&f, tone (255), 32, 32, NULL), "%s", bad[i]);
     fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message),
         1);
     message_holds (message, bad[i]);
