@@ -465,6 +465,8 @@ typedef struct PlanTerm {
 void dcnn_plan_find_passing (DcnnPlan *plan);
 /* Whether nodes of one size with these terms have equal candidates. */
 gboolean plan_terms_equal (const GArray *a, const GArray *b);
+/* How many masks a map's changes are in. */
+guint plan_count_masks (const DcnnPlan *plan, gint map);
 
 G_END_DECLS
 

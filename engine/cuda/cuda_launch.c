@@ -27,18 +27,6 @@ refuse (const PlanNode *node, const char *why, GError **error)
   return FALSE;
 }
 
-/* How many masks a map's changes are in. */
-static guint
-count_masks (const DcnnPlan *plan, gint map)
-{
-  const PlanMap *m = plan_map (plan, map);
-  guint n = m->mask >= 0;
-
-  for (guint i = 0; m->mask < 0 && m->pieces && i < m->pieces->len; i++)
-    n += count_masks (plan, g_array_index (m->pieces, gint, i));
-  return n;
-}
-
 static gboolean
 accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
 {
@@ -50,7 +38,7 @@ accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
   if (node->kind == PLAN_TAIL || node->kind == PLAN_GATHER)
     return TRUE;
   for (guint i = 0; node->terms && i < node->terms->len; i++)
-    sources += count_masks (plan, g_array_index (node->terms, PlanTerm,
+    sources += plan_count_masks (plan, g_array_index (node->terms, PlanTerm,
             i).map);
   for (gint s = -1; s < node->n_steps; s++) {
     gint map = s < 0 ? node->in : node->steps[s].map;
@@ -62,7 +50,7 @@ accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
     return refuse (node, "its channels begin between vectors", error);
   if (sources > DCNN_CUDA_MAX_SOURCES ||
       (node->kind == PLAN_GLOBAL &&
-          count_masks (plan, node->in) > DCNN_CUDA_MAX_SOURCES))
+          plan_count_masks (plan, node->in) > DCNN_CUDA_MAX_SOURCES))
     return refuse (node, "it reads more maps than a list has room for", error);
   return TRUE;
 }

@@ -242,15 +242,14 @@ collect (const DcnnPlan *plan, gint n, GArray *terms)
   return TRUE;
 }
 
-/* How many masks a map's changes are in. */
-static guint
-count_masks (const DcnnPlan *plan, gint index)
+guint
+plan_count_masks (const DcnnPlan *plan, gint index)
 {
   const PlanMap *map = plan_map (plan, index);
   guint n = map->mask >= 0;
 
   for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
-    n += count_masks (plan, g_array_index (map->pieces, gint, i));
+    n += plan_count_masks (plan, g_array_index (map->pieces, gint, i));
   return n;
 }
 
@@ -267,7 +266,7 @@ reader_can_tell (const DcnnPlan *plan, gint reader)
     const PlanTerm *t = &g_array_index (terms, PlanTerm, i);
     if (t->windows > MOST_WINDOWS)
       return FALSE;
-    masks += count_masks (plan, t->map);
+    masks += plan_count_masks (plan, t->map);
   }
   return terms->len == 1 || masks <= PLAN_MOST_MASKS;
 }
