@@ -18,8 +18,8 @@ static const struct {
 #undef DCNN_BACKEND
 };
 
-static gboolean
-accepts (const DcnnBackend *backend, const DcnnPlan *plan,
+gboolean
+dcnn_backend_accepts (const DcnnBackend *backend, const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error)
 {
   if (plan->states->len == 0 || backend->keeps_states)
@@ -35,7 +35,7 @@ may_run (const DcnnBackend *backend, gint index, const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error)
 {
   return backend->available (index, error) &&
-      (plan == NULL || accepts (backend, plan, options, error));
+      (plan == NULL || dcnn_backend_accepts (backend, plan, options, error));
 }
 
 /* plan NULL: any. index: the number of the device, of those kinds that may be
@@ -79,8 +79,8 @@ parse_index (const char *text, gint *index)
   return TRUE;
 }
 
-static const DcnnBackend *
-find_named (const char *device, gint *index, GError **error)
+const DcnnBackend *
+dcnn_backend_named (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) names = g_string_new ("auto");
 
@@ -114,7 +114,7 @@ find (const char *device, const DcnnPlan *plan,
   if (device == NULL || (g_str_has_prefix (device, "auto") &&
           parse_index (device + 4, index)))
     return best_backend (plan, options, index, why, fell_back, error);
-  backend = find_named (device, index, error);
+  backend = dcnn_backend_named (device, index, error);
   if (backend && may_run (backend, *index, plan, options, error))
     return backend;
   if (wished)

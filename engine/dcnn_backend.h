@@ -91,6 +91,9 @@ typedef struct DcnnBackend {
   void (*session_free) (DcnnSession *session);
   /* Bytes held, host and device. */
   gsize (*session_bytes) (const DcnnSession *session);
+  /* Bytes of its own memory that it would hold for such a session, of a plan
+   * that it accepts; no device need be there. NULL: it has none. */
+  gsize (*predict) (const DcnnPlan *plan, const DcnnSessionOptions *options);
   /* tuning is in force; before is what was. */
   void (*retune) (DcnnSession *session, const DcnnTuning *before);
   /* Input stage and nodes, for one frame of each of n different streams. A
@@ -119,6 +122,13 @@ typedef struct DcnnBackend {
  * index: -1 when none was named. */
 const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
     GError **error);
+
+/* The one with that name, "NAME" or "NAME:INDEX", whether it can run or not. */
+const DcnnBackend *dcnn_backend_named (const char *device, gint *index,
+    GError **error);
+/* Whether it can run the plan with these options, on any device of its kind. */
+gboolean dcnn_backend_accepts (const DcnnBackend *backend,
+    const DcnnPlan *plan, const DcnnSessionOptions *options, GError **error);
 
 /* The same, and that accepts the plan with the options. why: what "auto" passed
  * over, as dcnn_session_get_device_why(). fell_back: something that is there

@@ -96,8 +96,9 @@ struct DcnnSession {
   PlanBlocks plan_blocks;  /* those in use */
   gboolean on_bytes;       /* maps that may be are of bytes */
   gboolean pass_on;        /* nodes that may pass everything on do */
-  gboolean maps_elsewhere; /* the device has them: the host's are touched where
-                            * they are read back, and take no memory before */
+  gboolean maps_elsewhere; /* the device has them: the host's are one stream's
+                            * for all to pass through (but for inputs), and
+                            * take no memory before they are read back */
   const DcnnBackend *backend;
   gint device_index;       /* -1: the first */
   GString *device_why;     /* what "auto" passed over */

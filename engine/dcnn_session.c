@@ -190,6 +190,29 @@ scale_by_default (DcnnSession *session)
     o->scale[c] = 1;
 }
 
+gsize
+dcnn_session_predict_bytes (DcnnModel *model,
+    const DcnnSessionOptions *options, GError **error)
+{
+  const char *device = options->device ? options->device : "cuda";
+  DcnnSession session = { .model = model, .options = *options };
+  const DcnnBackend *backend;
+  gint index;
+
+  if (!dcnn_check_options (options, error) ||
+      (backend = dcnn_backend_named (device, &index, error)) == NULL)
+    return 0;
+  if (backend->predict == NULL) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+        "device=%s has no memory of its own in this build", device);
+    return 0;
+  }
+  if (!take_plan (&session, backend, error) ||
+      !dcnn_backend_accepts (backend, session.plan, options, error))
+    return 0;
+  return backend->predict (session.plan, options);
+}
+
 DcnnSession *
 dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
     GError **error)

@@ -45,11 +45,12 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
-         "cuda_fail": [], "drift": [], "sequences": []}
+         "cuda_fail": [], "cuda_memory": [], "drift": [], "sequences": []}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
-NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_fail"},
-          "cpu": {"passing", "cuda_fail"}, "cuda": {"inputs"}}
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_fail",
+                  "cuda_memory"},
+          "cpu": {"passing", "cuda_fail", "cuda_memory"}, "cuda": {"inputs"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
@@ -263,6 +264,16 @@ def run_sanitizer(check, programs):
                     "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
 
 
+def small_enough(text):
+    """Why a network's memory a stream is not within its goal."""
+    found = re.search(r'"gpu_stream_bytes" : (\d+)', text)
+    if not found:
+        return "no prediction"
+    mib = int(found[1]) / 2**20
+    print(f"         {mib:.1f} MiB a stream", flush=True)
+    return "" if mib < 150 else f"{mib:.1f} MiB a stream, 150 at most"
+
+
 def run_streams(check, programs):
     """How many streams at a rate; joules where NVML is known to count them."""
     chosen, bench = check.chosen, programs.path("deltacnn-bench")
@@ -298,6 +309,10 @@ def run_figures(check, programs):
             check.step(f"export-{net}", [sys.executable, HERE /
                                          "peer_torch.py", "export", nets, net,
                                          *size], 200)
+    if (nets / "hrnet_w32.onnx").exists():
+        check.step("memory-hrnet", [
+            programs.path("deltacnn-inspect"), nets / "hrnet_w32.onnx",
+            "--size", "384x384", "--json"], 60, judge=small_enough)
     minutes = (check.until - time.monotonic()) / 60 - 0.2
     check.step("figures", [
         sys.executable, HERE / "gpu_figures.py", "run", "--nets", nets,

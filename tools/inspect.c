@@ -138,6 +138,11 @@ print_totals (const Inspected *it)
   g_print ("  state           %s a stream\n", state);
   g_print ("  session         %s, one stream\n", session);
   g_print ("  predicted peak  %s\n", peak);
+  if (it->gpu_bytes) {
+    g_autofree char *gpu = tool_format_bytes (it->gpu_stream_bytes);
+    g_autofree char *one = tool_format_bytes (it->gpu_bytes);
+    g_print ("  on a GPU        %s a stream (%s with one)\n", gpu, one);
+  }
 }
 
 void
@@ -164,6 +169,18 @@ inspect_print (const Inspected *it, gboolean with_why)
 
 /* ---- program ----------------------------------------------------------- */
 
+/* What device=cuda would hold; nothing where it cannot run the model. */
+static void
+predict_gpu (Inspected *it, DcnnSessionOptions wanted)
+{
+  wanted.device = "cuda";
+  wanted.streams = 1;
+  it->gpu_bytes = dcnn_session_predict_bytes (it->model, &wanted, NULL);
+  wanted.streams = 9;
+  it->gpu_stream_bytes = (dcnn_session_predict_bytes (it->model, &wanted,
+          NULL) - it->gpu_bytes) / 8;
+}
+
 static gboolean
 measure (Inspected *it, GError **error)
 {
@@ -179,6 +196,7 @@ measure (Inspected *it, GError **error)
   if (!session)
     return FALSE;
   it->session_bytes = dcnn_session_get_bytes (session);
+  predict_gpu (it, session_options);
   it->peak_bytes =
       tool_predict_peak (&it->summary, it->session_bytes, it->file_bytes);
   return TRUE;

@@ -15,6 +15,8 @@ typedef struct Inspected {
   guint64 session_bytes;       /* one session, one stream */
   guint64 file_bytes;          /* the model file and its external data */
   guint64 peak_bytes;          /* predicted */
+  guint64 gpu_bytes, gpu_stream_bytes; /* device=cuda: one stream, each more;
+                                  0: it cannot run the model, or is not built */
 } Inspected;
 
 /* Tables for people, to standard output. why: with the reason for which each

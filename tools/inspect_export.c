@@ -79,6 +79,11 @@ inspect_json (const Inspected *it, GError **error)
   tool_json_int (builder, "tile_px", it->summary.tile);
   tool_json_int (builder, "weight_bytes", (gint64) it->summary.weight_bytes);
   tool_json_int (builder, "state_bytes", (gint64) it->summary.state_bytes);
+  if (it->gpu_bytes) {
+    tool_json_int (builder, "gpu_session_bytes", (gint64) it->gpu_bytes);
+    tool_json_int (builder, "gpu_stream_bytes",
+        (gint64) it->gpu_stream_bytes);
+  }
   tool_json_int (builder, "session_bytes", (gint64) it->session_bytes);
   tool_json_int (builder, "predicted_peak_bytes", (gint64) it->peak_bytes);
   add_arrays (builder, it);

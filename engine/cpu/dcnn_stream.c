@@ -108,6 +108,28 @@ take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
           dcnn_mask_words (width, height) * 8, ok));
 }
 
+/* Where a device has the maps, those on the host are for one stream at a time to
+ * pass through: all use the first one's, but for what comes in. */
+static gboolean
+borrows (const DcnnStream *stream, const DcnnSession *session, guint buffer)
+{
+  if (!session->maps_elsewhere || stream == session->streams)
+    return FALSE;
+  for (guint m = 0; m < session->plan->maps->len; m++) {
+    const PlanMap *map = plan_map (session->plan, (gint) m);
+    if (map->buffer == (gint) buffer && map->graph_input >= 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gsize
+own_bytes (const DcnnStream *stream, const DcnnSession *session, guint i)
+{
+  return borrows (stream, session, i) ? 0 : stored_bytes (session->plan, i,
+      session->plan_blocks, session->on_bytes);
+}
+
 /* All feature maps lie in one block: a sparse frame touches a few pixels of
  * each, and with small pages nearly every touch would miss the TLB. */
 static void
@@ -117,7 +139,7 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
   gsize bytes = 0, at = 0, size;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
+    bytes += own_bytes (stream, session, i);
   if (session->maps_elsewhere) { /* pages that nobody has touched */
     stream->cpu->block = calloc (1, bytes + 64);
     *ok = stream->cpu->block != NULL;
@@ -127,10 +149,12 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
   }
   stream->cpu->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
-    size = stored_bytes (plan, i, session->plan_blocks, session->on_bytes);
+    size = own_bytes (stream, session, i);
     if (size > 0)
       stream->cpu->buffers[i] = (gfloat *) (gpointer) (stream->cpu->block +
           at);
+    else if (borrows (stream, session, i))
+      stream->cpu->buffers[i] = session->streams[0].cpu->buffers[i];
     at += size;
   }
 }

@@ -74,6 +74,7 @@ typedef struct CudaState {
   cudaStream_t queue;
   cudaGraphExec_t graph;
   GPtrArray *memory, *pinned;
+  gboolean measuring;      /* bytes are counted, nothing is allocated */
   gsize bytes;
   void **buffers;          /* by plan buffer: [streams] of them */
   guint32 *pixels;         /* by plan buffer: elements from pixel to pixel */
@@ -127,6 +128,10 @@ cuda_state (const DcnnSession *session)
 /* cuda_session.c */
 gboolean dcnn_cuda_session_new (DcnnSession *session, GError **error);
 void dcnn_cuda_session_free (DcnnSession *session);
+/* Bytes that the device would keep for such a session; no device need be there.
+ * Of precision=f32 without its weights, which are not known yet. */
+gsize dcnn_cuda_predict (const DcnnPlan *plan,
+    const DcnnSessionOptions *options);
 /* cuda_copy.c: a buffer of one stream between the host's floats and the
  * device; waits. */
 cudaError_t dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,

@@ -678,6 +678,7 @@ const DcnnBackend dcnn_backend_cuda = {
   .session_new = dcnn_cuda_session_new,
   .session_free = dcnn_cuda_session_free,
   .session_bytes = cuda_session_bytes,
+  .predict = dcnn_cuda_predict,
   .retune = cuda_retune,
   .run = cuda_run,
   .wait = cuda_wait,

@@ -132,7 +132,7 @@ dcnn_cuda_plan_lists (DcnnSession *session)
     state->list_of[n] = i;
     join_list (session, n, &state->lists[i]);
   }
-  for (guint i = 0; i < state->n_lists; i++)
+  for (guint i = 0; i < state->n_lists && !state->measuring; i++)
     describe_sources (session, plan_node (plan, (gint) state->list_example[i]),
         &state->lists[i]);
 }

@@ -75,7 +75,7 @@ take_exact_weights (CudaState *state, const DcnnSession *session,
 {
   const CudaNode *packed = ((const CudaWeights *) session->weights)->nodes;
 
-  if (session->options.precision != DCNN_PRECISION_F32)
+  if (session->options.precision != DCNN_PRECISION_F32 || state->measuring)
     return;
   state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL;
   state->exact_weights = g_new0 (gfloat *, session->plan->nodes->len + 1);
@@ -137,7 +137,7 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
       state->pending[n], (guint32) dcnn_mask_words (out->width, out->height) };
   }
   state->counted = dcnn_cuda_take (state, (nodes + 1) * sizeof *counted, e);
-  if (*e == cudaSuccess)
+  if (*e == cudaSuccess && !state->measuring)
     *e = cudaMemcpy (state->counted, counted, nodes * sizeof *counted,
         cudaMemcpyHostToDevice);
   state->host_counters = dcnn_cuda_take_host (state, state->n_counters * 4, e);
@@ -213,15 +213,21 @@ fill_constants (const DcnnSession *session, cudaError_t *e)
   }
 }
 
-/* The stage for pictures, where the model takes any. */
+/* Does the device convert pictures, where the model takes any? */
+static gboolean
+has_stage (const DcnnPlan *plan)
+{
+  return plan->image_input >= 0 && plan->graph->inputs->len == 1 &&
+      g_strcmp0 (g_getenv ("DELTACNN_CUDA_STAGE"), "host") != 0;
+}
+
 static gboolean
 take_stage (DcnnSession *session, GError **error)
 {
   CudaState *state = cuda_state (session);
   const DcnnPlan *plan = session->plan;
 
-  if (plan->image_input < 0 || plan->graph->inputs->len != 1 ||
-      g_strcmp0 (g_getenv ("DELTACNN_CUDA_STAGE"), "host") == 0)
+  if (!has_stage (plan))
     return TRUE;
   for (guint m = 0; m < plan->maps->len; m++) {
     const PlanMap *map = plan_map (plan, m);
@@ -257,6 +263,18 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
   }
 }
 
+static void
+take_all (DcnnSession *session, cudaError_t *e)
+{
+  CudaState *state = cuda_state (session);
+
+  take_buffers (state, session, e);
+  take_masks (state, session, e);
+  take_nodes (state, session, e);
+  take_inputs (state, session, e);
+  take_tensors (state, session, e);
+}
+
 gboolean
 dcnn_cuda_session_new (DcnnSession *session, GError **error)
 {
@@ -272,23 +290,62 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->unread = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
   session->pass_on = session->maps_elsewhere = TRUE;
+  session->on_bytes = FALSE;
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));
   take_properties (state, MAX (session->device_index, 0), &e);
   if (e == cudaSuccess)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
-  take_buffers (state, session, &e);
-  take_masks (state, session, &e);
-  take_nodes (state, session, &e);
-  take_inputs (state, session, &e);
-  take_tensors (state, session, &e);
+  take_all (session, &e);
   fill_constants (session, &e);
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize ();
   return dcnn_cuda_check (e, "allocating a session", error) &&
       take_stage (session, error) &&
       dcnn_cuda_capture (session, error);
+}
+
+/* What take_all() made on the host. */
+static void
+free_arrays (CudaState *state)
+{
+  g_free (state->buffers);
+  g_free (state->pixels);
+  g_free (state->floats);
+  g_free (state->updated);
+  g_free (state->exact);
+  g_free (state->pending);
+  g_free (state->lists);
+  g_free (state->list_of);
+  g_free (state->list_example);
+  g_free (state->rooms);
+  g_free (state->exact_weights);
+  g_free (state->weights);
+  g_free (state->tensors);
+  g_free (state->counted_node);
+  g_free (state->input_list);
+  g_free (state->host_list);
+  g_free (state->input_values);
+  g_free (state->host_values);
+  g_free (state->host_updated);
+  g_free (state->host_exact);
+}
+
+gsize
+dcnn_cuda_predict (const DcnnPlan *plan, const DcnnSessionOptions *options)
+{
+  CudaState state = { .measuring = TRUE };
+  DcnnSession session = { .plan = plan, .options = *options, .state = &state,
+    .n_streams = options->streams, .pass_on = TRUE };
+  cudaError_t e = cudaSuccess;
+
+  take_all (&session, &e);
+  for (guint m = 0; m < plan->maps->len && has_stage (plan); m++)
+    if (plan_map (plan, (gint) m)->graph_input == plan->image_input)
+      state.bytes += dcnn_cuda_stage_predict (plan, m, options->streams);
+  free_arrays (&state);
+  return state.bytes;
 }
 
 void
@@ -316,26 +373,7 @@ dcnn_cuda_session_free (DcnnSession *session)
     g_array_unref (state->times);
   g_ptr_array_unref (state->memory);
   g_ptr_array_unref (state->pinned);
-  g_free (state->buffers);
-  g_free (state->pixels);
-  g_free (state->floats);
-  g_free (state->updated);
-  g_free (state->exact);
-  g_free (state->pending);
-  g_free (state->lists);
-  g_free (state->list_of);
-  g_free (state->list_example);
-  g_free (state->rooms);
-  g_free (state->exact_weights);
-  g_free (state->weights);
-  g_free (state->tensors);
-  g_free (state->counted_node);
-  g_free (state->input_list);
-  g_free (state->host_list);
-  g_free (state->input_values);
-  g_free (state->host_values);
-  g_free (state->host_updated);
-  g_free (state->host_exact);
+  free_arrays (state);
   g_free (state->fresh);
   g_free (state->first);
   g_free (state->due);

@@ -13,6 +13,7 @@
 
 /* Pieces of a frame that threads copy on their own. */
 #define SLICES 8
+#define LEAST_BYTES 256      /* of an allocation */
 
 /* What a stream has for frames of its present size and format. */
 typedef struct StageStream {
@@ -48,13 +49,14 @@ take (CudaStage *stage, gsize bytes, cudaError_t *e)
 {
   gpointer p = NULL;
 
+  bytes = MAX (bytes, LEAST_BYTES);
   if (*e == cudaSuccess)
-    *e = cudaMalloc (&p, MAX (bytes, 256));
+    *e = cudaMalloc (&p, bytes);
   if (*e != cudaSuccess)
     return NULL;
   g_ptr_array_add (stage->memory, p);
   stage->bytes += bytes;
-  *e = cudaMemset (p, 0, MAX (bytes, 256));
+  *e = cudaMemset (p, 0, bytes);
   return p;
 }
 
@@ -137,6 +139,21 @@ dcnn_cuda_stage_free (CudaStage *stage)
   g_ptr_array_unref (stage->pinned);
   g_free (stage->streams);
   g_free (stage);
+}
+
+gsize
+dcnn_cuda_stage_predict (const DcnnPlan *plan, guint map, guint streams)
+{
+  const PlanMap *m = plan_map (plan, (gint) map);
+  gsize words = dcnn_mask_words (m->width, m->height);
+  /* as dcnn_cuda_stage_new() takes them */
+  gsize sizes[] = { (gsize) m->width * m->height * 3,
+    (gsize) m->width * m->height * 3, words, words * 8, words * 8,
+    sizeof (DcnnCudaStage) }, bytes = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    bytes += MAX (sizes[i] * streams, LEAST_BYTES);
+  return bytes;
 }
 
 gsize

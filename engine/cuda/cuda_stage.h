@@ -23,6 +23,8 @@ gboolean dcnn_cuda_stage_new (DcnnSession *session, gint map, gpointer data,
     guint pixel, gboolean f32, const guint64 *updated, const guint64 *exact,
     CudaStage **stage, GError **error);
 void dcnn_cuda_stage_free (CudaStage *stage);
+/* The same before it is made, for that map of a plan. */
+gsize dcnn_cuda_stage_predict (const DcnnPlan *plan, guint map, guint streams);
 gsize dcnn_cuda_stage_bytes (const CudaStage *stage);
 
 /* Pictures of the frames (those that have one) into the stage: afterwards

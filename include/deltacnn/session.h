@@ -129,6 +129,16 @@ gboolean dcnn_device_check (const char *device, GError **error)
 gboolean dcnn_device_context (const char *device, gpointer *context,
     gint *index);
 
+/* Bytes of its own memory that a device of the kind that options->device names
+ * ("cuda", also if NULL) would hold for a session by these options, whether such a device is
+ * there or not. Besides it holds the weights, once for all sessions of a model
+ * (about half of DcnnModelSummary.weight_bytes as half floats), frames on their
+ * way from the host, and what its driver takes. 0 with error: it has no memory
+ * of its own, this build does not know it, or it cannot run the model. */
+gsize dcnn_session_predict_bytes (DcnnModel *model,
+    const DcnnSessionOptions *options, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* Refs model. Allocates everything the frame path will use. A device that
  * cannot run here is DCNN_ERROR_DEVICE; options and tuning out of range are
  * DCNN_ERROR_ARGUMENT. */

@@ -46,6 +46,43 @@ cuda_calls_live (void)
   return g_atomic_int_get (&live);
 }
 
+/* ---- how much is held ------------------------------------------------------------ */
+
+static GMutex sizes_lock;
+static GHashTable *sizes;    /* address -> bytes */
+static gsize held;
+
+gsize
+cuda_calls_bytes (void)
+{
+  return held;
+}
+
+static cudaError_t
+hold (cudaError_t e, void **to, size_t bytes)
+{
+  if (e != cudaSuccess)
+    return e;
+  g_mutex_lock (&sizes_lock);
+  if (sizes == NULL)
+    sizes = g_hash_table_new (NULL, NULL);
+  g_hash_table_insert (sizes, *to, GSIZE_TO_POINTER (bytes));
+  held += bytes;
+  g_mutex_unlock (&sizes_lock);
+  return e;
+}
+
+static void
+let_go (void *p)
+{
+  g_mutex_lock (&sizes_lock);
+  if (sizes && p) {
+    held -= GPOINTER_TO_SIZE (g_hash_table_lookup (sizes, p));
+    g_hash_table_remove (sizes, p);
+  }
+  g_mutex_unlock (&sizes_lock);
+}
+
 static gboolean
 fails (const char *name, gboolean makes)
 {
@@ -235,8 +272,8 @@ WRAP (cudaDeviceSynchronize, void)
 
 WRAP (cudaMalloc, void **to, size_t bytes)
 {
-  CALL ("cudaMalloc", TRUE, __real_cudaMalloc (to, bytes),
-      take_bytes (to, bytes));
+  CALL ("cudaMalloc", TRUE, hold (__real_cudaMalloc (to, bytes), to, bytes),
+      hold (take_bytes (to, bytes), to, bytes));
 }
 
 WRAP (cudaMallocHost, void **to, size_t bytes)
@@ -247,6 +284,7 @@ WRAP (cudaMallocHost, void **to, size_t bytes)
 
 WRAP (cudaFree, void *p)
 {
+  let_go (p);
   FREE (p, __real_cudaFree (p));
 }
 

@@ -28,6 +28,8 @@ const char *cuda_calls_failed (void);
 
 /* What was made and is not freed yet. */
 gint cuda_calls_live (void);
+/* Bytes of the GPU's memory among it, as they were asked for. */
+gsize cuda_calls_bytes (void);
 /* Bytes that the GPU has left. */
 gsize cuda_calls_free_bytes (void);
 
