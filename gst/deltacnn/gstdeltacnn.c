@@ -90,6 +90,8 @@ gst_delta_cnn_close_lines (GstDeltaCnn * self)
 static void
 gst_delta_cnn_clear (GstDeltaCnn * self)
 {
+  gst_delta_cnn_run_drain (self, FALSE);
+  g_clear_pointer (&self->ahead, gst_delta_cnn_ahead_free);
   gst_delta_cnn_swap_stop (self);
   gst_delta_cnn_swap_install (self, NULL);
   gst_delta_cnn_close_lines (self);
@@ -97,6 +99,21 @@ gst_delta_cnn_clear (GstDeltaCnn * self)
   g_clear_pointer (&self->orientation, g_free);
   self->negotiated = FALSE;
   gst_video_info_init (&self->info);
+}
+
+static gboolean
+gst_delta_cnn_start_ahead (GstDeltaCnn * self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->last_pts = GST_CLOCK_TIME_NONE;
+  if (!self->active.pipelined)
+    return TRUE;
+  self->ahead = gst_delta_cnn_ahead_new (gst_delta_cnn_run_job, self, &error);
+  if (!self->ahead)
+    GST_ELEMENT_ERROR (self, RESOURCE, FAILED,
+        ("No thread for pipelined=true: %s.", error->message), (NULL));
+  return self->ahead != NULL;
 }
 
 static gboolean
@@ -112,7 +129,7 @@ gst_delta_cnn_start (GstBaseTransform * trans)
   wanted = self->wanted_model;
   self->settings_changed = FALSE;
   self->totals = (GstDeltaCnnTotals) {0};
-  self->latency = 0;
+  self->latency = self->pace = 0;
   self->frame_width = self->frame_height = 0;
   self->source = g_quark_from_string (GST_OBJECT_NAME (self));
   GST_OBJECT_UNLOCK (self);
@@ -125,8 +142,10 @@ gst_delta_cnn_start (GstBaseTransform * trans)
   self->interval_start_us = g_get_monotonic_time ();
   self->peaks = self->peaks_before = (GstDeltaCnnPeaks) {0};
   gst_delta_cnn_timing_reset (self);
-  if (!gst_delta_cnn_open_lines (self))
+  if (!gst_delta_cnn_open_lines (self) || !gst_delta_cnn_start_ahead (self)) {
+    gst_delta_cnn_clear (self);
     return FALSE;
+  }
   if (!gst_delta_cnn_runner_needs_size (&self->active)
       && !gst_delta_cnn_load (self)) {
     gst_delta_cnn_clear (self);
@@ -192,8 +211,8 @@ gst_delta_cnn_prepare_output_buffer (GstBaseTransform * trans,
   return GST_FLOW_OK;
 }
 
-static GstFlowReturn
-gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+static void
+gst_delta_cnn_sync (GstBaseTransform * trans, GstBuffer * buffer)
 {
   /* appsrc and filesrc count in bytes unless told otherwise. */
   const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
@@ -202,7 +221,34 @@ gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
 
   if (GST_CLOCK_TIME_IS_VALID (time))
     gst_object_sync_values (GST_OBJECT (trans), time);
+}
+
+static GstFlowReturn
+gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
+{
+  gst_delta_cnn_sync (trans, buffer);
   return gst_delta_cnn_run_buffer (GST_DELTA_CNN (trans), buffer);
+}
+
+/* One frame late: the parent asks until there is none. */
+static GstFlowReturn
+gst_delta_cnn_generate_output (GstBaseTransform * trans, GstBuffer ** outbuf)
+{
+  GstDeltaCnn *self = GST_DELTA_CNN (trans);
+  GstBuffer *buffer = trans->queued_buf;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  if (!self->ahead)
+    return GST_BASE_TRANSFORM_CLASS
+        (gst_delta_cnn_parent_class)->generate_output (trans, outbuf);
+  trans->queued_buf = NULL;
+  if (buffer) {
+    buffer = gst_buffer_make_writable (buffer);
+    gst_delta_cnn_sync (trans, buffer);
+    flow = gst_delta_cnn_run_ahead (self, buffer);
+  }
+  *outbuf = g_queue_pop_head (&self->leaving);
+  return flow;
 }
 
 static void
@@ -242,6 +288,10 @@ gst_delta_cnn_sink_event (GstBaseTransform * trans, GstEvent * event)
 {
   GstDeltaCnn *self = GST_DELTA_CNN (trans);
 
+  /* nothing overtakes the frame on its way */
+  if (GST_EVENT_IS_SERIALIZED (event))
+    gst_delta_cnn_run_drain (self, GST_EVENT_TYPE (event) !=
+        GST_EVENT_FLUSH_STOP);
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_STREAM_START:
       gst_delta_cnn_take_stream_start (self, event);
@@ -279,6 +329,8 @@ static gboolean
 gst_delta_cnn_query (GstBaseTransform * trans, GstPadDirection direction,
     GstQuery * query)
 {
+  if (GST_QUERY_IS_SERIALIZED (query) && direction == GST_PAD_SINK)
+    gst_delta_cnn_run_drain (GST_DELTA_CNN (trans), TRUE);
   if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && direction == GST_PAD_SRC)
     return gst_delta_cnn_timing_answer_latency (GST_DELTA_CNN (trans), query);
   if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT
@@ -296,6 +348,16 @@ gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
     GstQuery * decide_query, GstQuery * query)
 {
   gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (trans), query);
+  /* one buffer more is on its way */
+  for (guint i = 0; GST_DELTA_CNN (trans)->ahead
+      && i < gst_query_get_n_allocation_pools (query); i++) {
+    GstBufferPool *pool;
+    guint size, min, max;
+    gst_query_parse_nth_allocation_pool (query, i, &pool, &size, &min, &max);
+    gst_query_set_nth_allocation_pool (query, i, pool, size, min + 1,
+        max ? max + 1 : 0);
+    gst_clear_object (&pool);
+  }
   if (!gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL))
     gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   return TRUE;
@@ -423,6 +485,7 @@ gst_delta_cnn_class_init (GstDeltaCnnClass * klass)
   trans_class->set_caps = gst_delta_cnn_set_caps;
   trans_class->prepare_output_buffer = gst_delta_cnn_prepare_output_buffer;
   trans_class->transform_ip = gst_delta_cnn_transform_ip;
+  trans_class->generate_output = gst_delta_cnn_generate_output;
   trans_class->sink_event = gst_delta_cnn_sink_event;
   trans_class->src_event = gst_delta_cnn_src_event;
   trans_class->query = gst_delta_cnn_query;
@@ -438,6 +501,7 @@ gst_delta_cnn_init (GstDeltaCnn * self)
   gst_video_info_init (&self->info);
   dcnn_anchor_init (&self->anchor);
   g_cond_init (&self->loading_done);
+  g_queue_init (&self->leaving);
   self->earliest = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }

@@ -21,6 +21,7 @@
 
 #include "deltacnn/anchor.h"
 
+#include "gstdeltacnnahead.h"
 #include "gstdeltacnnlines.h"
 #include "gstdeltacnnplace.h"
 #include "gstdeltacnnrunner.h"
@@ -41,6 +42,16 @@ typedef struct
   GstClockTime slowest, second;
 } GstDeltaCnnPeaks;
 
+/* A frame on its way through the network. */
+typedef struct
+{
+  GstBuffer *buffer;           /* NULL: none */
+  GstVideoFrame frame;         /* mapped */
+  GstObject *gpu;              /* whose memory it was mapped in; borrowed */
+  GstDeltaCnnResults *results; /* after the run; NULL: see error */
+  GError *error;
+} GstDeltaCnnJob;
+
 struct _GstDeltaCnn
 {
   GstBaseTransform parent;
@@ -56,6 +67,8 @@ struct _GstDeltaCnn
   GstDeltaCnnTotals totals;    /* since start */
   GstStructure *model_facts;   /* of the runner, for stats */
   GstClockTime latency;        /* answered to LATENCY */
+  GstClockTime pace;           /* from frame to frame, where they leave one
+                                  late; 0: not known, or they do not */
   GstClockTime earliest;       /* QoS: running time that is not yet late */
   gdouble proportion;          /* QoS */
   gint frame_width, frame_height; /* negotiated, of square pixels; 0: not
@@ -87,6 +100,11 @@ struct _GstDeltaCnn
   GArray *regions;             /* likewise, of the frame at hand */
   gboolean told_regions;       /* that the device knows none */
   GstDeltaCnnWindows *windows; /* on single regions */
+  GstDeltaCnnJob job;          /* ahead's while it runs, with all that is the
+                                  streaming thread's above */
+  GstDeltaCnnAhead *ahead;     /* NULL: frames are waited for */
+  GQueue leaving;              /* of GstBuffer: done, to be pushed */
+  GstClockTime last_pts;       /* of a frame that came */
   GQuark source;               /* the element's name */
   gchar *stream_id;
   gchar *orientation;          /* the stream's tag; NULL: none */
@@ -102,6 +120,16 @@ void gst_delta_cnn_install_properties (GObjectClass * klass);
 /* gstdeltacnnrun.c: one frame; buffer is writable. */
 G_GNUC_INTERNAL
 GstFlowReturn gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer);
+/* The same one frame late: what was on its way is finished and leaves, buffer
+ * (taken) is on its way. */
+G_GNUC_INTERNAL
+GstFlowReturn gst_delta_cnn_run_ahead (GstDeltaCnn * self, GstBuffer * buffer);
+/* What is on its way is finished and pushed, or (push FALSE) dropped. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_run_drain (GstDeltaCnn * self, gboolean push);
+/* Runs self->job: what the thread of `ahead` does. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_run_job (gpointer self);
 /* Takes over properties that were set since the last frame. */
 G_GNUC_INTERNAL
 void gst_delta_cnn_take_settings (GstDeltaCnn * self);
@@ -168,6 +196,9 @@ GstClockTime gst_delta_cnn_timing_of (GstDeltaCnn * self, GstBuffer * buffer);
 G_GNUC_INTERNAL
 void gst_delta_cnn_timing_account (GstDeltaCnn * self,
     const GstDeltaCnnCost * cost);
+/* A frame came that leaves when the next one comes. */
+G_GNUC_INTERNAL
+void gst_delta_cnn_timing_pace (GstDeltaCnn * self, GstBuffer * buffer);
 G_GNUC_INTERNAL
 gboolean gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self,
     GstQuery * query);

@@ -17,6 +17,7 @@ enum
   PROP_CUDA_DEVICE_ID,
   PROP_BATCH_TIMEOUT,
   PROP_STAND_ASIDE,
+  PROP_PIPELINED,
   PROP_REGIONS,
   PROP_ROI_METAS,
   PROP_ROI_TYPE,
@@ -74,6 +75,9 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       return TRUE;
     case PROP_BATCH_TIMEOUT:
       s->batch_timeout = g_value_get_int (value);
+      return TRUE;
+    case PROP_PIPELINED:
+      s->pipelined = g_value_get_boolean (value);
       return TRUE;
     case PROP_INPUT_WIDTH:
       s->input_width = g_value_get_int (value);
@@ -247,6 +251,9 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     case PROP_BATCH_TIMEOUT:
       g_value_set_int (value, (gint) s->batch_timeout);
       return TRUE;
+    case PROP_PIPELINED:
+      g_value_set_boolean (value, s->pipelined);
+      return TRUE;
     case PROP_INPUT_WIDTH:
       g_value_set_int (value, s->input_width);
       return TRUE;
@@ -378,6 +385,11 @@ install_model_properties (GObjectClass * klass)
           "process that run the same model by the same settings, to be run "
           "with them as one batch (0 = each by itself, -1 = 2000 on a GPU, "
           "else 0)", -1, 1000000, -1, READY));
+  g_object_class_install_property (klass, PROP_PIPELINED,
+      g_param_spec_boolean ("pipelined", "Pipelined",
+          "Run a frame while the pipeline goes on: each buffer leaves, with its "
+          "results, when the next one comes, or whatever else follows it; the "
+          "latency is longer by a frame", FALSE, READY));
   g_object_class_install_property (klass, PROP_THREADS,
       g_param_spec_uint ("threads", "Threads",
           "Processor threads (0 = one a core)", 0, 256, 0, READY));

@@ -234,23 +234,32 @@ run_whole (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
   return results;
 }
 
-/* Runs, decodes, attaches; the cost covers all of it. */
-static gboolean
-run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
-    const GstVideoFrame * frame, GstObject * gpu, GError ** error)
+/* Runs and decodes; the cost covers both. */
+void
+gst_delta_cnn_run_job (gpointer data)
 {
+  GstDeltaCnn *self = data;
+  GstDeltaCnnJob *job = &self->job;
   const GstClockTime start = gst_util_get_timestamp ();
+
+  job->results = self->active.windows > 0 ?
+      gst_delta_cnn_windows_run (self->windows, &self->active, self->runner,
+      gst_delta_cnn_regions_of (self, job->buffer), &job->frame, job->gpu,
+      &job->error) : run_whole (self, job->buffer, &job->frame, job->gpu,
+      &job->error);
+  if (job->results)
+    job->results->cost.total_time = gst_util_get_timestamp () - start;
+}
+
+/* What a frame gave becomes the last results, and is counted. */
+static void
+take_results (GstDeltaCnn * self, GstBuffer * buffer,
+    GstDeltaCnnResults * results)
+{
   const GstDeltaCnnOccasion occasion = {
     .source = self->source,.pts = GST_BUFFER_PTS (buffer)
   };
-  GstDeltaCnnResults *results;
 
-  results = self->active.windows > 0 ? gst_delta_cnn_windows_run (self->windows,
-      &self->active, self->runner, gst_delta_cnn_regions_of (self, buffer),
-      frame, gpu, error) : run_whole (self, buffer, frame, gpu, error);
-  if (!results)
-    return FALSE;
-  results->cost.total_time = gst_util_get_timestamp () - start;
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   self->last = results;
   self->last_time = gst_delta_cnn_timing_of (self, buffer);
@@ -258,49 +267,137 @@ run_and_attach (GstDeltaCnn * self, GstBuffer * buffer,
   gst_delta_cnn_results_attach (results, buffer, self->active.attach,
       &occasion);
   write_line (self, &occasion);
+  gst_delta_cnn_totals_add (&self->interval, &results->cost);
+  GST_OBJECT_LOCK (self);
+  gst_delta_cnn_totals_add (&self->totals, &results->cost);
+  GST_OBJECT_UNLOCK (self);
+  gst_delta_cnn_timing_account (self, &results->cost);
+  gst_delta_cnn_timing_post_stats (self, FALSE);
+  report_found_nothing (self);
+}
+
+/* Makes self->job of a buffer. FALSE: it is not run, *flow says whether it goes
+ * on as it is. */
+static gboolean
+begin_job (GstDeltaCnn * self, GstBuffer * buffer, GstFlowReturn * flow)
+{
+  g_autoptr (GError) error = NULL;
+  GstDeltaCnnJob *job = &self->job;
+  guint on_gpu;
+
+  *flow = GST_FLOW_OK;
+  gst_delta_cnn_take_settings (self);
+  gst_delta_cnn_swap_adopt (self);
+  if (!self->runner || !self->negotiated) {
+    *flow = GST_FLOW_NOT_NEGOTIATED;
+    return FALSE;
+  }
+  if (repeats_last (self, buffer)) {
+    pass_stale (self, buffer, PASS_GAP);
+    return FALSE;
+  }
+  if (gst_delta_cnn_timing_is_late (self, buffer)) {
+    pass_stale (self, buffer, PASS_LATE);
+    return FALSE;
+  }
+  on_gpu = g_str_equal (gst_delta_cnn_runner_get_device (self->runner), "cuda") ?
+      gst_delta_cnn_cuda_map_flag (buffer, self->gpu) : 0;
+  if (!gst_delta_cnn_frame_map (&job->frame, &self->info, buffer,
+          (GstMapFlags) (GST_MAP_READ | on_gpu), &error)) {
+    pass_damaged (self, buffer, error);
+    return FALSE;
+  }
+  job->buffer = buffer;
+  job->gpu = on_gpu ? self->gpu : NULL;
   return TRUE;
+}
+
+/* After the run: results onto the buffer, which is self->job's no more. */
+static GstFlowReturn
+end_job (GstDeltaCnn * self)
+{
+  GstDeltaCnnJob job = self->job;
+  g_autoptr (GError) error = job.error;
+
+  self->job = (GstDeltaCnnJob) {0};
+  gst_delta_cnn_frame_unmap (&job.frame);
+  if (job.results) {
+    take_results (self, job.buffer, job.results);
+    return GST_FLOW_OK;
+  }
+  gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
+      "running a frame");
+  return GST_FLOW_ERROR;
 }
 
 GstFlowReturn
 gst_delta_cnn_run_buffer (GstDeltaCnn * self, GstBuffer * buffer)
 {
-  g_autoptr (GError) error = NULL;
-  GstVideoFrame frame;
-  guint on_gpu;
-  gboolean ok;
+  GstFlowReturn flow;
 
-  gst_delta_cnn_take_settings (self);
-  gst_delta_cnn_swap_adopt (self);
-  if (!self->runner || !self->negotiated)
-    return GST_FLOW_NOT_NEGOTIATED;
-  if (repeats_last (self, buffer)) {
-    pass_stale (self, buffer, PASS_GAP);
+  if (!begin_job (self, buffer, &flow))
+    return flow;
+  gst_delta_cnn_run_job (self);
+  return end_job (self);
+}
+
+/* ---- one frame late ---------------------------------------------------------- */
+
+/* What is on its way is done and leaves. */
+static GstFlowReturn
+finish_job (GstDeltaCnn * self)
+{
+  GstBuffer *buffer = self->job.buffer;
+  GstFlowReturn flow;
+
+  if (!buffer)
     return GST_FLOW_OK;
+  gst_delta_cnn_ahead_finish (self->ahead);
+  flow = end_job (self);
+  if (flow == GST_FLOW_OK)
+    g_queue_push_tail (&self->leaving, buffer);
+  else
+    gst_buffer_unref (buffer);
+  return flow;
+}
+
+GstFlowReturn
+gst_delta_cnn_run_ahead (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  GstFlowReturn flow = finish_job (self);
+
+  if (flow != GST_FLOW_OK) {
+    gst_buffer_unref (buffer);
+    return flow;
   }
-  if (gst_delta_cnn_timing_is_late (self, buffer)) {
-    pass_stale (self, buffer, PASS_LATE);
-    return GST_FLOW_OK;
+  gst_delta_cnn_timing_pace (self, buffer);
+  if (begin_job (self, buffer, &flow))
+    gst_delta_cnn_ahead_start (self->ahead);
+  else if (flow == GST_FLOW_OK)
+    g_queue_push_tail (&self->leaving, buffer);
+  else
+    gst_buffer_unref (buffer);
+  return flow;
+}
+
+void
+gst_delta_cnn_run_drain (GstDeltaCnn * self, gboolean push)
+{
+  GstBuffer *buffer = self->job.buffer;
+
+  if (push) {
+    (void) finish_job (self);   /* an error is on the bus */
+  } else if (buffer) {
+    gst_delta_cnn_ahead_finish (self->ahead);
+    gst_delta_cnn_frame_unmap (&self->job.frame);
+    g_clear_pointer (&self->job.results, gst_delta_cnn_results_unref);
+    g_clear_error (&self->job.error);
+    self->job = (GstDeltaCnnJob) {0};
+    gst_buffer_unref (buffer);
   }
-  on_gpu = g_str_equal (gst_delta_cnn_runner_get_device (self->runner), "cuda") ?
-      gst_delta_cnn_cuda_map_flag (buffer, self->gpu) : 0;
-  if (!gst_delta_cnn_frame_map (&frame, &self->info, buffer,
-          (GstMapFlags) (GST_MAP_READ | on_gpu), &error)) {
-    pass_damaged (self, buffer, error);
-    return GST_FLOW_OK;
-  }
-  ok = run_and_attach (self, buffer, &frame, on_gpu ? self->gpu : NULL, &error);
-  gst_delta_cnn_frame_unmap (&frame);
-  if (!ok) {
-    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_ERROR, error,
-        "running a frame");
-    return GST_FLOW_ERROR;
-  }
-  gst_delta_cnn_totals_add (&self->interval, &self->last->cost);
-  GST_OBJECT_LOCK (self);
-  gst_delta_cnn_totals_add (&self->totals, &self->last->cost);
-  GST_OBJECT_UNLOCK (self);
-  gst_delta_cnn_timing_account (self, &self->last->cost);
-  gst_delta_cnn_timing_post_stats (self, FALSE);
-  report_found_nothing (self);
-  return GST_FLOW_OK;
+  while ((buffer = g_queue_pop_head (&self->leaving)))
+    if (push)
+      (void) gst_pad_push (GST_BASE_TRANSFORM_SRC_PAD (self), buffer);
+    else
+      gst_buffer_unref (buffer);
 }

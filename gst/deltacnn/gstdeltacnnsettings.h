@@ -75,6 +75,7 @@ typedef struct
   guint stats_interval_ms;        /* 0: no messages */
   gboolean qos;
   gboolean stand_aside;
+  gboolean pipelined;             /* frames leave one late */
   gboolean roi_metas;
   guint windows;                  /* on single regions; 0: the whole frame */
   guint region_margin;            /* px of the network's input */

@@ -157,6 +157,40 @@ gst_delta_cnn_timing_account (GstDeltaCnn * self, const GstDeltaCnnCost * cost)
   }
 }
 
+/* As the caps say; where they do not, from the last frame to this. */
+static GstClockTime
+find_pace (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  const GstVideoInfo *info = &self->info;
+  const GstClockTime before = self->last_pts, now = GST_BUFFER_PTS (buffer);
+
+  self->last_pts = now;
+  if (GST_VIDEO_INFO_FPS_N (info) > 0)
+    return gst_util_uint64_scale_round (GST_SECOND, GST_VIDEO_INFO_FPS_D (info),
+        GST_VIDEO_INFO_FPS_N (info));
+  if (GST_CLOCK_TIME_IS_VALID (now) && GST_CLOCK_TIME_IS_VALID (before)
+      && now > before)
+    return now - before;
+  return 0;
+}
+
+void
+gst_delta_cnn_timing_pace (GstDeltaCnn * self, GstBuffer * buffer)
+{
+  const GstClockTime pace = find_pace (self, buffer);
+  gboolean moved;
+
+  GST_OBJECT_LOCK (self);
+  moved = pace > self->pace * LATENCY_GROWN
+      || (pace > 0 && pace < self->pace * LATENCY_SHRUNK);
+  if (moved)
+    self->pace = pace;
+  GST_OBJECT_UNLOCK (self);
+  if (moved)
+    gst_element_post_message (GST_ELEMENT (self),
+        gst_message_new_latency (GST_OBJECT (self)));
+}
+
 gboolean
 gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self, GstQuery * query)
 {
@@ -167,7 +201,8 @@ gst_delta_cnn_timing_answer_latency (GstDeltaCnn * self, GstQuery * query)
     return FALSE;
   gst_query_parse_latency (query, &live, &min, &max);
   GST_OBJECT_LOCK (self);
-  own = self->latency;
+  /* one frame late: until the next one comes, and this one is done */
+  own = MAX (self->latency, self->pace);
   GST_OBJECT_UNLOCK (self);
   min += own;
   if (GST_CLOCK_TIME_IS_VALID (max))
