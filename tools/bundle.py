@@ -168,8 +168,11 @@ class Bundle:
                     file.read_bytes()[:4] == b"\x7fELF":
                 self.program(file)
                 found["program"] += 1
-            elif file.parent.name == "models":
-                shutil.copyfile(file, self.root / "share/models" / file.name)
+            elif "models" in file.parts:
+                at = file.parts.index("models") + 1
+                to = self.root.joinpath("share/models", *file.parts[at:])
+                to.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, to)
         if not all(found.values()):
             stop(f"{self.build} has no {'plugin' if not found['plugin'] else 'programs'}:"
                  " build with GStreamer and tools")

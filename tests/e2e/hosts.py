@@ -104,6 +104,9 @@ def case_bundle(bench):
     says(inside("deltacnn-bench", "--model", "people-seg", "--synthetic",
                 "0.05", "--frames", "3", "--quiet"), "sparse")
     inside("deltacnn-inspect", "no-such-model", good=False)
+    # what descriptors name lies where they look for it
+    for file in (ROOT / "models/data/labels").glob("*.txt"):
+        assert (root / "opt/deltacnn/share/models/labels" / file.name).exists()
     manifest = (root / "opt/deltacnn/share/MANIFEST").read_text()
     says(manifest, "lib/libc.so.6", "plugins/libgstdeltacnn.so deltacnn")
     assert not re.search("x264|x265|avcodec", manifest)
