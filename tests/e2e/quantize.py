@@ -109,12 +109,5 @@ def case_suggest_heads(bench):
         says(bench.run("deltacnn-inspect", model).stdout, f"decoder {decoder}")
 
 
-def main(arguments):
-    return e2e.main(arguments, {n[5:].replace("_", "-"): f
-                                for n, f in globals().items()
-                                if n.startswith("case_")})
-
-
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(e2e.main(sys.argv[1:], globals()))
