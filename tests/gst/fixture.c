@@ -97,6 +97,19 @@ fixture_run (Fixture * fixture, GstBuffer * buffer)
   return out;
 }
 
+GstClockTime
+fixture_latency (Fixture * f)
+{
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min, max;
+  gboolean live;
+
+  fail_unless (gst_element_query (f->element, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  gst_query_unref (query);
+  return min;
+}
+
 guint
 fixture_count (Fixture * fixture, GstMessageType type, GstMessage ** last)
 {

@@ -59,6 +59,9 @@ void fixture_caps (Fixture * fixture, const gchar * format, gint width,
  * buffer. */
 GstBuffer *fixture_run (Fixture * fixture, GstBuffer * buffer);
 
+/* The least latency that the element answers. */
+GstClockTime fixture_latency (Fixture * fixture);
+
 /* Takes all messages of that type off the bus, and returns how many; last:
  * the last one, new (NULL: not wanted). Others stay gone. */
 guint fixture_count (Fixture * fixture, GstMessageType type,

@@ -203,19 +203,6 @@ GST_START_TEST (test_flush_and_stop)
 
 GST_END_TEST;
 
-static GstClockTime
-own_latency (Fixture * f)
-{
-  GstQuery *query = gst_query_new_latency ();
-  GstClockTime min, max;
-  gboolean live;
-
-  fail_unless (gst_element_query (f->element, query));
-  gst_query_parse_latency (query, &live, &min, &max);
-  gst_query_unref (query);
-  return min;
-}
-
 /* A frame leaves when the next one comes: by the caps' rate, or where they say
  * none, as far as frames have been apart. */
 GST_START_TEST (test_latency)
@@ -225,19 +212,19 @@ GST_START_TEST (test_latency)
   start (&f, TRUE);
   push (&f, scene (0));
   fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
-  fail_unless (own_latency (&f) >= FRAME_TIME);
-  fail_unless (own_latency (&f) < 2 * GST_SECOND);
+  fail_unless (fixture_latency (&f) >= FRAME_TIME);
+  fail_unless (fixture_latency (&f) < 2 * GST_SECOND);
   gst_harness_set_src_caps_str (f.harness,
       "video/x-raw,format=RGB,width=32,height=32,framerate=0/1");
   push (&f, scene (10));
   push (&f, scene (17));
   fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
-  fail_unless (own_latency (&f) >= 7 * FRAME_TIME);
+  fail_unless (fixture_latency (&f) >= 7 * FRAME_TIME);
   fixture_clear (&f);
   start (&f, FALSE);
   gst_buffer_unref (fixture_run (&f, scene (0)));
   gst_buffer_unref (fixture_run (&f, scene (1)));
-  fail_unless (own_latency (&f) < 7 * FRAME_TIME);
+  fail_unless (fixture_latency (&f) < 7 * FRAME_TIME);
   fixture_clear (&f);
 }
 

@@ -588,19 +588,6 @@ GST_START_TEST (test_gap_buffers_do_not_repeat_for_ever)
 
 GST_END_TEST;
 
-static GstClockTime
-ask_latency (Fixture * f)
-{
-  GstQuery *query = gst_query_new_latency ();
-  GstClockTime min, max;
-  gboolean live;
-
-  fail_unless (gst_element_query (f->element, query));
-  gst_query_parse_latency (query, &live, &min, &max);
-  gst_query_unref (query);
-  return min;
-}
-
 /* Frames that once were slow (another program had the processor) are not for
  * ever; the first one, which is no ordinary one, does not count at all. */
 GST_START_TEST (test_latency_shrinks_again)
@@ -618,13 +605,13 @@ GST_START_TEST (test_latency_shrinks_again)
       first = buffer_stats (out)->total_time;
     gst_buffer_unref (out);
   }
-  small = ask_latency (&f);
+  small = fixture_latency (&f);
   fail_unless (first > 0 && small < 100 * GST_MSECOND);
   fixture_caps (&f, "RGB", 7000, 6000); /* frames that take long */
   for (guint i = 0; i < 4; i++)
     gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 7000, 6000,
                 20 * i, 0, 0, 8, 230)));
-  slow = ask_latency (&f);
+  slow = fixture_latency (&f);
   fail_unless (slow > 3 * small, "%" GST_TIME_FORMAT " is no slower",
       GST_TIME_ARGS (slow));
   fixture_caps (&f, "RGB", 64, 64);
@@ -632,8 +619,8 @@ GST_START_TEST (test_latency_shrinks_again)
   for (guint i = 0; i < 150; i++)
     gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 64, 64, 20, i % 50,
                 0, 8, 230)));
-  fail_unless (ask_latency (&f) < slow / 2, "%" GST_TIME_FORMAT " for ever",
-      GST_TIME_ARGS (ask_latency (&f)));
+  fail_unless (fixture_latency (&f) < slow / 2, "%" GST_TIME_FORMAT " for ever",
+      GST_TIME_ARGS (fixture_latency (&f)));
   fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
   fixture_clear (&f);
 }
