@@ -159,8 +159,8 @@ check_streams (void)
   gboolean many = chosen.streams || chosen.rate != 0;
   if (chosen.streams < 0 || chosen.streams > 1024)
     return "--streams: 1 to 1024";
-  if (chosen.rate != 0 && !(chosen.rate >= 0.1 && chosen.rate <= 1000))
-    return "--rate: 0.1 to 1000 frames a second";
+  if (chosen.rate != 0 && !(chosen.rate >= 0.1 && chosen.rate <= 1e6))
+    return "--rate: 0.1 to 1000000 frames a second";
   if (chosen.rate != 0 && (!chosen.clips || chosen.align || chosen.compare
           || chosen.peer || chosen.plot))
     return "--rate goes by clips (--clip), and not with --align, --compare, "
