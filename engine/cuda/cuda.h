@@ -73,6 +73,9 @@ typedef struct CudaState {
   DcnnCudaDevice device;
   cudaStream_t queue;
   cudaGraphExec_t graph;
+  cudaGraphExec_t whole_graph; /* of frames that are dense in all streams; NULL:
+                              there is no other way for them */
+  gboolean whole;          /* which is being captured, or ran last */
   GPtrArray *memory, *pinned;
   gboolean measuring;      /* bytes are counted, nothing is allocated */
   gsize bytes;
@@ -108,7 +111,7 @@ typedef struct CudaState {
   guint64 **host_updated, **host_exact;
   CudaStage *stage;        /* pictures; NULL: the model takes none */
   gboolean staged;         /* some picture of this batch changed something */
-  GArray *times;           /* of CudaTime; NULL: not asked for */
+  GArray *times, *whole_times; /* of CudaTime, a graph; NULL: not asked for */
   gboolean in_flight;
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */
@@ -156,7 +159,8 @@ cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);
 cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
     DcnnCudaQueue queue);
-/* cuda_graph.c: everything that a frame launches, in parallel branches. */
+/* cuda_graph.c: everything that a frame launches, in parallel branches; of
+ * frames of any kind, and of those that are dense in all streams. */
 gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
 /* cuda_launch.c: the first node that cannot run, and why. */
 gboolean dcnn_cuda_accepts (const DcnnPlan *plan,

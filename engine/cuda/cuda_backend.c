@@ -361,6 +361,15 @@ nothing_to_do (const DcnnSession *session)
 }
 
 static gboolean
+all_dense (const DcnnSession *session)
+{
+  for (guint s = 0; s < session->n_streams; s++)
+    if (!cuda_state (session)->host_streams[s].dense)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     GError **error)
 {
@@ -389,6 +398,7 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
       return FALSE;
   state->in_flight = TRUE;
   state->idle = nothing_to_do (session);
+  state->whole = state->whole_graph != NULL && all_dense (session);
   if (state->idle) {
     memset (state->host_counters, 0, state->n_counters * 4);
     return TRUE;
@@ -397,7 +407,8 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   if (e == cudaSuccess)
     e = dcnn_cuda_stage_store (state->stage, state->queue);
   if (e == cudaSuccess)
-    e = cudaGraphLaunch (state->graph, state->queue);
+    e = cudaGraphLaunch (state->whole ? state->whole_graph : state->graph,
+        state->queue);
   if (e == cudaSuccess)
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
@@ -440,10 +451,10 @@ static void
 take_times (DcnnSession *session)
 {
   const CudaState *state = cuda_state (session);
+  GArray *times = state->whole ? state->whole_times : state->times;
 
-  for (guint i = 1; state->times && !state->idle && i < state->times->len;
-      i++) {
-    const CudaTime *t = &g_array_index (state->times, CudaTime, i);
+  for (guint i = 1; times && !state->idle && i < times->len; i++) {
+    const CudaTime *t = &g_array_index (times, CudaTime, i);
     float ms = 0;
     if (t->node >= 0 && cudaEventElapsedTime (&ms, (t - 1)->end, t->end) ==
         cudaSuccess)

@@ -274,6 +274,7 @@ static cudaError_t
 mark_time (Frame *f, const Item *item)
 {
   CudaState *state = cuda_state (f->session);
+  GArray *times = state->whole ? state->whole_times : state->times;
   CudaTime t = { NULL, -1, FALSE };
   cudaError_t e = cudaEventCreate (&t.end);
 
@@ -284,7 +285,7 @@ mark_time (Frame *f, const Item *item)
   if (e == cudaSuccess)
     e = cudaEventRecordWithFlags (t.end, state->queue,
         cudaEventRecordExternal);
-  g_array_append_val (state->times, t);
+  g_array_append_val (times, t);
   return e;
 }
 
@@ -385,8 +386,9 @@ frame_clear (Frame *f)
   g_free (f->ordered);
 }
 
-gboolean
-dcnn_cuda_capture (DcnnSession *session, GError **error)
+/* One graph; `whole` of the state says of which frames. */
+static gboolean
+capture (DcnnSession *session, cudaGraphExec_t *instance, GError **error)
 {
   CudaState *state = cuda_state (session);
   g_autoptr (GString) where = g_string_new ("capturing the network");
@@ -396,8 +398,6 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
   cudaGraph_t graph = NULL;
   cudaError_t e = cudaSuccess, ended;
 
-  if (g_getenv ("DELTACNN_CUDA_TIMES"))
-    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
   if (!frame_init (&f, session) || !assign_branches (&f, last))
     e = cudaErrorMemoryAllocation;
   for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
@@ -410,7 +410,7 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
     e = e == cudaSuccess ? ended : e;
   }
   if (e == cudaSuccess)
-    e = cudaGraphInstantiate (&state->graph, graph, 0);
+    e = cudaGraphInstantiate (instance, graph, 0);
   if (graph)
     (void) cudaGraphDestroy (graph);
   for (guint b = 1; b < BRANCHES; b++)
@@ -418,4 +418,20 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
       (void) cudaStreamDestroy (branches[b]);
   frame_clear (&f);
   return dcnn_cuda_check (e, where->str, error);
+}
+
+gboolean
+dcnn_cuda_capture (DcnnSession *session, GError **error)
+{
+  CudaState *state = cuda_state (session);
+
+  if (g_getenv ("DELTACNN_CUDA_TIMES")) {
+    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+    state->whole_times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+  }
+  state->whole = FALSE;
+  if (!capture (session, &state->graph, error))
+    return FALSE;
+  state->whole = state->device.whole_maps;
+  return !state->whole || capture (session, &state->whole_graph, error);
 }

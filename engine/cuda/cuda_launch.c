@@ -8,10 +8,12 @@
 
 /* Pixels of a map that a frame is expected to change, of all streams: a square
  * of a twentieth of the picture, grown by what deep nodes see beyond it.
- * Blocks for more take turns. */
+ * Blocks for more take turns. A dense frame changes all. */
 static gdouble
 expected_pixels (const DcnnSession *session, const PlanMap *out)
 {
+  if (cuda_state (session)->whole)
+    return (gdouble) out->width * out->height * session->n_streams;
   return MIN (out->width, 8 + 0.25 * out->width) *
       MIN (out->height, 8 + 0.25 * out->height) * session->n_streams;
 }
@@ -187,6 +189,8 @@ launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
         (guint64) expected_pixels (session, out), queue);
   room = dcnn_cuda_conv_shape (&c, pixels,
       (guint64) expected_pixels (session, out), &state->device);
+  if (state->whole && dcnn_cuda_dense_accepts (&c, &state->device))
+    return dcnn_cuda_dense (&c, session->n_streams, &state->device, queue);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
   groups = dcnn_cuda_wgmma_shape (&c, &state->device);

@@ -243,7 +243,8 @@ take_stage (DcnnSession *session, GError **error)
 }
 
 static void
-take_properties (CudaState *state, gint device, cudaError_t *e)
+take_properties (CudaState *state, gint device,
+    DcnnPrecision precision, cudaError_t *e)
 {
   int n = 0, major = 0, shared = 0;
 
@@ -256,10 +257,13 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = cudaDeviceGetAttribute (&shared,
         cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
-    major >= 9, dcnn_cuda_warp_groups (device) };
+    major >= 9, dcnn_cuda_warp_groups (device), major == 9 &&
+    precision != DCNN_PRECISION_F32 &&
+    g_strcmp0 (g_getenv ("DELTACNN_CUDA_WHOLE"), "0") != 0 };
   if (g_getenv ("DELTACNN_CUDA_SMALL")) { /* for tests, on large devices */
     state->device.shared_bytes = MIN (state->device.shared_bytes, 99 * 1024);
-    state->device.clusters = state->device.warp_groups = FALSE;
+    state->device.clusters = state->device.warp_groups =
+        state->device.whole_maps = FALSE;
   }
 }
 
@@ -294,7 +298,8 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));
-  take_properties (state, MAX (session->device_index, 0), &e);
+  take_properties (state, MAX (session->device_index, 0),
+      session->options.precision, &e);
   if (e == cudaSuccess)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
   take_all (session, &e);
@@ -348,6 +353,15 @@ dcnn_cuda_predict (const DcnnPlan *plan, const DcnnSessionOptions *options)
   return state.bytes;
 }
 
+static void
+free_times (GArray *times)
+{
+  for (guint i = 0; times && i < times->len; i++)
+    (void) cudaEventDestroy (g_array_index (times, CudaTime, i).end);
+  if (times)
+    g_array_unref (times);
+}
+
 void
 dcnn_cuda_session_free (DcnnSession *session)
 {
@@ -361,16 +375,16 @@ dcnn_cuda_session_free (DcnnSession *session)
   dcnn_cuda_stage_free (state->stage);
   if (state->graph)
     (void) cudaGraphExecDestroy (state->graph);
+  if (state->whole_graph)
+    (void) cudaGraphExecDestroy (state->whole_graph);
   if (state->queue)
     (void) cudaStreamDestroy (state->queue);
   for (guint i = 0; i < state->memory->len; i++)
     (void) cudaFree (state->memory->pdata[i]);
   for (guint i = 0; i < state->pinned->len; i++)
     (void) cudaFreeHost (state->pinned->pdata[i]);
-  for (guint i = 0; state->times && i < state->times->len; i++)
-    (void) cudaEventDestroy (g_array_index (state->times, CudaTime, i).end);
-  if (state->times)
-    g_array_unref (state->times);
+  free_times (state->times);
+  free_times (state->whole_times);
   g_ptr_array_unref (state->memory);
   g_ptr_array_unref (state->pinned);
   free_arrays (state);

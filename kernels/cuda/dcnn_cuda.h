@@ -40,6 +40,7 @@ typedef struct DcnnCudaDevice {
   uint32_t shared_bytes;   /* most of a block */
   bool clusters;           /* blocks can form clusters (sm_90) */
   bool warp_groups;        /* wgmma is there (9.0 alone), and asked for */
+  bool whole_maps;         /* dcnn_cuda_dense() is there (9.0 alone) */
 } DcnnCudaDevice;
 
 /* Where a kernel is launched. */
@@ -215,6 +216,15 @@ cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
  * be launched after dcnn_cuda_conv(), which leaves such lists alone. */
 bool dcnn_cuda_wgmma_shape (DcnnCudaConv *conv, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
+
+/* The same of whole maps, where every pixel of all streams is on the list and
+ * joins: no list is read. Bits are those of dcnn_cuda_conv(). Accepted are
+ * 9.0, maps of half floats, windows that do not transpose, of channels of which
+ * 32 are a whole part or which a 1x1 kernel reads. */
+bool dcnn_cuda_dense_accepts (const DcnnCudaConv *conv,
+    const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
+    const DcnnCudaDevice *device, DcnnCudaQueue queue);
 
 /* Convolution where in, out and weights ([n_padded][k_padded]) are floats. The
  * shape function returns the bytes of `room` that are needed, or 0. */

@@ -44,6 +44,17 @@ dcnn_wgmma_descriptor (uint32_t address, uint32_t k16)
       (uint64_t) 1 << 62;
 }
 
+/* The same of rows of 64 or 32 halves; those of 32 (64 bytes) have the "64-byte
+ * swizzle": bits 4 and 5 of an address are combined with its bits 7 and 8, and
+ * a group of 8 rows is half as large. */
+DCNN_SWIZZLE_FN uint64_t
+dcnn_wgmma_rows (uint32_t address, uint32_t k16, uint32_t halves)
+{
+  return (uint64_t) (((address + k16 * 32) & 0x3ffff) >> 4) |
+      (uint64_t) 1 << 16 | (uint64_t) (halves * 16 >> 4) << 32 |
+      (uint64_t) (halves == DCNN_SWIZZLE_HALVES ? 1 : 2) << 62;
+}
+
 /* Row and column of accumulator i of a thread of the group (0 .. 127), of a
  * 64 x n product. */
 DCNN_SWIZZLE_FN uint32_t

@@ -171,7 +171,7 @@ run_list (const DcnnCudaConv &p)
 
   dcnn_cuda_let_next ();
   if (threadIdx.x < Shape<BN>::STAGES)
-    barrier_init (full + threadIdx.x * 8);
+    barrier_init (full + threadIdx.x * 8, 1);
   fence_bulk ();
   dcnn_cuda_wait ();
   uint32_t count = *p.node.count;

@@ -96,10 +96,50 @@ fence_bulk ()
   asm volatile ("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+/* 64 rows and 32 columns. */
 __device__ __forceinline__ void
-barrier_init (uint32_t at)
+group_multiply (float (&d)[16], uint64_t a, uint64_t b)
 {
-  asm volatile ("mbarrier.init.shared::cta.b64 [%0], 1;" :: "r" (at) :
+  asm volatile ("wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, "
+      "%8, %9, %10, %11, %12, %13, %14, %15}, "
+      "%16, %17, 1, 1, 1, 0, 0;"
+      :
+      "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3]),
+      "+f" (d[4]), "+f" (d[5]), "+f" (d[6]), "+f" (d[7]),
+      "+f" (d[8]), "+f" (d[9]), "+f" (d[10]), "+f" (d[11]),
+      "+f" (d[12]), "+f" (d[13]), "+f" (d[14]), "+f" (d[15])
+      : "l" (a), "l" (b));
+}
+
+/* All products but those that were committed last have been added, and what
+ * they read may be written over. */
+__device__ __forceinline__ void
+group_wait_others ()
+{
+  asm volatile ("wgmma.wait_group.sync.aligned 1;" ::: "memory");
+}
+
+/* A phase ends when so many have arrived, and all bytes that they expect. */
+__device__ __forceinline__ void
+barrier_init (uint32_t at, uint32_t arrivals)
+{
+  asm volatile ("mbarrier.init.shared::cta.b64 [%0], %1;"
+      :: "r" (at), "r" (arrivals) : "memory");
+}
+
+/* Barriers that were made are there for copies too. */
+__device__ __forceinline__ void
+fence_barriers ()
+{
+  asm volatile ("fence.mbarrier_init.release.cluster;" ::: "memory");
+  asm volatile ("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+__device__ __forceinline__ void
+barrier_arrive (uint32_t at)
+{
+  asm volatile ("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r" (at) :
       "memory");
 }
 

@@ -29,15 +29,15 @@
 
 /* ---- a block ----------------------------------------------------------------------- */
 
-#define N_THREADS 256
+#define N_THREADS 288 /* at most */
+#define ALL 31        /* the block's own barrier; warps have theirs */
 
 static struct Block {
   ucontext_t scheduler, thread[N_THREADS];
   std::vector<char> stack[N_THREADS];
   bool ended[N_THREADS];
-  unsigned now, running;
-  /* barriers: of the block (8) and of each warp */
-  unsigned waiting[9], generation[9];
+  unsigned now, running, threads;
+  unsigned waiting[ALL + 1], generation[ALL + 1];
   bool all[2];
   void (*entry) ();
 } block;
@@ -85,9 +85,9 @@ static void
 run_block (void (*entry) ())
 {
   block.entry = entry;
-  block.running = N_THREADS;
+  block.running = block.threads;
   memset (block.waiting, 0, sizeof block.waiting);
-  for (unsigned i = 0; i < N_THREADS; i++) {
+  for (unsigned i = 0; i < block.threads; i++) {
     block.stack[i].resize (128 * 1024);
     block.ended[i] = false;
     getcontext (&block.thread[i]);
@@ -96,7 +96,7 @@ run_block (void (*entry) ())
     makecontext (&block.thread[i], run_thread, 0);
   }
   while (block.running > 0)
-    for (unsigned i = 0; i < N_THREADS; i++)
+    for (unsigned i = 0; i < block.threads; i++)
       if (!block.ended[i]) {
         block.now = i;
         emulated_thread = make_uint3 (i, 0, 0);
@@ -119,7 +119,7 @@ warp_meet ()
 static void
 __syncthreads ()
 {
-  meet (8, N_THREADS);
+  meet (ALL, block.threads);
 }
 
 static int
@@ -331,62 +331,71 @@ multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 static float
 matrix_half (uint64_t descriptor, uint32_t row, uint32_t column)
 {
+  bool whole = descriptor >> 62 == 1; /* rows of 128 bytes; 2: of 64 */
   uint32_t at = (uint32_t) (descriptor & 0x3fff) * 16 + row / 8 *
-      ((uint32_t) (descriptor >> 32 & 0x3fff) * 16) + row % 8 * 128 + column * 2;
+      ((uint32_t) (descriptor >> 32 & 0x3fff) * 16) + row % 8 * (whole ? 128 :
+      64) + column * 2;
   __half_raw h;
 
-  if (descriptor >> 62 != 1)
+  if (!whole && descriptor >> 62 != 2)
     abort ();
-  at ^= (at >> 7 & 7) << 4;
+  at ^= (at >> 7 & (whole ? 7 : 3)) << 4;
   memcpy (&h.x, at_shared (at), 2);
   return __half2float (__half (h));
 }
 
 /* Products are asked for and made when waited for, as late as may be: what is
  * written over meanwhile shows. */
+struct Product {
+  uint64_t a, b;
+  float *d;
+  unsigned n, turn;
+};
 static struct Group {
-  uint64_t a[4], b[4];
-  unsigned n;
+  std::vector<Product> asked;
+  unsigned turn;           /* commits so far */
 } groups[N_THREADS];
 
 template<int N>
 static void
-group_multiply (float (&)[N], uint64_t a, uint64_t b)
+group_multiply (float (&d)[N], uint64_t a, uint64_t b)
 {
   Group &g = groups[block.now];
 
-  if (g.n >= 4)
-    abort ();
-  g.a[g.n] = a;
-  g.b[g.n++] = b;
+  g.asked.push_back (Product { a, b, d, N, g.turn });
 }
 
-template<int N>
 static void
-group_wait (float (&d)[N])
+make_products (unsigned left)
 {
   Group &g = groups[block.now];
   unsigned thread = block.now % 128;
+  size_t done = 0;
 
-  for (unsigned p = 0; p < g.n; p++)
-    for (unsigned i = 0; i < N; i++) {
+  for (; done < g.asked.size () && g.asked[done].turn + left < g.turn; done++)
+    for (unsigned i = 0; i < g.asked[done].n; i++) {
+      const Product &p = g.asked[done];
       unsigned row = thread / 32 * 16 + thread % 32 / 4 + (i / 2 & 1) * 8;
       unsigned column = i / 4 * 8 + thread % 4 * 2 + i % 2;
       for (unsigned k = 0; k < 16; k++)
-        d[i] += matrix_half (g.a[p], row, k) * matrix_half (g.b[p], column, k);
+        p.d[i] += matrix_half (p.a, row, k) * matrix_half (p.b, column, k);
     }
-  g.n = 0;
+  g.asked.erase (g.asked.begin (), g.asked.begin () + (long) done);
 }
 
+template<int N> static void group_wait (float (&)[N]) { make_products (0); }
+static void group_wait_others () { make_products (1); }
 static void group_begin () {}
-static void group_commit () {}
+static void group_commit () { groups[block.now].turn++; }
 static void fence_bulk () {}
+static void fence_barriers () {}
 
-/* Phases passed, bytes expected; one a barrier, found by its address. */
+/* Phases passed, what the one at hand still waits for; one a barrier, found by
+ * its address. */
 static struct Phase {
-  uint32_t at, phases;
+  uint32_t at, phases, arrivals, missing;
   int64_t bytes;
-} phases[32];
+} phases[256];
 
 static Phase &
 phase_at (uint32_t at)
@@ -400,29 +409,55 @@ phase_at (uint32_t at)
 }
 
 static void
-barrier_init (uint32_t at)
+end_phase (Phase &p)
 {
-  phase_at (at).phases = 0;
-  phase_at (at).bytes = 0;
+  if (p.missing > 0 || p.bytes > 0)
+    return;
+  p.phases++;
+  p.missing = p.arrivals;
+}
+
+static void
+barrier_init (uint32_t at, uint32_t arrivals)
+{
+  phase_at (at) = Phase { at, 0, arrivals, arrivals, 0 };
+}
+
+static void
+barrier_arrive (uint32_t at)
+{
+  Phase &p = phase_at (at);
+
+  if (p.missing-- == 0)
+    abort ();
+  end_phase (p);
 }
 
 static void
 barrier_expect (uint32_t at, uint32_t bytes)
 {
-  phase_at (at).bytes = bytes;
+  phase_at (at).bytes += bytes;
+  barrier_arrive (at);
+}
+
+static void
+bytes_came (uint32_t barrier, uint32_t bytes)
+{
+  Phase &p = phase_at (barrier);
+
+  if (p.bytes < bytes)
+    abort ();
+  p.bytes -= bytes;
+  end_phase (p);
 }
 
 static void
 copy_bulk (uint32_t to, const void *from, uint32_t bytes, uint32_t barrier)
 {
-  Phase &p = phase_at (barrier);
-
-  if (to % 16 || bytes % 16 || p.bytes < bytes)
+  if (to % 16 || bytes % 16)
     abort ();
   memcpy (at_shared (to), from, bytes);
-  p.bytes -= bytes;
-  if (p.bytes == 0)
-    p.phases++;
+  bytes_came (barrier, bytes);
 }
 
 static void
@@ -432,6 +467,102 @@ barrier_wait (uint32_t at, uint32_t parity)
     give_way ();
 }
 
+/* ---- instructions (in place of dcnn_cuda_tensor.cuh) ------------------------------------ */
+
+#define DCNN_CUDA_TENSOR_CUH
+#include <cuda.h>
+
+struct DcnnMatrix {
+  const void *data;
+  uint64_t rows, columns, pitch;
+  uint32_t box_rows, box_columns;
+};
+
+struct DcnnWalkedMaps {
+  const void *data;
+  uint32_t maps, height, width, channels;
+  uint64_t pitch;
+  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
+  uint32_t box_rows, box_columns;
+};
+
+static cudaError_t
+describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+{
+  memcpy (map, &m, sizeof m);
+  return cudaSuccess;
+}
+
+static cudaError_t
+describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
+{
+  memcpy (map, &w, sizeof w);
+  return cudaSuccess;
+}
+
+/* One row of a box, swizzled; from NULL: zeros. */
+static void
+put_row (uint32_t to, uint32_t row, uint32_t columns, const __half *from,
+    uint64_t there)
+{
+  for (uint32_t c = 0; c < columns; c++) {
+    uint32_t at = row * columns * 2 + c * 2;
+    at ^= (at >> 7 & (columns == 64 ? 7 : 3)) << 4;
+    if (from && c < there)
+      memcpy (at_shared (to + at), from + c, 2);
+    else
+      memset (at_shared (to + at), 0, 2);
+  }
+}
+
+static void
+copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
+    uint32_t barrier)
+{
+  DcnnMatrix m;
+
+  memcpy (&m, map, sizeof m);
+  if (to % (m.box_columns * 16) || m.pitch % 8 || (uintptr_t) m.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < m.box_rows; r++)
+    put_row (to, r, m.box_columns, row + r < m.rows && column < m.columns ?
+        static_cast<const __half *> (m.data) + (row + r) * m.pitch + column :
+        NULL, m.columns - column);
+  bytes_came (barrier, m.box_rows * m.box_columns * 2);
+}
+
+/* The corner walks over a box of its own, whose bounds go by the pads. */
+static void
+copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t ky, uint32_t kx, uint32_t barrier)
+{
+  DcnnWalkedMaps w;
+
+  memcpy (&w, map, sizeof w);
+  if (to % (w.box_columns * 16) || w.pitch % 8 || (uintptr_t) w.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < w.box_rows; r++) {
+    int at_y = y + (int) ky, at_x = x + (int) kx;
+    bool there = n < w.maps && at_y >= 0 && at_y < (int) w.height &&
+        at_x >= 0 && at_x < (int) w.width && channel < w.channels;
+    put_row (to, r, w.box_columns, there ? static_cast<const __half *> (w.data) +
+        (((uint64_t) n * w.height + (uint64_t) at_y) * w.width +
+            (uint64_t) at_x) * w.pitch + channel : NULL, w.channels - channel);
+    x += w.stride[1];
+    if (x > (int) w.width - 1 + w.pad_end[1] - w.dilation[1] *
+        (w.kernel[1] - 1)) {
+      x = -w.pad[1];
+      y += w.stride[0];
+    }
+    if (y > (int) w.height - 1 + w.pad_end[0] - w.dilation[0] *
+        (w.kernel[0] - 1)) {
+      y = -w.pad[0];
+      n++;
+    }
+  }
+  bytes_came (barrier, w.box_rows * w.box_columns * 2);
+}
+
 /* ---- the kernels --------------------------------------------------------------------------- */
 
 #include "cuda/dcnn_cuda_conv.cu"
@@ -439,30 +570,43 @@ barrier_wait (uint32_t at, uint32_t parity)
 namespace groups_of_warps {
 #include "cuda/dcnn_cuda_wgmma.cu"
 }
+#undef POOL
+namespace whole_maps {
+#include "cuda/dcnn_cuda_dense.cu"
+}
 namespace floats_only {
 #undef THREADS
 #include "cuda/dcnn_cuda_floats.cu"
 #undef ROWS
 }
 
-static void (*launched) (DcnnCudaConv);
+static const void *launched;
 static DcnnCudaConv argument;
+static whole_maps::Dense whole_argument;
+static bool whole;         /* which of the two it takes */
 
 static void
 enter ()
 {
-  launched (argument);
+  if (whole)
+    ((void (*) (whole_maps::Dense)) launched) (whole_argument);
+  else
+    ((void (*) (DcnnCudaConv)) launched) (argument);
 }
 
 cudaError_t
-dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t, size_t shared,
-    uint32_t cluster, void **arguments, DcnnCudaQueue)
+dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
+    size_t shared, uint32_t cluster, void **arguments, DcnnCudaQueue)
 {
-  if (cluster != 1)
+  if (cluster != 1 || threads > N_THREADS)
     abort ();
-  launched = (void (*) (DcnnCudaConv)) kernel;
-  argument = *static_cast<DcnnCudaConv *> (arguments[0]);
+  launched = kernel;
+  if (whole)
+    whole_argument = *static_cast<whole_maps::Dense *> (arguments[0]);
+  else
+    argument = *static_cast<DcnnCudaConv *> (arguments[0]);
   emulated_grid = grid;
+  block.threads = threads;
   for (unsigned b = 0; b < grid.x; b++) {
     emulated_block = make_uint3 (b, 0, 0);
     memset (emulated_shared, 0xff, shared); /* NaN: nothing is there yet */
@@ -526,9 +670,10 @@ value_of (const Map &m, size_t i)
   return m.map.f32 ? m.values[i] : __half2float (m.halves[i]);
 }
 
-enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, FLOATS, ROUNDED, WAYS };
-static const char *const way_names[] = { "narrow", "wide", "wgmma", "floats",
-  "tf32" };
+enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, WHOLE, FLOATS, ROUNDED,
+  WAYS };
+static const char *const way_names[] = { "narrow", "wide", "wgmma", "whole",
+  "floats", "tf32" };
 
 struct Case {
   DcnnCudaConv conv;
@@ -590,7 +735,7 @@ make_list (Case &c, unsigned share, bool force)
 static void
 make_case (Case &c, uint64_t seed, Way way)
 {
-  static const unsigned in_channels[] = { 8, 3, 16, 24, 40, 64 };
+  static const unsigned in_channels[] = { 8, 3, 16, 24, 40, 64, 32, 96 };
   static const unsigned out_channels[] = { 8, 20, 33, 64, 72, 96, 128, 130 };
   bool f32 = way >= FLOATS;
   unsigned channels, outs, width, height;
@@ -598,11 +743,11 @@ make_case (Case &c, uint64_t seed, Way way)
 
   random_state = seed * 77 + 1;
   memset (&p, 0, sizeof p);
-  channels = in_channels[any (6)], outs = out_channels[any (8)];
+  channels = in_channels[way == WHOLE ? 4 + any (4) : any (6)], outs = out_channels[any (8)];
   /* without clusters a block judges a whole row */
   if (way == WARP_GROUPS && outs > 128)
     outs = 128;
-  p.transposed = any (4) == 0;
+  p.transposed = any (4) == 0 && way != WHOLE;
   for (int a = 0; a < 2; a++) {
     p.kernel[a] = any (3) ? 3 : 1 + (int) any (2);
     p.stride[a] = 1 + (int) any (2);
@@ -616,7 +761,8 @@ make_case (Case &c, uint64_t seed, Way way)
   c.added = new_map (c.out.map.width, height, outs, 0, f32);
   make_weights (c, channels, outs);
   p.node.passes = any (3) == 0;
-  make_list (c, seed % 3 == 0 ? 100 : 20 + any (60), any (3) == 0);
+  make_list (c, seed % 3 == 0 || way == WHOLE ? 100 : 20 + any (60),
+      any (3) == 0 || way == WHOLE);
   c.ones.assign (outs + 64, 1);
   c.judge = DcnnCudaJudge { DCNN_SIGNIFICANT_ANY, 0, 0 };
   p.node.masks.blocks_x = (c.out.map.width + 7) / 8;
@@ -649,7 +795,7 @@ run_case (Case &c, uint64_t seed, Way way)
 {
   DcnnCudaConv &p = c.conv;
   DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 ? 227 : 99) * 1024, false,
-    way == WARP_GROUPS };
+    way == WARP_GROUPS, way == WHOLE };
   DcnnCudaQueue queue = { NULL, 0 };
   size_t room;
 
@@ -670,11 +816,14 @@ run_case (Case &c, uint64_t seed, Way way)
     p.wide_from = 0;
   if (groups_of_warps::dcnn_cuda_wgmma_shape (&p, &device))
     p.long_from = 0;
-  if (way == WARP_GROUPS && seed % 4 == 0)
+  if ((way == WARP_GROUPS || way == WHOLE) && seed % 4 == 0)
     p.splits = 2; /* parts of k, which short ones have not */
-  if (way == WARP_GROUPS && p.k_padded < 2 * 64)
+  if ((way == WARP_GROUPS || way == WHOLE) && p.k_padded < 2 * 64)
     p.splits = 1;
-  if (way != WARP_GROUPS)
+  whole = way == WHOLE;
+  if (whole)
+    (void) whole_maps::dcnn_cuda_dense (&p, STREAMS, &device, queue);
+  else if (way != WARP_GROUPS)
     (void) dcnn_cuda_conv (&p, queue);
   else
     (void) groups_of_warps::dcnn_cuda_wgmma (&p, queue);
@@ -773,17 +922,27 @@ check (const Case &c, const Map &before, uint64_t seed, Way way)
 int
 main (int argc, char **argv)
 {
+  const DcnnCudaDevice groups_there = { 4, 227 * 1024, false, false, true };
+  unsigned ran[WAYS] = { 0 };
   uint64_t only = argc > 1 ? strtoull (argv[1], NULL, 10) : 0;
 
   for (uint64_t seed = 1; seed <= (argc > 1 ? 60 : 4); seed++)
     for (int way = 0; way < WAYS && (!only || only == seed); way++) {
       Case c;
       make_case (c, seed, (Way) way);
+      /* 40 channels are whole steps of k of a 1x1 kernel alone */
+      if (way == WHOLE && !whole_maps::dcnn_cuda_dense_accepts (&c.conv,
+              &groups_there))
+        continue;
       settle_some (c);
       Map before = c.out;
+      ran[way]++;
       run_case (c, seed, (Way) way);
       check (c, before, seed, (Way) way);
     }
+  for (int way = 0; way < WAYS && !only; way++)
+    if (ran[way] < 2)
+      failures++, printf ("only %u cases of %s\n", ran[way], way_names[way]);
   printf ("%d failures\n", failures);
   return failures != 0;
 }

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_dense.cu - convolution of whole maps (compute capability 9.0), for
+ * frames that are dense in every stream: no list, nothing is compared.
+ *
+ * An implicit GEMM, 128 pixels by BN channels a block: one warp asks the tensor
+ * copy engine for pixels and weights, two groups of four warps multiply 64
+ * pixels each, and go on from sums to the map in registers while copies of the
+ * next tile are on their way. Two blocks share a multiprocessor, so that one
+ * multiplies while the other stores.
+ *
+ * A step of k is KB channels of one tap, which therefore divide a pixel's; the
+ * order of k, and the parts whose sums are added in turn, are those of
+ * dcnn_cuda_conv.cu, so its bits are the same.
+ */
+#include "dcnn_cuda_conv.cuh"
+#include "dcnn_cuda_tensor.cuh"
+#include "dcnn_cuda_wgmma.cuh"
+
+#define POOL (96 * 1024)
+#define COPIER (THREADS / 32)      /* the warp that copies */
+#define ALL_THREADS (THREADS + 32)
+
+struct Dense {
+  DcnnCudaConv conv;
+  CUtensorMap rows, weights;
+  uint32_t pixels;         /* of the output, all streams */
+  uint32_t steps;          /* of KB channels */
+  uint32_t flat;           /* pixels are rows of one matrix (1x1) */
+};
+
+template<int BN, int KB>
+struct Stage {
+  static constexpr uint32_t A = WIDE * KB * 2, B = BN * KB * 2;
+  static constexpr int FIT = POOL / (A + B), N = FIT > 8 ? 8 : FIT;
+  static constexpr uint32_t BYTES = N * (A + B);
+};
+
+/* Which stage is next, and the parity of its barriers' phase. */
+struct Turn {
+  uint32_t slot, parity;
+};
+
+template<int N>
+__device__ __forceinline__ void
+turn (Turn &t)
+{
+  if (++t.slot == N)
+    t.slot = 0, t.parity ^= 1;
+}
+
+/* Where an output pixel is. */
+__device__ __forceinline__ DcnnCudaPixel
+pixel_at (const DcnnCudaConv &p, uint32_t i)
+{
+  uint32_t width = p.node.out.width, area = width * p.node.out.height;
+  uint32_t in_map = i % area;
+
+  return DcnnCudaPixel { in_map / width << 16 | in_map % width, i / area };
+}
+
+#if !defined (__CUDA_ARCH__) || defined (__CUDA_ARCH_FEAT_SM90_ALL)
+
+/* One thread's: all copies of one tile. */
+template<int BN, int KB>
+__device__ __forceinline__ void
+copy_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
+    uint32_t full, uint32_t empty, Turn &t)
+{
+  using S = Stage<BN, KB>;
+  const DcnnCudaConv &p = d.conv;
+  DcnnCudaPixel first = pixel_at (p, tile * WIDE);
+  int y = (int) (first.at >> 16) * p.stride[0] - p.pad[0];
+  int x = (int) (first.at & 0xffff) * p.stride[1] - p.pad[1];
+  uint32_t channel = 0, ky = 0, kx = 0;
+
+  for (uint32_t k = 0; k < d.steps; k++) {
+    uint32_t at = shared + t.slot * (S::A + S::B), barrier = full + t.slot * 8;
+    barrier_wait (empty + t.slot * 8, t.parity ^ 1);
+    barrier_expect (barrier, S::A + S::B);
+    if (d.flat)
+      copy_box (at, &d.rows, channel, tile * WIDE, barrier);
+    else
+      copy_walk (at, &d.rows, channel, y, x, first.stream,
+          ky * (uint32_t) p.dilation[0], kx * (uint32_t) p.dilation[1],
+          barrier);
+    copy_box (at + S::A, &d.weights, k * KB, chunk * BN, barrier);
+    channel += KB;
+    if (!d.flat && channel >= p.span8 * 8) {
+      channel = 0;
+      if (++kx == (uint32_t) p.kernel[1])
+        kx = 0, ky++;
+    }
+    turn<S::N> (t);
+  }
+}
+
+/* Four groups of eight channels, of which each lane of four has two of every
+ * group: afterwards each has all of one group, its own. */
+__device__ __forceinline__ void
+exchange (float (&v)[4][2])
+{
+  uint32_t lane = threadIdx.x & 3;
+
+#pragma unroll
+  for (int bit = 1; bit < 4; bit *= 2)
+#pragma unroll
+    for (int g = 0; g < 4; g++)
+      if (!(g & bit))
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          bool upper = lane & bit;
+          float mine = upper ? v[g][i] : v[g | bit][i];
+          float other = __shfl_xor_sync (0xffffffff, mine, bit);
+          if (upper)
+            v[g][i] = other;
+          else
+            v[g | bit][i] = other;
+        }
+}
+
+/* What the first step that adds a map reads of eight channels, asked for
+ * early. */
+__device__ __forceinline__ uint4
+ask_operand (const DcnnCudaNode &n, uint32_t step, const DcnnCudaPixel &e,
+    uint32_t c, bool there)
+{
+  const DcnnCudaMap &m = n.steps[step].map;
+
+  if (!there || step >= n.n_steps || c >= n.out.span)
+    return uint4 { 0, 0, 0, 0 };
+  return *reinterpret_cast<const uint4 *> (static_cast<const __half *> (m.data) +
+      dcnn_cuda_at (m, e.stream, e.at >> 16, e.at & 0xffff) + c);
+}
+
+/* Bias, steps and the store of one of the thread's two rows. */
+template<int BN, int N>
+__device__ __forceinline__ void
+finish_pixel (const Dense &d, const float (&sums)[N], uint32_t tile,
+    uint32_t chunk, int half)
+{
+  const DcnnCudaConv &p = d.conv;
+  uint32_t row = tile * WIDE + dcnn_wgmma_row (threadIdx.x & 127, 2 * half) +
+      (threadIdx.x >> 7) * 64;
+  uint32_t step = dcnn_cuda_early_step (p.node), quad = threadIdx.x & 3;
+  uint32_t c = chunk * BN + quad * 8;
+  DcnnCudaPixel e = pixel_at (p, row);
+  bool there = row < d.pixels;
+  uint4 next = ask_operand (p.node, step, e, c, there);
+
+#pragma unroll
+  for (int j = 0; j < BN / 32; j++, c += 32) {
+    float own[4][2], v[8], bias[8];
+    uint4 early = next;
+    if (j + 1 < BN / 32)
+      next = ask_operand (p.node, step, e, c + 32, there);
+#pragma unroll
+    for (int g = 0; g < 4; g++)
+#pragma unroll
+      for (int i = 0; i < 2; i++)
+        own[g][i] = sums[(j * 4 + g) * 4 + half * 2 + i];
+    exchange (own);
+    if (!there || c >= p.node.out.span)
+      continue;
+    load_eight (p.bias + c, bias);
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] = own[k / 2][k % 2] + bias[k];
+    dcnn_cuda_steps (p.node, e.stream, e.at >> 16, e.at & 0xffff, c, v, step,
+        early);
+    *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
+        dcnn_cuda_at (p.node.out, e.stream, e.at >> 16, e.at & 0xffff) + c) =
+        dcnn_cuda_pack (v);
+  }
+  if (chunk == 0 && quad == 0 && there && !p.node.passes)
+    dcnn_cuda_note (p.node, e, DCNN_CUDA_JOINED);
+}
+
+/* One tile, by all threads but the copier's. */
+template<int BN, int KB, bool PARTS>
+__device__ __forceinline__ void
+multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
+    uint32_t full, uint32_t empty, Turn &t)
+{
+  using S = Stage<BN, KB>;
+  constexpr int N = BN / 2;
+  uint32_t group = threadIdx.x >> 7, n_k = d.conv.k_padded / BK;
+  uint32_t part = 1, border = n_k / d.conv.parts * (BK / KB);
+  uint32_t before = UINT32_MAX;      /* slot of the step before */
+  float sums[N] = {}, whole[PARTS ? N : 1] = {};
+
+  for (uint32_t k = 0; k < d.steps; k++) {
+    uint32_t a = shared + t.slot * (S::A + S::B) + group * (S::A / 2);
+    uint32_t b = shared + t.slot * (S::A + S::B) + S::A;
+    if (PARTS && k == border) {
+      group_wait (sums);
+#pragma unroll
+      for (int i = 0; i < N; i++) {
+        whole[PARTS ? i : 0] = part == 1 ? sums[i] :
+            whole[PARTS ? i : 0] + sums[i];
+        sums[i] = 0;
+      }
+      border = (++part == d.conv.parts ? n_k : n_k * part / d.conv.parts) *
+          (BK / KB);
+    }
+    barrier_wait (full + t.slot * 8, t.parity);
+    group_begin ();
+#pragma unroll
+    for (uint32_t k16 = 0; k16 < KB / 16; k16++)
+      group_multiply (sums, dcnn_wgmma_rows (a, k16, KB),
+          dcnn_wgmma_rows (b, k16, KB));
+    group_commit ();
+    group_wait_others ();
+    if (before != UINT32_MAX && (threadIdx.x & 31) == 0)
+      barrier_arrive (empty + before * 8);
+    before = t.slot;
+    turn<S::N> (t);
+  }
+  group_wait (sums);
+  if ((threadIdx.x & 31) == 0)
+    barrier_arrive (empty + before * 8);
+#pragma unroll
+  for (int i = 0; PARTS && i < N; i++)
+    if (d.conv.parts > 1)
+      sums[i] = whole[PARTS ? i : 0] + sums[i];
+  finish_pixel<BN> (d, sums, tile, chunk, 0);
+  finish_pixel<BN> (d, sums, tile, chunk, 1);
+}
+
+template<int BN, int KB, bool PARTS>
+__device__ __forceinline__ void
+run_maps (const Dense &d)
+{
+  using S = Stage<BN, KB>;
+  DCNN_CUDA_DYNAMIC (memory, 1024);
+  __shared__ __align__ (8) uint64_t barriers[2 * S::N];
+  uint32_t chunks = (d.conv.n_padded + BN - 1) / BN;
+  uint32_t tiles = (d.pixels + WIDE - 1) / WIDE * chunks;
+  uint32_t shared = shared_address (memory);
+  uint32_t full = shared_address (barriers), empty = full + S::N * 8;
+  Turn t = { 0, 0 };
+
+  dcnn_cuda_let_next ();
+  if (threadIdx.x < S::N) {
+    barrier_init (full + threadIdx.x * 8, 1);
+    barrier_init (empty + threadIdx.x * 8, THREADS / 32);
+  }
+  fence_barriers ();
+  __syncthreads ();
+  dcnn_cuda_wait ();
+  if (threadIdx.x >= THREADS) {
+    if (threadIdx.x == THREADS)
+      for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
+        copy_tile<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
+    return;
+  }
+  for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
+    multiply_tile<BN, KB, PARTS> (d, i / chunks, i % chunks, shared, full,
+        empty, t);
+}
+
+#endif
+
+template<int BN, int KB, bool PARTS>
+__global__ void __launch_bounds__ (ALL_THREADS, PARTS ? 1 : 2)
+dense_kernel (const __grid_constant__ Dense d)
+{
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  run_maps<BN, KB, PARTS> (d);
+#else
+  dcnn_cuda_wait ();
+#endif
+}
+
+/* ---- launching ---------------------------------------------------------------------- */
+
+static bool
+flat (const DcnnCudaConv *p)
+{
+  return p->kernel[0] == 1 && p->kernel[1] == 1 && p->stride[0] == 1 &&
+      p->stride[1] == 1 && p->pad[0] == 0 && p->pad[1] == 0 &&
+      p->node.in.width == p->node.out.width &&
+      p->node.in.height == p->node.out.height;
+}
+
+/* Channels of a step; 0: none fits. A 1x1 kernel has one tap, behind which
+ * there is nothing but zeros. */
+static uint32_t
+step_channels (const DcnnCudaConv *p)
+{
+  uint32_t channels = p->span8 * 8;
+
+  return flat (p) ? channels % 64 && channels <= 32 ? 32 : 64 :
+      channels % 64 == 0 ? 64 : channels % 32 == 0 ? 32 : 0;
+}
+
+/* The last row (column) that is read lies so far behind the map's end. */
+static int32_t
+pad_behind (const DcnnCudaConv *p, int axis, uint32_t in, uint32_t out)
+{
+  return ((int32_t) out - 1) * p->stride[axis] - p->pad[axis] +
+      (p->kernel[axis] - 1) * p->dilation[axis] - ((int32_t) in - 1);
+}
+
+/* Corners of a walk have a byte each, offsets an unsigned one. */
+static bool
+walks (const DcnnCudaConv *p, int axis, int32_t end)
+{
+  int32_t reach = (p->kernel[axis] - 1) * p->dilation[axis];
+
+  return p->stride[axis] >= 1 && p->stride[axis] <= 8 && p->pad[axis] >= 0 &&
+      p->pad[axis] <= 128 && reach <= 255 && end - reach >= -128 &&
+      end - reach <= 127;
+}
+
+bool
+dcnn_cuda_dense_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
+{
+  const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
+
+  return device->whole_maps && !p->transposed && !in->f32 && !out->f32 &&
+      p->weights && in->stream == (uint64_t) in->width * in->height *
+      in->pixel && step_channels (p) != 0 && (flat (p) ||
+          (walks (p, 0, pad_behind (p, 0, in->height, out->height)) &&
+              walks (p, 1, pad_behind (p, 1, in->width, out->width))));
+}
+
+static cudaError_t
+describe (Dense *d, uint32_t n_streams, uint32_t channels, uint32_t step)
+{
+  const DcnnCudaConv *p = &d->conv;
+  const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
+  DcnnMatrix weights = { p->weights, p->n_padded, p->k_padded, p->k_padded,
+    channels, step };
+  cudaError_t e = describe_matrix (weights, &d->weights);
+
+  if (e != cudaSuccess)
+    return e;
+  if (d->flat) {
+    DcnnMatrix rows = { in->data, (uint64_t) n_streams * in->width *
+      in->height, p->span8 * 8, in->pixel, WIDE, step };
+    return describe_matrix (rows, &d->rows);
+  }
+  DcnnWalkedMaps walk = { in->data, n_streams, in->height, in->width,
+    p->span8 * 8, in->pixel };
+  for (int a = 0; a < 2; a++) {
+    walk.kernel[a] = p->kernel[a];
+    walk.stride[a] = p->stride[a];
+    walk.dilation[a] = p->dilation[a];
+    walk.pad[a] = p->pad[a];
+  }
+  walk.pad_end[0] = pad_behind (p, 0, in->height, out->height);
+  walk.pad_end[1] = pad_behind (p, 1, in->width, out->width);
+  walk.box_rows = WIDE;
+  walk.box_columns = step;
+  return describe_walk (walk, &d->rows);
+}
+
+template<int BN, int KB, bool PARTS>
+static cudaError_t
+launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
+    DcnnCudaQueue queue)
+{
+  void *arguments[] = { d };
+  uint32_t chunks = (d->conv.n_padded + BN - 1) / BN;
+  uint32_t tiles = (d->pixels + WIDE - 1) / WIDE * chunks;
+  cudaError_t e = describe (d, n_streams, BN, KB);
+
+  static_assert (Stage<BN, KB>::N >= 3, "stages");
+  d->steps = d->flat ? d->conv.k_padded / KB : (uint32_t) (d->conv.kernel[0] *
+          d->conv.kernel[1]) * d->conv.span8 * 8 / KB;
+  if (e != cudaSuccess)
+    return e;
+  return dcnn_cuda_launch ((const void *) dense_kernel<BN, KB, PARTS>,
+      dim3 (min (tiles, (PARTS ? 1 : 2) * device->multiprocessors)),
+      ALL_THREADS, Stage<BN, KB>::BYTES, 1, arguments, queue);
+}
+
+template<int BN, int KB>
+static cudaError_t
+launch_parts (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
+    DcnnCudaQueue queue)
+{
+  return d->conv.parts > 1 ? launch<BN, KB, true> (d, n_streams, device,
+      queue) : launch<BN, KB, false> (d, n_streams, device, queue);
+}
+
+cudaError_t
+dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
+    const DcnnCudaDevice *device, DcnnCudaQueue queue)
+{
+  Dense d = { *conv };
+  bool wide_steps = step_channels (conv) == 64;
+
+  d.conv.parts = conv->splits;
+  d.pixels = n_streams * conv->node.out.width * conv->node.out.height;
+  d.flat = flat (conv);
+  if (conv->n_padded == 32)
+    return wide_steps ? launch_parts<32, 64> (&d, n_streams, device, queue) :
+        launch_parts<32, 32> (&d, n_streams, device, queue);
+  if ((conv->n_padded + 63) / 64 % 2)
+    return wide_steps ? launch_parts<64, 64> (&d, n_streams, device, queue) :
+        launch_parts<64, 32> (&d, n_streams, device, queue);
+  return wide_steps ? launch_parts<128, 64> (&d, n_streams, device, queue) :
+      launch_parts<128, 32> (&d, n_streams, device, queue);
+}

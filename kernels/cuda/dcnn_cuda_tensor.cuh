@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_tensor.cuh - the tensor copy engine of compute capability 9.0: what
+ * describes a map to it (PTX ISA, "Tensors": tiled and im2col mode), and the
+ * two copies that are used.
+ */
+#ifndef DCNN_CUDA_TENSOR_CUH
+#define DCNN_CUDA_TENSOR_CUH
+
+#include <cuda.h>
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+/* A matrix of halves: `rows` rows of `columns`, `pitch` halves from row to row.
+ * A copy takes box_rows rows of box_columns, which is 32 or 64; what lies
+ * outside comes as zeros. */
+struct DcnnMatrix {
+  const void *data;
+  uint64_t rows, columns, pitch;
+  uint32_t box_rows, box_columns;
+};
+
+/* Maps of halves, as a window that walks over them sees them: a copy takes
+ * box_columns channels of box_rows pixels, each the one that the window's tap
+ * reads, row by row and map by map from a given one on; zeros outside. */
+struct DcnnWalkedMaps {
+  const void *data;
+  uint32_t maps, height, width, channels;
+  uint64_t pitch;          /* halves from pixel to pixel */
+  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
+  uint32_t box_rows, box_columns;
+};
+
+template<typename F>
+static cudaError_t
+driver_function (const char *name, F *function)
+{
+  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+  void *p = NULL;
+  cudaError_t e = cudaGetDriverEntryPointByVersion (name, &p, 12000,
+      cudaEnableDefault, &found);
+
+  *function = reinterpret_cast<F> (p);
+  return e == cudaSuccess && (found != cudaDriverEntryPointSuccess || !p) ?
+      cudaErrorNotSupported : e;
+}
+
+static CUtensorMapSwizzle
+swizzle_of (uint32_t columns)
+{
+  return columns == 64 ? CU_TENSOR_MAP_SWIZZLE_128B :
+      CU_TENSOR_MAP_SWIZZLE_64B;
+}
+
+static cudaError_t
+describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+{
+  decltype (&cuTensorMapEncodeTiled) encode;
+  cudaError_t e = driver_function ("cuTensorMapEncodeTiled", &encode);
+  cuuint64_t dims[] = { m.columns, m.rows }, strides[] = { m.pitch * 2 };
+  cuuint32_t box[] = { m.box_columns, m.box_rows }, steps[] = { 1, 1 };
+
+  if (e != cudaSuccess)
+    return e;
+  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2,
+      const_cast<void *> (m.data), dims, strides, box, steps,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of (m.box_columns),
+      CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) ==
+      CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+/* Corners are those of where tap (0, 0) goes, columns first. */
+static cudaError_t
+describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
+{
+  decltype (&cuTensorMapEncodeIm2col) encode;
+  cudaError_t e = driver_function ("cuTensorMapEncodeIm2col", &encode);
+  cuuint64_t dims[] = { w.channels, w.width, w.height, w.maps };
+  cuuint64_t strides[] = { w.pitch * 2, w.pitch * 2 * w.width,
+    w.pitch * 2 * w.width * w.height };
+  int from[] = { -w.pad[1], -w.pad[0] };
+  int to[] = { w.pad_end[1] - w.dilation[1] * (w.kernel[1] - 1),
+    w.pad_end[0] - w.dilation[0] * (w.kernel[0] - 1) };
+  cuuint32_t steps[] = { 1, (cuuint32_t) w.stride[1], (cuuint32_t) w.stride[0],
+    1 };
+
+  if (e != cudaSuccess)
+    return e;
+  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+      const_cast<void *> (w.data), dims, strides, from, to, w.box_columns,
+      w.box_rows, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      swizzle_of (w.box_columns), CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS ? cudaSuccess :
+      cudaErrorInvalidValue;
+}
+
+/* A matrix's box from (column, row) on to shared memory. */
+__device__ __forceinline__ void
+copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
+    uint32_t barrier)
+{
+  asm volatile ("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::"
+      "complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
+      :: "r" (to), "l" (map), "r" (column), "r" (row), "r" (barrier) :
+      "memory");
+}
+
+/* Channels from `channel` on of the pixels that tap (ky, kx), dilated, reads
+ * where tap (0, 0) reads pixel (y, x) of map n, and of those that follow. */
+__device__ __forceinline__ void
+copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t ky, uint32_t kx, uint32_t barrier)
+{
+  asm volatile ("cp.async.bulk.tensor.4d.shared::cluster.global.im2col."
+      "mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6], "
+      "{%7, %8};"
+      :: "r" (to), "l" (map), "r" (channel), "r" (x), "r" (y), "r" (n),
+      "r" (barrier), "h" ((uint16_t) kx), "h" ((uint16_t) ky) : "memory");
+}
+
+__device__ __forceinline__ void
+prefetch_description (const CUtensorMap *map)
+{
+  asm volatile ("prefetch.tensormap [%0];" :: "l" (map) : "memory");
+}
+
+#endif
