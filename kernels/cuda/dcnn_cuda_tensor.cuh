@@ -7,7 +7,7 @@
 #ifndef DCNN_CUDA_TENSOR_CUH
 #define DCNN_CUDA_TENSOR_CUH
 
-#include <cuda.h>
+#include <cudaTypedefs.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
 
@@ -55,7 +55,7 @@ swizzle_of (uint32_t columns)
 static cudaError_t
 describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
 {
-  decltype (&cuTensorMapEncodeTiled) encode;
+  PFN_cuTensorMapEncodeTiled_v12000 encode;
   cudaError_t e = driver_function ("cuTensorMapEncodeTiled", &encode);
   cuuint64_t dims[] = { m.columns, m.rows }, strides[] = { m.pitch * 2 };
   cuuint32_t box[] = { m.box_columns, m.box_rows }, steps[] = { 1, 1 };
@@ -73,7 +73,7 @@ describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
 static cudaError_t
 describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
 {
-  decltype (&cuTensorMapEncodeIm2col) encode;
+  PFN_cuTensorMapEncodeIm2col_v12000 encode;
   cudaError_t e = driver_function ("cuTensorMapEncodeIm2col", &encode);
   cuuint64_t dims[] = { w.channels, w.width, w.height, w.maps };
   cuuint64_t strides[] = { w.pitch * 2, w.pitch * 2 * w.width,

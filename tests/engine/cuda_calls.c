@@ -262,6 +262,30 @@ WRAP (cudaDeviceGetAttribute, int *value, enum cudaDeviceAttr which,
       attribute (value, which));
 }
 
+/* What the driver describes is as good as any where nothing is launched. */
+static int
+describe_anything (void)
+{
+  return 0;
+}
+
+static cudaError_t
+driver_function (void **function, enum cudaDriverEntryPointQueryResult *found)
+{
+  *function = (void *) describe_anything;
+  *found = cudaDriverEntryPointSuccess;
+  return cudaSuccess;
+}
+
+WRAP (cudaGetDriverEntryPointByVersion, const char *name, void **function,
+    unsigned version, unsigned long long flags,
+    enum cudaDriverEntryPointQueryResult *found)
+{
+  CALL ("cudaGetDriverEntryPointByVersion", FALSE,
+      __real_cudaGetDriverEntryPointByVersion (name, function, version, flags,
+          found), driver_function (function, found));
+}
+
 WRAP (cudaDeviceSynchronize, void)
 {
   CALL ("cudaDeviceSynchronize", FALSE, __real_cudaDeviceSynchronize (),

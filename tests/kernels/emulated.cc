@@ -470,7 +470,7 @@ barrier_wait (uint32_t at, uint32_t parity)
 /* ---- instructions (in place of dcnn_cuda_tensor.cuh) ------------------------------------ */
 
 #define DCNN_CUDA_TENSOR_CUH
-#include <cuda.h>
+#include <cudaTypedefs.h>
 
 struct DcnnMatrix {
   const void *data;
