@@ -133,47 +133,54 @@ ask_operand (const DcnnCudaNode &n, uint32_t step, const DcnnCudaPixel &e,
       dcnn_cuda_at (m, e.stream, e.at >> 16, e.at & 0xffff) + c);
 }
 
-/* Bias, steps and the store of one of the thread's two rows. */
+/* Bias, steps and stores of the thread's two rows, 32 channels of one at a
+ * time; a loop, so that there is one of each instruction. */
 template<int BN, int N>
 __device__ __forceinline__ void
-finish_pixel (const Dense &d, const float (&sums)[N], uint32_t tile,
-    uint32_t chunk, int half)
+finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
 {
   const DcnnCudaConv &p = d.conv;
-  uint32_t row = tile * WIDE + dcnn_wgmma_row (threadIdx.x & 127, 2 * half) +
+  uint32_t row = tile * WIDE + dcnn_wgmma_row (threadIdx.x & 127, 0) +
       (threadIdx.x >> 7) * 64;
   uint32_t step = dcnn_cuda_early_step (p.node), quad = threadIdx.x & 3;
-  uint32_t c = chunk * BN + quad * 8;
-  DcnnCudaPixel e = pixel_at (p, row);
-  bool there = row < d.pixels;
-  uint4 next = ask_operand (p.node, step, e, c, there);
+  DcnnCudaPixel e[2] = { pixel_at (p, row), pixel_at (p, row + 8) };
+  uint4 next = ask_operand (p.node, step, e[0], chunk * BN + quad * 8,
+      row < d.pixels);
 
-#pragma unroll
-  for (int j = 0; j < BN / 32; j++, c += 32) {
+#pragma unroll 1
+  for (int i = 0; i < BN / 16; i++) {
+    bool lower = i & 1, lower_next = !lower;
+    DcnnCudaPixel at = lower ? e[1] : e[0];
+    uint32_t c = chunk * BN + (uint32_t) (i / 2) * 32 + quad * 8;
     float own[4][2], v[8], bias[8];
     uint4 early = next;
-    if (j + 1 < BN / 32)
-      next = ask_operand (p.node, step, e, c + 32, there);
+    next = ask_operand (p.node, step, lower_next ? e[1] : e[0],
+        c + (lower ? 32 : 0), (lower_next ? row + 8 : row) < d.pixels);
 #pragma unroll
     for (int g = 0; g < 4; g++)
 #pragma unroll
-      for (int i = 0; i < 2; i++)
-        own[g][i] = sums[(j * 4 + g) * 4 + half * 2 + i];
+      for (int k = 0; k < 2; k++)
+        own[g][k] = lower ? sums[g * 4 + 2 + k] : sums[g * 4 + k];
     exchange (own);
-    if (!there || c >= p.node.out.span)
+    if (lower)
+#pragma unroll
+      for (int k = 0; k + 16 < N; k++)
+        sums[k] = sums[k + 16];
+    if ((lower ? row + 8 : row) >= d.pixels || c >= p.node.out.span)
       continue;
     load_eight (p.bias + c, bias);
 #pragma unroll
     for (int k = 0; k < 8; k++)
       v[k] = own[k / 2][k % 2] + bias[k];
-    dcnn_cuda_steps (p.node, e.stream, e.at >> 16, e.at & 0xffff, c, v, step,
+    dcnn_cuda_steps (p.node, at.stream, at.at >> 16, at.at & 0xffff, c, v, step,
         early);
     *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
-        dcnn_cuda_at (p.node.out, e.stream, e.at >> 16, e.at & 0xffff) + c) =
+        dcnn_cuda_at (p.node.out, at.stream, at.at >> 16, at.at & 0xffff) + c) =
         dcnn_cuda_pack (v);
   }
-  if (chunk == 0 && quad == 0 && there && !p.node.passes)
-    dcnn_cuda_note (p.node, e, DCNN_CUDA_JOINED);
+  for (int i = 0; i < 2; i++)
+    if (chunk == 0 && quad == 0 && row + i * 8 < d.pixels && !p.node.passes)
+      dcnn_cuda_note (p.node, e[i], DCNN_CUDA_JOINED);
 }
 
 /* One tile, by all threads but the copier's. */
@@ -223,8 +230,7 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
   for (int i = 0; PARTS && i < N; i++)
     if (d.conv.parts > 1)
       sums[i] = whole[PARTS ? i : 0] + sums[i];
-  finish_pixel<BN> (d, sums, tile, chunk, 0);
-  finish_pixel<BN> (d, sums, tile, chunk, 1);
+  finish_tile<BN> (d, sums, tile, chunk);
 }
 
 template<int BN, int KB, bool PARTS>

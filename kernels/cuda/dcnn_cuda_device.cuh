@@ -123,10 +123,18 @@ dcnn_cuda_softplus (float r)
 }
 
 /* A step on one element. A NaN stays one. */
-static __device__ __noinline__ float
-dcnn_cuda_step_rare (int kind, float a, float b, float r, float e)
+__device__ __forceinline__ float
+dcnn_cuda_step (int kind, float a, float b, float r, float e)
 {
   switch (kind) {
+    case DCNN_STEP_RELU: return r < 0 ? 0 : r;
+    case DCNN_STEP_CLIP: return r < a ? a : r > b ? b : r;
+    case DCNN_STEP_LEAKY_RELU: return r < 0 ? a * r : r;
+    case DCNN_STEP_SIGMOID: return dcnn_cuda_sigmoid (r);
+    case DCNN_STEP_HARD_SWISH: return r * fminf (fmaxf (r / 6 + 0.5f, 0), 1);
+    case DCNN_STEP_SILU: return r * dcnn_cuda_sigmoid (r);
+    case DCNN_STEP_SUB: return r - e;
+    case DCNN_STEP_MUL: return r * e;
     case DCNN_STEP_HARD_SIGMOID: return fminf (fmaxf (a * r + b, 0), 1);
     case DCNN_STEP_TANH: return tanhf (r);
     case DCNN_STEP_ELU: return r < 0 ? a * expm1f (r) : r;
@@ -155,21 +163,30 @@ dcnn_cuda_step_rare (int kind, float a, float b, float r, float e)
   }
 }
 
-__device__ __forceinline__ float
-dcnn_cuda_step (int kind, float a, float b, float r, float e)
+/* The same on eight, out of line: of each kernel's instructions, which have to
+ * be fetched, few are steps. */
+struct DcnnCudaEight {
+  float v[8];
+};
+
+static __device__ __noinline__ DcnnCudaEight
+dcnn_cuda_step_eight (int kind, float a, float b, DcnnCudaEight r,
+    DcnnCudaEight e)
 {
-  switch (kind) {
-    case DCNN_STEP_RELU: return r < 0 ? 0 : r;
-    case DCNN_STEP_CLIP: return r < a ? a : r > b ? b : r;
-    case DCNN_STEP_LEAKY_RELU: return r < 0 ? a * r : r;
-    case DCNN_STEP_SIGMOID: return dcnn_cuda_sigmoid (r);
-    case DCNN_STEP_HARD_SWISH: return r * fminf (fmaxf (r / 6 + 0.5f, 0), 1);
-    case DCNN_STEP_SILU: return r * dcnn_cuda_sigmoid (r);
-    case DCNN_STEP_ADD: return r + e;
-    case DCNN_STEP_SUB: return r - e;
-    case DCNN_STEP_MUL: return r * e;
-    default: return dcnn_cuda_step_rare (kind, a, b, r, e);
+#pragma unroll 1
+  for (int half = 0; half < 2; half++) {
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+      r.v[k] = dcnn_cuda_step (kind, a, b, r.v[k], e.v[k]);
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+      float v = r.v[k];
+      r.v[k] = r.v[k + 4];
+      r.v[k + 4] = v;
+      e.v[k] = e.v[k + 4];
+    }
   }
+  return r;
 }
 
 /* The first step that reads a map of half floats pixel by pixel, which may be
@@ -224,10 +241,19 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
 #pragma unroll
       for (int k = 0; k < 8; k++)
         v[k] += e[k];
-    } else {
+    } else if (t.kind == DCNN_STEP_CLIP) {
 #pragma unroll
       for (int k = 0; k < 8; k++)
-        v[k] = dcnn_cuda_step (t.kind, t.a, t.b, v[k], e[k]);
+        v[k] = v[k] < t.a ? t.a : v[k] > t.b ? t.b : v[k];
+    } else {
+      DcnnCudaEight r, o;
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        r.v[k] = v[k], o.v[k] = e[k];
+      r = dcnn_cuda_step_eight (t.kind, t.a, t.b, r, o);
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] = r.v[k];
     }
   }
 }
