@@ -325,22 +325,44 @@ channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   }
 }
 
-__device__ void
-primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
-    float *v)
+/* Kinds that have a kernel of their own, so that none takes the registers, nor
+ * waits for the instructions, of another. */
+enum Group { DEPTHWISE, POOL, RESIZE, COPY, GROUPED, CHANNELS };
+
+static Group
+group_of (const DcnnCudaRows *p)
 {
-  switch (p.primary) {
-    case DCNN_PRIMARY_DEPTHWISE: depthwise (p, s, y, x, c, v); break;
+  switch (p->primary) {
+    case DCNN_PRIMARY_DEPTHWISE: return DEPTHWISE;
     case DCNN_PRIMARY_MAX_POOL:
-    case DCNN_PRIMARY_AVERAGE_POOL: pool (p, s, y, x, c, v); break;
-    case DCNN_PRIMARY_RESIZE: resize (p, s, y, x, c, v); break;
-    case DCNN_PRIMARY_GROUP_CONV: group_conv (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_AVERAGE_POOL: return POOL;
+    case DCNN_PRIMARY_RESIZE: return RESIZE;
+    case DCNN_PRIMARY_GROUP_CONV: return GROUPED;
     case DCNN_PRIMARY_SOFTMAX:
     case DCNN_PRIMARY_ARG_MAX:
     case DCNN_PRIMARY_CHANNEL_REDUCE:
-    case DCNN_PRIMARY_LAYER_NORM: channels (p, s, y, x, c, v); break;
-    default: copy (p, s, y, x, c, v); break;
+    case DCNN_PRIMARY_LAYER_NORM: return CHANNELS;
+    default: return COPY;
   }
+}
+
+template<Group G>
+__device__ __forceinline__ void
+primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  if constexpr (G == DEPTHWISE)
+    depthwise (p, s, y, x, c, v);
+  else if constexpr (G == POOL)
+    pool (p, s, y, x, c, v);
+  else if constexpr (G == RESIZE)
+    resize (p, s, y, x, c, v);
+  else if constexpr (G == GROUPED)
+    group_conv (p, s, y, x, c, v);
+  else if constexpr (G == CHANNELS)
+    channels (p, s, y, x, c, v);
+  else
+    copy (p, s, y, x, c, v);
   dcnn_cuda_steps (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
       p.node.n_steps, uint4 {});
   dcnn_cuda_round (p.node.out, v);
@@ -348,7 +370,28 @@ primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
 
 /* ---- the kernel ------------------------------------------------------------------ */
 
+/* Nothing is judged: each thread takes eight channels of a pixel. */
+template<Group G>
+__device__ __forceinline__ void
+pass_on (const DcnnCudaRows &p)
+{
+  uint32_t vectors = (p.node.out.span + 7) / 8;
+  uint64_t n = (uint64_t) *p.node.count * vectors;
+
+  for (uint64_t i = blockIdx.x * THREADS + threadIdx.x; i < n;
+      i += gridDim.x * THREADS) {
+    uint32_t c = (uint32_t) (i % vectors) * 8;
+    DcnnCudaPixel px = p.node.list[i / vectors];
+    uint32_t s = dcnn_cuda_stream_of (px);
+    uint32_t y = (px.at >> 16) & 0x7fff, x = px.at & 0x7fff;
+    float v[8];
+    primary_row<G> (p, s, (int) y, (int) x, c, v);
+    dcnn_cuda_store (p.node.out, dcnn_cuda_at (p.node.out, s, y, x) + c, v);
+  }
+}
+
 /* lanes: threads a pixel, a power of two up to 32. */
+template<Group G>
 __global__ void __launch_bounds__ (THREADS)
 rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
 {
@@ -357,6 +400,10 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
 
   dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
+  if (p.node.passes) {
+    pass_on<G> (p);
+    return;
+  }
   uint32_t count = *p.node.count;
   for (uint32_t base = blockIdx.x * (THREADS / lanes); base < count;
       base += step) {
@@ -370,11 +417,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     uint64_t at = dcnn_cuda_at (p.node.out, s, y, x);
     float v[8], old[8], kept[8];
     for (uint32_t c = own * 8; there && c < span; c += lanes * 8) {
-      primary_row (p, s, (int) y, (int) x, c, v);
-      if (p.node.passes) {
-        dcnn_cuda_store (p.node.out, at + c, v);
-        continue;
-      }
+      primary_row<G> (p, s, (int) y, (int) x, c, v);
       dcnn_cuda_load (p.node.out, at + c, old);
       dcnn_cuda_compare (change, judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, span - c));
@@ -382,8 +425,6 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
         for (int k = 0; k < 8; k++)
           kept[k] = v[k];
     }
-    if (p.node.passes)
-      continue;
     for (uint32_t k = 1; k < lanes; k *= 2) {
       DcnnCudaChange o;
       o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
@@ -401,7 +442,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     if (own * 8 < span)
       dcnn_cuda_store (p.node.out, at + own * 8, kept);
     for (uint32_t c = (own + lanes) * 8; c < span; c += lanes * 8) {
-      primary_row (p, s, (int) y, (int) x, c, v);
+      primary_row<G> (p, s, (int) y, (int) x, c, v);
       dcnn_cuda_store (p.node.out, at + c, v);
     }
   }
@@ -434,12 +475,16 @@ input_kernel (const __grid_constant__ DcnnCudaInput p)
 cudaError_t
 dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue)
 {
+  static const void *const kernels[] = {
+    (const void *) rows_kernel<DEPTHWISE>, (const void *) rows_kernel<POOL>,
+    (const void *) rows_kernel<RESIZE>, (const void *) rows_kernel<COPY>,
+    (const void *) rows_kernel<GROUPED>, (const void *) rows_kernel<CHANNELS> };
   uint32_t lanes = 1;
   void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &lanes };
 
   while (lanes < 32 && lanes * 8 < rows->node.out.span)
     lanes *= 2;
-  return dcnn_cuda_launch ((const void *) rows_kernel,
+  return dcnn_cuda_launch (kernels[group_of (rows)],
       dim3 (rows->node.blocks), THREADS, 0, 1, arguments, queue);
 }
 
