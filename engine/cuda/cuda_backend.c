@@ -43,7 +43,7 @@ why_none (cudaError_t e)
 static gboolean
 cuda_available (gint index, GError **error)
 {
-  int n = 0, major = 0;
+  int n = 0, major = 0, minor = 0;
   cudaError_t e = cudaGetDeviceCount (&n);
 
   if (e != cudaSuccess || n == 0) {
@@ -60,10 +60,13 @@ cuda_available (gint index, GError **error)
   }
   e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
       MAX (index, 0));
-  if (e != cudaSuccess || major < 8) {
+  if (e == cudaSuccess)
+    e = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor,
+        MAX (index, 0));
+  if (e != cudaSuccess || major * 10 + minor < 75) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "GPU %d is of compute capability %d; 8.0 and newer can be used, or "
-        "device=cpu", MAX (index, 0), major);
+        "GPU %d is of compute capability %d.%d; 7.5 and newer can be used, or "
+        "device=cpu", MAX (index, 0), major, minor);
     return FALSE;
   }
   return dcnn_cuda_usable (index, error);

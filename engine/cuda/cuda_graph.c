@@ -245,6 +245,7 @@ assign_branches (Frame *f, gint *last)
           cudaEventDisableTiming) == cudaSuccess;
     }
     item->overlaps = ahead >= 0 && item->waits->len == 0 &&
+        cuda_state (f->session)->device.clusters &&
         cuda_state (f->session)->times == NULL;
     last[item->branch] = (gint) i;
   }

@@ -77,7 +77,6 @@ take_exact_weights (CudaState *state, const DcnnSession *session,
 
   if (session->options.precision != DCNN_PRECISION_F32 || state->measuring)
     return;
-  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL;
   state->exact_weights = g_new0 (gfloat *, session->plan->nodes->len + 1);
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
@@ -245,7 +244,8 @@ take_stage (DcnnSession *session, GError **error)
 static void
 take_properties (CudaState *state, gint device, cudaError_t *e)
 {
-  int n = 0, major = 0, shared = 0;
+  const char *small = g_getenv ("DELTACNN_CUDA_SMALL");
+  int n = 0, major = 0, shared = 0, code = 0;
 
   if (*e == cudaSuccess)
     *e = cudaDeviceGetAttribute (&n, cudaDevAttrMultiProcessorCount, device);
@@ -255,10 +255,15 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
   if (*e == cudaSuccess)
     *e = cudaDeviceGetAttribute (&shared,
         cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (*e == cudaSuccess)
+    *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
-    major >= 9, dcnn_cuda_warp_groups (device) };
-  if (g_getenv ("DELTACNN_CUDA_SMALL")) { /* for tests, on large devices */
-    state->device.shared_bytes = MIN (state->device.shared_bytes, 99 * 1024);
+    major >= 9 && code >= 90, dcnn_cuda_warp_groups (device) };
+  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
+  if (small) { /* for tests, on large devices: as if with so many KiB */
+    guint64 kib = g_ascii_strtoull (small, NULL, 10);
+    state->device.shared_bytes = MIN (state->device.shared_bytes,
+        (kib >= 64 ? (guint) kib : 99) * 1024);
     state->device.clusters = state->device.warp_groups = FALSE;
   }
 }

@@ -38,9 +38,16 @@ extern "C" {
 typedef struct DcnnCudaDevice {
   uint32_t multiprocessors;
   uint32_t shared_bytes;   /* most of a block */
-  bool clusters;           /* blocks can form clusters (sm_90) */
+  bool clusters;           /* blocks can form clusters, and launches overlap
+                              (sm_90, and code for it) */
   bool warp_groups;        /* wgmma is there (9.0 alone), and asked for */
 } DcnnCudaDevice;
+
+/* The compute capability (75, 90 ...) of the code that runs on the current
+ * device; less than its own where it was compiled from PTX for an older one.
+ * What the device can beyond that must not be asked of it: code for less than 90
+ * knows neither clusters nor launches that overlap, less than 80 no tf32. */
+cudaError_t dcnn_cuda_compiled_for (int *capability);
 
 /* Where a kernel is launched. */
 typedef struct DcnnCudaQueue {

@@ -21,7 +21,7 @@
 /* Bytes of all stages: two blocks a multiprocessor where it has 228 KiB, one
  * where a block may have 99 KiB. */
 #define LARGE_POOL (84 * 1024)
-#define SMALL_POOL (56 * 1024)
+#define SMALL_POOL (48 * 1024) /* with the rest within 64 KiB (7.5) */
 
 /* Stages of 64 steps of k each: all that fit. */
 template<int BM, int BN, int POOL>
@@ -429,6 +429,17 @@ launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
   return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL>,
       dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
       queue);
+}
+
+cudaError_t
+dcnn_cuda_compiled_for (int *capability)
+{
+  cudaFuncAttributes attributes = {};
+  cudaError_t e = cudaFuncGetAttributes (&attributes,
+      (const void *) conv_kernel<32, SMALL_POOL>);
+
+  *capability = attributes.ptxVersion;
+  return e;
 }
 
 cudaError_t

@@ -177,6 +177,9 @@ attribute (int *value, enum cudaDeviceAttr which)
     case cudaDevAttrComputeCapabilityMajor:
       *value = 9;
       break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      break;
     case cudaDevAttrMultiProcessorCount:
       *value = 132;
       break;
@@ -446,12 +449,19 @@ WRAP (cudaFuncSetAttribute, const void *function, enum cudaFuncAttribute which,
       __real_cudaFuncSetAttribute (function, which, value), cudaSuccess);
 }
 
+static cudaError_t
+code_for_90 (struct cudaFuncAttributes *to)
+{
+  memset (to, 0, sizeof *to);
+  to->ptxVersion = to->binaryVersion = 90;
+  return cudaSuccess;
+}
+
 WRAP (cudaFuncGetAttributes, struct cudaFuncAttributes *to,
     const void *function)
 {
   CALL ("cudaFuncGetAttributes", FALSE,
-      __real_cudaFuncGetAttributes (to, function),
-      (memset (to, 0, sizeof *to), cudaSuccess));
+      __real_cudaFuncGetAttributes (to, function), code_for_90 (to));
 }
 
 WRAP (cudaLaunchKernelExC, const cudaLaunchConfig_t *config,

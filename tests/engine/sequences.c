@@ -6,7 +6,7 @@
  * tuned meanwhile. On whole numbers a device gives exactly what "sim" gives,
  * masks too, in the last frame as in the first.
  *
- * The device is what DELTACNN_TEST_DEVICE names, or the cpu. 600 frames a net;
+ * The device is what DELTACNN_TEST_DEVICE names, or the cpu. 200 frames a net;
  * DELTACNN_TEST_FRAMES: another number (10000 for a device: a minute).
  */
 #include <string.h>
@@ -37,7 +37,7 @@ frames_to_run (void)
 {
   const char *text = g_getenv ("DELTACNN_TEST_FRAMES");
 
-  return text ? (guint) g_ascii_strtoull (text, NULL, 10) : 600;
+  return text ? (guint) g_ascii_strtoull (text, NULL, 10) : 200;
 }
 
 static const char *
