@@ -98,6 +98,7 @@ typedef struct CudaState {
   gfloat **weights;        /* by node: [streams][span padded] */
   DcnnCudaStream *streams, *host_streams;
   void **tensors;          /* by plan tensor: [streams]; NULL: the host's */
+  guint8 *arrived;         /* pinned: the tensor that comes down */
   DcnnCudaCounted *counted;
   guint n_counted;
   gint *counted_node;      /* by counted: plan node */

@@ -496,6 +496,28 @@ spreads_when_due (DcnnSession *session, guint s)
   return upload_weights (session, s);
 }
 
+/* A dense tensor comes down; tails compute the rows that are not what the host
+ * has had of it. */
+static cudaError_t
+take_rows (CudaState *state, DcnnStream *stream, gint tensor,
+    const guint8 *from, gsize bytes)
+{
+  DcnnTensor *t = &stream->cpu->tensors[tensor];
+  gsize rows = dcnn_tensor_rows (t), row = rows ? bytes / rows : 0;
+  gboolean told = dcnn_forget_rows (stream, tensor);
+  guint8 *to = told ? state->arrived : t->data;
+  cudaError_t e = cudaMemcpy (to, from, bytes, cudaMemcpyDeviceToHost);
+
+  for (gsize r = 0; told && r < rows && e == cudaSuccess; r++) {
+    guint8 *own = (guint8 *) t->data + r * row;
+    if (memcmp (own, to + r * row, row) == 0)
+      continue;
+    memcpy (own, to + r * row, row);
+    dcnn_mark_rows (stream, tensor, (gint64) r, (gint64) r);
+  }
+  return e;
+}
+
 /* Dense tensors of a stream as they are now, and its tails. Where frames went by
  * unread, all of them count as changed. */
 static cudaError_t
@@ -512,7 +534,7 @@ take_tensors (DcnnSession *session, guint s)
   for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
-    DcnnTensor *t;
+    const DcnnTensor *t;
     gsize bytes;
     if (node->kind == PLAN_TAIL)
       dcnn_run_tail (session, stream, (gint) n);
@@ -524,8 +546,8 @@ take_tensors (DcnnSession *session, guint s)
     stream->cpu->tensor_changed[i] = stream->cpu->dense || state->unread[s] ||
         changed[n * streams + s] != 0;
     if (stream->cpu->tensor_changed[i])
-      e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
-          bytes, cudaMemcpyDeviceToHost);
+      e = take_rows (state, stream, i, (guint8 *) state->tensors[i] +
+          s * bytes, bytes);
   }
   return e;
 }

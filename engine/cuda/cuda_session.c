@@ -184,19 +184,23 @@ static void
 take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
 {
   const DcnnPlan *plan = session->plan;
+  gsize most = 0;
 
   state->tensors = g_new0 (void *, plan->tensors->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
     const DcnnTensor *t;
+    gsize bytes;
     if (node->kind != PLAN_GATHER)
       continue;
     i = plan->values[node->value].tensor;
     t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-    state->tensors[i] = dcnn_cuda_take (state, (gsize) dcnn_tensor_count (t) *
-        dcnn_dtype_bytes (t->dtype) * session->n_streams, e);
+    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
+    state->tensors[i] = dcnn_cuda_take (state, bytes * session->n_streams, e);
+    most = MAX (most, bytes);
   }
+  state->arrived = dcnn_cuda_take_host (state, most, e);
 }
 
 /* Maps that hold constants are filled once, from the host's. */
