@@ -662,13 +662,20 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
       i++) {
     StreamMask *to = &session->streams[index].masks[i];
     gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
-    if (state->idle)
-      dcnn_mask_clear (&to->mask);
-    else
+    StreamMask *exact = &session->streams[index].cpu->exact[i];
+    dcnn_mask_clear (&to->mask);
+    dcnn_mask_clear (&exact->mask);
+    if (!state->idle)
       e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
           cudaMemcpyDeviceToHost);
+    if (!state->idle && e == cudaSuccess)
+      e = cudaMemcpy (exact->mask.words, state->exact[i] + index * n, n * 8,
+          cudaMemcpyDeviceToHost);
+    exact->any = dcnn_mask_any (&exact->mask);
     to->any = dcnn_mask_any (&to->mask);
   }
+  if (mask)
+    dcnn_show_settled (session->plan, &session->streams[index]);
   if (e == cudaSuccess && values && m->buffer >= 0)
     e = dcnn_cuda_download_buffer (session, index, m->buffer);
   return dcnn_cuda_check (e, "reading a map", error) &&

@@ -17,6 +17,7 @@
 #define ROWS_FILE 5
 #define WGMMA 6
 #define WHOLE 7
+#define CHAIN 8
 
 #if EMULATED == INPUT
 #include "cuda/dcnn_cuda_input.cu"
@@ -44,6 +45,9 @@ static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
 #include "cuda/dcnn_cuda_whole.cu"
 static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,
   gather_kernel };
+#elif EMULATED == CHAIN
+#include "cuda/dcnn_cuda_chain.cu"
+static const EmulatedKernel kernels[] = { chain_kernel<32>, chain_kernel<64> };
 #else
 /* Few, so that grids are small, and enough for every path. */
 #define PROCESSORS 6
