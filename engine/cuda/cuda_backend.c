@@ -399,8 +399,9 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   e = upload (session);
   if (e == cudaSuccess)
     e = dcnn_cuda_stage_store (state->stage, state->queue);
+  state->level = dcnn_cuda_choose_level (session);
   if (e == cudaSuccess)
-    e = cudaGraphLaunch (state->graph, state->queue);
+    e = cudaGraphLaunch (state->levels[state->level].graph, state->queue);
   if (e == cudaSuccess)
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);

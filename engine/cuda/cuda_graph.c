@@ -168,20 +168,10 @@ put_lists (Frame *f, guint first, guint node)
   }
 }
 
+/* What a node reads besides its list. */
 static void
-put_node (Frame *f, guint n)
+add_reads (Frame *f, Item *item, const PlanNode *node)
 {
-  const PlanNode *node = plan_node (f->session->plan, (gint) n);
-  gint list = cuda_state (f->session)->list_of[n];
-  Item *item;
-
-  if (node->kind == PLAN_TAIL)
-    return;
-  if (list >= 0 && f->item_of_list[list] < 0)
-    put_lists (f, (guint) list, n);
-  item = new_item (f, ITEM_NODE, n);
-  if (list >= 0)
-    add_dep (f, item, f->item_of_list[list]);
   if (node->in >= 0)
     add_map (f, item, node->in);
   for (gint s = 0; s < node->n_steps; s++)
@@ -189,7 +179,33 @@ put_node (Frame *f, guint n)
       add_map (f, item, node->steps[s].map);
   for (guint i = 0; node->sources && i < node->sources->len; i++)
     add_map (f, item, g_array_index (node->sources, PlanGatherSource, i).map);
+}
+
+static void
+put_node (Frame *f, guint n)
+{
+  const CudaState *state = cuda_state (f->session);
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  gboolean chains = state->levels[state->level].chains;
+  gint list = state->list_of[n], chained = chains ? state->chain_of[n] : -1;
+  Item *item;
+
+  if (node->kind == PLAN_TAIL)
+    return;
+  /* here also where it has no launch: all levels have the same order of lists */
+  if (list >= 0 && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
+  if (chains && state->chained[n] >= 0)
+    return;
+  item = new_item (f, ITEM_NODE, n);
+  if (list >= 0)
+    add_dep (f, item, f->item_of_list[list]);
+  if (chained >= 0)
+    add_reads (f, item, plan_node (f->session->plan, chained));
+  add_reads (f, item, node);
   f->item_of_node[n] = put_item (f, item);
+  if (chained >= 0)
+    f->item_of_node[chained] = f->item_of_node[n];
 }
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -386,19 +402,47 @@ frame_clear (Frame *f)
   g_free (f->ordered);
 }
 
-gboolean
-dcnn_cuda_capture (DcnnSession *session, GError **error)
+/* What a frame launches: a line an item, on standard error. */
+static void
+dump_items (const Frame *f)
+{
+  const CudaState *state = cuda_state (f->session);
+  const DcnnPlan *plan = f->session->plan;
+  guint lists = 0, overlaps = 0;
+
+  for (guint i = 0; i < f->items->len; i++) {
+    const Item *item = item_at (f, i);
+    const char *name = item->kind == ITEM_INPUT ? "input" :
+        item->kind == ITEM_LISTS ? "lists" :
+        plan_node (plan, (gint) item->index)->name;
+    lists += item->kind == ITEM_LISTS;
+    overlaps += item->overlaps;
+    g_printerr ("cuda: %u %s", i, name);
+    if (item->kind == ITEM_LISTS)
+      g_printerr (" %u to %u", item->index, item->index + item->n_lists - 1);
+    if (item->kind == ITEM_NODE && state->list_of[item->index] >= 0)
+      g_printerr (" list %d", state->list_of[item->index]);
+    g_printerr (" branch %u%s after", item->branch, item->overlaps ?
+        " overlaps" : "");
+    for (guint d = 0; d < item->deps->len; d++)
+      g_printerr (" %u", g_array_index (item->deps, guint, d));
+    g_printerr ("\n");
+  }
+  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, %u overlap\n",
+      state->level, f->items->len, lists, f->n_ordered, overlaps);
+}
+
+/* The graph of state->level. */
+static cudaError_t
+capture_level (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
-  g_autoptr (GString) where = g_string_new ("capturing the network");
   cudaStream_t branches[BRANCHES] = { state->queue };
   gint last[BRANCHES];
   Frame f = { 0 };
   cudaGraph_t graph = NULL;
   cudaError_t e = cudaSuccess, ended;
 
-  if (g_getenv ("DELTACNN_CUDA_TIMES"))
-    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
   if (!frame_init (&f, session) || !assign_branches (&f, last))
     e = cudaErrorMemoryAllocation;
   for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
@@ -411,12 +455,33 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
     e = e == cudaSuccess ? ended : e;
   }
   if (e == cudaSuccess)
-    e = cudaGraphInstantiate (&state->graph, graph, 0);
+    e = cudaGraphInstantiate (&state->levels[state->level].graph, graph, 0);
+  if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
+    dump_items (&f);
   if (graph)
     (void) cudaGraphDestroy (graph);
   for (guint b = 1; b < BRANCHES; b++)
     if (branches[b])
       (void) cudaStreamDestroy (branches[b]);
   frame_clear (&f);
+  return e;
+}
+
+gboolean
+dcnn_cuda_capture (DcnnSession *session, GError **error)
+{
+  CudaState *state = cuda_state (session);
+  g_autoptr (GString) where = g_string_new ("capturing the network");
+  cudaError_t e = cudaSuccess;
+
+  if (g_getenv ("DELTACNN_CUDA_TIMES")) {
+    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+    state->levels[0] = state->levels[dcnn_cuda_choose_level (session)];
+    state->n_levels = 1;
+  }
+  for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
+      state->level++)
+    e = capture_level (session, where);
+  state->level = 0;
   return dcnn_cuda_check (e, where->str, error);
 }

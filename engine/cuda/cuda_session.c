@@ -262,7 +262,8 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
   if (*e == cudaSuccess)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
-    major >= 9 && code >= 90, dcnn_cuda_warp_groups (device) };
+    major >= 9 && code >= 90,
+    dcnn_cuda_groups (device) != CUDA_GROUPS_NEVER };
   state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
   if (small) { /* for tests, on large devices: as if with so many KiB */
     guint64 kib = g_ascii_strtoull (small, NULL, 10);
@@ -270,6 +271,8 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
         (kib >= 64 ? (guint) kib : 99) * 1024);
     state->device.clusters = state->device.warp_groups = FALSE;
   }
+  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device) :
+      CUDA_GROUPS_NEVER;
 }
 
 static void
@@ -310,9 +313,11 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   fill_constants (session, &e);
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize ();
-  return dcnn_cuda_check (e, "allocating a session", error) &&
-      take_stage (session, error) &&
-      dcnn_cuda_capture (session, error);
+  if (!dcnn_cuda_check (e, "allocating a session", error) ||
+      !take_stage (session, error))
+    return FALSE;
+  dcnn_cuda_plan_levels (session);
+  return dcnn_cuda_capture (session, error);
 }
 
 /* What take_all() made on the host. */
@@ -329,6 +334,9 @@ free_arrays (CudaState *state)
   g_free (state->list_of);
   g_free (state->list_example);
   g_free (state->rooms);
+  g_free (state->chained);
+  g_free (state->chain_of);
+  g_free (state->conv_rooms);
   g_free (state->exact_weights);
   g_free (state->weights);
   g_free (state->tensors);
@@ -368,8 +376,9 @@ dcnn_cuda_session_free (DcnnSession *session)
   if (state->queue)
     (void) cudaStreamSynchronize (state->queue);
   dcnn_cuda_stage_free (state->stage);
-  if (state->graph)
-    (void) cudaGraphExecDestroy (state->graph);
+  for (guint l = 0; l < state->n_levels; l++)
+    if (state->levels[l].graph)
+      (void) cudaGraphExecDestroy (state->levels[l].graph);
   if (state->queue)
     (void) cudaStreamDestroy (state->queue);
   for (guint i = 0; i < state->memory->len; i++)
