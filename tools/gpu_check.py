@@ -12,7 +12,7 @@ nothing is installed but the driver.
 
 pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
 order and each with a time limit of its own: what the device is, conformance
-(as it is, with wide tiles, as on a small GPU), the engine's other tests of a
+(as it is, with wide tiles, as on small GPUs), the engine's other tests of a
 device (two sessions on two devices where there are two: those on one alone are
 skipped, with the reason), compute-sanitizer's four tools on short nets of each
 kind, how many streams of each --clip the models take (gpu_figures.py streams,
@@ -56,7 +56,8 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
-MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"}},
+MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
+                              "-tiny": {"DELTACNN_CUDA_SMALL": "64"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"}}}
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")

@@ -46,10 +46,16 @@ gsize dcnn_cuda_weights_bytes (gpointer weights);
 /* A convolution's weights as [n_padded][k_padded] floats; new. */
 gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
     const CudaNode *packed);
-/* Whether long lists go to warp groups: DELTACNN_CUDA_WGMMA asks for it (1; a
- * larger number: lists of more entries than that do), and the GPU is of compute
- * capability 9.0. */
-gboolean dcnn_cuda_warp_groups (gint index);
+/* How long lists go to warp groups, on a GPU of compute capability 9.0. */
+typedef enum CudaGroups {
+  CUDA_GROUPS_NEVER,
+  CUDA_GROUPS_SECOND,      /* DELTACNN_CUDA_WGMMA=1: a second launch a node, which
+                              takes the list where it is long (a larger number:
+                              of more entries than that) */
+  CUDA_GROUPS_GRAPHS,      /* =graphs: in place of the node's launch, in graphs
+                              of their own */
+} CudaGroups;
+CudaGroups dcnn_cuda_groups (gint index);
 
 /* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
  * current device. TRUE: e is success. An error after which the GPU answers this
@@ -67,15 +73,30 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
+/* A graph of the frame for a share of the work: its launches are other ones, its
+ * results the same bits. */
+typedef struct CudaLevel {
+  gdouble from;            /* chosen where at least so much is expected */
+  gdouble share;           /* of a map: lists as long as that are on warp groups */
+  gboolean chains;         /* DELTACNN_CUDA_CHAIN */
+  gboolean whole;          /* for frames that are dense in all streams */
+  cudaGraphExec_t graph;
+  GArray *times;           /* of CudaTime; NULL: not asked for */
+} CudaLevel;
+#define CUDA_MAX_LEVELS 4
+
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
  * [streams][node]. */
 typedef struct CudaState {
   DcnnCudaDevice device;
   cudaStream_t queue;
-  cudaGraphExec_t graph;
-  cudaGraphExec_t whole_graph; /* of frames that are dense in all streams; NULL:
-                              there is no other way for them */
-  gboolean whole;          /* which is being captured, or ran last */
+  CudaGroups groups;
+  CudaLevel levels[CUDA_MAX_LEVELS];
+  guint n_levels;
+  guint level;             /* that is captured, or was launched last */
+  gint *chained;           /* by node: the convolution whose launch computes it */
+  gint *chain_of;          /* by convolution: the node that it computes; -1 */
+  void **conv_rooms;       /* by node */
   GPtrArray *memory, *pinned;
   gboolean measuring;      /* bytes are counted, nothing is allocated */
   gsize bytes;
@@ -101,6 +122,7 @@ typedef struct CudaState {
   gfloat **weights;        /* by node: [streams][span padded] */
   DcnnCudaStream *streams, *host_streams;
   void **tensors;          /* by plan tensor: [streams]; NULL: the host's */
+  guint8 *arrived;         /* pinned: the tensor that comes down */
   DcnnCudaCounted *counted;
   guint n_counted;
   gint *counted_node;      /* by counted: plan node */
@@ -111,7 +133,6 @@ typedef struct CudaState {
   guint64 **host_updated, **host_exact;
   CudaStage *stage;        /* pictures; NULL: the model takes none */
   gboolean staged;         /* some picture of this batch changed something */
-  GArray *times, *whole_times; /* of CudaTime, a graph; NULL: not asked for */
   gboolean in_flight;
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */
@@ -159,8 +180,17 @@ cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);
 cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
     DcnnCudaQueue queue);
-/* cuda_graph.c: everything that a frame launches, in parallel branches; of
- * frames of any kind, and of those that are dense in all streams. */
+/* cuda_launch.c: whether a node's rows can be computed by the launch of the
+ * convolution that reads them. */
+gboolean dcnn_cuda_can_chain (const DcnnSession *session, guint node,
+    guint conv);
+/* cuda_levels.c: which graphs there are, and which nodes run in another's
+ * launch; after the lists. */
+void dcnn_cuda_plan_levels (DcnnSession *session);
+/* The graph for a frame whose streams are described, by what their last frames
+ * took. */
+guint dcnn_cuda_choose_level (const DcnnSession *session);
+/* cuda_graph.c: everything that a frame launches, in parallel branches. */
 gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
 /* cuda_launch.c: the first node that cannot run, and why. */
 gboolean dcnn_cuda_accepts (const DcnnPlan *plan,

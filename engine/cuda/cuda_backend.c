@@ -43,7 +43,7 @@ why_none (cudaError_t e)
 static gboolean
 cuda_available (gint index, GError **error)
 {
-  int n = 0, major = 0;
+  int n = 0, major = 0, minor = 0;
   cudaError_t e = cudaGetDeviceCount (&n);
 
   if (e != cudaSuccess || n == 0) {
@@ -60,10 +60,13 @@ cuda_available (gint index, GError **error)
   }
   e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
       MAX (index, 0));
-  if (e != cudaSuccess || major < 8) {
+  if (e == cudaSuccess)
+    e = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor,
+        MAX (index, 0));
+  if (e != cudaSuccess || major * 10 + minor < 75) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "GPU %d is of compute capability %d; 8.0 and newer can be used, or "
-        "device=cpu", MAX (index, 0), major);
+        "GPU %d is of compute capability %d.%d; 7.5 and newer can be used, or "
+        "device=cpu", MAX (index, 0), major, minor);
     return FALSE;
   }
   return dcnn_cuda_usable (index, error);
@@ -361,15 +364,6 @@ nothing_to_do (const DcnnSession *session)
 }
 
 static gboolean
-all_dense (const DcnnSession *session)
-{
-  for (guint s = 0; s < session->n_streams; s++)
-    if (!cuda_state (session)->host_streams[s].dense)
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
 cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     GError **error)
 {
@@ -398,7 +392,6 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
       return FALSE;
   state->in_flight = TRUE;
   state->idle = nothing_to_do (session);
-  state->whole = state->whole_graph != NULL && all_dense (session);
   if (state->idle) {
     memset (state->host_counters, 0, state->n_counters * 4);
     return TRUE;
@@ -406,9 +399,9 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   e = upload (session);
   if (e == cudaSuccess)
     e = dcnn_cuda_stage_store (state->stage, state->queue);
+  state->level = dcnn_cuda_choose_level (session);
   if (e == cudaSuccess)
-    e = cudaGraphLaunch (state->whole ? state->whole_graph : state->graph,
-        state->queue);
+    e = cudaGraphLaunch (state->levels[state->level].graph, state->queue);
   if (e == cudaSuccess)
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
@@ -451,7 +444,7 @@ static void
 take_times (DcnnSession *session)
 {
   const CudaState *state = cuda_state (session);
-  GArray *times = state->whole ? state->whole_times : state->times;
+  const GArray *times = state->levels[state->level].times;
 
   for (guint i = 1; times && !state->idle && i < times->len; i++) {
     const CudaTime *t = &g_array_index (times, CudaTime, i);
@@ -504,6 +497,28 @@ spreads_when_due (DcnnSession *session, guint s)
   return upload_weights (session, s);
 }
 
+/* A dense tensor comes down; tails compute the rows that are not what the host
+ * has had of it. */
+static cudaError_t
+take_rows (CudaState *state, DcnnStream *stream, gint tensor,
+    const guint8 *from, gsize bytes)
+{
+  DcnnTensor *t = &stream->cpu->tensors[tensor];
+  gsize rows = dcnn_tensor_rows (t), row = rows ? bytes / rows : 0;
+  gboolean told = dcnn_forget_rows (stream, tensor);
+  guint8 *to = told ? state->arrived : t->data;
+  cudaError_t e = cudaMemcpy (to, from, bytes, cudaMemcpyDeviceToHost);
+
+  for (gsize r = 0; told && r < rows && e == cudaSuccess; r++) {
+    guint8 *own = (guint8 *) t->data + r * row;
+    if (memcmp (own, to + r * row, row) == 0)
+      continue;
+    memcpy (own, to + r * row, row);
+    dcnn_mark_rows (stream, tensor, (gint64) r, (gint64) r);
+  }
+  return e;
+}
+
 /* Dense tensors of a stream as they are now, and its tails. Where frames went by
  * unread, all of them count as changed. */
 static cudaError_t
@@ -520,7 +535,7 @@ take_tensors (DcnnSession *session, guint s)
   for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
-    DcnnTensor *t;
+    const DcnnTensor *t;
     gsize bytes;
     if (node->kind == PLAN_TAIL)
       dcnn_run_tail (session, stream, (gint) n);
@@ -532,8 +547,8 @@ take_tensors (DcnnSession *session, guint s)
     stream->cpu->tensor_changed[i] = stream->cpu->dense || state->unread[s] ||
         changed[n * streams + s] != 0;
     if (stream->cpu->tensor_changed[i])
-      e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
-          bytes, cudaMemcpyDeviceToHost);
+      e = take_rows (state, stream, i, (guint8 *) state->tensors[i] +
+          s * bytes, bytes);
   }
   return e;
 }
@@ -648,13 +663,20 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
       i++) {
     StreamMask *to = &session->streams[index].masks[i];
     gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
-    if (state->idle)
-      dcnn_mask_clear (&to->mask);
-    else
+    StreamMask *exact = &session->streams[index].cpu->exact[i];
+    dcnn_mask_clear (&to->mask);
+    dcnn_mask_clear (&exact->mask);
+    if (!state->idle)
       e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
           cudaMemcpyDeviceToHost);
+    if (!state->idle && e == cudaSuccess)
+      e = cudaMemcpy (exact->mask.words, state->exact[i] + index * n, n * 8,
+          cudaMemcpyDeviceToHost);
+    exact->any = dcnn_mask_any (&exact->mask);
     to->any = dcnn_mask_any (&to->mask);
   }
+  if (mask)
+    dcnn_show_settled (session->plan, &session->streams[index]);
   if (e == cudaSuccess && values && m->buffer >= 0)
     e = dcnn_cuda_download_buffer (session, index, m->buffer);
   return dcnn_cuda_check (e, "reading a map", error) &&

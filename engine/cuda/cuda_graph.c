@@ -38,6 +38,15 @@ typedef struct Frame {
   guint n_ordered;
 } Frame;
 
+/* Of the level at hand; NULL: not asked for. */
+static GArray *
+times_of (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+
+  return state->levels[state->level].times;
+}
+
 static void
 item_free (gpointer data)
 {
@@ -168,20 +177,10 @@ put_lists (Frame *f, guint first, guint node)
   }
 }
 
+/* What a node reads besides its list. */
 static void
-put_node (Frame *f, guint n)
+add_reads (Frame *f, Item *item, const PlanNode *node)
 {
-  const PlanNode *node = plan_node (f->session->plan, (gint) n);
-  gint list = cuda_state (f->session)->list_of[n];
-  Item *item;
-
-  if (node->kind == PLAN_TAIL)
-    return;
-  if (list >= 0 && f->item_of_list[list] < 0)
-    put_lists (f, (guint) list, n);
-  item = new_item (f, ITEM_NODE, n);
-  if (list >= 0)
-    add_dep (f, item, f->item_of_list[list]);
   if (node->in >= 0)
     add_map (f, item, node->in);
   for (gint s = 0; s < node->n_steps; s++)
@@ -189,7 +188,33 @@ put_node (Frame *f, guint n)
       add_map (f, item, node->steps[s].map);
   for (guint i = 0; node->sources && i < node->sources->len; i++)
     add_map (f, item, g_array_index (node->sources, PlanGatherSource, i).map);
+}
+
+static void
+put_node (Frame *f, guint n)
+{
+  const CudaState *state = cuda_state (f->session);
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  gboolean chains = state->levels[state->level].chains;
+  gint list = state->list_of[n], chained = chains ? state->chain_of[n] : -1;
+  Item *item;
+
+  if (node->kind == PLAN_TAIL)
+    return;
+  /* here also where it has no launch: all levels have the same order of lists */
+  if (list >= 0 && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
+  if (chains && state->chained[n] >= 0)
+    return;
+  item = new_item (f, ITEM_NODE, n);
+  if (list >= 0)
+    add_dep (f, item, f->item_of_list[list]);
+  if (chained >= 0)
+    add_reads (f, item, plan_node (f->session->plan, chained));
+  add_reads (f, item, node);
   f->item_of_node[n] = put_item (f, item);
+  if (chained >= 0)
+    f->item_of_node[chained] = f->item_of_node[n];
 }
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -201,7 +226,7 @@ choose_branch (Frame *f, const Item *item, const gint *last)
 {
   gint best = -1, spare = -1;
 
-  if (cuda_state (f->session)->times)
+  if (times_of (f->session))
     return 0;
   for (guint b = 0; b < BRANCHES; b++) {
     gboolean is_dep = FALSE;
@@ -245,7 +270,8 @@ assign_branches (Frame *f, gint *last)
           cudaEventDisableTiming) == cudaSuccess;
     }
     item->overlaps = ahead >= 0 && item->waits->len == 0 &&
-        cuda_state (f->session)->times == NULL;
+        cuda_state (f->session)->device.clusters &&
+        times_of (f->session) == NULL;
     last[item->branch] = (gint) i;
   }
   return ok;
@@ -274,7 +300,7 @@ static cudaError_t
 mark_time (Frame *f, const Item *item)
 {
   CudaState *state = cuda_state (f->session);
-  GArray *times = state->whole ? state->whole_times : state->times;
+  GArray *times = times_of (f->session);
   CudaTime t = { NULL, -1, FALSE };
   cudaError_t e = cudaEventCreate (&t.end);
 
@@ -314,11 +340,11 @@ launch_all (Frame *f, cudaStream_t *branches, const gint *last,
     for (guint k = 0; k < item->waits->len && e == cudaSuccess; k++)
       e = cudaStreamWaitEvent (queue.stream, item_at (f,
               g_array_index (item->waits, guint, k))->done, 0);
-    if (e == cudaSuccess && state->times && i == 0)
+    if (e == cudaSuccess && times_of (f->session) && i == 0)
       e = mark_time (f, NULL);
     if (e == cudaSuccess)
       e = launch_item (f, item, queue);
-    if (e == cudaSuccess && state->times)
+    if (e == cudaSuccess && times_of (f->session))
       e = mark_time (f, item);
     if (e == cudaSuccess && item->done)
       e = cudaEventRecord (item->done, queue.stream);
@@ -386,12 +412,41 @@ frame_clear (Frame *f)
   g_free (f->ordered);
 }
 
-/* One graph; `whole` of the state says of which frames. */
-static gboolean
-capture (DcnnSession *session, cudaGraphExec_t *instance, GError **error)
+/* What a frame launches: a line an item, on standard error. */
+static void
+dump_items (const Frame *f)
+{
+  const CudaState *state = cuda_state (f->session);
+  const DcnnPlan *plan = f->session->plan;
+  guint lists = 0, overlaps = 0;
+
+  for (guint i = 0; i < f->items->len; i++) {
+    const Item *item = item_at (f, i);
+    const char *name = item->kind == ITEM_INPUT ? "input" :
+        item->kind == ITEM_LISTS ? "lists" :
+        plan_node (plan, (gint) item->index)->name;
+    lists += item->kind == ITEM_LISTS;
+    overlaps += item->overlaps;
+    g_printerr ("cuda: %u %s", i, name);
+    if (item->kind == ITEM_LISTS)
+      g_printerr (" %u to %u", item->index, item->index + item->n_lists - 1);
+    if (item->kind == ITEM_NODE && state->list_of[item->index] >= 0)
+      g_printerr (" list %d", state->list_of[item->index]);
+    g_printerr (" branch %u%s after", item->branch, item->overlaps ?
+        " overlaps" : "");
+    for (guint d = 0; d < item->deps->len; d++)
+      g_printerr (" %u", g_array_index (item->deps, guint, d));
+    g_printerr ("\n");
+  }
+  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, %u overlap\n",
+      state->level, f->items->len, lists, f->n_ordered, overlaps);
+}
+
+/* The graph of state->level. */
+static cudaError_t
+capture_level (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
-  g_autoptr (GString) where = g_string_new ("capturing the network");
   cudaStream_t branches[BRANCHES] = { state->queue };
   gint last[BRANCHES];
   Frame f = { 0 };
@@ -410,28 +465,32 @@ capture (DcnnSession *session, cudaGraphExec_t *instance, GError **error)
     e = e == cudaSuccess ? ended : e;
   }
   if (e == cudaSuccess)
-    e = cudaGraphInstantiate (instance, graph, 0);
+    e = cudaGraphInstantiate (&state->levels[state->level].graph, graph, 0);
+  if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
+    dump_items (&f);
   if (graph)
     (void) cudaGraphDestroy (graph);
   for (guint b = 1; b < BRANCHES; b++)
     if (branches[b])
       (void) cudaStreamDestroy (branches[b]);
   frame_clear (&f);
-  return dcnn_cuda_check (e, where->str, error);
+  return e;
 }
 
 gboolean
 dcnn_cuda_capture (DcnnSession *session, GError **error)
 {
   CudaState *state = cuda_state (session);
+  g_autoptr (GString) where = g_string_new ("capturing the network");
+  cudaError_t e = cudaSuccess;
 
-  if (g_getenv ("DELTACNN_CUDA_TIMES")) {
-    state->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
-    state->whole_times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+  for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
+      state->level++) {
+    if (g_getenv ("DELTACNN_CUDA_TIMES"))
+      state->levels[state->level].times = g_array_new (FALSE, FALSE,
+          sizeof (CudaTime));
+    e = capture_level (session, where);
   }
-  state->whole = FALSE;
-  if (!capture (session, &state->graph, error))
-    return FALSE;
-  state->whole = state->device.whole_maps;
-  return !state->whole || capture (session, &state->whole_graph, error);
+  state->level = 0;
+  return dcnn_cuda_check (e, where->str, error);
 }

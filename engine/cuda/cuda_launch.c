@@ -8,12 +8,10 @@
 
 /* Pixels of a map that a frame is expected to change, of all streams: a square
  * of a twentieth of the picture, grown by what deep nodes see beyond it.
- * Blocks for more take turns. A dense frame changes all. */
+ * Blocks for more take turns. */
 static gdouble
 expected_pixels (const DcnnSession *session, const PlanMap *out)
 {
-  if (cuda_state (session)->whole)
-    return (gdouble) out->width * out->height * session->n_streams;
   return MIN (out->width, 8 + 0.25 * out->width) *
       MIN (out->height, 8 + 0.25 * out->height) * session->n_streams;
 }
@@ -164,57 +162,110 @@ launch_floats (const DcnnSession *session, guint n, DcnnCudaConv *c,
   return e == cudaSuccess ? dcnn_cuda_floats (c, state->tf32, queue) : e;
 }
 
-static cudaError_t
-launch_conv (const DcnnSession *session, guint n, DcnnCudaQueue queue)
+/* A convolution of half floats, shared out. Returns the bytes of its room. */
+static gsize
+shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
 {
-  CudaState *state = cuda_state (session);
+  const CudaState *state = cuda_state (session);
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  guint64 pixels = (guint64) out->width * out->height;
-  DcnnCudaConv c = { .node = node_of (session, n),
+
+  *c = (DcnnCudaConv) { .node = node_of (session, n),
     .weights = packed->weights, .bias = packed->bias, .tiles = packed->tiles,
     .n_padded = packed->n_padded, .k_padded = packed->k_padded,
-    .span8 = packed->span8,
+    .span8 = packed->span8, .long_from = UINT32_MAX,
     .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
-  cudaError_t e = cudaSuccess;
-  const char *wish = g_getenv ("DELTACNN_CUDA_WGMMA");
-  gboolean groups;
-  gsize room;
-
-  dcnn_cuda_copy_window (&node->op.conv.window, c.kernel, c.stride,
-      c.dilation, c.pad);
+  dcnn_cuda_copy_window (&node->op.conv.window, c->kernel, c->stride,
+      c->dilation, c->pad);
   if (state->exact_weights)
-    return launch_floats (session, n, &c,
-        (guint64) expected_pixels (session, out), queue);
-  room = dcnn_cuda_conv_shape (&c, pixels,
+    return 0;
+  return dcnn_cuda_conv_shape (c, (guint64) out->width * out->height,
       (guint64) expected_pixels (session, out), &state->device);
-  if (state->whole && dcnn_cuda_dense_accepts (&c, &state->device))
+}
+
+/* On warp groups alone, where the level's lists are that long. */
+static gboolean
+takes_groups (const DcnnSession *session, guint n, DcnnCudaConv *c)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanMap *out =
+      plan_map (session->plan, plan_node (session->plan, n)->out);
+  gdouble entries = state->levels[state->level].share * out->width *
+      out->height * session->n_streams;
+
+  if (state->groups != CUDA_GROUPS_GRAPHS ||
+      !dcnn_cuda_wgmma_shape (c, &state->device) || entries <= c->long_from) {
+    c->long_from = UINT32_MAX;
+    return FALSE;
+  }
+  c->long_from = 0; /* whatever comes */
+  return TRUE;
+}
+
+/* The second launch, of lists that are long. */
+static gboolean
+shape_second (const CudaState *state, DcnnCudaConv *c)
+{
+  guint64 wish = g_ascii_strtoull (g_getenv ("DELTACNN_CUDA_WGMMA"), NULL, 10);
+
+  if (!dcnn_cuda_wgmma_shape (c, &state->device))
+    return FALSE;
+  if (wish > 1)
+    c->long_from = (guint32) wish;
+  return TRUE;
+}
+
+static cudaError_t launch_chain (DcnnSession *session, guint n,
+    DcnnCudaConv *c, DcnnCudaQueue queue);
+
+static cudaError_t
+launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  CudaState *state = cuda_state (session);
+  DcnnCudaConv c;
+  gsize room = shape_conv (session, n, &c);
+  cudaError_t e = cudaSuccess;
+  gboolean second;
+
+  if (state->exact_weights)
+    return launch_floats (session, n, &c, (guint64) expected_pixels (session,
+            plan_map (session->plan, plan_node (session->plan, n)->out)),
+        queue);
+  if (state->levels[state->level].whole &&
+      dcnn_cuda_dense_accepts (&c, &state->device))
     return dcnn_cuda_dense (&c, session->n_streams, &state->device, queue);
+  if (takes_groups (session, n, &c))
+    return dcnn_cuda_wgmma (&c, queue);
+  if (room > 0 && state->conv_rooms[n] == NULL)
+    state->conv_rooms[n] = dcnn_cuda_take (state, room, &e);
+  c.room = state->conv_rooms[n];
+  if (e != cudaSuccess)
+    return e;
+  if (state->levels[state->level].chains && state->chain_of[n] >= 0)
+    return launch_chain (session, n, &c, queue);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
-  groups = dcnn_cuda_wgmma_shape (&c, &state->device);
-  if (groups && g_ascii_strtoull (wish, NULL, 10) > 1)
-    c.long_from = (guint32) g_ascii_strtoull (wish, NULL, 10);
-  if (room > 0)
-    c.room = dcnn_cuda_take (state, room, &e);
-  if (e == cudaSuccess)
-    e = dcnn_cuda_conv (&c, queue);
-  if (e == cudaSuccess && groups)
+  second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
+  e = dcnn_cuda_conv (&c, queue);
+  if (e == cudaSuccess && second)
     e = dcnn_cuda_wgmma (&c, (DcnnCudaQueue) { queue.stream, TRUE });
   return e;
 }
 
-static cudaError_t
-launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
+static DcnnCudaRows
+rows_of (const DcnnSession *session, guint n)
 {
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanOp *op = &node->op;
   const PlanMap *in = plan_map (session->plan, node->in);
   const PlanMap *out = plan_map (session->plan, node->out);
-  gdouble work = expected_pixels (session, out) *
-      MIN (32, dcnn_padded (out->span) / 8);
+  const CudaState *state = cuda_state (session);
+  gdouble pixels = state->levels[state->level].whole ?
+      (gdouble) out->width * out->height * session->n_streams :
+      expected_pixels (session, out);
+  gdouble work = pixels * MIN (32, dcnn_padded (out->span) / 8);
   gboolean pool = node->primary == DCNN_PRIMARY_MAX_POOL ||
       node->primary == DCNN_PRIMARY_AVERAGE_POOL;
   const DcnnWindow *window = pool ? &op->pool.window : &op->conv.window;
@@ -243,7 +294,38 @@ launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
         node->primary == DCNN_PRIMARY_ARG_MAX ? (guint) op->select_last :
         (guint) op->reduce;
   }
+  return r;
+}
+
+static cudaError_t
+launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
+{
+  DcnnCudaRows r = rows_of (session, n);
+
   return dcnn_cuda_rows (&r, queue);
+}
+
+gboolean
+dcnn_cuda_can_chain (const DcnnSession *session, guint node, guint conv)
+{
+  DcnnCudaRows rows = rows_of (session, node);
+  DcnnCudaConv c;
+
+  if (cuda_state (session)->exact_weights)
+    return FALSE;
+  (void) shape_conv (session, conv, &c);
+  return dcnn_cuda_chain_shape (&c, &rows);
+}
+
+static cudaError_t
+launch_chain (DcnnSession *session, guint n, DcnnCudaConv *c,
+    DcnnCudaQueue queue)
+{
+  DcnnCudaRows rows = rows_of (session,
+      (guint) cuda_state (session)->chain_of[n]);
+
+  return dcnn_cuda_chain_shape (c, &rows) ? dcnn_cuda_chain (c, &rows, queue) :
+      cudaErrorInvalidValue;
 }
 
 static cudaError_t

@@ -77,7 +77,6 @@ take_exact_weights (CudaState *state, const DcnnSession *session,
 
   if (session->options.precision != DCNN_PRECISION_F32 || state->measuring)
     return;
-  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL;
   state->exact_weights = g_new0 (gfloat *, session->plan->nodes->len + 1);
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
@@ -185,19 +184,23 @@ static void
 take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
 {
   const DcnnPlan *plan = session->plan;
+  gsize most = 0;
 
   state->tensors = g_new0 (void *, plan->tensors->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
     const DcnnTensor *t;
+    gsize bytes;
     if (node->kind != PLAN_GATHER)
       continue;
     i = plan->values[node->value].tensor;
     t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-    state->tensors[i] = dcnn_cuda_take (state, (gsize) dcnn_tensor_count (t) *
-        dcnn_dtype_bytes (t->dtype) * session->n_streams, e);
+    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
+    state->tensors[i] = dcnn_cuda_take (state, bytes * session->n_streams, e);
+    most = MAX (most, bytes);
   }
+  state->arrived = dcnn_cuda_take_host (state, most, e);
 }
 
 /* Maps that hold constants are filled once, from the host's. */
@@ -243,10 +246,10 @@ take_stage (DcnnSession *session, GError **error)
 }
 
 static void
-take_properties (CudaState *state, gint device,
-    DcnnPrecision precision, cudaError_t *e)
+take_properties (CudaState *state, gint device, cudaError_t *e)
 {
-  int n = 0, major = 0, shared = 0;
+  const char *small = g_getenv ("DELTACNN_CUDA_SMALL");
+  int n = 0, major = 0, shared = 0, code = 0;
 
   if (*e == cudaSuccess)
     *e = cudaDeviceGetAttribute (&n, cudaDevAttrMultiProcessorCount, device);
@@ -256,15 +259,22 @@ take_properties (CudaState *state, gint device,
   if (*e == cudaSuccess)
     *e = cudaDeviceGetAttribute (&shared,
         cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (*e == cudaSuccess)
+    *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
-    major >= 9, dcnn_cuda_warp_groups (device), major == 9 &&
-    precision != DCNN_PRECISION_F32 &&
-    g_strcmp0 (g_getenv ("DELTACNN_CUDA_WHOLE"), "0") != 0 };
-  if (g_getenv ("DELTACNN_CUDA_SMALL")) { /* for tests, on large devices */
-    state->device.shared_bytes = MIN (state->device.shared_bytes, 99 * 1024);
+    major >= 9 && code >= 90,
+    dcnn_cuda_groups (device) != CUDA_GROUPS_NEVER, major == 9 &&
+    code >= 90 && g_getenv ("DELTACNN_CUDA_WHOLE") != NULL };
+  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
+  if (small) { /* for tests, on large devices: as if with so many KiB */
+    guint64 kib = g_ascii_strtoull (small, NULL, 10);
+    state->device.shared_bytes = MIN (state->device.shared_bytes,
+        (kib >= 64 ? (guint) kib : 99) * 1024);
     state->device.clusters = state->device.warp_groups =
         state->device.whole_maps = FALSE;
   }
+  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device) :
+      CUDA_GROUPS_NEVER;
 }
 
 static void
@@ -298,17 +308,18 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   if (!dcnn_backend_cpu.session_new (session, error))
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));
-  take_properties (state, MAX (session->device_index, 0),
-      session->options.precision, &e);
+  take_properties (state, MAX (session->device_index, 0), &e);
   if (e == cudaSuccess)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
   take_all (session, &e);
   fill_constants (session, &e);
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize ();
-  return dcnn_cuda_check (e, "allocating a session", error) &&
-      take_stage (session, error) &&
-      dcnn_cuda_capture (session, error);
+  if (!dcnn_cuda_check (e, "allocating a session", error) ||
+      !take_stage (session, error))
+    return FALSE;
+  dcnn_cuda_plan_levels (session);
+  return dcnn_cuda_capture (session, error);
 }
 
 /* What take_all() made on the host. */
@@ -325,6 +336,9 @@ free_arrays (CudaState *state)
   g_free (state->list_of);
   g_free (state->list_example);
   g_free (state->rooms);
+  g_free (state->chained);
+  g_free (state->chain_of);
+  g_free (state->conv_rooms);
   g_free (state->exact_weights);
   g_free (state->weights);
   g_free (state->tensors);
@@ -354,12 +368,14 @@ dcnn_cuda_predict (const DcnnPlan *plan, const DcnnSessionOptions *options)
 }
 
 static void
-free_times (GArray *times)
+free_level (CudaLevel *level)
 {
-  for (guint i = 0; times && i < times->len; i++)
-    (void) cudaEventDestroy (g_array_index (times, CudaTime, i).end);
-  if (times)
-    g_array_unref (times);
+  if (level->graph)
+    (void) cudaGraphExecDestroy (level->graph);
+  for (guint i = 0; level->times && i < level->times->len; i++)
+    (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
+  if (level->times)
+    g_array_unref (level->times);
 }
 
 void
@@ -373,18 +389,14 @@ dcnn_cuda_session_free (DcnnSession *session)
   if (state->queue)
     (void) cudaStreamSynchronize (state->queue);
   dcnn_cuda_stage_free (state->stage);
-  if (state->graph)
-    (void) cudaGraphExecDestroy (state->graph);
-  if (state->whole_graph)
-    (void) cudaGraphExecDestroy (state->whole_graph);
+  for (guint l = 0; l < state->n_levels; l++)
+    free_level (&state->levels[l]);
   if (state->queue)
     (void) cudaStreamDestroy (state->queue);
   for (guint i = 0; i < state->memory->len; i++)
     (void) cudaFree (state->memory->pdata[i]);
   for (guint i = 0; i < state->pinned->len; i++)
     (void) cudaFreeHost (state->pinned->pdata[i]);
-  free_times (state->times);
-  free_times (state->whole_times);
   g_ptr_array_unref (state->memory);
   g_ptr_array_unref (state->pinned);
   free_arrays (state);

@@ -38,10 +38,17 @@ extern "C" {
 typedef struct DcnnCudaDevice {
   uint32_t multiprocessors;
   uint32_t shared_bytes;   /* most of a block */
-  bool clusters;           /* blocks can form clusters (sm_90) */
+  bool clusters;           /* blocks can form clusters, and launches overlap
+                              (sm_90, and code for it) */
   bool warp_groups;        /* wgmma is there (9.0 alone), and asked for */
   bool whole_maps;         /* dcnn_cuda_dense() is there (9.0 alone) */
 } DcnnCudaDevice;
+
+/* The compute capability (75, 90 ...) of the code that runs on the current
+ * device; less than its own where it was compiled from PTX for an older one.
+ * What the device can beyond that must not be asked of it: code for less than 90
+ * knows neither clusters nor launches that overlap, less than 80 no tf32. */
+cudaError_t dcnn_cuda_compiled_for (int *capability);
 
 /* Where a kernel is launched. */
 typedef struct DcnnCudaQueue {
@@ -254,6 +261,14 @@ typedef struct DcnnCudaRows {
                                   DcnnChannelReduce */
 } DcnnCudaRows;
 cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
+
+/* A 1x1 convolution and, in the same launch, what computes its input on the
+ * same list and passes all of it on: its map and the convolution's are what the
+ * two launches would make them. The shape function is to be asked after
+ * dcnn_cuda_conv_shape(); false: not these two. */
+bool dcnn_cuda_chain_shape (DcnnCudaConv *conv, const DcnnCudaRows *rows);
+cudaError_t dcnn_cuda_chain (const DcnnCudaConv *conv, const DcnnCudaRows *rows,
+    DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {

@@ -10,6 +10,37 @@
 #define WARPS 8
 #define NEAR 64 /* words of a source that a block is seen to reach */
 
+/* Over a warp, all of it here; one instruction from sm_80 on. */
+__device__ __forceinline__ uint32_t
+warp_or (uint32_t v)
+{
+#if __CUDA_ARCH__ >= 800
+  return __reduce_or_sync (0xffffffff, v);
+#else
+  for (int k = 16; k > 0; k /= 2)
+    v |= __shfl_xor_sync (0xffffffff, v, k);
+  return v;
+#endif
+}
+
+__device__ __forceinline__ int
+warp_min (int v)
+{
+#if __CUDA_ARCH__ >= 800
+  return __reduce_min_sync (0xffffffff, v);
+#else
+  for (int k = 16; k > 0; k /= 2)
+    v = min (v, __shfl_xor_sync (0xffffffff, v, k));
+  return v;
+#endif
+}
+
+__device__ __forceinline__ int
+warp_max (int v)
+{
+  return -warp_min (-v);
+}
+
 __device__ __forceinline__ bool
 bit_at (const uint64_t *words, uint32_t blocks_x, uint32_t y, uint32_t x)
 {
@@ -66,8 +97,8 @@ reached_words (const DcnnCudaList &p, const DcnnCudaSource &q, int by, int bx,
           least = min (least, (int) index[i]);
           top = max (top, (int) index[i]);
         }
-      lo[a] = __reduce_min_sync (0xffffffff, least);
-      hi[a] = __reduce_max_sync (0xffffffff, top);
+      lo[a] = warp_min (least);
+      hi[a] = warp_max (top);
     }
   }
   if (lo[0] > hi[0] || lo[1] > hi[1])
@@ -154,9 +185,8 @@ by_rows (const DcnnCudaSource &q, const Reached &r, const uint64_t *near,
     row |= from < 32 ? low : high;
   }
   row <<= (lane & 3) * 8;
-  uint32_t low = __reduce_or_sync (0xffffffff, lane < 4 ? row : 0);
-  uint32_t high = __reduce_or_sync (0xffffffff, lane >= 4 && lane < 8 ? row :
-      0);
+  uint32_t low = warp_or (lane < 4 ? row : 0);
+  uint32_t high = warp_or (lane >= 4 && lane < 8 ? row : 0);
   return low | (uint64_t) high << 32;
 }
 
@@ -182,8 +212,8 @@ candidates (const DcnnCudaList &p, bool exact, uint32_t s, uint32_t w,
     const DcnnCudaSource &q = p.sources[lane];
     all = (exact ? q.exact : q.updated)[(uint64_t) s * q.words + w];
   }
-  all = __reduce_or_sync (0xffffffff, (uint32_t) all) |
-      (uint64_t) __reduce_or_sync (0xffffffff, (uint32_t) (all >> 32)) << 32;
+  all = warp_or ((uint32_t) all) | (uint64_t) warp_or ((uint32_t) (all >>
+          32)) << 32;
   for (uint32_t i = 0; i < p.n_sources; i++) {
     const DcnnCudaSource &q = p.sources[i];
     if (q.reach == DCNN_CUDA_REACH_SAME)

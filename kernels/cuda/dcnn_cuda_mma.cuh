@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_cuda_mma.cuh - single instructions: asynchronous copies, tensor cores,
- * clusters. One block is a cluster of one where there are none (before sm_90).
+ * clusters. One block is a cluster of one where there are none (before sm_90);
+ * before sm_80 copies are done when they are asked for, and a product of 16
+ * steps of k is two of 8.
  */
 #ifndef DCNN_CUDA_MMA_CUH
 #define DCNN_CUDA_MMA_CUH
@@ -19,15 +21,27 @@ shared_address (const void *p)
 __device__ __forceinline__ void
 copy_async (uint32_t to, const void *from, bool there)
 {
+#if __CUDA_ARCH__ >= 800
   int bytes = there ? 16 : 0;
   asm volatile ("cp.async.cg.shared.global [%0], [%1], 16, %2;"
       :: "r" (to), "l" (from), "r" (bytes) : "memory");
+#else
+  uint4 v = make_uint4 (0, 0, 0, 0);
+  if (there)
+    asm volatile ("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+        : "=r" (v.x), "=r" (v.y), "=r" (v.z), "=r" (v.w) : "l" (from)
+        : "memory");
+  asm volatile ("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
+      :: "r" (to), "r" (v.x), "r" (v.y), "r" (v.z), "r" (v.w) : "memory");
+#endif
 }
 
 __device__ __forceinline__ void
 copy_commit ()
 {
+#if __CUDA_ARCH__ >= 800
   asm volatile ("cp.async.commit_group;" ::: "memory");
+#endif
 }
 
 /* All but the last `most` groups have arrived. */
@@ -35,7 +49,9 @@ template<int most>
 __device__ __forceinline__ void
 copy_wait ()
 {
+#if __CUDA_ARCH__ >= 800
   asm volatile ("cp.async.wait_group %0;" :: "n" (most) : "memory");
+#endif
 }
 
 __device__ __forceinline__ void
@@ -56,17 +72,33 @@ load_two_matrices (uint32_t at, uint32_t *r)
 __device__ __forceinline__ void
 multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 {
+#if __CUDA_ARCH__ >= 800
   asm ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
       "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
       : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
+#else
+  asm ("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+      "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
+      : "r" (a[0]), "r" (a[1]), "r" (b0));
+  asm ("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+      "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
+      : "r" (a[2]), "r" (a[3]), "r" (b1));
+#endif
 }
 
+/* tf32 is there from sm_80 on: see dcnn_cuda_compiled_for(). */
 __device__ __forceinline__ uint32_t
 to_tf32 (float v)
 {
-  uint32_t u;
+  uint32_t u = 0;
+#if __CUDA_ARCH__ >= 800
   asm ("cvt.rna.tf32.f32 %0, %1;" : "=r" (u) : "f" (v));
+#else
+  __trap ();
+#endif
   return u;
 }
 
@@ -74,10 +106,12 @@ to_tf32 (float v)
 __device__ __forceinline__ void
 multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 {
+#if __CUDA_ARCH__ >= 800
   asm ("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
       "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
       : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
+#endif
 }
 
 __device__ __forceinline__ uint32_t

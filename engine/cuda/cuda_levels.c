@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_levels.c - a frame's graph for little work and those for much: what is
+ * computed in one launch, what goes to warp groups, and which graph is launched.
+ */
+#include "cuda.h"
+
+#include <string.h>
+
+/* Shares of the work from which the next graph is taken: the middle one is for
+ * frames like a busy street, the last for dense ones. */
+static const CudaLevel all_levels[] = {
+  { .from = 0, .share = 0 },
+  { .from = 0.15, .share = 0.25 },
+  { .from = 0.6, .share = 1 },
+};
+
+/* ---- chains -------------------------------------------------------------------- */
+
+/* Whether a map, or a piece of it, is what the node made. */
+static gboolean
+is_of_node (const DcnnPlan *plan, gint index, guint node)
+{
+  const PlanMap *map;
+
+  if (index < 0)
+    return FALSE;
+  map = plan_map (plan, index);
+  for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
+    if (is_of_node (plan, g_array_index (map->pieces, gint, i), node))
+      return TRUE;
+  return map->mask >= 0 && map->source == (gint) node;
+}
+
+/* How often a node's map is read, and by whom last. */
+static guint
+count_readers (const DcnnPlan *plan, guint node, gint *reader)
+{
+  guint n = 0;
+
+  for (guint r = 0; r < plan->nodes->len; r++) {
+    const PlanNode *by = plan_node (plan, (gint) r);
+    guint reads = by->kind != PLAN_TAIL && is_of_node (plan, by->in, node);
+    for (gint s = 0; s < by->n_steps; s++)
+      reads += is_of_node (plan, by->steps[s].map, node);
+    for (guint i = 0; by->sources && i < by->sources->len; i++)
+      reads += is_of_node (plan, g_array_index (by->sources, PlanGatherSource,
+              i).map, node);
+    if (reads)
+      *reader = (gint) r;
+    n += reads;
+  }
+  for (guint i = 0; i < plan->graph->outputs->len; i++)
+    n += is_of_node (plan, plan->values[g_array_index (plan->graph->outputs,
+                DcnnValueId, i)].map, node);
+  return n;
+}
+
+/* The 1x1 convolution that may compute a node in its own launch: the only one
+ * to read it, on the same list. -1: none. most: channels of a depthwise one. */
+static gint
+find_chain (const DcnnSession *session, guint n, guint most)
+{
+  const CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, (gint) n), *conv;
+  gint reader = -1;
+
+  if (node->kind != PLAN_KERNEL || !node->passes_on || node->is_output ||
+      (node->primary != DCNN_PRIMARY_COPY &&
+          (node->primary != DCNN_PRIMARY_DEPTHWISE ||
+              plan_map (plan, node->out)->span > most)) ||
+      count_readers (plan, n, &reader) != 1)
+    return -1;
+  conv = plan_node (plan, reader);
+  return conv->kind == PLAN_KERNEL && conv->primary == DCNN_PRIMARY_CONV &&
+      conv->in == node->out && state->list_of[reader] == state->list_of[n] &&
+      dcnn_cuda_can_chain (session, n, (guint) reader) ? reader : -1;
+}
+
+/* DELTACNN_CUDA_CHAIN: copies with steps, and depthwise convolutions of up to so
+ * many channels. */
+static gboolean
+plan_chains (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len;
+  const char *wish = g_getenv ("DELTACNN_CUDA_CHAIN");
+  gboolean any = FALSE;
+
+  state->chained = g_new (gint, n_nodes + 1);
+  state->chain_of = g_new (gint, n_nodes + 1);
+  state->conv_rooms = g_new0 (void *, n_nodes + 1);
+  memset (state->chained, 0xff, (n_nodes + 1) * sizeof (gint));
+  memset (state->chain_of, 0xff, (n_nodes + 1) * sizeof (gint));
+  for (guint n = 0; n < n_nodes && wish; n++) {
+    gint conv = find_chain (session, n,
+        (guint) g_ascii_strtoull (wish, NULL, 10));
+    if (conv < 0 || state->chain_of[conv] >= 0)
+      continue;
+    state->chained[n] = conv;
+    state->chain_of[conv] = (gint) n;
+    any = TRUE;
+  }
+  return any;
+}
+
+/* ---- levels ---------------------------------------------------------------------- */
+
+void
+dcnn_cuda_plan_levels (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  gboolean chains = plan_chains (session);
+
+  memcpy (state->levels, all_levels, sizeof all_levels);
+  state->levels[0].chains = chains;
+  state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
+      !state->exact_weights ? 3 : chains ? 2 : 1;
+  if (state->device.whole_maps && !state->exact_weights)
+    state->levels[state->n_levels++] =
+        (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
+}
+
+/* The work of the streams that have a frame, in dense frames of all streams. */
+static gdouble
+expected_share (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+  gdouble share = 0;
+
+  for (guint s = 0; s < session->n_streams; s++) {
+    const DcnnStream *stream = &session->streams[s];
+    if (!state->fresh[s])
+      continue;
+    share += stream->cpu->dense ? 1 : (gdouble) stream->stats.macs_done /
+        (gdouble) MAX (1, session->plan->macs);
+  }
+  return share / session->n_streams;
+}
+
+static gboolean
+all_dense (const DcnnSession *session)
+{
+  for (guint s = 0; s < session->n_streams; s++)
+    if (!cuda_state (session)->host_streams[s].dense)
+      return FALSE;
+  return TRUE;
+}
+
+guint
+dcnn_cuda_choose_level (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+  const char *wish = g_getenv ("DELTACNN_CUDA_LEVEL"); /* for tests, and to measure */
+  gdouble share = expected_share (session);
+  guint level = 0;
+
+  if (wish)
+    level = MIN ((guint) g_ascii_strtoull (wish, NULL, 10),
+        state->n_levels - 1);
+  if (wish && (!state->levels[level].whole || all_dense (session)))
+    return level;
+  level = 0;
+  while (level + 1 < state->n_levels &&
+      share >= state->levels[level + 1].from &&
+      (!state->levels[level + 1].whole || all_dense (session)))
+    level++;
+  return level;
+}

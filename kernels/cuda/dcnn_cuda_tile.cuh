@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_tile.cuh - a tile of a convolution by a block of 256 threads: copies
+ * in stages, products on tensor cores, and what follows from the sums.
+ */
+#ifndef DCNN_CUDA_TILE_CUH
+#define DCNN_CUDA_TILE_CUH
+
+#include "dcnn_cuda_conv.cuh"
+
+/* Stages of 64 steps of k each: all that fit. */
+template<int BM, int BN, int POOL>
+static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
+/* Where only weights come in stages. */
+#define STAGES_THERE 4
+
+/* ---- products ---------------------------------------------------------------------- */
+
+/* The tile of a warp: WM rows by WN channels of BM by BN. */
+template<int BM, int BN>
+struct Tile {
+  static constexpr int WARPS_M = BM == NARROW ? 2 : 4, WARPS_N = 8 / WARPS_M;
+  static constexpr int WM = BM / WARPS_M, WN = BN / WARPS_N;
+  static constexpr int MI = WM / 16, NJ = WN / 8;
+};
+
+/* Operands of one step of 16 along k. */
+template<int BM, int BN>
+struct Operands {
+  uint32_t a[Tile<BM, BN>::MI][4], b[Tile<BM, BN>::NJ][2];
+};
+
+template<int BM, int BN>
+__device__ __forceinline__ void
+load_operands (uint32_t a, uint32_t b, int kk, Operands<BM, BN> &f)
+{
+  using T = Tile<BM, BN>;
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+
+#pragma unroll
+  for (int i = 0; i < T::MI; i++)
+    load_matrices (a + dcnn_piece_at (wm + i * 16 + (lane & 15),
+            kk * 2 + (lane >> 4)), f.a[i]);
+  if constexpr (T::NJ == 1) {
+    load_two_matrices (b + dcnn_piece_at (wn + (lane & 7),
+            kk * 2 + ((lane >> 3) & 1)), f.b[0]);
+  } else {
+#pragma unroll
+    for (int j = 0; j < T::NJ / 2; j++)
+      load_matrices (b + dcnn_piece_at (wn + j * 16 + (lane & 7) +
+              ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)), f.b[2 * j]);
+  }
+}
+
+template<int BM, int BN>
+__device__ __forceinline__ void
+multiply_operands (const Operands<BM, BN> &f,
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
+#pragma unroll
+  for (int i = 0; i < Tile<BM, BN>::MI; i++)
+#pragma unroll
+    for (int j = 0; j < Tile<BM, BN>::NJ; j++)
+      multiply (d[i][j], f.a[i], f.b[j][0], f.b[j][1]);
+}
+
+/* A step of BK: operands[0] is there, each next pair loads while one is
+ * multiplied. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+multiply_step (uint32_t a, uint32_t b, Operands<BM, BN> (&operands)[2],
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
+#pragma unroll
+  for (int kk = 0; kk < BK / 16; kk++) {
+    if (kk + 1 < BK / 16)
+      load_operands<BM, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
+    multiply_operands<BM, BN> (operands[kk & 1], d);
+  }
+}
+
+/* The sums of a chunk to shared memory, [BM][BN + 4]. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+put_sums (float *sums, float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
+{
+  using T = Tile<BM, BN>;
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+
+#pragma unroll
+  for (int i = 0; i < T::MI; i++)
+#pragma unroll
+    for (int j = 0; j < T::NJ; j++) {
+      uint32_t row = wm + i * 16 + (lane >> 2), c = wn + j * 8 + (lane & 3) * 2;
+      *reinterpret_cast<float2 *> (sums + row * (BN + 4) + c) =
+          make_float2 (d[i][j][0], d[i][j][1]);
+      *reinterpret_cast<float2 *> (sums + (row + 8) * (BN + 4) + c) =
+          make_float2 (d[i][j][2], d[i][j][3]);
+      d[i][j][0] = d[i][j][1] = d[i][j][2] = d[i][j][3] = 0;
+    }
+}
+
+/* sum = (first ? 0 : sum) + d, and d starts anew. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+take_sums (float (&sum)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4],
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4], bool first)
+{
+#pragma unroll
+  for (int i = 0; i < Tile<BM, BN>::MI; i++)
+#pragma unroll
+    for (int j = 0; j < Tile<BM, BN>::NJ; j++)
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        sum[i][j][k] = first ? d[i][j][k] : sum[i][j][k] + d[i][j][k];
+        d[i][j][k] = 0;
+      }
+}
+
+/* ---- the kernel ---------------------------------------------------------------------- */
+
+/* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
+ * early_weights: the first STAGES - 1 stages' weights are on the way. THERE: all
+ * steps of the part's inputs lie behind the weights' stages already. */
+template<int BM, int BN, int POOL, bool THERE = false>
+__device__ void
+run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
+    uint32_t n_rows, char *shared, bool early_weights)
+{
+  using T = Tile<BM, BN>;
+  constexpr int STAGES = THERE ? STAGES_THERE : STAGES_OF<BM, BN, POOL>;
+  constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
+  constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
+  constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
+  uint32_t pool = THERE ? p.pool : (uint32_t) POOL;
+  float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : pool));
+  __half *results = p.room ? static_cast<__half *> (p.room) +
+      (uint64_t) blockIdx.x * NARROW * part.stride :
+      reinterpret_cast<__half *> (shared + pool +
+          (ALIAS ? 0 : NARROW * (BN + 4) * 4));
+  uint32_t weights = shared_address (shared), inputs = weights + STAGES * B;
+  uint32_t step = dcnn_cuda_early_step (p.node);
+  const Walk start = walk_from (p, part.k0 * 8 + (threadIdx.x & 7));
+  float d[T::MI][T::NJ][4] = {};
+  uint32_t total = part.n_chunks * part.n_k, ahead = 0, ahead_k = 0;
+  uint32_t ahead_chunk = 0, to = 0;
+  Walk w = start;
+  Places<BM> places;
+
+  take_places<BM> (rows, n_rows, places);
+  auto load = [&] (bool with_weights) {
+    if (ahead < total && (!ALIAS || ahead_k < part.n_k)) {
+      if (with_weights)
+        load_weights<BN> (p, (part.chunk0 + ahead_chunk * part.chunk_step) *
+            BN, part.k0 + ahead_k, weights + to * B);
+      if (!THERE)
+        load_inputs<BM> (p, rows, places, n_rows, w, inputs + to * A);
+      to = to + 1 == STAGES ? 0 : to + 1;
+      ahead++;
+      walk (w, p, 8);
+      if (++ahead_k == part.n_k && !ALIAS)
+        ahead_k = 0, ahead_chunk++, w = start;
+    }
+    copy_commit ();
+  };
+
+  for (int i = 0; i < STAGES - 1; i++)
+    load (!early_weights);
+  uint32_t slot = 0;
+  for (uint32_t chunk = 0; chunk < part.n_chunks; chunk++) {
+    uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
+    Early early[PASSES];
+    float bias[8];
+    load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
+    if (!ALIAS)
+      early[0] = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
+    float whole[T::MI][T::NJ][4];
+    uint32_t next = 1, border = part.n_k / p.splits;
+    for (uint32_t k = 0; k < part.n_k; k++) {
+      uint32_t a = inputs + (THERE ? k : slot) * A, b = weights + slot * B;
+      Operands<BM, BN> operands[2];
+      slot = slot + 1 == STAGES ? 0 : slot + 1;
+      copy_wait<STAGES - 2> ();
+      __syncthreads ();
+      load_operands<BM, BN> (a, b, 0, operands[0]);
+      load (true);
+      /* a wide tile goes over all of k, in the parts that splits would take */
+      if (ALIAS && k == border) {
+        take_sums<BM, BN> (whole, d, next == 1);
+        border = ++next == p.splits ? part.n_k : part.n_k * next / p.splits;
+      }
+      multiply_step<BM, BN> (a, b, operands, d);
+    }
+    if (ALIAS) {
+#pragma unroll
+      for (uint32_t i = 0; i < PASSES; i++)
+        early[i] = ask_early<BM, BN> (p, rows, part, n_rows, i, channel0, step);
+      if (p.splits > 1) {
+        take_sums<BM, BN> (whole, d, false);
+        take_sums<BM, BN> (d, whole, true);
+      }
+      copy_wait<0> ();
+      __syncthreads ();
+    }
+    put_sums<BM, BN> (sums, d);
+    if (part.sharing > 1)
+      cluster_sync ();
+    else
+      __syncthreads ();
+#pragma unroll
+    for (uint32_t i = 0; i < PASSES; i++)
+      finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
+          step, early[i]);
+    if (part.sharing > 1)
+      cluster_sync ();
+    else if (ALIAS)
+      __syncthreads ();
+    if (ALIAS && chunk + 1 < part.n_chunks) {
+      ahead_k = 0, ahead_chunk = chunk + 1, w = start;
+      for (int i = 0; i < STAGES - 1; i++)
+        load (true);
+    }
+  }
+  copy_wait<0> ();
+  if (!part.direct)
+    judge_rows<BM, BN> (p, rows, part, n_rows, results);
+  else if (!p.node.passes)
+    note_rows<BM> (p, rows, part, n_rows);
+}
+
+/* Asks for all weights of the block's part that are not on the way yet. */
+template<int BN>
+__device__ __forceinline__ void
+prefetch_weights (const DcnnCudaConv &p, const Part &part, uint32_t from)
+{
+  const __half *weights = static_cast<const __half *> (p.weights);
+  uint32_t n = part.n_chunks * part.n_k * BN;
+
+  for (uint32_t i = from * BN + threadIdx.x; i < n; i += THREADS) {
+    uint32_t stage = i / BN, row = i % BN;
+    prefetch (weights + (uint64_t) ((part.chunk0 + stage / part.n_k *
+                part.chunk_step) * BN + row) * p.k_padded +
+        (part.k0 + stage % part.n_k) * BK);
+  }
+}
+
+/* The block's part of the node's work: of tiles of rows, from `tile` on every
+ * `tiles`-th. */
+template<int BN>
+__device__ __forceinline__ Part
+part_of_block (const DcnnCudaConv &p, uint32_t &tile, uint32_t &tiles)
+{
+  uint32_t in_cluster = cluster_rank (), size = p.ranks * p.splits;
+  uint32_t cluster = blockIdx.x / size, group = cluster % p.groups;
+  uint32_t all_k = p.k_padded / BK, all_chunks = p.n_padded / BN;
+  Part part;
+
+  tile = cluster / p.groups;
+  tiles = gridDim.x / (size * p.groups);
+  part.rank = in_cluster / p.splits;
+  part.split = in_cluster % p.splits;
+  part.chunk_step = p.groups * p.ranks;
+  part.chunk0 = group * p.ranks + part.rank;
+  part.n_chunks = (all_chunks - part.chunk0 + part.chunk_step - 1) /
+      part.chunk_step;
+  part.sharing = p.splits;
+  part.stride = (all_chunks + part.chunk_step - 1) / part.chunk_step * BN + 8;
+  part.k0 = all_k * part.split / p.splits;
+  part.n_k = all_k * (part.split + 1) / p.splits - part.k0;
+  part.direct = false;
+  return part;
+}
+
+/* Weights of the first EARLY stages, before anything is waited for; all: the
+ * others too, as far as L2. */
+template<int BN, int EARLY>
+__device__ __forceinline__ void
+ask_weights (const DcnnCudaConv &p, const Part &part, uint32_t to, bool all)
+{
+  uint32_t i = 0;
+
+  for (uint32_t chunk = 0; chunk < part.n_chunks && i < EARLY; chunk++)
+    for (uint32_t k = 0; k < part.n_k && i < EARLY; k++, i++)
+      load_weights<BN> (p, (part.chunk0 + chunk * part.chunk_step) * BN,
+          part.k0 + k, to + i * BN * BK * 2);
+  if (all)
+    prefetch_weights<BN> (p, part, i);
+}
+
+/* ---- the host's --------------------------------------------------------------------- */
+
+/* Chunks whose results a block holds until its rows are judged. */
+static uint32_t
+own_chunks (const DcnnCudaConv *p)
+{
+  uint32_t chunks = p->n_padded / p->channels;
+  return p->node.passes ? 0 : (chunks + p->ranks - 1) / p->ranks;
+}
+
+/* Shared memory beside the pool, with results there or in a room. */
+static size_t
+other_bytes (const DcnnCudaConv *p, bool room)
+{
+  uint32_t row = room ? 0 : (own_chunks (p) * p->channels + 8) * 2;
+  uint32_t narrow = NARROW * (p->channels + 4) * 4 + NARROW * row;
+  uint32_t wide = p->wide_from == UINT32_MAX ? 0 : WIDE * row;
+
+  return sizeof (Rows) + (narrow > wide ? narrow : wide);
+}
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * cuda_levels.c - a frame's graphs on a GPU: which one is launched follows from
+ * the work; chained nodes have no launch of their own; and the bits are those of
+ * the one graph with a launch a node. On the GPU, or on the processor with the
+ * kernels' own source (engine-emulated-cuda_levels).
+ *
+ *   cuda_levels [SEED]
+ */
+#include <string.h>
+
+#include "cuda.h"
+#include "cuda_calls.h"
+#include "nets.h"
+
+#define FRAMES 8
+#define SEEDS 6
+
+/* Layers as DenseNet has them: normalisation, ReLU, 1x1, 3x3, all kept. */
+static DcnnValueId
+layer_dense (TestNet *net, DcnnValueId v, gint channels)
+{
+  DcnnParams axis = { .axis = { .axis = 1 } }, norm = { .norm = {
+      .epsilon = 1e-5 } };
+  DcnnValueId two[2] = { v }, in[5] = { v };
+  gint64 c[1] = { channels };
+
+  for (guint i = 1; i < 5; i++)
+    in[i] = test_net_constant (net, 1, c);
+  in[4] = test_net_unary (net, DCNN_OP_ABS, in[4]);
+  two[1] = test_net_node (net, DCNN_OP_BATCH_NORM, &norm, 5, in, NULL);
+  two[1] = test_net_unary (net, DCNN_OP_RELU, two[1]);
+  two[1] = test_net_unary (net, DCNN_OP_RELU, test_net_conv (net, two[1], 24,
+          1, 1, 1, 1));
+  two[1] = test_net_conv (net, two[1], 16, 3, 1, 1, 1);
+  return test_net_node (net, DCNN_OP_CONCAT, &axis, 2, two, NULL);
+}
+
+static DcnnGraph *
+make_net (guint64 seed)
+{
+  TestNet net;
+  DcnnValueId v;
+
+  if (seed % 2)
+    return test_net_sized (seed, FALSE, FALSE, 40, 48);
+  test_net_begin (&net, seed, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 40, 48), 16, 3, 1, 1, 1);
+  for (gint i = 0; i < 3; i++)
+    v = layer_dense (&net, v, 16 + 16 * i);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 8, 1, 1, 1, 1));
+  return net.graph;
+}
+
+static void
+set (const char *name, const char *value)
+{
+  if (value)
+    g_setenv (name, value, TRUE);
+  else
+    g_unsetenv (name);
+}
+
+/* With a model of its own: how weights are packed follows from the wish. */
+static DcnnSession *
+new_session (guint64 seed, const char *chain, const char *groups,
+    guint *launches)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnSessionOptions options;
+  DcnnSession *session;
+  guint before;
+
+  set ("DELTACNN_CUDA_CHAIN", chain);
+  set ("DELTACNN_CUDA_WGMMA", groups);
+  model = dcnn_model_new (make_net (seed), &error);
+  g_assert_no_error (error);
+  dcnn_session_options_init (&options);
+  options.device = "cuda";
+  options.threads = 1;
+  options.streams = 2;
+  options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE,
+    .threshold = 0.02f };
+  before = cuda_calls_launches ();
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  *launches = cuda_calls_launches () - before;
+  set ("DELTACNN_CUDA_CHAIN", NULL);
+  set ("DELTACNN_CUDA_WGMMA", NULL);
+  return session;
+}
+
+/* Both streams, of which the second one begins later. */
+static void
+push (DcnnSession *session, const DcnnTensor *frame, guint f)
+{
+  g_autoptr (GError) error = NULL;
+
+  for (guint s = 0; s < (f < 3 ? 1 : 2); s++) {
+    g_assert_true (dcnn_session_push_tensors (session, s, frame, 0, NULL,
+            &error));
+    g_assert_no_error (error);
+  }
+}
+
+static void
+compare (DcnnSession *a, DcnnSession *b, guint64 seed, guint f,
+    const char *what)
+{
+  for (guint s = 0; s < (f < 3 ? 1 : 2); s++)
+    for (guint m = 0; m < a->plan->maps->len && !g_test_failed (); m++) {
+      const PlanMap *map = plan_map (a->plan, (gint) m);
+      gsize n = (gsize) map->width * map->height * map->channels;
+      g_autofree gfloat *v = g_new0 (gfloat, 2 * n);
+      if (map->constant)
+        continue;
+      g_assert_true (dcnn_session_probe (a, s, (gint) m, v, NULL, NULL));
+      g_assert_true (dcnn_session_probe (b, s, (gint) m, v + n, NULL, NULL));
+      if (memcmp (v, v + n, n * sizeof (gfloat)) == 0)
+        continue;
+      g_test_message ("%s: frame %u stream %u map %u (of node %d) has other "
+          "bits; rerun: engine-cuda_levels %" G_GUINT64_FORMAT, what, f, s, m,
+          map->source, seed);
+      g_test_fail ();
+    }
+}
+
+static guint
+count_chains (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+  guint n = 0;
+
+  for (guint i = 0; i < session->plan->nodes->len; i++)
+    n += state->chained[i] >= 0;
+  return n;
+}
+
+/* Frames of little and of much change, through sessions of every kind. */
+static void
+run_seed (guint64 seed, const char *chain, const char *groups)
+{
+  guint plain_launches, launches, seen = 0, chains;
+  g_autoptr (DcnnSession) plain = new_session (seed, NULL, NULL,
+      &plain_launches);
+  g_autoptr (DcnnSession) other = new_session (seed, chain, groups,
+      &launches);
+  g_autofree char *what = g_strdup_printf ("chain %s groups %s", chain ?
+      chain : "-", groups ? groups : "-");
+  CudaState *state = cuda_state (other);
+  guint64 video = seed + 11;
+  DcnnTensor frame = test_frame_new (other->model, &video, FALSE);
+
+  chains = count_chains (other);
+  g_assert_cmpuint (cuda_state (plain)->n_levels, ==, 1);
+  if (groups == NULL) /* the levels are alike but for the chains */
+    g_assert_cmpuint (launches + chains, ==, state->n_levels *
+        plain_launches);
+  if (chain && seed % 2 == 0)
+    g_assert_cmpuint (chains, >=, 3);
+  for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
+    push (plain, &frame, f);
+    push (other, &frame, f);
+    seen |= 1u << state->level;
+    if (f == 0 && state->n_levels > 1)
+      g_assert_cmpuint (state->level, >, 0); /* a dense frame */
+    compare (plain, other, seed, f, what);
+    if (f != 4)
+      test_video_step (&video, &frame, FALSE);
+    for (gint64 i = 0; f == 4 && i < dcnn_tensor_count (&frame); i++)
+      ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
+  }
+  g_test_message ("seed %" G_GUINT64_FORMAT " %s: %u chains, levels seen %x of "
+      "%u", seed, what, chains, seen, state->n_levels);
+  if (state->n_levels > 1)
+    g_assert_cmpuint (seen & 1, ==, 1);
+  dcnn_tensor_free (&frame);
+}
+
+static gboolean
+no_device (void)
+{
+  if (cuda_calls_real () || cuda_calls_kernels)
+    return FALSE;
+  g_test_skip ("no GPU: launches do nothing");
+  return TRUE;
+}
+
+static void
+test_chains (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
+    if (test_seed_runs (seed))
+      run_seed (seed, "4096", NULL);
+}
+
+static void
+test_groups (void)
+{
+  for (guint64 seed = 1; seed <= 3 && !no_device (); seed++)
+    if (test_seed_runs (seed))
+      run_seed (seed, NULL, "graphs");
+}
+
+static void
+test_both (void)
+{
+  for (guint64 seed = 2; seed <= 3 && !no_device (); seed++)
+    if (test_seed_runs (seed))
+      run_seed (seed, "4096", "graphs");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  test_seeds_init (argc, argv);
+  g_unsetenv ("DELTACNN_DEVICE");
+  g_test_add_func ("/engine/cuda-levels/chains", test_chains);
+  g_test_add_func ("/engine/cuda-levels/groups", test_groups);
+  g_test_add_func ("/engine/cuda-levels/both", test_both);
+  return g_test_run ();
+}

@@ -1,0 +1,902 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * emulated.h - what the GPU's kernels need to run on the processor, from their
+ * own source: to be included before any of it. A block's threads are contexts
+ * that take turns at its barriers; what is an instruction of the GPU (copies,
+ * ldmatrix, mma, wgmma, bulk copies and their barriers) is written anew from
+ * the PTX ISA.
+ *
+ * The blocks of a cluster are threads of the processor, whose thread-local
+ * memory is the block's shared memory: it lies alike in all of them, so that an
+ * address and a rank name a place in another block. Blocks that are in no
+ * cluster run one after the other.
+ *
+ * It shows that kernels read and write the right things; of speed, and of races
+ * between what the hardware does at the same time, nothing.
+ */
+#ifndef DCNN_TEST_EMULATED_H
+#define DCNN_TEST_EMULATED_H
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <type_traits>
+#include <vector>
+
+#include <cudaTypedefs.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+/* ---- contexts ---------------------------------------------------------------------- */
+
+#if defined (__x86_64__) && !defined (__SANITIZE_ADDRESS__) &&                 \
+    !defined (__SANITIZE_THREAD__)
+/* What a function call keeps goes to the stack, whose pointer is exchanged. */
+typedef void *EmulatedContext;
+extern "C" void emulated_switch (EmulatedContext *from, EmulatedContext to);
+asm (".weak emulated_switch\n"
+    ".type emulated_switch, @function\n"
+    "emulated_switch:\n"
+    "  pushq %rbp\n  pushq %rbx\n  pushq %r12\n"
+    "  pushq %r13\n  pushq %r14\n  pushq %r15\n"
+    "  movq %rsp, (%rdi)\n"
+    "  movq %rsi, %rsp\n"
+    "  popq %r15\n  popq %r14\n  popq %r13\n"
+    "  popq %r12\n  popq %rbx\n  popq %rbp\n"
+    "  ret\n"
+    ".size emulated_switch, . - emulated_switch\n");
+
+static inline void
+emulated_prepare (EmulatedContext *c, char *stack, size_t bytes,
+    void (*entry) ())
+{
+  uintptr_t *top = (uintptr_t *) (((uintptr_t) stack + bytes) & ~(uintptr_t) 15);
+
+  *--top = 0; /* as behind a call: 8 modulo 16 */
+  *--top = (uintptr_t) entry;
+  for (int i = 0; i < 6; i++)
+    *--top = 0;
+  *c = top;
+}
+#define EMULATED_SWITCH(from, to) emulated_switch (&(from), (to))
+#else
+#include <ucontext.h>
+typedef ucontext_t EmulatedContext;
+static inline void
+emulated_prepare (EmulatedContext *c, char *stack, size_t bytes,
+    void (*entry) ())
+{
+  getcontext (c);
+  c->uc_stack.ss_sp = stack;
+  c->uc_stack.ss_size = bytes;
+  makecontext (c, entry, 0);
+}
+#define EMULATED_SWITCH(from, to) swapcontext (&(from), &(to))
+#endif
+
+/* ---- a block ----------------------------------------------------------------------- */
+
+#define EMULATED_THREADS 512
+#define EMULATED_STACK (96 * 1024)
+#define EMULATED_CLUSTER 16
+
+struct EmulatedBlock {
+  EmulatedContext scheduler, thread[EMULATED_THREADS];
+  char *stacks;
+  bool ended[EMULATED_THREADS];
+  /* what a thread waits for: a barrier's next generation; nothing, where it asks
+   * by itself whenever it is its turn */
+  int waits[EMULATED_THREADS];
+  unsigned generation_then[EMULATED_THREADS];
+  unsigned now, n, running;
+  /* barriers: of each warp, and the last one the block's */
+  unsigned waiting[17], generation[17], alive[17];
+  bool all[2];
+  unsigned turn;
+  bool spins;
+  unsigned rank, phase[EMULATED_THREADS];
+  const std::function<void ()> *entry;
+};
+
+/* What the blocks of a cluster share. */
+struct EmulatedCluster {
+  unsigned size, threads;
+  unsigned long arrived;
+  const char *shared[EMULATED_CLUSTER];
+};
+
+inline thread_local EmulatedBlock emulated_block;
+inline thread_local EmulatedCluster *emulated_cluster;
+inline thread_local uint3 threadIdx, blockIdx;
+inline thread_local dim3 gridDim, blockDim;
+alignas (1024) inline thread_local char emulated_shared[256 * 1024];
+
+#define EMULATED_BLOCK 16    /* the block's barrier */
+
+static inline void
+emulated_give_way ()
+{
+  EmulatedBlock &b = emulated_block;
+
+  EMULATED_SWITCH (b.thread[b.now], b.scheduler);
+}
+
+/* Nobody of those that are left is missing. */
+static inline void
+emulated_open (unsigned barrier)
+{
+  EmulatedBlock &b = emulated_block;
+
+  if (b.waiting[barrier] == 0 || b.waiting[barrier] < b.alive[barrier])
+    return;
+  b.waiting[barrier] = 0;
+  b.generation[barrier]++;
+}
+
+static inline void
+emulated_meet (unsigned barrier)
+{
+  EmulatedBlock &b = emulated_block;
+  unsigned generation = b.generation[barrier], self = b.now;
+
+  b.waiting[barrier]++;
+  emulated_open (barrier);
+  if (b.generation[barrier] != generation)
+    return;
+  b.waits[self] = (int) barrier;
+  b.generation_then[self] = generation;
+  emulated_give_way ();
+  b.waits[self] = -1;
+}
+
+/* To be called in a loop by who waits for something else. */
+static inline void
+emulated_spin ()
+{
+  emulated_block.spins = true;
+  emulated_give_way ();
+}
+
+static inline void
+emulated_thread_runs ()
+{
+  EmulatedBlock &b = emulated_block;
+
+  (*b.entry) ();
+  b.ended[b.now] = true;
+  b.running--;
+  for (unsigned barrier : { b.now / 32, (unsigned) EMULATED_BLOCK }) {
+    b.alive[barrier]--;
+    emulated_open (barrier);
+  }
+  emulated_give_way ();
+  abort ();
+}
+
+static inline void
+emulated_block_runs (const std::function<void ()> &entry)
+{
+  EmulatedBlock &b = emulated_block;
+
+  b.entry = &entry;
+  b.n = b.running = blockDim.x;
+  memset (b.waiting, 0, sizeof b.waiting);
+  memset (b.alive, 0, sizeof b.alive);
+  memset (b.phase, 0, sizeof b.phase);
+  for (unsigned i = 0; i < b.n; i++) {
+    b.ended[i] = false;
+    b.waits[i] = -1;
+    b.alive[i / 32]++;
+    b.alive[EMULATED_BLOCK]++;
+    emulated_prepare (&b.thread[i], b.stacks + (size_t) i * EMULATED_STACK,
+        EMULATED_STACK, emulated_thread_runs);
+  }
+  while (b.running > 0) {
+    bool moved = false;
+    b.spins = false;
+    for (unsigned i = 0; i < b.n; i++) {
+      if (b.ended[i] || (b.waits[i] >= 0 &&
+              b.generation[b.waits[i]] == b.generation_then[i]))
+        continue;
+      moved = true;
+      b.now = i;
+      threadIdx = make_uint3 (i, 0, 0);
+      EMULATED_SWITCH (b.scheduler, b.thread[i]);
+    }
+    if (!moved) {
+      fprintf (stderr, "emulated: threads wait for each other\n");
+      abort ();
+    }
+    if (b.spins)
+      sched_yield ();
+  }
+}
+
+/* ---- a grid ------------------------------------------------------------------------ */
+
+struct EmulatedLaunch {
+  dim3 grid, block;
+  size_t shared;
+  unsigned cluster;
+  std::function<void ()> entry;
+};
+
+static inline char *
+emulated_stacks (unsigned rank)
+{
+  static char *stacks[EMULATED_CLUSTER];
+
+  if (stacks[rank] == NULL)
+    stacks[rank] = (char *) malloc ((size_t) EMULATED_THREADS * EMULATED_STACK);
+  return stacks[rank];
+}
+
+struct EmulatedRank {
+  const EmulatedLaunch *launch;
+  EmulatedCluster *cluster;
+  pthread_barrier_t *meet;
+  unsigned rank;
+  char *stacks;
+};
+
+/* One block of each cluster, or all blocks where there are none. */
+static inline void *
+emulated_rank_runs (void *data)
+{
+  const EmulatedRank *r = (const EmulatedRank *) data;
+  const EmulatedLaunch &l = *r->launch;
+  unsigned all = l.grid.x * l.grid.y * l.grid.z;
+
+  emulated_block.rank = r->rank;
+  emulated_block.stacks = r->stacks;
+  emulated_cluster = r->cluster;
+  gridDim = l.grid;
+  blockDim = l.block;
+  r->cluster->shared[r->rank] = emulated_shared;
+  for (unsigned i = r->rank; i < all; i += l.cluster) {
+    blockIdx = make_uint3 (i % l.grid.x, i / l.grid.x % l.grid.y,
+        i / l.grid.x / l.grid.y);
+    memset (emulated_shared, 0xff, l.shared); /* NaN: nothing is there yet */
+    if (r->meet) {
+      pthread_barrier_wait (r->meet);
+      if (r->rank == 0)
+        r->cluster->arrived = 0;
+      pthread_barrier_wait (r->meet);
+    }
+    emulated_block_runs (l.entry);
+    if (r->meet)
+      pthread_barrier_wait (r->meet);
+  }
+  return NULL;
+}
+
+static inline void
+emulated_run (const EmulatedLaunch &l)
+{
+  EmulatedCluster cluster = { l.cluster, l.block.x, 0, {} };
+  EmulatedRank ranks[EMULATED_CLUSTER];
+  pthread_t threads[EMULATED_CLUSTER];
+  pthread_barrier_t meet;
+
+  if (l.cluster > EMULATED_CLUSTER || l.grid.x % l.cluster ||
+      l.block.x > EMULATED_THREADS || l.shared > sizeof emulated_shared)
+    abort ();
+  if (l.cluster > 1)
+    pthread_barrier_init (&meet, NULL, l.cluster);
+  for (unsigned r = 0; r < l.cluster; r++)
+    ranks[r] = EmulatedRank { &l, &cluster, l.cluster > 1 ? &meet : NULL, r,
+      emulated_stacks (r) };
+  if (l.cluster == 1) {
+    emulated_rank_runs (&ranks[0]);
+    return;
+  }
+  for (unsigned r = 0; r < l.cluster; r++)
+    if (pthread_create (&threads[r], NULL, emulated_rank_runs, &ranks[r]))
+      abort ();
+  for (unsigned r = 0; r < l.cluster; r++)
+    pthread_join (threads[r], NULL);
+  pthread_barrier_destroy (&meet);
+}
+
+/* ---- what CUDA C has ---------------------------------------------------------------- */
+
+static inline unsigned
+emulated_lane ()
+{
+  return emulated_block.now % 32;
+}
+
+static inline void
+emulated_warp_meets ()
+{
+  emulated_meet (emulated_block.now / 32);
+}
+
+static inline void __syncwarp () { emulated_warp_meets (); }
+static inline void __syncthreads () { emulated_meet (EMULATED_BLOCK); }
+
+static inline int
+__syncthreads_and (int good)
+{
+  EmulatedBlock &b = emulated_block;
+  unsigned own;
+
+  __syncthreads ();
+  own = b.turn & 1;
+  b.all[own] = true;
+  __syncthreads ();
+  if (!good)
+    b.all[own] = false;
+  __syncthreads ();
+  return b.all[own];
+}
+
+static inline int
+__syncthreads_or (int any)
+{
+  return !__syncthreads_and (!any);
+}
+
+template<typename T>
+static inline T
+emulated_exchange (T v, unsigned from)
+{
+  static thread_local T values[EMULATED_THREADS];
+  unsigned self = emulated_block.now;
+  T found;
+
+  values[self] = v;
+  emulated_warp_meets ();
+  found = values[self / 32 * 32 + from % 32];
+  emulated_warp_meets ();
+  return found;
+}
+
+template<typename T>
+static inline T
+__shfl_xor_sync (unsigned, T v, unsigned mask)
+{
+  return emulated_exchange (v, emulated_lane () ^ mask);
+}
+
+template<typename T>
+static inline T
+__shfl_sync (unsigned, T v, unsigned lane)
+{
+  return emulated_exchange (v, lane);
+}
+
+static inline unsigned
+__ballot_sync (unsigned, int yes)
+{
+  static thread_local unsigned char said[EMULATED_THREADS];
+  unsigned self = emulated_block.now, word = 0;
+
+  said[self] = yes != 0;
+  emulated_warp_meets ();
+  for (unsigned i = 0; i < 32; i++)
+    word |= (unsigned) said[self / 32 * 32 + i] << i;
+  emulated_warp_meets ();
+  return word;
+}
+
+static inline int
+__any_sync (unsigned mask, int yes)
+{
+  return __ballot_sync (mask, yes) != 0;
+}
+
+static inline unsigned long long
+atomicOr (unsigned long long *at, unsigned long long bits)
+{
+  return __atomic_fetch_or (at, bits, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t
+atomicAdd (uint32_t *at, uint32_t n)
+{
+  return __atomic_fetch_add (at, n, __ATOMIC_SEQ_CST);
+}
+
+static inline int
+__popcll (unsigned long long word)
+{
+  return __builtin_popcountll (word);
+}
+
+static inline float __fadd_rn (float a, float b) { return a + b; }
+static inline float __fmul_rn (float a, float b) { return a * b; }
+
+#undef __shared__
+#define __shared__ static thread_local
+#undef __launch_bounds__
+#define __launch_bounds__(...)
+#undef __grid_constant__
+#define __grid_constant__
+#define DCNN_CUDA_DYNAMIC(name, alignment) char *name = emulated_shared
+#define __CUDA_ARCH_FEAT_SM90_ALL
+#undef __noinline__
+#define __noinline__ __attribute__ ((noinline))
+
+static inline uint32_t
+__float_as_uint (float f)
+{
+  uint32_t u;
+  memcpy (&u, &f, 4);
+  return u;
+}
+
+#include <math_constants.h>
+#undef CUDART_NAN_F
+#define CUDART_NAN_F NAN
+#undef CUDART_INF_F
+#define CUDART_INF_F INFINITY
+#undef CUDART_INF
+#define CUDART_INF ((double) INFINITY)
+template<typename A, typename B>
+static inline typename std::common_type<A, B>::type
+min (A a, B b)
+{
+  typename std::common_type<A, B>::type x = a, y = b;
+  return x < y ? x : y;
+}
+
+template<typename A, typename B>
+static inline typename std::common_type<A, B>::type
+max (A a, B b)
+{
+  typename std::common_type<A, B>::type x = a, y = b;
+  return x > y ? x : y;
+}
+
+static inline float
+rsqrtf (float v)
+{
+  return 1 / sqrtf (v);
+}
+
+using std::isnan;
+
+/* ---- instructions (in place of dcnn_cuda_mma.cuh) --------------------------------------- */
+
+#define DCNN_CUDA_MMA_CUH
+/* Dynamic memory is at 0; what is static, far behind or before it: 24 bits with a
+ * sign. The rank of another block is above them. */
+static inline uint32_t
+shared_address (const void *p)
+{
+  return (uint32_t) ((const char *) p - emulated_shared) & 0xffffff;
+}
+
+static inline int32_t
+emulated_offset (uint32_t address)
+{
+  return (int32_t) (address << 8) >> 8;
+}
+
+static inline char *
+emulated_at (uint32_t address)
+{
+  return emulated_shared + emulated_offset (address);
+}
+
+static inline void
+copy_async (uint32_t to, const void *from, bool there)
+{
+  if (there)
+    memcpy (emulated_at (to), from, 16);
+  else
+    memset (emulated_at (to), 0, 16);
+}
+
+static inline void copy_commit () {}
+template<int most> static inline void copy_wait () {}
+static inline void prefetch (const void *) {}
+
+static inline uint32_t
+cluster_rank ()
+{
+  return emulated_block.rank;
+}
+
+static inline void
+cluster_arrive ()
+{
+  emulated_block.phase[emulated_block.now]++;
+  __atomic_fetch_add (&emulated_cluster->arrived, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void
+cluster_await ()
+{
+  const EmulatedCluster *c = emulated_cluster;
+  unsigned long all = (unsigned long) c->size * c->threads *
+      emulated_block.phase[emulated_block.now];
+
+  while (__atomic_load_n (&c->arrived, __ATOMIC_SEQ_CST) < all)
+    emulated_spin ();
+}
+
+static inline void
+cluster_sync ()
+{
+  cluster_arrive ();
+  cluster_await ();
+}
+
+static inline uint32_t
+cluster_address (const void *p, uint32_t rank)
+{
+  return shared_address (p) | rank << 24;
+}
+
+static inline const char *
+emulated_elsewhere (uint32_t address)
+{
+  return emulated_cluster->shared[address >> 24] + emulated_offset (address);
+}
+
+static inline float
+cluster_read (uint32_t at)
+{
+  float v;
+  memcpy (&v, emulated_elsewhere (at), 4);
+  return v;
+}
+
+static inline float4
+cluster_read4 (uint32_t at)
+{
+  float4 v;
+  memcpy (&v, emulated_elsewhere (at), 16);
+  return v;
+}
+
+/* Matrix m's rows are at the addresses of lanes 8 m .. 8 m + 7; a lane gets two
+ * halves of row lane / 4. */
+static inline void
+emulated_load_matrices (uint32_t at, uint32_t *r, unsigned n)
+{
+  static thread_local uint32_t addresses[EMULATED_THREADS];
+  unsigned self = emulated_block.now;
+
+  addresses[self] = at;
+  emulated_warp_meets ();
+  for (unsigned m = 0; m < n; m++)
+    memcpy (&r[m], emulated_at (addresses[self / 32 * 32 + m * 8 +
+            self % 32 / 4]) + self % 4 * 4, 4);
+  emulated_warp_meets ();
+}
+
+static inline void
+load_matrices (uint32_t at, uint32_t *r)
+{
+  emulated_load_matrices (at, r, 4);
+}
+
+static inline void
+load_two_matrices (uint32_t at, uint32_t *r)
+{
+  emulated_load_matrices (at, r, 2);
+}
+
+static inline float
+emulated_half (uint32_t pair, unsigned i)
+{
+  __half_raw h;
+  h.x = (unsigned short) (pair >> 16 * i);
+  return __half2float (__half (h));
+}
+
+/* m16n8k16: a[i] is row lane / 4 + 8 (i & 1), columns lane % 4 * 2 + 8 (i / 2);
+ * b rows lane % 4 * 2 + 8 i of column lane / 4; d as a, with columns of n. */
+static inline void
+multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
+{
+  static thread_local float as[EMULATED_THREADS][8], bs[EMULATED_THREADS][4];
+  unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
+
+  for (unsigned i = 0; i < 8; i++)
+    as[self][i] = emulated_half (a[i / 2], i % 2);
+  for (unsigned i = 0; i < 4; i++)
+    bs[self][i] = emulated_half (i < 2 ? b0 : b1, i % 2);
+  emulated_warp_meets ();
+  for (unsigned i = 0; i < 4; i++) {
+    unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
+    for (unsigned k = 0; k < 16; k++)
+      d[i] += as[warp + row % 8 * 4 + k % 8 / 2][(row / 8 + k / 8 * 2) * 2 +
+          k % 2] * bs[warp + column * 4 + k % 8 / 2][k / 8 * 2 + k % 2];
+  }
+  emulated_warp_meets ();
+}
+
+/* Ten bits of mantissa, ties away from zero. */
+static inline uint32_t
+to_tf32 (float v)
+{
+  uint32_t u = __float_as_uint (v);
+  return std::isfinite (v) ? (u + 0x1000) & ~0x1fffu : u;
+}
+
+/* m16n8k8: a[i] is row lane / 4 + 8 (i & 1), column lane % 4 + 4 (i / 2). */
+static inline void
+multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
+{
+  static thread_local float as[EMULATED_THREADS][4], bs[EMULATED_THREADS][2];
+  unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
+
+  memcpy (as[self], a, 16);
+  memcpy (&bs[self][0], &b0, 4);
+  memcpy (&bs[self][1], &b1, 4);
+  emulated_warp_meets ();
+  for (unsigned i = 0; i < 4; i++) {
+    unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
+    for (unsigned k = 0; k < 8; k++)
+      d[i] += as[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2] *
+          bs[warp + column * 4 + k % 4][k / 4];
+  }
+  emulated_warp_meets ();
+}
+
+/* ---- instructions (in place of dcnn_cuda_wgmma.cuh) ------------------------------------- */
+
+#define DCNN_CUDA_WGMMA_CUH
+static inline float
+emulated_matrix_half (uint64_t descriptor, uint32_t row, uint32_t column)
+{
+  bool whole = descriptor >> 62 == 1; /* rows of 128 bytes; 2: of 64 */
+  uint32_t at = (uint32_t) (descriptor & 0x3fff) * 16 + row / 8 *
+      ((uint32_t) (descriptor >> 32 & 0x3fff) * 16) + row % 8 * (whole ? 128 :
+      64) + column * 2;
+  __half_raw h;
+
+  if (!whole && descriptor >> 62 != 2)
+    abort ();
+  at ^= (at >> 7 & (whole ? 7 : 3)) << 4;
+  memcpy (&h.x, emulated_at (at), 2);
+  return __half2float (__half (h));
+}
+
+/* Products are asked for and made when waited for, as late as may be: what is
+ * written over meanwhile shows. */
+struct EmulatedProduct {
+  uint64_t a, b;
+  float *d;
+  unsigned n, turn;
+};
+struct EmulatedGroup {
+  std::vector<EmulatedProduct> asked;
+  unsigned turn;           /* commits so far */
+};
+inline thread_local EmulatedGroup emulated_groups[EMULATED_THREADS];
+
+template<int N>
+static inline void
+group_multiply (float (&d)[N], uint64_t a, uint64_t b)
+{
+  EmulatedGroup &g = emulated_groups[emulated_block.now];
+
+  g.asked.push_back (EmulatedProduct { a, b, d, N, g.turn });
+}
+
+/* All but those of the last commits. */
+static inline void
+emulated_make_products (unsigned left)
+{
+  EmulatedGroup &g = emulated_groups[emulated_block.now];
+  unsigned thread = emulated_block.now % 128;
+  size_t done = 0;
+
+  for (; done < g.asked.size () && g.asked[done].turn + left < g.turn; done++)
+    for (unsigned i = 0; i < g.asked[done].n; i++) {
+      const EmulatedProduct &p = g.asked[done];
+      unsigned row = thread / 32 * 16 + thread % 32 / 4 + (i / 2 & 1) * 8;
+      unsigned column = i / 4 * 8 + thread % 4 * 2 + i % 2;
+      for (unsigned k = 0; k < 16; k++)
+        p.d[i] += emulated_matrix_half (p.a, row, k) *
+            emulated_matrix_half (p.b, column, k);
+    }
+  g.asked.erase (g.asked.begin (), g.asked.begin () + (long) done);
+}
+
+template<int N>
+static inline void
+group_wait (float (&)[N])
+{
+  emulated_make_products (0);
+}
+
+static inline void group_wait_others () { emulated_make_products (1); }
+static inline void group_begin () {}
+
+static inline void
+group_commit ()
+{
+  emulated_groups[emulated_block.now].turn++;
+}
+
+static inline void fence_bulk () {}
+static inline void fence_barriers () {}
+
+/* Phases passed, what the one at hand still waits for; one a barrier, found by
+ * its address. */
+struct EmulatedPhase {
+  uint32_t at, phases, arrivals, missing;
+  int64_t bytes;
+};
+inline thread_local EmulatedPhase emulated_phases[256];
+
+static inline EmulatedPhase &
+emulated_phase (uint32_t at)
+{
+  for (EmulatedPhase &p : emulated_phases)
+    if (p.at == at || p.at == 0) {
+      p.at = at;
+      return p;
+    }
+  abort ();
+}
+
+static inline void
+emulated_end_phase (EmulatedPhase &p)
+{
+  if (p.missing > 0 || p.bytes > 0)
+    return;
+  p.phases++;
+  p.missing = p.arrivals;
+}
+
+static inline void
+barrier_init (uint32_t at, uint32_t arrivals)
+{
+  emulated_phase (at) = EmulatedPhase { at, 0, arrivals, arrivals, 0 };
+}
+
+static inline void
+barrier_arrive (uint32_t at)
+{
+  EmulatedPhase &p = emulated_phase (at);
+
+  if (p.missing-- == 0)
+    abort ();
+  emulated_end_phase (p);
+}
+
+static inline void
+barrier_expect (uint32_t at, uint32_t bytes)
+{
+  emulated_phase (at).bytes += bytes;
+  barrier_arrive (at);
+}
+
+static inline void
+emulated_bytes_came (uint32_t barrier, uint32_t bytes)
+{
+  EmulatedPhase &p = emulated_phase (barrier);
+
+  if (p.bytes < bytes)
+    abort ();
+  p.bytes -= bytes;
+  emulated_end_phase (p);
+}
+
+static inline void
+copy_bulk (uint32_t to, const void *from, uint32_t bytes, uint32_t barrier)
+{
+  if (to % 16 || bytes % 16)
+    abort ();
+  memcpy (emulated_at (to), from, bytes);
+  emulated_bytes_came (barrier, bytes);
+}
+
+static inline void
+barrier_wait (uint32_t at, uint32_t parity)
+{
+  while ((emulated_phase (at).phases & 1) == parity)
+    emulated_spin ();
+}
+
+/* ---- instructions (in place of dcnn_cuda_tensor.cuh) ------------------------------------ */
+
+#define DCNN_CUDA_TENSOR_CUH
+
+struct DcnnMatrix {
+  const void *data;
+  uint64_t rows, columns, pitch;
+  uint32_t box_rows, box_columns;
+};
+
+struct DcnnWalkedMaps {
+  const void *data;
+  uint32_t maps, height, width, channels;
+  uint64_t pitch;
+  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
+  uint32_t box_rows, box_columns;
+};
+
+static inline cudaError_t
+describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+{
+  memcpy (map, &m, sizeof m);
+  return cudaSuccess;
+}
+
+static inline cudaError_t
+describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
+{
+  memcpy (map, &w, sizeof w);
+  return cudaSuccess;
+}
+
+/* One row of a box, swizzled; from NULL: zeros. */
+static inline void
+emulated_put_row (uint32_t to, uint32_t row, uint32_t columns, const __half *from,
+    uint64_t there)
+{
+  for (uint32_t c = 0; c < columns; c++) {
+    uint32_t at = row * columns * 2 + c * 2;
+    at ^= (at >> 7 & (columns == 64 ? 7 : 3)) << 4;
+    if (from && c < there)
+      memcpy (emulated_at (to + at), from + c, 2);
+    else
+      memset (emulated_at (to + at), 0, 2);
+  }
+}
+
+static inline void
+copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
+    uint32_t barrier)
+{
+  DcnnMatrix m;
+
+  memcpy (&m, map, sizeof m);
+  if (to % (m.box_columns * 16) || m.pitch % 8 || (uintptr_t) m.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < m.box_rows; r++)
+    emulated_put_row (to, r, m.box_columns, row + r < m.rows && column < m.columns ?
+        static_cast<const __half *> (m.data) + (row + r) * m.pitch + column :
+        NULL, m.columns - column);
+  emulated_bytes_came (barrier, m.box_rows * m.box_columns * 2);
+}
+
+/* The corner walks over a box of its own, whose bounds go by the pads. */
+static inline void
+copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t ky, uint32_t kx, uint32_t barrier)
+{
+  DcnnWalkedMaps w;
+
+  memcpy (&w, map, sizeof w);
+  if (to % (w.box_columns * 16) || w.pitch % 8 || (uintptr_t) w.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < w.box_rows; r++) {
+    int at_y = y + (int) ky, at_x = x + (int) kx;
+    bool there = n < w.maps && at_y >= 0 && at_y < (int) w.height &&
+        at_x >= 0 && at_x < (int) w.width && channel < w.channels;
+    emulated_put_row (to, r, w.box_columns, there ? static_cast<const __half *> (w.data) +
+        (((uint64_t) n * w.height + (uint64_t) at_y) * w.width +
+            (uint64_t) at_x) * w.pitch + channel : NULL, w.channels - channel);
+    x += w.stride[1];
+    if (x > (int) w.width - 1 + w.pad_end[1] - w.dilation[1] *
+        (w.kernel[1] - 1)) {
+      x = -w.pad[1];
+      y += w.stride[0];
+    }
+    if (y > (int) w.height - 1 + w.pad_end[0] - w.dilation[0] *
+        (w.kernel[0] - 1)) {
+      y = -w.pad[0];
+      n++;
+    }
+  }
+  emulated_bytes_came (barrier, w.box_rows * w.box_columns * 2);
+}
+
+#endif
