@@ -15,7 +15,8 @@
 #define PITCH (STEP + 4)
 
 struct Tile {
-  float in[ROWS * PITCH], weights[CHANNELS * PITCH];
+  __align__ (16) float in[ROWS * PITCH];  /* written by fours */
+  __align__ (16) float weights[CHANNELS * PITCH];
   float sums[ROWS * (CHANNELS + 4)];
   DcnnCudaPixel pixel[ROWS];
   DcnnCudaChange change[ROWS];
