@@ -36,12 +36,37 @@ layer_dense (TestNet *net, DcnnValueId v, gint channels)
   return test_net_node (net, DCNN_OP_CONCAT, &axis, 2, two, NULL);
 }
 
+/* Channels of which 32 or 64 are a whole part, as whole maps want them: windows
+ * of three kinds, a residual block, and a 1x1 kernel of 40 channels. */
 static DcnnGraph *
-make_net (guint64 seed)
+wide_net (guint64 seed)
+{
+  TestNet net;
+  DcnnValueId v, two[2];
+
+  test_net_begin (&net, seed, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 40, 48), 32, 3, 1, 1, 1);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 64, 3, 2, 1,
+          1));
+  two[0] = v;
+  two[1] = test_net_conv (&net, test_net_conv (&net, v, 96, 1, 1, 1, 1), 64, 3,
+      1, 2, 1);
+  v = test_net_node (&net, DCNN_OP_ADD, NULL, 2, two, NULL);
+  v = test_net_conv (&net, v, 40, 1, 1, 1, 1);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 160, 1, 1, 1,
+          1));
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 8, 3, 1, 1, 1));
+  return net.graph;
+}
+
+static DcnnGraph *
+make_net (guint64 seed, gboolean wide)
 {
   TestNet net;
   DcnnValueId v;
 
+  if (wide)
+    return wide_net (seed);
   if (seed % 2)
     return test_net_sized (seed, FALSE, FALSE, 40, 48);
   test_net_begin (&net, seed, FALSE);
@@ -64,7 +89,7 @@ set (const char *name, const char *value)
 /* With a model of its own: how weights are packed follows from the wish. */
 static DcnnSession *
 new_session (guint64 seed, const char *chain, const char *groups,
-    guint *launches)
+    gboolean wide, guint *launches)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
@@ -74,12 +99,12 @@ new_session (guint64 seed, const char *chain, const char *groups,
 
   set ("DELTACNN_CUDA_CHAIN", chain);
   set ("DELTACNN_CUDA_WGMMA", groups);
-  model = dcnn_model_new (make_net (seed), &error);
+  model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
   dcnn_session_options_init (&options);
   options.device = "cuda";
   options.threads = 1;
-  options.streams = 2;
+  options.streams = wide ? 1 : 2;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE,
     .threshold = 0.02f };
   before = cuda_calls_launches ();
@@ -143,9 +168,9 @@ run_seed (guint64 seed, const char *chain, const char *groups)
 {
   guint plain_launches, launches, seen = 0, chains;
   g_autoptr (DcnnSession) plain = new_session (seed, NULL, NULL,
-      &plain_launches);
+      FALSE, &plain_launches);
   g_autoptr (DcnnSession) other = new_session (seed, chain, groups,
-      &launches);
+      FALSE, &launches);
   g_autofree char *what = g_strdup_printf ("chain %s groups %s", chain ?
       chain : "-", groups ? groups : "-");
   CudaState *state = cuda_state (other);
@@ -211,6 +236,43 @@ test_both (void)
       run_seed (seed, "4096", "graphs");
 }
 
+/* What is dense in all streams runs whole maps, and stores the same bits. */
+static void
+test_whole (void)
+{
+  for (guint64 seed = 1; seed <= 3 && !no_device (); seed++) {
+    guint launches, whole = 0;
+    guint64 video = seed + 11;
+    g_autoptr (DcnnSession) plain = NULL, other = NULL;
+    const CudaState *state;
+    DcnnTensor frame;
+    if (!test_seed_runs (seed))
+      continue;
+    plain = new_session (seed, NULL, NULL, TRUE, &launches);
+    set ("DELTACNN_CUDA_WHOLE", "1");
+    other = new_session (seed, NULL, NULL, TRUE, &launches);
+    set ("DELTACNN_CUDA_WHOLE", NULL);
+    state = cuda_state (other);
+    if (!state->device.whole_maps) {
+      g_test_skip ("no GPU of compute capability 9.0");
+      return;
+    }
+    frame = test_frame_new (other->model, &video, FALSE);
+    for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
+      push (plain, &frame, f % 3);
+      push (other, &frame, f % 3);
+      whole += state->levels[state->level].whole;
+      compare (plain, other, seed, f % 3, "whole maps");
+      if (f == 4)
+        dcnn_session_reset (other, 0), dcnn_session_reset (plain, 0);
+      test_video_step (&video, &frame, FALSE);
+    }
+    g_assert_cmpuint (whole, >=, 2);
+    g_assert_cmpuint (whole, <, FRAMES);
+    dcnn_tensor_free (&frame);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -220,5 +282,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-levels/chains", test_chains);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
+  g_test_add_func ("/engine/cuda-levels/whole", test_whole);
   return g_test_run ();
 }
