@@ -79,6 +79,7 @@ typedef struct CudaLevel {
   gdouble from;            /* chosen where at least so much is expected */
   gdouble share;           /* of a map: lists as long as that are on warp groups */
   gboolean chains;         /* DELTACNN_CUDA_CHAIN */
+  gboolean early;          /* DELTACNN_CUDA_EARLY */
   cudaGraphExec_t graph;
 } CudaLevel;
 #define CUDA_MAX_LEVELS 3
@@ -94,6 +95,8 @@ typedef struct CudaState {
   guint level;             /* that is captured, or was launched last */
   gint *chained;           /* by node: the convolution whose launch computes it */
   gint *chain_of;          /* by convolution: the node that it computes; -1 */
+  gint *early_list;        /* by node: the list of what it reads, which has more
+                              pixels than its own, but earlier; -1 */
   void **conv_rooms;       /* by node */
   GPtrArray *memory, *pinned;
   gboolean measuring;      /* bytes are counted, nothing is allocated */
@@ -110,7 +113,8 @@ typedef struct CudaState {
   guint n_lists;
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
-  DcnnCudaList *device_lists; /* in the order in which they are launched */
+  DcnnCudaList *device_lists; /* [most levels][lists + 1], in the order in which
+                              each launches them */
   guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
                               nodes][streams]; joined, changed
                               [nodes][streams]; pending [streams] */
@@ -186,6 +190,8 @@ gboolean dcnn_cuda_can_chain (const DcnnSession *session, guint node,
 /* cuda_levels.c: which graphs there are, and which nodes run in another's
  * launch; after the lists. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
+/* How many there may be: one, unless the environment asks for more. */
+guint dcnn_cuda_most_levels (void);
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);

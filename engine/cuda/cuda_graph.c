@@ -188,17 +188,18 @@ put_node (Frame *f, guint n)
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
   gboolean chains = state->levels[state->level].chains;
   gint list = state->list_of[n], chained = chains ? state->chain_of[n] : -1;
+  gboolean early = state->levels[state->level].early &&
+      state->early_list[n] >= 0;
   Item *item;
 
   if (node->kind == PLAN_TAIL)
     return;
-  /* here also where it has no launch: all levels have the same order of lists */
-  if (list >= 0 && f->item_of_list[list] < 0)
+  if (list >= 0 && f->item_of_list[list] < 0 && !early)
     put_lists (f, (guint) list, n);
   if (chains && state->chained[n] >= 0)
     return;
   item = new_item (f, ITEM_NODE, n);
-  if (list >= 0)
+  if (list >= 0 && !early)
     add_dep (f, item, f->item_of_list[list]);
   if (chained >= 0)
     add_reads (f, item, plan_node (f->session->plan, chained));
@@ -206,6 +207,9 @@ put_node (Frame *f, guint n)
   f->item_of_node[n] = put_item (f, item);
   if (chained >= 0)
     f->item_of_node[chained] = f->item_of_node[n];
+  /* its own list, whose bits are counted, is made beside it */
+  if (early && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
 }
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -268,6 +272,13 @@ assign_branches (Frame *f, gint *last)
   return ok;
 }
 
+/* Where the level's lists are described, on the device. */
+static DcnnCudaList *
+lists_of_level (const CudaState *state)
+{
+  return state->device_lists + state->level * (state->n_lists + 1);
+}
+
 /* ---- capture ---------------------------------------------------------------------- */
 
 static cudaError_t
@@ -282,8 +293,8 @@ launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
     return dcnn_cuda_launch_node (f->session, item->index, queue);
   for (guint i = 0; i < item->n_lists; i++)
     words = MAX (words, f->ordered[item->index + i].words);
-  return dcnn_cuda_lists (state->device_lists + item->index, item->n_lists,
-      words, f->session->n_streams, state->streams, queue);
+  return dcnn_cuda_lists (lists_of_level (state) + item->index,
+      item->n_lists, words, f->session->n_streams, state->streams, queue);
 }
 
 /* A mark in the graph behind what was launched last. */
@@ -387,7 +398,7 @@ frame_init (Frame *f, DcnnSession *session)
   memset (f->item_of_list, 0xff, sizeof (gint) * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
   put_all (f);
-  return cudaMemcpy (cuda_state (session)->device_lists, f->ordered,
+  return cudaMemcpy (lists_of_level (cuda_state (session)), f->ordered,
       f->n_ordered * sizeof (DcnnCudaList), cudaMemcpyHostToDevice) ==
       cudaSuccess;
 }

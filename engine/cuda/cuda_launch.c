@@ -121,7 +121,9 @@ node_of (const DcnnSession *session, guint n)
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  gint l = state->list_of[n];
+  gboolean early = state->levels[state->level].early &&
+      state->early_list[n] >= 0;
+  gint l = early ? state->early_list[n] : state->list_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
     .passes = node->kind == PLAN_KERNEL && node->passes_on,

@@ -105,18 +105,112 @@ plan_chains (DcnnSession *session)
   return any;
 }
 
+/* ---- early lists ------------------------------------------------------------------ */
+
+static gboolean
+any_term_of (const DcnnPlan *plan, guint node)
+{
+  for (guint r = 0; r < plan->nodes->len; r++) {
+    const GArray *terms = plan_node (plan, (gint) r)->terms;
+    for (guint i = 0; terms && i < terms->len; i++)
+      if (is_of_node (plan, g_array_index (terms, PlanTerm, i).map, node))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* Whether a node's bits are read but for counting them: by what has no list. */
+static gboolean
+bits_are_read (const DcnnPlan *plan, guint node)
+{
+  for (guint r = 0; r < plan->nodes->len; r++) {
+    const PlanNode *by = plan_node (plan, (gint) r);
+    if (by->kind == PLAN_GLOBAL && is_of_node (plan, by->in, node))
+      return TRUE;
+    for (guint i = 0; by->sources && i < by->sources->len; i++)
+      if (is_of_node (plan, g_array_index (by->sources, PlanGatherSource,
+                  i).map, node))
+        return TRUE;
+  }
+  return plan_node (plan, (gint) node)->is_output || any_term_of (plan, node);
+}
+
+/* Does a pixel follow from the same one alone? */
+static gboolean
+is_same_pixel (const PlanTerm *t)
+{
+  gboolean same = t->reach == PLAN_REACH_SAME || t->reach == PLAN_REACH_WINDOW;
+
+  for (gint a = 0; a < 2 && t->reach == PLAN_REACH_WINDOW; a++)
+    same &= t->window.kernel[a] == 1 && t->window.stride[a] == 1 &&
+        t->window.pad_begin[a] == 0;
+  return same && !t->all;
+}
+
+/* The list of the node that judged the only map that a node's candidates come
+ * from, pixel by pixel: what joined is among what was listed, and of the others
+ * the node stores what it has stored already. -1: it is not so. */
+static gint
+find_early (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, (gint) n), *judge;
+  const PlanMap *map, *out;
+  const PlanTerm *term;
+
+  if (node->kind != PLAN_KERNEL || !node->passes_on || node->terms->len != 1 ||
+      state->chained[n] >= 0 || state->chain_of[n] >= 0)
+    return -1;
+  term = &g_array_index (node->terms, PlanTerm, 0);
+  map = plan_map (plan, term->map);
+  out = plan_map (plan, node->out);
+  if (!is_same_pixel (term) || map->mask < 0 ||
+      map->source < 0 || map->width != out->width ||
+      map->height != out->height || bits_are_read (plan, n))
+    return -1;
+  judge = plan_node (plan, map->source);
+  return judge->kind == PLAN_KERNEL && !judge->passes_on ?
+      state->list_of[map->source] : -1;
+}
+
+static gboolean
+plan_early (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len;
+  gboolean any = FALSE;
+
+  state->early_list = g_new (gint, n_nodes + 1);
+  for (guint n = 0; n < n_nodes; n++) {
+    state->early_list[n] = g_getenv ("DELTACNN_CUDA_EARLY") ?
+        find_early (session, n) : -1;
+    any |= state->early_list[n] >= 0;
+  }
+  return any;
+}
+
 /* ---- levels ---------------------------------------------------------------------- */
 
 void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
-  gboolean chains = plan_chains (session);
+  gboolean chains = plan_chains (session), early = plan_early (session);
 
   memcpy (state->levels, all_levels, sizeof all_levels);
   state->levels[0].chains = chains;
+  state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
-      !state->exact_weights ? 3 : chains ? 2 : 1;
+      !state->exact_weights ? 3 : chains || early ? 2 : 1;
+}
+
+guint
+dcnn_cuda_most_levels (void)
+{
+  return g_getenv ("DELTACNN_CUDA_CHAIN") || g_getenv ("DELTACNN_CUDA_EARLY") ||
+      g_strcmp0 (g_getenv ("DELTACNN_CUDA_WGMMA"), "graphs") == 0 ?
+      CUDA_MAX_LEVELS : 1;
 }
 
 /* The work of the streams that have a frame, in dense frames of all streams. */
