@@ -73,6 +73,13 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
+/* How nodes that need no list of their own to begin have it made: DELTACNN_CUDA_EARLY
+ * is the sum; 0: it is made first. */
+enum {
+  CUDA_EARLY_BRANCH = 1,   /* by a launch beside theirs */
+  CUDA_EARLY_BESIDE = 2,   /* by theirs, where it has blocks to spare */
+};
+
 /* A graph of the frame for a share of the work: its launches are other ones, its
  * results the same bits. */
 typedef struct CudaLevel {
@@ -97,6 +104,8 @@ typedef struct CudaState {
   gint *chain_of;          /* by convolution: the node that it computes; -1 */
   gint *early_list;        /* by node: the list of what it reads, which has more
                               pixels than its own, but earlier; -1 */
+  guint early;             /* of CUDA_EARLY_... */
+  gboolean *early_now;     /* by node: takes that list in the level at hand */
   void **conv_rooms;       /* by node */
   GPtrArray *memory, *pinned;
   gboolean measuring;      /* bytes are counted, nothing is allocated */
@@ -187,6 +196,12 @@ cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
  * convolution that reads them. */
 gboolean dcnn_cuda_can_chain (const DcnnSession *session, guint node,
     guint conv);
+/* A convolution whose launch makes lists too, and whether it may; words: of the
+ * largest. */
+gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,
+    guint words, guint n_lists);
+cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
+    guint words, DcnnCudaBeside *lists, DcnnCudaQueue queue);
 /* cuda_levels.c: which graphs there are, and which nodes run in another's
  * launch; after the lists. */
 void dcnn_cuda_plan_levels (DcnnSession *session);

@@ -121,9 +121,7 @@ node_of (const DcnnSession *session, guint n)
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  gboolean early = state->levels[state->level].early &&
-      state->early_list[n] >= 0;
-  gint l = early ? state->early_list[n] : state->list_of[n];
+  gint l = state->early_now[n] ? state->early_list[n] : state->list_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
     .passes = node->kind == PLAN_KERNEL && node->passes_on,
@@ -250,6 +248,32 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   if (e == cudaSuccess && second)
     e = dcnn_cuda_wgmma (&c, (DcnnCudaQueue) { queue.stream, TRUE });
   return e;
+}
+
+gboolean
+dcnn_cuda_fits_beside (const DcnnSession *session, guint n, guint words,
+    guint n_lists)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  DcnnCudaBeside lists = { .n = n_lists, .n_streams = session->n_streams };
+  DcnnCudaConv c;
+
+  if (state->exact_weights || node->primary != DCNN_PRIMARY_CONV)
+    return FALSE;
+  return shape_conv (session, n, &c) == 0 &&
+      dcnn_cuda_beside_shape (&c, words, &lists, &state->device);
+}
+
+cudaError_t
+dcnn_cuda_launch_beside (DcnnSession *session, guint n, guint words,
+    DcnnCudaBeside *lists, DcnnCudaQueue queue)
+{
+  DcnnCudaConv c;
+
+  return shape_conv (session, n, &c) == 0 && dcnn_cuda_beside_shape (&c, words,
+      lists, &cuda_state (session)->device) ?
+      dcnn_cuda_beside (&c, lists, queue) : cudaErrorInvalidValue;
 }
 
 static DcnnCudaRows

@@ -179,12 +179,13 @@ plan_early (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   guint n_nodes = session->plan->nodes->len;
+  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
   gboolean any = FALSE;
 
+  state->early = wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
   state->early_list = g_new (gint, n_nodes + 1);
   for (guint n = 0; n < n_nodes; n++) {
-    state->early_list[n] = g_getenv ("DELTACNN_CUDA_EARLY") ?
-        find_early (session, n) : -1;
+    state->early_list[n] = state->early ? find_early (session, n) : -1;
     any |= state->early_list[n] >= 0;
   }
   return any;
@@ -196,8 +197,11 @@ void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
-  gboolean chains = plan_chains (session), early = plan_early (session);
+  gboolean chains, early;
 
+  state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
+  chains = plan_chains (session);
+  early = plan_early (session);
   memcpy (state->levels, all_levels, sizeof all_levels);
   state->levels[0].chains = chains;
   state->levels[0].early = early;

@@ -337,6 +337,7 @@ free_arrays (CudaState *state)
   g_free (state->chained);
   g_free (state->chain_of);
   g_free (state->early_list);
+  g_free (state->early_now);
   g_free (state->conv_rooms);
   g_free (state->exact_weights);
   g_free (state->weights);

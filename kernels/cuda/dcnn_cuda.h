@@ -223,6 +223,22 @@ cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 bool dcnn_cuda_wgmma_shape (DcnnCudaConv *conv, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
+/* Lists that the launch of a convolution makes beside it: whose sources are all
+ * written before it. */
+typedef struct DcnnCudaBeside {
+  const DcnnCudaList *lists;   /* device */
+  const DcnnCudaStream *streams;
+  uint32_t n, n_streams;
+  uint32_t blocks_x, blocks;   /* of the grid: see dcnn_cuda_beside_shape() */
+} DcnnCudaBeside;
+/* To be asked after dcnn_cuda_conv_shape(), of a node that passes all on; sets
+ * blocks. most_words: of the largest list. false: lists are better launched by
+ * themselves, since there are more of them than fit beside it. */
+bool dcnn_cuda_beside_shape (const DcnnCudaConv *conv, uint32_t most_words,
+    DcnnCudaBeside *lists, const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_beside (const DcnnCudaConv *conv,
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue);
+
 /* Convolution where in, out and weights ([n_padded][k_padded]) are floats. The
  * shape function returns the bytes of `room` that are needed, or 0. */
 size_t dcnn_cuda_floats_shape (DcnnCudaConv *conv, uint64_t expected,

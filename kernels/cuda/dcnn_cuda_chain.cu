@@ -110,7 +110,7 @@ chain_kernel (const __grid_constant__ DcnnCudaConv p,
   DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
   uint32_t tile, tiles;
-  Part part = part_of_block<BN> (p, tile, tiles);
+  Part part = part_of_block<BN> (p, blockIdx.x, gridDim.x, tile, tiles);
   bool early_weights = true;
 
   dcnn_cuda_let_next ();
