@@ -211,13 +211,18 @@ put_early (Frame *f, guint n)
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
   g_autoptr (GArray) ready = g_array_new (FALSE, FALSE, sizeof (guint));
   guint list = (guint) state->list_of[n], words;
+  gint chained = state->levels[state->level].chains ? state->chain_of[n] : -1;
   gboolean made, fits;
   Item *item;
 
   if (!state->levels[state->level].early || state->early_list[n] < 0)
     return FALSE;
   made = f->item_of_list[list] >= 0;
+  if (made && item_at (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)
+    return FALSE;
   item = new_item (f, ITEM_NODE, n);
+  if (chained >= 0)
+    add_reads (f, item, plan_node (f->session->plan, chained));
   add_reads (f, item, node);
   words = made ? 0 : find_ready (f, item, list, ready);
   fits = !made && (state->early & CUDA_EARLY_BESIDE) &&
@@ -228,6 +233,8 @@ put_early (Frame *f, guint n)
   }
   state->early_now[n] = TRUE;
   f->item_of_node[n] = put_item (f, item);
+  if (chained >= 0)
+    f->item_of_node[chained] = f->item_of_node[n];
   if (fits)
     take_lists (f, item, f->item_of_node[n], ready);
   else if (!made)
@@ -246,10 +253,10 @@ put_node (Frame *f, guint n)
 
   if (node->kind == PLAN_TAIL || put_early (f, n))
     return;
-  if (list >= 0 && f->item_of_list[list] < 0)
-    put_lists (f, (guint) list, n);
   if (chains && state->chained[n] >= 0)
     return;
+  if (list >= 0 && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
   item = new_item (f, ITEM_NODE, n);
   if (list >= 0)
     add_dep (f, item, f->item_of_list[list]);

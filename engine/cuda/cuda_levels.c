@@ -135,43 +135,98 @@ bits_are_read (const DcnnPlan *plan, guint node)
   return plan_node (plan, (gint) node)->is_output || any_term_of (plan, node);
 }
 
-/* Does a pixel follow from the same one alone? */
+/* Does a pixel follow from the same one; from that alone? */
 static gboolean
-is_same_pixel (const PlanTerm *t)
+has_same_pixel (const PlanTerm *t, gboolean alone)
 {
-  gboolean same = t->reach == PLAN_REACH_SAME || t->reach == PLAN_REACH_WINDOW;
+  gboolean has = !t->all && (t->reach == PLAN_REACH_SAME ||
+      t->reach == PLAN_REACH_WINDOW);
 
-  for (gint a = 0; a < 2 && t->reach == PLAN_REACH_WINDOW; a++)
-    same &= t->window.kernel[a] == 1 && t->window.stride[a] == 1 &&
-        t->window.pad_begin[a] == 0;
-  return same && !t->all;
+  for (gint a = 0; a < 2 && t->reach == PLAN_REACH_WINDOW; a++) {
+    const DcnnWindow *w = &t->window;
+    gint64 pad = w->pad_begin[a], step = MAX (1, w->dilation[a]);
+    has &= w->stride[a] == 1 && pad >= 0 && pad % step == 0 &&
+        pad / step < w->kernel[a] && (!alone || w->kernel[a] == 1);
+  }
+  return has;
 }
 
-/* The list of the node that judged the only map that a node's candidates come
- * from, pixel by pixel: what joined is among what was listed, and of the others
- * the node stores what it has stored already. -1: it is not so. */
+/* Whether all that can be set in the bits of a map, or of its pieces, is listed
+ * where the node `judge` is: it judges the map, or takes such pixels too. */
+static gboolean
+is_listed (const DcnnPlan *plan, gint index, guint judge)
+{
+  const PlanMap *map = plan_map (plan, index);
+  const PlanNode *by = plan_node (plan, (gint) judge);
+  const PlanMap *out = plan_map (plan, by->out);
+  gboolean all = map->pieces != NULL;
+
+  if (map->width != out->width || map->height != out->height)
+    return FALSE;
+  if (map->mask < 0) {
+    for (guint i = 0; all && i < map->pieces->len; i++)
+      all &= is_listed (plan, g_array_index (map->pieces, gint, i), judge);
+    return all;
+  }
+  if (map->source == (gint) judge)
+    return TRUE;
+  for (guint i = 0; i < by->terms->len; i++) {
+    const PlanTerm *t = &g_array_index (by->terms, PlanTerm, i);
+    if (has_same_pixel (t, FALSE) && (t->map == index ||
+            (map->source >= 0 && is_of_node (plan, t->map,
+                    (guint) map->source))))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* The last node that judged any of a map's pieces; -1: none did. */
+static gint
+last_judge (const DcnnPlan *plan, gint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+  gint last = -1;
+
+  if (map->mask >= 0)
+    return map->source;
+  for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+    last = MAX (last, last_judge (plan, g_array_index (map->pieces, gint,
+                i)));
+  return last;
+}
+
+/* The list of a node that has judged what a node's candidates come from, pixel
+ * by pixel: what joined is among what was listed, and of the others the node
+ * stores what it has stored already. -1: it is not so. */
 static gint
 find_early (const DcnnSession *session, guint n)
 {
   const CudaState *state = cuda_state (session);
   const DcnnPlan *plan = session->plan;
-  const PlanNode *node = plan_node (plan, (gint) n), *judge;
-  const PlanMap *map, *out;
-  const PlanTerm *term;
+  const PlanNode *node = plan_node (plan, (gint) n), *by;
+  const PlanMap *out;
+  gint judge = -1;
 
-  if (node->kind != PLAN_KERNEL || !node->passes_on || node->terms->len != 1 ||
-      state->chained[n] >= 0 || state->chain_of[n] >= 0)
+  if (node->kind != PLAN_KERNEL || !node->passes_on ||
+      state->chained[n] >= 0 || bits_are_read (plan, n) ||
+      (state->chain_of[n] >= 0 && bits_are_read (plan,
+              (guint) state->chain_of[n])))
     return -1;
-  term = &g_array_index (node->terms, PlanTerm, 0);
-  map = plan_map (plan, term->map);
   out = plan_map (plan, node->out);
-  if (!is_same_pixel (term) || map->mask < 0 ||
-      map->source < 0 || map->width != out->width ||
-      map->height != out->height || bits_are_read (plan, n))
+  for (guint i = 0; i < node->terms->len; i++)
+    judge = MAX (judge, last_judge (plan, g_array_index (node->terms, PlanTerm,
+                i).map));
+  by = judge < 0 ? NULL : plan_node (plan, judge);
+  if (by == NULL || by->kind != PLAN_KERNEL || by->passes_on ||
+      plan_map (plan, by->out)->width != out->width ||
+      plan_map (plan, by->out)->height != out->height)
     return -1;
-  judge = plan_node (plan, map->source);
-  return judge->kind == PLAN_KERNEL && !judge->passes_on ?
-      state->list_of[map->source] : -1;
+  for (guint i = 0; i < node->terms->len; i++) {
+    const PlanTerm *t = &g_array_index (node->terms, PlanTerm, i);
+    if (!has_same_pixel (t, TRUE) || !is_listed (plan, t->map, (guint) judge))
+      return -1;
+  }
+  return state->list_of[judge];
 }
 
 static gboolean

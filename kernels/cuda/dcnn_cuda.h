@@ -270,11 +270,11 @@ cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
 
 /* A 1x1 convolution and, in the same launch, what computes its input on the
  * same list and passes all of it on: its map and the convolution's are what the
- * two launches would make them. The shape function is to be asked after
- * dcnn_cuda_conv_shape(); false: not these two. */
+ * two launches would make them. lists: made beside it, or NULL. The shape function
+ * is to be asked after dcnn_cuda_conv_shape(); false: not these two. */
 bool dcnn_cuda_chain_shape (DcnnCudaConv *conv, const DcnnCudaRows *rows);
 cudaError_t dcnn_cuda_chain (const DcnnCudaConv *conv, const DcnnCudaRows *rows,
-    DcnnCudaQueue queue);
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {

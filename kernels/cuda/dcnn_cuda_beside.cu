@@ -17,17 +17,11 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
   __shared__ Rows rows;
 
   dcnn_cuda_let_next ();
-  if (blockIdx.x >= lists.blocks) {
+  if (blockIdx.x >= lists.blocks)
     run_conv<BN, POOL> (p, rows, shared, blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);
-    return;
-  }
-  uint32_t x = blockIdx.x % lists.blocks_x, i = blockIdx.x / lists.blocks_x;
-  uint32_t s = i % lists.n_streams, l = i / lists.n_streams;
-  dcnn_cuda_wait ();
-  if (l < lists.n) /* the last cluster may not be full */
-    make_list (lists.lists[l], lists.streams[s], s, x, lists.blocks_x,
-        *reinterpret_cast<ListRoom *> (shared));
+  else
+    make_lists_beside (lists, blockIdx.x, shared);
 }
 
 /* ---- launching ---------------------------------------------------------------------- */

@@ -353,4 +353,18 @@ make_list (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
   }
 }
 
+/* What block `block` makes of lists beside another kernel's work; waits for what
+ * is ahead of the launch. shared: sizeof (ListRoom) bytes. */
+__device__ __forceinline__ void
+make_lists_beside (const DcnnCudaBeside &lists, uint32_t block, char *shared)
+{
+  uint32_t x = block % lists.blocks_x, i = block / lists.blocks_x;
+  uint32_t s = i % lists.n_streams, l = i / lists.n_streams;
+
+  dcnn_cuda_wait ();
+  if (l < lists.n) /* the last cluster may not be full */
+    make_list (lists.lists[l], lists.streams[s], s, x, lists.blocks_x,
+        *reinterpret_cast<ListRoom *> (shared));
+}
+
 #endif

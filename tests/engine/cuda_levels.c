@@ -230,6 +230,14 @@ test_early (void)
 }
 
 static void
+test_chains_early (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
+    if (test_seed_runs (seed))
+      run_seed (seed, "4096", "3", NULL);
+}
+
+static void
 test_groups (void)
 {
   for (guint64 seed = 1; seed <= 3 && !no_device (); seed++)
@@ -253,6 +261,7 @@ main (int argc, char **argv)
   g_unsetenv ("DELTACNN_DEVICE");
   g_test_add_func ("/engine/cuda-levels/chains", test_chains);
   g_test_add_func ("/engine/cuda-levels/early", test_early);
+  g_test_add_func ("/engine/cuda-levels/chains-early", test_chains_early);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
   return g_test_run ();
