@@ -7,18 +7,19 @@ nothing is installed but the driver.
   gpu_check.py run (--bundle FILE | --build DIR) --out FOLDER [--device D]
                [--minutes M] [--only REGEX] [--again] [--seeds 1,2,...]
                [--sanitizer PROGRAM] [--nets FOLDER] [--net-size WxH]
-               [--clip FILE]... [--rate FPS]
+               [--clip FILE]... [--rate FPS] [--switches TEXT]
                [MODEL.onnx@WIDTHxHEIGHT...]
 
 pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
 order and each with a time limit of its own: what the device is, conformance
-(as it is, with wide tiles, as on small GPUs), the engine's other tests of a
-device (two sessions on two devices where there are two: those on one alone are
-skipped, with the reason), compute-sanitizer's four tools on short nets of each
-kind, how many streams of each --clip the models take (gpu_figures.py streams,
-with joules a frame on a GPU), and the figures beside PyTorch (gpu_figures.py
-run), whose networks peer_torch.py exports to --nets when they are not there
-yet.
+(as it is, with wide tiles, as on small GPUs, with each switch), the engine's
+other tests of a device (two sessions on two devices where there are two: those
+on one alone are skipped, with the reason), a pipeline with pipelined=true and
+one without, which switches make frames faster (gpu_switches.py),
+compute-sanitizer's four tools on short nets of each kind, how many streams of
+each --clip the models take (gpu_figures.py streams, with joules a frame on a
+GPU), and the figures beside PyTorch (gpu_figures.py run), whose networks
+peer_torch.py exports to --nets when they are not there yet.
 
 FOLDER/check.json says what came of each step, FOLDER/logs.tar.gz holds what
 each printed, FOLDER/figures.json the figures. A step that passed is not run
@@ -45,20 +46,29 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
-         "cuda_fail": [], "cuda_memory": [], "drift": [], "sequences": []}
+         "cuda_levels": [], "cuda_fail": [], "cuda_memory": [], "drift": [],
+         "sequences": []}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
-NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_fail",
-                  "cuda_memory"},
-          "cpu": {"passing", "cuda_fail", "cuda_memory"}, "cuda": {"inputs"}}
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_levels",
+                  "cuda_fail", "cuda_memory"},
+          "cpu": {"passing", "cuda_levels", "cuda_fail", "cuda_memory"},
+          "cuda": {"inputs"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
-         "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"}}
+         "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
+         "-chain": {"DELTACNN_CUDA_CHAIN": "4096", "DELTACNN_CUDA_EARLY": "3"},
+         "-whole": {"DELTACNN_CUDA_WHOLE": "1"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
-                              "-tiny": {"DELTACNN_CUDA_SMALL": "64"}},
-              "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"}}}
+                              "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
+                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
+              "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
+                             "-whole": KINDS["-whole"],
+                             "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs",
+                                         **KINDS["-chain"]}},
+              "sequences": {"": {}, "-chain": KINDS["-chain"]}}
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
@@ -301,7 +311,35 @@ def run_streams(check, programs):
             (line for line in text.splitlines() if ": skipped: " in line), ""))
 
 
-def run_figures(check, programs):
+def run_pipelined(check, programs):
+    """The same pipeline with and without pipelined=true: the same results, in
+    how much time."""
+    chosen = check.chosen
+    if not chosen.models or not programs.bundle:
+        return
+    model, _, size = chosen.models[0].partition("@")
+    lines = {}
+    for wish in ("false", "true"):
+        place = chosen.out / f"results-{wish}.jsonl"
+        place.unlink(missing_ok=True)
+        width, _, height = (size or "640x480").partition("x")
+        check.step(f"pipelined-{wish}", [
+            programs.path("gst-launch-1.0"), "-q", "videotestsrc",
+            "num-buffers=300", "pattern=ball", "!",
+            f"video/x-raw,format=NV12,width={width},height={height}", "!",
+            "deltacnn", f"model={pathlib.Path(model).resolve()}",
+            f"device={chosen.device}", f"pipelined={wish}",
+            f"results-location={place}", "!", "fakesink"], 120)
+        if place.exists():
+            lines[wish] = place.read_text()
+    if len(lines) == 2 and check.wanted("pipelined-same"):
+        same = lines["false"] == lines["true"] and lines["true"]
+        check.note("pipelined-same", "passed" if same else "FAILED", why=""
+                   if same else "other results, or none, with pipelined=true")
+
+
+def find_nets(check):
+    """The folder of networks to measure; exported where they are missing."""
     chosen = check.chosen
     nets = chosen.nets or chosen.out / "nets"
     size = ["--size", chosen.net_size] if chosen.net_size else []
@@ -310,6 +348,29 @@ def run_figures(check, programs):
             check.step(f"export-{net}", [sys.executable, HERE /
                                          "peer_torch.py", "export", nets, net,
                                          *size], 200)
+    return nets, size
+
+
+def run_switches(check, programs):
+    chosen = check.chosen
+    if not chosen.device.startswith("cuda"):
+        return
+    nets, size = find_nets(check)
+    minutes = (check.until - time.monotonic()) / 60 - 0.2
+    check.step("switches", [
+        sys.executable, HERE / "gpu_switches.py", "--nets", nets, "--json",
+        chosen.out / "switches.json", "--bench",
+        programs.path("deltacnn-bench"), "--device", chosen.device,
+        "--minutes", f"{minutes:.2f}", *size, *chosen.switches.split(),
+        *chosen.models], 60 * chosen.minutes)
+    log = check.logs / "switches.log"
+    if log.exists() and "switches" in check.results:
+        print(log.read_text()[-6000:], flush=True)
+
+
+def run_figures(check, programs):
+    chosen = check.chosen
+    nets, size = find_nets(check)
     if (nets / "hrnet_w32.onnx").exists():
         check.step("memory-hrnet", [
             programs.path("deltacnn-inspect"), nets / "hrnet_w32.onnx",
@@ -337,6 +398,8 @@ def run(chosen):
     if chosen.device.startswith("cuda"):
         check.step("device", ["nvidia-smi"], 60)
     run_tests(check, programs)
+    run_pipelined(check, programs)
+    run_switches(check, programs)
     if chosen.device.startswith("cuda") or chosen.sanitizer:
         run_sanitizer(check, programs)
     run_streams(check, programs)
@@ -383,6 +446,8 @@ def main():
                      "densenet121", help="networks of peer_torch.py; '': none")
     way.add_argument("--figures", default="",
                      help="more arguments of gpu_figures.py run, in one text")
+    way.add_argument("--switches", default="",
+                     help="more arguments of gpu_switches.py, in one text")
     way.add_argument("--clip", action="append", default=[],
                      help="for streams: a video, or a folder of pictures")
     way.add_argument("--rate", default="25")

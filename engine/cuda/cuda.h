@@ -73,6 +73,13 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
+/* How nodes that need no list of their own to begin have it made: DELTACNN_CUDA_EARLY
+ * is the sum; 0: it is made first. */
+enum {
+  CUDA_EARLY_BRANCH = 1,   /* by a launch beside theirs */
+  CUDA_EARLY_BESIDE = 2,   /* by theirs, where it has blocks to spare */
+};
+
 /* A graph of the frame for a share of the work: its launches are other ones, its
  * results the same bits. */
 typedef struct CudaLevel {
@@ -80,6 +87,7 @@ typedef struct CudaLevel {
   gdouble share;           /* of a map: lists as long as that are on warp groups */
   gboolean chains;         /* DELTACNN_CUDA_CHAIN */
   gboolean whole;          /* for frames that are dense in all streams */
+  gboolean early;          /* DELTACNN_CUDA_EARLY */
   cudaGraphExec_t graph;
   GArray *times;           /* of CudaTime; NULL: not asked for */
 } CudaLevel;
@@ -96,6 +104,10 @@ typedef struct CudaState {
   guint level;             /* that is captured, or was launched last */
   gint *chained;           /* by node: the convolution whose launch computes it */
   gint *chain_of;          /* by convolution: the node that it computes; -1 */
+  gint *early_list;        /* by node: the list of what it reads, which has more
+                              pixels than its own, but earlier; -1 */
+  guint early;             /* of CUDA_EARLY_... */
+  gboolean *early_now;     /* by node: takes that list in the level at hand */
   void **conv_rooms;       /* by node */
   GPtrArray *memory, *pinned;
   gboolean measuring;      /* bytes are counted, nothing is allocated */
@@ -112,7 +124,8 @@ typedef struct CudaState {
   guint n_lists;
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
-  DcnnCudaList *device_lists; /* in the order in which they are launched */
+  DcnnCudaList *device_lists; /* [most levels][lists + 1], in the order in which
+                              each launches them */
   guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
                               nodes][streams]; joined, changed
                               [nodes][streams]; pending [streams] */
@@ -184,9 +197,17 @@ cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
  * convolution that reads them. */
 gboolean dcnn_cuda_can_chain (const DcnnSession *session, guint node,
     guint conv);
+/* A convolution whose launch makes lists too, and whether it may; words: of the
+ * largest. */
+gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,
+    guint words, guint n_lists);
+cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
+    guint words, DcnnCudaBeside *lists, DcnnCudaQueue queue);
 /* cuda_levels.c: which graphs there are, and which nodes run in another's
  * launch; after the lists. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
+/* How many there may be: one, unless the environment asks for more. */
+guint dcnn_cuda_most_levels (void);
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);

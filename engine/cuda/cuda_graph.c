@@ -17,9 +17,9 @@ typedef enum ItemKind {
 
 typedef struct Item {
   ItemKind kind;
-  guint index;             /* map, first list in device order, or node */
-  guint n_lists;
-  gint first_node;         /* LISTS: that they were made for */
+  guint index;             /* map, or node (LISTS: that they were made for) */
+  guint first_list, n_lists; /* LISTS, and of a node what is made beside it: in
+                              device order */
   guint64 *before;         /* bits of the items that must be done, with what
                               those waited for */
   GArray *deps;            /* of guint: none of them follows from another */
@@ -156,25 +156,46 @@ is_ready (Frame *f, const Item *item, guint list)
   return ready;
 }
 
+/* Lists from `first` on that can be made when the item begins. Returns how many
+ * words the largest has. */
+static guint
+find_ready (Frame *f, const Item *item, guint first, GArray *ready)
+{
+  const CudaState *state = cuda_state (f->session);
+  guint words = 0;
+
+  for (guint l = first; l < MIN (state->n_lists, first + 64); l++) {
+    if (f->item_of_list[l] >= 0 || (l != first && !is_ready (f, item, l)))
+      continue;
+    g_array_append_val (ready, l);
+    words = MAX (words, state->lists[l].words);
+  }
+  return words;
+}
+
+static void
+take_lists (Frame *f, Item *item, gint at, const GArray *lists)
+{
+  item->first_list = f->n_ordered;
+  item->n_lists = lists->len;
+  for (guint i = 0; i < lists->len; i++) {
+    guint l = g_array_index (lists, guint, i);
+    f->item_of_list[l] = at;
+    f->ordered[f->n_ordered++] = cuda_state (f->session)->lists[l];
+  }
+}
+
 /* A node's list, and with it those of the next nodes that can be made at the
  * same time. */
 static void
 put_lists (Frame *f, guint first, guint node)
 {
-  const CudaState *state = cuda_state (f->session);
-  Item *item = new_item (f, ITEM_LISTS, f->n_ordered);
-  gint at;
+  g_autoptr (GArray) ready = g_array_new (FALSE, FALSE, sizeof (guint));
+  Item *item = new_item (f, ITEM_LISTS, node);
 
-  item->first_node = (gint) node;
   add_list (f, item, first);
-  at = put_item (f, item);
-  for (guint l = first; l < MIN (state->n_lists, first + 64); l++) {
-    if (f->item_of_list[l] >= 0 || (l != first && !is_ready (f, item, l)))
-      continue;
-    f->item_of_list[l] = at;
-    f->ordered[f->n_ordered++] = state->lists[l];
-    item->n_lists++;
-  }
+  (void) find_ready (f, item, first, ready);
+  take_lists (f, item, put_item (f, item), ready);
 }
 
 /* What a node reads besides its list. */
@@ -190,6 +211,46 @@ add_reads (Frame *f, Item *item, const PlanNode *node)
     add_map (f, item, g_array_index (node->sources, PlanGatherSource, i).map);
 }
 
+/* A node that may begin without its own list, which is then made by its launch, or
+ * by one of its own beside it. FALSE: its list comes first. */
+static gboolean
+put_early (Frame *f, guint n)
+{
+  CudaState *state = cuda_state (f->session);
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  g_autoptr (GArray) ready = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint list = (guint) state->list_of[n], words;
+  gint chained = state->levels[state->level].chains ? state->chain_of[n] : -1;
+  gboolean made, fits;
+  Item *item;
+
+  if (!state->levels[state->level].early || state->early_list[n] < 0)
+    return FALSE;
+  made = f->item_of_list[list] >= 0;
+  if (made && item_at (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)
+    return FALSE;
+  item = new_item (f, ITEM_NODE, n);
+  if (chained >= 0)
+    add_reads (f, item, plan_node (f->session->plan, chained));
+  add_reads (f, item, node);
+  words = made ? 0 : find_ready (f, item, list, ready);
+  fits = !made && (state->early & CUDA_EARLY_BESIDE) &&
+      dcnn_cuda_fits_beside (f->session, n, words, ready->len);
+  if (!made && !fits && !(state->early & CUDA_EARLY_BRANCH)) {
+    item_free (item);
+    return FALSE;
+  }
+  state->early_now[n] = TRUE;
+  f->item_of_node[n] = put_item (f, item);
+  if (chained >= 0)
+    f->item_of_node[chained] = f->item_of_node[n];
+  if (fits)
+    take_lists (f, item, f->item_of_node[n], ready);
+  else if (!made)
+    put_lists (f, list, n);
+  return TRUE;
+}
+
 static void
 put_node (Frame *f, guint n)
 {
@@ -199,13 +260,12 @@ put_node (Frame *f, guint n)
   gint list = state->list_of[n], chained = chains ? state->chain_of[n] : -1;
   Item *item;
 
-  if (node->kind == PLAN_TAIL)
+  if (node->kind == PLAN_TAIL || put_early (f, n))
     return;
-  /* here also where it has no launch: all levels have the same order of lists */
-  if (list >= 0 && f->item_of_list[list] < 0)
-    put_lists (f, (guint) list, n);
   if (chains && state->chained[n] >= 0)
     return;
+  if (list >= 0 && f->item_of_list[list] < 0)
+    put_lists (f, (guint) list, n);
   item = new_item (f, ITEM_NODE, n);
   if (list >= 0)
     add_dep (f, item, f->item_of_list[list]);
@@ -277,22 +337,34 @@ assign_branches (Frame *f, gint *last)
   return ok;
 }
 
+/* Where the level's lists are described, on the device. */
+static DcnnCudaList *
+lists_of_level (const CudaState *state)
+{
+  return state->device_lists + state->level * (state->n_lists + 1);
+}
+
 /* ---- capture ---------------------------------------------------------------------- */
 
 static cudaError_t
 launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
 {
   CudaState *state = cuda_state (f->session);
+  DcnnCudaBeside beside = { .n = item->n_lists,
+    .lists = lists_of_level (state) + item->first_list,
+    .streams = state->streams, .n_streams = f->session->n_streams };
   guint words = 0;
 
+  for (guint i = 0; i < item->n_lists; i++)
+    words = MAX (words, f->ordered[item->first_list + i].words);
   if (item->kind == ITEM_INPUT)
     return dcnn_cuda_launch_input (f->session, item->index, queue);
-  if (item->kind == ITEM_NODE)
-    return dcnn_cuda_launch_node (f->session, item->index, queue);
-  for (guint i = 0; i < item->n_lists; i++)
-    words = MAX (words, f->ordered[item->index + i].words);
-  return dcnn_cuda_lists (state->device_lists + item->index, item->n_lists,
-      words, f->session->n_streams, state->streams, queue);
+  if (item->kind == ITEM_LISTS)
+    return dcnn_cuda_lists (beside.lists, beside.n, words, beside.n_streams,
+        beside.streams, queue);
+  return beside.n == 0 ?
+      dcnn_cuda_launch_node (f->session, item->index, queue) :
+      dcnn_cuda_launch_beside (f->session, item->index, words, &beside, queue);
 }
 
 /* A mark in the graph behind what was launched last. */
@@ -307,7 +379,7 @@ mark_time (Frame *f, const Item *item)
   if (item && item->kind == ITEM_NODE)
     t.node = (gint) item->index;
   else if (item && item->kind == ITEM_LISTS)
-    t = (CudaTime) { t.end, item->first_node, TRUE };
+    t = (CudaTime) { t.end, (gint) item->index, TRUE };
   if (e == cudaSuccess)
     e = cudaEventRecordWithFlags (t.end, state->queue,
         cudaEventRecordExternal);
@@ -396,8 +468,9 @@ frame_init (Frame *f, DcnnSession *session)
   memset (f->item_of_node, 0xff, sizeof (gint) * n);
   memset (f->item_of_list, 0xff, sizeof (gint) * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
+  memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);
-  return cudaMemcpy (cuda_state (session)->device_lists, f->ordered,
+  return cudaMemcpy (lists_of_level (cuda_state (session)), f->ordered,
       f->n_ordered * sizeof (DcnnCudaList), cudaMemcpyHostToDevice) ==
       cudaSuccess;
 }
@@ -428,10 +501,13 @@ dump_items (const Frame *f)
     lists += item->kind == ITEM_LISTS;
     overlaps += item->overlaps;
     g_printerr ("cuda: %u %s", i, name);
-    if (item->kind == ITEM_LISTS)
-      g_printerr (" %u to %u", item->index, item->index + item->n_lists - 1);
+    if (item->n_lists > 0)
+      g_printerr (" makes %u to %u", item->first_list, item->first_list +
+          item->n_lists - 1);
     if (item->kind == ITEM_NODE && state->list_of[item->index] >= 0)
-      g_printerr (" list %d", state->list_of[item->index]);
+      g_printerr (" list %d%s", state->early_now[item->index] ?
+          state->early_list[item->index] : state->list_of[item->index],
+          state->early_now[item->index] ? " early" : "");
     g_printerr (" branch %u%s after", item->branch, item->overlaps ?
         " overlaps" : "");
     for (guint d = 0; d < item->deps->len; d++)

@@ -121,7 +121,7 @@ node_of (const DcnnSession *session, guint n)
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  gint l = state->list_of[n];
+  gint l = state->early_now[n] ? state->early_list[n] : state->list_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
     .passes = node->kind == PLAN_KERNEL && node->passes_on,
@@ -217,7 +217,7 @@ shape_second (const CudaState *state, DcnnCudaConv *c)
 }
 
 static cudaError_t launch_chain (DcnnSession *session, guint n,
-    DcnnCudaConv *c, DcnnCudaQueue queue);
+    DcnnCudaConv *c, const DcnnCudaBeside *lists, DcnnCudaQueue queue);
 
 static cudaError_t
 launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
@@ -243,7 +243,7 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   if (e != cudaSuccess)
     return e;
   if (state->levels[state->level].chains && state->chain_of[n] >= 0)
-    return launch_chain (session, n, &c, queue);
+    return launch_chain (session, n, &c, NULL, queue);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
   second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
@@ -319,13 +319,43 @@ dcnn_cuda_can_chain (const DcnnSession *session, guint node, guint conv)
 
 static cudaError_t
 launch_chain (DcnnSession *session, guint n, DcnnCudaConv *c,
-    DcnnCudaQueue queue)
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue)
 {
   DcnnCudaRows rows = rows_of (session,
       (guint) cuda_state (session)->chain_of[n]);
 
-  return dcnn_cuda_chain_shape (c, &rows) ? dcnn_cuda_chain (c, &rows, queue) :
-      cudaErrorInvalidValue;
+  return dcnn_cuda_chain_shape (c, &rows) ?
+      dcnn_cuda_chain (c, &rows, lists, queue) : cudaErrorInvalidValue;
+}
+
+gboolean
+dcnn_cuda_fits_beside (const DcnnSession *session, guint n, guint words,
+    guint n_lists)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  DcnnCudaBeside lists = { .n = n_lists, .n_streams = session->n_streams };
+  DcnnCudaConv c;
+
+  if (state->exact_weights || node->primary != DCNN_PRIMARY_CONV)
+    return FALSE;
+  return shape_conv (session, n, &c) == 0 &&
+      dcnn_cuda_beside_shape (&c, words, &lists, &state->device);
+}
+
+cudaError_t
+dcnn_cuda_launch_beside (DcnnSession *session, guint n, guint words,
+    DcnnCudaBeside *lists, DcnnCudaQueue queue)
+{
+  const CudaState *state = cuda_state (session);
+  DcnnCudaConv c;
+
+  if (shape_conv (session, n, &c) != 0 ||
+      !dcnn_cuda_beside_shape (&c, words, lists, &state->device))
+    return cudaErrorInvalidValue;
+  return state->levels[state->level].chains && state->chain_of[n] >= 0 ?
+      launch_chain (session, n, &c, lists, queue) :
+      dcnn_cuda_beside (&c, lists, queue);
 }
 
 static cudaError_t

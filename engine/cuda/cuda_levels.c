@@ -105,21 +105,174 @@ plan_chains (DcnnSession *session)
   return any;
 }
 
+/* ---- early lists ------------------------------------------------------------------ */
+
+static gboolean
+any_term_of (const DcnnPlan *plan, guint node)
+{
+  for (guint r = 0; r < plan->nodes->len; r++) {
+    const GArray *terms = plan_node (plan, (gint) r)->terms;
+    for (guint i = 0; terms && i < terms->len; i++)
+      if (is_of_node (plan, g_array_index (terms, PlanTerm, i).map, node))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* Whether a node's bits are read but for counting them: by what has no list. */
+static gboolean
+bits_are_read (const DcnnPlan *plan, guint node)
+{
+  for (guint r = 0; r < plan->nodes->len; r++) {
+    const PlanNode *by = plan_node (plan, (gint) r);
+    if (by->kind == PLAN_GLOBAL && is_of_node (plan, by->in, node))
+      return TRUE;
+    for (guint i = 0; by->sources && i < by->sources->len; i++)
+      if (is_of_node (plan, g_array_index (by->sources, PlanGatherSource,
+                  i).map, node))
+        return TRUE;
+  }
+  return plan_node (plan, (gint) node)->is_output || any_term_of (plan, node);
+}
+
+/* Does a pixel follow from the same one; from that alone? */
+static gboolean
+has_same_pixel (const PlanTerm *t, gboolean alone)
+{
+  gboolean has = !t->all && (t->reach == PLAN_REACH_SAME ||
+      t->reach == PLAN_REACH_WINDOW);
+
+  for (gint a = 0; a < 2 && t->reach == PLAN_REACH_WINDOW; a++) {
+    const DcnnWindow *w = &t->window;
+    gint64 pad = w->pad_begin[a], step = MAX (1, w->dilation[a]);
+    has &= w->stride[a] == 1 && pad >= 0 && pad % step == 0 &&
+        pad / step < w->kernel[a] && (!alone || w->kernel[a] == 1);
+  }
+  return has;
+}
+
+/* Whether all that can be set in the bits of a map, or of its pieces, is listed
+ * where the node `judge` is: it judges the map, or takes such pixels too. */
+static gboolean
+is_listed (const DcnnPlan *plan, gint index, guint judge)
+{
+  const PlanMap *map = plan_map (plan, index);
+  const PlanNode *by = plan_node (plan, (gint) judge);
+  const PlanMap *out = plan_map (plan, by->out);
+  gboolean all = map->pieces != NULL;
+
+  if (map->width != out->width || map->height != out->height)
+    return FALSE;
+  if (map->mask < 0) {
+    for (guint i = 0; all && i < map->pieces->len; i++)
+      all &= is_listed (plan, g_array_index (map->pieces, gint, i), judge);
+    return all;
+  }
+  if (map->source == (gint) judge)
+    return TRUE;
+  for (guint i = 0; i < by->terms->len; i++) {
+    const PlanTerm *t = &g_array_index (by->terms, PlanTerm, i);
+    if (has_same_pixel (t, FALSE) && (t->map == index ||
+            (map->source >= 0 && is_of_node (plan, t->map,
+                    (guint) map->source))))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* The last node that judged any of a map's pieces; -1: none did. */
+static gint
+last_judge (const DcnnPlan *plan, gint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+  gint last = -1;
+
+  if (map->mask >= 0)
+    return map->source;
+  for (guint i = 0; map->pieces && i < map->pieces->len; i++)
+    last = MAX (last, last_judge (plan, g_array_index (map->pieces, gint,
+                i)));
+  return last;
+}
+
+/* The list of a node that has judged what a node's candidates come from, pixel
+ * by pixel: what joined is among what was listed, and of the others the node
+ * stores what it has stored already. -1: it is not so. */
+static gint
+find_early (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, (gint) n), *by;
+  const PlanMap *out;
+  gint judge = -1;
+
+  if (node->kind != PLAN_KERNEL || !node->passes_on ||
+      state->chained[n] >= 0 || bits_are_read (plan, n) ||
+      (state->chain_of[n] >= 0 && bits_are_read (plan,
+              (guint) state->chain_of[n])))
+    return -1;
+  out = plan_map (plan, node->out);
+  for (guint i = 0; i < node->terms->len; i++)
+    judge = MAX (judge, last_judge (plan, g_array_index (node->terms, PlanTerm,
+                i).map));
+  by = judge < 0 ? NULL : plan_node (plan, judge);
+  if (by == NULL || by->kind != PLAN_KERNEL || by->passes_on ||
+      plan_map (plan, by->out)->width != out->width ||
+      plan_map (plan, by->out)->height != out->height)
+    return -1;
+  for (guint i = 0; i < node->terms->len; i++) {
+    const PlanTerm *t = &g_array_index (node->terms, PlanTerm, i);
+    if (!has_same_pixel (t, TRUE) || !is_listed (plan, t->map, (guint) judge))
+      return -1;
+  }
+  return state->list_of[judge];
+}
+
+static gboolean
+plan_early (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len;
+  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
+  gboolean any = FALSE;
+
+  state->early = wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
+  state->early_list = g_new (gint, n_nodes + 1);
+  for (guint n = 0; n < n_nodes; n++) {
+    state->early_list[n] = state->early ? find_early (session, n) : -1;
+    any |= state->early_list[n] >= 0;
+  }
+  return any;
+}
+
 /* ---- levels ---------------------------------------------------------------------- */
 
 void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
-  gboolean chains = plan_chains (session);
+  gboolean chains, early;
 
+  state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
+  chains = plan_chains (session);
+  early = plan_early (session);
   memcpy (state->levels, all_levels, sizeof all_levels);
   state->levels[0].chains = chains;
+  state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
-      !state->exact_weights ? 3 : chains ? 2 : 1;
+      !state->exact_weights ? 3 : chains || early ? 2 : 1;
   if (state->device.whole_maps && !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
+}
+
+guint
+dcnn_cuda_most_levels (void)
+{
+  return g_getenv ("DELTACNN_CUDA_WHOLE") || g_getenv ("DELTACNN_CUDA_CHAIN") || g_getenv ("DELTACNN_CUDA_EARLY") ||
+      g_strcmp0 (g_getenv ("DELTACNN_CUDA_WGMMA"), "graphs") == 0 ?
+      CUDA_MAX_LEVELS : 1;
 }
 
 /* The work of the streams that have a frame, in dense frames of all streams. */

@@ -108,8 +108,8 @@ take_lists (DcnnSession *session, cudaError_t *e)
     list->count = state->counters + l;
     list->candidates = state->counters + nodes + l * streams;
   }
-  state->device_lists = dcnn_cuda_take (state, (state->n_lists + 1) *
-      sizeof (DcnnCudaList), e);
+  state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
+      (state->n_lists + 1) * sizeof (DcnnCudaList), e);
 }
 
 static void
@@ -338,6 +338,8 @@ free_arrays (CudaState *state)
   g_free (state->rooms);
   g_free (state->chained);
   g_free (state->chain_of);
+  g_free (state->early_list);
+  g_free (state->early_now);
   g_free (state->conv_rooms);
   g_free (state->exact_weights);
   g_free (state->weights);

@@ -232,6 +232,21 @@ bool dcnn_cuda_dense_accepts (const DcnnCudaConv *conv,
     const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue);
+/* Lists that the launch of a convolution makes beside it: whose sources are all
+ * written before it. */
+typedef struct DcnnCudaBeside {
+  const DcnnCudaList *lists;   /* device */
+  const DcnnCudaStream *streams;
+  uint32_t n, n_streams;
+  uint32_t blocks_x, blocks;   /* of the grid: see dcnn_cuda_beside_shape() */
+} DcnnCudaBeside;
+/* To be asked after dcnn_cuda_conv_shape(), of a node that passes all on; sets
+ * blocks. most_words: of the largest list. false: lists are better launched by
+ * themselves, since there are more of them than fit beside it. */
+bool dcnn_cuda_beside_shape (const DcnnCudaConv *conv, uint32_t most_words,
+    DcnnCudaBeside *lists, const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_beside (const DcnnCudaConv *conv,
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue);
 
 /* Convolution where in, out and weights ([n_padded][k_padded]) are floats. The
  * shape function returns the bytes of `room` that are needed, or 0. */
@@ -264,11 +279,11 @@ cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
 
 /* A 1x1 convolution and, in the same launch, what computes its input on the
  * same list and passes all of it on: its map and the convolution's are what the
- * two launches would make them. The shape function is to be asked after
- * dcnn_cuda_conv_shape(); false: not these two. */
+ * two launches would make them. lists: made beside it, or NULL. The shape function
+ * is to be asked after dcnn_cuda_conv_shape(); false: not these two. */
 bool dcnn_cuda_chain_shape (DcnnCudaConv *conv, const DcnnCudaRows *rows);
 cudaError_t dcnn_cuda_chain (const DcnnCudaConv *conv, const DcnnCudaRows *rows,
-    DcnnCudaQueue queue);
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {

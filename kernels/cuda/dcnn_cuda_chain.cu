@@ -8,6 +8,7 @@
  * the same bits. What a launch costs is what it saves; each block of a pixel's
  * channels computes the inputs anew.
  */
+#include "dcnn_cuda_list.cuh"
 #include "dcnn_cuda_rows.cuh"
 #include "dcnn_cuda_tile.cuh"
 
@@ -99,21 +100,16 @@ make_inputs (const DcnnCudaRows &q, const Rows &rows, const Part &part,
   }
 }
 
-/* Computes: the list's rows of q and, from them, of p. Writes q's rows, p's rows
- * that are significant, and p's bits: q passes all on. p.pool: the bytes of
- * STAGES_THERE stages of weights and of all inputs of a part. */
+/* The list's rows of q and, from them, of p: by block `block` of `blocks`. */
 template<int BN>
-__global__ void __launch_bounds__ (THREADS, 2)
-chain_kernel (const __grid_constant__ DcnnCudaConv p,
-    const __grid_constant__ DcnnCudaRows q)
+__device__ __forceinline__ void
+run_chain (const DcnnCudaConv &p, const DcnnCudaRows &q, Rows &rows,
+    char *shared, uint32_t block, uint32_t blocks)
 {
-  DCNN_CUDA_DYNAMIC (shared, 128);
-  __shared__ Rows rows;
   uint32_t tile, tiles;
-  Part part = part_of_block<BN> (p, tile, tiles);
+  Part part = part_of_block<BN> (p, block, blocks, tile, tiles);
   bool early_weights = true;
 
-  dcnn_cuda_let_next ();
   ask_weights<BN, STAGES_THERE - 1> (p, part, shared_address (shared),
       tile == 0);
   dcnn_cuda_wait ();
@@ -140,6 +136,27 @@ chain_kernel (const __grid_constant__ DcnnCudaConv p,
   copy_wait<0> ();
 }
 
+/* Computes: the list's rows of q and, from them, of p; in blocks 0 ..
+ * lists.blocks - 1 other lists. Writes q's rows, p's rows that are significant,
+ * and p's bits: q passes all on. p.pool: the bytes of STAGES_THERE stages of
+ * weights and of all inputs of a part. */
+template<int BN>
+__global__ void __launch_bounds__ (THREADS, 2)
+chain_kernel (const __grid_constant__ DcnnCudaConv p,
+    const __grid_constant__ DcnnCudaRows q,
+    const __grid_constant__ DcnnCudaBeside lists)
+{
+  DCNN_CUDA_DYNAMIC (shared, 128);
+  __shared__ Rows rows;
+
+  dcnn_cuda_let_next ();
+  if (blockIdx.x >= lists.blocks)
+    run_chain<BN> (p, q, rows, shared, blockIdx.x - lists.blocks,
+        gridDim.x - lists.blocks);
+  else
+    make_lists_beside (lists, blockIdx.x, shared);
+}
+
 /* ---- launching ---------------------------------------------------------------------- */
 
 bool
@@ -164,23 +181,30 @@ dcnn_cuda_chain_shape (DcnnCudaConv *p, const DcnnCudaRows *q)
 
 template<int BN>
 static cudaError_t
-launch (const DcnnCudaConv *p, const DcnnCudaRows *q, DcnnCudaQueue queue)
+launch (const DcnnCudaConv *p, const DcnnCudaRows *q, DcnnCudaBeside lists,
+    DcnnCudaQueue queue)
 {
   void *arguments[] = { const_cast<DcnnCudaConv *> (p),
-    const_cast<DcnnCudaRows *> (q) };
+    const_cast<DcnnCudaRows *> (q), &lists };
   size_t bytes = p->pool + other_bytes (p, p->room != NULL) - sizeof (Rows);
 
-  static_assert (sizeof (DcnnCudaConv) + sizeof (DcnnCudaRows) < 4096,
-      "arguments");
+  static_assert (sizeof (DcnnCudaConv) + sizeof (DcnnCudaRows) +
+      sizeof (DcnnCudaBeside) < 4096, "arguments");
+  static_assert (sizeof (ListRoom) <= STAGES_THERE * BN * BK * 2 &&
+      THREADS == WARPS * 32, "lists are made by such blocks");
   return dcnn_cuda_launch ((const void *) chain_kernel<BN>,
-      dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
-      queue);
+      dim3 (p->node.blocks + lists.blocks), THREADS, bytes,
+      p->ranks * p->splits, arguments, queue);
 }
 
 cudaError_t
 dcnn_cuda_chain (const DcnnCudaConv *conv, const DcnnCudaRows *rows,
-    DcnnCudaQueue queue)
+    const DcnnCudaBeside *lists, DcnnCudaQueue queue)
 {
-  return conv->channels == 32 ? launch<32> (conv, rows, queue) :
-      launch<64> (conv, rows, queue);
+  DcnnCudaBeside beside = {};
+
+  if (lists)
+    beside = *lists;
+  return conv->channels == 32 ? launch<32> (conv, rows, beside, queue) :
+      launch<64> (conv, rows, beside, queue);
 }

@@ -8,6 +8,11 @@
 
 #include "dcnn_cuda_conv.cuh"
 
+/* Bytes of all stages: two blocks a multiprocessor where it has 228 KiB, one
+ * where a block may have 99 KiB. */
+#define LARGE_POOL (84 * 1024)
+#define SMALL_POOL (48 * 1024) /* with the rest within 64 KiB (7.5) */
+
 /* Stages of 64 steps of k each: all that fit. */
 template<int BM, int BN, int POOL>
 static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
@@ -250,15 +255,16 @@ prefetch_weights (const DcnnCudaConv &p, const Part &part, uint32_t from)
  * `tiles`-th. */
 template<int BN>
 __device__ __forceinline__ Part
-part_of_block (const DcnnCudaConv &p, uint32_t &tile, uint32_t &tiles)
+part_of_block (const DcnnCudaConv &p, uint32_t block, uint32_t blocks,
+    uint32_t &tile, uint32_t &tiles)
 {
   uint32_t in_cluster = cluster_rank (), size = p.ranks * p.splits;
-  uint32_t cluster = blockIdx.x / size, group = cluster % p.groups;
+  uint32_t cluster = block / size, group = cluster % p.groups;
   uint32_t all_k = p.k_padded / BK, all_chunks = p.n_padded / BN;
   Part part;
 
   tile = cluster / p.groups;
-  tiles = gridDim.x / (size * p.groups);
+  tiles = blocks / (size * p.groups);
   part.rank = in_cluster / p.splits;
   part.split = in_cluster % p.splits;
   part.chunk_step = p.groups * p.ranks;
@@ -287,6 +293,79 @@ ask_weights (const DcnnCudaConv &p, const Part &part, uint32_t to, bool all)
           part.k0 + k, to + i * BN * BK * 2);
   if (all)
     prefetch_weights<BN> (p, part, i);
+}
+
+/* ---- whole lists -------------------------------------------------------------------- */
+
+/* Long lists: every block of a cluster takes rows of its own but for the
+ * ranks, which share theirs. */
+template<int BN, int POOL>
+__device__ void
+run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
+    uint32_t cluster, uint32_t clusters, char *shared)
+{
+  part.sharing = 1;
+  part.k0 = 0;
+  part.n_k = p.k_padded / BK;
+  for (uint32_t round = cluster; round * p.splits * WIDE < count;
+      round += clusters) {
+    uint32_t first = (round * p.splits + part.split) * WIDE;
+    uint32_t n_rows = first < count ? min ((uint32_t) WIDE, count - first) : 0;
+    __syncthreads ();
+    if (threadIdx.x < WIDE)
+      take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ?
+          p.node.list[first + threadIdx.x] : DcnnCudaPixel { 0, 0 });
+    /* asked of the whole cluster's rows, which must judge together */
+    part.direct = p.node.passes || all_join (p, round * p.splits * WIDE,
+        min (count, (round + 1) * p.splits * WIDE));
+    __syncthreads ();
+    run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, shared, false);
+  }
+}
+
+/* All that block `block` of `blocks` has to do, the wait for what is ahead of
+ * the launch included. */
+template<int BN, int POOL>
+__device__ __forceinline__ void
+run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
+    uint32_t blocks)
+{
+  uint32_t tile, tiles;
+  Part part = part_of_block<BN> (p, block, blocks, tile, tiles);
+
+  ask_weights<BN, STAGES_OF<NARROW, BN, POOL> - 1> (p, part,
+      shared_address (shared), tile == 0);
+  dcnn_cuda_wait ();
+  /* the first entries are asked for beside their count */
+  DcnnCudaPixel e = { 0, 0 };
+  if (threadIdx.x < NARROW)
+    e = p.node.list[tile * NARROW + threadIdx.x];
+  uint32_t count = *p.node.count;
+  if (count > min (p.wide_from, p.long_from)) {
+    copy_commit ();
+    copy_wait<0> ();
+    if (count > p.long_from)
+      return; /* dcnn_cuda_wgmma() has it */
+    run_wide<BN, POOL> (p, rows, part, count, tile, tiles, shared);
+    return;
+  }
+  bool early_weights = true;
+  for (; tile * NARROW < count; tile += tiles) {
+    uint32_t n_rows = min ((uint32_t) NARROW, count - tile * NARROW);
+    __syncthreads ();
+    if (threadIdx.x < NARROW) {
+      if (!early_weights && threadIdx.x < n_rows)
+        e = p.node.list[tile * NARROW + threadIdx.x];
+      take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ? e :
+          DcnnCudaPixel { 0, 0 });
+    }
+    part.direct = __syncthreads_and (p.node.passes ||
+        threadIdx.x >= n_rows || (e.stream & DCNN_CUDA_FORCE));
+    run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, shared,
+        early_weights);
+    early_weights = false;
+  }
+  copy_wait<0> ();
 }
 
 /* ---- the host's --------------------------------------------------------------------- */

@@ -231,6 +231,20 @@ def case_bench_streams(bench):
     says(table, "| people-seg 96x64, scene | sparse | 1 |")
     says((bench.scratch / "plots/people-seg.svg").read_text(), "speed-up")
     says((bench.scratch / "plots/streams.svg").read_text(), "1 dense")
+    # switches beside none, there and back
+    tool = [sys.executable, ROOT / "tools/gpu_switches.py", "--nets",
+            bench.scratch, "--json", bench.scratch / "switches.json",
+            "--bench", bench.build / "tools/deltacnn-bench", "--device",
+            "cpu", "--batches", "1", "--shares", "5%", "--frames", "2",
+            "--switch", "other:SOME=1,MORE=2", f"{model}@96x64"]
+    table = bench.run(*tool).stdout
+    says(table, "people-seg, batch 1", "| other | ", "| none, ms | ")
+    results = json.loads((bench.scratch / "switches.json").read_text())
+    assert len(results["people-seg"]["1"]["none"]["5"]) == 4, results
+    assert len(results["people-seg"]["1"]["other"]["5"]) == 2, results
+    says(bench.run(*tool[:3], bench.scratch / "none", *tool[4:5],
+                   bench.scratch / "other.json", *tool[6:7], "nowhere",
+                   *tool[8:], good=False).stdout, "skipped: none: ")
 
 
 # Stands in for compute-sanitizer: says what it is told to of racecheck.

@@ -88,8 +88,8 @@ set (const char *name, const char *value)
 
 /* With a model of its own: how weights are packed follows from the wish. */
 static DcnnSession *
-new_session (guint64 seed, const char *chain, const char *groups,
-    gboolean wide, guint *launches)
+new_session (guint64 seed, const char *chain, const char *early,
+    const char *groups, gboolean wide, guint *launches)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
@@ -98,6 +98,7 @@ new_session (guint64 seed, const char *chain, const char *groups,
   guint before;
 
   set ("DELTACNN_CUDA_CHAIN", chain);
+  set ("DELTACNN_CUDA_EARLY", early);
   set ("DELTACNN_CUDA_WGMMA", groups);
   model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
@@ -112,6 +113,7 @@ new_session (guint64 seed, const char *chain, const char *groups,
   g_assert_no_error (error);
   *launches = cuda_calls_launches () - before;
   set ("DELTACNN_CUDA_CHAIN", NULL);
+  set ("DELTACNN_CUDA_EARLY", NULL);
   set ("DELTACNN_CUDA_WGMMA", NULL);
   return session;
 }
@@ -137,15 +139,22 @@ compare (DcnnSession *a, DcnnSession *b, guint64 seed, guint f,
     for (guint m = 0; m < a->plan->maps->len && !g_test_failed (); m++) {
       const PlanMap *map = plan_map (a->plan, (gint) m);
       gsize n = (gsize) map->width * map->height * map->channels;
+      gsize words = dcnn_mask_words (map->width, map->height);
       g_autofree gfloat *v = g_new0 (gfloat, 2 * n);
+      g_autofree guint64 *bits = g_new0 (guint64, 2 * words);
+      DcnnMask masks[2];
       if (map->constant)
         continue;
-      g_assert_true (dcnn_session_probe (a, s, (gint) m, v, NULL, NULL));
-      g_assert_true (dcnn_session_probe (b, s, (gint) m, v + n, NULL, NULL));
-      if (memcmp (v, v + n, n * sizeof (gfloat)) == 0)
+      for (guint i = 0; i < 2; i++) {
+        dcnn_mask_init (&masks[i], map->width, map->height, bits + i * words);
+        g_assert_true (dcnn_session_probe (i ? b : a, s, (gint) m, v + i * n,
+                &masks[i], NULL));
+      }
+      if (memcmp (v, v + n, n * sizeof (gfloat)) == 0 &&
+          memcmp (bits, bits + words, words * sizeof *bits) == 0)
         continue;
       g_test_message ("%s: frame %u stream %u map %u (of node %d) has other "
-          "bits; rerun: engine-cuda_levels %" G_GUINT64_FORMAT, what, f, s, m,
+          "bits or another mask; rerun: engine-cuda_levels %" G_GUINT64_FORMAT, what, f, s, m,
           map->source, seed);
       g_test_fail ();
     }
@@ -162,26 +171,40 @@ count_chains (const DcnnSession *session)
   return n;
 }
 
+static guint
+count_early (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+  guint n = 0;
+
+  for (guint i = 0; i < session->plan->nodes->len; i++)
+    n += state->early_list[i] >= 0;
+  return n;
+}
+
 /* Frames of little and of much change, through sessions of every kind. */
 static void
-run_seed (guint64 seed, const char *chain, const char *groups)
+run_seed (guint64 seed, const char *chain, const char *early,
+    const char *groups)
 {
   guint plain_launches, launches, seen = 0, chains;
-  g_autoptr (DcnnSession) plain = new_session (seed, NULL, NULL,
+  g_autoptr (DcnnSession) plain = new_session (seed, NULL, NULL, NULL,
       FALSE, &plain_launches);
-  g_autoptr (DcnnSession) other = new_session (seed, chain, groups,
+  g_autoptr (DcnnSession) other = new_session (seed, chain, early, groups,
       FALSE, &launches);
-  g_autofree char *what = g_strdup_printf ("chain %s groups %s", chain ?
-      chain : "-", groups ? groups : "-");
+  g_autofree char *what = g_strdup_printf ("chain %s early %s groups %s",
+      chain ? chain : "-", early ? early : "-", groups ? groups : "-");
   CudaState *state = cuda_state (other);
   guint64 video = seed + 11;
   DcnnTensor frame = test_frame_new (other->model, &video, FALSE);
 
   chains = count_chains (other);
   g_assert_cmpuint (cuda_state (plain)->n_levels, ==, 1);
-  if (groups == NULL) /* the levels are alike but for the chains */
+  if (groups == NULL && early == NULL) /* levels are alike but for the chains */
     g_assert_cmpuint (launches + chains, ==, state->n_levels *
         plain_launches);
+  if (seed % 2 && early && early[0] == '2') /* lists without a launch */
+    g_assert_cmpuint (launches, <, state->n_levels * plain_launches);
   if (chain && seed % 2 == 0)
     g_assert_cmpuint (chains, >=, 3);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
@@ -196,8 +219,9 @@ run_seed (guint64 seed, const char *chain, const char *groups)
     for (gint64 i = 0; f == 4 && i < dcnn_tensor_count (&frame); i++)
       ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
   }
-  g_test_message ("seed %" G_GUINT64_FORMAT " %s: %u chains, levels seen %x of "
-      "%u", seed, what, chains, seen, state->n_levels);
+  g_test_message ("seed %" G_GUINT64_FORMAT " %s: %u chains, %u early, levels "
+      "seen %x of %u", seed, what, chains, count_early (other), seen,
+      state->n_levels);
   if (state->n_levels > 1)
     g_assert_cmpuint (seen & 1, ==, 1);
   dcnn_tensor_free (&frame);
@@ -217,7 +241,25 @@ test_chains (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, "4096", NULL);
+      run_seed (seed, "4096", NULL, NULL);
+}
+
+static void
+test_early (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
+    if (test_seed_runs (seed)) {
+      run_seed (seed, NULL, "1", NULL);
+      run_seed (seed, NULL, "2", NULL);
+    }
+}
+
+static void
+test_chains_early (void)
+{
+  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
+    if (test_seed_runs (seed))
+      run_seed (seed, "4096", "3", NULL);
 }
 
 static void
@@ -225,7 +267,7 @@ test_groups (void)
 {
   for (guint64 seed = 1; seed <= 3 && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, NULL, "graphs");
+      run_seed (seed, NULL, NULL, "graphs");
 }
 
 static void
@@ -233,7 +275,7 @@ test_both (void)
 {
   for (guint64 seed = 2; seed <= 3 && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, "4096", "graphs");
+      run_seed (seed, "4096", "3", "graphs");
 }
 
 /* What is dense in all streams runs whole maps, and stores the same bits. */
@@ -248,9 +290,9 @@ test_whole (void)
     DcnnTensor frame;
     if (!test_seed_runs (seed))
       continue;
-    plain = new_session (seed, NULL, NULL, TRUE, &launches);
+    plain = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", "1");
-    other = new_session (seed, NULL, NULL, TRUE, &launches);
+    other = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", NULL);
     state = cuda_state (other);
     if (!state->device.whole_maps) {
@@ -280,6 +322,8 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_unsetenv ("DELTACNN_DEVICE");
   g_test_add_func ("/engine/cuda-levels/chains", test_chains);
+  g_test_add_func ("/engine/cuda-levels/early", test_early);
+  g_test_add_func ("/engine/cuda-levels/chains-early", test_chains_early);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);

@@ -217,10 +217,12 @@ step (Case *c, guint f)
     /* the cpu keeps what neighbours gave that are out of view now; a GPU runs a
      * frame that moved dense, as sim does one that is reset */
     if (c->tile && test_random (&c->state, 50) == 0) {
-      c->motions[s].tile_x += (gint) test_random (&c->state, 3) - 1;
-      c->motions[s].tile_y += (gint) test_random (&c->state, 3) - 1;
-      moved = TRUE;
-      if (strcmp (device_under_test (), "sim") != 0)
+      gint dx = (gint) test_random (&c->state, 3) - 1;
+      gint dy = (gint) test_random (&c->state, 3) - 1;
+      c->motions[s].tile_x += dx;
+      c->motions[s].tile_y += dy;
+      moved = dx || dy;
+      if (moved && strcmp (device_under_test (), "sim") != 0)
         dcnn_session_reset (c->sim.session, s);
     }
     change (c, s);

@@ -18,7 +18,8 @@
 #define WGMMA 6
 #define WHOLE 7
 #define CHAIN 8
-#define DENSE 9
+#define BESIDE 9
+#define DENSE 10
 
 #if EMULATED == INPUT
 #include "cuda/dcnn_cuda_input.cu"
@@ -51,6 +52,11 @@ static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,
 #elif EMULATED == CHAIN
 #include "cuda/dcnn_cuda_chain.cu"
 static const EmulatedKernel kernels[] = { chain_kernel<32>, chain_kernel<64> };
+#elif EMULATED == BESIDE
+#include "cuda/dcnn_cuda_beside.cu"
+static const EmulatedKernel kernels[] = { beside_kernel<32, SMALL_POOL>,
+  beside_kernel<64, SMALL_POOL>, beside_kernel<32, LARGE_POOL>,
+  beside_kernel<64, LARGE_POOL> };
 #elif EMULATED == DENSE
 #include "cuda/dcnn_cuda_dense.cu"
 static const EmulatedKernel kernels[] = { dense_kernel<32, 32, false>,

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_cuda_beside.cu - a convolution and, in other blocks of the same launch,
+ * lists that are wanted next: both wait for the same launch, neither for the
+ * other. So lists cost no launch, and no time in series.
+ */
+#include "dcnn_cuda_list.cuh"
+#include "dcnn_cuda_tile.cuh"
+
+/* Blocks 0 .. lists.blocks - 1 make lists, the others are conv_kernel()'s. */
+template<int BN, int POOL>
+__global__ void __launch_bounds__ (THREADS, 2)
+beside_kernel (const __grid_constant__ DcnnCudaConv p,
+    const __grid_constant__ DcnnCudaBeside lists)
+{
+  DCNN_CUDA_DYNAMIC (shared, 128);
+  __shared__ Rows rows;
+
+  dcnn_cuda_let_next ();
+  if (blockIdx.x >= lists.blocks)
+    run_conv<BN, POOL> (p, rows, shared, blockIdx.x - lists.blocks,
+        gridDim.x - lists.blocks);
+  else
+    make_lists_beside (lists, blockIdx.x, shared);
+}
+
+/* ---- launching ---------------------------------------------------------------------- */
+
+bool
+dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
+    DcnnCudaBeside *lists, const DcnnCudaDevice *device)
+{
+  uint32_t size = p->ranks * p->splits;
+
+  lists->blocks_x = (most_words + WARPS - 1) / WARPS;
+  lists->blocks = lists->blocks_x * lists->n_streams * lists->n;
+  lists->blocks = (lists->blocks + size - 1) / size * size;
+  return p->node.passes && p->long_from == UINT32_MAX &&
+      lists->blocks <= device->multiprocessors;
+}
+
+template<int BN, int POOL>
+static cudaError_t
+launch (const DcnnCudaConv *p, const DcnnCudaBeside *lists,
+    DcnnCudaQueue queue)
+{
+  void *arguments[] = { const_cast<DcnnCudaConv *> (p),
+    const_cast<DcnnCudaBeside *> (lists) };
+  size_t bytes = POOL + other_bytes (p, p->room != NULL) - sizeof (Rows);
+
+  static_assert (sizeof (ListRoom) <= POOL, "lists' shared memory");
+  return dcnn_cuda_launch ((const void *) beside_kernel<BN, POOL>,
+      dim3 (p->node.blocks + lists->blocks), THREADS, bytes,
+      p->ranks * p->splits, arguments, queue);
+}
+
+cudaError_t
+dcnn_cuda_beside (const DcnnCudaConv *conv, const DcnnCudaBeside *lists,
+    DcnnCudaQueue queue)
+{
+  bool few = conv->channels == 32;
+
+  static_assert (THREADS == WARPS * 32, "lists are made by such blocks");
+  if (conv->pool == SMALL_POOL)
+    return few ? launch<32, SMALL_POOL> (conv, lists, queue) :
+        launch<64, SMALL_POOL> (conv, lists, queue);
+  return few ? launch<32, LARGE_POOL> (conv, lists, queue) :
+      launch<64, LARGE_POOL> (conv, lists, queue);
+}
