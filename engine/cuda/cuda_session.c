@@ -101,7 +101,8 @@ take_lists (DcnnSession *session, cudaError_t *e)
   guint nodes = session->plan->nodes->len, streams = session->n_streams;
 
   dcnn_cuda_plan_lists (session);
-  for (guint l = 0; l < state->n_lists; l++) {
+  dcnn_cuda_plan_more_lists (session, e);
+  for (guint l = 0; l < state->n_lists + state->n_more_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
@@ -109,7 +110,7 @@ take_lists (DcnnSession *session, cudaError_t *e)
     list->candidates = state->counters + nodes + l * streams;
   }
   state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
-      (state->n_lists + 1) * sizeof (DcnnCudaList), e);
+      (state->n_lists + state->n_more_lists + 1) * sizeof (DcnnCudaList), e);
 }
 
 static void
@@ -332,6 +333,7 @@ free_arrays (CudaState *state)
   g_free (state->pending);
   g_free (state->lists);
   g_free (state->list_of);
+  g_free (state->more_list);
   g_free (state->list_example);
   g_free (state->rooms);
   g_free (state->chained);

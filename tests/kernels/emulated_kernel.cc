@@ -56,7 +56,7 @@ static const EmulatedKernel kernels[] = { beside_kernel<32, SMALL_POOL>,
   beside_kernel<64, LARGE_POOL> };
 #else
 /* Few, so that grids are small, and enough for every path. */
-#define PROCESSORS 6
+#define PROCESSORS 24
 
 std::map<const void *, EmulatedBind> &
 emulated_kernels ()
