@@ -484,11 +484,11 @@ frame_init (Frame *f, DcnnSession *session)
   f->items = g_ptr_array_new_with_free_func (item_free);
   f->words = (2 * n + maps + 63) / 64 + 1;
   f->item_of_node = g_new (gint, n + 1);
-  f->item_of_list = g_new (gint, n + 1);
+  f->item_of_list = g_new (gint, 2 * n + 1);
   f->item_of_map = g_new (gint, maps + 1);
-  f->ordered = g_new0 (DcnnCudaList, n + 1);
+  f->ordered = g_new0 (DcnnCudaList, 2 * n + 1);
   memset (f->item_of_node, 0xff, sizeof (gint) * n);
-  memset (f->item_of_list, 0xff, sizeof (gint) * n);
+  memset (f->item_of_list, 0xff, sizeof (gint) * 2 * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);

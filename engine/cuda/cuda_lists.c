@@ -110,9 +110,9 @@ dcnn_cuda_plan_lists (DcnnSession *session)
   CudaState *state = cuda_state (session);
   const DcnnPlan *plan = session->plan;
 
-  state->lists = g_new0 (DcnnCudaList, plan->nodes->len + 1);
+  state->lists = g_new0 (DcnnCudaList, 2 * plan->nodes->len + 1);
   state->list_of = g_new (gint, plan->nodes->len + 1);
-  state->list_example = g_new (guint, plan->nodes->len + 1);
+  state->list_example = g_new (guint, 2 * plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
@@ -194,7 +194,7 @@ dcnn_cuda_plan_more_lists (DcnnSession *session, cudaError_t *e)
     gint judge = find_followed (session, n);
     guint l = state->n_lists + state->n_more_lists;
     DcnnCudaList *list;
-    if (judge < 0 || l >= n_nodes)
+    if (judge < 0)
       continue;
     list = &state->lists[state->list_of[judge]];
     if (list->listed == NULL)

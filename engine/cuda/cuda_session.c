@@ -108,6 +108,11 @@ take_lists (DcnnSession *session, cudaError_t *e)
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
     list->count = state->counters + l;
     list->candidates = state->counters + nodes + l * streams;
+    if (l >= state->n_lists) { /* nobody asks for theirs */
+      guint32 *more = state->counters + nodes + 3 * nodes * streams + streams;
+      list->count = more + (l - state->n_lists);
+      list->candidates = more + nodes + (l - state->n_lists) * streams;
+    }
   }
   state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
       (state->n_lists + state->n_more_lists + 1) * sizeof (DcnnCudaList), e);
@@ -126,7 +131,8 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
-  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
+  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams +
+      (dcnn_cuda_early_wish () & CUDA_EARLY_MORE ? nodes + nodes * streams : 0);
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
   take_lists (session, e);
