@@ -55,7 +55,7 @@ typedef enum CudaGroups {
   CUDA_GROUPS_GRAPHS,      /* =graphs: in place of the node's launch, in graphs
                               of their own */
 } CudaGroups;
-CudaGroups dcnn_cuda_groups (gint index);
+CudaGroups dcnn_cuda_groups (gint index, cudaError_t *e);
 
 /* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
  * current device. TRUE: e is success. An error after which the GPU answers this

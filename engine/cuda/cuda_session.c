@@ -270,7 +270,7 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
-    dcnn_cuda_groups (device) != CUDA_GROUPS_NEVER };
+    dcnn_cuda_groups (device, e) != CUDA_GROUPS_NEVER };
   state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
   if (small) { /* for tests, on large devices: as if with so many KiB */
     guint64 kib = g_ascii_strtoull (small, NULL, 10);
@@ -278,7 +278,7 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
         (kib >= 64 ? (guint) kib : 99) * 1024);
     state->device.clusters = state->device.warp_groups = FALSE;
   }
-  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device) :
+  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device, e) :
       CUDA_GROUPS_NEVER;
 }
 
