@@ -57,7 +57,7 @@ NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_levels",
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
-         "-chain": {"DELTACNN_CUDA_CHAIN": "4096", "DELTACNN_CUDA_EARLY": "3"},
+         "-chain": {"DELTACNN_CUDA_CHAIN": "4096", "DELTACNN_CUDA_EARLY": "7"},
          "-whole": {"DELTACNN_CUDA_WHOLE": "1"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.

@@ -55,7 +55,7 @@ typedef enum CudaGroups {
   CUDA_GROUPS_GRAPHS,      /* =graphs: in place of the node's launch, in graphs
                               of their own */
 } CudaGroups;
-CudaGroups dcnn_cuda_groups (gint index);
+CudaGroups dcnn_cuda_groups (gint index, cudaError_t *e);
 
 /* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
  * current device. TRUE: e is success. An error after which the GPU answers this
@@ -78,6 +78,8 @@ typedef struct CudaTime {
 enum {
   CUDA_EARLY_BRANCH = 1,   /* by a launch beside theirs */
   CUDA_EARLY_BESIDE = 2,   /* by theirs, where it has blocks to spare */
+  CUDA_EARLY_MORE = 4,     /* and those that a window moves on take a list of more,
+                              made beside the node before them */
 };
 
 /* A graph of the frame for a share of the work: its launches are other ones, its
@@ -122,9 +124,11 @@ typedef struct CudaState {
   gboolean tf32;           /* DELTACNN_CUDA_TF32: their operands are rounded */
   DcnnCudaList *lists;     /* host; device pointers inside */
   guint n_lists;
+  guint n_more_lists;      /* behind them, see cuda_lists.c */
+  gint *more_list;         /* by node: one of these; -1: none */
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
-  DcnnCudaList *device_lists; /* [most levels][lists + 1], in the order in which
+  DcnnCudaList *device_lists; /* [most levels][all lists + 1], in the order in which
                               each launches them */
   guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
                               nodes][streams]; joined, changed
@@ -179,6 +183,12 @@ guint16 dcnn_cuda_half (float value);
 /* cuda_lists.c: decides which nodes share a list, and describes them; what the
  * lists' entries and counters are is set later. */
 void dcnn_cuda_plan_lists (DcnnSession *session);
+/* Lists that some nodes can take in place of theirs, and that are made before the
+ * node that they follow has judged, from all that it listed. To be asked after
+ * dcnn_cuda_plan_lists(). */
+void dcnn_cuda_plan_more_lists (DcnnSession *session, cudaError_t *e);
+/* Whether a node's bits are read but for counting them. */
+gboolean dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node);
 /* A source for each mask of a map, `like` otherwise. */
 void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
@@ -208,6 +218,7 @@ cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
 void dcnn_cuda_plan_levels (DcnnSession *session);
 /* How many there may be: one, unless the environment asks for more. */
 guint dcnn_cuda_most_levels (void);
+guint dcnn_cuda_early_wish (void); /* DELTACNN_CUDA_EARLY */
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);

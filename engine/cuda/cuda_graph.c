@@ -226,15 +226,22 @@ put_early (Frame *f, guint n)
 
   if (!state->levels[state->level].early || state->early_list[n] < 0)
     return FALSE;
+  if ((guint) state->early_list[n] >= state->n_lists &&
+      f->item_of_list[state->early_list[n]] < 0)
+    return FALSE; /* nobody had room for it */
   made = f->item_of_list[list] >= 0;
-  if (made && item_at (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)
-    return FALSE;
   item = new_item (f, ITEM_NODE, n);
   if (chained >= 0)
     add_reads (f, item, plan_node (f->session->plan, chained));
   add_reads (f, item, node);
+  if (made && (is_before (item, (guint) f->item_of_list[list]) ||
+          item_at (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)) {
+    item_free (item); /* it is there, or made by a launch of its own */
+    return FALSE;
+  }
   words = made ? 0 : find_ready (f, item, list, ready);
   fits = !made && (state->early & CUDA_EARLY_BESIDE) &&
+      is_ready (f, item, list) &&
       dcnn_cuda_fits_beside (f->session, n, words, ready->len);
   if (!made && !fits && !(state->early & CUDA_EARLY_BRANCH)) {
     item_free (item);
@@ -249,6 +256,28 @@ put_early (Frame *f, guint n)
   else if (!made)
     put_lists (f, list, n);
   return TRUE;
+}
+
+/* Lists of more for those that follow the node n, beside its launch. */
+static void
+put_more_lists (Frame *f, guint n, Item *item, gint at)
+{
+  const CudaState *state = cuda_state (f->session);
+  const DcnnPlan *plan = f->session->plan;
+  g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint words = 0;
+
+  for (guint l = state->n_lists; l < state->n_lists + state->n_more_lists;
+      l++) {
+    const PlanNode *by = plan_node (plan, (gint) state->list_example[l]);
+    if (plan_map (plan, g_array_index (by->terms, PlanTerm, 0).map)->source !=
+        (gint) n)
+      continue;
+    g_array_append_val (more, l);
+    words = MAX (words, state->lists[l].words);
+  }
+  if (more->len > 0 && dcnn_cuda_fits_beside (f->session, n, words, more->len))
+    take_lists (f, item, at, more);
 }
 
 static void
@@ -275,6 +304,8 @@ put_node (Frame *f, guint n)
   f->item_of_node[n] = put_item (f, item);
   if (chained >= 0)
     f->item_of_node[chained] = f->item_of_node[n];
+  if (state->levels[state->level].early && state->n_more_lists > 0)
+    put_more_lists (f, n, item, f->item_of_node[n]);
 }
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -341,7 +372,8 @@ assign_branches (Frame *f, gint *last)
 static DcnnCudaList *
 lists_of_level (const CudaState *state)
 {
-  return state->device_lists + state->level * (state->n_lists + 1);
+  return state->device_lists + state->level * (state->n_lists +
+      state->n_more_lists + 1);
 }
 
 /* ---- capture ---------------------------------------------------------------------- */
@@ -462,11 +494,11 @@ frame_init (Frame *f, DcnnSession *session)
   f->items = g_ptr_array_new_with_free_func (item_free);
   f->words = (2 * n + maps + 63) / 64 + 1;
   f->item_of_node = g_new (gint, n + 1);
-  f->item_of_list = g_new (gint, n + 1);
+  f->item_of_list = g_new (gint, 2 * n + 1);
   f->item_of_map = g_new (gint, maps + 1);
-  f->ordered = g_new0 (DcnnCudaList, n + 1);
+  f->ordered = g_new0 (DcnnCudaList, 2 * n + 1);
   memset (f->item_of_node, 0xff, sizeof (gint) * n);
-  memset (f->item_of_list, 0xff, sizeof (gint) * n);
+  memset (f->item_of_list, 0xff, sizeof (gint) * 2 * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);

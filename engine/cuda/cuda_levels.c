@@ -119,9 +119,8 @@ any_term_of (const DcnnPlan *plan, guint node)
   return FALSE;
 }
 
-/* Whether a node's bits are read but for counting them: by what has no list. */
-static gboolean
-bits_are_read (const DcnnPlan *plan, guint node)
+gboolean
+dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node)
 {
   for (guint r = 0; r < plan->nodes->len; r++) {
     const PlanNode *by = plan_node (plan, (gint) r);
@@ -208,8 +207,8 @@ find_early (const DcnnSession *session, guint n)
   gint judge = -1;
 
   if (node->kind != PLAN_KERNEL || !node->passes_on ||
-      state->chained[n] >= 0 || bits_are_read (plan, n) ||
-      (state->chain_of[n] >= 0 && bits_are_read (plan,
+      state->chained[n] >= 0 || dcnn_cuda_bits_are_read (plan, n) ||
+      (state->chain_of[n] >= 0 && dcnn_cuda_bits_are_read (plan,
               (guint) state->chain_of[n])))
     return -1;
   out = plan_map (plan, node->out);
@@ -234,13 +233,15 @@ plan_early (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   guint n_nodes = session->plan->nodes->len;
-  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
   gboolean any = FALSE;
 
-  state->early = wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
+  state->early = dcnn_cuda_early_wish ();
   state->early_list = g_new (gint, n_nodes + 1);
   for (guint n = 0; n < n_nodes; n++) {
     state->early_list[n] = state->early ? find_early (session, n) : -1;
+    if (state->early_list[n] < 0 && state->chained[n] < 0 &&
+        state->chain_of[n] < 0)
+      state->early_list[n] = state->more_list[n];
     any |= state->early_list[n] >= 0;
   }
   return any;
@@ -265,6 +266,14 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   if (state->device.whole_maps && !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
+}
+
+guint
+dcnn_cuda_early_wish (void)
+{
+  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
+
+  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
 }
 
 guint

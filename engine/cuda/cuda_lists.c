@@ -110,9 +110,9 @@ dcnn_cuda_plan_lists (DcnnSession *session)
   CudaState *state = cuda_state (session);
   const DcnnPlan *plan = session->plan;
 
-  state->lists = g_new0 (DcnnCudaList, plan->nodes->len + 1);
+  state->lists = g_new0 (DcnnCudaList, 2 * plan->nodes->len + 1);
   state->list_of = g_new (gint, plan->nodes->len + 1);
-  state->list_example = g_new (guint, plan->nodes->len + 1);
+  state->list_example = g_new (guint, 2 * plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     gint i;
@@ -135,4 +135,79 @@ dcnn_cuda_plan_lists (DcnnSession *session)
   for (guint i = 0; i < state->n_lists && !state->measuring; i++)
     describe_sources (session, plan_node (plan, (gint) state->list_example[i]),
         &state->lists[i]);
+}
+
+/* ---- lists of more, earlier ---------------------------------------------------- */
+
+/* The node that judges what a node that passes on reads, where that judgement alone
+ * decides what it computes, by a window or by the pixel; -1: none. */
+static gint
+find_followed (const DcnnSession *session, guint n)
+{
+  const DcnnPlan *plan = session->plan;
+  const PlanNode *node = plan_node (plan, n), *judge;
+  const PlanTerm *t;
+  const PlanMap *map;
+
+  if (node->kind != PLAN_KERNEL || !node->passes_on || node->terms->len != 1 ||
+      dcnn_cuda_bits_are_read (plan, n))
+    return -1;
+  t = &g_array_index (node->terms, PlanTerm, 0);
+  map = plan_map (plan, t->map);
+  if (t->all || t->map != node->in || map->mask < 0 || map->source < 0 ||
+      (t->reach != PLAN_REACH_WINDOW && t->reach != PLAN_REACH_SAME))
+    return -1;
+  judge = plan_node (plan, map->source);
+  return judge->kind == PLAN_KERNEL && !judge->passes_on &&
+      cuda_state (session)->list_of[map->source] >= 0 ? map->source : -1;
+}
+
+/* As the list of n, but of all that the node that it follows has listed. */
+static void
+describe_more (const DcnnSession *session, guint n, const guint64 *listed,
+    DcnnCudaList *to)
+{
+  const CudaState *state = cuda_state (session);
+  const DcnnCudaList *own = &state->lists[state->list_of[n]];
+
+  to->width = own->width;
+  to->height = own->height;
+  to->words = own->words;
+  to->blocks_x = own->blocks_x;
+  to->n_sources = own->n_sources;
+  memcpy (to->sources, own->sources, sizeof to->sources);
+  for (guint i = 0; i < to->n_sources; i++)
+    to->sources[i].updated = to->sources[i].exact = listed;
+}
+
+void
+dcnn_cuda_plan_more_lists (DcnnSession *session, cudaError_t *e)
+{
+  CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len, streams = session->n_streams;
+
+  state->more_list = g_new (gint, n_nodes + 1);
+  memset (state->more_list, 0xff, (n_nodes + 1) * sizeof (gint));
+  if (!(dcnn_cuda_early_wish () & CUDA_EARLY_MORE))
+    return;
+  for (guint n = 0; n < n_nodes; n++) {
+    gint judge = find_followed (session, n);
+    guint l = state->n_lists + state->n_more_lists;
+    DcnnCudaList *list;
+    if (judge < 0)
+      continue;
+    list = &state->lists[state->list_of[judge]];
+    if (list->listed == NULL)
+      list->listed = dcnn_cuda_take (state, (gsize) list->words * 8 * streams,
+          e);
+    for (guint m = 0; m < n && state->more_list[n] < 0; m++)
+      if (state->list_of[m] == state->list_of[n])
+        state->more_list[n] = state->more_list[m]; /* siblings share it too */
+    if (state->more_list[n] >= 0)
+      continue;
+    state->more_list[n] = (gint) l;
+    state->list_example[l] = n;
+    state->n_more_lists++;
+    describe_more (session, n, list->listed, &state->lists[l]);
+  }
 }

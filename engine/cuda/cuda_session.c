@@ -101,15 +101,21 @@ take_lists (DcnnSession *session, cudaError_t *e)
   guint nodes = session->plan->nodes->len, streams = session->n_streams;
 
   dcnn_cuda_plan_lists (session);
-  for (guint l = 0; l < state->n_lists; l++) {
+  dcnn_cuda_plan_more_lists (session, e);
+  for (guint l = 0; l < state->n_lists + state->n_more_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
     list->count = state->counters + l;
     list->candidates = state->counters + nodes + l * streams;
+    if (l >= state->n_lists) { /* nobody asks for theirs */
+      guint32 *more = state->counters + nodes + 3 * nodes * streams + streams;
+      list->count = more + (l - state->n_lists);
+      list->candidates = more + nodes + (l - state->n_lists) * streams;
+    }
   }
   state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
-      (state->n_lists + 1) * sizeof (DcnnCudaList), e);
+      (state->n_lists + state->n_more_lists + 1) * sizeof (DcnnCudaList), e);
 }
 
 static void
@@ -125,7 +131,8 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
-  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
+  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams +
+      (dcnn_cuda_early_wish () & CUDA_EARLY_MORE ? nodes + nodes * streams : 0);
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
   take_lists (session, e);
@@ -263,7 +270,7 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
-    dcnn_cuda_groups (device) != CUDA_GROUPS_NEVER, major == 9 &&
+    dcnn_cuda_groups (device, e) != CUDA_GROUPS_NEVER, major == 9 &&
     code >= 90 && g_getenv ("DELTACNN_CUDA_WHOLE") != NULL };
   state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
   if (small) { /* for tests, on large devices: as if with so many KiB */
@@ -273,7 +280,7 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     state->device.clusters = state->device.warp_groups =
         state->device.whole_maps = FALSE;
   }
-  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device) :
+  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device, e) :
       CUDA_GROUPS_NEVER;
 }
 
@@ -334,6 +341,7 @@ free_arrays (CudaState *state)
   g_free (state->pending);
   g_free (state->lists);
   g_free (state->list_of);
+  g_free (state->more_list);
   g_free (state->list_example);
   g_free (state->rooms);
   g_free (state->chained);

@@ -24,14 +24,16 @@ to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
 }
 
 CudaGroups
-dcnn_cuda_groups (gint index)
+dcnn_cuda_groups (gint index, cudaError_t *e)
 {
   const char *wish = g_getenv ("DELTACNN_CUDA_WGMMA");
   int major = 0;
 
-  if (wish == NULL || cudaDeviceGetAttribute (&major,
-          cudaDevAttrComputeCapabilityMajor, MAX (index, 0)) != cudaSuccess ||
-      major != 9)
+  if (wish == NULL || *e != cudaSuccess)
+    return CUDA_GROUPS_NEVER;
+  *e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
+      MAX (index, 0));
+  if (*e != cudaSuccess || major != 9)
     return CUDA_GROUPS_NEVER;
   return strcmp (wish, "graphs") == 0 ? CUDA_GROUPS_GRAPHS :
       CUDA_GROUPS_SECOND;
@@ -108,7 +110,7 @@ pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
     bias[plan_position (out, o)] = op->bias[o];
   to->weights = to_device (w, packed, count * sizeof *packed, e);
   to->bias = to_device (w, bias, bias_bytes, e);
-  if (dcnn_cuda_groups (w->device) != CUDA_GROUPS_NEVER)
+  if (dcnn_cuda_groups (w->device, e) != CUDA_GROUPS_NEVER)
     pack_tiles (w, to, packed, e);
 }
 

@@ -173,6 +173,7 @@ typedef struct DcnnCudaList {
   uint64_t *updated, *exact, *pending;
   /* of those that pass on: candidates and corrections; NULL: there are none */
   uint64_t *passed, *passed_exact;
+  uint64_t *listed;          /* all that is listed; NULL: nobody asks */
   DcnnCudaPixel *list;
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
@@ -240,8 +241,7 @@ typedef struct DcnnCudaBeside {
   uint32_t n, n_streams;
   uint32_t blocks_x, blocks;   /* of the grid: see dcnn_cuda_beside_shape() */
 } DcnnCudaBeside;
-/* To be asked after dcnn_cuda_conv_shape(), of a node that passes all on; sets
- * blocks. most_words: of the largest list. false: lists are better launched by
+/* To be asked after dcnn_cuda_conv_shape(); sets blocks. most_words: of the largest list. false: lists are better launched by
  * themselves, since there are more of them than fit beside it. */
 bool dcnn_cuda_beside_shape (const DcnnCudaConv *conv, uint32_t most_words,
     DcnnCudaBeside *lists, const DcnnCudaDevice *device);

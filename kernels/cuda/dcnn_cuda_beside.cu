@@ -35,7 +35,7 @@ dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
   lists->blocks_x = (most_words + WARPS - 1) / WARPS;
   lists->blocks = lists->blocks_x * lists->n_streams * lists->n;
   lists->blocks = (lists->blocks + size - 1) / size * size;
-  return p->node.passes && p->long_from == UINT32_MAX &&
+  return p->room == NULL && p->long_from == UINT32_MAX &&
       lists->blocks <= device->multiprocessors;
 }
 

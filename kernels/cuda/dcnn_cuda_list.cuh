@@ -292,6 +292,8 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
   l.all = l.change | l.turn | (p.passed ? correct : 0);
   __syncwarp ();
   if (lane == 0) {
+    if (p.listed)
+      p.listed[at] = l.all;
     if (p.pending) {
       p.updated[at] = 0;
       p.exact[at] = 0;

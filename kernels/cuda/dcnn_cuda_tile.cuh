@@ -139,7 +139,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
   constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
   constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
   constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
-  uint32_t pool = THERE ? p.pool : (uint32_t) POOL;
+  const uint32_t pool = THERE ? p.pool : POOL;
   float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : pool));
   __half *results = p.room ? static_cast<__half *> (p.room) +
       (uint64_t) blockIdx.x * NARROW * part.stride :
@@ -150,7 +150,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
   const Walk start = walk_from (p, part.k0 * 8 + (threadIdx.x & 7));
   float d[T::MI][T::NJ][4] = {};
   uint32_t total = part.n_chunks * part.n_k, ahead = 0, ahead_k = 0;
-  uint32_t ahead_chunk = 0, to = 0;
+  uint32_t ahead_chunk = 0, to = 0, slot = 0;
   Walk w = start;
   Places<BM> places;
 
@@ -173,7 +173,6 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
 
   for (int i = 0; i < STAGES - 1; i++)
     load (!early_weights);
-  uint32_t slot = 0;
   for (uint32_t chunk = 0; chunk < part.n_chunks; chunk++) {
     uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
     Early early[PASSES];
