@@ -429,7 +429,7 @@ GST_START_TEST (test_windows_keep_their_model)
   expect_poses (&f, who, 1);
   g_object_set (f.element, "model", "nowhere.onnx", NULL);
   expect_poses (&f, who, 2);
-  message = gst_bus_timed_pop_filtered (f.bus, 20 * GST_SECOND,
+  message = gst_bus_timed_pop_filtered (f.bus, GST_CLOCK_TIME_NONE,
       GST_MESSAGE_WARNING);
   message_holds (message, "nowhere.onnx");
   gst_message_unref (message);
@@ -473,7 +473,7 @@ GST_END_TEST
 GST_START_TEST (test_windows_do_not_wait)
 {
   const Person who[] = { {60, 70}, {180, 190}, {190, 60} };
-  GstDeltaCnnStatsMeta cost;
+  GstClockTime least = GST_CLOCK_TIME_NONE;
   Fixture f;
 
   fixture_init (&f);
@@ -481,9 +481,10 @@ GST_START_TEST (test_windows_do_not_wait)
   g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 3,
       "batch-timeout", 1000000, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
-  cost = expect_poses (&f, who, 3);
-  fail_unless (cost.total_time < GST_SECOND, "%" GST_TIME_FORMAT,
-      GST_TIME_ARGS (cost.total_time));
+  /* one that waited takes a second at least; a busy machine alone not each time */
+  for (guint i = 0; i < 4; i++)
+    least = MIN (least, expect_poses (&f, who, 3).total_time);
+  fail_unless (least < GST_SECOND, "%" GST_TIME_FORMAT, GST_TIME_ARGS (least));
   fixture_clear (&f);
 }
 GST_END_TEST

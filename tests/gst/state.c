@@ -374,10 +374,11 @@ GST_START_TEST (test_latency_is_truthful)
   fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
   fail_unless (gst_element_query (f.element, query));
   gst_query_parse_latency (query, &live, &min, &max);
-  fail_unless (min >= 10 * GST_MSECOND + total,
-      "%" GST_TIME_FORMAT " upstream and element together",
-      GST_TIME_ARGS (min));
-  fail_unless (min < 2 * GST_SECOND);
+  /* the only frame yet: what it took, however long that was */
+  fail_unless (min == 10 * GST_MSECOND + total,
+      "%" GST_TIME_FORMAT " upstream and element together, not %"
+      GST_TIME_FORMAT, GST_TIME_ARGS (min),
+      GST_TIME_ARGS (10 * GST_MSECOND + total));
   gst_query_unref (query);
   fixture_clear (&f);
 }
@@ -588,40 +589,70 @@ GST_START_TEST (test_gap_buffers_do_not_repeat_for_ever)
 
 GST_END_TEST;
 
+/* Runs a grey picture and notes what it took, by its own meta. */
+static void
+run_timed (Fixture * f, gint width, gint height, gint x, GArray * times)
+{
+  GstBuffer *out = fixture_run (f, picture_new ("RGB", width, height, 20, x, 0,
+          8, 230));
+  const GstClockTime time = buffer_stats (out)->total_time;
+
+  g_array_append_val (times, time);
+  gst_buffer_unref (out);
+}
+
+/* LATENCY is what the slowest of the last frames took, one hiccup of each 64
+ * left out, to a quarter more and four tenths less; whatever that is on this
+ * machine. from: those that count. */
+static void
+expect_latency (Fixture * f, const GArray * times, guint from)
+{
+  const guint begun = (times->len - from - 1) / 64;
+  GstClockTime slowest = 0, latency = fixture_latency (f);
+
+  for (guint window = begun > 0 ? begun - 1 : 0; window <= begun; window++) {
+    GstClockTime first = 0, second = 0;
+    for (guint i = from + 64 * window; i < MIN (times->len,
+            from + 64 * window + 64); i++) {
+      const GstClockTime time = g_array_index (times, GstClockTime, i);
+      second = MAX (second, MIN (first, time));
+      first = MAX (first, time);
+    }
+    slowest = MAX (slowest, second);
+  }
+  fail_unless (slowest <= latency * 1.25 && slowest >= latency * 0.6,
+      "%" GST_TIME_FORMAT " after %u frames of up to %" GST_TIME_FORMAT,
+      GST_TIME_ARGS (latency), times->len, GST_TIME_ARGS (slowest));
+}
+
 /* Frames that once were slow (another program had the processor) are not for
  * ever; the first one, which is no ordinary one, does not count at all. */
 GST_START_TEST (test_latency_shrinks_again)
 {
-  GstClockTime first = 0, slow, small;
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (GstClockTime));
+  GstClockTime slow;
   Fixture f;
 
   fixture_init (&f);
   fixture_model (&f, TINY_CLASSES, 256, 256);
-  fixture_play (&f, "RGB", 64, 64);
-  for (guint i = 0; i < 12; i++) {
-    GstBuffer *out = fixture_run (&f, picture_new ("RGB", 64, 64, 20, i, 0, 8,
-            230));
-    if (i == 0)
-      first = buffer_stats (out)->total_time;
-    gst_buffer_unref (out);
+  fixture_play (&f, "RGB", 4000, 3000); /* frames that take long */
+  for (guint i = 0; i < 5; i++) {
+    run_timed (&f, 4000, 3000, 9 * i, times);
+    if (i > 1) /* the second of these slows is a hiccup, should it be alone */
+      expect_latency (&f, times, 1);
   }
-  small = fixture_latency (&f);
-  fail_unless (first > 0 && small < 100 * GST_MSECOND);
-  fixture_caps (&f, "RGB", 7000, 6000); /* frames that take long */
-  for (guint i = 0; i < 4; i++)
-    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 7000, 6000,
-                20 * i, 0, 0, 8, 230)));
   slow = fixture_latency (&f);
-  fail_unless (slow > 3 * small, "%" GST_TIME_FORMAT " is no slower",
-      GST_TIME_ARGS (slow));
   fixture_caps (&f, "RGB", 64, 64);
+  run_timed (&f, 64, 64, 60, times);    /* all is new to it: it does not count */
+  g_array_set_size (times, times->len - 1);
   fixture_count (&f, GST_MESSAGE_LATENCY, NULL);
-  for (guint i = 0; i < 150; i++)
-    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 64, 64, 20, i % 50,
-                0, 8, 230)));
-  fail_unless (fixture_latency (&f) < slow / 2, "%" GST_TIME_FORMAT " for ever",
-      GST_TIME_ARGS (fixture_latency (&f)));
-  fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
+  for (guint i = 0; i < 150; i++) {
+    run_timed (&f, 64, 64, i % 50, times);
+    expect_latency (&f, times, 1);
+  }
+  /* told where it is another now */
+  fail_unless ((fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0)
+      || fixture_latency (&f) == slow);
   fixture_clear (&f);
 }
 
