@@ -358,33 +358,6 @@ GST_START_TEST (test_timestamps_may_go_back)
 
 GST_END_TEST;
 
-GST_START_TEST (test_latency_is_truthful)
-{
-  Fixture f;
-  GstQuery *query = gst_query_new_latency ();
-  GstClockTime min, max, total;
-  GstBuffer *out;
-  gboolean live;
-
-  start (&f);
-  gst_harness_set_upstream_latency (f.harness, 10 * GST_MSECOND);
-  out = fixture_run (&f, square (0, 0));
-  total = buffer_stats (out)->total_time;
-  gst_buffer_unref (out);
-  fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
-  fail_unless (gst_element_query (f.element, query));
-  gst_query_parse_latency (query, &live, &min, &max);
-  /* the only frame yet: what it took, however long that was */
-  fail_unless (min == 10 * GST_MSECOND + total,
-      "%" GST_TIME_FORMAT " upstream and element together, not %"
-      GST_TIME_FORMAT, GST_TIME_ARGS (min),
-      GST_TIME_ARGS (10 * GST_MSECOND + total));
-  gst_query_unref (query);
-  fixture_clear (&f);
-}
-
-GST_END_TEST;
-
 static GstBuffer *
 timed_square (gint x, guint number)
 {
@@ -589,75 +562,6 @@ GST_START_TEST (test_gap_buffers_do_not_repeat_for_ever)
 
 GST_END_TEST;
 
-/* Runs a grey picture and notes what it took, by its own meta. */
-static void
-run_timed (Fixture * f, gint width, gint height, gint x, GArray * times)
-{
-  GstBuffer *out = fixture_run (f, picture_new ("RGB", width, height, 20, x, 0,
-          8, 230));
-  const GstClockTime time = buffer_stats (out)->total_time;
-
-  g_array_append_val (times, time);
-  gst_buffer_unref (out);
-}
-
-/* LATENCY is what the slowest of the last frames took, one hiccup of each 64
- * left out, to a quarter more and four tenths less; whatever that is on this
- * machine. from: those that count. */
-static void
-expect_latency (Fixture * f, const GArray * times, guint from)
-{
-  const guint begun = (times->len - from - 1) / 64;
-  GstClockTime slowest = 0, latency = fixture_latency (f);
-
-  for (guint window = begun > 0 ? begun - 1 : 0; window <= begun; window++) {
-    GstClockTime first = 0, second = 0;
-    for (guint i = from + 64 * window; i < MIN (times->len,
-            from + 64 * window + 64); i++) {
-      const GstClockTime time = g_array_index (times, GstClockTime, i);
-      second = MAX (second, MIN (first, time));
-      first = MAX (first, time);
-    }
-    slowest = MAX (slowest, second);
-  }
-  fail_unless (slowest <= latency * 1.25 && slowest >= latency * 0.6,
-      "%" GST_TIME_FORMAT " after %u frames of up to %" GST_TIME_FORMAT,
-      GST_TIME_ARGS (latency), times->len, GST_TIME_ARGS (slowest));
-}
-
-/* Frames that once were slow (another program had the processor) are not for
- * ever; the first one, which is no ordinary one, does not count at all. */
-GST_START_TEST (test_latency_shrinks_again)
-{
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (GstClockTime));
-  GstClockTime slow;
-  Fixture f;
-
-  fixture_init (&f);
-  fixture_model (&f, TINY_CLASSES, 256, 256);
-  fixture_play (&f, "RGB", 4000, 3000); /* frames that take long */
-  for (guint i = 0; i < 5; i++) {
-    run_timed (&f, 4000, 3000, 9 * i, times);
-    if (i > 1) /* the second of these slows is a hiccup, should it be alone */
-      expect_latency (&f, times, 1);
-  }
-  slow = fixture_latency (&f);
-  fixture_caps (&f, "RGB", 64, 64);
-  run_timed (&f, 64, 64, 60, times);    /* all is new to it: it does not count */
-  g_array_set_size (times, times->len - 1);
-  fixture_count (&f, GST_MESSAGE_LATENCY, NULL);
-  for (guint i = 0; i < 150; i++) {
-    run_timed (&f, 64, 64, i % 50, times);
-    expect_latency (&f, times, 1);
-  }
-  /* told where it is another now */
-  fail_unless ((fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0)
-      || fixture_latency (&f) == slow);
-  fixture_clear (&f);
-}
-
-GST_END_TEST;
-
 /* A frame whose motion is not known leaves the window where it is: the same
  * picture then changes nothing. */
 GST_START_TEST (test_lost_motion_keeps_the_window)
@@ -799,14 +703,11 @@ state_suite (void)
   tcase_add_test (tcase, test_eos_tells_statistics);
   tcase_add_test (tcase, test_stream_without_frames);
   tcase_add_test (tcase, test_timestamps_may_go_back);
-  tcase_add_test (tcase, test_latency_is_truthful);
   tcase_add_test (tcase, test_late_frames_are_passed_on);
   tcase_add_test (tcase, test_results_never_freeze_by_qos);
   tcase_add_test (tcase, test_motion_meta_moves_the_window);
   tcase_add_test (tcase, test_gap_after_a_leak_is_run);
   tcase_add_test (tcase, test_gap_buffers_do_not_repeat_for_ever);
-  if (!THREADS_SANITIZED) /* its times would be those of another program */
-    tcase_add_test (tcase, test_latency_shrinks_again);
   tcase_add_test (tcase, test_lost_motion_keeps_the_window);
   tcase_add_test (tcase, test_segment_in_bytes);
   tcase_add_test (tcase, test_odd_sizes);
