@@ -241,6 +241,7 @@ GST_START_TEST (test_parts)
     /* a luma of 60 in place of (88, 96, 40): 0.299 * 88 + ... = 87 */
     assert_pixel (out, SIZE, 11, 12, 88 - 27, 96 - 27, 40 - 27);
     assert_pixel (out, SIZE, 9, 12, 72, 96, 40);
+    assert_pixel (out, SIZE, 11, 6, 88, 48, 40);        /* above it */
     assert_pixel (out, SIZE, 14, 15, 112, 120, 40);
     gst_buffer_unref (out);
     gst_harness_teardown (h);

@@ -227,6 +227,28 @@ GST_START_TEST (test_windows)
 }
 GST_END_TEST
 
+/* A window follows a region that has a fifth in common with the one before: of
+ * both together, 24 px of 40 on leave a quarter, 28 px less. */
+GST_START_TEST (test_who_is_followed)
+{
+  for (guint far = 0; far < 2; far++) {
+    Person who = { 60, 70 };
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_model (&f, TINY_POSE, SIZE, SIZE);
+    g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+        "mode", 1, NULL);
+    fixture_play (&f, "RGB", FRAME, FRAME);
+    for (guint i = 0; i < 2; i++)
+      expect_poses (&f, &who, 1);
+    who.x += far ? 28 : 24;
+    fail_unless_equals_int (expect_poses (&f, &who, 1).dense, far);
+    fixture_clear (&f);
+  }
+}
+GST_END_TEST
+
 /* The share of the frame's pixels whose mask is not as it should be: on the
  * people, nowhere else. Cells of a window's mask are up to `slack` px. */
 static gdouble
@@ -501,6 +523,7 @@ regions_suite (void)
   tcase_add_test (tc, test_bad_property);
   tcase_add_test (tc, test_metas);
   tcase_add_test (tc, test_windows);
+  tcase_add_test (tc, test_who_is_followed);
   tcase_add_test (tc, test_window_masks);
   tcase_add_test (tc, test_window_class_masks);
   tcase_add_test (tc, test_window_labels);

@@ -716,6 +716,7 @@ static const Misfit misfits[] = {
   { "end-to-end", "", { { 1, 10, 5 } }, { "o" }, "rows of 6 numbers" },
   { "end-to-end", "", { { 1, 10, 4 }, { 1, 3 } }, { "boxes", "scores" },
     "each of the 10 boxes" },
+  { "end-to-end", "", { { 1, 10, 4 } }, { "boxes" }, "one with scores" },
   { "detr", "", { { 1, 10, 4 }, { 1, 9, 4 } }, { "logits", "boxes" },
     "each of the 10 queries" },
   { "ssd", "[decoder]\nstrides=16\nsizes=8", { { 1, 9, 4 }, { 1, 9, 4 } },

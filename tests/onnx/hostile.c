@@ -244,6 +244,13 @@ test_refusals (void)
   }
   add_node (graph, "", "NonMaxSuppression", name, "y");
   expect (graph, "... and 61 more");
+  /* what a node leaves out is nobody's missing input: neither behind one that is
+   * refused nor behind one that is left out for it */
+  graph = new_graph ();
+  add_node (graph, "early", "Frobnicate", "x", "a -");
+  add_node (graph, "behind", "Relu", "a", "b -");
+  add_node (graph, "apart", "Frobnicate", "x -", "y");
+  expect (graph, "node 'apart' (Frobnicate)");
   graph = new_graph ();
   node = pk_node ("branch", "Loop", "x", "y");
   add_node (sub, "inner", "Relu", "x", "z");
