@@ -121,6 +121,7 @@ test_no_model (void)
   pk_int (model, 1, 8);
   expect_with (model, NULL, NULL, "no ONNX model");
   expect_with (pk_model (new_graph (), 5), NULL, NULL, "opset 5");
+  expect_with (pk_model (new_graph (), 6), NULL, NULL, "output 'y'");
   expect_with (pk_model (new_graph (), G_MAXINT64), NULL, NULL, "opset");
   expect (pk_new (), "no outputs");
 }
