@@ -89,6 +89,8 @@ def case_inspect(bench):
     says(out.stdout, *reasons)
     assert report["macs"] == sum(n["macs"] for n in report["nodes"])
     assert report["state_bytes"] > 0 and report["predicted_peak_bytes"] > 0
+    for tensor in report["inputs"] + report["outputs"]:
+        assert len(tensor["shape"]) == 4 and min(tensor["shape"]) >= 1, tensor
     dot = bench.scratch / "net.dot"
     bench.run("deltacnn-inspect", model, "--dot", dot)
     text = dot.read_text(encoding="utf-8")
