@@ -148,7 +148,7 @@ make_table (CpuNode *packed, const DcnnPlan *plan, const PlanNode *node)
   guint n = tabled_steps (plan, node);
   const PlanMap *out = plan_map (plan, node->out);
 
-  if (n == 0)
+  if (n == 0 && (node->n_steps > 0 || !out->bytes))
     return;
   for (guint s = 0; s < n; s++) {
     steps[s].kind = node->steps[s].kind;

@@ -50,6 +50,15 @@ ends_whole (const PlanNode *node, gdouble *low, gdouble *high)
   return isfinite (*low) && isfinite (*high) && *low <= 0 && *high >= 0;
 }
 
+/* Whether a node only moves or chooses values of its in map. */
+static gboolean
+moves_only (const PlanNode *node)
+{
+  return node->n_steps == 0 && (node->primary == DCNN_PRIMARY_MAX_POOL ||
+      node->primary == DCNN_PRIMARY_RESAMPLE ||
+      node->primary == DCNN_PRIMARY_COPY);
+}
+
 /* ---- what a node can read ------------------------------------------------------- */
 
 static gsize
@@ -167,22 +176,41 @@ restrict_node (const DcnnPlan *plan, const PlanNode *node,
   return changed;
 }
 
+/* The whole numbers that a node writes; those that it moves come from nodes
+ * before it. */
+static gboolean
+writes_whole (const DcnnPlan *plan, const PlanNode *node, const Group *groups,
+    gdouble *low, gdouble *high)
+{
+  if (node->kind != PLAN_KERNEL)
+    return FALSE;
+  if (!moves_only (node))
+    return ends_whole (node, low, high);
+  if (!is_bytes (plan, groups, node->in))
+    return FALSE;
+  *low = groups[group_of (plan, node->in)].low;
+  *high = groups[group_of (plan, node->in)].high;
+  return TRUE;
+}
+
 /* What writes them lets them be bytes. */
 static void
 find_ranges (const DcnnPlan *plan, Group *groups)
 {
   for (guint i = 0; i < plan->maps->len; i++) {
     const PlanMap *map = plan_map (plan, i);
-    Group *group = &groups[group_of (plan, (gint) i)];
+    if (map->graph_input >= 0 || map->constant ||
+        (map->written && (map->source < 0 ||
+                map->parent_offset % DCNN_LANES != 0)))
+      drop (plan, groups, (gint) i);
+  }
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
     gdouble low, high;
-    if (map->graph_input >= 0 || map->constant)
-      group->bytes = FALSE;
-    if (!map->written)
+    if (node->out < 0)
       continue;
-    if (map->source < 0 ||
-        plan_node (plan, map->source)->kind != PLAN_KERNEL ||
-        !ends_whole (plan_node (plan, map->source), &low, &high) ||
-        map->parent_offset % DCNN_LANES != 0) {
+    Group *group = &groups[group_of (plan, node->out)];
+    if (!writes_whole (plan, node, groups, &low, &high)) {
       group->bytes = FALSE;
       continue;
     }

@@ -65,9 +65,9 @@ append_field (GString * text, const gchar * name, gdouble value,
 }
 
 static void
-append_rectangle (GString * text, const GstDeltaCnnRectangle * r)
+append_place (GString * text, const GstDeltaCnnRectangle * r)
 {
-  g_string_append (text, ",\"rectangle\":[");
+  g_string_append (text, "\"rectangle\":[");
   append_number (text, r->x, "%.2f");
   g_string_append_c (text, ',');
   append_number (text, r->y, "%.2f");
@@ -76,6 +76,13 @@ append_rectangle (GString * text, const GstDeltaCnnRectangle * r)
   g_string_append_c (text, ',');
   append_number (text, r->h, "%.2f");
   g_string_append_c (text, ']');
+}
+
+static void
+append_rectangle (GString * text, const GstDeltaCnnRectangle * r)
+{
+  g_string_append_c (text, ',');
+  append_place (text, r);
 }
 
 static void
@@ -253,6 +260,43 @@ append_time (GString * text)
       (gint) (now_us / 1000 % 1000));
 }
 
+/* What a frame, or a window on it, has for itself. */
+static void
+append_single (GString * text, const GstDeltaCnnResults * results)
+{
+  if (results->picture)
+    append_picture (text, results);
+  if (results->has_values)
+    append_values (text, results);
+  if (results->text) {
+    g_string_append (text, ",\"text\":");
+    append_string (text, results->text);
+    append_field (text, "text_score", results->text_score, "%.4f");
+  }
+}
+
+/* An object a window that has something for itself, with its region. */
+static void
+append_parts (GString * text, const GArray * parts)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0; i < parts->len; i++) {
+    const GstDeltaCnnPart *part = &g_array_index (parts, GstDeltaCnnPart, i);
+    const GstDeltaCnnResults *results = part->results;
+
+    if (!results->picture && !results->has_values && !results->text)
+      continue;
+    g_string_append (text, any ? ",{" : ",\"regions\":[{");
+    any = TRUE;
+    append_place (text, &part->region);
+    append_single (text, results);
+    g_string_append_c (text, '}');
+  }
+  if (any)
+    g_string_append_c (text, ']');
+}
+
 static void
 append_occasion (GString * text, const GstDeltaCnnOccasion * occasion)
 {
@@ -288,15 +332,9 @@ gst_delta_cnn_lines_format (GString * text, const GstDeltaCnnResults * results,
     append_classes (text, results);
   if (results->mask)
     append_mask (text, results);
-  if (results->picture)
-    append_picture (text, results);
-  if (results->has_values)
-    append_values (text, results);
-  if (results->text) {
-    g_string_append (text, ",\"text\":");
-    append_string (text, results->text);
-    append_field (text, "text_score", results->text_score, "%.4f");
-  }
+  append_single (text, results);
+  if (results->parts)
+    append_parts (text, results->parts);
   append_field (text, "changed_share", cost->changed_share, "%.5f");
   append_field (text, "mac_share", cost->mac_share, "%.5f");
   append_field (text, "total_ms", (gdouble) cost->total_time / GST_MSECOND,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gstdeltacnnpieces.h - masks of windows on parts of a frame, as one mask of
- * all of it.
+ * gstdeltacnnpieces.h - masks and update maps of windows on parts of a frame,
+ * as one mask and one map of all of it.
  */
 #ifndef GST_DELTA_CNN_PIECES_H
 #define GST_DELTA_CNN_PIECES_H
@@ -24,6 +24,11 @@ typedef struct
  * overlap the more probable counts, or the first that is not background; where
  * there is none, nothing was found. No piece has a mask: `all` gets none. */
 void gst_delta_cnn_pieces_mask (const GArray * pieces,
+    GstDeltaCnnResults * all);
+
+/* The same for their update maps: a cell was recomputed where a pixel of some
+ * window's network in it was. */
+void gst_delta_cnn_pieces_updates (const GArray * pieces,
     GstDeltaCnnResults * all);
 
 G_END_DECLS

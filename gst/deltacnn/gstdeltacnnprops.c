@@ -505,8 +505,9 @@ install_region_properties (GObjectClass * klass)
       g_param_spec_uint ("windows", "Windows",
           "In place of the whole frame, see a window on each of up to so many "
           "regions, which follows it and has a state of its own: a pose model "
-          "after a detector of people, say (boxes, poses, masks, and classes "
-          "as labelled boxes; 0 = the whole frame)", 0, 64, 0, LIVE));
+          "after a detector of people, say (classes become labelled boxes; "
+          "tensors, values and pictures are one meta a window; 0 = the "
+          "whole frame)", 0, 64, 0, LIVE));
 }
 
 static void

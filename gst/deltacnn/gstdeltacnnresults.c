@@ -51,11 +51,31 @@ gst_delta_cnn_results_unref (GstDeltaCnnResults * results)
   g_clear_pointer (&results->updates, g_bytes_unref);
   g_clear_pointer (&results->tensors, g_array_unref);
   g_clear_pointer (&results->tensor_ids, g_array_unref);
+  g_clear_pointer (&results->parts, g_array_unref);
   g_free (results);
 }
 
 static void
-attach_tensors (const GstDeltaCnnResults * results, GstBuffer * buffer,
+clear_part (gpointer data)
+{
+  gst_delta_cnn_results_unref (((GstDeltaCnnPart *) data)->results);
+}
+
+void
+gst_delta_cnn_results_add_part (GstDeltaCnnResults * results,
+    const GstDeltaCnnPart * part)
+{
+  if (!results->parts) {
+    results->parts = g_array_new (FALSE, FALSE, sizeof (GstDeltaCnnPart));
+    g_array_set_clear_func (results->parts, clear_part);
+  }
+  g_array_append_vals (results->parts, part, 1);
+}
+
+/* part: whose they are; NULL: all of the frame's. */
+static void
+attach_tensors (const GstDeltaCnnResults * results,
+    const GstDeltaCnnPart * part, GstBuffer * buffer,
     const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnTensorMeta *meta =
@@ -67,6 +87,12 @@ attach_tensors (const GstDeltaCnnResults * results, GstBuffer * buffer,
         &g_array_index (results->tensors, GstDeltaCnnTensor, i);
     gst_delta_cnn_tensor_meta_append (meta, g_quark_to_string (tensor->name),
         tensor->type, tensor->n_dims, tensor->dims, tensor->data);
+  }
+  if (part) {
+    meta->x = part->window.x;
+    meta->y = part->window.y;
+    meta->w = part->window.w;
+    meta->h = part->window.h;
   }
 }
 
@@ -130,7 +156,8 @@ attach_picture (const GstDeltaCnnResults * results, GstBuffer * buffer,
 }
 
 static void
-attach_values (const GstDeltaCnnResults * results, GstBuffer * buffer,
+attach_values (const GstDeltaCnnResults * results,
+    const GstDeltaCnnPart * part, GstBuffer * buffer,
     const GstDeltaCnnOccasion * occasion)
 {
   GstDeltaCnnValueMeta *meta =
@@ -142,6 +169,12 @@ attach_values (const GstDeltaCnnResults * results, GstBuffer * buffer,
   g_array_append_vals (meta->names, results->names->data, results->names->len);
   meta->text = g_strdup (results->text);
   meta->text_score = results->text_score;
+  if (part) {
+    meta->x = part->region.x;
+    meta->y = part->region.y;
+    meta->w = part->region.w;
+    meta->h = part->region.h;
+  }
 }
 
 static void
@@ -284,6 +317,21 @@ attach_stats (const GstDeltaCnnResults * results, GstBuffer * buffer,
   meta->settled = results->cost.settled;
 }
 
+/* What each window has for itself. */
+static void
+attach_single (const GstDeltaCnnResults * results,
+    const GstDeltaCnnPart * part, GstBuffer * buffer, guint attach,
+    const GstDeltaCnnOccasion * occasion)
+{
+  if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
+    attach_tensors (results, part, buffer, occasion);
+  if ((attach & GST_DELTA_CNN_ATTACH_PICTURE) && results->picture)
+    attach_picture (results, buffer, occasion);
+  if ((attach & GST_DELTA_CNN_ATTACH_VALUES)
+      && (results->has_values || results->text))
+    attach_values (results, part, buffer, occasion);
+}
+
 void
 gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
     GstBuffer * buffer, guint attach, const GstDeltaCnnOccasion * occasion)
@@ -291,8 +339,12 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
   const gboolean boxes = results->looks_for_boxes
       || results->detections->len > 0;
 
-  if ((attach & GST_DELTA_CNN_ATTACH_TENSORS) && results->tensors)
-    attach_tensors (results, buffer, occasion);
+  attach_single (results, NULL, buffer, attach, occasion);
+  for (guint i = 0; results->parts && i < results->parts->len; i++) {
+    const GstDeltaCnnPart *part =
+        &g_array_index (results->parts, GstDeltaCnnPart, i);
+    attach_single (part->results, part, buffer, attach, occasion);
+  }
   if ((attach & GST_DELTA_CNN_ATTACH_SEGMENTATION) && results->mask)
     attach_segmentation (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_POSES)
@@ -302,11 +354,6 @@ gst_delta_cnn_results_attach (const GstDeltaCnnResults * results,
     attach_detections (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_CLASSES) && results->looks_for_classes)
     attach_classes (results, buffer, occasion);
-  if ((attach & GST_DELTA_CNN_ATTACH_PICTURE) && results->picture)
-    attach_picture (results, buffer, occasion);
-  if ((attach & GST_DELTA_CNN_ATTACH_VALUES)
-      && (results->has_values || results->text))
-    attach_values (results, buffer, occasion);
   if (attach & GST_DELTA_CNN_ATTACH_ROI)
     attach_regions (results, buffer, occasion);
   if ((attach & GST_DELTA_CNN_ATTACH_ANALYTICS) && !occasion->stale)
@@ -334,6 +381,10 @@ mask_found (const GstDeltaCnnResults * results)
 gboolean
 gst_delta_cnn_results_found (const GstDeltaCnnResults * results)
 {
+  for (guint i = 0; results->parts && i < results->parts->len; i++)
+    if (gst_delta_cnn_results_found (g_array_index (results->parts,
+                GstDeltaCnnPart, i).results))
+      return TRUE;
   return results->detections->len > 0 || results->poses->len > 0
       || results->classes->len > 0 || results->picture || results->has_values
       || (results->text && *results->text)

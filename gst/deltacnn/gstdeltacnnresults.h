@@ -66,15 +66,30 @@ typedef struct
   GArray *tensors;             /* of GstDeltaCnnTensor; NULL: not asked for */
   GArray *tensor_ids;          /* of GQuark, one a tensor: the descriptor's id,
                                   or the tensor's name */
+  GArray *parts;               /* of GstDeltaCnnPart; NULL: about all of the
+                                  frame */
   guint frame_width, frame_height; /* of the frame run, pixels */
   GstDeltaCnnCost cost;
 } GstDeltaCnnResults;
+
+/* What a window on a region of the frame gave, as far as that cannot be put
+ * together with what others gave: tensors, values, text and picture. */
+typedef struct
+{
+  GstDeltaCnnRectangle region; /* that it follows, pixels of the frame */
+  GstDeltaCnnRectangle window; /* the part of the frame that was seen */
+  GstDeltaCnnResults *results; /* owned; its picture lies in frame pixels */
+} GstDeltaCnnPart;
 
 /* All empty. */
 GstDeltaCnnResults *gst_delta_cnn_results_new (void);
 GstDeltaCnnResults *gst_delta_cnn_results_ref (GstDeltaCnnResults * results);
 void gst_delta_cnn_results_unref (GstDeltaCnnResults * results);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaCnnResults, gst_delta_cnn_results_unref)
+
+/* One more part. Takes part->results. */
+void gst_delta_cnn_results_add_part (GstDeltaCnnResults * results,
+    const GstDeltaCnnPart * part);
 
 /* Who tells of results, and on which frame. */
 typedef struct

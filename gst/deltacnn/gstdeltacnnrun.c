@@ -182,10 +182,14 @@ report_found_nothing (GstDeltaCnn * self)
     self->found_nothing = G_MAXUINT64;
     return;
   }
+  if (self->active.windows > 0 && self->last->cost.batch == 0)
+    return;                     /* no region, so nothing to look at */
   if (++self->found_nothing < FOUND_NOTHING_FRAMES)
     return;
   self->found_nothing = G_MAXUINT64;
-  ranges = gst_delta_cnn_runner_describe_outputs (self->runner);
+  ranges = self->active.windows > 0 ?
+      gst_delta_cnn_windows_describe_outputs (self->windows) :
+      gst_delta_cnn_runner_describe_outputs (self->runner);
   remedy = found_nothing_remedy (self);
   GST_ELEMENT_INFO (self, STREAM, DECODE,
       ("Model %s has found nothing in the first %d frames; %s. %s",

@@ -27,13 +27,14 @@ typedef struct
   guint idle;
   DcnnRegion box;               /* its region, in the last frame that had it */
   gint x, y;                    /* its part, frame pixels */
-  guint width, height, step;    /* step: pixels of a tile; 0: cannot move */
-  gint tile_x, tile_y;
+  guint width, height, step;    /* step: pixels of a unit; 0: cannot move */
+  gint at_x, at_y;              /* units that it has gone */
 } Window;
 
 struct GstDeltaCnnWindows
 {
   GArray *windows;              /* of Window */
+  GstDeltaCnnRunner *ran;       /* the last one's that was run; borrowed */
 };
 
 static void
@@ -79,7 +80,15 @@ gst_delta_cnn_windows_forget (GstDeltaCnnWindows * windows)
 void
 gst_delta_cnn_windows_drop (GstDeltaCnnWindows * windows)
 {
+  windows->ran = NULL;
   g_array_set_size (windows->windows, 0);
+}
+
+gchar *
+gst_delta_cnn_windows_describe_outputs (GstDeltaCnnWindows * windows)
+{
+  return windows->ran ? gst_delta_cnn_runner_describe_outputs (windows->ran)
+      : NULL;
 }
 
 void
@@ -145,17 +154,31 @@ free_window (GstDeltaCnnWindows * windows, guint most)
 
 /* ---- where a window lies ----------------------------------------------------- */
 
-/* So that the network sees it as `tile` pixels: a step of the part. Even, for
- * halved chroma. */
+/* Pixels of the network by which a window goes: tiles, of small ones as many as
+ * make 8 px, where that parts its input evenly. A step of the frame is even, so
+ * by single pixels no window could be smaller than twice the input. */
 static guint
-step_for (gdouble width, guint tiles)
+unit_of (const GstDeltaCnnRunner * like)
 {
-  return MAX (2, (guint) ceil (width / tiles / 2) * 2);
+  const guint tile = gst_delta_cnn_runner_get_tile (like);
+  const guint unit = tile ? (8 + tile - 1) / tile * tile : 8;
+  guint width, height;
+
+  gst_delta_cnn_runner_get_size (like, &width, &height);
+  return tile == 0 || (width % unit == 0 && height % unit == 0) ? unit : tile;
+}
+
+/* So that the network sees it as a unit: a step of the part. Even, for halved
+ * chroma. */
+static guint
+step_for (gdouble width, guint units)
+{
+  return MAX (2, (guint) ceil (width / units / 2) * 2);
 }
 
 static void
 move_axis (gdouble middle, gint * at, guint extent, guint step, guint frame,
-    gint * tile)
+    gint * units)
 {
   const gdouble off = middle - (*at + extent / 2.0);
   gint k = fabs (off) > STAYS_TILES * step ? (gint) floor (off / step + 0.5) : 0;
@@ -165,7 +188,7 @@ move_axis (gdouble middle, gint * at, guint extent, guint step, guint frame,
   while (*at + k * (gint) step + (gint) extent > (gint) frame)
     k--;
   *at += k * (gint) step;
-  *tile += k;
+  *units += k;
 }
 
 static gint
@@ -183,16 +206,15 @@ place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
 {
   const DcnnRegion *box = &window->box;
   const gdouble x = box->x + box->width / 2, y = box->y + box->height / 2;
-  guint tile = gst_delta_cnn_runner_get_tile (like);
+  const guint unit = unit_of (like);
   guint width, height, across, down, step, least, most;
 
   gst_delta_cnn_runner_get_size (like, &width, &height);
-  tile = tile ? tile : 8;
-  across = MAX (width / tile, 1);
-  down = MAX (height / tile, 1);
+  across = MAX (width / unit, 1);
+  down = MAX (height / unit, 1);
   most = MIN (frame_width / across, frame_height / down) & ~1u;
   if (most < 2) {               /* a frame of few pixels: all of it */
-    window->x = window->y = window->tile_x = window->tile_y = 0;
+    window->x = window->y = window->at_x = window->at_y = 0;
     window->width = frame_width;
     window->height = frame_height;
     window->step = 0;
@@ -205,9 +227,9 @@ place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
   if (window->follows && window->step >= least
       && window->step <= LOOSEST * step && window->step <= most) {
     move_axis (x, &window->x, window->width, window->step, frame_width,
-        &window->tile_x);
+        &window->at_x);
     move_axis (y, &window->y, window->height, window->step, frame_height,
-        &window->tile_y);
+        &window->at_y);
     return;
   }
   window->step = step;
@@ -215,7 +237,7 @@ place (Window * window, const GstDeltaCnnRunner * like, guint frame_width,
   window->height = step * down;
   window->x = begin_axis (x, window->width, frame_width);
   window->y = begin_axis (y, window->height, frame_height);
-  window->tile_x = window->tile_y = 0;
+  window->at_x = window->at_y = 0;
   gst_delta_cnn_runner_reset (window->runner);
 }
 
@@ -344,6 +366,23 @@ add_class (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
   g_array_append_val (all->detections, box);
 }
 
+/* What of a window's results no list or map of the frame can hold. */
+static void
+add_part (GstDeltaCnnResults * all, GstDeltaCnnResults * results,
+    const Window * window)
+{
+  const GstDeltaCnnPart part = {
+    .region = {window->box.x, window->box.y, window->box.width,
+          window->box.height},
+    .window = {window->x, window->y, window->width, window->height},
+    .results = gst_delta_cnn_results_ref (results)
+  };
+
+  results->picture_rectangle.x += window->x;
+  results->picture_rectangle.y += window->y;
+  gst_delta_cnn_results_add_part (all, &part);
+}
+
 /* What a window found, onto the frame; not its mask. */
 static void
 add_results (GstDeltaCnnResults * all, const GstDeltaCnnResults * part,
@@ -395,6 +434,8 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
   g_autoptr (GstDeltaCnnResults) all = gst_delta_cnn_results_new ();
   g_autoptr (GArray) pieces = g_array_new (FALSE, FALSE,
       sizeof (GstDeltaCnnPiece));
+  const guint tile = gst_delta_cnn_runner_get_tile (like);
+  const gint tiles = tile ? (gint) (unit_of (like) / tile) : 0;
 
   g_array_set_clear_func (pieces, clear_piece);
   all->frame_width = GST_VIDEO_FRAME_WIDTH (frame);
@@ -403,10 +444,9 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     return NULL;
   for (guint i = 0; i < windows->windows->len; i++) {
     const Window *window = window_at (windows, i);
-    const DcnnMotion motion = {.tile_x = window->tile_x,.tile_y =
-          window->tile_y };
-    const GstDeltaCnnLook look = {.motion = gst_delta_cnn_runner_get_tile (like) ?
-          &motion : NULL,.x = window->x,.y = window->y,.width = window->width,
+    const DcnnMotion motion = {.tile_x = window->at_x * tiles,.tile_y =
+          window->at_y * tiles };
+    const GstDeltaCnnLook look = {.motion = tiles ? &motion : NULL,.x = window->x,.y = window->y,.width = window->width,
       .height = window->height };
     GstDeltaCnnPiece piece = {.x = window->x,.y = window->y,.width =
           window->width,.height = window->height };
@@ -414,12 +454,15 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
       continue;
     if (!gst_delta_cnn_runner_run (window->runner, frame, gpu, &look, error))
       return NULL;
-    piece.results = gst_delta_cnn_runner_collect (window->runner, 0,
-        settings->score_threshold);
+    windows->ran = window->runner;
+    piece.results = gst_delta_cnn_runner_collect (window->runner,
+        settings->attach, settings->score_threshold);
     g_array_append_val (pieces, piece);
     add_results (all, piece.results, window);
+    add_part (all, piece.results, window);
   }
   gst_delta_cnn_pieces_mask (pieces, all);
+  gst_delta_cnn_pieces_updates (pieces, all);
   if (all->cost.batch > 1) {
     all->cost.changed_share /= all->cost.batch;
     all->cost.mac_share /= all->cost.batch;

@@ -10,7 +10,9 @@
  * Shows the picture that a network made of a frame (decoder=picture): a larger,
  * brighter or cleaner one. It takes the frame's place, is blended with it, or,
  * with own-size, leaves at the picture's own size. A picture of one channel
- * is a luma: the frame gives the colours. Frames without a picture pass.
+ * is a luma: the frame gives the colours. Frames without a picture pass. Of
+ * several pictures (deltacnn windows) each is shown on its own part of the
+ * frame, which keeps its size: parts have a scale each.
  *
  * ## Example
  * |[
@@ -24,6 +26,7 @@
 #include "gstdeltaimage.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
@@ -90,9 +93,9 @@ sample (const Pixels * p, gfloat x, gfloat y, gint channel)
 
 /* One pixel out of the frame's and the picture's. */
 static void
-mix (const gfloat frame[3], const Pixels * picture, gfloat x, gfloat y,
-    gfloat alpha, guint8 * to)
+mix (const Pixels * picture, gfloat x, gfloat y, gfloat alpha, guint8 * to)
 {
+  const gfloat frame[3] = { to[0], to[1], to[2] };
   gfloat change = 0;
 
   if (picture->channels == 1)
@@ -106,17 +109,13 @@ mix (const gfloat frame[3], const Pixels * picture, gfloat x, gfloat y,
   }
 }
 
+/* The frame at the size of what leaves. */
 static void
-draw (const GstVideoFrame * in, const GstDeltaCnnPictureMeta * meta,
-    gfloat alpha, GstVideoFrame * out)
+draw_frame (const GstVideoFrame * in, GstVideoFrame * out)
 {
   const Pixels frame = { GST_VIDEO_FRAME_PLANE_DATA (in, 0),
     GST_VIDEO_FRAME_WIDTH (in), GST_VIDEO_FRAME_HEIGHT (in), 3,
     GST_VIDEO_FRAME_PLANE_STRIDE (in, 0)
-  };
-  const Pixels picture = { g_bytes_get_data (meta->data, NULL),
-    (gint) meta->width, (gint) meta->height, (gint) meta->channels,
-    (gint) (meta->width * meta->channels)
   };
   const gint width = GST_VIDEO_FRAME_WIDTH (out);
   const gint height = GST_VIDEO_FRAME_HEIGHT (out);
@@ -124,20 +123,84 @@ draw (const GstVideoFrame * in, const GstDeltaCnnPictureMeta * meta,
 
   for (gint y = 0; y < height; y++) {
     guint8 *to = data + (gsize) y * GST_VIDEO_FRAME_PLANE_STRIDE (out, 0);
-    const gfloat fy = (y + 0.5f) * frame.height / height;
+    const gfloat fy = (y + 0.5f) * frame.height / height - 0.5f;
 
-    for (gint x = 0; x < width; x++, to += 3) {
-      const gfloat fx = (x + 0.5f) * frame.width / width;
-      const gfloat px = (fx - meta->x) / meta->w * meta->width;
-      const gfloat py = (fy - meta->y) / meta->h * meta->height;
-      gfloat base[3];
-
-      for (gint c = 0; c < 3; c++)
-        base[c] = sample (&frame, fx - 0.5f, fy - 0.5f, c);
-      mix (base, &picture, px - 0.5f, py - 0.5f, px >= 0 && py >= 0
-          && px <= meta->width && py <= meta->height ? alpha : 0, to);
+    if (width == frame.width && height == frame.height) {
+      memcpy (to, frame.data + (gsize) y * frame.stride, 3 * (gsize) width);
+      continue;
     }
+    for (gint x = 0; x < width; x++, to += 3)
+      for (gint c = 0; c < 3; c++)
+        to[c] = (guint8) (sample (&frame, (x + 0.5f) * frame.width / width
+                - 0.5f, fy, c) + 0.5f);
   }
+}
+
+/* A picture over what is there. */
+static void
+draw_picture (const GstDeltaImage * self, const GstDeltaCnnPictureMeta * meta,
+    gfloat alpha, GstVideoFrame * out)
+{
+  const Pixels picture = { g_bytes_get_data (meta->data, NULL),
+    (gint) meta->width, (gint) meta->height, (gint) meta->channels,
+    (gint) (meta->width * meta->channels)
+  };
+  const gint width = GST_VIDEO_FRAME_WIDTH (out);
+  const gint height = GST_VIDEO_FRAME_HEIGHT (out);
+  const gfloat scale_x = (gfloat) GST_VIDEO_INFO_WIDTH (&self->in) / width;
+  const gfloat scale_y = (gfloat) GST_VIDEO_INFO_HEIGHT (&self->in) / height;
+  /* pixels whose middle lies in the picture */
+  const gint x0 = (gint) CLAMP (ceilf (meta->x / scale_x - 0.5f), 0, width);
+  const gint y0 = (gint) CLAMP (ceilf (meta->y / scale_y - 0.5f), 0, height);
+  const gint x1 = (gint) CLAMP (floorf ((meta->x + meta->w) / scale_x + 0.5f),
+      0, width);
+  const gint y1 = (gint) CLAMP (floorf ((meta->y + meta->h) / scale_y + 0.5f),
+      0, height);
+
+  for (gint y = y0; y < y1; y++) {
+    guint8 *to = (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (out, 0)
+        + (gsize) y * GST_VIDEO_FRAME_PLANE_STRIDE (out, 0) + 3 * (gsize) x0;
+    const gfloat py = ((y + 0.5f) * scale_y - meta->y) / meta->h * meta->height;
+
+    for (gint x = x0; x < x1; x++, to += 3)
+      mix (&picture, ((x + 0.5f) * scale_x - meta->x) / meta->w * meta->width
+          - 0.5f, py - 0.5f, alpha, to);
+  }
+}
+
+static gboolean
+is_drawable (const GstDeltaCnnPictureMeta * meta)
+{
+  return meta->data && meta->w > 0 && meta->h > 0 && isfinite (meta->x)
+      && isfinite (meta->y);
+}
+
+/* The first that can be shown; NULL: there is none. */
+static const GstDeltaCnnPictureMeta *
+first_picture (GstBuffer * buffer, guint * n)
+{
+  const GstDeltaCnnPictureMeta *first = NULL;
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  *n = 0;
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_DELTA_CNN_PICTURE_META_API_TYPE))) {
+    if (!is_drawable ((GstDeltaCnnPictureMeta *) meta))
+      continue;
+    first = first ? first : (GstDeltaCnnPictureMeta *) meta;
+    ++*n;
+  }
+  return first;
+}
+
+/* Does it show all of the frame? One of a window may not. */
+static gboolean
+covers_frame (const GstDeltaImage * self, const GstDeltaCnnPictureMeta * meta)
+{
+  return meta->x < 1 && meta->y < 1
+      && meta->x + meta->w > GST_VIDEO_INFO_WIDTH (&self->in) - 1
+      && meta->y + meta->h > GST_VIDEO_INFO_HEIGHT (&self->in) - 1;
 }
 
 /* The frame's size, or that at which the picture's pixels are the frame's. */
@@ -147,7 +210,7 @@ choose_size (GstDeltaImage * self, const GstDeltaCnnPictureMeta * meta,
 {
   *width = GST_VIDEO_INFO_WIDTH (&self->in);
   *height = GST_VIDEO_INFO_HEIGHT (&self->in);
-  if (!own_size || !meta)
+  if (!own_size || !meta || !covers_frame (self, meta))
     return;
   *width = CLAMP (lroundf (meta->width / meta->w * *width), 1, MAX_SIZE);
   *height = CLAMP (lroundf (meta->height / meta->h * *height), 1, MAX_SIZE);
@@ -172,11 +235,13 @@ set_size (GstDeltaImage * self, gint width, gint height)
   return self->negotiated;
 }
 
-/* A new buffer with the picture, and the frame's times and other metas. */
+/* A new buffer with the pictures, and the frame's times. */
 static GstBuffer *
-make_buffer (GstDeltaImage * self, GstBuffer * buffer,
-    const GstDeltaCnnPictureMeta * meta, gfloat alpha, GError ** error)
+make_buffer (GstDeltaImage * self, GstBuffer * buffer, gfloat alpha,
+    GError ** error)
 {
+  gpointer state = NULL;
+  GstMeta *meta;
   GstBuffer *made = gst_buffer_new_allocate (NULL,
       GST_VIDEO_INFO_SIZE (&self->out), NULL);
   GstVideoFrame in, out;
@@ -193,7 +258,11 @@ make_buffer (GstDeltaImage * self, GstBuffer * buffer,
     gst_buffer_unref (made);
     return NULL;
   }
-  draw (&in, meta, alpha, &out);
+  draw_frame (&in, &out);
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_DELTA_CNN_PICTURE_META_API_TYPE)))
+    if (is_drawable ((GstDeltaCnnPictureMeta *) meta))
+      draw_picture (self, (GstDeltaCnnPictureMeta *) meta, alpha, &out);
   gst_delta_cnn_frame_unmap (&in);
   gst_video_frame_unmap (&out);
   gst_buffer_copy_into (made, buffer, GST_BUFFER_COPY_FLAGS
@@ -206,8 +275,8 @@ gst_delta_image_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 {
   GstDeltaImage *self = GST_DELTA_IMAGE (parent);
   g_autoptr (GError) error = NULL;
-  const GstDeltaCnnPictureMeta *meta =
-      gst_buffer_get_delta_cnn_picture_meta (buffer);
+  guint n;
+  const GstDeltaCnnPictureMeta *meta = first_picture (buffer, &n);
   GstBuffer *made;
   gboolean own_size;
   gfloat alpha;
@@ -217,11 +286,9 @@ gst_delta_image_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
   alpha = self->alpha;
   own_size = self->own_size;
   GST_OBJECT_UNLOCK (self);
-  if (meta && (!meta->data || !(meta->w > 0) || !(meta->h > 0)))
-    meta = NULL;
   /* with own-size a frame without a picture is scaled by nobody: it passes at
    * its own size */
-  choose_size (self, meta, own_size, &width, &height);
+  choose_size (self, meta, own_size && n == 1, &width, &height);
   if (!set_size (self, width, height)) {
     gst_buffer_unref (buffer);
     return GST_PAD_IS_FLUSHING (self->src) ? GST_FLOW_FLUSHING
@@ -229,7 +296,7 @@ gst_delta_image_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
   }
   if (!meta)
     return gst_pad_push (self->src, buffer);
-  made = make_buffer (self, buffer, meta, alpha, &error);
+  made = make_buffer (self, buffer, alpha, &error);
   gst_buffer_unref (buffer);
   if (made)
     return gst_pad_push (self->src, made);
@@ -326,7 +393,8 @@ gst_delta_image_class_init (GstDeltaImageClass * klass)
           | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (object_class, PROP_OWN_SIZE,
       g_param_spec_boolean ("own-size", "Own size", "Leave at the picture's "
-          "size instead of the frame's", FALSE,
+          "size instead of the frame's, where one picture shows all of the "
+          "frame", FALSE,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
           | GST_PARAM_MUTABLE_PLAYING));
   gst_element_class_set_static_metadata (element_class, "DeltaCNN image",

@@ -311,8 +311,20 @@ gst_delta_overlay_draw_values (GstDeltaOverlayCanvas * canvas,
   const gdouble size = 1.1 * gst_delta_overlay_font_size (style, canvas);
   const gdouble line = gst_delta_overlay_line_width (style, canvas);
   const guint n = meta->values->len > MAX_VALUES_DRAWN ? 1 : meta->values->len;
+  const guint rows = n + (meta->text && *meta->text ? 1 : 0);
+  const gdouble step = 1.6 * size;
+  gdouble x = 0.6 * size + line / 2, y;
 
-  for (guint i = 0; i < n + (meta->text && *meta->text ? 1 : 0); i++) {
+  if (meta->w > 0 && isfinite (meta->x) && isfinite (meta->y + meta->h)) {
+    /* below what they are about, as far as the frame goes */
+    x = meta->x;
+    y = CLAMP (meta->y + meta->h, 0, canvas->height - rows * step)
+        + rows * step;
+  } else {
+    y = canvas->height - 0.4 * size - step * *row;
+    *row += rows;
+  }
+  for (guint i = 0; i < rows; i++) {
     g_autofree gchar *text = NULL;
     const gchar *name = NULL;
     gfloat value = 0;
@@ -325,8 +337,7 @@ gst_delta_overlay_draw_values (GstDeltaOverlayCanvas * canvas,
       text = g_strdup_printf ("%s%s%.3g", name ? name : "", name ? " " : "",
           value);
     if (text)
-      draw_tag (canvas, gst_delta_overlay_color (i), text,
-          0.6 * size + line / 2, canvas->height - 0.4 * size
-          - 1.6 * size * (*row)++, line, size);
+      draw_tag (canvas, gst_delta_overlay_color (i), text, x, y - step * i,
+          line, size);
   }
 }

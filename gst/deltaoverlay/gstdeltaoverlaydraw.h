@@ -84,8 +84,8 @@ void gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
     gdouble w, gdouble h, gdouble radius);
 void gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnPoseMeta * meta);
-/* Text, and numbers by name; of many without names, how many. row as above:
- * the next free row of tags from the bottom left. */
+/* Text, and numbers by name; of many without names, how many. Below the region
+ * that they are about; else row counts as below. */
 void gst_delta_overlay_draw_values (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnValueMeta * meta,
     guint * row);

@@ -27,7 +27,8 @@ typedef struct _GstDeltaCnnPictureMeta GstDeltaCnnPictureMeta;
  * @w: its width on the frame
  * @h: its height on the frame
  *
- * The element deltaimage shows it.
+ * The element deltaimage shows it. Of several parts of the frame (deltacnn
+ * windows) there is a meta each.
  *
  * Since: 0.1
  */

@@ -51,6 +51,7 @@ gst_delta_cnn_tensor_meta_init (GstMeta * meta, gpointer params,
   self->stale = FALSE;
   self->tensors = g_array_new (FALSE, TRUE, sizeof (GstDeltaCnnTensor));
   g_array_set_clear_func (self->tensors, gst_delta_cnn_tensor_clear);
+  self->x = self->y = self->w = self->h = 0;
   return TRUE;
 }
 
@@ -67,15 +68,20 @@ gst_delta_cnn_tensor_meta_transform (GstBuffer * dest, GstMeta * meta,
     GstBuffer * buffer, GQuark type, gpointer data)
 {
   const GstDeltaCnnTensorMeta *self = (GstDeltaCnnTensorMeta *) meta;
+  const GstDeltaCnnTransform transform =
+      gst_delta_cnn_transform_read (type, data);
   GstDeltaCnnTensorMeta *copy;
 
-  if (gst_delta_cnn_transform_read (type, data).kind ==
-      GST_DELTA_CNN_TRANSFORM_DROP)
+  if (transform.kind == GST_DELTA_CNN_TRANSFORM_DROP)
     return FALSE;
   copy = gst_buffer_add_delta_cnn_tensor_meta (dest, self->source);
   if (!copy)
     return FALSE;
   copy->stale = self->stale;
+  copy->x = self->x * transform.scale_x;
+  copy->y = self->y * transform.scale_y;
+  copy->w = self->w * transform.scale_x;
+  copy->h = self->h * transform.scale_y;
   for (guint i = 0; i < self->tensors->len; i++) {
     const GstDeltaCnnTensor *tensor =
         &g_array_index (self->tensors, GstDeltaCnnTensor, i);

@@ -81,6 +81,12 @@ struct _GstDeltaCnnTensor
  * @source: name of the element that attached it
  * @stale: the frame was not run; these are the outputs of an earlier one
  * @tensors: (type gpointer): in the order of the model: #GstDeltaCnnTensor each
+ * @x: left edge of the part of the frame that the network saw, frame pixels
+ * @y: its top edge
+ * @w: its width; 0: it saw all of the frame
+ * @h: its height
+ *
+ * Of several parts (deltacnn windows) there is a meta each.
  *
  * Since: 0.1
  */
@@ -91,6 +97,7 @@ struct _GstDeltaCnnTensorMeta
   GQuark source;
   gboolean stale;
   GArray *tensors;
+  gfloat x, y, w, h;
 };
 
 GST_DELTA_CNN_API

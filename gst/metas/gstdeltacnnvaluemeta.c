@@ -14,6 +14,7 @@ gst_delta_cnn_value_meta_init (GstMeta * meta, gpointer params,
   self->names = g_array_new (FALSE, FALSE, sizeof (GQuark));
   self->text = NULL;
   self->text_score = 0;
+  self->x = self->y = self->w = self->h = 0;
   return TRUE;
 }
 
@@ -32,10 +33,11 @@ gst_delta_cnn_value_meta_transform (GstBuffer * dest, GstMeta * meta,
     GstBuffer * buffer, GQuark type, gpointer data)
 {
   const GstDeltaCnnValueMeta *self = (GstDeltaCnnValueMeta *) meta;
+  const GstDeltaCnnTransform transform =
+      gst_delta_cnn_transform_read (type, data);
   GstDeltaCnnValueMeta *copy;
 
-  if (gst_delta_cnn_transform_read (type, data).kind ==
-      GST_DELTA_CNN_TRANSFORM_DROP)
+  if (transform.kind == GST_DELTA_CNN_TRANSFORM_DROP)
     return FALSE;
   copy = gst_buffer_add_delta_cnn_value_meta (dest, self->source);
   if (!copy)
@@ -45,6 +47,10 @@ gst_delta_cnn_value_meta_transform (GstBuffer * dest, GstMeta * meta,
   g_array_append_vals (copy->names, self->names->data, self->names->len);
   copy->text = g_strdup (self->text);
   copy->text_score = self->text_score;
+  copy->x = self->x * transform.scale_x;
+  copy->y = self->y * transform.scale_y;
+  copy->w = self->w * transform.scale_x;
+  copy->h = self->h * transform.scale_y;
   return TRUE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gstdeltacnnvaluemeta.h - what a network read off a frame as a whole: numbers
- * with names, an embedding, a text.
+ * gstdeltacnnvaluemeta.h - what a network read off a frame, or off a region of
+ * it: numbers with names, an embedding, a text.
  *
  * Metas are plain data: read them from any thread that holds the buffer.
  */
@@ -24,8 +24,13 @@ typedef struct _GstDeltaCnnValueMeta GstDeltaCnnValueMeta;
  *   numbers
  * @text: (nullable): what was read; %NULL where the network reads no text
  * @text_score: 0..1
+ * @x: left edge of the region that they are about, frame pixels
+ * @y: its top edge
+ * @w: its width; 0: they are about all of the frame
+ * @h: its height
  *
- * Numbers or a text about one frame by one element.
+ * Numbers or a text about one frame, or one region of it, by one element. Of
+ * several regions (deltacnn windows) there is a meta each.
  *
  * Since: 0.1
  */
@@ -39,6 +44,7 @@ struct _GstDeltaCnnValueMeta
   GArray *names;
   gchar *text;
   gfloat text_score;
+  gfloat x, y, w, h;
 };
 
 GST_DELTA_CNN_API

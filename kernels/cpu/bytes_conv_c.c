@@ -6,20 +6,28 @@
 #include "bytes.h"
 #include "bytes_tile.h"
 
-/* The weight of output o at byte `at` of a tap's pixel. */
-static int32_t
-weight_at (const DcnnBytesConv *conv, uint32_t o, uint32_t t, uint32_t at)
+/* The sum of output o over a tap's pixel. */
+static uint32_t
+sum_of_tap (const DcnnBytesConv *conv, uint32_t o, uint32_t t,
+    const uint8_t *from)
 {
   const uint32_t panel = o / DCNN_BYTES_PANEL * DCNN_BYTES_PANEL;
   const uint32_t lanes = dcnn_bytes_lanes (conv, panel);
   const size_t steps = (size_t) conv->steps * conv->window.n_taps;
-  const size_t begin = steps * 4 * panel +
-      ((size_t) t * conv->steps + at / 4) * 4 * lanes;
-  const size_t place = begin +
-      dcnn_bytes_place (conv, lanes, o - panel, at % 4);
+  const uint16_t *order = conv->order ? conv->order +
+      panel / DCNN_BYTES_PANEL * dcnn_bytes_order (conv) +
+      t * (1 + (size_t) conv->steps) + 1 : NULL;
+  size_t at = steps * 4 * panel + (size_t) t * conv->steps * 4 * lanes;
+  uint32_t sum = 0;
 
-  return conv->narrow ? ((const int8_t *) conv->weights)[place]
-      : ((const int16_t *) conv->weights)[place];
+  for (uint32_t s = 0; s < conv->steps; s++, at += 4 * (size_t) lanes)
+    for (uint32_t i = 0; i < 4; i++) {
+      const size_t place = at + dcnn_bytes_place (conv, lanes, o - panel, i);
+      const int32_t w = conv->narrow ? ((const int8_t *) conv->weights)[place]
+          : ((const int16_t *) conv->weights)[place];
+      sum += (uint32_t) (from[4 * (order ? order[s] : s) + i] * w);
+    }
+  return sum;
 }
 
 /* row[o] = bias[o] + sum over taps, then channels, of byte times weight; a tap
@@ -47,8 +55,7 @@ conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
         sum += (uint32_t) (from[o] * ((const int16_t *) conv->weights)[
                 ((size_t) t / 2 * padded + o) * 2 + t % 2]);
       else
-        for (uint32_t c = 0; c < in->channels; c++)
-          sum += (uint32_t) (from[c] * weight_at (conv, o, t, c));
+        sum += sum_of_tap (conv, o, t, from);
     }
     row[o] = (float) (int32_t) sum;
   }

@@ -68,10 +68,21 @@ floats_to_bytes (const float *from, const DcnnMap *out, uint8_t *to)
 {
   const uint32_t channels = out->channels;
   const int32_t low = out->low;
+  uint32_t c = 0;
 
-  for (uint32_t c = 0; c < channels; c++)
+#if V_LANES > 1
+  for (; c + 8 <= out->writable; c += 8) {
+    const __m256i i = _mm256_sub_epi32 (_mm256_cvttps_epi32 (
+            _mm256_loadu_ps (from + c)), _mm256_set1_epi32 (low));
+    const __m128i half = _mm_packs_epi32 (_mm256_castsi256_si128 (i),
+        _mm256_extracti128_si256 (i, 1));
+    _mm_storel_epi64 ((void *) (to + c), _mm_packus_epi16 (half, half));
+  }
+  c = c < channels ? c : channels;
+#endif
+  for (; c < channels; c++)
     to[c] = (uint8_t) ((int32_t) from[c] - low);
-  for (uint32_t c = channels; c < out->writable; c++)
+  for (; c < out->writable; c++)
     to[c] = (uint8_t) -low;
 }
 

@@ -61,18 +61,72 @@ fits_narrow (const Source *s, const uint32_t *channel)
   return true;
 }
 
+/* Whether the sums of four products of a step and the next stay in int16, for
+ * all outputs of a panel. */
+static bool
+pair_fits (const Source *s, const uint32_t *channel, uint32_t begin,
+    uint32_t lanes, size_t tap, uint32_t step)
+{
+  for (uint32_t o = begin; o < begin + lanes && o < s->out_channels; o++)
+    for (uint32_t i = 0; i < 4; i += 2) {
+      int32_t most = 0, least = 0;
+      for (uint32_t k = 0; k < 4; k++) {
+        int32_t w = weight_at (s, channel, o, tap,
+            (step + k / 2) * 4 + i + k % 2);
+        *(w > 0 ? &most : &least) += w;
+      }
+      if (most * 255 > INT16_MAX || least * 255 < INT16_MIN)
+        return false;
+    }
+  return true;
+}
+
+/* Fills what a panel and tap have of conv->order. */
+static void
+fill_order (const Source *s, const uint32_t *channel, uint32_t begin,
+    uint32_t lanes, size_t tap, uint16_t *order)
+{
+  const uint32_t steps = steps_of (s);
+  uint32_t n_pairs = 0, last = steps;
+
+  for (uint32_t step = steps / 2 * 2; step < steps; step++)
+    order[last--] = (uint16_t) step;
+  for (uint32_t step = 0; step + 1 < steps; step += 2)
+    if (pair_fits (s, channel, begin, lanes, tap, step)) {
+      order[1 + 2 * n_pairs] = (uint16_t) step;
+      order[2 + 2 * n_pairs++] = (uint16_t) (step + 1);
+    } else {
+      order[last--] = (uint16_t) (step + 1);
+      order[last--] = (uint16_t) step;
+    }
+  order[0] = (uint16_t) n_pairs;
+}
+
+static void
+pack_order (const Source *s, const DcnnBytesConv *conv,
+    const uint32_t *channel, uint16_t *order)
+{
+  for (uint32_t begin = 0, lanes; begin < s->out_channels; begin += lanes) {
+    lanes = dcnn_bytes_lanes (conv, begin);
+    for (size_t t = 0; t < taps_of (s); t++, order += 1 + conv->steps)
+      fill_order (s, channel, begin, lanes, t, order);
+  }
+}
+
 static void
 pack_plain (const Source *s, const DcnnBytesConv *conv,
     const uint32_t *channel, char *to)
 {
   const size_t lane_bytes = dcnn_bytes_lane (conv);
+  const uint16_t *order = conv->order;
 
   for (uint32_t begin = 0, lanes; begin < s->out_channels; begin += lanes) {
     lanes = dcnn_bytes_lanes (conv, begin);
-    for (size_t t = 0; t < taps_of (s); t++)
-      for (uint32_t step = 0; step < conv->steps;
-          step++, to += lanes * lane_bytes)
+    for (size_t t = 0; t < taps_of (s); t++, order += order ? 1 + conv->steps
+            : 0)
+      for (uint32_t i = 0; i < conv->steps; i++, to += lanes * lane_bytes)
         for (uint32_t n = 0; n < lanes * 4; n++) {
+          uint32_t step = order ? order[1 + i] : i;
           uint32_t o = begin + n / 4, at = step * 4 + n % 4;
           size_t place = dcnn_bytes_place (conv, lanes, n / 4, n % 4);
           int32_t w = o < s->out_channels ? weight_at (s, channel, o, t, at)
@@ -122,10 +176,14 @@ bytes_prepare (const Source *s, bool depthwise)
   const size_t zeros = DCNN_ALIGN64 (s->in_span + 32);
   const size_t biases = DCNN_ALIGN64 (lanes * sizeof (int32_t));
   const size_t map = DCNN_ALIGN64 (s->in_span * sizeof (uint32_t));
+  const size_t orders = depthwise ? 0 : DCNN_ALIGN64 (
+      (dcnn_padded (s->out_channels) + DCNN_BYTES_PANEL - 1) /
+      DCNN_BYTES_PANEL * taps * (1 + (size_t) steps_of (s)) *
+      sizeof (uint16_t));
   const size_t weights = depthwise ? (taps + 1) / 2 * padded * 4 + 64
       : taps * steps_of (s) * dcnn_padded (s->out_channels) * 8 + 64;
   char *block = dcnn_prepared_new (head + plan + zeros + biases + map +
-      weights);
+      orders + weights);
   DcnnBytesConv *conv = (DcnnBytesConv *) (void *) block;
 
   if (!conv)
@@ -141,7 +199,7 @@ bytes_prepare (const Source *s, bool depthwise)
   fill_bias (s, depthwise, (int32_t *) (void *) block);
   conv->bias = (const int32_t *) (void *) block;
   block += biases;
-  conv->weights = block + map;
+  conv->weights = block + map + orders;
   if (depthwise) {
     pack_depthwise (s, (int16_t *) (void *) (block + map));
     return &conv->base;
@@ -151,7 +209,11 @@ bytes_prepare (const Source *s, bool depthwise)
   for (uint32_t i = 0; i < s->in_channels; i++)
     channel[s->in_position ? s->in_position[i] : i] = i;
   conv->narrow = fits_narrow (s, channel);
-  pack_plain (s, conv, channel, block + map);
+  if (conv->narrow) {
+    conv->order = (const uint16_t *) (void *) (block + map);
+    pack_order (s, conv, channel, (uint16_t *) (void *) (block + map));
+  }
+  pack_plain (s, conv, channel, block + map + orders);
   return &conv->base;
 }
 

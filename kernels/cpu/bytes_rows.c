@@ -53,7 +53,8 @@ row_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *spare)
   return spare;
 }
 
-/* The same of a map of floats: copies only. */
+/* The same of a map of floats: copies only. Writes whole vectors: the rows
+ * behind it come later. */
 static void
 row_floats (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
 {
@@ -61,10 +62,101 @@ row_floats (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
       DCNN_PIXEL_X (p));
 
   if (l->n_runs == 1 && l->runs[0].from == 0)
-    memcpy (row, from, l->channels * sizeof *row);
+    for (uint32_t c = 0; c < l->channels; c += V_LANES)
+      v_store (row + c, v_load (from + c));
   else
     for (uint32_t c = 0; c < l->channels; c++)
       row[c] = l->source[c] == UINT32_MAX ? l->value : from[l->source[c]];
+}
+
+/* ---- tables ---------------------------------------------------------------------- */
+
+#if V_LANES > 1
+
+/* The 32 bytes of a table that x names. Each sixteenth of the table is looked
+ * up by the low halves of x; the high halves choose among the sixteen, bit by
+ * bit. */
+DCNN_INLINE __m256i
+look_up (const uint8_t *table, __m256i x)
+{
+  const __m256i low = _mm256_and_si256 (x, _mm256_set1_epi8 (15));
+  const __m256i b4 = _mm256_slli_epi16 (x, 3), b5 = _mm256_slli_epi16 (x, 2);
+  const __m256i b6 = _mm256_slli_epi16 (x, 1);
+  __m256i found[8];
+
+#define SIXTEENTH(i)                                                           \
+  _mm256_shuffle_epi8 (_mm256_broadcastsi128_si256 (_mm_loadu_si128 (          \
+              (const void *) (table + (i) * 16))), low)
+  DCNN_UNROLL
+  for (unsigned i = 0; i < 8; i++)
+    found[i] = _mm256_blendv_epi8 (SIXTEENTH (2 * i), SIXTEENTH (2 * i + 1),
+        b4);
+#undef SIXTEENTH
+  DCNN_UNROLL
+  for (unsigned i = 0; i < 4; i++)
+    found[i] = _mm256_blendv_epi8 (found[2 * i], found[2 * i + 1], b5);
+  DCNN_UNROLL
+  for (unsigned i = 0; i < 2; i++)
+    found[i] = _mm256_blendv_epi8 (found[2 * i], found[2 * i + 1], b6);
+  return _mm256_blendv_epi8 (found[0], found[1], x);
+}
+
+#endif
+
+/* n bytes through a table. */
+static void
+look_up_bytes (const DcnnBytesTable *table, const uint8_t *from, uint32_t n,
+    uint8_t *to)
+{
+  const uint8_t *bytes = table->byte;
+  uint32_t c = 0;
+
+  if (table->same) {
+    memcpy (to, from, n);
+    return;
+  }
+#if V_LANES > 1
+  for (; c + 32 <= n; c += 32)
+    _mm256_storeu_si256 ((void *) (to + c), look_up (bytes,
+            _mm256_loadu_si256 ((const void *) (from + c))));
+#endif
+  for (; c < n; c++)
+    to[c] = bytes[from[c]];
+}
+
+/* How many of the tile's rows from the first on have pixels that follow each
+ * other without a gap, `pixel` elements each, there and here. */
+static uint32_t
+rows_joined (const DcnnJob *job, const DcnnBytesTile *tile, uint32_t first,
+    uint32_t pixel)
+{
+  const DcnnMap *in = &job->in;
+  const uint32_t p = tile->pixels[first], y = DCNN_PIXEL_Y (p);
+  const uint32_t x = DCNN_PIXEL_X (p);
+  const uint32_t *col = in->col_offset;
+  uint32_t i = 1;
+
+  for (; first + i < tile->n; i++)
+    if ((tile->pixels[first + i] & ~DCNN_PIXEL_FORCE) !=
+        DCNN_PIXEL (y, x + i) || col[x + i] != col[x + i - 1] + pixel ||
+        tile->bytes[first + i] != tile->bytes[first + i - 1] + pixel)
+      break;
+  return i;
+}
+
+/* Lanes past the channels stand for 0. */
+static void
+fill_lanes (const DcnnMap *out, uint8_t *pixel)
+{
+  for (uint32_t c = out->channels; c < out->writable; c++)
+    pixel[c] = (uint8_t) -out->low;
+}
+
+static bool
+moves_channels (const DcnnJob *job, const DcnnLocal *l)
+{
+  return job->primary != DCNN_PRIMARY_COPY || l->n_runs != 1 ||
+      l->runs[0].from != 0;
 }
 
 /* Rows that a table finishes. */
@@ -72,19 +164,15 @@ static void
 end_by_table (const DcnnJob *job, const DcnnLocal *l,
     const DcnnBytesTile *tile, uint8_t *spare)
 {
-  const DcnnBytesTable *table = job->table;
-  const uint32_t channels = job->out.channels;
+  const bool alone = moves_channels (job, l);
+  const uint32_t pixel = job->out.writable;
 
-  for (uint32_t i = 0; i < tile->n; i++) {
-    const uint8_t *from = row_bytes (job, l, tile->pixels[i], spare);
-    uint8_t *to = tile->bytes[i];
-    if (table->same)
-      memcpy (to, from, channels);
-    else
-      for (uint32_t c = 0; c < channels; c++)
-        to[c] = table->byte[from[c]];
-    for (uint32_t c = channels; c < job->out.writable; c++)
-      to[c] = (uint8_t) -job->out.low;
+  for (uint32_t i = 0, n; i < tile->n; i += n) {
+    n = alone ? 1 : rows_joined (job, tile, i, pixel);
+    look_up_bytes (job->table, row_bytes (job, l, tile->pixels[i], spare),
+        (n - 1) * pixel + job->out.channels, tile->bytes[i]);
+    for (uint32_t j = 0; j < n; j++)
+      fill_lanes (&job->out, tile->bytes[i + j]);
   }
   DCNN_FN (dcnn_bytes_judge) (job, tile);
 }

@@ -96,7 +96,7 @@ static void
 block_outputs (OnnxLoader *loader, const Onnx__NodeProto *node)
 {
   for (size_t i = 0; i < node->n_output; i++)
-    if (node->output[i])
+    if (node->output[i] && *node->output[i]) /* "": left out */
       g_hash_table_add (loader->blocked, node->output[i]);
 }
 

@@ -121,6 +121,9 @@ GST_START_TEST (test_wrong_descriptor)
       "[nonsense]\nkey=1\n");
   g_object_set (f.element, "model", path, NULL);
   start_fails (&f, "odd.onnx.modelinfo", "nonsense");
+  write_file (&f, "odd.onnx.modelinfo", "[modelinfo]\nversion=1.0\n"
+      "[elsewhere]\ndir=input\n", -1, NULL);
+  start_fails (&f, "speaks of input \"elsewhere\"", "but the model has");
 
   memset (sha, '0', 64);
   sha[64] = '\0';

@@ -207,6 +207,49 @@ GST_START_TEST (test_rectangle)
 
 GST_END_TEST;
 
+/* Two pictures on two parts; what none shows stays, and the frame's size, too. */
+GST_START_TEST (test_parts)
+{
+  for (guint own_size = 0; own_size < 2; own_size++) {
+    GstHarness *h = image_harness ();
+    GstBuffer *in = make_pictured (8, 3, 200), *out;
+    guint8 *pixels = g_malloc (16);
+    GBytes *data = g_bytes_new_take (memset (pixels, 60, 16), 16);
+    GstDeltaCnnPictureMeta *meta;
+    GstCaps *caps;
+    GstVideoInfo info;
+
+    meta = gst_buffer_get_delta_cnn_picture_meta (in);
+    meta->w = meta->h = 5;
+    meta = gst_buffer_add_delta_cnn_picture_meta (in,
+        g_quark_from_static_string ("net"), 4, 4, 1, data);
+    meta->x = 10;
+    meta->y = 8;
+    meta->w = 4;
+    meta->h = 40;               /* over the frame's edge */
+    g_bytes_unref (data);
+    g_object_set (h->element, "own-size", own_size == 1, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    caps = gst_pad_get_current_caps (h->sinkpad);
+    fail_unless (gst_video_info_from_caps (&info, caps));
+    fail_unless_equals_int (info.width, SIZE);
+    fail_unless_equals_int (info.height, SIZE);
+    gst_caps_unref (caps);
+    assert_pixel (out, SIZE, 4, 4, 200, 200, 200);
+    assert_pixel (out, SIZE, 5, 4, 40, 32, 40);
+    assert_pixel (out, SIZE, 4, 5, 32, 40, 40);
+    /* a luma of 60 in place of (88, 96, 40): 0.299 * 88 + ... = 87 */
+    assert_pixel (out, SIZE, 11, 12, 88 - 27, 96 - 27, 40 - 27);
+    assert_pixel (out, SIZE, 9, 12, 72, 96, 40);
+    assert_pixel (out, SIZE, 11, 6, 88, 48, 40);        /* above it */
+    assert_pixel (out, SIZE, 14, 15, 112, 120, 40);
+    gst_buffer_unref (out);
+    gst_harness_teardown (h);
+  }
+}
+
+GST_END_TEST;
+
 /* A model without decoder says once what to do, unless tensors are wanted. */
 GST_START_TEST (test_no_decoder)
 {
@@ -254,6 +297,7 @@ image_suite (void)
   tcase_add_test (tc, test_luma);
   tcase_add_test (tc, test_own_size);
   tcase_add_test (tc, test_rectangle);
+  tcase_add_test (tc, test_parts);
   tcase_add_test (tc, test_no_decoder);
   return suite;
 }

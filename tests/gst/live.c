@@ -283,11 +283,12 @@ GST_START_TEST (test_stats_messages)
 
 GST_END_TEST;
 
-/* Pushes frames until a model message comes; none may be lost. */
-static gboolean
+/* Pushes frames until a model message comes, for as long as a test may take;
+ * none may be lost. */
+static void
 push_until_model (Fixture * f, const gchar * file)
 {
-  for (guint i = 0; i < 2000; i++) {
+  for (guint i = 0;; i++) {
     GstStructure *model;
     gboolean found;
 
@@ -297,10 +298,9 @@ push_until_model (Fixture * f, const gchar * file)
             "path"), file);
     g_clear_pointer (&model, gst_structure_free);
     if (found)
-      return TRUE;
+      return;
     g_usleep (1000);
   }
-  return FALSE;
 }
 
 GST_START_TEST (test_model_swap)
@@ -315,7 +315,7 @@ GST_START_TEST (test_model_swap)
   fail_unless (changed_share (&f, square (0)) == 1);
   fixture_structure (&f, "none");
   g_object_set (f.element, "model", classes, NULL);
-  fail_unless (push_until_model (&f, "classes.onnx"));
+  push_until_model (&f, "classes.onnx");
   out = fixture_run (&f, square (0));
   fail_unless_equals_int (gst_buffer_get_delta_cnn_segmentation_meta
       (out)->n_classes, 3);
@@ -325,7 +325,7 @@ GST_START_TEST (test_model_swap)
     g_object_set (f.element, "model", classes, NULL);
     fixture_model (&f, TINY_MASK, SIZE, SIZE);
   }
-  fail_unless (push_until_model (&f, "model.onnx"));
+  push_until_model (&f, "model.onnx");
   fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_ERROR, NULL), 0);
   fixture_clear (&f);
 }
@@ -357,8 +357,7 @@ GST_START_TEST (test_model_set_while_starting)
   gst_bus_set_sync_handler (f.bus, set_another, &classes, NULL);
   fixture_play (&f, "RGB", SIZE, SIZE);
   fail_unless (classes == NULL, "no model while starting");
-  fail_unless (push_until_model (&f, "classes.onnx"), "the model set while "
-      "the element started was lost");
+  push_until_model (&f, "classes.onnx");
   gst_bus_set_sync_handler (f.bus, NULL, NULL, NULL);
   fixture_clear (&f);
 }
@@ -375,7 +374,7 @@ GST_START_TEST (test_failed_swap_keeps_the_model)
   fail_unless (changed_share (&f, square (0)) == 1);
   fixture_count (&f, GST_MESSAGE_WARNING, NULL);
   g_object_set (f.element, "model", "/nowhere/other.onnx", NULL);
-  warning = gst_bus_timed_pop_filtered (f.bus, 5 * GST_SECOND,
+  warning = gst_bus_timed_pop_filtered (f.bus, GST_CLOCK_TIME_NONE,
       GST_MESSAGE_WARNING);
   message_holds (warning, "/nowhere/other.onnx");
   gst_message_unref (warning);

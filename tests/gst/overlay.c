@@ -352,6 +352,77 @@ GST_START_TEST (test_statistics)
 
 GST_END_TEST;
 
+/* Of how many rows is the panel's blue of the work, in one column of it? */
+static guint
+blue_rows (gdouble work)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBuffer *out = NULL;
+  guint rows = 0;
+
+  for (guint k = 0; k < 100; k++) {
+    GstBuffer *in = black ("RGB");
+
+    gst_buffer_add_delta_cnn_stats_meta (in, 0)->mac_share = work;
+    gst_clear_buffer (&out);
+    out = gst_harness_push_and_pull (h, in);
+  }
+  for (gint y = 0; y < HEIGHT; y++) {
+    gboolean blue = FALSE;
+
+    for (gint x = 60; x < 70; x++) {
+      guint8 rgb[3];
+      picture_get_pixel (out, "RGB", WIDTH, HEIGHT, x, y, rgb);
+      blue |= rgb[2] > 150 && rgb[0] < rgb[2] / 2;
+    }
+    rows += blue;
+  }
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+  return rows;
+}
+
+/* A bar is as high as the share of the work: half of it, half as high. */
+GST_START_TEST (test_bars)
+{
+  const guint all = blue_rows (1), half = blue_rows (0.5);
+
+  fail_unless (all >= 8, "%u rows", all);
+  fail_unless (ABS ((gint) all - 2 * (gint) half) <= 2, "%u rows, half %u", all,
+      half);
+  fail_unless (blue_rows (0) <= 1);
+}
+
+GST_END_TEST;
+
+/* The edge of the picture is no border between classes. */
+GST_START_TEST (test_no_border_at_the_edge)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBuffer *in = black ("RGB"), *out;
+  g_autoptr (GBytes) bytes = NULL;
+  guint8 data[8 * 6], inside[3], edge[3];
+
+  for (guint i = 0; i < sizeof data; i++)
+    data[i] = i % 8 >= 2 ? 1 : 0;
+  bytes = g_bytes_new (data, sizeof data);
+  gst_delta_cnn_segmentation_meta_set_rectangle
+      (gst_buffer_add_delta_cnn_segmentation_meta (in, 0, 8, 6, 3, bytes), 0, 0,
+      WIDTH, HEIGHT);
+  out = gst_harness_push_and_pull (h, in);
+  picture_get_pixel (out, "RGB", WIDTH, HEIGHT, WIDTH * 11 / 16, HEIGHT / 2,
+      inside);
+  picture_get_pixel (out, "RGB", WIDTH, HEIGHT, WIDTH - 2, HEIGHT / 2, edge);
+  for (guint c = 0; c < 3; c++)
+    fail_unless (ABS (inside[c] - edge[c]) <= 2, "%u and %u", inside[c],
+        edge[c]);
+  fail_unless (inside[0] + inside[1] + inside[2] > 60);
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 static gboolean
 same_picture (GstBuffer * a, GstBuffer * b)
 {
@@ -633,6 +704,8 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_skeletons, 0, n);
   tcase_add_loop_test (tcase, test_statistics, 0, n);
   tcase_add_test (tcase, test_statistics_are_this_frame_s);
+  tcase_add_test (tcase, test_bars);
+  tcase_add_test (tcase, test_no_border_at_the_edge);
   tcase_add_loop_test (tcase, test_classes, 0, n);
   tcase_add_loop_test (tcase, test_background, 0, n);
   tcase_add_test (tcase, test_background_s_trouble);

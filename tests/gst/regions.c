@@ -227,6 +227,28 @@ GST_START_TEST (test_windows)
 }
 GST_END_TEST
 
+/* A window follows a region that has a fifth in common with the one before: of
+ * both together, 24 px of 40 on leave a quarter, 28 px less. */
+GST_START_TEST (test_who_is_followed)
+{
+  for (guint far = 0; far < 2; far++) {
+    Person who = { 60, 70 };
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_model (&f, TINY_POSE, SIZE, SIZE);
+    g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+        "mode", 1, NULL);
+    fixture_play (&f, "RGB", FRAME, FRAME);
+    for (guint i = 0; i < 2; i++)
+      expect_poses (&f, &who, 1);
+    who.x += far ? 28 : 24;
+    fail_unless_equals_int (expect_poses (&f, &who, 1).dense, far);
+    fixture_clear (&f);
+  }
+}
+GST_END_TEST
+
 /* The share of the frame's pixels whose mask is not as it should be: on the
  * people, nowhere else. Cells of a window's mask are up to `slack` px. */
 static gdouble
@@ -429,7 +451,7 @@ GST_START_TEST (test_windows_keep_their_model)
   expect_poses (&f, who, 1);
   g_object_set (f.element, "model", "nowhere.onnx", NULL);
   expect_poses (&f, who, 2);
-  message = gst_bus_timed_pop_filtered (f.bus, 20 * GST_SECOND,
+  message = gst_bus_timed_pop_filtered (f.bus, GST_CLOCK_TIME_NONE,
       GST_MESSAGE_WARNING);
   message_holds (message, "nowhere.onnx");
   gst_message_unref (message);
@@ -473,7 +495,7 @@ GST_END_TEST
 GST_START_TEST (test_windows_do_not_wait)
 {
   const Person who[] = { {60, 70}, {180, 190}, {190, 60} };
-  GstDeltaCnnStatsMeta cost;
+  GstClockTime least = GST_CLOCK_TIME_NONE;
   Fixture f;
 
   fixture_init (&f);
@@ -481,9 +503,10 @@ GST_START_TEST (test_windows_do_not_wait)
   g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 3,
       "batch-timeout", 1000000, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
-  cost = expect_poses (&f, who, 3);
-  fail_unless (cost.total_time < GST_SECOND, "%" GST_TIME_FORMAT,
-      GST_TIME_ARGS (cost.total_time));
+  /* one that waited takes a second at least; a busy machine alone not each time */
+  for (guint i = 0; i < 4; i++)
+    least = MIN (least, expect_poses (&f, who, 3).total_time);
+  fail_unless (least < GST_SECOND, "%" GST_TIME_FORMAT, GST_TIME_ARGS (least));
   fixture_clear (&f);
 }
 GST_END_TEST
@@ -500,6 +523,7 @@ regions_suite (void)
   tcase_add_test (tc, test_bad_property);
   tcase_add_test (tc, test_metas);
   tcase_add_test (tc, test_windows);
+  tcase_add_test (tc, test_who_is_followed);
   tcase_add_test (tc, test_window_masks);
   tcase_add_test (tc, test_window_class_masks);
   tcase_add_test (tc, test_window_labels);

@@ -358,32 +358,6 @@ GST_START_TEST (test_timestamps_may_go_back)
 
 GST_END_TEST;
 
-GST_START_TEST (test_latency_is_truthful)
-{
-  Fixture f;
-  GstQuery *query = gst_query_new_latency ();
-  GstClockTime min, max, total;
-  GstBuffer *out;
-  gboolean live;
-
-  start (&f);
-  gst_harness_set_upstream_latency (f.harness, 10 * GST_MSECOND);
-  out = fixture_run (&f, square (0, 0));
-  total = buffer_stats (out)->total_time;
-  gst_buffer_unref (out);
-  fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
-  fail_unless (gst_element_query (f.element, query));
-  gst_query_parse_latency (query, &live, &min, &max);
-  fail_unless (min >= 10 * GST_MSECOND + total,
-      "%" GST_TIME_FORMAT " upstream and element together",
-      GST_TIME_ARGS (min));
-  fail_unless (min < 2 * GST_SECOND);
-  gst_query_unref (query);
-  fixture_clear (&f);
-}
-
-GST_END_TEST;
-
 static GstBuffer *
 timed_square (gint x, guint number)
 {
@@ -588,45 +562,6 @@ GST_START_TEST (test_gap_buffers_do_not_repeat_for_ever)
 
 GST_END_TEST;
 
-/* Frames that once were slow (another program had the processor) are not for
- * ever; the first one, which is no ordinary one, does not count at all. */
-GST_START_TEST (test_latency_shrinks_again)
-{
-  GstClockTime first = 0, slow, small;
-  Fixture f;
-
-  fixture_init (&f);
-  fixture_model (&f, TINY_CLASSES, 256, 256);
-  fixture_play (&f, "RGB", 64, 64);
-  for (guint i = 0; i < 12; i++) {
-    GstBuffer *out = fixture_run (&f, picture_new ("RGB", 64, 64, 20, i, 0, 8,
-            230));
-    if (i == 0)
-      first = buffer_stats (out)->total_time;
-    gst_buffer_unref (out);
-  }
-  small = fixture_latency (&f);
-  fail_unless (first > 0 && small < 100 * GST_MSECOND);
-  fixture_caps (&f, "RGB", 7000, 6000); /* frames that take long */
-  for (guint i = 0; i < 4; i++)
-    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 7000, 6000,
-                20 * i, 0, 0, 8, 230)));
-  slow = fixture_latency (&f);
-  fail_unless (slow > 3 * small, "%" GST_TIME_FORMAT " is no slower",
-      GST_TIME_ARGS (slow));
-  fixture_caps (&f, "RGB", 64, 64);
-  fixture_count (&f, GST_MESSAGE_LATENCY, NULL);
-  for (guint i = 0; i < 150; i++)
-    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", 64, 64, 20, i % 50,
-                0, 8, 230)));
-  fail_unless (fixture_latency (&f) < slow / 2, "%" GST_TIME_FORMAT " for ever",
-      GST_TIME_ARGS (fixture_latency (&f)));
-  fail_unless (fixture_count (&f, GST_MESSAGE_LATENCY, NULL) > 0);
-  fixture_clear (&f);
-}
-
-GST_END_TEST;
-
 /* A frame whose motion is not known leaves the window where it is: the same
  * picture then changes nothing. */
 GST_START_TEST (test_lost_motion_keeps_the_window)
@@ -768,14 +703,11 @@ state_suite (void)
   tcase_add_test (tcase, test_eos_tells_statistics);
   tcase_add_test (tcase, test_stream_without_frames);
   tcase_add_test (tcase, test_timestamps_may_go_back);
-  tcase_add_test (tcase, test_latency_is_truthful);
   tcase_add_test (tcase, test_late_frames_are_passed_on);
   tcase_add_test (tcase, test_results_never_freeze_by_qos);
   tcase_add_test (tcase, test_motion_meta_moves_the_window);
   tcase_add_test (tcase, test_gap_after_a_leak_is_run);
   tcase_add_test (tcase, test_gap_buffers_do_not_repeat_for_ever);
-  if (!THREADS_SANITIZED) /* its times would be those of another program */
-    tcase_add_test (tcase, test_latency_shrinks_again);
   tcase_add_test (tcase, test_lost_motion_keeps_the_window);
   tcase_add_test (tcase, test_segment_in_bytes);
   tcase_add_test (tcase, test_odd_sizes);

@@ -157,7 +157,8 @@ weights_init (Case *k, Rng *rng)
   const bool depthwise = k->primary == DCNN_PRIMARY_DEPTHWISE;
   const size_t n = (size_t) (w->kernel[0] * w->kernel[1]) * k->out.channels *
       (depthwise ? 1 : k->in.channels);
-  const int32_t most = rng_chance (rng, 50) ? 63 : rng_chance (rng, 50) ? 127
+  const int32_t most = rng_chance (rng, 50) ? 63 : rng_chance (rng, 50) ? 30
+      : rng_chance (rng, 50) ? 127
       : 255;
 
   k->weights = malloc (n * sizeof *k->weights);

@@ -37,7 +37,8 @@ logistic (gdouble v)
 static void
 test_yolo (void)
 {
-  for (guint v5 = 0; v5 < 2; v5++) {
+  for (guint way = 0; way < 4; way++) {
+    const guint v5 = way % 2; /* labels say it as well as the order does */
     const gdouble box[3][4] = { { 40, 30, 20, 10 }, { 42, 30, 20, 10 },
       { 100, 60, 30, 40 } };
     const gdouble score[3] = { 0.9, 0.6, 0.5 };
@@ -46,7 +47,7 @@ test_yolo (void)
     gfloat *data;
     const DcnnResults *r;
 
-    kit_init (&kit, "yolo", "", 128, 96);
+    kit_init (&kit, "yolo", way / 2 ? "[labels]\nlist=a;b;c" : "", 128, 96);
     data = v5 ? kit_add (&kit, "o", DIMS (1, 40, 8))
         : kit_add (&kit, "o", DIMS (1, 7, 40));
     for (guint i = 0; i < 3; i++)
@@ -716,8 +717,11 @@ static const Misfit misfits[] = {
   { "end-to-end", "", { { 1, 10, 5 } }, { "o" }, "rows of 6 numbers" },
   { "end-to-end", "", { { 1, 10, 4 }, { 1, 3 } }, { "boxes", "scores" },
     "each of the 10 boxes" },
+  { "end-to-end", "", { { 1, 10, 4 } }, { "boxes" }, "one with scores" },
   { "detr", "", { { 1, 10, 4 }, { 1, 9, 4 } }, { "logits", "boxes" },
     "each of the 10 queries" },
+  { "detr", "[decoder]\nno-object=last", { { 1, 10, 1 }, { 1, 10, 4 } }, { "logits", "boxes" },
+    "a column a class" },
   { "ssd", "[decoder]\nstrides=16\nsizes=8", { { 1, 9, 4 }, { 1, 9, 4 } },
     { "scores", "boxes" }, "make 8 anchors at 64x32" },
   { "retinaface", "", { { 1, 9, 2 }, { 1, 9, 5 } }, { "scores", "boxes" },

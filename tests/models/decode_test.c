@@ -305,6 +305,102 @@ test_fastestdet (void)
   kit_clear (&kit);
 }
 
+/* An image of three channels and, as outputs, itself after ReLU n times. */
+static DcnnModel *
+model_of_outputs (guint n)
+{
+  static const gint64 dims[4] = { 1, 3, 8, 8 };
+  g_autoptr (GError) error = NULL;
+  DcnnGraph *graph = dcnn_graph_new ();
+  DcnnParams none = { 0 };
+  DcnnValueId in = dcnn_graph_add_input (graph, "image", DCNN_DTYPE_F32, 4,
+      dims, &error);
+  DcnnModel *model;
+
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *name = g_strdup_printf ("out%u", i);
+    const char *names[1] = { name };
+    DcnnValueId out;
+    g_assert_true (dcnn_graph_add_node (graph, name, DCNN_OP_RELU, &none, 1,
+            &in, 1, names, NULL, &out, &error));
+    dcnn_graph_add_output (graph, out);
+  }
+  model = dcnn_model_new (graph, &error);
+  g_assert_no_error (error);
+  return model;
+}
+
+static void
+test_most_outputs (void)
+{
+  for (guint n = 64; n <= 65; n++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = model_of_outputs (n);
+    DcnnDecoder *decoder;
+    Kit kit;
+
+    kit_init (&kit, "segmentation", "[output:out5]\nsemantics=mask\n", 8, 8);
+    decoder = dcnn_decoder_new (kit.info, model, &error);
+    if (n > 64) {
+      g_assert_null (decoder);
+      g_assert_nonnull (strstr (error->message, "at most 64 outputs (it has "
+              "65)"));
+    } else {
+      g_assert_no_error (error);
+    }
+    dcnn_decoder_free (decoder);
+    kit_clear (&kit);
+  }
+}
+
+/* CenterNet's heatmap matters by its slope, a box by the best score of its
+ * place; the third output matters fully, as nobody reads it. */
+static void
+test_weigh (void)
+{
+  static const gint64 dims[4] = { 1, 1, 2, 2 };
+  static const char *const names[] = { "heatmap", "ltrb", "rest" };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  g_autoptr (DcnnSession) session = NULL;
+  gfloat weights[3][16], *list[3] = { weights[0], weights[1], weights[2] };
+  DcnnParams none = { 0 }, axis = { .axis = { .axis = 1 } };
+  DcnnGraph *graph = dcnn_graph_new ();
+  DcnnSessionOptions options;
+  DcnnValueId four[4], out;
+  Kit kit;
+
+  four[0] = dcnn_graph_add_input (graph, "image", DCNN_DTYPE_F32, 4, dims,
+      &error);
+  four[1] = four[2] = four[3] = four[0];
+  for (guint i = 0; i < 3; i++) {
+    g_assert_true (dcnn_graph_add_node (graph, names[i], i == 1 ?
+            DCNN_OP_CONCAT : DCNN_OP_RELU, i == 1 ? &axis : &none,
+            i == 1 ? 4 : 1, four, 1, &names[i], NULL, &out, &error));
+    dcnn_graph_add_output (graph, out);
+  }
+  model = dcnn_model_new (graph, &error);
+  g_assert_no_error (error);
+  dcnn_session_options_init (&options);
+  options.threads = 1;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  kit_init (&kit, "centernet", "[output:heatmap]\nsemantics=heatmap\n"
+      "activation=sigmoid\n[output:ltrb]\nsemantics=ltrb\n", 2, 2);
+  kit_add (&kit, "heatmap", DIMS (1, 1, 2, 2))[3] = logf (3);
+  (void) kit_add (&kit, "ltrb", DIMS (1, 4, 2, 2));
+  (void) kit_add (&kit, "rest", DIMS (1, 1, 2, 2));
+  (void) kit_run (&kit, 0.1f);
+  dcnn_decoder_weigh (kit.decoder, session, list);
+  kit_assert_near (weights[0][0], 0.25, 1e-6);
+  kit_assert_near (weights[0][3], 0.75 * 0.25, 1e-6);
+  for (guint i = 0; i < 16; i++)
+    kit_assert_near (weights[1][i], i % 4 == 3 ? 0.75 : 0.5, 1e-6);
+  for (guint i = 0; i < 4; i++)
+    g_assert_cmpfloat (weights[2][i], ==, 1);
+  kit_clear (&kit);
+}
+
 static void
 test_classification (void)
 {
@@ -421,6 +517,8 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/centernet", test_centernet);
   g_test_add_func ("/decode/fastestdet", test_fastestdet);
   g_test_add_func ("/decode/classification", test_classification);
+  g_test_add_func ("/decode/most-outputs", test_most_outputs);
+  g_test_add_func ("/decode/weigh", test_weigh);
   g_test_add_func ("/decode/misfits", test_misfits);
   g_test_add_func ("/decode/wrong-tensors", test_wrong_tensors);
   return g_test_run ();

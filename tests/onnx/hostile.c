@@ -121,6 +121,7 @@ test_no_model (void)
   pk_int (model, 1, 8);
   expect_with (model, NULL, NULL, "no ONNX model");
   expect_with (pk_model (new_graph (), 5), NULL, NULL, "opset 5");
+  expect_with (pk_model (new_graph (), 6), NULL, NULL, "output 'y'");
   expect_with (pk_model (new_graph (), G_MAXINT64), NULL, NULL, "opset");
   expect (pk_new (), "no outputs");
 }
@@ -244,6 +245,13 @@ test_refusals (void)
   }
   add_node (graph, "", "NonMaxSuppression", name, "y");
   expect (graph, "... and 61 more");
+  /* what a node leaves out is nobody's missing input: neither behind one that is
+   * refused nor behind one that is left out for it */
+  graph = new_graph ();
+  add_node (graph, "early", "Frobnicate", "x", "a -");
+  add_node (graph, "behind", "Relu", "a", "b -");
+  add_node (graph, "apart", "Frobnicate", "x -", "y");
+  expect (graph, "node 'apart' (Frobnicate)");
   graph = new_graph ();
   node = pk_node ("branch", "Loop", "x", "y");
   add_node (sub, "inner", "Relu", "x", "z");

@@ -76,7 +76,8 @@ class Net:
 
 
 def backbone(kind):
-    """deep: 24 layers of one kind of block; mixed: everything else; head: ends in a classifier."""
+    """deep: 24 layers of one kind of block; deep-pools: what moves values, between convolutions; mixed: everything else;
+    head: ends in a classifier."""
     net = Net()
     x = net.node("Relu", [net.conv("image", 3, 16, stride=2)])
     if kind == "deep":
@@ -85,6 +86,14 @@ def backbone(kind):
             y = net.node("Clip", [net.conv(y, 32, 32, groups=32), net.constant(0.), net.constant(6.)])
             x = net.node("Add", [x, net.conv(y, 32, 16, 1, gain=.3)])
         return net.model(net.conv(x, 16, 8, 1))
+    if kind == "deep-pools":
+        for i in range(2):
+            x = net.node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+            y = net.node("Relu", [net.conv(x, 16, 12, 1)])
+            x = net.node("Concat", [net.node("Relu", [net.conv(y, 12, 8, k)]) for k in (1, 3)], axis=1)
+        x = net.node("Resize", [x, "", net.constant([1, 1, 2, 2])], mode="nearest", nearest_mode="floor",
+                     coordinate_transformation_mode="asymmetric")
+        return net.model(net.conv(net.node("Relu", [net.conv(x, 16, 16)]), 16, 8, 1))
     y = net.node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     y = net.node("LeakyRelu", [net.conv(y, 16, 24)], alpha=.1)
     gate = net.node("Sigmoid", [net.conv(net.node("GlobalAveragePool", [y]), 24, 24, 1)])
@@ -164,12 +173,14 @@ def matrices(dynamic):
 def nets(frames, folder):
     """Name, the net, the allowed difference (less than 0: times the largest value), another net as its oracle or None."""
     own = {}
-    kinds = {"deep": backbone("deep"), "mixed": backbone("mixed"), "head": backbone("head")}
+    kinds = {kind: backbone(kind) for kind in ("deep", "deep-pools", "mixed", "head")}
     types = {"u8s8": (QuantType.QUInt8, QuantType.QInt8), "u8u8": (QuantType.QUInt8, QuantType.QUInt8),
              "s8s8": (QuantType.QInt8, QuantType.QInt8)}
     for kind, model in kinds.items():
         for form in (QuantFormat.QDQ, QuantFormat.QOperator):
             for name, (activation, weight) in types.items():
+                if kind == "deep-pools" and name != "u8s8":
+                    continue
                 per_channel = name != "u8u8"
                 quantised = static(model, frames, folder, form, activation, weight, per_channel)
                 step = output_step(quantised)

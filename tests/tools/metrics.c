@@ -172,6 +172,31 @@ test_pose_exclusive (void)
   }
 }
 
+/* Whoever has a partner has one only, whatever their places in the lists: of
+ * three side by side the third and the first are there, one of them twice. */
+static void
+test_pose_one_partner (void)
+{
+  for (guint swap = 0; swap < 2; swap++) {
+    DcnnResults a = pose_results (), b = pose_results ();
+    BenchAgreement it = { .tensors = 0 };
+
+    for (guint i = 0; i < 3; i++)
+      add_person (&a, 100 + 200 * i, 100, 0.9f);
+    add_person (&b, 500, 100, 0.9f);
+    add_person (&b, 504, 100, 0.9f);
+    add_person (&b, 106, 100, 0.9f);
+    if (swap)
+      bench_agreement_add_results (&it, &b, &a, &transform);
+    else
+      bench_agreement_add_results (&it, &a, &b, &transform);
+    NEAR (member (&it, "pose_f1"), 2 * 2 / 6.0);
+    NEAR (member (&it, "keypoint_frame_px"), 6 / 2.0);
+    clear_results (&a);
+    clear_results (&b);
+  }
+}
+
 /* The nearest pair goes first: a greedy pass in the dense order would give the
  * first person the second one's pose. */
 static void
@@ -534,6 +559,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/mask/lone", test_lone_mask);
   g_test_add_func ("/metrics/pose/distance", test_pose_distance);
   g_test_add_func ("/metrics/pose/exclusive", test_pose_exclusive);
+  g_test_add_func ("/metrics/pose/one-partner", test_pose_one_partner);
   g_test_add_func ("/metrics/pose/nearest-first", test_pose_nearest_first);
   g_test_add_func ("/metrics/pose/elsewhere", test_pose_elsewhere);
   g_test_add_func ("/metrics/pose/collapsed", test_pose_collapsed);

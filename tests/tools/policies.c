@@ -147,6 +147,29 @@ test_counts (void)
   g_assert_cmpfloat (n.state_bytes, ==, 4 * map_out);
 }
 
+/* What is counted is added to what has been. */
+static void
+test_sums (void)
+{
+  Case c;
+
+  begin (&c, 1);
+  put (&c.in, 3, 3);
+  policy_touch (&c.node, &c.in, &c.touched);
+  put (&c.joined, 3, 3);
+  for (guint p = 0; p < POLICY_COUNT; p++) {
+    PolicyCount once = counted (&c, p), twice = once, dense = { 0, 0, 0 };
+    policy_count (p, &c.node, policy_pixels (&c.in), &c.touched, &c.joined,
+        &twice);
+    g_assert_cmpfloat (twice.macs, ==, 2 * once.macs);
+    g_assert_cmpfloat (twice.bytes, ==, 2 * once.bytes);
+    policy_count_dense (p, &c.node, &dense);
+    once = dense;
+    policy_count_dense (p, &c.node, &dense);
+    g_assert_cmpfloat (dense.macs, ==, 2 * once.macs);
+  }
+}
+
 /* Nothing changed: those that compare whole maps still move them. */
 static void
 test_still (void)
@@ -187,6 +210,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/policies/touch", test_touch);
   g_test_add_func ("/tools/policies/touch-transposed", test_touch_transposed);
   g_test_add_func ("/tools/policies/counts", test_counts);
+  g_test_add_func ("/tools/policies/sums", test_sums);
   g_test_add_func ("/tools/policies/still", test_still);
   g_test_add_func ("/tools/policies/everything", test_everything);
   return g_test_run ();
