@@ -68,7 +68,7 @@ static const EmulatedKernel kernels[] = { dense_kernel<32, 32, false>,
   dense_kernel<128, 64, true> };
 #else
 /* Few, so that grids are small, and enough for every path. */
-#define PROCESSORS 24
+#define PROCESSORS 12
 
 std::map<const void *, EmulatedBind> &
 emulated_kernels ()
