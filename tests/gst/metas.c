@@ -226,6 +226,7 @@ GST_START_TEST (test_copies)
   /* A part of the bytes is not the picture. */
   part = gst_buffer_copy_region (copy, GST_BUFFER_COPY_ALL, 0, 100);
   fail_unless (gst_buffer_get_delta_cnn_pose_meta (part) == NULL);
+  fail_unless (gst_buffer_get_delta_cnn_picture_meta (part) == NULL);
   gst_buffer_unref (part);
   gst_buffer_unref (copy);
 }
