@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * emulated_groups.h - of emulated.h: what compute capability 9.0 alone has:
+ * products of warp groups, barriers that count bytes, the tensor copy engine.
+ */
+#ifndef DCNN_TEST_EMULATED_GROUPS_H
+#define DCNN_TEST_EMULATED_GROUPS_H
+
+/* ---- instructions (in place of dcnn_cuda_wgmma.cuh) ------------------------------------- */
+
+#define DCNN_CUDA_WGMMA_CUH
+static inline float
+emulated_matrix_half (uint64_t descriptor, uint32_t row, uint32_t column)
+{
+  bool whole = descriptor >> 62 == 1; /* rows of 128 bytes; 2: of 64 */
+  uint32_t at = (uint32_t) (descriptor & 0x3fff) * 16 + row / 8 *
+      ((uint32_t) (descriptor >> 32 & 0x3fff) * 16) + row % 8 * (whole ? 128 :
+      64) + column * 2;
+  __half_raw h;
+
+  if (!whole && descriptor >> 62 != 2)
+    abort ();
+  at ^= (at >> 7 & (whole ? 7 : 3)) << 4;
+  memcpy (&h.x, emulated_at (at), 2);
+  return __half2float (__half (h));
+}
+
+/* Products are asked for and made when waited for, as late as may be: what is
+ * written over meanwhile shows. */
+struct EmulatedProduct {
+  uint64_t a, b;
+  float *d;
+  unsigned n, turn;
+};
+struct EmulatedGroup {
+  std::vector<EmulatedProduct> asked;
+  unsigned turn;           /* commits so far */
+};
+inline thread_local EmulatedGroup emulated_groups[EMULATED_THREADS];
+
+template<int N>
+static inline void
+group_multiply (float (&d)[N], uint64_t a, uint64_t b)
+{
+  EmulatedGroup &g = emulated_groups[emulated_block.now];
+
+  g.asked.push_back (EmulatedProduct { a, b, d, N, g.turn });
+}
+
+/* All but those of the last commits. */
+static inline void
+emulated_make_products (unsigned left)
+{
+  EmulatedGroup &g = emulated_groups[emulated_block.now];
+  unsigned thread = emulated_block.now % 128;
+  size_t done = 0;
+
+  for (; done < g.asked.size () && g.asked[done].turn + left < g.turn; done++)
+    for (unsigned i = 0; i < g.asked[done].n; i++) {
+      const EmulatedProduct &p = g.asked[done];
+      unsigned row = thread / 32 * 16 + thread % 32 / 4 + (i / 2 & 1) * 8;
+      unsigned column = i / 4 * 8 + thread % 4 * 2 + i % 2;
+      for (unsigned k = 0; k < 16; k++)
+        p.d[i] += emulated_matrix_half (p.a, row, k) *
+            emulated_matrix_half (p.b, column, k);
+    }
+  g.asked.erase (g.asked.begin (), g.asked.begin () + (long) done);
+}
+
+template<int N>
+static inline void
+group_wait (float (&)[N])
+{
+  emulated_make_products (0);
+}
+
+static inline void group_wait_others () { emulated_make_products (1); }
+static inline void group_begin () {}
+
+static inline void
+group_commit ()
+{
+  emulated_groups[emulated_block.now].turn++;
+}
+
+static inline void fence_bulk () {}
+static inline void fence_barriers () {}
+
+/* Phases passed, what the one at hand still waits for; one a barrier, found by
+ * its address. */
+struct EmulatedPhase {
+  uint32_t at, phases, arrivals, missing;
+  int64_t bytes;
+};
+inline thread_local EmulatedPhase emulated_phases[256];
+
+static inline EmulatedPhase &
+emulated_phase (uint32_t at)
+{
+  for (EmulatedPhase &p : emulated_phases)
+    if (p.at == at || p.at == 0) {
+      p.at = at;
+      return p;
+    }
+  abort ();
+}
+
+static inline void
+emulated_end_phase (EmulatedPhase &p)
+{
+  if (p.missing > 0 || p.bytes > 0)
+    return;
+  p.phases++;
+  p.missing = p.arrivals;
+}
+
+static inline void
+barrier_init (uint32_t at, uint32_t arrivals)
+{
+  emulated_phase (at) = EmulatedPhase { at, 0, arrivals, arrivals, 0 };
+}
+
+static inline void
+barrier_arrive (uint32_t at)
+{
+  EmulatedPhase &p = emulated_phase (at);
+
+  if (p.missing-- == 0)
+    abort ();
+  emulated_end_phase (p);
+}
+
+static inline void
+barrier_expect (uint32_t at, uint32_t bytes)
+{
+  emulated_phase (at).bytes += bytes;
+  barrier_arrive (at);
+}
+
+static inline void
+emulated_bytes_came (uint32_t barrier, uint32_t bytes)
+{
+  EmulatedPhase &p = emulated_phase (barrier);
+
+  if (p.bytes < bytes)
+    abort ();
+  p.bytes -= bytes;
+  emulated_end_phase (p);
+}
+
+static inline void
+copy_bulk (uint32_t to, const void *from, uint32_t bytes, uint32_t barrier)
+{
+  if (to % 16 || bytes % 16)
+    abort ();
+  memcpy (emulated_at (to), from, bytes);
+  emulated_bytes_came (barrier, bytes);
+}
+
+static inline void
+barrier_wait (uint32_t at, uint32_t parity)
+{
+  while ((emulated_phase (at).phases & 1) == parity)
+    emulated_spin ();
+}
+
+/* ---- instructions (in place of dcnn_cuda_tensor.cuh) ------------------------------------ */
+
+#define DCNN_CUDA_TENSOR_CUH
+
+struct DcnnMatrix {
+  const void *data;
+  uint64_t rows, columns, pitch;
+  uint32_t box_rows, box_columns;
+};
+
+struct DcnnWalkedMaps {
+  const void *data;
+  uint32_t maps, height, width, channels;
+  uint64_t pitch;
+  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
+  uint32_t box_rows, box_columns;
+};
+
+static inline cudaError_t
+describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+{
+  memcpy (map, &m, sizeof m);
+  return cudaSuccess;
+}
+
+static inline cudaError_t
+describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
+{
+  memcpy (map, &w, sizeof w);
+  return cudaSuccess;
+}
+
+/* One row of a box, swizzled; from NULL: zeros. */
+static inline void
+emulated_put_row (uint32_t to, uint32_t row, uint32_t columns, const __half *from,
+    uint64_t there)
+{
+  for (uint32_t c = 0; c < columns; c++) {
+    uint32_t at = row * columns * 2 + c * 2;
+    at ^= (at >> 7 & (columns == 64 ? 7 : 3)) << 4;
+    if (from && c < there)
+      memcpy (emulated_at (to + at), from + c, 2);
+    else
+      memset (emulated_at (to + at), 0, 2);
+  }
+}
+
+static inline void
+copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
+    uint32_t barrier)
+{
+  DcnnMatrix m;
+
+  memcpy (&m, map, sizeof m);
+  if (to % (m.box_columns * 16) || m.pitch % 8 || (uintptr_t) m.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < m.box_rows; r++)
+    emulated_put_row (to, r, m.box_columns, row + r < m.rows && column < m.columns ?
+        static_cast<const __half *> (m.data) + (row + r) * m.pitch + column :
+        NULL, m.columns - column);
+  emulated_bytes_came (barrier, m.box_rows * m.box_columns * 2);
+}
+
+/* The corner walks over a box of its own, whose bounds go by the pads. */
+static inline void
+copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t ky, uint32_t kx, uint32_t barrier)
+{
+  DcnnWalkedMaps w;
+
+  memcpy (&w, map, sizeof w);
+  if (to % (w.box_columns * 16) || w.pitch % 8 || (uintptr_t) w.data % 16)
+    abort ();
+  for (uint32_t r = 0; r < w.box_rows; r++) {
+    int at_y = y + (int) ky, at_x = x + (int) kx;
+    bool there = n < w.maps && at_y >= 0 && at_y < (int) w.height &&
+        at_x >= 0 && at_x < (int) w.width && channel < w.channels;
+    emulated_put_row (to, r, w.box_columns, there ? static_cast<const __half *> (w.data) +
+        (((uint64_t) n * w.height + (uint64_t) at_y) * w.width +
+            (uint64_t) at_x) * w.pitch + channel : NULL, w.channels - channel);
+    x += w.stride[1];
+    if (x > (int) w.width - 1 + w.pad_end[1] - w.dilation[1] *
+        (w.kernel[1] - 1)) {
+      x = -w.pad[1];
+      y += w.stride[0];
+    }
+    if (y > (int) w.height - 1 + w.pad_end[0] - w.dilation[0] *
+        (w.kernel[0] - 1)) {
+      y = -w.pad[0];
+      n++;
+    }
+  }
+  emulated_bytes_came (barrier, w.box_rows * w.box_columns * 2);
+}
+
+#endif
