@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_backend.c - which backend a device's name means, and the weights that
- * sessions share on it.
+ * dcnn_backend.c - which backend a device's name means, and which can run a
+ * model.
  */
 #include "dcnn_engine.h"
 
@@ -30,18 +30,35 @@ dcnn_backend_accepts (const DcnnBackend *backend, const DcnnPlan *plan,
   return FALSE;
 }
 
-static gboolean
-may_run (const DcnnBackend *backend, gint index, const DcnnPlan *plan,
-    const DcnnSessionOptions *options, GError **error)
+const DcnnPlan *
+dcnn_backend_plan (const DcnnBackend *backend, DcnnModel *model,
+    DcnnPrecision precision, GError **error)
 {
-  return backend->available (index, error) &&
-      (plan == NULL || dcnn_backend_accepts (backend, plan, options, error));
+  PlanLayout layout = backend->layout (precision);
+
+  return dcnn_model_plan (model, &layout, error);
 }
 
-/* plan NULL: any. index: the number of the device, of those kinds that may be
+/* It is asked about the plan as it would run it: what is a view in one layout
+ * is a copy in another. */
+static gboolean
+may_run (const DcnnBackend *backend, gint index, DcnnModel *model,
+    const DcnnSessionOptions *options, GError **error)
+{
+  const DcnnPlan *plan;
+
+  if (!backend->available (index, error))
+    return FALSE;
+  if (model == NULL)
+    return TRUE;
+  plan = dcnn_backend_plan (backend, model, options->precision, error);
+  return plan && dcnn_backend_accepts (backend, plan, options, error);
+}
+
+/* model NULL: any. index: the number of the device, of those kinds that may be
  * absent; becomes the one chosen. */
 static const DcnnBackend *
-best_backend (const DcnnPlan *plan, const DcnnSessionOptions *options,
+best_backend (DcnnModel *model, const DcnnSessionOptions *options,
     gint *index, GString *why, gboolean *fell_back, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
@@ -49,7 +66,7 @@ best_backend (const DcnnPlan *plan, const DcnnSessionOptions *options,
     gint number = backends[i].table->present ? *index : -1;
     if (!backends[i].automatic)
       continue;
-    if (may_run (backends[i].table, number, plan, options, &refusal)) {
+    if (may_run (backends[i].table, number, model, options, &refusal)) {
       *index = number;
       return backends[i].table;
     }
@@ -98,7 +115,7 @@ dcnn_backend_named (const char *device, gint *index, GError **error)
 }
 
 static const DcnnBackend *
-find (const char *device, const DcnnPlan *plan,
+find (const char *device, DcnnModel *model,
     const DcnnSessionOptions *options, gint *index, GString *why,
     gboolean *fell_back, GError **error)
 {
@@ -113,9 +130,9 @@ find (const char *device, const DcnnPlan *plan,
     device = wish;
   if (device == NULL || (g_str_has_prefix (device, "auto") &&
           parse_index (device + 4, index)))
-    return best_backend (plan, options, index, why, fell_back, error);
+    return best_backend (model, options, index, why, fell_back, error);
   backend = dcnn_backend_named (device, index, error);
-  if (backend && may_run (backend, *index, plan, options, error))
+  if (backend && may_run (backend, *index, model, options, error))
     return backend;
   if (wished)
     g_prefix_error (error, "DELTACNN_DEVICE is %s: ", wish);
@@ -132,10 +149,10 @@ dcnn_backend_find (const char *device, gint *index, GError **error)
 }
 
 const DcnnBackend *
-dcnn_backend_choose (const DcnnPlan *plan, const DcnnSessionOptions *options,
+dcnn_backend_choose (DcnnModel *model, const DcnnSessionOptions *options,
     gint *index, GString *why, gboolean *fell_back, GError **error)
 {
-  return find (options->device, plan, options, index, why, fell_back, error);
+  return find (options->device, model, options, index, why, fell_back, error);
 }
 
 gboolean
@@ -153,64 +170,4 @@ dcnn_device_check (const char *device, GError **error)
   gint index;
 
   return dcnn_backend_find (device, &index, error) != NULL;
-}
-
-/* ---- weights ------------------------------------------------------------------ */
-
-static ModelWeights *
-find_weights (DcnnModel *model, const DcnnPlan *plan,
-    const DcnnBackend *backend, gint index)
-{
-  for (guint i = 0; i < model->weights->len; i++) {
-    ModelWeights *w = &g_array_index (model->weights, ModelWeights, i);
-    if (w->plan == plan && w->backend == backend && w->index == index)
-      return w;
-  }
-  return NULL;
-}
-
-gboolean
-dcnn_backend_take_weights (DcnnModel *model, const DcnnPlan *plan,
-    const DcnnBackend *backend, gint index, gpointer *weights, GError **error)
-{
-  ModelWeights *known, fresh = { plan, backend, index, 1, NULL };
-
-  *weights = NULL;
-  g_mutex_lock (&model->weights_lock);
-  known = find_weights (model, plan, backend, index);
-  if (known) {
-    known->users++;
-    *weights = known->data;
-  } else if ((fresh.data = backend->model_new (plan, index, error))) {
-    g_array_append_val (model->weights, fresh);
-    *weights = fresh.data;
-  }
-  g_mutex_unlock (&model->weights_lock);
-  return *weights != NULL;
-}
-
-void
-dcnn_backend_drop_weights (DcnnModel *model, const DcnnPlan *plan,
-    const DcnnBackend *backend, gint index)
-{
-  ModelWeights *known;
-
-  g_mutex_lock (&model->weights_lock);
-  known = find_weights (model, plan, backend, index);
-  if (known && --known->users == 0 && !backend->weights_stay) {
-    backend->model_free (known->data);
-    g_array_remove_index_fast (model->weights, (guint) (known -
-            (ModelWeights *) (gpointer) model->weights->data));
-  }
-  g_mutex_unlock (&model->weights_lock);
-}
-
-void
-dcnn_backend_clear_weights (DcnnModel *model)
-{
-  for (guint i = 0; i < model->weights->len; i++) {
-    ModelWeights *w = &g_array_index (model->weights, ModelWeights, i);
-    w->backend->model_free (w->data);
-  }
-  g_array_set_size (model->weights, 0);
 }

@@ -18,7 +18,8 @@
  *  - no allocation in run and wait, but for the first frame of a size and
  *    format;
  *  - the same bits whatever the list, the path, the thread and the other
- *    streams;
+ *    streams; or session_new says in DcnnSession.rounding how far apart two
+ *    computations of one pixel may be, and "any difference" is more than that;
  *  - a function that fails sets error and leaves the session such that
  *    session_free may be called, and nothing else need be;
  *  - a backend that was not built in is a stub whose `available` says so.
@@ -57,9 +58,14 @@ typedef struct DcnnBackend {
    * option. "auto" then goes on to the next backend. */
   gboolean (*accepts) (const DcnnPlan *plan, const DcnnSessionOptions *options,
       GError **error);
-  /* How maps are to lie at that precision, which it accepts. NULL: as the cpu
-   * has them. */
+  /* How maps are to lie at that precision, any of them: the plan that accepts
+   * is asked about is laid out so. */
   PlanLayout (*layout) (DcnnPrecision precision);
+  /* What it runs a node with, for people: static storage. refused: gets "name:
+   * why" of those that go before it and do not take the node, "; " between
+   * them; or NULL. NULL: each operator has one kernel. */
+  const char *(*kernel) (const DcnnPlan *plan, const PlanNode *node,
+      GString *refused);
   /* Bytes that a stream of that plan will hold. NULL: not known before. */
   gsize (*stream_bytes) (const DcnnPlan *plan);
   /* Feeds states back (DcnnState): it is not asked to run a plan with any
@@ -130,10 +136,14 @@ const DcnnBackend *dcnn_backend_named (const char *device, gint *index,
 gboolean dcnn_backend_accepts (const DcnnBackend *backend,
     const DcnnPlan *plan, const DcnnSessionOptions *options, GError **error);
 
-/* The same, and that accepts the plan with the options. why: what "auto" passed
+/* The model's plan as it wants it laid out. */
+const DcnnPlan *dcnn_backend_plan (const DcnnBackend *backend,
+    DcnnModel *model, DcnnPrecision precision, GError **error);
+
+/* The same, and that accepts the model's plan with the options. why: what "auto" passed
  * over, as dcnn_session_get_device_why(). fell_back: something that is there
  * was passed over. */
-const DcnnBackend *dcnn_backend_choose (const DcnnPlan *plan,
+const DcnnBackend *dcnn_backend_choose (DcnnModel *model,
     const DcnnSessionOptions *options, gint *index, GString *why,
     gboolean *fell_back, GError **error);
 
@@ -144,7 +154,7 @@ const DcnnBackend *dcnn_backend_choose (const DcnnPlan *plan,
 gboolean dcnn_session_probe (DcnnSession *session, guint stream, gint map,
     gfloat *values, DcnnMask *mask, GError **error);
 
-/* The model's weights for a backend, made by the first session to ask and
+/* dcnn_weights.c: the model's weights for a backend, made by the first session to ask and
  * freed with the last, or with the model. */
 gboolean dcnn_backend_take_weights (DcnnModel *model, const DcnnPlan *plan,
     const DcnnBackend *backend, gint index, gpointer *weights,

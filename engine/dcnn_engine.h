@@ -18,6 +18,7 @@
 #include "criterion.h"
 #include "dense_rule.h"
 #include "frame_fit.h"
+#include "node_cost.h"
 #include "settling.h"
 #include "window.h"
 #include "deltacnn/session.h"
@@ -106,6 +107,11 @@ struct DcnnSession {
   BackendFrame *frames;    /* [n_streams]: those of one submission */
   gpointer weights;        /* of the model, the backend's; borrowed */
   gpointer state;          /* a backend's own */
+  gdouble arithmetic;      /* by the backend: see dcnn_node_cost() */
+  gfloat rounding;         /* by the backend: how far a channel may be from what
+                              the same inputs gave another time, as a share of
+                              its spread over the map. 0: the bits are the
+                              same. See dcnn_criterion_any() */
   DcnnSessionOptions options;
   DcnnTuning tuning;       /* in force */
   DcnnTuning *next_tuning; /* atomic: set by anybody, taken by push */

@@ -180,7 +180,7 @@ dcnn_model_get_node (const DcnnModel *model, guint i, DcnnNodeInfo *info)
   node = plan_node (plan, i);
   info->name = node->name;
   info->ops = node->ops->str;
-  info->kernel = plan_node_kernel (node);
+  info->kernel = dcnn_backend_cpu.kernel (plan, node, NULL);
   info->why = node->why->str;
   info->inside = dcnn_plan_inside (plan, (gint) i, PLAN_BLOCKS_PAYING) ?
       node->into : -1;

@@ -56,7 +56,8 @@ typedef struct PlanLayout {
                               and constants are float32 whatever it says */
 } PlanLayout;
 
-/* The cpu's: vectors of 8 floats (DCNN_LANES). */
+/* The cpu's, in which a model is planned when it is loaded: vectors of 8 floats
+ * (DCNN_LANES). No other backend names it (tests/lint/lint.py devices). */
 extern const PlanLayout plan_layout_cpu;
 
 /* n elements in whole granules. */
@@ -410,8 +411,13 @@ void dcnn_plan_find_roles (DcnnPlan *plan);
 /* FALSE: a picture that is kept for a frame is no map. */
 gboolean dcnn_plan_add_states (DcnnPlan *plan);
 
-/* plan_bytes.c: sets PlanMap.bytes; after dcnn_plan_find_roles(). */
+/* plan_bytes.c: sets PlanMap.bytes; after dcnn_plan_find_roles(). A KERNEL node
+ * that keeps its in map from being of bytes has PlanNode.why say so. */
 void dcnn_plan_find_bytes (DcnnPlan *plan);
+/* Why a KERNEL node cannot read a map of bytes, static storage; NULL: it
+ * can. */
+const char *dcnn_plan_bytes_refusal (const DcnnPlan *plan,
+    const PlanNode *node);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

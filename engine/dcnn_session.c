@@ -129,17 +129,6 @@ set_influence (DcnnSession *session, GHashTable *influence, GError **error)
   return TRUE;
 }
 
-/* The model's plan as the backend wants it laid out. */
-static gboolean
-take_plan (DcnnSession *session, const DcnnBackend *backend, GError **error)
-{
-  PlanLayout layout = backend->layout ?
-      backend->layout (session->options.precision) : plan_layout_cpu;
-
-  session->plan = dcnn_model_plan (session->model, &layout, error);
-  return session->plan != NULL;
-}
-
 /* What a session has whatever it runs on. */
 static gboolean
 make_streams (DcnnSession *session, GError **error)
@@ -195,8 +184,8 @@ dcnn_session_predict_bytes (DcnnModel *model,
     const DcnnSessionOptions *options, GError **error)
 {
   const char *device = options->device ? options->device : "cuda";
-  DcnnSession session = { .model = model, .options = *options };
   const DcnnBackend *backend;
+  const DcnnPlan *plan;
   gint index;
 
   if (!dcnn_check_options (options, error) ||
@@ -207,10 +196,10 @@ dcnn_session_predict_bytes (DcnnModel *model,
         "device=%s has no memory of its own in this build", device);
     return 0;
   }
-  if (!take_plan (&session, backend, error) ||
-      !dcnn_backend_accepts (backend, session.plan, options, error))
+  plan = dcnn_backend_plan (backend, model, options->precision, error);
+  if (plan == NULL || !dcnn_backend_accepts (backend, plan, options, error))
     return 0;
-  return backend->predict (session.plan, options);
+  return backend->predict (plan, options);
 }
 
 DcnnSession *
@@ -225,7 +214,7 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
 
   if (!dcnn_check_options (options, error))
     return NULL;
-  backend = dcnn_backend_choose (model->plan, options, &index, why, &fell_back,
+  backend = dcnn_backend_choose (model, options, &index, why, &fell_back,
       error);
   if (backend == NULL)
     return NULL;
@@ -245,7 +234,9 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   session->plan_blocks = choose_blocks (session);
   session->on_bytes = !session->options.store_all;
   scale_by_default (session);
-  if (take_plan (session, backend, error) && make_streams (session, error) &&
+  session->plan = dcnn_backend_plan (backend, model, options->precision,
+      error);
+  if (session->plan && make_streams (session, error) &&
       set_thresholds (session, options->thresholds, error) &&
       set_influence (session, options->influence, error) &&
       dcnn_backend_take_weights (model, session->plan, backend, index,

@@ -110,6 +110,14 @@ def kernels():
     text += table(["name", "kernel", "note"],
                   [(f"`{a[2]}`", f"`dcnn_k_{a[1]}`", c)
                    for a, c in x_macro(path, "DCNN_PRIMARIES")])
+    before = re.findall(r'^CPU_KERNEL \("([^"]+)", (\w+), (\w+),\s+(\w+)\)',
+                        read("engine/cpu/kernels.def"), re.M)
+    names = {a[0]: a[2] for a, _ in x_macro(path, "DCNN_PRIMARIES")}
+    text += ("\nThe processor tries these before; a node that one refuses keeps "
+             "the kernel above, and\n`deltacnn-inspect --why` says why.\n\n")
+    text += table(["name", "of", "refuses", "packs"],
+                  [(f"`{name}`", f"`{names[primary]}`", f"`{refuses}`",
+                    f"`{pack}`") for name, primary, refuses, pack in before])
     text += "\n## Steps\n\nr is the value so far, e another operand.\n\n"
     text += table(["step", "computes"],
                   [(f"`{a[1]}`", f"`{c}`" if c else "")
@@ -140,9 +148,9 @@ def kernels():
         text += table(["name", "what"], [(f"`{a[1]}`", a[2])
                                          for a, _ in x_macro(where, macro)])
     text += "\n## Decoders\n\n`decoder` in a model's descriptor.\n\n"
-    text += table(["decoder", "reads"],
-                  [(f"`{a[1]}`", a[2]) for a, _ in
-                   x_macro("include/deltacnn/decode.h", "DCNN_DECODERS")])
+    text += table(["decoder", "finds", "reads"],
+                  [(f"`{a[1]}`", a[2].rsplit("_", 1)[1].lower(), a[3])
+                   for a, _ in x_macro("include/deltacnn/decode.h", "DCNN_DECODERS")])
     return text
 
 

@@ -78,23 +78,15 @@ static gboolean
 choose_metric (Tuner *tuner, GError **error)
 {
   static const double budgets[] = { 0.005, 0.5, 0.01, 0.05 };
-  static const struct { const char *decoder; TuneMetric metric; } known[] = {
-    { "segmentation", TUNE_IOU }, { "heatmap-pose", TUNE_KEYPOINT },
-    { "movenet", TUNE_KEYPOINT }, { "posenet", TUNE_KEYPOINT },
-    { "people-pose", TUNE_KEYPOINT }, { "landmarks", TUNE_KEYPOINT },
-    { "yolox", TUNE_F1 }, { "centernet", TUNE_F1 },
-    { "fastestdet", TUNE_F1 }, { "yolo", TUNE_F1 },
-    { "yolo-anchors", TUNE_F1 }, { "yolo-dfl", TUNE_F1 },
-    { "end-to-end", TUNE_F1 }, { "detr", TUNE_F1 }, { "nanodet", TUNE_F1 },
-    { "picodet", TUNE_F1 }, { "scrfd", TUNE_F1 }, { "yunet", TUNE_F1 },
-    { "ssd", TUNE_F1 }, { "ultraface", TUNE_F1 }, { "retinaface", TUNE_F1 },
-    { "blazeface", TUNE_F1 },
-  };
+  const guint finds = dcnn_decoder_finds (tuner->info->decoder);
   const char *asked = tuner->options->metric_text;
   TuneMetric natural = TUNE_RELATIVE;
-  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
-    if (g_strcmp0 (tuner->info->decoder, known[i].decoder) == 0)
-      natural = known[i].metric;
+  if (finds & DCNN_FINDS_BOXES)
+    natural = TUNE_F1;
+  else if (finds & (DCNN_FINDS_POSES | DCNN_FINDS_POINTS))
+    natural = TUNE_KEYPOINT;
+  else if (finds & DCNN_FINDS_MASK)
+    natural = TUNE_IOU;
   tuner->metric = natural;
   if (asked) {
     guint m = 0;

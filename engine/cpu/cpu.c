@@ -32,6 +32,12 @@ cpu_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
   return FALSE;
 }
 
+static PlanLayout
+cpu_layout (DcnnPrecision precision)
+{
+  return plan_layout_cpu; /* its session keeps maps of bytes by itself */
+}
+
 static gsize
 largest_mask_scratch (const DcnnPlan *plan)
 {
@@ -85,7 +91,8 @@ make_scratch (DcnnSession *session)
     pixels = MAX (pixels, (gsize) map->width * map->height);
     span = MAX (span, (gsize) map->span + DCNN_LANES);
   }
-  session->cpu->mask_words = dcnn_take (3 * words * 8, &session->cpu->bytes);
+  session->cpu->rooms[0] = dcnn_take (CPU_ROOMS * words * 8,
+      &session->cpu->bytes);
   session->cpu->mask_scratch = dcnn_take (largest_mask_scratch (plan),
       &session->cpu->bytes);
   session->cpu->list = dcnn_take ((pixels + 64) * sizeof (guint32),
@@ -94,14 +101,13 @@ make_scratch (DcnnSession *session)
   session->cpu->ones = dcnn_take (span * sizeof (float), &session->cpu->bytes);
   session->cpu->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
       &session->cpu->bytes);
-  if (!session->cpu->mask_words || !session->cpu->mask_scratch ||
+  if (!session->cpu->rooms[0] || !session->cpu->mask_scratch ||
       !session->cpu->list ||
       !session->cpu->verdicts || !session->cpu->ones ||
       !session->cpu->spread_sums)
     return FALSE;
-  session->cpu->candidates.words = session->cpu->mask_words;
-  session->cpu->other.words = session->cpu->mask_words + words;
-  session->cpu->settle.words = session->cpu->mask_words + 2 * words;
+  for (guint i = 1; i < CPU_ROOMS; i++)
+    session->cpu->rooms[i] = session->cpu->rooms[0] + i * words;
   for (gsize i = 0; i < span; i++)
     session->cpu->ones[i] = 1;
   if (!dcnn_blocks_init (session))
@@ -158,7 +164,7 @@ cpu_session_free (DcnnSession *session)
   dcnn_blocks_clear (session);
   dcnn_tails_clear (session);
   g_free (session->cpu->costs);
-  free (session->cpu->mask_words);
+  free (session->cpu->rooms[0]);
   free (session->cpu->mask_scratch);
   free (session->cpu->list);
   free (session->cpu->verdicts);
@@ -368,8 +374,9 @@ cpu_probe (DcnnSession *session, guint index, gint map, gfloat *values,
 {
   DcnnStream *stream = &session->streams[index];
   const PlanMap *m = plan_map (session->plan, map);
-  const DcnnMask *changed = mask ? dcnn_stream_mask (session, stream->masks,
-      map) : NULL;
+  DcnnMask pieces = dcnn_room (session, ROOM_PIECES, m);
+  const DcnnMask *changed = mask ? dcnn_stream_mask (session->plan,
+      stream->masks, map, &pieces) : NULL;
 
   if (values && ((stream->cpu->maps[map].data == NULL &&
               stream->cpu->maps[map].bytes == NULL) || (stream->cpu->hollow &&
@@ -398,6 +405,8 @@ const DcnnBackend dcnn_backend_cpu = {
   .regions = TRUE,
   .available = cpu_available,
   .accepts = cpu_accepts,
+  .layout = cpu_layout,
+  .kernel = dcnn_cpu_kernel,
   .stream_bytes = dcnn_stream_predict_bytes,
   .keeps_states = TRUE,
   .model_new = dcnn_cpu_weights_new,

@@ -52,7 +52,7 @@ typedef struct CpuStream {
                               changed, when it did; NULL: not told apart */
   gboolean dense;          /* this frame does */
   DcnnDearFrames dear;     /* whether frames would rather run dense */
-  gdouble cost;            /* of this frame's nodes: see NodeCost */
+  gdouble cost;            /* of this frame's nodes: DcnnNodeCost */
   guint wired;             /* of the session's sets of blocks, that which the
                               nodes' jobs are made for */
   gboolean hollow;         /* maps inside of blocks of set 1 are stale */
@@ -74,20 +74,22 @@ typedef struct BlockSet {
   SessionBlock *blocks;    /* by node that ends one; NULL: no such set */
 } BlockSet;
 
-/* What a node costs, in units of which only proportions matter. */
-typedef struct NodeCost {
-  gdouble list_node, list_pixel; /* on a list: once, and a pixel */
-  gdouble map;             /* the whole map */
-  gdouble judged_map;      /* the same, compared with what was stored */
-} NodeCost;
+/* Memory for a mask of the largest map. Whoever puts one there makes it with
+ * dcnn_room() and hands it to those that work on it: no function returns
+ * anything through it that its caller did not give. */
+typedef enum CpuRoom {
+  ROOM_CANDIDATES,
+  ROOM_TURN,               /* of what settling has left to do */
+  ROOM_PIECES,             /* a union, for as long as one question takes */
+  CPU_ROOMS
+} CpuRoom;
 
 typedef struct CpuSession {
   CpuStream *streams;      /* [n_streams] */
   const DcnnCpuKernels *kernels;
   DcnnPool *pool;          /* NULL: one thread */
   void **scratch;          /* by thread */
-  DcnnMask candidates, other, settle; /* of the largest map */
-  guint64 *mask_words;
+  guint64 *rooms[CPU_ROOMS]; /* one block, the first's */
   void *mask_scratch;
   guint32 *list;
   guint8 *verdicts;
@@ -95,7 +97,7 @@ typedef struct CpuSession {
   float *tail_pack;        /* a matrix of a product */
   BlockSet sets[2];        /* 1: for dense frames, when they are many */
   SessionBlock *blocks;    /* of the set in use, as is plan_blocks */
-  NodeCost *costs;         /* by node */
+  DcnnNodeCost *costs;     /* by node */
   gdouble dense_cost;      /* of all whole maps */
   gchar **rings;           /* by thread: what blocks hold on the way */
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
@@ -126,6 +128,13 @@ typedef struct CpuWeights {
   gsize bytes;
 } CpuWeights;
 
+/* cpu_kernels.c: what a KERNEL node's kernels read, into packed. FALSE: out of
+ * memory. */
+gboolean dcnn_cpu_pack (const DcnnPlan *plan, const PlanNode *node,
+    CpuNode *packed);
+/* As DcnnBackend.kernel. */
+const char *dcnn_cpu_kernel (const DcnnPlan *plan, const PlanNode *node,
+    GString *refused);
 /* As DcnnBackend.model_new, model_free and model_bytes. */
 gpointer dcnn_cpu_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
@@ -134,6 +143,16 @@ gsize dcnn_cpu_weights_bytes (gpointer weights);
 /* cpu.c: a frame's tensors into the input's maps and tensors. */
 void dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame);
+
+/* A mask of the map's size; what is in it is not said. */
+static inline DcnnMask
+dcnn_room (const DcnnSession *session, CpuRoom room, const PlanMap *map)
+{
+  DcnnMask mask;
+
+  dcnn_mask_init (&mask, map->width, map->height, session->cpu->rooms[room]);
+  return mask;
+}
 
 static inline const CpuNode *
 dcnn_cpu_node (const DcnnSession *session, guint node)
@@ -148,6 +167,10 @@ dcnn_cpu_node (const DcnnSession *session, guint node)
  * either way. */
 gpointer dcnn_take (gsize bytes, gsize *total);
 gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
+/* A KERNEL node's job on those maps, by plan map. on_bytes: where they are of
+ * bytes, the job is. */
+void dcnn_cpu_job (const PlanNode *node, const CpuNode *packed,
+    gboolean on_bytes, const DcnnMap *maps, DcnnJob *job);
 gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session,
     GError **error);
 void dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan);
@@ -161,10 +184,10 @@ void dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy,
 void dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
     gint *y1, gint *x0, gint *x1);
 /* The mask of a map of this frame, from masks (stream->masks or
- * CpuStream.exact): its own, or the union of its pieces' in CpuSession.other.
- * NULL: empty. */
-const DcnnMask *dcnn_stream_mask (DcnnSession *session,
-    const StreamMask *masks, gint map);
+ * CpuStream.exact): its own, or the union of its pieces' in room, which has
+ * words for it. NULL: empty. */
+const DcnnMask *dcnn_stream_mask (const DcnnPlan *plan,
+    const StreamMask *masks, gint map, DcnnMask *room);
 
 /* ---- dcnn_run.c: one frame ---------------------------------------------- */
 
@@ -213,10 +236,10 @@ DcnnCriterionRule dcnn_judge_rule (const DcnnSession *session,
 void dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
 /* Candidates of a node after the changes in masks (stream->masks or
- * CpuStream.exact), into CpuSession.candidates (sized for the node). FALSE:
- * none, and CpuSession.candidates is stale. */
+ * CpuStream.exact), into a mask of its out map's size. FALSE: none, and nothing
+ * is said of what the mask holds. */
 gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
-    gint node);
+    gint node, DcnnMask *candidates);
 
 /* ---- dcnn_global.c: maps to one pixel ----------------------------------- */
 
@@ -227,10 +250,10 @@ gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
 
 /* ---- dcnn_dense.c: dense tensors ---------------------------------------- */
 
-/* Regular and settling changes of a map together, into CpuSession.candidates;
- * NULL: none. */
-const DcnnMask *dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
-    gint map);
+/* Regular and settling changes of a map together, into a mask of its size.
+ * FALSE: none, and nothing is said of what the mask holds. */
+gboolean dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
+    gint map, DcnnMask *changes);
 void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
 void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
 /* A tensor into a map; marks pixels whose change exceeds the threshold. */

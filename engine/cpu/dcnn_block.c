@@ -310,6 +310,7 @@ typedef struct BlockRun {
   const SessionBlock *block;
   const CpuNodeState *nodes;
   const DcnnMask *needs;   /* pixels of the wide map; NULL: all */
+  const gsize *starts;     /* of a list's strips, and its end */
   gboolean dense, strips;
   /* added to by all threads */
   gint64 expand_ns, depthwise_ns, end_ns;
@@ -402,7 +403,7 @@ run_piece (const BlockRun *run, BlockPart *part, gsize from, gsize to)
 static void
 run_strip (const BlockRun *run, BlockPart *part, gsize k)
 {
-  const gsize *starts = run->session->cpu->strip_starts;
+  const gsize *starts = run->starts;
   const gsize rows = run->dense ? run->block->strip : STRIP;
   const gsize y0 = k * rows, y1 = MIN (y0 + rows, part->end.out.height);
   gint64 start = dcnn_now_ns ();
@@ -421,7 +422,7 @@ run_strip (const BlockRun *run, BlockPart *part, gsize k)
 static void
 run_entries (const BlockRun *run, BlockPart *part, gsize begin, gsize end)
 {
-  const gsize *starts = run->session->cpu->strip_starts;
+  const gsize *starts = run->starts;
 
   for (gsize k = 0, to; begin < end; begin = to) {
     while (starts[k + 1] <= begin)
@@ -493,7 +494,9 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
   BlockRun run = { .session = session, .block = block,
     .nodes = stream->cpu->nodes,
     .window = &plan_node (plan, block->depthwise)->window,
+    .starts = session->cpu->strip_starts,
     .dense = mask == NULL, .strips = mask == NULL || block->expand >= 0 };
+  DcnnMask needs;
   gsize count = map_pixels (plan, n), units, chunk;
   gint64 start = dcnn_now_ns ();
   gdouble part;
@@ -507,12 +510,11 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
         block->strip;
   }
   if (mask && block->expand >= 0) {
-    DcnnMask *needs = &session->cpu->other;
-    dcnn_mask_init (needs, block->wide.map.width, block->wide.map.height,
-        needs->words);
-    dcnn_mask_candidates_transposed (needs, mask, run.window,
+    needs = dcnn_room (session, ROOM_PIECES,
+        plan_map (plan, plan_node (plan, block->expand)->out));
+    dcnn_mask_candidates_transposed (&needs, mask, run.window,
         session->cpu->mask_scratch);
-    run.needs = needs;
+    run.needs = &needs;
   }
   /* where parts overlap, as few as there are threads */
   if (block->expand >= 0)

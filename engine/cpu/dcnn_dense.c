@@ -7,27 +7,26 @@
 #include <math.h>
 #include <string.h>
 
-const DcnnMask *
-dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map)
+gboolean
+dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map,
+    DcnnMask *changes)
 {
-  const PlanMap *m = plan_map (session->plan, map);
-  const DcnnMask *mask = dcnn_stream_mask (session, stream->masks, map);
-  DcnnMask *both = &session->cpu->candidates;
+  DcnnMask pieces = dcnn_room (session, ROOM_PIECES, plan_map (session->plan,
+      map));
+  const DcnnMask *mask = dcnn_stream_mask (session->plan, stream->masks, map,
+      &pieces), *exact;
+  gboolean any = mask != NULL;
 
-  dcnn_mask_init (both, m->width, m->height, both->words);
-  if (mask)
-    dcnn_mask_copy (both, mask);
+  if (any)
+    dcnn_mask_copy (changes, mask);
   if (!stream->cpu->settling.now)
-    return mask ? both : NULL;
-  {
-    const DcnnMask *exact = dcnn_stream_mask (session, stream->cpu->exact,
-        map);
-    if (exact && mask)
-      dcnn_mask_or (both, exact);
-    else if (exact)
-      dcnn_mask_copy (both, exact);
-    return mask || exact ? both : NULL;
-  }
+    return any;
+  exact = dcnn_stream_mask (session->plan, stream->cpu->exact, map, &pieces);
+  if (exact && any)
+    dcnn_mask_or (changes, exact);
+  else if (exact)
+    dcnn_mask_copy (changes, exact);
+  return any || exact;
 }
 
 /* ---- gather ------------------------------------------------------------------------ */
@@ -161,7 +160,7 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
     const PlanGatherSource *s =
         &g_array_index (node->sources, PlanGatherSource, i);
     const PlanMap *map = plan_map (session->plan, s->map);
-    const DcnnMask *mask;
+    DcnnMask mask = dcnn_room (session, ROOM_CANDIDATES, map);
     if (stream->cpu->dense || stream->cpu->move.active) {
       scatter_all (session, &stream->cpu->maps[s->map], map, s,
           &stream->cpu->tensors[index]);
@@ -169,13 +168,12 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
       changed = TRUE;
       continue;
     }
-    mask = dcnn_all_changes (session, stream, s->map);
-    if (mask == NULL)
+    if (!dcnn_all_changes (session, stream, s->map, &mask))
       continue;
     scatter_mask (&stream->cpu->maps[s->map], map, s,
-        &stream->cpu->tensors[index], mask);
+        &stream->cpu->tensors[index], &mask);
     if (rows)
-      mark_pixels (stream, index, map, s, mask);
+      mark_pixels (stream, index, map, s, &mask);
     changed = TRUE;
   }
   stream->cpu->tensor_changed[index] = changed;

@@ -10,30 +10,6 @@
 
 /* ---- what a node costs ---------------------------------------------------------- */
 
-typedef struct Rates {
-  gdouble mac, channel, pixel, node;
-} Rates;
-
-typedef enum CostKind { COST_CONV, COST_DEPTHWISE, COST_OTHER } CostKind;
-
-/* Nanoseconds of one thread of a Zen 3 with AVX2, from the nodes of seven nets
- * at three shares of changed pixels (decisions.md). Only their proportions
- * matter. Lists: with what judging, masks and verdicts take. */
-static const Rates list_rates[] = {
-  [COST_CONV] = { 0.042, 0.45, 28, 800 },
-  [COST_DEPTHWISE] = { 0.070, 0.5, 18, 800 },
-  [COST_OTHER] = { 0.19, 0.8, 30, 3500 },
-};
-static const Rates map_rates[] = {
-  [COST_CONV] = { 0.0404, 0, 6.5, 2200 },
-  [COST_DEPTHWISE] = { 0.075, 0.05, 6, 1600 },
-  [COST_OTHER] = { 0.185, 0.4, 12, 3500 },
-};
-
-/* Of what lists cost beside arithmetic, what is left in a whole map that is
- * compared with the stored one. */
-#define JUDGED_SHARE 0.5
-
 /* What arithmetic costs on a level, beside AVX2; what lists cost for finding
  * and judging pixels stays. AVX-512 is by its width, not measured. */
 static const struct {
@@ -41,57 +17,27 @@ static const struct {
   gdouble arithmetic;
 } levels[] = { { "c", 6 }, { "avx2", 1 }, { "avx512", 0.55 } };
 
-static CostKind
-kind_of (const PlanNode *node)
-{
-  switch (node->primary) {
-    case DCNN_PRIMARY_CONV:
-    case DCNN_PRIMARY_GROUP_CONV:
-    case DCNN_PRIMARY_CONV_TRANSPOSE:
-      return COST_CONV;
-    case DCNN_PRIMARY_DEPTHWISE:
-      return COST_DEPTHWISE;
-    default:
-      return COST_OTHER;
-  }
-}
-
-static gdouble
-pixel_cost (const Rates *rates, const PlanNode *node, guint channels,
-    gdouble arithmetic)
-{
-  return rates->mac * arithmetic * (gdouble) node->macs_per_pixel +
-      rates->channel * channels + rates->pixel;
-}
-
 void
 dcnn_frame_costs_init (DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
-  gdouble arithmetic = 1;
 
+  session->arithmetic = 1;
   for (guint i = 0; i < G_N_ELEMENTS (levels); i++)
     if (strcmp (levels[i].isa, session->cpu->kernels->isa) == 0)
-      arithmetic = levels[i].arithmetic;
-  session->cpu->costs = g_new0 (NodeCost, plan->nodes->len + 1);
+      session->arithmetic = levels[i].arithmetic;
+  session->cpu->costs = g_new0 (DcnnNodeCost, plan->nodes->len + 1);
   session->cpu->dense_cost = 0;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
-    NodeCost *cost = &session->cpu->costs[n];
     const PlanMap *out;
-    CostKind kind = kind_of (node);
     if (node->kind != PLAN_KERNEL)
       continue;
     out = plan_map (plan, node->out);
-    cost->list_pixel = pixel_cost (&list_rates[kind], node, out->channels,
-        arithmetic);
-    cost->list_node = list_rates[kind].node;
-    cost->map = map_rates[kind].node + (gdouble) out->width * out->height *
-        pixel_cost (&map_rates[kind], node, out->channels, arithmetic);
-    cost->judged_map = cost->map + JUDGED_SHARE * (gdouble) out->width *
-        out->height * (list_rates[kind].channel * out->channels +
-        list_rates[kind].pixel);
-    session->cpu->dense_cost += cost->map;
+    session->cpu->costs[n] = dcnn_node_cost (node->primary,
+        node->macs_per_pixel, out->channels, (gsize) out->width * out->height,
+        session->arithmetic);
+    session->cpu->dense_cost += session->cpu->costs[n].map;
   }
 }
 

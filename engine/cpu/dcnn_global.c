@@ -238,23 +238,25 @@ store_global (DcnnSession *session, DcnnStream *stream, gint n,
   return news ? GLOBAL_CHANGED : GLOBAL_SETTLED;
 }
 
-/* The blocks of a list anew. */
+/* The blocks of a mask anew. */
 static void
-reduce_blocks (DcnnSession *session, DcnnStream *stream, gint n, gsize count)
+reduce_blocks (DcnnSession *session, DcnnStream *stream, gint n,
+    const DcnnMask *mask)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const DcnnMap *map = &stream->cpu->maps[node->in];
   CpuNodeState *state = &stream->cpu->nodes[n];
-  guint blocks_x = session->cpu->candidates.blocks_x;
+  guint32 *list = session->cpu->list;
+  gsize count = dcnn_mask_blocks_to_list (mask, list);
 
   if (node->norm) {
-    MomentsWork work = { session, map, session->cpu->list, blocks_x,
+    MomentsWork work = { session, map, list, mask->blocks_x,
       state->moments };
     dcnn_run_parallel (session, count, MAX (4, count / session->threads / 2),
         (guint64) count * 128 * map->channels, moments_work, &work);
   } else {
-    session->cpu->kernels->block_reduce (map, node->maximum,
-        session->cpu->list, count, blocks_x, state->sums);
+    session->cpu->kernels->block_reduce (map, node->maximum, list, count,
+        mask->blocks_x, state->sums);
   }
   state->sums_valid = TRUE;
   state->told->stats.candidates += (gdouble) count /
@@ -269,24 +271,20 @@ dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint n)
   CpuNodeState *state = &stream->cpu->nodes[n];
   gint mask = plan_map (session->plan, node->out)->mask;
   StreamMask *updated = &stream->masks[mask];
-  gboolean regular = dcnn_stream_mask (session, stream->masks, node->in) !=
-      NULL;
-  const DcnnMask *changed = dcnn_all_changes (session, stream, node->in);
+  DcnnMask changes = dcnn_room (session, ROOM_CANDIDATES, in);
+  DcnnMask pieces = dcnn_room (session, ROOM_PIECES, in);
+  gboolean regular = dcnn_stream_mask (session->plan, stream->masks, node->in,
+      &pieces) != NULL;
+  gboolean changed = dcnn_all_changes (session, stream, node->in, &changes);
   GlobalNews news;
-  gsize count;
 
   updated->any = FALSE;
   stream->cpu->exact[mask].any = FALSE;
-  if (changed == NULL && state->sums_valid && !stream->cpu->settling.now)
+  if (!changed && state->sums_valid && !stream->cpu->settling.now)
     return;
-  if (!state->sums_valid || changed == NULL) {
-    dcnn_mask_init (&session->cpu->candidates, in->width, in->height,
-        session->cpu->candidates.words);
-    dcnn_mask_fill (&session->cpu->candidates);
-  }
-  count = dcnn_mask_blocks_to_list (&session->cpu->candidates,
-      session->cpu->list);
-  reduce_blocks (session, stream, n, count);
+  if (!state->sums_valid || !changed)
+    dcnn_mask_fill (&changes);
+  reduce_blocks (session, stream, n, &changes);
   news = store_global (session, stream, n, regular);
   if (news == GLOBAL_SAME)
     return;

@@ -11,23 +11,169 @@
  * sum_c (s_c d_c)^2 with s_c^2 = (J^T J)_cc; and for u of independent signs
  * (J^T u)_c^2 is an unbiased estimate of that (Hutchinson 1990). Averaged over
  * the map's pixels, over a few u and a few frames.
+ *
+ * The frame may have run anywhere: what its maps hold comes from the backend's
+ * probe, and gradients go back through the processor's kernels.
  */
 #include "cpu.h"
 
 #include <math.h>
 #include <string.h>
 
+/* ---- a frame's values ------------------------------------------------------- */
+
+/* What a stream holds after its last frame, on whatever device, as the cpu's
+ * kernels read it: taken through the backend's probe. */
+typedef struct Values {
+  const DcnnPlan *plan;
+  gfloat **buffers;        /* by plan buffer */
+  guint32 **offsets;       /* by plan geometry: of rows, then of columns */
+  DcnnMap *maps;           /* by plan map */
+  DcnnJob *jobs;           /* by plan node; of KERNEL nodes */
+  float *ones;             /* [span of the widest map, padded] */
+} Values;
+
+static gsize
+buffer_floats (const PlanBuffer *buffer)
+{
+  return (gsize) buffer->width * buffer->height * buffer->pixel_elements +
+      DCNN_OVERREAD;
+}
+
+/* New, zeroed, for vectors; NULL: no memory. */
+static gfloat *
+take_floats (gsize n)
+{
+  gsize bytes = 0;
+
+  return dcnn_take (n * sizeof (gfloat), &bytes);
+}
+
+static gboolean
+take_buffers (const DcnnPlan *plan, gfloat **buffers)
+{
+  for (guint i = 0; i < plan->buffers->len; i++)
+    if ((buffers[i] = take_floats (buffer_floats (&g_array_index (
+                      plan->buffers, PlanBuffer, i)))) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
+/* The window begins where the buffer does. */
+static guint32 *
+new_offsets (const PlanGeometry *g)
+{
+  guint32 *offsets = g_new (guint32, g->height + g->width);
+
+  for (guint y = 0; y < g->height; y++)
+    offsets[y] = y * g->width * g->pixel_elements;
+  for (guint x = 0; x < g->width; x++)
+    offsets[g->height + x] = x * g->pixel_elements;
+  return offsets;
+}
+
+static DcnnMap
+map_in (const Values *v, const PlanMap *map)
+{
+  static const guint32 still[2];
+  const PlanBuffer *buffer =
+      &g_array_index (v->plan->buffers, PlanBuffer, map->buffer);
+  const guint32 *offsets = v->offsets[buffer->geometry];
+
+  return (DcnnMap) { v->buffers[map->buffer] + map->offset, map->width,
+    map->height, map->span, MIN (dcnn_padded (map->span),
+        buffer->pixel_elements - map->offset), offsets,
+    offsets + buffer->height, still, NULL, 0 };
+}
+
+/* A map's values into where they lie; room: as many as the map has. */
+static gboolean
+fill_map (Values *v, DcnnSession *session, guint stream, gint index,
+    gfloat *room, GError **error)
+{
+  const PlanMap *map = plan_map (v->plan, index);
+  const gfloat *from = map->constant;
+
+  if (from == NULL) {
+    if (!dcnn_session_probe (session, stream, index, room, NULL, error))
+      return FALSE;
+    from = room;
+  }
+  for (guint y = 0; y < map->height; y++)
+    for (guint x = 0; x < map->width; x++)
+      for (guint c = 0; c < map->channels; c++)
+        dcnn_map_pixel (&v->maps[index], y, x)[plan_position (map, c)] =
+            *from++;
+  return TRUE;
+}
+
+static void
+values_clear (Values *v)
+{
+  for (guint i = 0; i < v->plan->buffers->len; i++)
+    free (v->buffers[i]);
+  for (guint i = 0; i < v->plan->geometries->len; i++)
+    g_free (v->offsets[i]);
+  g_free (v->buffers);
+  g_free (v->offsets);
+  g_free (v->maps);
+  g_free (v->jobs);
+  free (v->ones);
+}
+
+static gboolean
+values_init (Values *v, DcnnSession *session, guint stream,
+    const CpuWeights *weights, GError **error)
+{
+  const DcnnPlan *plan = v->plan = session->plan;
+  gsize most = 1, span = 1;
+  g_autofree gfloat *room = NULL;
+  gboolean ok;
+
+  v->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
+  v->offsets = g_new0 (guint32 *, plan->geometries->len + 1);
+  v->maps = g_new0 (DcnnMap, plan->maps->len + 1);
+  v->jobs = g_new0 (DcnnJob, plan->nodes->len + 1);
+  for (guint i = 0; i < plan->geometries->len; i++)
+    v->offsets[i] = new_offsets (&g_array_index (plan->geometries,
+            PlanGeometry, i));
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, (gint) i);
+    most = MAX (most, (gsize) map->width * map->height * map->channels);
+    span = MAX (span, map->span);
+  }
+  room = g_try_new (gfloat, most);
+  v->ones = take_floats (dcnn_padded ((guint) span));
+  ok = room && v->ones && take_buffers (plan, v->buffers);
+  if (!ok)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for the values of a frame");
+  for (gsize i = 0; ok && i < span; i++)
+    v->ones[i] = 1;
+  for (guint i = 0; ok && i < plan->maps->len; i++)
+    if (plan_map (plan, (gint) i)->buffer >= 0) {
+      v->maps[i] = map_in (v, plan_map (plan, (gint) i));
+      ok = fill_map (v, session, stream, (gint) i, room, error);
+    }
+  for (guint n = 0; ok && n < plan->nodes->len; n++)
+    if (plan_node (plan, (gint) n)->kind == PLAN_KERNEL)
+      dcnn_cpu_job (plan_node (plan, (gint) n), &weights->nodes[n], FALSE,
+          v->maps, &v->jobs[n]);
+  return ok;
+}
+
 /* ---- gradients ---------------------------------------------------------------- */
 
 typedef struct Backward {
-  DcnnSession *session;
   const DcnnPlan *plan;
-  DcnnStream *stream;
+  const DcnnCpuKernels *kernels;
+  Values of;               /* the frame */
   const gfloat *const *weights; /* by output; NULL: none */
-  gfloat **buffers;        /* gradients, laid out as the stream's buffers */
+  gfloat **buffers;        /* gradients, laid out as the values' */
   DcnnMap *maps;           /* views on them, by plan map */
   gfloat *rows, *values;   /* [pixels][channels padded] of the largest map */
   guint32 *offsets;        /* of rows and columns in those two */
+  gfloat *tensor;          /* the largest gathered one's elements */
   void *scratch;
   gsize scratch_bytes;
   guint64 random;
@@ -41,13 +187,6 @@ random_sign (Backward *b)
   b->random ^= b->random << 25;
   b->random ^= b->random >> 27;
   return (b->random * 0x2545f4914f6cdd1dull) >> 63 ? 1 : -1;
-}
-
-static gsize
-buffer_floats (const PlanBuffer *buffer)
-{
-  return (gsize) buffer->width * buffer->height * buffer->pixel_elements +
-      DCNN_OVERREAD;
 }
 
 /* A map of its own rows, one pixel after the other. */
@@ -77,19 +216,39 @@ weights_of (const Backward *b, DcnnValueId value)
   return NULL;
 }
 
+/* The elements of a gathered tensor, in their order. */
+static void
+gather (Backward *b, const PlanNode *node)
+{
+  for (guint i = 0; i < node->sources->len; i++) {
+    const PlanGatherSource *s =
+        &g_array_index (node->sources, PlanGatherSource, i);
+    const PlanMap *map = plan_map (b->plan, s->map);
+    for (guint y = 0; y < map->height; y++)
+      for (guint x = 0; x < map->width; x++)
+        for (guint c = 0; c < map->channels; c++)
+          b->tensor[s->base + y * s->stride_y + x * s->stride_x +
+              c * s->stride_c] = dcnn_map_pixel (&b->of.maps[s->map], y,
+              x)[plan_position (map, c)];
+  }
+}
+
 /* The outputs, and what goes into tails: +-weight over the weighted tensor's
  * norm. */
 static void
 seed_gather (Backward *b, const PlanNode *node)
 {
   const DcnnTensor *t =
-      &b->stream->cpu->tensors[b->plan->values[node->value].tensor];
+      &dcnn_graph_value (b->plan->graph, node->value)->tensor;
   const gfloat *weights = weights_of (b, node->value);
   gint64 count = dcnn_tensor_count (t);
-  const float *v = t->data;
+  const float *v = b->tensor;
   gdouble squares = 0;
 
-  for (gint64 i = 0; t->dtype == DCNN_DTYPE_F32 && i < count; i++) {
+  if (t->dtype != DCNN_DTYPE_F32)
+    return;
+  gather (b, node);
+  for (gint64 i = 0; i < count; i++) {
     gdouble w = weights ? weights[i] : 1;
     squares += w * w * v[i] * v[i];
   }
@@ -116,7 +275,7 @@ static void
 seed_arg_max (Backward *b, const PlanNode *node)
 {
   const PlanMap *map = plan_map (b->plan, node->in);
-  const DcnnMap *values = &b->stream->cpu->maps[node->in];
+  const DcnnMap *values = &b->of.maps[node->in];
   const DcnnMap *to = &b->maps[node->in];
   gdouble squares = 0;
 
@@ -138,7 +297,7 @@ static gboolean
 rows_before (Backward *b, gint n, gint k, DcnnMap *values)
 {
   const PlanNode *node = plan_node (b->plan, n);
-  DcnnJob job = b->stream->cpu->nodes[n].job;
+  DcnnJob job = b->of.jobs[n];
   gsize bytes;
 
   job.n_steps = (guint) k;
@@ -146,8 +305,8 @@ rows_before (Backward *b, gint n, gint k, DcnnMap *values)
   job.pixels = NULL;
   job.verdicts = NULL;
   job.significance = (DcnnSignificance) { DCNN_SIGNIFICANT_ALWAYS, 0,
-    b->session->cpu->ones };
-  bytes = b->session->cpu->kernels->scratch_bytes (&job);
+    b->of.ones };
+  bytes = b->kernels->scratch_bytes (&job);
   if (bytes > b->scratch_bytes) {
     free (b->scratch);
     b->scratch = dcnn_take (bytes, &b->scratch_bytes);
@@ -155,8 +314,7 @@ rows_before (Backward *b, gint n, gint k, DcnnMap *values)
     if (b->scratch == NULL)
       return FALSE;
   }
-  b->session->cpu->kernels->run[node->primary] (&job, 0, job.out.height,
-      b->scratch);
+  b->kernels->run[node->primary] (&job, 0, job.out.height, b->scratch);
   return TRUE;
 }
 
@@ -193,7 +351,7 @@ back_through_kernel (Backward *b, gint n)
 {
   const PlanNode *node = plan_node (b->plan, n);
   const PlanMap *out = plan_map (b->plan, node->out);
-  const DcnnJob *job = &b->stream->cpu->nodes[n].job;
+  const DcnnJob *job = &b->of.jobs[n];
   DcnnMap rows = row_map (b, out, b->rows);
   DcnnMap values = row_map (b, out, b->values);
 
@@ -224,7 +382,7 @@ static void
 back_through_global (Backward *b, const PlanNode *node)
 {
   const PlanMap *in = plan_map (b->plan, node->in);
-  const DcnnMap *values = &b->stream->cpu->maps[node->in];
+  const DcnnMap *values = &b->of.maps[node->in];
   const DcnnMap *to = &b->maps[node->in];
   const float *g = b->maps[node->out].data;
   float pixels = (float) in->width * (float) in->height;
@@ -302,6 +460,7 @@ backward_clear (Backward *b)
   g_free (b->buffers);
   g_free (b->maps);
   g_free (b->offsets);
+  g_free (b->tensor);
   free (b->rows);
   free (b->values);
   free (b->scratch);
@@ -311,28 +470,52 @@ static gboolean
 backward_init (Backward *b)
 {
   const DcnnPlan *plan = b->plan;
-  gsize floats = 0, sides = 0, bytes = 0;
-  gboolean ok = TRUE;
+  gsize floats = 0, sides = 0, elements = 1;
+  gboolean ok;
 
   b->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
-  b->maps = g_memdup2 (b->stream->cpu->maps,
-      plan->maps->len * sizeof (DcnnMap));
-  for (guint i = 0; i < plan->buffers->len && ok; i++)
-    ok = (b->buffers[i] = dcnn_take (sizeof (float) * buffer_floats (
-                &g_array_index (plan->buffers, PlanBuffer, i)), &bytes)) !=
-        NULL;
+  b->maps = g_memdup2 (b->of.maps, (plan->maps->len + 1) * sizeof (DcnnMap));
+  ok = take_buffers (plan, b->buffers);
   for (guint i = 0; i < plan->maps->len && ok; i++) {
-    const PlanMap *map = plan_map (plan, i);
-    b->maps[i].data = b->buffers[map->buffer] +
-        (b->stream->cpu->maps[i].data - b->stream->cpu->buffers[map->buffer]);
+    const PlanMap *map = plan_map (plan, (gint) i);
+    if (map->buffer >= 0)
+      b->maps[i].data = b->buffers[map->buffer] + map->offset;
     floats = MAX (floats, (gsize) map->width * map->height *
         dcnn_padded (map->span) + DCNN_OVERREAD);
     sides = MAX (sides, (gsize) map->width + map->height);
   }
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (plan_node (plan, (gint) n)->kind == PLAN_GATHER)
+      elements = MAX (elements, (gsize) dcnn_tensor_count (&dcnn_graph_value (
+                  plan->graph, plan_node (plan, (gint) n)->value)->tensor));
   b->offsets = g_new (guint32, sides + 1);
-  b->rows = ok ? dcnn_take (floats * sizeof (float), &bytes) : NULL;
-  b->values = ok ? dcnn_take (floats * sizeof (float), &bytes) : NULL;
-  return ok && b->rows && b->values;
+  b->tensor = g_try_new0 (gfloat, elements);
+  b->rows = ok ? take_floats (floats) : NULL;
+  b->values = ok ? take_floats (floats) : NULL;
+  return ok && b->tensor && b->rows && b->values;
+}
+
+/* All probes of a stream's last frame. */
+static gboolean
+measure (Backward *b, DcnnSession *session, guint stream,
+    const CpuWeights *packed, guint probes, GHashTable *squares,
+    GError **error)
+{
+  gboolean ok;
+
+  if (!values_init (&b->of, session, stream, packed, error)) {
+    values_clear (&b->of);
+    return FALSE;
+  }
+  ok = backward_init (b);
+  for (guint i = 0; i < probes && ok; i++)
+    ok = run_backward (b, squares);
+  backward_clear (b);
+  values_clear (&b->of);
+  if (!ok)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for gradients");
+  return ok;
 }
 
 gboolean
@@ -340,8 +523,10 @@ dcnn_session_measure_influence (DcnnSession *session, guint stream,
     const gfloat *const *weights, guint probes, GHashTable *squares,
     GError **error)
 {
-  Backward b = { .session = session, .plan = session->plan,
+  const DcnnBackend *cpu = &dcnn_backend_cpu;
+  Backward b = { .plan = session->plan, .kernels = dcnn_cpu_kernels (),
     .weights = weights };
+  gpointer packed;
   gboolean ok;
 
   if (squares == NULL) {
@@ -349,26 +534,24 @@ dcnn_session_measure_influence (DcnnSession *session, guint stream,
         "influence is measured into a table, and there is none (NULL)");
     return FALSE;
   }
-  if (session->plan_blocks != PLAN_BLOCKS_NONE) {
+  if (!session->options.store_all) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "influence is measured where every map is stored: make the session "
         "with the option store_all");
     return FALSE;
   }
-  if (stream >= session->n_streams || session->cpu == NULL ||
-      session->streams[stream].first) {
+  if (stream >= session->n_streams || session->streams[stream].first ||
+      session->streams[stream].in_flight) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "influence is measured on the cpu, on a stream that has seen a frame");
+        "influence is measured on a stream that has seen a frame, after "
+        "dcnn_session_wait()");
     return FALSE;
   }
-  b.stream = &session->streams[stream];
-  b.random = 0x9e3779b97f4a7c15ull + b.stream->stats.frames;
-  ok = backward_init (&b);
-  for (guint i = 0; i < probes && ok; i++)
-    ok = run_backward (&b, squares);
-  backward_clear (&b);
-  if (!ok)
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
-        "out of memory for gradients");
+  b.random = 0x9e3779b97f4a7c15ull + session->streams[stream].stats.frames;
+  if (!dcnn_backend_take_weights (session->model, session->plan, cpu, -1,
+          &packed, error))
+    return FALSE;
+  ok = measure (&b, session, stream, packed, probes, squares, error);
+  dcnn_backend_drop_weights (session->model, session->plan, cpu, -1);
   return ok;
 }

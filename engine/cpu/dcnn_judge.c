@@ -33,7 +33,7 @@ dcnn_judge_rule (const DcnnSession *session, const DcnnStream *stream, gint n)
     .channels = out->channels, .threshold = state->told->threshold,
     .spread_known = state->spread_valid,
     .influence_known = session->influence[n] != NULL,
-    .influence_limit = session->limits[n] };
+    .influence_limit = session->limits[n], .rounding = session->rounding };
 
   return dcnn_criterion_rule (&session->tuning, &about);
 }
@@ -126,25 +126,21 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
 
 /* ---- candidates ------------------------------------------------------------------ */
 
-/* What a change of the primary input reaches, into the session's
- * candidates. */
+/* What a change of the primary input reaches. scratch: CpuSession's. */
 static void
-reach_of (DcnnSession *session, const PlanNode *node, const DcnnMask *in)
+reach_of (const PlanNode *node, const DcnnMask *in, DcnnMask *out,
+    gpointer scratch)
 {
-  DcnnMask *out = &session->cpu->candidates;
-
   switch (node->kind == PLAN_KERNEL ? node->reach : PLAN_REACH_SAME) {
     case PLAN_REACH_WINDOW:
-      dcnn_mask_candidates_conv (out, in, &node->window,
-          session->cpu->mask_scratch);
+      dcnn_mask_candidates_conv (out, in, &node->window, scratch);
       break;
     case PLAN_REACH_TRANSPOSED:
-      dcnn_mask_candidates_transposed (out, in, &node->window,
-          session->cpu->mask_scratch);
+      dcnn_mask_candidates_transposed (out, in, &node->window, scratch);
       break;
     case PLAN_REACH_TABLE:
       dcnn_mask_candidates_table (out, in, node->taps_y, node->index_y,
-          node->taps_x, node->index_x, session->cpu->mask_scratch);
+          node->taps_x, node->index_x, scratch);
       break;
     case PLAN_REACH_SAME:
     default:
@@ -154,28 +150,29 @@ reach_of (DcnnSession *session, const PlanNode *node, const DcnnMask *in)
 }
 
 gboolean
-dcnn_find_candidates (DcnnSession *session, const StreamMask *masks, gint n)
+dcnn_find_candidates (DcnnSession *session, const StreamMask *masks, gint n,
+    DcnnMask *candidates)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanNode *reach = node;
   const PlanMap *out = plan_map (session->plan, node->out);
-  DcnnMask *candidates = &session->cpu->candidates;
+  gint input = dcnn_block_input (session, n);
+  DcnnMask pieces = dcnn_room (session, ROOM_PIECES, out);
   const DcnnMask *in;
   gboolean any = FALSE;
 
-  dcnn_mask_init (candidates, out->width, out->height, candidates->words);
   if (dcnn_block_ends (session, n))
     reach = plan_node (session->plan, node->depthwise);
-  in = dcnn_stream_mask (session, masks, dcnn_block_input (session, n));
+  in = dcnn_stream_mask (session->plan, masks, input, &pieces);
   if (in) {
-    reach_of (session, reach, in);
+    reach_of (reach, in, candidates, session->cpu->mask_scratch);
     any = TRUE;
   }
   for (gint s = 0; s < node->n_steps; s++) {
     const DcnnMask *m;
     if (node->steps[s].map < 0)
       continue;
-    m = dcnn_stream_mask (session, masks, node->steps[s].map);
+    m = dcnn_stream_mask (session->plan, masks, node->steps[s].map, &pieces);
     if (m == NULL)
       continue;
     if (m->width != out->width || m->height != out->height)

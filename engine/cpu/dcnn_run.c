@@ -53,37 +53,38 @@ run_job (DcnnSession *session, DcnnStream *stream, gint n,
 
 /* Whether all that settling has left to do at a node are candidates. */
 static gboolean
-rest_is_exact (DcnnSession *session, const CpuNodeState *state)
+rest_is_exact (DcnnSession *session, const CpuNodeState *state,
+    const DcnnMask *candidates)
 {
   const DcnnMask *pending = &state->pending.mask;
-  DcnnMask *rest = &session->cpu->settle;
+  DcnnMask rest = *pending;
 
   if (!session->tuning.settle) /* nobody has kept record */
     return FALSE;
   if (!state->pending.any)
     return TRUE;
-  dcnn_mask_init (rest, pending->width, pending->height, rest->words);
-  dcnn_mask_copy (rest, pending);
-  dcnn_mask_and_not (rest, &session->cpu->candidates);
-  return !dcnn_mask_any (rest);
+  rest.words = session->cpu->rooms[ROOM_TURN];
+  dcnn_mask_copy (&rest, pending);
+  dcnn_mask_and_not (&rest, candidates);
+  return !dcnn_mask_any (&rest);
 }
 
 /* Is the whole map cheaper than this many pixels of it? */
 static gboolean
-dense_is_cheaper (DcnnSession *session, const CpuNodeState *state, gsize count,
-    gsize pixels)
+dense_is_cheaper (DcnnSession *session, const CpuNodeState *state,
+    const DcnnMask *candidates, gsize count, gsize pixels)
 {
   return session->tuning.mode != DCNN_MODE_SPARSE &&
       dcnn_dense_rule_node (count, pixels, TRUE) &&
-      dcnn_dense_rule_node (count, pixels, rest_is_exact (session, state));
+      dcnn_dense_rule_node (count, pixels, rest_is_exact (session, state,
+          candidates));
 }
 
 /* Pixels of the window that have just come into view. */
 static gboolean
-add_unveiled (DcnnSession *session, const DcnnStream *stream,
-    const PlanMap *out, gboolean any)
+add_unveiled (const DcnnStream *stream, const PlanMap *out, DcnnMask *m,
+    gboolean any)
 {
-  DcnnMask *m = &session->cpu->candidates;
   gint y0, y1, x0, x1, w = (gint) out->width, h = (gint) out->height;
 
   dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
@@ -127,7 +128,7 @@ static void
 add_cost (const DcnnSession *session, DcnnStream *stream, gint n, gsize count,
     gboolean whole)
 {
-  const NodeCost *costs = session->cpu->costs;
+  const DcnnNodeCost *costs = session->cpu->costs;
   const PlanNode *node = plan_node (session->plan, n);
 
   if (!whole)
@@ -176,31 +177,32 @@ pass_on (CpuNodeState *state, DcnnMask *updated, const DcnnMask *candidates,
   state->pending.any = !whole && dcnn_mask_any (&state->pending.mask);
 }
 
-/* What the verdicts on the candidates (on the whole map) make of the update
- * mask, and of what settling has left to do. */
+/* What the verdicts on the candidates (on the whole map, which then are all
+ * candidates) make of the update mask, and of what settling has left to do. */
 static void
-take_verdicts (DcnnSession *session, CpuNodeState *state, DcnnMask *updated,
+take_verdicts (const DcnnSession *session, CpuNodeState *state,
+    DcnnMask *candidates, const guint8 *verdicts, DcnnMask *updated,
     gboolean whole)
 {
   DcnnMask *kept = session->tuning.settle ? &state->pending.mask : NULL;
 
   if (whole)
-    dcnn_mask_fill (&session->cpu->candidates);
+    dcnn_mask_fill (candidates);
   if (kept && state->pending.any)
-    dcnn_mask_and_not (kept, &session->cpu->candidates);
+    dcnn_mask_and_not (kept, candidates);
   else if (kept)
     dcnn_mask_clear (kept);
   if (whole)
-    dcnn_mask_from_verdicts_dense (updated, kept, session->cpu->verdicts);
+    dcnn_mask_from_verdicts_dense (updated, kept, verdicts);
   else
-    dcnn_mask_from_verdicts (&session->cpu->candidates, updated, kept,
-        session->cpu->verdicts);
+    dcnn_mask_from_verdicts (candidates, updated, kept, verdicts);
   if (kept)
     state->pending.any = dcnn_mask_any (kept);
 }
 
 static void
-run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
+run_candidates (DcnnSession *session, DcnnStream *stream, gint n,
+    DcnnMask *candidates)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
@@ -210,25 +212,26 @@ run_candidates (DcnnSession *session, DcnnStream *stream, gint n)
   gboolean passes =
       state->job.significance.kind == DCNN_SIGNIFICANT_ALWAYS;
   guint32 *list = session->cpu->list;
+  guint8 *verdicts = passes ? NULL : session->cpu->verdicts;
   gint64 ns;
 
-  count = dcnn_mask_to_list (&session->cpu->candidates, list);
+  count = dcnn_mask_to_list (candidates, list);
   if (count == 0)
     return;
   dcnn_mask_clear (&updated->mask);
   if (stream->cpu->move.active) {
     flag_unveiled (stream, out, list, count);
-  } else if (dense_is_cheaper (session, state, count, pixels)) {
+  } else if (dense_is_cheaper (session, state, candidates, count, pixels)) {
     list = NULL;
     count = pixels;
   }
-  ns = run_job (session, stream, n, &session->cpu->candidates, list, count,
-      passes ? NULL : session->cpu->verdicts);
+  ns = run_job (session, stream, n, candidates, list, count, verdicts);
   state->told->stats.dense_frames += list == NULL;
   if (passes)
-    pass_on (state, &updated->mask, &session->cpu->candidates, !list);
+    pass_on (state, &updated->mask, candidates, !list);
   else
-    take_verdicts (session, state, &updated->mask, !list);
+    take_verdicts (session, state, candidates, verdicts, &updated->mask,
+        !list);
   updated->any = dcnn_mask_any (&updated->mask);
   count_work (stream, node, state, count, pixels, ns);
   add_cost (session, stream, n, list ? count : pixels, !list);
@@ -270,7 +273,8 @@ take_gate (DcnnSession *session, DcnnStream *stream, gint n)
  * to do that its whole map is computed, whatever runs it. TRUE: some changed,
  * so that it is. */
 static gboolean
-take_gates (DcnnSession *session, DcnnStream *stream, gint n)
+take_gates (DcnnSession *session, DcnnStream *stream, gint n,
+    const DcnnMask *candidates)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
@@ -281,8 +285,7 @@ take_gates (DcnnSession *session, DcnnStream *stream, gint n)
     gates |= node->steps[s].map >= 0 &&
         node->steps[s].operand == DCNN_OPERAND_VECTOR;
   if (!gates || pixels == 1 || stream->cpu->move.active ||
-      !dcnn_dense_rule_node (dcnn_mask_count (&session->cpu->candidates),
-      pixels, TRUE))
+      !dcnn_dense_rule_node (dcnn_mask_count (candidates), pixels, TRUE))
     return FALSE;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanMap *map = node->steps[s].map < 0 ? NULL :
@@ -296,28 +299,25 @@ take_gates (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- settling ---------------------------------------------------------------------------- */
 
-/* Those of the waiting pixels whose turn it is, into session->cpu->settle and
- * session->cpu->list; returns how many. */
+/* Those of the waiting pixels whose turn it is, at most `limit`, into turn and
+ * list; returns how many. */
 static gsize
-list_settling (DcnnSession *session, DcnnStream *stream, CpuNodeState *state,
-    gsize limit)
+list_settling (const DcnnStream *stream, const DcnnMask *pending, gsize limit,
+    DcnnMask *turn, guint32 *list)
 {
-  const DcnnMask *pending = &state->pending.mask;
-  DcnnMask *turn = &session->cpu->settle;
   gsize count;
 
-  dcnn_mask_init (turn, pending->width, pending->height, turn->words);
   if (stream->cpu->settling.now == DCNN_SETTLING_BAND) {
     dcnn_stream_band (stream, turn);
     dcnn_mask_and (turn, pending);
   } else {
     dcnn_mask_copy (turn, pending);
   }
-  count = dcnn_mask_to_list (turn, session->cpu->list);
+  count = dcnn_mask_to_list (turn, list);
   if (count <= limit)
     return count;
   dcnn_mask_clear (turn);
-  dcnn_mask_from_list (turn, session->cpu->list, limit);
+  dcnn_mask_from_list (turn, list, limit);
   return limit;
 }
 
@@ -326,13 +326,15 @@ static void
 await_settling (DcnnSession *session, DcnnStream *stream, gint n)
 {
   StreamMask *pending = &stream->cpu->nodes[n].pending;
+  DcnnMask reached = dcnn_room (session, ROOM_CANDIDATES, plan_map (
+          session->plan, plan_node (session->plan, n)->out));
 
-  if (!dcnn_find_candidates (session, stream->cpu->exact, n))
+  if (!dcnn_find_candidates (session, stream->cpu->exact, n, &reached))
     return;
   if (pending->any)
-    dcnn_mask_or (&pending->mask, &session->cpu->candidates);
+    dcnn_mask_or (&pending->mask, &reached);
   else
-    dcnn_mask_copy (&pending->mask, &session->cpu->candidates);
+    dcnn_mask_copy (&pending->mask, &reached);
   pending->any = TRUE;
 }
 
@@ -348,6 +350,9 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
   StreamMask *exact = &stream->cpu->exact[out->mask];
   guint64 left = stream->cpu->macs_done < budget ? budget -
       stream->cpu->macs_done : 0;
+  DcnnMask turn = dcnn_room (session, ROOM_TURN, out);
+  guint32 *list = session->cpu->list;
+  guint8 *verdicts = session->cpu->verdicts;
   gsize count, limit = left / MAX (1, dcnn_block_macs (session, n));
   gint64 ns;
 
@@ -357,19 +362,17 @@ run_settling (DcnnSession *session, DcnnStream *stream, gint n,
     limit = 1; /* a pixel dearer than the budget must not wait for ever */
   if (!state->pending.any || limit == 0)
     return;
-  count = list_settling (session, stream, state, limit);
+  count = list_settling (stream, &state->pending.mask, limit, &turn, list);
   if (count == 0)
     return;
   state->job.significance.kind = DCNN_SIGNIFICANT_ANY;
   stream->cpu->settling.spent += count * node->macs_per_pixel;
   stream->cpu->settled_macs += count * node->macs_per_pixel;
-  ns = run_job (session, stream, n, &session->cpu->settle, session->cpu->list,
-      count, session->cpu->verdicts);
+  ns = run_job (session, stream, n, &turn, list, count, verdicts);
   dcnn_mask_clear (&exact->mask);
-  dcnn_mask_from_verdicts (&session->cpu->settle, &exact->mask, NULL,
-      session->cpu->verdicts);
+  dcnn_mask_from_verdicts (&turn, &exact->mask, NULL, verdicts);
   exact->any = dcnn_mask_any (&exact->mask);
-  dcnn_mask_and_not (&state->pending.mask, &session->cpu->settle);
+  dcnn_mask_and_not (&state->pending.mask, &turn);
   state->pending.any = dcnn_mask_any (&state->pending.mask);
   count_work (stream, node, state, count, (gsize) out->width * out->height,
       ns);
@@ -381,6 +384,7 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
+  DcnnMask candidates = dcnn_room (session, ROOM_CANDIDATES, out);
   gboolean any;
 
   stream->masks[out->mask].any = FALSE;
@@ -392,13 +396,13 @@ run_kernel (DcnnSession *session, DcnnStream *stream, gint n, guint64 budget)
   }
   if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING)
     await_settling (session, stream, n);
-  any = dcnn_find_candidates (session, stream->masks, n);
+  any = dcnn_find_candidates (session, stream->masks, n, &candidates);
   if (stream->cpu->move.active)
-    any = add_unveiled (session, stream, out, any);
-  if (any && take_gates (session, stream, n))
-    dcnn_mask_fill (&session->cpu->candidates);
+    any = add_unveiled (stream, out, &candidates, any);
+  if (any && take_gates (session, stream, n, &candidates))
+    dcnn_mask_fill (&candidates);
   if (any)
-    run_candidates (session, stream, n);
+    run_candidates (session, stream, n, &candidates);
   if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING)
     run_settling (session, stream, n, budget);
 }

@@ -223,19 +223,16 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index,
             map->channels * sizeof (float));
 }
 
-static void
-init_job (DcnnStream *stream, const DcnnSession *session, guint n)
+void
+dcnn_cpu_job (const PlanNode *node, const CpuNode *packed, gboolean on_bytes,
+    const DcnnMap *maps, DcnnJob *job)
 {
-  const PlanNode *node = plan_node (session->plan, n);
-  const CpuNode *packed = dcnn_cpu_node (session, n);
-  DcnnJob *job = &stream->cpu->nodes[n].job;
-
   job->primary = node->primary;
-  job->prepared = packed->bytes && session->on_bytes ? packed->bytes :
+  job->prepared = packed->bytes && on_bytes ? packed->bytes :
       packed->prepared;
-  job->table = session->on_bytes ? packed->table : NULL;
-  job->in = stream->cpu->maps[node->in];
-  job->out = stream->cpu->maps[node->out];
+  job->table = on_bytes ? packed->table : NULL;
+  job->in = maps[node->in];
+  job->out = maps[node->out];
   job->n_steps = (guint) node->n_steps;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
@@ -245,9 +242,9 @@ init_job (DcnnStream *stream, const DcnnSession *session, guint n)
     step->a = from->a;
     step->b = from->b;
     if (from->map >= 0)
-      step->map = stream->cpu->maps[from->map];
+      step->map = maps[from->map];
     if (from->operand == DCNN_OPERAND_VECTOR)
-      step->vector = from->map >= 0 ? stream->cpu->maps[from->map].data :
+      step->vector = from->map >= 0 ? maps[from->map].data :
           packed->vectors[s];
   }
 }
@@ -274,7 +271,8 @@ init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
     take_mask (stream, &state->pending, out->width, out->height, ok);
     state->inv_spread = take (stream, dcnn_padded (out->span) * 4, ok);
     if (*ok && node->kind == PLAN_KERNEL)
-      init_job (stream, session, n);
+      dcnn_cpu_job (node, dcnn_cpu_node (session, n), session->on_bytes,
+          stream->cpu->maps, &state->job);
   }
 }
 
@@ -435,18 +433,17 @@ or_pieces (const DcnnPlan *plan, const StreamMask *masks, const PlanMap *map,
 }
 
 const DcnnMask *
-dcnn_stream_mask (DcnnSession *session, const StreamMask *masks, gint index)
+dcnn_stream_mask (const DcnnPlan *plan, const StreamMask *masks, gint index,
+    DcnnMask *room)
 {
-  const PlanMap *map = plan_map (session->plan, index);
+  const PlanMap *map = plan_map (plan, index);
 
   while (map->mask < 0 && map->pieces && map->pieces->len == 1)
-    map = plan_map (session->plan, g_array_index (map->pieces, gint, 0));
+    map = plan_map (plan, g_array_index (map->pieces, gint, 0));
   if (map->mask >= 0)
     return masks[map->mask].any ? &masks[map->mask].mask : NULL;
-  dcnn_mask_init (&session->cpu->other, map->width, map->height,
-      session->cpu->other.words);
-  return or_pieces (session->plan, masks, map, &session->cpu->other, FALSE) ?
-      &session->cpu->other : NULL;
+  dcnn_mask_init (room, map->width, map->height, room->words);
+  return or_pieces (plan, masks, map, room, FALSE) ? room : NULL;
 }
 
 void
@@ -490,13 +487,13 @@ static void
 move_mask (DcnnSession *session, StreamMask *m, const PlanMap *map, gint dy,
     gint dx)
 {
+  DcnnMask moved = dcnn_room (session, ROOM_PIECES, map);
+
   if (!m->any || map->stride_y == 0)
     return;
-  dcnn_mask_init (&session->cpu->other, map->width, map->height,
-      session->cpu->other.words);
-  dcnn_mask_shift (&session->cpu->other, &m->mask, -dy / (gint) map->stride_y,
+  dcnn_mask_shift (&moved, &m->mask, -dy / (gint) map->stride_y,
       -dx / (gint) map->stride_x);
-  dcnn_mask_copy (&m->mask, &session->cpu->other);
+  dcnn_mask_copy (&m->mask, &moved);
 }
 
 void

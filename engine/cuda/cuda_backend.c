@@ -72,6 +72,17 @@ cuda_available (gint index, GError **error)
   return dcnn_cuda_usable (index, error);
 }
 
+/* A pixel is whole vectors, pictures' too, and so is a piece of a
+ * concatenation. A view may begin anywhere, for outputs are read from it
+ * channel by channel; nodes that would read between vectors are refused. */
+static PlanLayout
+cuda_layout (DcnnPrecision precision)
+{
+  return (PlanLayout) { .pixel = DCNN_CUDA_LANES, .slice = DCNN_CUDA_LANES,
+    .view = 1, .store = precision == DCNN_PRECISION_F32 ? PLAN_STORE_F32 :
+        PLAN_STORE_F16 };
+}
+
 /* The primary context, which the runtime library uses. */
 static gboolean
 cuda_context (gint index, gpointer *context)
@@ -705,6 +716,7 @@ const DcnnBackend dcnn_backend_cuda = {
   .available = cuda_available,
   .context = cuda_context,
   .accepts = dcnn_cuda_accepts,
+  .layout = cuda_layout,
   .model_new = dcnn_cuda_weights_new,
   .model_free = dcnn_cuda_weights_free,
   .model_bytes = dcnn_cuda_weights_bytes,

@@ -19,7 +19,7 @@ take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
       state->floats[plan_map (plan, plan_node (plan, n)->out)->buffer] = TRUE;
   for (guint i = 0; i < plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
-    state->pixels[i] = MAX (DCNN_CUDA_LANES, b->pixel_elements);
+    state->pixels[i] = b->pixel_elements;
     state->buffers[i] = dcnn_cuda_take (state, (gsize) b->width * b->height *
         state->pixels[i] * session->n_streams * (state->floats[i] ? 4 : 2) +
         DCNN_OVERREAD * 4, e);

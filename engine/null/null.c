@@ -66,6 +66,13 @@ null_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
   return passes ("accepts", error);
 }
 
+/* It holds no maps: a granule of one. */
+static PlanLayout
+null_layout (DcnnPrecision precision)
+{
+  return (PlanLayout) { .pixel = 1, .slice = 1, .view = 1 };
+}
+
 static gpointer
 null_model_new (const DcnnPlan *plan, gint index, GError **error)
 {
@@ -191,6 +198,7 @@ const DcnnBackend dcnn_backend_null = {
   .name = "null",
   .available = null_available,
   .accepts = null_accepts,
+  .layout = null_layout,
   .keeps_states = TRUE,
   .model_new = null_model_new,
   .model_free = null_model_free,

@@ -124,25 +124,40 @@ has_fill (const PlanNode *node, const PlanMap *out)
   return FALSE;
 }
 
-/* Whether a node has a kernel of bytes, its in map being one. */
-static gboolean
-reads_bytes (const DcnnPlan *plan, const PlanNode *node)
+const char *
+dcnn_plan_bytes_refusal (const DcnnPlan *plan, const PlanNode *node)
 {
   switch (node->primary) {
     case DCNN_PRIMARY_CONV:
     case DCNN_PRIMARY_DEPTHWISE:
-      return node->op.conv.whole_numbers && sums_are_exact (node);
+      if (!node->op.conv.whole_numbers)
+        return "it does not compute with whole numbers";
+      return sums_are_exact (node) ? NULL : "a weight is larger than 255, or a "
+          "sum leaves 32 bits";
     case DCNN_PRIMARY_MAX_POOL:
-      return windows_meet (plan, node);
+      return windows_meet (plan, node) ? NULL : "it is dilated, or a window "
+          "lies outside the map";
     case DCNN_PRIMARY_RESAMPLE:
-      return !has_fill (node, plan_map (plan, node->out));
+      return has_fill (node, plan_map (plan, node->out)) ? "it pads" : NULL;
     case DCNN_PRIMARY_COPY:
     case DCNN_PRIMARY_RESIZE:
     case DCNN_PRIMARY_AVERAGE_POOL:
-      return TRUE;
+      return NULL;
     default:
-      return FALSE;
+      return "the operator has no kernel on bytes";
   }
+}
+
+/* Its in map may be of bytes: can it read them? */
+static gboolean
+reads_bytes (const DcnnPlan *plan, PlanNode *node)
+{
+  const char *why = dcnn_plan_bytes_refusal (plan, node);
+
+  if (why)
+    g_string_append_printf (node->why, "%son bytes: %s",
+        node->why->len ? "; " : "", why);
+  return why == NULL;
 }
 
 /* ---- the search -------------------------------------------------------------------- */
@@ -258,7 +273,7 @@ dcnn_plan_find_bytes (DcnnPlan *plan)
   find_ranges (plan, groups);
   find_readers (plan, groups);
   for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
+    PlanNode *node = plan_node (plan, n);
     reads[n] = node->kind == PLAN_KERNEL &&
         is_bytes (plan, groups, node->in) && reads_bytes (plan, node);
   }

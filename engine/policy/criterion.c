@@ -6,9 +6,26 @@
 
 #include <math.h>
 
-static DcnnCriterionRule
-gate_rule (gfloat t)
+DcnnCriterionRule
+dcnn_criterion_any (const DcnnCriterionNode *node)
 {
+  DcnnCriterionRule any = { .kind = DCNN_SIGNIFICANT_ANY };
+
+  if (node->rounding <= 0)
+    return any;
+  if (node->spread_known)
+    return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_MAX,
+      .limit = node->rounding, .weights = DCNN_WEIGHTS_SPREAD };
+  any.kind = DCNN_SIGNIFICANT_SQUARE;
+  any.limit = node->rounding * node->rounding;
+  any.relative = TRUE;
+  return any;
+}
+
+static DcnnCriterionRule
+gate_rule (const DcnnCriterionNode *node, gfloat t)
+{
+  t = MAX (t, node->rounding);
   return (DcnnCriterionRule) {
     .kind = t > 0 ? DCNN_SIGNIFICANT_SQUARE : DCNN_SIGNIFICANT_ANY,
     .limit = t * t, .relative = TRUE
@@ -20,11 +37,11 @@ dcnn_criterion_rule (const DcnnTuning *tuning, const DcnnCriterionNode *node)
 {
   gfloat t = isnan (node->threshold) ? MAX (tuning->threshold, 0) :
       node->threshold;
-  DcnnCriterionRule any = { .kind = DCNN_SIGNIFICANT_ANY };
+  DcnnCriterionRule any = dcnn_criterion_any (node);
   DcnnCriterionRule square = { .kind = DCNN_SIGNIFICANT_SQUARE };
 
   if (node->is_gate)
-    return gate_rule (tuning->gate_threshold);
+    return gate_rule (node, tuning->gate_threshold);
   if (t < 0 && !node->is_output)
     return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_ALWAYS };
   if (node->is_output || t <= 0 || node->one_pixel)

@@ -20,6 +20,7 @@ typedef struct DcnnCriterionNode {
   gboolean spread_known;   /* of its channels */
   gboolean influence_known;
   gdouble influence_limit; /* at t = 1: see dcnn_plan_limits() */
+  gfloat rounding;         /* of the device: see DcnnSession.rounding */
 } DcnnCriterionNode;
 
 typedef enum DcnnCriterionWeights {
@@ -36,6 +37,11 @@ typedef struct DcnnCriterionRule {
   DcnnCriterionWeights weights;
 } DcnnCriterionRule;
 
+/* What "any difference" means for a node: any bit, or, on a device whose bits
+ * depend on how it came to compute a pixel, more than it declares: a channel by
+ * more than that share of its spread, where spreads are known, else the pixel
+ * by more than that share of its rms. */
+DcnnCriterionRule dcnn_criterion_any (const DcnnCriterionNode *node);
 /* The rule of a node on maps in a frame that is not dense. */
 DcnnCriterionRule dcnn_criterion_rule (const DcnnTuning *tuning,
     const DcnnCriterionNode *node);

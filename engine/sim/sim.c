@@ -98,12 +98,25 @@ show_settled (const DcnnPlan *plan, SimStream *sim)
   }
 }
 
+/* What all whole maps cost. */
+static gdouble
+dense_cost (const DcnnSession *session)
+{
+  gdouble cost = 0;
+
+  for (guint n = 0; n < session->plan->nodes->len; n++)
+    if (plan_node (session->plan, (gint) n)->kind == PLAN_KERNEL)
+      cost += sim_node_cost (session, n).map;
+  return cost;
+}
+
 static void
 run_frame (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 {
   const DcnnPlan *plan = session->plan;
 
   sim->macs = sim->settled_macs = 0;
+  sim->cost = 0;
   sim_maps_place (&sim->maps, stream->torus_y, stream->torus_x);
   if (sim->moving)
     move_window (plan, sim);
@@ -113,6 +126,9 @@ run_frame (DcnnSession *session, SimStream *sim, DcnnStream *stream)
     sim_take_tensors (session, sim, stream);
   for (guint n = 0; n < plan->nodes->len; n++)
     sim_run_node (session, sim, &stream->nodes[n], n);
+  if (!sim->all && sim->tuning.mode == DCNN_MODE_AUTO)
+    dcnn_dear_frames_ran (&sim->dear, sim->cost / MAX (1,
+            dense_cost (session)), stream->stats.changed_share);
   if (!sim->all)
     dcnn_settling_busy (&sim->settling, (gdouble) (sim->macs -
             sim->settled_macs) / (gdouble) MAX (1, plan->macs));
@@ -126,6 +142,23 @@ run_frame (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 }
 
 /* ---- a session -------------------------------------------------------------------- */
+
+/* DELTACNN_SIM_ROUNDING=WOBBLE:DECLARED imitates a device whose bits depend on
+ * how it came to compute a pixel: each time a channel is off by up to half of
+ * that share of its spread, and DcnnSession.rounding is the second. */
+static void
+take_rounding (DcnnSession *session, SimState *state)
+{
+  const char *text = g_getenv ("DELTACNN_SIM_ROUNDING"), *second;
+  gfloat first;
+
+  if (text == NULL || (second = strchr (text, ':')) == NULL)
+    return;
+  first = (gfloat) g_ascii_strtod (text, NULL);
+  session->rounding = (gfloat) g_ascii_strtod (second + 1, NULL);
+  for (guint s = 0; s < session->n_streams; s++)
+    state->streams[s].wobble = first;
+}
 
 static gpointer
 work (gpointer data)
@@ -171,16 +204,18 @@ sim_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
   return TRUE;
 }
 
-/* In halves as a device's matrix units want them: granules of 16, and no view
- * that does not begin on one. */
+/* It holds channels one by one, whatever the layout. In floats the nodes are
+ * the cpu's, so that each map can be compared; in halves as a device's matrix
+ * units want them: granules of 16, and no view that does not begin on one. */
 static PlanLayout
 sim_layout (DcnnPrecision precision)
 {
+  PlanLayout floats = { .pixel = 8, .slice = 8, .view = 1 };
   PlanLayout halves = { .pixel = 16, .slice = 16, .view = 16,
     .store = precision == DCNN_PRECISION_F16 ? PLAN_STORE_F16 :
         PLAN_STORE_BF16 };
 
-  return precision <= DCNN_PRECISION_F32 ? plan_layout_cpu : halves;
+  return precision <= DCNN_PRECISION_F32 ? floats : halves;
 }
 
 static gpointer
@@ -285,6 +320,8 @@ sim_session_new (DcnnSession *session, GError **error)
   for (guint s = 0; s < session->n_streams && ok; s++)
     ok = init_stream (session, &state->streams[s], &session->streams[s],
         &state->bytes, error);
+  session->arithmetic = 1;
+  take_rounding (session, state);
   if (ok)
     state->worker = g_thread_new ("deltacnn-sim", work, session);
   return ok;

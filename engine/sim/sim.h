@@ -63,6 +63,8 @@ typedef struct SimStream {
   gboolean first;          /* that frame is the stream's first */
   gboolean all;            /* it computes every pixel */
   gboolean moving;         /* the window moves in it, by frame.dy and dx */
+  DcnnDearFrames dear;     /* whether frames would rather run dense */
+  gdouble cost;            /* of this frame's nodes: DcnnNodeCost */
   guint64 changed_pixels, input_pixels, macs, settled_macs;
   gboolean dense_input_changed; /* an input that is no map */
   guint8 **pending;        /* by node: a byte a pixel whose stored value
@@ -77,6 +79,8 @@ typedef struct SimStream {
   DcnnInputMatrix matrix;
   guint8 *picture, *reference; /* RGB, as shown and as stored */
   guint8 *differs;         /* a byte a pixel: the two do */
+  gfloat wobble;           /* DELTACNN_SIM_ROUNDING: see sim.c */
+  guint64 wobbles;         /* random numbers */
   StreamMask input_mask;
   guint64 *input_words;
   gboolean done;           /* guarded by SimState.lock */
@@ -91,6 +95,8 @@ void sim_take_tensors (DcnnSession *session, SimStream *sim,
 /* sim_nodes.c: one node. */
 void sim_run_node (DcnnSession *session, SimStream *sim, NodeState *state,
     guint node);
+/* What a node costs, by the device's arithmetic. */
+DcnnNodeCost sim_node_cost (const DcnnSession *session, guint node);
 /* A tensor into a map; a pixel changes when some channel differs by more than
  * the threshold. */
 void sim_import (DcnnSession *session, SimStream *sim, gint map,
@@ -98,9 +104,10 @@ void sim_import (DcnnSession *session, SimStream *sim, gint map,
 /* Whether a pixel has just come into view. */
 gboolean sim_is_new (const SimStream *sim, gint map, guint y, guint x);
 
-/* sim_judge.c: the rule of a node in a frame that is not dense. */
+/* sim_judge.c: the rule of a node in a frame that is not dense. any: what
+ * counts as a difference at all. */
 DcnnCriterionRule sim_rule (const DcnnSession *session, const SimStream *sim,
-    const NodeState *state, guint node);
+    const NodeState *state, guint node, DcnnCriterionRule *any);
 /* Whether a row of the node, [out channels] as it was and is, has changed by
  * that rule. */
 gboolean sim_is_significant (const DcnnSession *session,

@@ -237,11 +237,24 @@ settle (SimStream *sim, const guint8 *changed, guint8 *exact, guint width,
     }
 }
 
+/* Whether the frame had better run dense: while lists are dear, or after a
+ * cut. */
 static gboolean
-is_cut (const SimStream *sim, gsize changed, gsize pixels)
+turns_dense (SimStream *sim, gsize changed, gsize pixels)
 {
-  return sim->tuning.mode == DCNN_MODE_AUTO && !sim->moving && !sim->all &&
-      dcnn_dense_rule_cut (changed, pixels);
+  gboolean automatic = sim->tuning.mode == DCNN_MODE_AUTO;
+  gdouble share = pixels ? (gdouble) changed / (gdouble) pixels : 0;
+
+  if (sim->first)
+    memset (&sim->dear, 0, sizeof sim->dear);
+  else if (automatic && dcnn_dear_frames_next (&sim->dear, share))
+    return TRUE;
+  else if (!automatic)
+    sim->dear.left = 0;
+  if (!automatic || sim->moving || !dcnn_dense_rule_cut (changed, pixels))
+    return FALSE;
+  dcnn_dear_frames_ran (&sim->dear, 1, share);
+  return TRUE;
 }
 
 void
@@ -263,7 +276,7 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
     refine (sim, &marks, map);
   for (gsize p = 0; p < n; p++)
     count += marks.changed[p];
-  if (is_cut (sim, count, n)) {
+  if (turns_dense (sim, count, n)) {
     sim->all = TRUE;
     memset (marks.changed, TRUE, n);
   }
@@ -312,7 +325,7 @@ sim_take_tensors (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   sim->dense_input_changed = FALSE;
   for (guint i = 0; i < n_inputs; i++)
     take_input (session, sim, i);
-  if (is_cut (sim, sim->changed_pixels, sim->input_pixels)) {
+  if (turns_dense (sim, sim->changed_pixels, sim->input_pixels)) {
     sim->all = TRUE; /* all of it, as of a first frame */
     sim->changed_pixels = sim->input_pixels = 0;
     for (guint i = 0; i < n_inputs; i++)

@@ -9,7 +9,7 @@
 
 DcnnCriterionRule
 sim_rule (const DcnnSession *session, const SimStream *sim,
-    const NodeState *state, guint n)
+    const NodeState *state, guint n, DcnnCriterionRule *any)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
@@ -19,8 +19,9 @@ sim_rule (const DcnnSession *session, const SimStream *sim,
     .channels = out->channels, .threshold = state->threshold,
     .spread_known = sim->inv_spread[n] != NULL,
     .influence_known = session->influence[n] != NULL,
-    .influence_limit = session->limits[n] };
+    .influence_limit = session->limits[n], .rounding = session->rounding };
 
+  *any = dcnn_criterion_any (&about);
   if (session->pass_on && node->passes_on)
     return (DcnnCriterionRule) { .kind = DCNN_SIGNIFICANT_ALWAYS };
   return dcnn_criterion_rule (&sim->tuning, &about);
@@ -78,7 +79,7 @@ sim_measure_spreads (SimStream *sim, const DcnnPlan *plan)
     const PlanMap *out;
     const gfloat *v;
     gdouble total = 0, pixels;
-    if (node->kind != PLAN_KERNEL || node->is_output || node->is_gate)
+    if (node->kind != PLAN_KERNEL || node->is_gate)
       continue;
     out = plan_map (plan, node->out);
     v = sim->maps.values[node->out];

@@ -20,6 +20,7 @@ typedef struct KernelRun {
   guint8 *pending;
   gdouble *row;
   gfloat *now;             /* the row as it would be stored */
+  DcnnCriterionRule rule, any;
 } KernelRun;
 
 gboolean
@@ -35,6 +36,20 @@ sim_is_new (const SimStream *sim, gint index, guint y, guint x)
   return (gint) y < y0 || (gint) y >= y1 || (gint) x < x0 || (gint) x >= x1;
 }
 
+/* As on a device that rounds each time in another way. */
+static void
+wobble (KernelRun *run)
+{
+  SimStream *sim = run->sim;
+
+  for (guint c = 0; c < run->out->channels && sim->inv_spread[run->n]; c++) {
+    sim->wobbles = sim->wobbles * G_GUINT64_CONSTANT (6364136223846793005) +
+        G_GUINT64_CONSTANT (1442695040888963407);
+    run->row[c] += sim->wobble * ((gdouble) (sim->wobbles >> 40) /
+        (1 << 24) - 0.5) / sim->inv_spread[run->n][c];
+  }
+}
+
 /* Computes a pixel, stores it when it changed by that rule, or is to be stored
  * at any rate, and says whether it was. */
 static gboolean
@@ -44,6 +59,8 @@ run_pixel (KernelRun *run, guint y, guint x, const DcnnCriterionRule *rule,
   gfloat *before = sim_pixel (&run->sim->maps, run->node->out, y, x);
 
   sim_row (&run->sim->maps, run->node, y, x, run->row);
+  if (run->sim->wobble > 0)
+    wobble (run);
   for (guint c = 0; c < run->out->channels; c++)
     run->now[c] = sim_stored (run->session->plan, run->out, run->row[c]);
   if (!at_any_rate && !sim_is_significant (run->session, run->sim, run->n,
@@ -53,36 +70,79 @@ run_pixel (KernelRun *run, guint y, guint x, const DcnnCriterionRule *rule,
   return TRUE;
 }
 
-static const DcnnCriterionRule any_difference = {
-  .kind = DCNN_SIGNIFICANT_ANY };
+DcnnNodeCost
+sim_node_cost (const DcnnSession *session, guint n)
+{
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  const PlanMap *out = plan_map (session->plan, node->out);
 
-/* Candidates: stored, or kept back and noted as what settling has left to do.
+  return dcnn_node_cost (node->primary, node->macs_per_pixel, out->channels,
+      (gsize) out->width * out->height, session->arithmetic);
+}
+
+/* Marks candidates, and what settling changed before this node as waiting here.
  * Returns how many. */
 static gsize
-run_candidates (KernelRun *run, const DcnnCriterionRule *rule, gsize *joined)
+find_candidates (KernelRun *run, guint8 *candidates)
 {
   SimStream *sim = run->sim;
   SimMaps *maps = &sim->maps;
   gint out = run->node->out;
-  gsize p = 0, candidates = 0;
+  gsize p = 0, count = 0;
 
   for (guint y = 0; y < run->out->height; y++)
     for (guint x = 0; x < run->out->width; x++, p++) {
-      gboolean forced = sim->all || sim_is_new (sim, out, y, x);
       maps->changed[out][p] = maps->exact[out][p] = FALSE;
       if (sim->settling.now != DCNN_SETTLING_NOTHING &&
           sim_is_candidate (maps, maps->exact, run->node, y, x))
         run->pending[p] = TRUE;
-      if (!forced && !sim_is_candidate (maps, maps->changed, run->node, y, x))
-        continue;
-      candidates++;
-      maps->changed[out][p] = run_pixel (run, y, x, rule, forced);
-      *joined += maps->changed[out][p];
-      run->pending[p] = sim->tuning.settle && !maps->changed[out][p] &&
-          sim_is_significant (run->session, sim, run->n, &any_difference,
-          sim_pixel (maps, out, y, x), run->now);
+      candidates[p] = sim->all || sim_is_new (sim, out, y, x) ||
+          sim_is_candidate (maps, maps->changed, run->node, y, x);
+      count += candidates[p];
     }
-  return candidates;
+  return count;
+}
+
+/* Whether the whole map is computed in place of so many candidates of it. */
+static gboolean
+runs_whole (const KernelRun *run, const guint8 *candidates, gsize count)
+{
+  const SimStream *sim = run->sim;
+  gsize pixels = (gsize) run->out->width * run->out->height;
+  gboolean rest_is_exact = sim->tuning.settle;
+
+  for (gsize p = 0; p < pixels; p++)
+    rest_is_exact &= !run->pending[p] || candidates[p];
+  return count > 0 && !sim->all && !sim->moving &&
+      sim->tuning.mode != DCNN_MODE_SPARSE &&
+      dcnn_dense_rule_node (count, pixels, rest_is_exact);
+}
+
+/* Candidates (whole: all pixels): stored, or kept back and noted as what
+ * settling has left to do. Returns how many changed. */
+static gsize
+run_candidates (KernelRun *run, const guint8 *candidates, gboolean whole)
+{
+  SimStream *sim = run->sim;
+  SimMaps *maps = &sim->maps;
+  gint out = run->node->out;
+  gboolean passes = run->rule.kind == DCNN_SIGNIFICANT_ALWAYS;
+  gsize p = 0, joined = 0;
+
+  for (guint y = 0; y < run->out->height; y++)
+    for (guint x = 0; x < run->out->width; x++, p++) {
+      gboolean forced = sim->all || sim_is_new (sim, out, y, x);
+      if (!whole && !candidates[p])
+        continue;
+      maps->changed[out][p] = run_pixel (run, y, x, &run->rule, forced);
+      if (whole && passes) /* the rest was what it is */
+        maps->changed[out][p] = candidates[p] || run->pending[p];
+      joined += maps->changed[out][p];
+      run->pending[p] = sim->tuning.settle && !passes &&
+          !maps->changed[out][p] && sim_is_significant (run->session, sim,
+          run->n, &run->any, sim_pixel (maps, out, y, x), run->now);
+    }
+  return joined;
 }
 
 static gboolean
@@ -118,12 +178,50 @@ run_settling (KernelRun *run)
         continue;
       count++;
       run->pending[p] = FALSE;
-      sim->maps.exact[run->node->out][p] = run_pixel (run, y, x,
-          &any_difference, FALSE);
+      sim->maps.exact[run->node->out][p] = run_pixel (run, y, x, &run->any,
+          FALSE);
     }
   sim->macs += count * macs;
   sim->settled_macs += count * macs;
   sim->settling.spent += count * macs;
+  if (count > 0) {
+    DcnnNodeCost cost = sim_node_cost (run->session, run->n);
+    sim->cost += cost.list_node + (gdouble) count * cost.list_pixel;
+  }
+}
+
+static gboolean take_gates (KernelRun *run, gsize candidates);
+
+/* Of a frame that is not dense. */
+static void
+add_cost (KernelRun *run, gsize count, gboolean whole)
+{
+  DcnnNodeCost cost = sim_node_cost (run->session, run->n);
+
+  if (count == 0 || run->sim->all)
+    return;
+  run->sim->cost += !whole ? cost.list_node + (gdouble) count *
+      cost.list_pixel : run->rule.kind == DCNN_SIGNIFICANT_ALWAYS ? cost.map :
+      cost.judged_map;
+}
+
+static void
+kernel_init (KernelRun *run, DcnnSession *session, SimStream *sim, guint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  const PlanMap *out = plan_map (session->plan, node->out);
+
+  *run = (KernelRun) { session, sim, n, node, out, sim->pending[n],
+    g_new (gdouble, out->channels), g_new (gfloat, out->channels) };
+  run->rule = sim_rule (session, sim, &session->streams[
+          sim->frame.stream].nodes[n], n, &run->any);
+}
+
+static void
+kernel_clear (KernelRun *run)
+{
+  g_free (run->row);
+  g_free (run->now);
 }
 
 static void
@@ -131,19 +229,30 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
-  g_autofree gdouble *row = g_new (gdouble, out->channels);
-  g_autofree gfloat *now = g_new (gfloat, out->channels);
-  KernelRun run = { session, sim, n, node, out, sim->pending[n], row, now };
-  DcnnCriterionRule rule = sim_rule (session, sim, state, n);
-  gdouble pixels = (gdouble) out->width * out->height;
-  gsize joined = 0, candidates = run_candidates (&run, &rule, &joined);
+  gsize pixels = (gsize) out->width * out->height, count, joined;
+  g_autofree guint8 *candidates = g_malloc (pixels);
+  gboolean whole;
+  KernelRun run;
 
-  sim->macs += candidates * node->macs_per_pixel;
-  state->stats.macs_done += candidates * node->macs_per_pixel;
-  state->stats.candidates += (gdouble) candidates / pixels;
-  state->stats.joined += (gdouble) joined / pixels;
+  kernel_init (&run, session, sim, n);
+  count = find_candidates (&run, candidates);
+  if (count > 0 && !sim->all && take_gates (&run, count)) {
+    memset (candidates, TRUE, pixels);
+    count = pixels;
+  }
+  whole = runs_whole (&run, candidates, count);
+  joined = run_candidates (&run, candidates, whole);
+  add_cost (&run, count, whole);
+  if (whole)
+    count = pixels;
+  sim->macs += count * node->macs_per_pixel;
+  state->stats.macs_done += count * node->macs_per_pixel;
+  state->stats.candidates += (gdouble) count / (gdouble) pixels;
+  state->stats.joined += (gdouble) joined / (gdouble) pixels;
+  state->stats.dense_frames += whole || sim->all;
   if (sim->settling.now != DCNN_SETTLING_NOTHING)
     run_settling (&run);
+  kernel_clear (&run);
 }
 
 /* ---- maps to one pixel, dense tensors ----------------------------------------- */
@@ -195,25 +304,18 @@ moments_row (const SimMaps *maps, const PlanNode *node, gfloat *row)
   }
 }
 
-static void
-run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
+/* The value as its map has it now, and by how much that differs from what is
+ * stored: squares. */
+static gfloat *
+global_row (const SimStream *sim, const PlanNode *node, gdouble *change,
+    gdouble *size)
 {
-  const PlanNode *node = plan_node (session->plan, n);
-  const PlanMap *out = plan_map (session->plan, node->out);
-  SimMaps *maps = &sim->maps;
-  gboolean regular = sim_any_marked (maps, maps->changed, node->in);
-  gboolean settling = sim->settling.now != DCNN_SETTLING_NOTHING;
-  g_autofree gfloat *row = g_new0 (gfloat, out->channels);
-  gfloat *before = maps->values[node->out];
-  gfloat t = node->is_gate ? dcnn_criterion_global (&sim->tuning,
-      node->norm != NULL, state->threshold) : 0;
-  gdouble change = 0, size = 0;
-  gboolean news, differs;
+  const SimMaps *maps = &sim->maps;
+  const PlanMap *out = plan_map (maps->plan, node->out);
+  const gfloat *before = maps->values[node->out];
+  gfloat *row = g_new0 (gfloat, out->channels);
 
-  maps->changed[node->out][0] = maps->exact[node->out][0] = FALSE;
-  if (!sim->all && !sim->moving && !settling && !regular &&
-      !sim_any_marked (maps, maps->exact, node->in))
-    return;
+  *change = *size = 0;
   if (node->norm) {
     moments_row (maps, node, row);
   } else {
@@ -224,17 +326,107 @@ run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
     }
   }
   for (guint c = 0; c < out->channels; c++) {
-    change += ((gdouble) row[c] - before[c]) * ((gdouble) row[c] - before[c]);
-    size += (gdouble) before[c] * before[c];
+    *change += ((gdouble) row[c] - before[c]) * ((gdouble) row[c] -
+        before[c]);
+    *size += (gdouble) before[c] * before[c];
   }
-  differs = !(change <= 0);
+  return row;
+}
+
+static void
+store_global (SimStream *sim, NodeState *state, const PlanNode *node,
+    const gfloat *row, guint8 **marks)
+{
+  memcpy (sim->maps.values[node->out], row, plan_map (sim->maps.plan,
+          node->out)->channels * sizeof *row);
+  marks[node->out][0] = TRUE;
+  state->stats.joined += 1;
+}
+
+static void
+run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  SimMaps *maps = &sim->maps;
+  gboolean regular = sim_any_marked (maps, maps->changed, node->in);
+  gboolean settling = sim->settling.now != DCNN_SETTLING_NOTHING;
+  g_autofree gfloat *row = NULL;
+  gfloat t = node->is_gate ? dcnn_criterion_global (&sim->tuning,
+      node->norm != NULL, state->threshold) : 0;
+  gdouble change, size;
+  gboolean news, differs;
+
+  maps->changed[node->out][0] = maps->exact[node->out][0] = FALSE;
+  if (!sim->all && !sim->moving && !settling && !regular &&
+      !sim_any_marked (maps, maps->exact, node->in))
+    return;
+  row = global_row (sim, node, &change, &size);
+  differs = !(change <= (gdouble) session->rounding * session->rounding *
+      size);
   news = sim->all || (t > 0 ? !(change <= (gdouble) t * t * size) :
       differs && (regular || !settling));
   if (!news && !(settling && differs))
     return;
-  memcpy (before, row, out->channels * sizeof *row);
-  (news ? maps->changed : maps->exact)[node->out][0] = TRUE;
-  state->stats.joined += 1;
+  store_global (sim, state, node, row, news ? maps->changed : maps->exact);
+}
+
+/* ---- gates ----------------------------------------------------------------------- */
+
+/* A gate becomes what it would be computed as. TRUE: that changed it. */
+static gboolean
+take_gate (DcnnSession *session, SimStream *sim, guint n)
+{
+  const PlanNode *node = plan_node (session->plan, n);
+  NodeState *state = &session->streams[sim->frame.stream].nodes[n];
+  g_autofree gfloat *row = NULL;
+  gdouble change, size;
+  gboolean changed;
+  KernelRun run;
+
+  if (sim->maps.changed[node->out][0])
+    return FALSE;
+  if (node->kind == PLAN_GLOBAL) {
+    row = global_row (sim, node, &change, &size);
+    changed = !(change <= (gdouble) session->rounding * session->rounding *
+        size);
+    if (changed)
+      store_global (sim, state, node, row, sim->maps.changed);
+    return changed;
+  }
+  if (node->kind != PLAN_KERNEL)
+    return FALSE;
+  kernel_init (&run, session, sim, n);
+  changed = run_pixel (&run, 0, 0, &run.any, FALSE);
+  run.pending[0] = FALSE;
+  sim->maps.changed[node->out][0] = changed;
+  sim->macs += node->macs_per_pixel;
+  state->stats.joined += changed;
+  kernel_clear (&run);
+  return changed;
+}
+
+/* Those that only this node reads are taken as they are now, once it has as
+ * good as all of its map to compute. TRUE: some changed, so that it has. */
+static gboolean
+take_gates (KernelRun *run, gsize candidates)
+{
+  const DcnnPlan *plan = run->session->plan;
+  const PlanNode *node = run->node;
+  gsize pixels = (gsize) run->out->width * run->out->height;
+  gboolean changed = FALSE;
+
+  if (pixels == 1 || run->sim->moving ||
+      !dcnn_dense_rule_node (candidates, pixels, TRUE))
+    return FALSE;
+  for (gint s = 0; s < node->n_steps; s++) {
+    const PlanMap *map = node->steps[s].map < 0 ||
+        node->steps[s].operand != DCNN_OPERAND_VECTOR ? NULL :
+        plan_map (plan, node->steps[s].map);
+    if (map && map->readers == 1 && map->mask >= 0 && map->source >= 0 &&
+        plan_node (plan, map->source)->is_gate)
+      changed |= take_gate (run->session, run->sim, (guint) map->source);
+  }
+  return changed;
 }
 
 static void

@@ -49,7 +49,7 @@ enum
     | GST_PARAM_MUTABLE_READY)
 
 /* For the blurb, from the one list. */
-#define DECODER_NAME(suffix, name, reads) name ", "
+#define DECODER_NAME(suffix, name, finds, reads) name ", "
 
 static void
 replace_string (gchar ** place, const GValue * value)

@@ -409,10 +409,7 @@ static void
 gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
     const DcnnResults * decoded, GstDeltaCnnResults * results)
 {
-  /* Nobody there is an answer of theirs too. */
-  static const gchar *const pose_decoders[] = { "heatmap-pose", "movenet",
-    "posenet", "people-pose", "landmarks", NULL
-  };
+  const guint points = DCNN_FINDS_POINTS | DCNN_FINDS_LINES;
 
   for (guint i = 0; decoded->detections && i < decoded->detections->len; i++) {
     const DcnnDetection *from =
@@ -438,17 +435,13 @@ gst_delta_cnn_runner_collect_decoded (GstDeltaCnnRunner * runner,
     results->mask_rectangle = (GstDeltaCnnRectangle) {
     mask->x, mask->y, mask->w, mask->h};
   }
-  results->looks_for_poses = results->poses->len > 0 || results->edges
-      || g_strv_contains (pose_decoders, runner->info->decoder);
-  if (results->looks_for_poses && !g_str_equal (runner->info->decoder,
-          "landmarks"))
+  results->looks_for_poses = results->poses->len > 0
+      || (decoded->finds & (DCNN_FINDS_POSES | points));
+  if (results->looks_for_poses && !(decoded->finds & points))
     results->pose_label = g_quark_from_static_string ("person");
   results->looks_for_classes = results->classes->len > 0
-      || g_str_equal (runner->info->decoder, "classification");
-  results->looks_for_boxes = decoded->finds_boxes
-      || (!results->looks_for_poses && !results->looks_for_classes
-      && !results->mask && !results->picture && !results->has_values
-      && !results->text);
+      || (decoded->finds & DCNN_FINDS_CLASSES);
+  results->looks_for_boxes = (decoded->finds & DCNN_FINDS_BOXES) != 0;
 }
 
 /* What is asked for when the session is others' again. */

@@ -18,36 +18,68 @@
 G_BEGIN_DECLS
 #pragma GCC visibility push(default)
 
-/* DCNN_DECODER (function suffix, "name in descriptors", "what it reads") */
+/* What a decoder looks for: an empty answer is one too. */
+typedef enum DcnnFinds {
+  DCNN_FINDS_BOXES = 1 << 0,
+  DCNN_FINDS_POSES = 1 << 1,   /* of people */
+  DCNN_FINDS_POINTS = 1 << 2,  /* poses of something else */
+  DCNN_FINDS_LINES = 1 << 3,   /* poses of two points */
+  DCNN_FINDS_CLASSES = 1 << 4, /* of the whole frame */
+  DCNN_FINDS_MASK = 1 << 5,
+  DCNN_FINDS_PICTURE = 1 << 6,
+  DCNN_FINDS_VALUES = 1 << 7,
+  DCNN_FINDS_TEXT = 1 << 8,
+} DcnnFinds;
+
+/* DCNN_DECODER (function suffix, "name in descriptors", what it looks for on
+ * every model, "what it reads") */
 #define DCNN_DECODERS(X)                                                       \
-  X (segmentation, "segmentation", "[1,C,H,W] or [1,H,W,C] masks or scores")   \
-  X (heatmap_pose, "heatmap-pose", "[1,K,H,W] heatmaps, one person")           \
-  X (movenet, "movenet", "heatmap, center, regress, offset")                   \
-  X (posenet, "posenet", "heatmap, offset, displacement_fwd, _bwd")            \
-  X (people_pose, "people-pose", "heatmaps and offsets to the centre")         \
-  X (yolox, "yolox", "[1,N,5+classes] undecoded")                              \
-  X (centernet, "centernet", "heatmap and l,t,r,b distances")                  \
-  X (fastestdet, "fastestdet", "[1,5+classes,H,W]")                            \
-  X (yolo, "yolo", "[1,N,V] or [1,V,N] decoded, protos")                       \
-  X (yolo_anchors, "yolo-anchors", "raw heads with anchors")                   \
-  X (yolo_dfl, "yolo-dfl", "raw heads of distances as distributions")          \
-  X (end_to_end, "end-to-end", "boxes that the graph chose itself")            \
-  X (detr, "detr", "logits and boxes of queries")                              \
-  X (nanodet, "nanodet", "rows, or scores and boxes by stride")                \
-  X (picodet, "picodet", "scores and boxes by stride")                         \
-  X (scrfd, "scrfd", "scores, boxes, points by stride")                        \
-  X (yunet, "yunet", "scores, objects, boxes, points by stride")               \
-  X (ssd, "ssd", "scores and boxes of anchors")                                \
-  X (ultraface, "ultraface", "scores and boxes, decoded in the graph")         \
-  X (retinaface, "retinaface", "scores, boxes, points of anchors")             \
-  X (blazeface, "blazeface", "scores and boxes with points of anchors")        \
-  X (landmarks, "landmarks", "[1,K*values] regressed points, one person")      \
-  X (classification, "classification", "[1,classes]")                          \
-  X (picture, "picture", "[1,1,H,W] or [1,3,H,W] the frame again")             \
-  X (values, "values", "[1,N] numbers with names")                             \
-  X (embedding, "embedding", "[1,N] to compare with others")                   \
-  X (ctc, "ctc", "[1,steps,characters+blank]")                                 \
-  X (lines, "lines", "[1,5+,H,W] centres and ends of segments")
+  X (segmentation, "segmentation", DCNN_FINDS_MASK,                            \
+      "[1,C,H,W] or [1,H,W,C] masks or scores")                                \
+  X (heatmap_pose, "heatmap-pose", DCNN_FINDS_POSES,                           \
+      "[1,K,H,W] heatmaps, one person")                                        \
+  X (movenet, "movenet", DCNN_FINDS_POSES,                                     \
+      "heatmap, center, regress, offset")                                      \
+  X (posenet, "posenet", DCNN_FINDS_POSES,                                     \
+      "heatmap, offset, displacement_fwd, _bwd")                               \
+  X (people_pose, "people-pose", DCNN_FINDS_POSES,                             \
+      "heatmaps and offsets to the centre")                                    \
+  X (yolox, "yolox", DCNN_FINDS_BOXES, "[1,N,5+classes] undecoded")            \
+  X (centernet, "centernet", DCNN_FINDS_BOXES,                                 \
+      "heatmap and l,t,r,b distances")                                         \
+  X (fastestdet, "fastestdet", DCNN_FINDS_BOXES, "[1,5+classes,H,W]")          \
+  X (yolo, "yolo", DCNN_FINDS_BOXES, "[1,N,V] or [1,V,N] decoded, protos")     \
+  X (yolo_anchors, "yolo-anchors", DCNN_FINDS_BOXES,                           \
+      "raw heads with anchors")                                                \
+  X (yolo_dfl, "yolo-dfl", DCNN_FINDS_BOXES,                                   \
+      "raw heads of distances as distributions")                               \
+  X (end_to_end, "end-to-end", DCNN_FINDS_BOXES,                               \
+      "boxes that the graph chose itself")                                     \
+  X (detr, "detr", DCNN_FINDS_BOXES, "logits and boxes of queries")            \
+  X (nanodet, "nanodet", DCNN_FINDS_BOXES,                                     \
+      "rows, or scores and boxes by stride")                                   \
+  X (picodet, "picodet", DCNN_FINDS_BOXES, "scores and boxes by stride")       \
+  X (scrfd, "scrfd", DCNN_FINDS_BOXES, "scores, boxes, points by stride")      \
+  X (yunet, "yunet", DCNN_FINDS_BOXES,                                         \
+      "scores, objects, boxes, points by stride")                              \
+  X (ssd, "ssd", DCNN_FINDS_BOXES, "scores and boxes of anchors")              \
+  X (ultraface, "ultraface", DCNN_FINDS_BOXES,                                 \
+      "scores and boxes, decoded in the graph")                                \
+  X (retinaface, "retinaface", DCNN_FINDS_BOXES,                               \
+      "scores, boxes, points of anchors")                                      \
+  X (blazeface, "blazeface", DCNN_FINDS_BOXES,                                 \
+      "scores and boxes with points of anchors")                               \
+  X (landmarks, "landmarks", DCNN_FINDS_POINTS,                                \
+      "[1,K*values] regressed points, one person")                             \
+  X (classification, "classification", DCNN_FINDS_CLASSES, "[1,classes]")      \
+  X (picture, "picture", DCNN_FINDS_PICTURE,                                   \
+      "[1,1,H,W] or [1,3,H,W] the frame again")                                \
+  X (values, "values", DCNN_FINDS_VALUES, "[1,N] numbers with names")          \
+  X (embedding, "embedding", DCNN_FINDS_VALUES,                                \
+      "[1,N] to compare with others")                                          \
+  X (ctc, "ctc", DCNN_FINDS_TEXT, "[1,steps,characters+blank]")                \
+  X (lines, "lines", DCNN_FINDS_LINES,                                         \
+      "[1,5+,H,W] centres and ends of segments")
 
 typedef struct DcnnDetection {
   gfloat x, y, width, height; /* frame pixels; inside the frame */
@@ -112,6 +144,8 @@ typedef struct DcnnResults {
    * NULL. */
   const guint8 (*edges)[2];
   guint n_edges;
+  guint finds;        /* DcnnFinds bits: of the decoder, and what the model has
+                         besides (boxes with key points, or with masks) */
 } DcnnResults;
 
 typedef struct DcnnDecoder DcnnDecoder;
@@ -196,6 +230,9 @@ void dcnn_decoder_reset (DcnnDecoder *decoder);
 
 /* Names of the decoders, NULL-terminated, static. */
 const char *const *dcnn_decoder_names (void);
+/* What that decoder looks for on every model, DcnnFinds bits; 0: there is none
+ * of that name (or NULL). */
+guint dcnn_decoder_finds (const char *name);
 
 #pragma GCC visibility pop
 G_END_DECLS

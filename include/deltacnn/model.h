@@ -113,7 +113,8 @@ typedef struct DcnnNodeInfo {
   const char *name;          /* of the last ONNX node fused in: the tensor
                                 that thresholds go by */
   const char *ops;           /* "Conv+Clip+Add" */
-  const char *kernel;        /* "conv", "depthwise", "tail:Reshape" ... */
+  const char *kernel;        /* on the processor: "conv", "depthwise",
+                                "bytes-conv" ... */
   const char *why;           /* "choice: reason" of faster ones refused, or "" */
   guint width, height, channels; /* of the output; 0 for tail nodes */
   guint64 macs;              /* dense */

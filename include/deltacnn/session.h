@@ -317,8 +317,9 @@ void dcnn_session_get_tuning (DcnnSession *session, DcnnTuning *tuning);
  * DcnnSessionOptions.influence takes.
  * Tails, a normalisation's moments and maps of one pixel are left out. Not for
  * the frame path: an estimate takes as long as some tens of frames, and the
- * memory of a stream. Errors: DCNN_ERROR_ARGUMENT (no frame yet, not on the
- * cpu, or a session without store_all), _MEMORY. */
+ * memory of two streams, on the host whatever ran the frame. Errors:
+ * DCNN_ERROR_ARGUMENT (no frame yet, one that was not waited for, or a session
+ * without store_all), _MEMORY, _DEVICE (device=null holds no maps). */
 gboolean dcnn_session_measure_influence (DcnnSession *session, guint stream,
     const gfloat *const *weights, guint probes, GHashTable *squares,
     GError **error)

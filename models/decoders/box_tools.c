@@ -127,7 +127,6 @@ dcnn_box_finder_init (DcnnBoxFinder *finder, DcnnDecoder *decoder)
   finder->max_iou = (gfloat) dcnn_decoder_param (decoder, "nms-threshold");
   finder->per_class = dcnn_decoder_param (decoder, "nms") == 0;
   finder->max_results = (guint) dcnn_decoder_param (decoder, "max-results");
-  decoder->results.finds_boxes = TRUE;
 }
 
 void

@@ -114,7 +114,7 @@ struct DcnnDecoderClass {
       guint x);
 };
 
-#define DCNN_DECODER(suffix, name, reads)                                      \
+#define DCNN_DECODER(suffix, name, finds, reads)                               \
   extern const DcnnDecoderClass dcnn_decoder_class_##suffix;
 DCNN_DECODERS (DCNN_DECODER)
 #undef DCNN_DECODER

@@ -11,7 +11,7 @@
 #include "dcnn_graph.h"
 
 static const DcnnDecoderClass *const classes[] = {
-#define DCNN_DECODER(suffix, name, reads) &dcnn_decoder_class_##suffix,
+#define DCNN_DECODER(suffix, name, finds, reads) &dcnn_decoder_class_##suffix,
   DCNN_DECODERS (DCNN_DECODER)
 #undef DCNN_DECODER
 };
@@ -20,12 +20,27 @@ const char *const *
 dcnn_decoder_names (void)
 {
   static const char *const names[] = {
-#define DCNN_DECODER(suffix, name, reads) name,
+#define DCNN_DECODER(suffix, name, finds, reads) name,
     DCNN_DECODERS (DCNN_DECODER)
 #undef DCNN_DECODER
     NULL
   };
   return names;
+}
+
+guint
+dcnn_decoder_finds (const char *name)
+{
+  static const guint finds[] = {
+#define DCNN_DECODER(suffix, name, finds, reads) finds,
+    DCNN_DECODERS (DCNN_DECODER)
+#undef DCNN_DECODER
+  };
+
+  for (guint i = 0; name && i < G_N_ELEMENTS (classes); i++)
+    if (strcmp (classes[i]->name, name) == 0)
+      return finds[i];
+  return 0;
 }
 
 const DcnnDecoderClass *
@@ -245,8 +260,14 @@ dcnn_decoder_new_for_tensors (const DcnnModelInfo *info, guint n,
       return NULL;
   decoder->score_threshold =
       (gfloat) dcnn_decoder_param (decoder, "score-threshold");
+  decoder->results.finds = dcnn_decoder_finds (info->decoder);
   if (!class->init (decoder, error))
     return NULL;
+  if (decoder->results.edges && !(decoder->results.finds &
+          (DCNN_FINDS_LINES | DCNN_FINDS_POINTS)))
+    decoder->results.finds |= DCNN_FINDS_POSES;
+  decoder->results.finds_boxes =
+      (decoder->results.finds & DCNN_FINDS_BOXES) != 0;
   decoder->info = NULL;
   return g_steal_pointer (&decoder);
 }

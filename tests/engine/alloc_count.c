@@ -135,7 +135,7 @@ run (guint64 seed, DcnnMode mode, gboolean all)
   TestVideo video;
 
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1 + seed % 2;
   options.tuning.mode = mode;
   options.tuning.noise_suppression = all;

@@ -103,7 +103,7 @@ try_session (guint64 seed, guint n)
   TestVideo video;
 
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.streams = 2;
   options.threads = 2;
   test_video_init (&video, 1, 48, 40);

@@ -31,7 +31,7 @@ new_session (DcnnModel *model, DcnnMode mode)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.influence = influence;
   options.tuning.mode = mode;
   options.threads = 2;
@@ -302,18 +302,18 @@ test_wrong_options (void)
   DcnnNodeInfo info;
   gdouble t = 0.1, nan = NAN;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.streams = 0;
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
       "0 streams");
   options.streams = 100000;
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
       "100000 streams");
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1000;
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
       "1000 threads");
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   dcnn_model_get_node (model, 0, &info);
   g_hash_table_insert (table, (gpointer) info.name, &nan);
   options.thresholds = table;
@@ -349,7 +349,7 @@ memory_ratio (DcnnModel *model, guint streams, const DcnnFrame *frame)
   DcnnSessionOptions options;
   DcnnModelSummary summary;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   options.streams = streams;
   session = dcnn_session_new (model, &options, &error);

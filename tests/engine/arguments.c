@@ -29,7 +29,7 @@ new_session (DcnnModel *model)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
@@ -76,7 +76,7 @@ refuse_tuning (DcnnModel *model, DcnnSession *session,
       word);
   dcnn_session_get_tuning (session, &after);
   g_assert_cmpmem (&before, sizeof before, &after, sizeof after);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.tuning = *tuning;
   assert_refused (dcnn_session_new (model, &options, &error) != NULL, &error,
       word);
@@ -122,7 +122,7 @@ test_options (void)
   DcnnNodeInfo info;
   gdouble infinite = INFINITY;
 
-  dcnn_session_options_init (&good);
+  test_options_init (&good);
   o = good, o.scale[1] = NAN;
   assert_refused (dcnn_session_new (model, &o, &error) != NULL, &error,
       "scale");
@@ -286,7 +286,7 @@ test_tuning_list (void)
   g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   for (guint i = 0; i < DCNN_TUNES_COUNT; i++) {
     const DcnnTuningInfo *info = dcnn_tuning_info (i);
     const gdouble ends[] = { info->least, info->most };

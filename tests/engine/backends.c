@@ -26,7 +26,7 @@ new_session (DcnnModel *model, const char *device, GError **error)
 {
   DcnnSessionOptions options;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.streams = 2;
   options.threads = 1;
@@ -342,7 +342,7 @@ test_choice (void)
   g_assert_no_error (error);
   if (strcmp (dcnn_session_get_device (session), "cpu") == 0)
     g_assert_nonnull (strstr (dcnn_session_get_device_why (session), "cuda: "));
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.precision = DCNN_PRECISION_BF16;
   options.device = "cpu";
   expect_refusal (dcnn_session_new (model, &options, &error) != NULL, &error,
@@ -350,6 +350,62 @@ test_choice (void)
   options.precision = DCNN_PRECISION_COUNT;
   expect_refusal (dcnn_session_new (model, &options, &error) != NULL, &error,
       DCNN_ERROR_ARGUMENT, "precision");
+}
+
+/* Every table says how maps are to lie, whatever the precision, and is asked
+ * about a plan that lies so. */
+static void
+test_layouts (void)
+{
+  static const char *const names[] = {
+#define DCNN_BACKEND(symbol, automatic, description) #symbol,
+#include "backends.def"
+#undef DCNN_BACKEND
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = new_model ();
+  gint index;
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    const DcnnBackend *table = dcnn_backend_named (names[i], &index, &error);
+    g_assert_no_error (error);
+    for (gint p = 0; table->session_new && p < DCNN_PRECISION_COUNT; p++) {
+      PlanLayout layout = table->layout ((DcnnPrecision) p);
+      const DcnnPlan *plan = dcnn_backend_plan (table, model,
+          (DcnnPrecision) p, &error);
+      const guint granules[] = { layout.pixel, layout.slice, layout.view };
+      g_assert_no_error (error);
+      g_assert_cmpmem (&plan->layout, sizeof layout, &layout, sizeof layout);
+      for (guint g = 0; g < G_N_ELEMENTS (granules); g++)
+        g_assert_true (granules[g] > 0 && (granules[g] & (granules[g] - 1)) ==
+            0);
+    }
+  }
+}
+
+/* What each node runs with on the processor; better ones say why not. */
+static void
+test_kernels (void)
+{
+  g_autoptr (DcnnModel) model = new_model ();
+  const DcnnPlan *plan = model->plan;
+  guint convolutions = 0;
+
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, (gint) n);
+    g_autoptr (GString) refused = g_string_new (NULL);
+    DcnnNodeInfo info;
+    dcnn_model_get_node (model, n, &info);
+    g_assert_cmpstr (info.kernel, ==, plan_node_kernel (node));
+    g_assert_cmpstr (dcnn_backend_cpu.kernel (plan, node, refused), ==,
+        info.kernel);
+    if (strcmp (info.kernel, "conv") != 0)
+      continue;
+    g_assert_cmpstr (refused->str, ==, "bytes-conv: it does not compute with "
+        "whole numbers");
+    convolutions++;
+  }
+  g_assert_cmpuint (convolutions, >, 0);
 }
 
 /* Every output that is a map is seen by a probe of that map, and its mask. */
@@ -400,6 +456,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/backends/recovery", test_recovery);
   g_test_add_func ("/engine/backends/submit", test_submit);
   g_test_add_func ("/engine/backends/choice", test_choice);
+  g_test_add_func ("/engine/backends/layouts", test_layouts);
+  g_test_add_func ("/engine/backends/kernels", test_kernels);
   g_test_add_func ("/engine/backends/probe", test_probe);
   return g_test_run ();
 }

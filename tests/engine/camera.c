@@ -39,7 +39,7 @@ new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.tuning.mode = mode;
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
@@ -627,7 +627,7 @@ jitter_share (gfloat forgive)
   guint64 state = 3;
   gdouble share = 0;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.tuning.dilation = 0;
   options.tuning.forgive = forgive;
   options.device = "cpu";

@@ -64,8 +64,7 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
   DcnnSessionOptions options;
   guint64 video = 2;
 
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.precision = DCNN_PRECISION_F32;
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };

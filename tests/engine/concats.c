@@ -77,7 +77,7 @@ new_session (DcnnModel *model, DcnnMode mode, gboolean store_all)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   options.store_all = store_all;
   options.tuning = (DcnnTuning) { .mode = mode };

@@ -24,7 +24,7 @@ new_session (DcnnModel *model, DcnnMode mode, DcnnCriterion criterion,
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 2;
   options.influence = influence;
   options.tuning.mode = mode;
@@ -232,8 +232,11 @@ joined (DcnnModel *model, GHashTable *influence, gfloat threshold,
       DCNN_CRITERION_INFLUENCE, threshold, influence);
   const PlanMap *map =
       plan_map (model->plan, plan_node (model->plan, 0)->out);
-  const StreamMask *m = &session->streams[0].masks[map->mask];
+  g_autofree guint64 *words = g_new0 (guint64, dcnn_mask_words (map->width,
+          map->height));
+  g_autoptr (GError) error = NULL;
   guint64 video = seed;
+  DcnnMask told;
   DcnnTensor frame;
   guint n = 0;
 
@@ -243,9 +246,11 @@ joined (DcnnModel *model, GHashTable *influence, gfloat threshold,
     ((gfloat *) frame.data)[i] += 0.1f * test_random_value (&video, FALSE) *
         test_random_value (&video, FALSE);
   test_push (session, &frame);
+  dcnn_mask_init (&told, map->width, map->height, words);
+  g_assert_true (dcnn_session_probe (session, 0, plan_node (model->plan,
+              0)->out, NULL, &told, &error));
   for (guint i = 0; i < map->width * map->height; i++) {
-    mask[i] = m->any && dcnn_mask_get (&m->mask, i / map->width, i %
-        map->width);
+    mask[i] = dcnn_mask_get (&told, i / map->width, i % map->width);
     n += mask[i];
   }
   dcnn_tensor_free (&frame);
@@ -293,7 +298,7 @@ assert_refused (DcnnModel *model, const char *name, guint n, gfloat value,
     DcnnSessionOptions options;
     values[n - 1] = value;
     give (influence, name, n, values);
-    dcnn_session_options_init (&options);
+    test_options_init (&options);
     options.device = devices[d];
     options.influence = influence;
     g_assert_null (dcnn_session_new (model, &options, &error));

@@ -28,7 +28,7 @@ new_session (DcnnModel *model, guint streams)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.streams = streams;
   options.threads = 1;
   session = dcnn_session_new (model, &options, &error);

@@ -36,7 +36,7 @@ new_session (DcnnModel *model, const char *device, DcnnPrecision precision,
 {
   DcnnSessionOptions options;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.precision = precision;
   options.streams = 2;
@@ -268,7 +268,7 @@ test_lost (void)
   g_assert_nonnull (strstr (fresh->message, "process"));
   /* a pipeline that restarts goes on, without it */
   g_assert_false (dcnn_device_check ("cuda", &check));
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = "auto";
   other = dcnn_session_new (model, &options, &check);
   g_assert_nonnull (other);

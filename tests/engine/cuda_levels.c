@@ -115,7 +115,7 @@ new_session (guint64 seed, const char *chain, const char *early,
   set ("DELTACNN_CUDA_WGMMA", groups);
   model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = "cuda";
   options.threads = 1;
   options.streams = wide ? 1 : 2;

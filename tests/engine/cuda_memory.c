@@ -18,7 +18,7 @@ new_session (DcnnModel *model, guint streams, DcnnSessionOptions *options)
   g_autoptr (GError) error = NULL;
   DcnnSession *session;
 
-  dcnn_session_options_init (options);
+  test_options_init (options);
   options->device = "cuda";
   options->threads = 1;
   options->streams = streams;

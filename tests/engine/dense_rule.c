@@ -69,7 +69,7 @@ run_video (guint64 seed, DcnnMode mode, guint threads, gboolean work)
 
   g_assert_no_error (error);
   dcnn_model_get_summary (model, &summary);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = threads;
   options.tuning.mode = mode;
   if (!work) /* a refresh's size goes by the work done */
@@ -239,7 +239,7 @@ static void
 test_busy_video (void)
 {
   guint dense_frames = 0, sparse_frames = 0;
-  const char *device = test_device () ? test_device () : "cpu";
+  const char *device = test_device ();
   gint64 busy = strcmp (device, "cpu") == 0 ? 38 : 44;
 
   for (guint64 seed = 1; seed <= 8; seed++) {
@@ -254,7 +254,7 @@ test_busy_video (void)
     g_assert_no_error (error);
     for (guint i = 0; i < 2; i++) {
       DcnnSessionOptions options;
-      dcnn_session_options_init (&options);
+      test_options_init (&options);
       options.device = device;
       options.threads = 1 + (guint) seed % 2;
       options.tuning = (DcnnTuning) { .mode = i ? DCNN_MODE_DENSE :

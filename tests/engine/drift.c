@@ -91,7 +91,7 @@ measured_influence (DcnnModel *model, guint64 seed)
   TestVideo video;
   DcnnFrame frame;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = "cpu"; /* others cannot measure it */
   options.tuning.mode = DCNN_MODE_DENSE;
   options.store_all = TRUE;
@@ -132,8 +132,7 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
   Trend trend;
 
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.threads = 1;
   options.tuning.settle = settle;
   options.tuning.criterion = criterion;

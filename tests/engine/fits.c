@@ -44,7 +44,7 @@ new_session (DcnnModel *model, DcnnFit fit, gboolean bgr)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   options.fit = fit;
   options.bgr = bgr;

@@ -372,8 +372,7 @@ new_session (DcnnModel *model, DcnnMode mode)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.precision = DCNN_PRECISION_F32;
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = mode };

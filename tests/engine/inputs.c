@@ -21,8 +21,7 @@ new_session (DcnnModel *model, const DcnnTuning *tuning)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.threads = 2;
   if (tuning)
     options.tuning = *tuning;

@@ -66,7 +66,7 @@ write_net (FILE *file, guint64 seed, gboolean integer)
   DcnnTensor frame;
 
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   session = dcnn_session_new (model, &options, &error);

@@ -110,7 +110,7 @@ test_taps (void)
     g_test_message ("taps %s", text);
     g_assert_cmpuint (plan_node (model->plan, 0)->macs_per_pixel, ==,
         8 * 3 * cases[i / 2].left);
-    dcnn_session_options_init (&options);
+    test_options_init (&options);
     options.threads = 1;
     session = dcnn_session_new (model, &options, &error);
     g_assert_no_error (error);
@@ -143,7 +143,7 @@ test_batches (void)
   DcnnSessionOptions options;
 
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.streams = 2;
   options.threads = 1;
   session = dcnn_session_new (model, &options, &error);

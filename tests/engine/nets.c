@@ -27,7 +27,22 @@ test_seed_runs (guint64 seed)
 const char *
 test_device (void)
 {
-  return g_getenv ("DELTACNN_TEST_DEVICE");
+  const char *named = g_getenv ("DELTACNN_TEST_DEVICE");
+
+  return named && *named ? named : "cpu";
+}
+
+gboolean
+test_on_cpu (void)
+{
+  return strcmp (test_device (), "cpu") == 0;
+}
+
+void
+test_options_init (DcnnSessionOptions *options)
+{
+  dcnn_session_options_init (options);
+  options->device = test_device ();
 }
 
 guint

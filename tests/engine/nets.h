@@ -23,9 +23,13 @@ typedef struct TestNet {
 void test_seeds_init (int argc, char **argv);
 gboolean test_seed_runs (guint64 seed);
 
-/* What DELTACNN_TEST_DEVICE names: the device that a test of the engine's
- * contract runs on; NULL: any. */
+/* What DELTACNN_TEST_DEVICE names, or "cpu": the device that every test of the
+ * engine runs on, but where it says another. */
 const char *test_device (void);
+gboolean test_on_cpu (void);
+/* dcnn_session_options_init() with that device: no test makes them otherwise
+ * (tests/lint/lint.py devices). */
+void test_options_init (DcnnSessionOptions *options);
 
 /* 0 .. n-1 */
 guint test_random (guint64 *state, guint n);

@@ -91,8 +91,7 @@ new_session (DcnnModel *model, DcnnMode mode, gdouble gate)
   DcnnModelSummary summary;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.precision = DCNN_PRECISION_F32;
   options.threads = 2;
   options.tuning.mode = mode;
@@ -267,7 +266,7 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/norms/plans", test_plans);
   g_test_add_func ("/engine/norms/offset", test_offset);
-  if (test_device () == NULL) /* it looks into the cpu */
+  if (test_on_cpu ()) /* it looks into it */
     g_test_add_func ("/engine/norms/gates", test_gates);
   return g_test_run ();
 }

@@ -18,7 +18,7 @@ new_session (DcnnModel *model, const char *device, gboolean pass_on)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
@@ -157,8 +157,8 @@ static void
 run_net (DcnnModel *model, guint64 seed)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnSession) passing = new_session (model, test_device () ?
-      test_device () : "sim", TRUE);
+  g_autoptr (DcnnSession) passing = new_session (model, test_on_cpu () ?
+      "sim" : test_device (), TRUE);
   g_autoptr (DcnnSession) judging = new_session (model, "sim", FALSE);
   const DcnnPlan *plan = model->plan;
   guint64 video = seed + 500;

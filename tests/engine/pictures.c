@@ -90,7 +90,7 @@ new_session (DcnnModel *model, const char *device, guint threads,
   DcnnSession *session;
   guint64 random = seed * 77 + 5;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.streams = STREAMS;
   options.threads = threads;
@@ -103,9 +103,9 @@ new_session (DcnnModel *model, const char *device, guint threads,
   options.tuning.noise_suppression = test_random (&random, 2);
   options.tuning.settle = test_random (&random, 4) > 0;
   options.tuning.input_threshold = test_random (&random, 3) ? 0.05f : 0;
-  /* where noise changes everything, frames turn dear, which a device that runs
-   * frames by itself never asks */
-  if (options.tuning.input_threshold == 0)
+  /* where noise changes everything, frames turn dear, which a GPU never asks */
+  if (options.tuning.input_threshold == 0 &&
+      g_str_has_prefix (test_device (), "cuda"))
     options.tuning.mode = DCNN_MODE_SPARSE;
   for (guint c = 0; c < 3; c++) { /* exact in half precision */
     options.scale[c] = 1;
@@ -178,8 +178,8 @@ test_pictures (void)
       continue;
     model = new_model (seed, width, height, channels);
     cpu = new_session (model, "cpu", 1, seed);
-    device = new_session (model, test_device () ? test_device () : "cpu", 3,
-        seed);
+    device = new_session (model, test_device (), 3, seed);
+    device->arithmetic = cpu->arithmetic;
     for (guint i = 0; i < STREAMS; i++)
       video_init (&videos[i], &random,
           (DcnnPixelFormat) ((seed + 3 * i) % DCNN_FORMAT_COUNT));

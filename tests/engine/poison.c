@@ -49,7 +49,7 @@ case_init (Case *c, guint64 seed)
   c->model = dcnn_model_new (test_net_random (seed, FALSE, seed % 2,
           seed % 4 == 0), &error);
   g_assert_no_error (error);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1 + seed / 2 % 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
   options.tuning.settle = seed / 4 % 2;
@@ -170,7 +170,7 @@ check_node (Case *c, guint n)
 {
   const PlanNode *node = plan_node (c->plan, n);
   CpuNodeState *state = &c->stream->cpu->nodes[n];
-  DcnnMask *all = &c->session->cpu->candidates;
+  DcnnMask all;
   DcnnJob *job = &state->job;
   gsize count;
 
@@ -178,13 +178,14 @@ check_node (Case *c, guint n)
           c->session->plan_blocks))
     return;
   dcnn_judge_node (c->session, c->stream, (gint) n);
-  dcnn_mask_init (all, job->out.width, job->out.height, all->words);
-  dcnn_mask_fill (all);
-  count = dcnn_mask_to_list (all, c->list);
+  all = dcnn_room (c->session, ROOM_CANDIDATES, plan_map (c->plan,
+          node->out));
+  dcnn_mask_fill (&all);
+  count = dcnn_mask_to_list (&all, c->list);
   job->pixels = c->list;
   job->verdicts = c->verdicts;
   if (dcnn_block_ends (c->session, (gint) n))
-    dcnn_block_run (c->session, c->stream, (gint) n, all);
+    dcnn_block_run (c->session, c->stream, (gint) n, &all);
   else
     c->session->cpu->kernels->run[node->primary] (job, 0, count,
         c->session->cpu->scratch[0]);

@@ -263,6 +263,33 @@ test_criterion (void)
   check_rule (&t, &node, DCNN_SIGNIFICANT_ANY, 0, DCNN_WEIGHTS_NONE);
 }
 
+/* "Any difference" on a device whose bits depend on how it came to compute a
+ * pixel: more than it declares, of the spread where that is known. */
+static void
+test_rounding (void)
+{
+  DcnnTuning t = tuning_of_default ();
+  DcnnCriterionNode node = { .channels = 8, .threshold = 0,
+    .spread_known = TRUE, .rounding = 0.5f };
+  DcnnCriterionRule rule = dcnn_criterion_rule (&t, &node);
+
+  g_assert_cmpint (rule.kind, ==, DCNN_SIGNIFICANT_MAX);
+  g_assert_cmpfloat (rule.limit, ==, 0.5f);
+  g_assert_cmpint (rule.weights, ==, DCNN_WEIGHTS_SPREAD);
+  node.is_output = TRUE;
+  g_assert_cmpfloat (dcnn_criterion_rule (&t, &node).limit, ==, 0.5f);
+  node.spread_known = node.is_output = FALSE;
+  rule = dcnn_criterion_any (&node);
+  g_assert_cmpint (rule.kind, ==, DCNN_SIGNIFICANT_SQUARE);
+  g_assert_cmpfloat (rule.limit, ==, 0.25f);
+  g_assert_true (rule.relative);
+  node.is_gate = TRUE;
+  t.gate_threshold = 0;
+  g_assert_cmpfloat (dcnn_criterion_rule (&t, &node).limit, ==, 0.25f);
+  t.gate_threshold = 2;
+  g_assert_cmpfloat (dcnn_criterion_rule (&t, &node).limit, ==, 4);
+}
+
 static void
 test_global (void)
 {
@@ -382,6 +409,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/busy", test_busy);
   g_test_add_func ("/engine/policy/spreads", test_spreads);
   g_test_add_func ("/engine/policy/criterion", test_criterion);
+  g_test_add_func ("/engine/policy/rounding", test_rounding);
   g_test_add_func ("/engine/policy/global", test_global);
   g_test_add_func ("/engine/policy/fit", test_fit);
   g_test_add_func ("/engine/policy/place", test_place);

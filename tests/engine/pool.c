@@ -120,7 +120,7 @@ watch_video (gpointer data)
   DcnnSessionOptions options;
   TestVideo video;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = watch->threads;
   options.tuning.mode = DCNN_MODE_SPARSE;
   session = dcnn_session_new (watch->model, &options, &error);

@@ -21,13 +21,12 @@ new_session (DcnnModel *model, DcnnMode mode)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.tuning.mode = mode;
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
   options.tuning.dilation = 2;
   options.threads = 1;
-  options.device = test_device () ? test_device () : "cpu";
   for (guint c = 0; c < 3; c++)
     options.scale[c] = 1;
   session = dcnn_session_new (model, &options, &error);

@@ -40,19 +40,13 @@ frames_to_run (void)
   return text ? (guint) g_ascii_strtoull (text, NULL, 10) : 200;
 }
 
-static const char *
-device_under_test (void)
-{
-  return test_device () ? test_device () : "cpu";
-}
-
 static void
 side_init (Side *side, const Case *c, const char *device)
 {
   g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.streams = STREAMS;
   options.threads = 1;
@@ -222,7 +216,7 @@ step (Case *c, guint f)
       c->motions[s].tile_x += dx;
       c->motions[s].tile_y += dy;
       moved = dx || dy;
-      if (moved && strcmp (device_under_test (), "sim") != 0)
+      if (moved && strcmp (test_device (), "sim") != 0)
         dcnn_session_reset (c->sim.session, s);
     }
     change (c, s);
@@ -242,9 +236,9 @@ run (guint64 seed, gboolean judged)
       &error);
   g_assert_no_error (error);
   dcnn_model_get_summary (c.model, &summary);
-  if (strcmp (device_under_test (), "cpu") != 0)
+  if (!test_on_cpu ())
     c.tile = summary.tile;
-  side_init (&c.device, &c, device_under_test ());
+  side_init (&c.device, &c, test_device ());
   side_init (&c.sim, &c, "sim");
   c.sim.session->pass_on = c.device.session->pass_on;
   for (guint s = 0; s < STREAMS; s++) {

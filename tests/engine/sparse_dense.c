@@ -14,8 +14,7 @@
 static void
 exact_options (DcnnSessionOptions *options, DcnnMode mode)
 {
-  dcnn_session_options_init (options);
-  options->device = test_device ();
+  test_options_init (options);
   options->tuning.mode = mode;
   options->tuning.threshold = options->tuning.gate_threshold = 0;
   options->tuning.input_threshold = 0;

@@ -99,7 +99,7 @@ new_session (DcnnModel *model, DcnnMode mode, gboolean exact)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   if (exact)
     memset (&options.tuning, 0, sizeof options.tuning);
@@ -265,7 +265,7 @@ test_refusals (void)
   g_assert_cmpuint (summary.n_inputs, ==, 1);
   g_assert_cmpuint (summary.n_states, ==, 1);
   g_assert_cmpuint (summary.tile, ==, 0);
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = "sim";
   g_assert_null (dcnn_session_new (model, &options, &error));
   g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "cpu.h"
+#include "dcnn_engine.h"
 #include "nets.h"
 #include "video.h"
 
@@ -30,7 +30,7 @@ new_session (DcnnModel *model, guint streams)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.streams = streams;
   options.threads = 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
@@ -70,25 +70,30 @@ static GChecksum *
 checksum_of (DcnnSession *session, guint index)
 {
   const DcnnPlan *plan = session->plan;
-  const DcnnStream *s = &session->streams[index];
+  const DcnnOutput *outputs = session->streams[index].outputs;
   GChecksum *sum = g_checksum_new (G_CHECKSUM_SHA256);
 
-  for (guint i = 0; i < plan->buffers->len; i++) {
-    const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
-    if (s->cpu->buffers[i])
-      g_checksum_update (sum, (const guchar *) s->cpu->buffers[i],
-          (gssize) b->width * b->height * b->pixel_elements * 4);
+  for (guint m = 0; m < plan->maps->len; m++) {
+    const PlanMap *map = plan_map (plan, (gint) m);
+    gsize n = (gsize) map->width * map->height * map->channels;
+    g_autofree gfloat *values = g_new0 (gfloat, n);
+    if (map->constant == NULL && dcnn_session_probe (session, index, (gint) m,
+            values, NULL, NULL))
+      g_checksum_update (sum, (const guchar *) values,
+          (gssize) (n * sizeof *values));
   }
   for (guint i = 0; i < 2; i++)
-    g_checksum_update (sum, s->outputs[i].tensor.data,
-        dcnn_tensor_count (&s->outputs[i].tensor) * 4);
+    g_checksum_update (sum, outputs[i].tensor.data,
+        dcnn_tensor_count (&outputs[i].tensor) * 4);
   return sum;
 }
 
 static void
 test_batch (void)
 {
-  for (guint64 seed = 1; seed <= 6; seed++) {
+  guint64 seeds = test_on_cpu () ? 6 : 1;
+
+  for (guint64 seed = 1; seed <= seeds; seed++) {
     g_autoptr (DcnnModel) model = new_model (seed);
     g_autoptr (DcnnSession) batch = new_session (model, STREAMS);
     DcnnSession *alone[STREAMS];

@@ -14,12 +14,6 @@
 #include "cpu.h"
 #include "nets.h"
 
-static const char *
-device_under_test (void)
-{
-  return test_device () ? test_device () : "cpu";
-}
-
 static DcnnSession *
 new_session_on (const char *device, DcnnModel *model, DcnnMode mode,
     guint threads)
@@ -28,7 +22,7 @@ new_session_on (const char *device, DcnnModel *model, DcnnMode mode,
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.device = device;
   options.threads = threads;
   options.tuning = (DcnnTuning) { .mode = mode };
@@ -156,7 +150,7 @@ test_attention (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = model_of (attention_net (1, 12, 10));
   g_autoptr (DcnnGraph) again = attention_net (1, 12, 10);
-  const char *device = device_under_test ();
+  const char *device = test_device ();
   gdouble bound = g_str_has_prefix (device, "cuda") ? 2e-2 : 1e-5;
   g_autoptr (DcnnSession) dense =
       new_session_on (device, model, DCNN_MODE_DENSE, 2);

@@ -22,7 +22,7 @@ new_session (DcnnModel *model, DcnnMode mode)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
+  test_options_init (&options);
   options.threads = 1;
   options.tuning.mode = mode;
   session = dcnn_session_new (model, &options, &error);

@@ -36,19 +36,18 @@ typedef struct Case {
 static void
 exact_options (DcnnSessionOptions *options, DcnnMode mode, guint64 seed)
 {
-  dcnn_session_options_init (options);
+  test_options_init (options);
   options->tuning.mode = mode;
   options->tuning.threshold = options->tuning.gate_threshold = 0;
   options->tuning.input_threshold = 0;
   options->tuning.settle = FALSE;
   options->threads = 1 + seed % 2;
-  options->device = test_device () ? test_device () : "cpu";
 }
 
 static guint
 n_seeds (void)
 {
-  return test_device () ? SEEDS / 6 : SEEDS;
+  return test_on_cpu () ? SEEDS : SEEDS / 6;
 }
 
 static DcnnSession *
@@ -313,7 +312,7 @@ run_one_way (guint64 seed, gboolean integer, int axis)
 static void
 test_one_way (void)
 {
-  if (test_device () && strcmp (test_device (), "cpu") != 0) {
+  if (!test_on_cpu ()) {
     g_test_skip ("it keeps nothing that has left the view");
     return;
   }

@@ -37,8 +37,7 @@ camera_init (Camera * camera, guint number, const gchar * model, gint timeout)
     g_object_set (camera->f.element, "model", model, NULL);
   else
     fixture_model (&camera->f, TINY_MASK, SIZE, SIZE);
-  g_object_set (camera->f.element, "batch-timeout", timeout, "device", "cpu",
-      NULL);
+  g_object_set (camera->f.element, "batch-timeout", timeout, NULL);
   fixture_play (&camera->f, "RGB", SIZE, SIZE);
 }
 

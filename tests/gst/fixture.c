@@ -30,6 +30,14 @@ fixture_load_plugin (void)
   gst_clear_object (&plugin);
 }
 
+const gchar *
+fixture_device (void)
+{
+  const gchar *named = g_getenv ("DELTACNN_TEST_DEVICE");
+
+  return named && *named ? named : "cpu";
+}
+
 void
 fixture_init (Fixture * fixture)
 {
@@ -38,7 +46,7 @@ fixture_init (Fixture * fixture)
   fail_unless (fixture->element != NULL);
   gst_object_ref_sink (fixture->element);
   g_object_set (fixture->element, "settle", FALSE, "dilation", 0,
-      "threads", 1, NULL);
+      "threads", 1, "device", fixture_device (), NULL);
   fixture->bus = gst_bus_new ();
   gst_element_set_bus (fixture->element, fixture->bus);
   fixture->harness = NULL;

@@ -43,7 +43,10 @@ typedef struct
   GstHarness *harness;         /* NULL until fixture_play() */
 } Fixture;
 
-/* An element with settle off (so that shares are exact) and no model yet. */
+/* What DELTACNN_TEST_DEVICE names, or "cpu". */
+const gchar *fixture_device (void);
+/* An element with settle off (so that shares are exact) on that device, and no
+ * model yet. */
 void fixture_init (Fixture * fixture);
 void fixture_clear (Fixture * fixture);
 /* Writes a model of that kind and sets it; NAME is "model". */

@@ -272,7 +272,7 @@ GST_START_TEST (test_stats_messages)
   fail_unless (stats != NULL);
   fail_unless (gst_structure_get_double (stats, "total-ms", &ms) && ms > 0);
   fail_unless_equals_string (gst_structure_get_string (stats, "device"),
-      "cpu");
+      fixture_device ());
   gst_structure_free (stats);
   g_object_set (f.element, "stats-interval", 0, NULL);
   g_usleep (3000);

@@ -28,7 +28,7 @@ start (Fixture * f, gboolean pipelined)
 {
   fixture_init (f);
   fixture_model (f, TINY_MASK, SIZE, SIZE);
-  g_object_set (f->element, "device", "cpu", "pipelined", pipelined, NULL);
+  g_object_set (f->element, "pipelined", pipelined, NULL);
   fixture_play (f, "RGB", SIZE, SIZE);
 }
 

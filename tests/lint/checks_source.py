@@ -225,6 +225,32 @@ def sources(context):
 
 
 @check
+def devices(context):
+    """Every test of the engine names its device, every backend its layout"""
+    options = re.compile(r"\bdcnn_session_options_init\s*\(")
+    layout = re.compile(r"\bplan_layout_cpu\b")
+    for path in context.files(C_SUFFIXES):
+        text = text_of(path) or ""
+        tested = path.parts[:2] in {("tests", "engine"), ("tests", "oracle")} \
+            and path.name != "nets.c" and "dcnn_session_new (" in text
+        borrows = path.parts[0] == "engine" and path.suffix == ".c" and \
+            path.parts[1] not in {"plan", "cpu"}
+        for number, line in enumerate(text.splitlines(), 1):
+            if tested and options.search(line):
+                context.wrong(path, number, "names no device: "
+                              "test_options_init() (tests/engine/nets.h)")
+            if borrows and layout.search(line):
+                context.wrong(path, number, "is the cpu's layout: a backend "
+                              "has its own (DcnnBackend.layout)")
+    backend = re.compile(r"^const DcnnBackend dcnn_backend_(\w+) = \{(.*?)^\};",
+                         re.M | re.S)
+    for path in context.files({".c"}):
+        for table in backend.finditer(text_of(path) or ""):
+            if ".session_new" in table[2] and ".layout" not in table[2]:
+                context.wrong(path, 1, f"device={table[1]} has no .layout")
+
+
+@check
 def folders(context):
     """Every folder has a README, or the one above speaks of it"""
     exempt = re.compile(r"^(\.|docs)|(^|/)(corpus|corpora|data|golden|pictures)"

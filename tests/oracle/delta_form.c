@@ -227,7 +227,7 @@ random_thresholds (DcnnModel *model, guint64 *state)
 static void
 set_options (DcnnSessionOptions *options, guint64 seed)
 {
-  dcnn_session_options_init (options);
+  test_options_init (options);
   options->threads = 1 + seed % 2;
   options->store_all = TRUE;
   options->tuning.settle = seed / 8 % 2;
