@@ -388,12 +388,12 @@ run_panels (const Run *run, uint32_t n)
 {
   const DcnnBytesConv *conv = run->conv;
   const size_t depth = (size_t) conv->window.n_taps * conv->steps;
-  const size_t order_step = conv->order ? dcnn_bytes_order (conv) : 0;
   const char *weights = conv->weights;
-  const uint16_t *order = conv->order;
+  size_t entry = 0; /* of the order, where there is one */
 
   for (uint32_t begin = 0, lanes; begin < conv->out_channels;
-      begin += lanes, order += order_step) {
+      begin += lanes, entry += dcnn_bytes_order (conv)) {
+    const uint16_t *order = conv->order ? conv->order + entry : NULL;
     lanes = dcnn_bytes_lanes (conv, begin);
     const uint32_t pixels = micro_pixels[lanes / 8 - 1];
     MicroFn *fn = micros[conv->narrow][lanes / 8 - 1];

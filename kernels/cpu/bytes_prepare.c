@@ -118,15 +118,14 @@ pack_plain (const Source *s, const DcnnBytesConv *conv,
     const uint32_t *channel, char *to)
 {
   const size_t lane_bytes = dcnn_bytes_lane (conv);
-  const uint16_t *order = conv->order;
+  size_t entry = 0; /* of the order, where there is one */
 
   for (uint32_t begin = 0, lanes; begin < s->out_channels; begin += lanes) {
     lanes = dcnn_bytes_lanes (conv, begin);
-    for (size_t t = 0; t < taps_of (s); t++, order += order ? 1 + conv->steps
-            : 0)
+    for (size_t t = 0; t < taps_of (s); t++, entry += 1 + conv->steps)
       for (uint32_t i = 0; i < conv->steps; i++, to += lanes * lane_bytes)
         for (uint32_t n = 0; n < lanes * 4; n++) {
-          uint32_t step = order ? order[1 + i] : i;
+          uint32_t step = conv->order ? conv->order[entry + 1 + i] : i;
           uint32_t o = begin + n / 4, at = step * 4 + n % 4;
           size_t place = dcnn_bytes_place (conv, lanes, n / 4, n % 4);
           int32_t w = o < s->out_channels ? weight_at (s, channel, o, t, at)
