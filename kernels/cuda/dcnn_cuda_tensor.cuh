@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_cuda_tensor.cuh - the tensor copy engine of compute capability 9.0: what
- * describes a map to it (PTX ISA, "Tensors": tiled and im2col mode), and the
+ * dcnn_cuda_tensor.cuh - the tensor copy engine of compute capability 9.0: how a
+ * map is described to it (PTX ISA, "Tensors": tiled and im2col mode), and the
  * two copies that are used.
  */
 #ifndef DCNN_CUDA_TENSOR_CUH
@@ -9,27 +9,8 @@
 
 #include <cudaTypedefs.h>
 #include <cuda_runtime.h>
-#include <stdint.h>
 
-/* A matrix of halves: `rows` rows of `columns`, `pitch` halves from row to row.
- * A copy takes box_rows rows of box_columns, which is 32 or 64; what lies
- * outside comes as zeros. */
-struct DcnnMatrix {
-  const void *data;
-  uint64_t rows, columns, pitch;
-  uint32_t box_rows, box_columns;
-};
-
-/* Maps of halves, as a window that walks over them sees them: a copy takes
- * box_columns channels of box_rows pixels, each the one that the window's tap
- * reads, row by row and map by map from a given one on; zeros outside. */
-struct DcnnWalkedMaps {
-  const void *data;
-  uint32_t maps, height, width, channels;
-  uint64_t pitch;          /* halves from pixel to pixel */
-  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
-  uint32_t box_rows, box_columns;
-};
+#include "dcnn_cuda_tensor.h"
 
 template<typename F>
 static cudaError_t

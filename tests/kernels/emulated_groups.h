@@ -168,19 +168,7 @@ barrier_wait (uint32_t at, uint32_t parity)
 
 #define DCNN_CUDA_TENSOR_CUH
 
-struct DcnnMatrix {
-  const void *data;
-  uint64_t rows, columns, pitch;
-  uint32_t box_rows, box_columns;
-};
-
-struct DcnnWalkedMaps {
-  const void *data;
-  uint32_t maps, height, width, channels;
-  uint64_t pitch;
-  int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
-  uint32_t box_rows, box_columns;
-};
+#include "cuda/dcnn_cuda_tensor.h"
 
 static inline cudaError_t
 describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
