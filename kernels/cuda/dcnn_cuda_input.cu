@@ -3,8 +3,7 @@
  * dcnn_cuda_input.cu - the input stage: see dcnn_cuda_stage.h. A warp an 8x8
  * block, two pixels a lane: its mask word is two ballots.
  */
-#include <cuda_fp16.h>
-
+#include "dcnn_cuda_device.cuh"
 #include "dcnn_cuda_stage.h"
 
 #define WARPS 8
@@ -100,18 +99,20 @@ cudaError_t
 dcnn_cuda_stage_convert_frames (const DcnnCudaStage *stages, uint32_t n,
     uint32_t blocks, cudaStream_t queue)
 {
-  dim3 grid ((blocks + WARPS - 1) / WARPS, n);
+  void *arguments[] = { &stages, &blocks };
 
-  stage_convert<<<grid, 32 * WARPS, 0, queue>>> (stages, blocks);
-  return cudaGetLastError ();
+  return dcnn_cuda_launch ((const void *) stage_convert,
+      dim3 ((blocks + WARPS - 1) / WARPS, n), 32 * WARPS, 0, 1, arguments,
+      DcnnCudaQueue { queue, 0 });
 }
 
 cudaError_t
 dcnn_cuda_stage_store_frames (const DcnnCudaStage *stages, uint32_t n,
     uint32_t blocks, cudaStream_t queue)
 {
-  dim3 grid ((blocks + WARPS - 1) / WARPS, n);
+  void *arguments[] = { &stages, &blocks };
 
-  stage_store<<<grid, 32 * WARPS, 0, queue>>> (stages, blocks);
-  return cudaGetLastError ();
+  return dcnn_cuda_launch ((const void *) stage_store,
+      dim3 ((blocks + WARPS - 1) / WARPS, n), 32 * WARPS, 0, 1, arguments,
+      DcnnCudaQueue { queue, 0 });
 }
