@@ -280,6 +280,9 @@ gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
  * kept: pixels that changed in states, of the network's `pixels` in all. */
 gboolean dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
+/* What the frame must take over whatever it holds, in the picture's map:
+ * everything, or what has just come into view. NULL: nothing. The stream's. */
+const DcnnMask *dcnn_picture_forced (DcnnStream *stream, const PlanMap *map);
 /* Outside of a stream's regions nothing has changed, whatever the frame holds,
  * but what `force` (or NULL) says; a frame that is taken whole is. */
 void dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,

@@ -8,7 +8,8 @@
  * changed pixels of all streams. A figure that the host decides by (what is
  * pending, how much was done) is that of the frame before.
  *
- * Maps are half floats, or floats with precision=f32; moments floats. A frame whose window moved runs dense.
+ * Maps are half floats, or floats with precision=f32; moments floats. When the
+ * window has moved, what the device stores by place is shifted before the frame.
  */
 #ifndef DCNN_ENGINE_CUDA_H
 #define DCNN_ENGINE_CUDA_H
@@ -89,9 +90,7 @@ typedef struct CudaState {
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
   DcnnCudaList *device_lists; /* in the order in which they are launched */
-  guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
-                              nodes][streams]; joined, changed
-                              [nodes][streams]; pending [streams] */
+  guint32 *counters;       /* counts [lists, of nodes]; then CudaCounter */
   guint32 *host_counters;  /* pinned */
   gsize n_counters;
   DcnnCudaJudge *judges, *host_judges; /* device, pinned */
@@ -117,12 +116,35 @@ typedef struct CudaState {
   gboolean *unread;        /* by stream: nor were those of one before */
   gboolean reweigh;        /* the criterion is another one now */
   gboolean *first;         /* by stream: that was a first frame */
+  DcnnCudaShift *things;   /* that move with the window; NULL: it cannot */
+  guint n_things;
+  gint32 *moves, *host_moves; /* [streams][2] */
+  gboolean *moved;         /* by stream: its last frame did */
 } CudaState;
+
+/* Arrays of CudaState.counters, [lists, of nodes][streams] the first two, then
+ * [nodes][streams], the last [streams]. */
+typedef enum CudaCounter {
+  CUDA_CANDIDATES,
+  CUDA_CORRECTIONS,        /* of these: for settling alone */
+  CUDA_JOINED,
+  CUDA_CHANGED,
+  CUDA_PENDING,
+} CudaCounter;
 
 static inline CudaState *
 cuda_state (const DcnnSession *session)
 {
   return session->state;
+}
+
+/* Where it begins in the counters. */
+static inline gsize
+cuda_counter (const DcnnSession *session, CudaCounter which)
+{
+  gsize nodes = session->plan->nodes->len;
+
+  return nodes + which * nodes * session->n_streams;
 }
 
 /* cuda_session.c */
@@ -147,6 +169,14 @@ void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
 void dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel,
     gint32 *stride, gint32 *dilation, gint32 *pad);
+/* cuda_move.c: memory for it; what there is to shift, once all is there; and
+ * shifting it, on the host at once, on the device before whatever is put into
+ * its queue next. Afterwards StreamMove says which streams have moved. */
+void dcnn_cuda_take_moves (CudaState *state, const DcnnSession *session,
+    cudaError_t *e);
+cudaError_t dcnn_cuda_describe_moves (const DcnnSession *session);
+cudaError_t dcnn_cuda_move (DcnnSession *session, const BackendFrame *frames,
+    guint n);
 /* cuda_memory.c: zeroed memory of the session; NULL: *e says why. The host's
  * is pinned: the device copies from and to it by itself. */
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);

@@ -222,10 +222,12 @@ describe_stream (DcnnSession *session, guint s)
   to->dense = (guint32) stream->cpu->dense;
   to->settling = (guint32) stream->cpu->settling.now;
   to->record = (guint32) session->tuning.settle;
-  to->band_from = (gfloat) stream->cpu->settling.band_from;
-  to->band_to = (gfloat) stream->cpu->settling.band_to;
+  to->band_from = stream->cpu->settling.band_from;
+  to->band_to = stream->cpu->settling.band_to;
   to->turns = (guint32) ceilf (1 / budget);
   to->turn = (guint32) (stream->stats.frames % to->turns);
+  to->move[0] = stream->cpu->move.active ? stream->cpu->move.dy : 0;
+  to->move[1] = stream->cpu->move.active ? stream->cpu->move.dx : 0;
 }
 
 /* The cpu's input stage, for models and tests without one on the device. */
@@ -247,15 +249,13 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[frame->stream];
 
-  stream->cpu->move.active = FALSE;
-  if (frame->moved)
-    stream->first = TRUE;
   if (frame->picture == NULL)
     dcnn_cpu_take_tensors (session, stream, frame);
   else if (!state->stage && !picture_on_host (session, stream, frame, error))
     return FALSE;
   state->first[frame->stream] = stream->first;
   state->fresh[frame->stream] = TRUE;
+  state->moved[frame->stream] = stream->cpu->move.active;
   describe_stream (session, frame->stream);
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (plan_map (session->plan, m)->graph_input >= 0)
@@ -352,7 +352,8 @@ nothing_to_do (const DcnnSession *session)
   const CudaState *state = cuda_state (session);
 
   for (guint s = 0; s < session->n_streams; s++)
-    if (state->host_streams[s].dense || state->host_streams[s].settling)
+    if (state->host_streams[s].dense || state->host_streams[s].settling ||
+        state->host_streams[s].move[0] || state->host_streams[s].move[1])
       return FALSE;
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (state->host_count[m] > 0)
@@ -381,6 +382,9 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   state->reweigh = FALSE;
   clear_inputs (session);
   state->staged = FALSE;
+  if (!dcnn_cuda_check (dcnn_cuda_move (session, frames, n),
+          "moving the window", error))
+    return FALSE;
   if (state->stage && !dcnn_cuda_stage_convert (state->stage, session, frames,
           n, state->queue, error))
     return FALSE;
@@ -412,12 +416,16 @@ take_counts (DcnnSession *session, guint s)
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
-  guint n_nodes = plan->nodes->len, streams = session->n_streams;
-  const guint32 *candidates = state->host_counters + n_nodes;
-  const guint32 *joined = candidates + n_nodes * streams;
+  guint streams = session->n_streams;
+  const guint32 *candidates = state->host_counters +
+      cuda_counter (session, CUDA_CANDIDATES);
+  const guint32 *corrections = state->host_counters +
+      cuda_counter (session, CUDA_CORRECTIONS);
+  const guint32 *joined = state->host_counters +
+      cuda_counter (session, CUDA_JOINED);
 
-  stream->cpu->macs_done = 0;
-  for (guint n = 0; n < n_nodes; n++)
+  stream->cpu->macs_done = stream->cpu->settled_macs = 0;
+  for (guint n = 0; n < plan->nodes->len; n++)
     stream->nodes[n].stats.frames++;
   for (guint i = 0; i < state->n_counted; i++) {
     guint n = (guint) state->counted_node[i];
@@ -432,6 +440,9 @@ take_counts (DcnnSession *session, guint s)
     stats->macs_done += count * node->macs_per_pixel;
     stats->dense_frames += stream->cpu->dense;
     stream->cpu->macs_done += count * node->macs_per_pixel;
+    if (list >= 0)
+      stream->cpu->settled_macs += node->macs_per_pixel *
+          corrections[(guint) list * streams + s];
   }
 }
 
@@ -456,13 +467,12 @@ finish_settling (DcnnSession *session, guint s)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
-  guint n_nodes = session->plan->nodes->len;
-  gboolean pending = state->host_counters[n_nodes +
-      3 * n_nodes * session->n_streams + s] != 0;
+  gboolean pending = state->host_counters[cuda_counter (session,
+          CUDA_PENDING) + s] != 0;
 
   if (stream->cpu->settling.now == DCNN_SETTLING_NOTHING)
     return;
-  stream->cpu->settling.spent += stream->cpu->macs_done;
+  stream->cpu->settling.spent += stream->cpu->settled_macs;
   dcnn_settling_ends (&stream->cpu->settling, session->plan->macs, pending);
 }
 
@@ -502,8 +512,8 @@ take_tensors (DcnnSession *session, guint s)
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
   guint n_nodes = plan->nodes->len, streams = session->n_streams;
-  const guint32 *changed = state->host_counters + n_nodes +
-      2 * n_nodes * streams;
+  const guint32 *changed = state->host_counters +
+      cuda_counter (session, CUDA_CHANGED);
   cudaError_t e = cudaSuccess;
 
   for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
@@ -545,7 +555,10 @@ take_outputs (DcnnSession *session, guint s)
         dcnn_mask_words (out->updated.width, out->updated.height) : 0;
     out->changed = stream->cpu->dense || (v->tensor >= 0 &&
         stream->cpu->tensor_changed[v->tensor]);
-    if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0)
+    if (state->moved[s] && out->is_map) /* everything lies elsewhere now */
+      dcnn_mask_fill (&out->updated);
+    if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0 ||
+        state->moved[s])
       continue;
     if (state->idle) {
       dcnn_mask_clear (&out->updated);
@@ -580,7 +593,7 @@ take_stream (DcnnSession *session, guint s, guint wants)
     state->due[s] = TRUE;
   if (!stream->cpu->dense)
     dcnn_settling_busy (&stream->cpu->settling,
-        (gdouble) stream->cpu->macs_done /
+        (gdouble) (stream->cpu->macs_done - stream->cpu->settled_macs) /
         (gdouble) MAX (1, session->plan->macs));
   finish_settling (session, s);
   stream->stats.macs_done = stream->cpu->macs_done;
@@ -625,6 +638,30 @@ cuda_wait (DcnnSession *session, guint stream, guint wants, GError **error)
   return dcnn_cuda_check (e, "reading the outputs", error);
 }
 
+/* A mask as it is after the last launch; an output's with what settling
+ * changed. */
+static cudaError_t
+read_mask (DcnnSession *session, guint s, gint map)
+{
+  CudaState *state = cuda_state (session);
+  const PlanMap *m = plan_map (session->plan, map);
+  StreamMask *to = &session->streams[s].masks[m->mask];
+  DcnnMask *exact = &session->streams[s].cpu->exact[m->mask].mask;
+  gsize n = dcnn_mask_words (m->width, m->height);
+  cudaError_t e = cudaMemcpy (to->mask.words, state->updated[m->mask] + s * n,
+      n * 8, cudaMemcpyDeviceToHost);
+
+  if (e == cudaSuccess && m->source >= 0 &&
+      plan_node (session->plan, m->source)->kind == PLAN_KERNEL &&
+      plan_node (session->plan, m->source)->is_output) {
+    e = cudaMemcpy (exact->words, state->exact[m->mask] + s * n, n * 8,
+        cudaMemcpyDeviceToHost);
+    dcnn_mask_or (&to->mask, exact);
+  }
+  to->any = dcnn_mask_any (&to->mask);
+  return e;
+}
+
 static gboolean
 cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
     DcnnMask *mask, GError **error)
@@ -633,17 +670,12 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   const PlanMap *m = plan_map (session->plan, map);
   cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
 
-  for (gint i = 0; i < session->plan->n_masks && mask && e == cudaSuccess;
-      i++) {
-    StreamMask *to = &session->streams[index].masks[i];
-    gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
-    if (state->idle)
-      dcnn_mask_clear (&to->mask);
-    else
-      e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
-          cudaMemcpyDeviceToHost);
-    to->any = dcnn_mask_any (&to->mask);
-  }
+  for (gint i = 0; i < session->plan->n_masks && mask; i++)
+    session->streams[index].masks[i].any = FALSE;
+  for (guint i = 0; i < session->plan->maps->len && mask && !state->idle &&
+      e == cudaSuccess; i++)
+    if (plan_map (session->plan, (gint) i)->mask >= 0)
+      e = read_mask (session, index, (gint) i);
   if (e == cudaSuccess && values && m->buffer >= 0)
     e = dcnn_cuda_download_buffer (session, index, m->buffer);
   return dcnn_cuda_check (e, "reading a map", error) &&

@@ -272,7 +272,6 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
   const guint32 *position =
       ((CudaWeights *) session->weights)->nodes[n].source;
   const DcnnTensor *t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-  guint n_nodes = plan->nodes->len;
   cudaError_t e = cudaSuccess;
 
   for (guint i = 0; i < node->sources->len && e == cudaSuccess; i++) {
@@ -287,8 +286,8 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
       .tensor = state->tensors[plan->values[node->value].tensor],
       .tensor_stream = (guint64) dcnn_tensor_count (t), .base = s->base,
       .stride_y = s->stride_y, .stride_x = s->stride_x,
-      .stride_c = s->stride_c, .changed = state->counters + n_nodes +
-          (2 * n_nodes + n) * session->n_streams };
+      .stride_c = s->stride_c, .changed = state->counters +
+          cuda_counter (session, CUDA_CHANGED) + n * session->n_streams };
     dcnn_cuda_add_sources (session, s->map, &like, g.sources, &g.n_sources);
     e = dcnn_cuda_gather (&g, queue);
     queue.overlaps = FALSE; /* parts of one tensor */

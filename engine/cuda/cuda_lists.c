@@ -127,6 +127,8 @@ dcnn_cuda_plan_lists (DcnnSession *session)
       l->height = out->height;
       l->words = (guint32) dcnn_mask_words (out->width, out->height);
       l->blocks_x = (out->width + 7) / 8;
+      l->stride[0] = plan->tile > 0 ? out->stride_y : 0;
+      l->stride[1] = plan->tile > 0 ? out->stride_x : 0;
       state->list_example[i] = n;
     }
     state->list_of[n] = i;

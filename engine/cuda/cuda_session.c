@@ -99,7 +99,7 @@ static void
 take_lists (DcnnSession *session, cudaError_t *e)
 {
   CudaState *state = cuda_state (session);
-  guint nodes = session->plan->nodes->len, streams = session->n_streams;
+  guint streams = session->n_streams;
 
   dcnn_cuda_plan_lists (session);
   for (guint l = 0; l < state->n_lists; l++) {
@@ -107,7 +107,10 @@ take_lists (DcnnSession *session, cudaError_t *e)
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
     list->count = state->counters + l;
-    list->candidates = state->counters + nodes + l * streams;
+    list->candidates = state->counters +
+        cuda_counter (session, CUDA_CANDIDATES) + l * streams;
+    list->corrections = state->counters +
+        cuda_counter (session, CUDA_CORRECTIONS) + l * streams;
   }
   state->device_lists = dcnn_cuda_take (state, (state->n_lists + 1) *
       sizeof (DcnnCudaList), e);
@@ -126,7 +129,7 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
-  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams;
+  state->n_counters = cuda_counter (session, CUDA_PENDING) + streams;
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
   take_lists (session, e);
@@ -273,6 +276,7 @@ take_all (DcnnSession *session, cudaError_t *e)
   take_nodes (state, session, e);
   take_inputs (state, session, e);
   take_tensors (state, session, e);
+  dcnn_cuda_take_moves (state, session, e);
 }
 
 gboolean
@@ -303,6 +307,8 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
     e = cudaDeviceSynchronize ();
   return dcnn_cuda_check (e, "allocating a session", error) &&
       take_stage (session, error) &&
+      dcnn_cuda_check (dcnn_cuda_describe_moves (session),
+          "allocating a session", error) &&
       dcnn_cuda_capture (session, error);
 }
 
@@ -378,6 +384,7 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->first);
   g_free (state->due);
   g_free (state->unread);
+  g_free (state->moved);
   g_free (state);
   session->state = NULL;
   dcnn_backend_cpu.session_free (session);

@@ -89,9 +89,11 @@ typedef struct DcnnCudaStream {
   uint32_t dense;        /* every pixel is a candidate and joins */
   uint32_t settling;     /* 0 nothing, 1 band, 2 all, as StreamSettling */
   uint32_t record;       /* what is kept back is recorded as pending */
-  float band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  double band_from, band_to; /* of the height; band_to may exceed 1: wraps */
   uint32_t turn, turns;  /* settling all: blocks whose number is turn modulo
                             turns */
+  int32_t move[2];       /* network pixels (y, x) that the window has moved; what
+                            has come into view is a candidate and joins */
 } DcnnCudaStream;
 
 /* One entry of a list. */
@@ -159,6 +161,8 @@ typedef struct DcnnCudaSource {
  * on, and at most one that judges. */
 typedef struct DcnnCudaList {
   uint32_t n_sources, width, height, words, blocks_x;
+  uint32_t stride[2];        /* network pixels (y, x) a pixel; 0: it does not
+                                move with the window */
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES];
   /* of the node that judges: its masks are cleared, and pixels whose turn it
    * is to be settled are taken off `pending`; all NULL: there is none */
@@ -168,6 +172,8 @@ typedef struct DcnnCudaList {
   DcnnCudaPixel *list;
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
+  uint32_t *corrections;     /* [streams]: of those, adds what settling alone
+                                has to do with */
 } DcnnCudaList;
 /* Makes n lists, described in device memory; most_words: of the largest. */
 cudaError_t dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n,
@@ -284,6 +290,25 @@ typedef struct DcnnCudaInput {
   uint32_t values_stride;
 } DcnnCudaInput;
 cudaError_t dcnn_cuda_input (const DcnnCudaInput *input, DcnnCudaQueue queue);
+
+/* ---- a window that moves ------------------------------------------------------ */
+
+/* What is stored by place: pixel (y, x) of the window becomes what pixel (y, x)
+ * + d was, where that was in view, and keeps what it holds elsewhere (bits of a
+ * mask: are 0). */
+typedef struct DcnnCudaShift {
+  void *data;                /* of stream 0; on whole units */
+  uint64_t stream;           /* bytes from stream to stream */
+  uint32_t width, height;    /* pixels */
+  uint32_t pixel;            /* bytes from pixel to pixel */
+  uint32_t unit;             /* bytes that are moved at once: 16 or 1; 0: a mask
+                                of 8x8 blocks */
+  uint32_t stride[2];        /* as DcnnCudaList.stride */
+} DcnnCudaShift;
+/* things: device, [n]. moves: device, [streams][2]: as DcnnCudaStream.move. Not
+ * part of a frame's graph. */
+cudaError_t dcnn_cuda_shift (const DcnnCudaShift *things, uint32_t n,
+    uint32_t n_streams, const int32_t *moves, cudaStream_t queue);
 
 /* Pixels in each node's update mask, and whether anything is pending. */
 typedef struct DcnnCudaCounted {

@@ -130,7 +130,7 @@ pool_kernel (const __grid_constant__ DcnnCudaGlobal p)
   dcnn_cuda_let_next ();
   const DcnnCudaStream f = p.node.streams[s];
   dcnn_cuda_wait ();
-  int any = f.dense || f.settling;
+  int any = f.dense || f.settling || dcnn_cuda_moved (f);
   for (uint32_t i = 0; i < p.n_sources && !any; i++)
     for (uint32_t w = threadIdx.x; w < p.sources[i].words; w += POOL_THREADS)
       any |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] != 0;
@@ -187,7 +187,7 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
     p.node.masks.updated[s] = 0;
     p.node.masks.exact[s] = 0;
   }
-  if (!regular && !exact && !f.settling)
+  if (!regular && !exact && !f.settling && !dcnn_cuda_moved (f))
     return;
   if (p.norm) {
     for (uint32_t c = 0; c < width; c += 8)
@@ -272,7 +272,7 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
 
   dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
-  bool dense = p.streams[s].dense != 0;
+  bool dense = p.streams[s].dense || dcnn_cuda_moved (p.streams[s]);
   for (uint32_t w = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
       w < words; w += gridDim.x * (blockDim.x / 32)) {
     uint64_t word = 0;
