@@ -211,6 +211,10 @@ void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream);
 DcnnCriterionRule dcnn_judge_rule (const DcnnSession *session,
     const DcnnStream *stream, gint node);
 void dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint node);
+/* Whether the criterion divides by a node's spread, which must then be measured
+ * from its map. */
+gboolean dcnn_needs_spread (const DcnnSession *session,
+    const DcnnStream *stream, guint node);
 void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
 /* Candidates of a node after the changes in masks (stream->masks or
  * CpuStream.exact), into CpuSession.candidates (sized for the node). FALSE:
@@ -232,6 +236,10 @@ gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
 const DcnnMask *dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
     gint map);
 void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
+/* Of a tensor whose rows are told apart: those that a pixel of a gathered map
+ * lies in are new. */
+void dcnn_mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
+    const PlanGatherSource *source, guint y, guint x);
 void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
 /* A tensor into a map; marks pixels whose change exceeds the threshold. */
 void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,

@@ -255,7 +255,6 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
     return FALSE;
   state->first[frame->stream] = stream->first;
   state->fresh[frame->stream] = TRUE;
-  state->moved[frame->stream] = stream->cpu->move.active;
   describe_stream (session, frame->stream);
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (plan_map (session->plan, m)->graph_input >= 0)
@@ -308,8 +307,10 @@ clear_inputs (DcnnSession *session)
 
   memset (state->host_streams, 0,
       session->n_streams * sizeof *state->host_streams);
-  for (guint s = 0; s < session->n_streams; s++)
+  for (guint s = 0; s < session->n_streams; s++) {
     state->host_streams[s].turns = 1;
+    state->host_streams[s].taken = ~state->behind[s];
+  }
   for (guint m = 0; m < session->plan->maps->len; m++) {
     const PlanMap *map = plan_map (session->plan, m);
     gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
@@ -322,26 +323,24 @@ clear_inputs (DcnnSession *session)
   }
 }
 
-static cudaError_t take_outputs (DcnnSession *session, guint s);
 static gboolean take_down (DcnnSession *session, guint wants,
     GError **error);
 
-/* What the last run left of streams that have no frame in this one is read
- * before their masks are overwritten; of the others it goes by unread. */
+/* Outputs that somebody is yet to wait for are taken before others run: what
+ * changed in that frame is not known afterwards. */
 static cudaError_t
 keep_outputs (DcnnSession *session, const BackendFrame *frames, guint n)
 {
   CudaState *state = cuda_state (session);
   cudaError_t e = cudaSuccess;
 
-  for (guint i = 0; i < n; i++) {
-    guint s = frames[i].stream;
-    state->unread[s] |= state->due[s];
-    state->due[s] = FALSE;
-  }
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
-    if (state->due[s])
-      e = take_outputs (session, s);
+    if (state->due[s] && session->streams[s].in_flight)
+      e = dcnn_cuda_take_outputs (session, &s, 1, DCNN_WANT_ALL);
+  for (guint s = 0; s < session->n_streams; s++)
+    state->stale[s] = TRUE;
+  for (guint i = 0; i < n; i++)
+    state->stale[frames[i].stream] = FALSE;
   return e;
 }
 
@@ -393,8 +392,10 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
       return FALSE;
   state->in_flight = TRUE;
   state->idle = nothing_to_do (session);
+  for (guint i = 0; i < n; i++)
+    state->quiet[frames[i].stream] = state->idle;
   if (state->idle) {
-    memset (state->host_counters, 0, state->n_counters * 4);
+    memset (state->host_counters, 0, cuda_counter (session, CUDA_ENTRIES) * 4);
     return TRUE;
   }
   e = upload (session);
@@ -402,9 +403,11 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     e = dcnn_cuda_stage_store (state->stage, state->queue);
   if (e == cudaSuccess)
     e = cudaGraphLaunch (state->graph, state->queue);
-  if (e == cudaSuccess)
+  if (e == cudaSuccess) {
+    memset (state->behind, 0xff, session->n_streams * sizeof *state->behind);
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
+  }
   return dcnn_cuda_check (e, "running a frame", error);
 }
 
@@ -476,13 +479,21 @@ finish_settling (DcnnSession *session, guint s)
   dcnn_settling_ends (&stream->cpu->settling, session->plan->macs, pending);
 }
 
+/* The maps whose spreads the criterion asks for. */
 static cudaError_t
-download_all (DcnnSession *session, guint s)
+download_judged (DcnnSession *session, guint s)
 {
+  const DcnnPlan *plan = session->plan;
+  g_autofree gboolean *wanted = g_new0 (gboolean, plan->buffers->len + 1);
   cudaError_t e = cudaSuccess;
 
-  for (guint i = 0; i < session->plan->buffers->len && e == cudaSuccess; i++)
-    if (session->streams[s].cpu->buffers[i])
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (dcnn_needs_spread (session, &session->streams[s], n)) {
+      gint buffer = plan_map (plan, plan_node (plan, (gint) n)->out)->buffer;
+      wanted[MAX (buffer, 0)] |= buffer >= 0;
+    }
+  for (guint i = 0; i < plan->buffers->len && e == cudaSuccess; i++)
+    if (wanted[i])
       e = dcnn_cuda_download_buffer (session, s, (gint) i);
   return e;
 }
@@ -496,101 +507,18 @@ spreads_when_due (DcnnSession *session, guint s)
   if (!dcnn_spreads_due (&stream->cpu->settling, &session->tuning,
           cuda_state (session)->first[s], stream->cpu->dense))
     return cudaSuccess;
-  e = download_all (session, s);
+  e = download_judged (session, s);
   if (e != cudaSuccess)
     return e;
   dcnn_measure_spreads (session, stream);
   return upload_weights (session, s);
 }
 
-/* Dense tensors of a stream as they are now, and its tails. Where frames went by
- * unread, all of them count as changed. */
 static cudaError_t
-take_tensors (DcnnSession *session, guint s)
+finish_stream (DcnnSession *session, guint s)
 {
-  CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
-  const DcnnPlan *plan = session->plan;
-  guint n_nodes = plan->nodes->len, streams = session->n_streams;
-  const guint32 *changed = state->host_counters +
-      cuda_counter (session, CUDA_CHANGED);
-  cudaError_t e = cudaSuccess;
 
-  for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    gint i;
-    DcnnTensor *t;
-    gsize bytes;
-    if (node->kind == PLAN_TAIL)
-      dcnn_run_tail (session, stream, (gint) n);
-    if (node->kind != PLAN_GATHER)
-      continue;
-    i = plan->values[node->value].tensor;
-    t = &stream->cpu->tensors[i];
-    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-    stream->cpu->tensor_changed[i] = stream->cpu->dense || state->unread[s] ||
-        changed[n * streams + s] != 0;
-    if (stream->cpu->tensor_changed[i])
-      e = cudaMemcpy (t->data, (guint8 *) state->tensors[i] + s * bytes,
-          bytes, cudaMemcpyDeviceToHost);
-  }
-  return e;
-}
-
-/* Outputs of a stream's last frame, and their masks. */
-static cudaError_t
-take_outputs (DcnnSession *session, guint s)
-{
-  CudaState *state = cuda_state (session);
-  DcnnStream *stream = &session->streams[s];
-  const DcnnPlan *plan = session->plan;
-  cudaError_t e = take_tensors (session, s);
-
-  for (guint i = 0; i < plan->graph->outputs->len && e == cudaSuccess; i++) {
-    const PlanValue *v = &plan->values[
-        g_array_index (plan->graph->outputs, DcnnValueId, i)];
-    DcnnOutput *out = &stream->outputs[i];
-    gint mask = out->is_map ? plan_map (plan, v->map)->mask : -1;
-    gsize words = out->is_map ?
-        dcnn_mask_words (out->updated.width, out->updated.height) : 0;
-    out->changed = stream->cpu->dense || (v->tensor >= 0 &&
-        stream->cpu->tensor_changed[v->tensor]);
-    if (state->moved[s] && out->is_map) /* everything lies elsewhere now */
-      dcnn_mask_fill (&out->updated);
-    if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0 ||
-        state->moved[s])
-      continue;
-    if (state->idle) {
-      dcnn_mask_clear (&out->updated);
-      stream->masks[mask].any = FALSE;
-      continue;
-    }
-    e = cudaMemcpy (out->updated.words, state->updated[mask] + s * words,
-        words * 8, cudaMemcpyDeviceToHost);
-    if (e == cudaSuccess)
-      e = cudaMemcpy (stream->cpu->exact[mask].mask.words, state->exact[mask] +
-          s * words, words * 8, cudaMemcpyDeviceToHost);
-    if (e == cudaSuccess)
-      dcnn_mask_or (&out->updated, &stream->cpu->exact[mask].mask);
-    stream->masks[mask].any = dcnn_mask_any (&out->updated);
-  }
-  state->due[s] = state->unread[s] = FALSE;
-  return e;
-}
-
-static cudaError_t
-take_stream (DcnnSession *session, guint s, guint wants)
-{
-  CudaState *state = cuda_state (session);
-  DcnnStream *stream = &session->streams[s];
-  cudaError_t e = cudaSuccess;
-
-  state->fresh[s] = FALSE;
-  take_counts (session, s);
-  if (wants & ~DCNN_WANT_STATS)
-    e = take_outputs (session, s);
-  else
-    state->due[s] = TRUE;
   if (!stream->cpu->dense)
     dcnn_settling_busy (&stream->cpu->settling,
         (gdouble) (stream->cpu->macs_done - stream->cpu->settled_macs) /
@@ -601,7 +529,7 @@ take_stream (DcnnSession *session, guint s, guint wants)
   stream->stats.dense = stream->cpu->dense;
   stream->stats.settled =
       dcnn_settled (&stream->cpu->settling);
-  return e == cudaSuccess ? spreads_when_due (session, s) : e;
+  return spreads_when_due (session, s);
 }
 
 /* Everything that is running is done, and what it left is with the host. */
@@ -610,6 +538,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
 {
   CudaState *state = cuda_state (session);
   gint64 start = dcnn_now_ns ();
+  guint n = 0;
   cudaError_t e;
 
   if (!state->in_flight)
@@ -619,9 +548,17 @@ take_down (DcnnSession *session, guint wants, GError **error)
   take_times (session);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
-      e = take_stream (session, s, wants);
-      session->streams[s].stats.run_ns = dcnn_now_ns () - start;
+      state->fresh[s] = FALSE;
+      state->due[s] = ~0u;
+      state->order[n++] = s;
+      take_counts (session, s);
     }
+  if (e == cudaSuccess && (wants & ~DCNN_WANT_STATS))
+    e = dcnn_cuda_take_outputs (session, state->order, n, wants);
+  for (guint i = 0; i < n && e == cudaSuccess; i++) {
+    e = finish_stream (session, state->order[i]);
+    session->streams[state->order[i]].stats.run_ns = dcnn_now_ns () - start;
+  }
   return dcnn_cuda_check (e, "waiting for a frame", error);
 }
 
@@ -634,7 +571,7 @@ cuda_wait (DcnnSession *session, guint stream, guint wants, GError **error)
       !take_down (session, wants, error))
     return FALSE;
   if (cuda_state (session)->due[stream] && (wants & ~DCNN_WANT_STATS))
-    e = take_outputs (session, stream);
+    e = dcnn_cuda_take_outputs (session, &stream, 1, wants);
   return dcnn_cuda_check (e, "reading the outputs", error);
 }
 
@@ -689,7 +626,8 @@ cuda_reset (DcnnSession *session, guint stream)
 
   (void) cudaSetDevice (MAX (session->device_index, 0));
   (void) take_down (session, DCNN_WANT_STATS, NULL);
-  state->fresh[stream] = state->due[stream] = FALSE;
+  state->fresh[stream] = FALSE;
+  state->due[stream] = 0;
   /* a frame that failed may have left others on the device */
   memset (state->host_judges + (gsize) stream * session->plan->nodes->len, 0xff,
       session->plan->nodes->len * sizeof *state->host_judges);

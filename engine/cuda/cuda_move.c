@@ -22,8 +22,6 @@ dcnn_cuda_take_moves (CudaState *state, const DcnnSession *session,
   gsize moves = session->n_streams * 2 * sizeof (gint32);
   guint most = most_things (session->plan);
 
-  state->moved = state->measuring ? NULL : g_new0 (gboolean,
-      session->n_streams);
   if (most == 0)
     return;
   state->things = dcnn_cuda_take (state, most * sizeof (DcnnCudaShift), e);

@@ -129,7 +129,9 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
-  state->n_counters = cuda_counter (session, CUDA_PENDING) + streams;
+  dcnn_cuda_take_parcels (state, session, e);
+  state->n_counters = cuda_counter (session, CUDA_ENTRIES) +
+      (gsize) state->parcels->len * streams;
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
   take_lists (session, e);
@@ -181,25 +183,6 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
     state->host_values[m] = dcnn_cuda_take_host (state, pixels * map->span * 4, e);
     state->host_updated[m] = dcnn_cuda_take_host (state, words, e);
     state->host_exact[m] = dcnn_cuda_take_host (state, words, e);
-  }
-}
-
-static void
-take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
-{
-  const DcnnPlan *plan = session->plan;
-
-  state->tensors = g_new0 (void *, plan->tensors->len + 1);
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    gint i;
-    const DcnnTensor *t;
-    if (node->kind != PLAN_GATHER)
-      continue;
-    i = plan->values[node->value].tensor;
-    t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-    state->tensors[i] = dcnn_cuda_take (state, (gsize) dcnn_tensor_count (t) *
-        dcnn_dtype_bytes (t->dtype) * session->n_streams, e);
   }
 }
 
@@ -275,7 +258,6 @@ take_all (DcnnSession *session, cudaError_t *e)
   take_masks (state, session, e);
   take_nodes (state, session, e);
   take_inputs (state, session, e);
-  take_tensors (state, session, e);
   dcnn_cuda_take_moves (state, session, e);
 }
 
@@ -290,8 +272,11 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->pinned = g_ptr_array_new ();
   state->fresh = g_new0 (gboolean, session->n_streams);
   state->first = g_new0 (gboolean, session->n_streams);
-  state->due = g_new0 (gboolean, session->n_streams);
-  state->unread = g_new0 (gboolean, session->n_streams);
+  state->order = g_new0 (guint, session->n_streams);
+  state->due = g_new0 (guint32, session->n_streams);
+  state->behind = g_new0 (guint32, session->n_streams);
+  state->quiet = g_new0 (gboolean, session->n_streams);
+  state->stale = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
   session->pass_on = session->maps_elsewhere = TRUE;
   session->on_bytes = FALSE;
@@ -328,7 +313,8 @@ free_arrays (CudaState *state)
   g_free (state->rooms);
   g_free (state->exact_weights);
   g_free (state->weights);
-  g_free (state->tensors);
+  if (state->parcels)
+    g_array_unref (state->parcels);
   g_free (state->counted_node);
   g_free (state->input_list);
   g_free (state->host_list);
@@ -383,8 +369,10 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->fresh);
   g_free (state->first);
   g_free (state->due);
-  g_free (state->unread);
-  g_free (state->moved);
+  g_free (state->behind);
+  g_free (state->order);
+  g_free (state->quiet);
+  g_free (state->stale);
   g_free (state);
   session->state = NULL;
   dcnn_backend_cpu.session_free (session);

@@ -94,6 +94,8 @@ typedef struct DcnnCudaStream {
                             turns */
   int32_t move[2];       /* network pixels (y, x) that the window has moved; what
                             has come into view is a candidate and joins */
+  uint32_t taken;        /* bits: what the host has of the last frame's, see
+                            DcnnCudaGather */
 } DcnnCudaStream;
 
 /* One entry of a list. */
@@ -266,17 +268,22 @@ typedef struct DcnnCudaGlobal {
 cudaError_t dcnn_cuda_global (const DcnnCudaGlobal *global,
     DcnnCudaQueue queue);
 
-/* Changed pixels of a map into a dense tensor. */
+/* Changed pixels of a map for the host: entries of 1 + channels words, which are
+ * y in bits 16..30, x in bits 0..14, DCNN_CUDA_NEWS; then the channels as
+ * floats. */
+#define DCNN_CUDA_NEWS 0x80000000u /* changed in this frame; else before, and
+                                      not taken since */
 typedef struct DcnnCudaGather {
   DcnnCudaMap map;
-  uint32_t n_sources, n_streams, channels, int64;
+  uint32_t n_sources, n_streams, channels;
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES]; /* reach unused */
   const DcnnCudaStream *streams;
   const uint32_t *position;    /* [channels] */
-  void *tensor;                /* of stream 0 */
-  uint64_t tensor_stream;      /* elements */
-  int64_t base, stride_y, stride_x, stride_c;
-  uint32_t *changed;           /* [streams]: 1 where something did */
+  uint64_t *owed;              /* [streams][words]: packed by the last frame */
+  uint32_t bit;                /* of DcnnCudaStream.taken: that was taken */
+  uint32_t *entries;           /* of stream 0; in any order */
+  uint64_t entries_stream;     /* words */
+  uint32_t *count;             /* [streams]: adds how many */
 } DcnnCudaGather;
 cudaError_t dcnn_cuda_gather (const DcnnCudaGather *gather,
     DcnnCudaQueue queue);

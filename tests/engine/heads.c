@@ -377,9 +377,15 @@ new_session (DcnnModel *model, DcnnMode mode)
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = mode };
   session = dcnn_session_new (model, &options, &error);
+  if (test_device () && g_error_matches (error, DCNN_ERROR, DCNN_ERROR_DEVICE)) {
+    g_test_message ("%s", error->message); /* not every device runs all */
+    return NULL;
+  }
   g_assert_no_error (error);
   return session;
 }
+
+static guint refused;
 
 static void
 run_seed (guint64 seed)
@@ -394,6 +400,10 @@ run_seed (guint64 seed)
   g_assert_no_error (error);
   sparse = new_session (model, seed % 2 ? DCNN_MODE_SPARSE : DCNN_MODE_AUTO);
   dense = new_session (model, DCNN_MODE_DENSE);
+  if (sparse == NULL || dense == NULL) {
+    refused++;
+    return;
+  }
   frame = test_frame_new (model, &video, FALSE);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     check_frame (model, sparse, dense, oracle, &frame, seed, f);
@@ -405,9 +415,11 @@ run_seed (guint64 seed)
 static void
 test_heads (void)
 {
+  refused = 0;
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
       run_seed (seed);
+  g_assert_cmpuint (refused, <, SEEDS / 2);
 }
 
 int
