@@ -214,8 +214,6 @@ step (Case *c, guint f)
       dcnn_session_reset (c->device.session, s);
       dcnn_session_reset (c->sim.session, s);
     }
-    /* the cpu keeps what neighbours gave that are out of view now; the others
-     * run a frame that moved dense */
     if (c->tile && test_random (&c->state, 50) == 0) {
       c->motions[s].tile_x += (gint) test_random (&c->state, 3) - 1;
       c->motions[s].tile_y += (gint) test_random (&c->state, 3) - 1;
@@ -238,8 +236,7 @@ run (guint64 seed, gboolean judged)
       &error);
   g_assert_no_error (error);
   dcnn_model_get_summary (c.model, &summary);
-  if (strcmp (device_under_test (), "cpu") != 0)
-    c.tile = summary.tile;
+  c.tile = summary.tile;
   side_init (&c.device, &c, device_under_test ());
   side_init (&c.sim, &c, "sim");
   c.sim.session->pass_on = c.device.session->pass_on;
