@@ -13,8 +13,11 @@
 
 #include <functional>
 
+#include <cuda_runtime_api.h>
+
 /* Does it when its turn has come; while a graph is captured, when that is
- * launched. */
-void emulated_submit (std::function<void ()> work);
+ * launched: then in any order that the graph's edges allow, another one each
+ * time. */
+void emulated_submit (cudaStream_t stream, std::function<void ()> work);
 
 #endif

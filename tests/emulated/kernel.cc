@@ -57,13 +57,13 @@ static cudaError_t launch_here (const void *kernel, dim3 grid,
 
 static cudaError_t
 launch_here (const void *kernel, dim3 grid, uint32_t threads, size_t shared,
-    uint32_t cluster, void **arguments, DcnnCudaQueue)
+    uint32_t cluster, void **arguments, DcnnCudaQueue queue)
 {
   Call bound = find_kernel (kernel, arguments EMULATED_KERNELS);
 
   if (cluster != 1)
     abort ();
-  emulated_submit ([bound, grid, threads, shared] {
+  emulated_submit (queue.stream, [bound, grid, threads, shared] {
     call = &bound;
     run_grid (enter, grid, threads, shared);
   });

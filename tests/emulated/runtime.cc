@@ -2,8 +2,10 @@
  *
  * runtime.cc - CUDA's runtime on the processor, as far as the engine asks for
  * it: one GPU of compute capability 8.6 with four multiprocessors, whose
- * streams are one queue. Memory that a GPU has not zeroed is not zero.
+ * streams are one queue, and whose graphs run in any order that their edges
+ * allow. Memory that a GPU has not zeroed is not zero.
  */
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -15,19 +17,58 @@
 #include "emulated.h"
 
 typedef std::function<void ()> Work;
-typedef std::vector<Work> Graph;
+
+/* What of a graph is done after which others. */
+struct Node {
+  Work work;
+  std::vector<size_t> after;
+};
+typedef std::vector<Node> Graph;
 
 static std::deque<Work> queue;
 static Graph *captured;    /* NULL: nothing is being captured */
+/* Of the graph that is being captured: what is next on a stream comes after
+ * these, and so does who waits for an event. */
+static std::map<cudaStream_t, std::vector<size_t>> ends;
+static std::map<cudaEvent_t, std::vector<size_t>> events;
 static std::map<const char *, size_t> pinned;
 
 void
-emulated_submit (Work work)
+emulated_submit (cudaStream_t stream, Work work)
 {
-  if (captured)
-    captured->push_back (work);
-  else
+  if (captured == NULL) {
     queue.push_back (work);
+    return;
+  }
+  captured->push_back (Node { work, ends[stream] });
+  ends[stream] = { captured->size () - 1 };
+}
+
+/* In an order that the edges allow, and chance. */
+static void
+run_graph (const Graph &graph)
+{
+  static uint64_t state = 1;
+  std::vector<size_t> left (graph.size ()), ready;
+  std::vector<std::vector<size_t>> before (graph.size ());
+
+  for (size_t i = 0; i < graph.size (); i++) {
+    left[i] = graph[i].after.size ();
+    for (size_t other : graph[i].after)
+      before[other].push_back (i);
+    if (left[i] == 0)
+      ready.push_back (i);
+  }
+  while (!ready.empty ()) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    size_t at = (state >> 33) % ready.size (), i = ready[at];
+    ready[at] = ready.back ();
+    ready.pop_back ();
+    graph[i].work ();
+    for (size_t next : before[i])
+      if (--left[next] == 0)
+        ready.push_back (next);
+  }
 }
 
 static cudaError_t
@@ -146,9 +187,9 @@ cudaMemcpy (void *to, const void *from, size_t bytes, cudaMemcpyKind)
 }
 
 cudaError_t
-cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t)
+cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t stream)
 {
-  emulated_submit ([=] { memset (to, value, bytes); });
+  emulated_submit (stream, [=] { memset (to, value, bytes); });
   return cudaSuccess;
 }
 
@@ -156,14 +197,14 @@ cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t)
  * returns. */
 cudaError_t
 cudaMemcpyAsync (void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
-    cudaStream_t)
+    cudaStream_t stream)
 {
   if (kind == cudaMemcpyHostToDevice && !is_pinned (from)) {
     std::vector<char> held ((const char *) from, (const char *) from + bytes);
-    emulated_submit ([=] { memcpy (to, held.data (), bytes); });
+    emulated_submit (stream, [=] { memcpy (to, held.data (), bytes); });
     return cudaSuccess;
   }
-  emulated_submit ([=] { memcpy (to, from, bytes); });
+  emulated_submit (stream, [=] { memcpy (to, from, bytes); });
   return kind == cudaMemcpyDeviceToHost && !is_pinned (to) ? finish () :
       cudaSuccess;
 }
@@ -185,10 +226,30 @@ cudaStreamDestroy (cudaStream_t stream)
 }
 
 cudaError_t cudaStreamSynchronize (cudaStream_t) { return finish (); }
-cudaError_t cudaStreamWaitEvent (cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 cudaError_t cudaEventSynchronize (cudaEvent_t) { return finish (); }
-cudaError_t cudaEventRecord (cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventRecordWithFlags (cudaEvent_t, cudaStream_t, unsigned) { return cudaSuccess; }
+
+cudaError_t
+cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
+{
+  if (captured)
+    events[event] = ends[stream];
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaEventRecordWithFlags (cudaEvent_t event, cudaStream_t stream, unsigned)
+{
+  return cudaEventRecord (event, stream);
+}
+
+cudaError_t
+cudaStreamWaitEvent (cudaStream_t stream, cudaEvent_t event, unsigned)
+{
+  if (captured)
+    ends[stream].insert (ends[stream].end (), events[event].begin (),
+        events[event].end ());
+  return cudaSuccess;
+}
 
 cudaError_t
 cudaEventCreateWithFlags (cudaEvent_t *to, unsigned)
@@ -223,6 +284,8 @@ cudaStreamBeginCapture (cudaStream_t, cudaStreamCaptureMode)
   if (captured)
     abort ();
   captured = new Graph;
+  ends.clear ();
+  events.clear ();
   return cudaSuccess;
 }
 
@@ -257,10 +320,11 @@ cudaGraphExecDestroy (cudaGraphExec_t graph)
 }
 
 cudaError_t
-cudaGraphLaunch (cudaGraphExec_t graph, cudaStream_t)
+cudaGraphLaunch (cudaGraphExec_t graph, cudaStream_t stream)
 {
-  for (const Work &work : *(Graph *) graph)
-    emulated_submit (work);
+  const Graph *g = (const Graph *) graph;
+
+  emulated_submit (stream, [g] { run_graph (*g); });
   return cudaSuccess;
 }
 
