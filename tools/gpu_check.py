@@ -420,7 +420,7 @@ def main():
     way.add_argument("--clip", action="append", default=[],
                      help="for streams: a video, or a folder of pictures")
     way.add_argument("--decode", action="append", default=[],
-                     help="an .mp4 of H.264, for NVDEC")
+                     help="an .mp4 of H.264 or H.265, for NVDEC")
     way.add_argument("--rate", default="25")
     way.add_argument("--streams", default="",
                      help="more arguments of gpu_figures.py streams, likewise")

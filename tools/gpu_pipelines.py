@@ -203,10 +203,18 @@ def comes_down(text):
         f"{there} maps in the GPU, {down} on the host"
 
 
+def kind_of(clip):
+    """h264 or h265, by the name of its sample description."""
+    data = clip.read_bytes()
+    return "h265" if b"hev1" in data or b"hvc1" in data else "h264"
+
+
 def decoded(clip):
-    """A clip of H.264 in the GPU's memory."""
-    return ["filesrc", f"location={clip}", "!", "qtdemux", "!", "h264parse",
-            "!", "nvh264dec", "!", "video/x-raw(memory:CUDAMemory),format=NV12"]
+    """An MP4 clip in the GPU's memory."""
+    kind = kind_of(clip)
+    return ["filesrc", f"location={clip}", "!", "qtdemux", "!", f"{kind}parse",
+            "!", f"nv{kind}dec", "!",
+            "video/x-raw(memory:CUDAMemory),format=NV12"]
 
 
 TRACE = {"GST_DEBUG": "GST_BUFFER:6,GST_SCHEDULING:5", "GST_DEBUG_NO_COLOR":
@@ -214,7 +222,7 @@ TRACE = {"GST_DEBUG": "GST_BUFFER:6,GST_SCHEDULING:5", "GST_DEBUG_NO_COLOR":
 
 
 def run_decoded(check, programs, clip):
-    """Pictures go from nvh264dec to the network without the host; the control
+    """Pictures go from NVDEC to the network without the host; the control
     shows that the trace would show them."""
     launch, environment = launcher(programs)
     check.step("decoded", [

@@ -116,18 +116,22 @@ entries_of (const DcnnSession *session, guint p, guint s)
 }
 
 static void
-scatter_entry (DcnnStream *stream, const PlanNode *node,
-    const PlanGatherSource *s, guint channels, gint tensor, guint y, guint x,
-    const gfloat *values)
+scatter_entry (const DcnnTensor *t, const PlanGatherSource *s, guint channels,
+    guint y, guint x, const gfloat *values)
 {
-  const DcnnTensor *t = &stream->cpu->tensors[tensor];
   gint64 at = s->base + (gint64) y * s->stride_y + (gint64) x * s->stride_x;
 
-  for (guint c = 0; c < channels; c++)
-    if (t->dtype == DCNN_DTYPE_I64)
+  if (t->dtype == DCNN_DTYPE_I64) {
+    for (guint c = 0; c < channels; c++)
       ((gint64 *) t->data)[at + c * s->stride_c] = (gint64) values[c];
-    else
-      ((gfloat *) t->data)[at + c * s->stride_c] = values[c];
+    return;
+  }
+  if (s->stride_c == 1) {
+    memcpy ((gfloat *) t->data + at, values, channels * sizeof *values);
+    return;
+  }
+  for (guint c = 0; c < channels; c++)
+    ((gfloat *) t->data)[at + c * s->stride_c] = values[c];
 }
 
 /* Entries into the tensor, its rows, and the update mask of an output: pixels
@@ -145,15 +149,18 @@ scatter (DcnnSession *session, guint s, guint p, const guint32 *entries)
   gint tensor = session->plan->values[node->value].tensor;
   StreamMask *updated = map->mask < 0 || map->graph_input >= 0 ? NULL :
       &stream->masks[map->mask];
+  gboolean rows = stream->cpu->tensor_rows &&
+      stream->cpu->tensor_rows[tensor];
   guint n = entries_of (session, p, s);
 
   if (updated)
     dcnn_mask_clear (&updated->mask);
   for (guint i = 0; i < n; i++, entries += entry_words (parcel)) {
     guint y = entries[0] >> 16 & 0x7fff, x = entries[0] & 0x7fff;
-    scatter_entry (stream, node, source, parcel->channels, tensor, y, x,
-        (const gfloat *) (gconstpointer) (entries + 1));
-    dcnn_mark_pixel (stream, tensor, map, source, y, x);
+    scatter_entry (&stream->cpu->tensors[tensor], source, parcel->channels, y,
+        x, (const gfloat *) (gconstpointer) (entries + 1));
+    if (rows)
+      dcnn_mark_pixel (stream, tensor, map, source, y, x);
     if (updated && !state->quiet[s] && (state->stale[s] ||
             (entries[0] & DCNN_CUDA_NEWS)))
       dcnn_mask_set (&updated->mask, y, x);

@@ -75,6 +75,15 @@ class Texts(unittest.TestCase):
             file.flush()
             self.assertEqual(tested.frames_of(pathlib.Path(file.name)), 214)
 
+    def test_kind(self):
+        for name, kind in ((b"avc1", "h264"), (b"hev1", "h265")):
+            with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+                file.write(b"....stsd...." + name)
+                file.flush()
+                chain = tested.decoded(pathlib.Path(file.name))
+                self.assertIn(f"nv{kind}dec", chain)
+                self.assertIn(f"{kind}parse", chain)
+
 
 if __name__ == "__main__":
     unittest.main()
