@@ -77,16 +77,19 @@ static const char summary_text[] =
     "included; the first frame is left out.\n"
     "\n"
     "A peer's time is one inference on an input prepared beforehand: its scaling\n"
-    "and colour conversion are not in it, ours are.";
+    "and colour conversion are not in it, ours are. \"inference\" compares what both\n"
+    "do: the peer with dense frames without their input stage, frame by frame.";
 
 static const char examples[] =
     "JSON: frames, changed_share, mac_share, sparse_ms, dense_ms, peer_ms,\n"
     "agreement (iou, keypoint_px, keypoint_f1, pose_f1, f1, f1_near, top1,\n"
     "same_text, relative_rms, max_abs as they apply), state_bytes, peak_rss_bytes,\n"
-    "nodes, and more. Shares are 0..1. keypoint_px counts pixels of the network's\n"
-    "input, keypoint_frame_px of the clip; keypoint_f1 is 1 when both runs are sure\n"
-    "of the same points. relative_rms takes every output alike: floats by the rms of\n"
-    "the difference to that of the output, other types by the share that differs.\n"
+    "nodes, and more. dense_input_ms is the input stage's part of dense_ms,\n"
+    "inference_peer the peer's time over the rest. Shares are 0..1. keypoint_px\n"
+    "counts pixels of the network's input, keypoint_frame_px of the clip;\n"
+    "keypoint_f1 is 1 when both runs are sure of the same points. relative_rms\n"
+    "takes every output alike: floats by the rms of the difference to that of the\n"
+    "output, other types by the share that differs.\n"
     "With --align also aligned_frames, reanchors, lost_frames, resets, aside_frames,\n"
     "unaligned_mac_share (the same clip and settings, not aligned), align_ms;\n"
     "agreement is then with dense runs of the same window, which is what the\n"

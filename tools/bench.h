@@ -160,6 +160,7 @@ typedef struct BenchRun {
   guint64 frames;            /* pushed, the first included */
   /* One entry a frame, the first frame left out: gdouble. */
   GArray *sparse_ms, *dense_ms, *peer_ms, *input_ms, *changed, *mac_share;
+  GArray *dense_input_ms;
   guint64 dense_frames;      /* frames that the sparse session ran dense */
   guint64 macs_done, macs_dense;
   BenchAgreement agreement;

@@ -201,6 +201,16 @@ record_sparse (BenchRun *run, double milliseconds)
 }
 
 static void
+record_dense (BenchRun *run, double milliseconds)
+{
+  DcnnFrameStats stats;
+  dcnn_session_get_stats (run->dense, 0, &stats);
+  double input = (double) stats.input_ns / 1e6;
+  g_array_append_val (run->dense_ms, milliseconds);
+  g_array_append_val (run->dense_input_ms, input);
+}
+
+static void
 compare (BenchRun *run)
 {
   bench_agreement_add_outputs (&run->agreement, run->model, run->sparse,
@@ -270,7 +280,7 @@ run_frame (BenchRun *run, const DcnnFrame *frame, GError **error)
   if (run->sparse)
     record_sparse (run, sparse_ms);
   if (run->dense)
-    g_array_append_val (run->dense_ms, dense_ms);
+    record_dense (run, dense_ms);
   if (run->peer)
     g_array_append_val (run->peer_ms, peer_ms);
   if (run->sparse && run->dense)
@@ -356,7 +366,7 @@ bench_open_model (BenchRun *run, const BenchOptions *options, GError **error)
   run->threads = options->threads > 0 ? (guint) options->threads
       : g_get_num_processors ();
   GArray **arrays[] = { &run->sparse_ms, &run->dense_ms, &run->peer_ms,
-    &run->input_ms, &run->changed, &run->mac_share };
+    &run->input_ms, &run->changed, &run->mac_share, &run->dense_input_ms };
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
     *arrays[i] = g_array_new (FALSE, FALSE, sizeof (double));
   return open_model (run, error);
@@ -382,7 +392,7 @@ void
 bench_run_clear (BenchRun *run)
 {
   GArray **arrays[] = { &run->sparse_ms, &run->dense_ms, &run->peer_ms,
-    &run->input_ms, &run->changed, &run->mac_share };
+    &run->input_ms, &run->changed, &run->mac_share, &run->dense_input_ms };
   for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
     g_clear_pointer (arrays[i], g_array_unref);
   g_clear_pointer (&run->source, tool_source_free);

@@ -79,7 +79,8 @@ def ratio(place, name, share):
     """Time with the switch by time without, and the spread without."""
     base = place["none"][share]
     least = max(min(base), 1e-6)
-    return min(place[name][share]) / least, max(base) / least - 1
+    return max(min(place[name][share]), 1e-6) / least, \
+        max(max(base), 1e-6) / least - 1
 
 
 def verdict(value, spread):

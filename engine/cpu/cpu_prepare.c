@@ -177,7 +177,8 @@ pack_bytes (CpuNode *packed, const DcnnPlan *plan, const PlanNode *node)
         in->low);
   else if (node->primary == DCNN_PRIMARY_DEPTHWISE)
     packed->bytes = pack_depthwise (op, in, TRUE);
-  else if (node->primary != DCNN_PRIMARY_RESIZE)
+  else if (node->primary != DCNN_PRIMARY_RESIZE &&
+      node->primary != DCNN_PRIMARY_AVERAGE_POOL)
     make_table (packed, plan, node);
   return packed->bytes || packed->table ||
       (node->primary != DCNN_PRIMARY_CONV &&

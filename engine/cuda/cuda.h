@@ -238,8 +238,11 @@ void dcnn_cuda_plan_lists (DcnnSession *session);
  * node that they follow has judged, from all that it listed. To be asked after
  * dcnn_cuda_plan_lists(). */
 void dcnn_cuda_plan_more_lists (DcnnSession *session, cudaError_t *e);
-/* Whether a node's bits are read but for counting them. */
+/* cuda_reads.c: whether a map, or a piece of it, is what the node made; whether a
+ * node's bits are read but for counting them; DELTACNN_CUDA_EARLY. */
+gboolean cuda_is_made_by (const DcnnPlan *plan, gint map, guint node);
 gboolean dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node);
+guint dcnn_cuda_early_wish (void);
 /* A source for each mask of a map, `like` otherwise. */
 void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
@@ -284,7 +287,6 @@ cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
 void dcnn_cuda_plan_levels (DcnnSession *session);
 /* How many there may be: one, unless the environment asks for more. */
 guint dcnn_cuda_most_levels (void);
-guint dcnn_cuda_early_wish (void); /* DELTACNN_CUDA_EARLY */
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);

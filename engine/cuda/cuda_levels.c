@@ -17,21 +17,6 @@ static const CudaLevel all_levels[] = {
 
 /* ---- chains -------------------------------------------------------------------- */
 
-/* Whether a map, or a piece of it, is what the node made. */
-static gboolean
-is_of_node (const DcnnPlan *plan, gint index, guint node)
-{
-  const PlanMap *map;
-
-  if (index < 0)
-    return FALSE;
-  map = plan_map (plan, index);
-  for (guint i = 0; map->mask < 0 && map->pieces && i < map->pieces->len; i++)
-    if (is_of_node (plan, g_array_index (map->pieces, gint, i), node))
-      return TRUE;
-  return map->mask >= 0 && map->source == (gint) node;
-}
-
 /* How often a node's map is read, and by whom last. */
 static guint
 count_readers (const DcnnPlan *plan, guint node, gint *reader)
@@ -40,18 +25,18 @@ count_readers (const DcnnPlan *plan, guint node, gint *reader)
 
   for (guint r = 0; r < plan->nodes->len; r++) {
     const PlanNode *by = plan_node (plan, (gint) r);
-    guint reads = by->kind != PLAN_TAIL && is_of_node (plan, by->in, node);
+    guint reads = by->kind != PLAN_TAIL && cuda_is_made_by (plan, by->in, node);
     for (gint s = 0; s < by->n_steps; s++)
-      reads += is_of_node (plan, by->steps[s].map, node);
+      reads += cuda_is_made_by (plan, by->steps[s].map, node);
     for (guint i = 0; by->sources && i < by->sources->len; i++)
-      reads += is_of_node (plan, g_array_index (by->sources, PlanGatherSource,
+      reads += cuda_is_made_by (plan, g_array_index (by->sources, PlanGatherSource,
               i).map, node);
     if (reads)
       *reader = (gint) r;
     n += reads;
   }
   for (guint i = 0; i < plan->graph->outputs->len; i++)
-    n += is_of_node (plan, plan->values[g_array_index (plan->graph->outputs,
+    n += cuda_is_made_by (plan, plan->values[g_array_index (plan->graph->outputs,
                 DcnnValueId, i)].map, node);
   return n;
 }
@@ -107,33 +92,6 @@ plan_chains (DcnnSession *session)
 
 /* ---- early lists ------------------------------------------------------------------ */
 
-static gboolean
-any_term_of (const DcnnPlan *plan, guint node)
-{
-  for (guint r = 0; r < plan->nodes->len; r++) {
-    const GArray *terms = plan_node (plan, (gint) r)->terms;
-    for (guint i = 0; terms && i < terms->len; i++)
-      if (is_of_node (plan, g_array_index (terms, PlanTerm, i).map, node))
-        return TRUE;
-  }
-  return FALSE;
-}
-
-gboolean
-dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node)
-{
-  for (guint r = 0; r < plan->nodes->len; r++) {
-    const PlanNode *by = plan_node (plan, (gint) r);
-    if (by->kind == PLAN_GLOBAL && is_of_node (plan, by->in, node))
-      return TRUE;
-    for (guint i = 0; by->sources && i < by->sources->len; i++)
-      if (is_of_node (plan, g_array_index (by->sources, PlanGatherSource,
-                  i).map, node))
-        return TRUE;
-  }
-  return plan_node (plan, (gint) node)->is_output || any_term_of (plan, node);
-}
-
 /* Does a pixel follow from the same one; from that alone? */
 static gboolean
 has_same_pixel (const PlanTerm *t, gboolean alone)
@@ -172,7 +130,7 @@ is_listed (const DcnnPlan *plan, gint index, guint judge)
   for (guint i = 0; i < by->terms->len; i++) {
     const PlanTerm *t = &g_array_index (by->terms, PlanTerm, i);
     if (has_same_pixel (t, FALSE) && (t->map == index ||
-            (map->source >= 0 && is_of_node (plan, t->map,
+            (map->source >= 0 && cuda_is_made_by (plan, t->map,
                     (guint) map->source))))
       return TRUE;
   }
@@ -266,14 +224,6 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   if (state->device.whole_maps && !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
-}
-
-guint
-dcnn_cuda_early_wish (void)
-{
-  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
-
-  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
 }
 
 guint

@@ -138,6 +138,7 @@ reads_bytes (const DcnnPlan *plan, const PlanNode *node)
       return !has_fill (node, plan_map (plan, node->out));
     case DCNN_PRIMARY_COPY:
     case DCNN_PRIMARY_RESIZE:
+    case DCNN_PRIMARY_AVERAGE_POOL:
       return TRUE;
     default:
       return FALSE;

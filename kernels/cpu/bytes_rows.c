@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * bytes_rows.c - kernels of maps of bytes that move, choose and interpolate:
- * copy, resample, max pooling, resize. Compiled once for each level.
+ * copy, resample, pooling, resize. Compiled once for each level.
  */
 #include "bytes_tile.h"
 
@@ -29,6 +29,34 @@ pool_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *to)
       for (uint32_t c = 0; c < channels; c++)
         to[c] = from[c] > to[c] ? from[c] : to[c];
     }
+}
+
+/* The mean of a window: its sum is a whole number, the same in any order. */
+static void
+average_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
+{
+  const DcnnMap *in = &job->in;
+  const int32_t y = (int32_t) DCNN_PIXEL_Y (p) * l->stride[0] - l->pad_begin[0];
+  const int32_t x = (int32_t) DCNN_PIXEL_X (p) * l->stride[1] - l->pad_begin[1];
+  const uint32_t channels = l->channels;
+  const int32_t low = in->low;
+  uint32_t n = 0;
+
+  memset (row, 0, channels * sizeof *row);
+  for (int32_t a = 0; a < l->kernel[0]; a++)
+    for (int32_t b = 0; b < l->kernel[1]; b++) {
+      const uint32_t ty = (uint32_t) (y + a * l->dilation[0]);
+      const uint32_t tx = (uint32_t) (x + b * l->dilation[1]);
+      if (ty >= in->height || tx >= in->width)
+        continue;
+      const uint8_t *from = dcnn_map_bytes (in, ty, tx);
+      for (uint32_t c = 0; c < channels; c++)
+        row[c] += (float) (from[c] + low);
+      n++;
+    }
+  const float count = (float) dcnn_pool_count (l, in, p, n);
+  for (uint32_t c = 0; c < channels && n; c++)
+    row[c] /= count;
 }
 
 /* The bytes that an out pixel is made of, channel by channel: in the in map,
@@ -225,6 +253,10 @@ fill_rows (const DcnnJob *job, const DcnnLocal *l, const DcnnBytesTile *tile,
       resize_row (job, l, tile->pixels[i], row);
       continue;
     }
+    if (job->primary == DCNN_PRIMARY_AVERAGE_POOL) {
+      average_row (job, l, tile->pixels[i], row);
+      continue;
+    }
     if (!job->in.bytes) {
       row_floats (job, l, tile->pixels[i], row);
       continue;
@@ -263,8 +295,8 @@ lay_out (const DcnnJob *job, void *scratch, Space *space)
   return used;
 }
 
-/* Copy, resample, resize, max pool. Cost: a load and a look-up or a conversion
- * an element; a maximum or a product a tap. */
+/* Copy, resample, resize, pools. Cost: a load and a look-up or a conversion
+ * an element; a maximum, a sum or a product a tap. */
 static void
 run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
 {

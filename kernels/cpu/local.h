@@ -6,6 +6,7 @@
 #ifndef DCNN_LOCAL_H
 #define DCNN_LOCAL_H
 
+#include "dcnn_map.h"
 #include "prepared.h"
 
 /* Channels of a copy that come from consecutive channels of the input. */
@@ -41,5 +42,29 @@ typedef struct DcnnLocal {
   float epsilon;
   const float *scale, *bias; /* padded with zeros to 16 */
 } DcnnLocal;
+
+/* Positions of a pool's window that count on one axis when pads do: those up
+ * to the end of the padded map (ONNX AveragePool, ceil_mode). */
+static inline int32_t
+dcnn_pool_padded_count (const DcnnLocal *l, int d, int32_t out, int32_t size)
+{
+  const int32_t base = out * l->stride[d] - l->pad_begin[d];
+  const int32_t room = size + l->pad_end[d] - base;
+  const int32_t n = (room + l->dilation[d] - 1) / l->dilation[d];
+
+  return n < 0 ? 0 : n > l->kernel[d] ? l->kernel[d] : n;
+}
+
+/* What an average over the window of out pixel p, of which n positions are
+ * inside the map, is divided by. */
+static inline int32_t
+dcnn_pool_count (const DcnnLocal *l, const DcnnMap *in, uint32_t p, uint32_t n)
+{
+  return !l->count_pad ? (int32_t) n
+      : dcnn_pool_padded_count (l, 0, (int32_t) DCNN_PIXEL_Y (p),
+          (int32_t) in->height) *
+        dcnn_pool_padded_count (l, 1, (int32_t) DCNN_PIXEL_X (p),
+          (int32_t) in->width);
+}
 
 #endif

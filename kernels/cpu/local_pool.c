@@ -139,17 +139,6 @@ sum_taps (float *row, const float *const *taps, uint32_t n, uint32_t channels)
   }
 }
 
-/* Positions of the window that count on one axis when pads do: those up to
- * the end of the padded map (ONNX AveragePool, ceil_mode). */
-DCNN_INLINE int32_t
-padded_count (const DcnnLocal *l, int d, int32_t out, int32_t size)
-{
-  int32_t base = out * l->stride[d] - l->pad_begin[d];
-  int32_t room = size + l->pad_end[d] - base;
-  int32_t n = (room + l->dilation[d] - 1) / l->dilation[d];
-  return n < 0 ? 0 : n > l->kernel[d] ? l->kernel[d] : n;
-}
-
 /* Average pooling: the sum of the taps inside the map, in their order, divided
  * by how many count; a window with none gives 0. */
 DCNN_INLINE void
@@ -159,12 +148,7 @@ average_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
   const float **taps = spare;
   PoolWindow w = pool_window (&job->in, l, p);
   uint32_t n = pool_taps (&job->in, l, &w, taps);
-  int32_t count = (int32_t) n;
-  if (l->count_pad)
-    count = padded_count (l, 0, (int32_t) DCNN_PIXEL_Y (p),
-        (int32_t) job->in.height)
-        * padded_count (l, 1, (int32_t) DCNN_PIXEL_X (p),
-        (int32_t) job->in.width);
+  const int32_t count = dcnn_pool_count (l, &job->in, p, n);
   if (!n) {
     fill_row (row, l->channels, 0.0f);
     return;

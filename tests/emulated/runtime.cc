@@ -22,7 +22,7 @@
 #include "threads.h"
 
 /* Few, so that grids are small, and enough for every path. */
-#define PROCESSORS 24
+#define PROCESSORS 12
 #define SHARED_BYTES (227 * 1024)
 
 typedef std::function<void ()> Work;

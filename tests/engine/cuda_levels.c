@@ -13,7 +13,7 @@
 #include "cuda_calls.h"
 #include "nets.h"
 
-#define FRAMES 8
+#define FRAMES 7
 #define SEEDS 5
 #define RESIDUAL 5           /* seeds from here on are residual blocks */
 
@@ -80,9 +80,9 @@ make_net (guint64 seed, gboolean wide)
   if (wide)
     return wide_net (seed);
   if (seed % 2 && seed < RESIDUAL)
-    return test_net_sized (seed, FALSE, FALSE, 40, 48);
+    return test_net_sized (seed, FALSE, FALSE, 32, 32);
   test_net_begin (&net, seed, FALSE);
-  v = test_net_conv (&net, test_net_input (&net, 3, 40, 48), 16, 3, 1, 1, 1);
+  v = test_net_conv (&net, test_net_input (&net, 3, 32, 32), 16, 3, 1, 1, 1);
   for (gint i = 0; i < 3; i++)
     v = seed < RESIDUAL ? layer_dense (&net, v, 16 + 16 * i) :
         layer_basic (&net, v);

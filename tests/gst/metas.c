@@ -48,6 +48,8 @@ add_all (GstBuffer * buffer)
       (buffer, source ()), "scores", GST_DELTA_CNN_TENSOR_FLOAT32, 2, dims,
       tensor_bytes);
   gst_buffer_add_delta_cnn_stats_meta (buffer, source ())->mac_share = 0.25;
+  gst_buffer_add_delta_cnn_picture_meta (buffer, source (), 3, 2, 1,
+      mask_bytes);
   motion = gst_buffer_add_delta_cnn_motion_meta (buffer,
       GST_DELTA_CNN_MOTION_ALIGNED, 3, -4);
   motion->matrix[2] = 12;
@@ -224,6 +226,7 @@ GST_START_TEST (test_copies)
   /* A part of the bytes is not the picture. */
   part = gst_buffer_copy_region (copy, GST_BUFFER_COPY_ALL, 0, 100);
   fail_unless (gst_buffer_get_delta_cnn_pose_meta (part) == NULL);
+  fail_unless (gst_buffer_get_delta_cnn_picture_meta (part) == NULL);
   gst_buffer_unref (part);
   gst_buffer_unref (copy);
 }
@@ -277,7 +280,34 @@ GST_START_TEST (test_what_turns_the_picture_drops)
    * none. */
   fail_unless (poses == NULL, "coordinates of the picture before it was "
       "turned are still there");
+  fail_unless (gst_buffer_get_delta_cnn_picture_meta (out) == NULL);
   gst_buffer_unref (out);
+}
+
+GST_END_TEST;
+
+/* As they are made: not stale, found by nobody's name too, and with nothing
+ * behind the last. */
+GST_START_TEST (test_fresh)
+{
+  GstBuffer *buffer = picture_new ("RGB", 80, 60, 0, 0, 0, 0, 0);
+  g_autoptr (GBytes) bytes = g_bytes_new ("abcd", 4);
+  const GstDeltaCnnDetection box = { 0 };
+  GstDeltaCnnDetection found;
+  GstDeltaCnnDetectionMeta *boxes =
+      gst_buffer_add_delta_cnn_detection_meta (buffer, source ());
+
+  gst_delta_cnn_detection_meta_append (boxes, &box);
+  fail_unless (gst_delta_cnn_detection_meta_get_detection (boxes, 0, &found));
+  fail_if (gst_delta_cnn_detection_meta_get_detection (boxes, 1, &found));
+  fail_if (gst_buffer_add_delta_cnn_segmentation_meta (buffer, source (), 2, 2,
+          1, bytes)->stale);
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta_by_source (buffer,
+          g_quark_to_string (source ())) == boxes);
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta_by_source (buffer,
+          "nobody") == NULL);
+  fail_unless (gst_buffer_get_delta_cnn_detection_meta (buffer) == boxes);
+  gst_buffer_unref (buffer);
 }
 
 GST_END_TEST;
@@ -323,6 +353,7 @@ metas_suite (void)
   tcase_add_test (tcase, test_videoscale_scales);
   tcase_add_test (tcase, test_videoconvert_keeps);
   tcase_add_test (tcase, test_what_turns_the_picture_drops);
+  tcase_add_test (tcase, test_fresh);
   tcase_add_test (tcase, test_bad_arguments);
   return suite;
 }

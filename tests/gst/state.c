@@ -379,6 +379,9 @@ push_qos (Fixture * f, guint number)
 
 GST_START_TEST (test_late_frames_are_passed_on)
 {
+  GstMessage *message = NULL;
+  guint64 run, late;
+  GstFormat format;
   Fixture f;
   GstBuffer *out;
 
@@ -389,7 +392,12 @@ GST_START_TEST (test_late_frames_are_passed_on)
   fail_unless (buffer_stats (out)->stale);
   fail_unless (mask_at (out, 4, 4) > 200, "the last result is gone");
   gst_buffer_unref (out);
-  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_QOS, NULL), 1);
+  fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_QOS, &message), 1);
+  gst_message_parse_qos_stats (message, &format, &run, &late);
+  fail_unless (format == GST_FORMAT_BUFFERS);
+  fail_unless_equals_uint64 (run, 1);
+  fail_unless_equals_uint64 (late, 1);
+  gst_message_unref (message);
   out = fixture_run (&f, timed_square (16, 5));
   fail_unless (!buffer_stats (out)->stale);
   fail_unless (mask_at (out, 20, 4) > 200);

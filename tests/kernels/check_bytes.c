@@ -176,20 +176,22 @@ case_init (Case *k, Rng *rng)
 {
   static const DcnnPrimary primaries[] = { DCNN_PRIMARY_CONV,
     DCNN_PRIMARY_CONV, DCNN_PRIMARY_DEPTHWISE, DCNN_PRIMARY_MAX_POOL,
-    DCNN_PRIMARY_COPY };
+    DCNN_PRIMARY_AVERAGE_POOL, DCNN_PRIMARY_COPY };
   const uint32_t channels = 1 + rng_below (rng, rng_chance (rng, 50) ? 9 : 60);
   const int32_t low = -(int32_t) rng_below (rng, 256);
   const uint32_t w = 1 + rng_below (rng, 34), h = 1 + rng_below (rng, 9);
   uint32_t ow = w, oh = h;
   bool same;
 
-  *k = (Case) { .primary = primaries[rng_below (rng, 5)] };
+  *k = (Case) { .primary = primaries[rng_below (rng, sizeof primaries /
+          sizeof *primaries)] };
   same = k->primary != DCNN_PRIMARY_CONV;
   k->floats_out = rng_chance (rng, 25);
   pair_init (&k->in, rng, w, h, channels, low);
   if (k->primary != DCNN_PRIMARY_COPY) {
     window_init (k, rng, &k->conv.window);
     k->pool.window = k->conv.window;
+    k->pool.count_include_pad = rng_chance (rng, 50);
     ow = size_after (&k->conv.window, 1, w);
     oh = size_after (&k->conv.window, 0, h);
     if (ow == 0 || oh == 0) {
@@ -241,6 +243,7 @@ prepare (const Case *k, bool bytes)
           k->bias, k->in.low) : dcnn_k_depthwise_prepare (&k->conv, in,
           k->weights, k->bias);
     case DCNN_PRIMARY_MAX_POOL:
+    case DCNN_PRIMARY_AVERAGE_POOL:
       return dcnn_k_pool_prepare (&k->pool, in);
     default:
       return dcnn_k_copy_prepare (out, NULL, 0);

@@ -411,7 +411,9 @@ class ToolTest(unittest.TestCase):
 
     def test_interrupt_and_go_on(self):
         self.write_catalogue("slow")
-        child = subprocess.Popen(self.command("get", "net"), env=self.environment(), stderr=subprocess.PIPE, text=True)
+        # a shell's background job ignores SIGINT, and what it starts inherits that
+        child = subprocess.Popen(self.command("get", "net"), env=self.environment(), stderr=subprocess.PIPE, text=True,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         try:
             deadline = time.monotonic() + LIMIT
             part = self.target + ".part"

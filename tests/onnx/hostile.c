@@ -267,6 +267,12 @@ test_refusals (void)
   pk_message (graph, 15, pk_new ());
   expect (graph, "sparse");
   graph = new_graph ();
+  add_node (graph, "dice", "RandomNormalLike", "x", "y");
+  expect (graph, "random numbers are not supported");
+  graph = new_graph ();
+  add_node (graph, "nobody", "Frobnicate", "x", "y");
+  expect (graph, "export the model without it");
+  graph = new_graph ();
   node = pk_node ("odd", "Relu", "x", "y");
   pk_attr_int (node, "colour", 3);
   pk_message (graph, 1, node);

@@ -260,6 +260,7 @@ test_report (void)
     .sparse_ms = times (4, 2, 3), .dense_ms = times (12, 30, 11),
     .peer_ms = times (9, 6, 1), .input_ms = times (0.5, 0.25, 1),
     .changed = times (0.1, 0.3, 0.2), .mac_share = times (0.1, 0.1, 0.4),
+    .dense_input_ms = times (2, 5, 1),
     .threads = 3, .device = "cpu", .frame_width = W, .frame_height = H };
   DcnnFrameStats stats;
   JsonObject *root, *node;
@@ -290,6 +291,7 @@ test_report (void)
   MEMBER (root, "sparse_p90_ms", 3.8);
   MEMBER (root, "dense_ms", 12);
   MEMBER (root, "peer_ms", 6);
+  MEMBER (root, "dense_input_ms", 2);
   MEMBER (root, "input_ms", 0.5);
   MEMBER (root, "speedup_dense", 4);
   MEMBER (json_object_get_object_member (root, "agreement"), "relative_rms",
