@@ -364,7 +364,6 @@ check_frame (DcnnModel *model, DcnnSession *sparse, DcnnSession *dense,
   }
 }
 
-/* NULL: the device refuses the net, with a reason. */
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode)
 {
@@ -400,8 +399,6 @@ run_seed (guint64 seed)
 
   g_assert_no_error (error);
   sparse = new_session (model, seed % 2 ? DCNN_MODE_SPARSE : DCNN_MODE_AUTO);
-  if (sparse == NULL)
-    return FALSE;
   dense = new_session (model, DCNN_MODE_DENSE);
   if (sparse == NULL || dense == NULL) {
     refused++;
@@ -413,7 +410,6 @@ run_seed (guint64 seed)
     test_video_step (&video, &frame, FALSE);
   }
   dcnn_tensor_free (&frame);
-  return TRUE;
 }
 
 static void
