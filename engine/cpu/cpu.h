@@ -250,9 +250,6 @@ void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
 /* FALSE: out of memory. */
 gboolean dcnn_tails_init (DcnnSession *session);
 void dcnn_tails_clear (DcnnSession *session);
-/* What settling changed is news to who reads the outputs; not before all nodes
- * have run, or their readers would take it for regular changes. */
-void dcnn_show_settled (const DcnnPlan *plan, DcnnStream *stream);
 void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
 /* Rows of a tensor, along its last dimension. */
 gsize dcnn_tensor_rows (const DcnnTensor *tensor);
