@@ -7,24 +7,29 @@ nothing is installed but the driver.
   gpu_check.py run (--bundle FILE | --build DIR) --out FOLDER [--device D]
                [--minutes M] [--only REGEX] [--again] [--seeds 1,2,...]
                [--sanitizer PROGRAM] [--nets FOLDER] [--net-size WxH]
-               [--clip FILE]... [--rate FPS] [--switches TEXT]
+               [--clip FILE]... [--decode FILE.mp4]... [--rate FPS]
+               [--switches TEXT]
                [MODEL.onnx@WIDTHxHEIGHT...]
+  gpu_check.py clip FROM TO.mp4
 
 pack makes a bundle (bundle.py) with the tests in it. run then takes, in this
 order and each with a time limit of its own: what the device is, conformance
 (as it is, with wide tiles, as on small GPUs, with each switch), the engine's
 other tests of a device (two sessions on two devices where there are two: those
-on one alone are skipped, with the reason), a pipeline with pipelined=true and
-one without, which switches make frames faster (gpu_switches.py),
-compute-sanitizer's four tools on short nets of each kind, how many streams of
-each --clip the models take (gpu_figures.py streams, with joules a frame on a
-GPU), and the figures beside PyTorch (gpu_figures.py run), whose networks
-peer_torch.py exports to --nets when they are not there yet.
+on one alone are skipped, with the reason), which switches make frames faster
+(gpu_switches.py), compute-sanitizer's four tools on short nets of each kind, pipelines
+(gpu_pipelines.py: an element whose calls fail, one frame ahead, memory beside
+its prediction, each --decode through NVDEC without the host, and how many such
+chains reach the rate), how many streams of each --clip the models take
+(gpu_figures.py streams, with joules a frame on a GPU), and the figures beside
+PyTorch (gpu_figures.py run), whose networks peer_torch.py exports to --nets
+when they are not there yet.
 
 FOLDER/check.json says what came of each step, FOLDER/logs.tar.gz holds what
 each printed, FOLDER/figures.json the figures. A step that passed is not run
 again by the next call unless --again is given; no step is begun when --minutes
-are over. --device cpu or sim tries all of it without a GPU. The exit status is
+are over. clip makes an H.264 clip for --decode of any that this machine can
+read (x264enc or openh264enc). --device cpu or sim tries all of it without a GPU. The exit status is
 1 when a step failed. Standard library only.
 """
 import argparse
@@ -38,6 +43,8 @@ import sys
 import tarfile
 import time
 
+import gpu_pipelines
+
 HERE = pathlib.Path(__file__).resolve().parent
 # The engine's tests that ask DELTACNN_TEST_DEVICE; dense_rule's others put
 # load on the processor.
@@ -47,7 +54,7 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "cuda_levels": [], "cuda_fail": [], "cuda_memory": [], "drift": [],
-         "sequences": []}
+         "sequences": [], "torus": [], "wants": []}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
 NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_levels",
@@ -96,7 +103,8 @@ class Programs:
     def path(self, name):
         if self.bundle:
             return self.root / "bin" / name
-        folder = "tests/engine" if name.startswith("engine-") else "tools"
+        folder = "tests/engine" if name.startswith("engine-") else \
+            "tests/gst" if name.startswith("gst-cuda") else "tools"
         return self.root / folder / name
 
     def ways(self, name):
@@ -151,6 +159,10 @@ class Check:
         if before is None:
             self.note(name, "left", why="the time is over")
         return False
+
+    @staticmethod
+    def environment():
+        return dict(os.environ)
 
     def command(self, command, environment, limit, log):
         """Exit status (124: too long) and output."""
@@ -311,33 +323,6 @@ def run_streams(check, programs):
             (line for line in text.splitlines() if ": skipped: " in line), ""))
 
 
-def run_pipelined(check, programs):
-    """The same pipeline with and without pipelined=true: the same results, in
-    how much time."""
-    chosen = check.chosen
-    if not chosen.models or not programs.bundle:
-        return
-    model, _, size = chosen.models[0].partition("@")
-    lines = {}
-    for wish in ("false", "true"):
-        place = chosen.out / f"results-{wish}.jsonl"
-        place.unlink(missing_ok=True)
-        width, _, height = (size or "640x480").partition("x")
-        check.step(f"pipelined-{wish}", [
-            programs.path("gst-launch-1.0"), "-q", "videotestsrc",
-            "num-buffers=300", "pattern=ball", "!",
-            f"video/x-raw,format=NV12,width={width},height={height}", "!",
-            "deltacnn", f"model={pathlib.Path(model).resolve()}",
-            f"device={chosen.device}", f"pipelined={wish}",
-            f"results-location={place}", "!", "fakesink"], 120)
-        if place.exists():
-            lines[wish] = place.read_text()
-    if len(lines) == 2 and check.wanted("pipelined-same"):
-        same = lines["false"] == lines["true"] and lines["true"]
-        check.note("pipelined-same", "passed" if same else "FAILED", why=""
-                   if same else "other results, or none, with pipelined=true")
-
-
 def find_nets(check):
     """The folder of networks to measure; exported where they are missing."""
     chosen = check.chosen
@@ -398,10 +383,10 @@ def run(chosen):
     if chosen.device.startswith("cuda"):
         check.step("device", ["nvidia-smi"], 60)
     run_tests(check, programs)
-    run_pipelined(check, programs)
     run_switches(check, programs)
     if chosen.device.startswith("cuda") or chosen.sanitizer:
         run_sanitizer(check, programs)
+    gpu_pipelines.run_pipelines(check, programs)
     run_streams(check, programs)
     run_figures(check, programs)
     with tarfile.open(chosen.out / "logs.tar.gz", "w:gz") as archive:
@@ -412,8 +397,27 @@ def run(chosen):
     return 1 if check.failed else 0
 
 
+def clip(chosen):
+    """The first encoder that is there; a picture every two seconds is whole."""
+    encoders = {"x264enc": ["x264enc", "quantizer=20", "pass=quant",
+                            "key-int-max=50", "bframes=0"],
+                "openh264enc": ["openh264enc", "bitrate=4000000",
+                                "gop-size=50"]}
+    for name, encoder in encoders.items():
+        if subprocess.run(["gst-inspect-1.0", "--exists", name],
+                          check=False).returncode == 0:
+            return subprocess.run([
+                "gst-launch-1.0", "-q", "filesrc", f"location={chosen.source}",
+                "!", "decodebin", "!", "videoconvert", "!",
+                "video/x-raw,format=I420", "!", *encoder, "!", "h264parse",
+                "!", "mp4mux", "!", "filesink", f"location={chosen.to}"],
+                check=False).returncode
+    sys.exit(f"gpu_check.py: none of {', '.join(encoders)} is here")
+
+
 def pack(chosen):
     tests = [chosen.build / f"tests/engine/engine-{test}" for test in TESTS]
+    tests.append(chosen.build / "tests/gst/gst-cuda_fail")
     programs = [a for test in tests if test.exists()
                 for a in ("--program", str(test))]
     return subprocess.run([sys.executable, str(HERE / "bundle.py"), "--build",
@@ -428,6 +432,9 @@ def main():
     way = sub.add_parser("pack")
     way.add_argument("--build", type=pathlib.Path, required=True)
     way.add_argument("--output", default="out/deltacnn-gpu.tar.xz")
+    way = sub.add_parser("clip")
+    way.add_argument("source")
+    way.add_argument("to")
     way = sub.add_parser("run")
     way.add_argument("--bundle", type=pathlib.Path)
     way.add_argument("--build", type=pathlib.Path)
@@ -450,12 +457,14 @@ def main():
                      help="more arguments of gpu_switches.py, in one text")
     way.add_argument("--clip", action="append", default=[],
                      help="for streams: a video, or a folder of pictures")
+    way.add_argument("--decode", action="append", default=[],
+                     help="an .mp4 of H.264 or H.265, for NVDEC")
     way.add_argument("--rate", default="25")
     way.add_argument("--streams", default="",
                      help="more arguments of gpu_figures.py streams, likewise")
     way.add_argument("models", nargs="*")
     chosen = parser.parse_args()
-    return run(chosen) if chosen.command == "run" else pack(chosen)
+    return {"run": run, "pack": pack, "clip": clip}[chosen.command](chosen)
 
 
 if __name__ == "__main__":

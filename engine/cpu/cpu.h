@@ -234,6 +234,10 @@ void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream);
 DcnnCriterionRule dcnn_judge_rule (const DcnnSession *session,
     const DcnnStream *stream, gint node);
 void dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint node);
+/* Whether the criterion divides by a node's spread, which must then be measured
+ * from its map. */
+gboolean dcnn_needs_spread (const DcnnSession *session,
+    const DcnnStream *stream, guint node);
 void dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream);
 /* Candidates of a node after the changes in masks (stream->masks or
  * CpuStream.exact), into a mask of its out map's size. FALSE: none, and nothing
@@ -255,6 +259,10 @@ gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
 gboolean dcnn_all_changes (DcnnSession *session, DcnnStream *stream,
     gint map, DcnnMask *changes);
 void dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint node);
+/* Of a tensor whose rows are told apart: those that a pixel of a gathered map
+ * lies in are new. */
+void dcnn_mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
+    const PlanGatherSource *source, guint y, guint x);
 void dcnn_run_import (DcnnSession *session, DcnnStream *stream, gint node);
 /* A tensor into a map; marks pixels whose change exceeds the threshold. */
 void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
@@ -265,9 +273,6 @@ void dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint map,
 /* FALSE: out of memory. */
 gboolean dcnn_tails_init (DcnnSession *session);
 void dcnn_tails_clear (DcnnSession *session);
-/* What settling changed is news to who reads the outputs; not before all nodes
- * have run, or their readers would take it for regular changes. */
-void dcnn_show_settled (const DcnnPlan *plan, DcnnStream *stream);
 void dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint node);
 /* Rows of a tensor, along its last dimension. */
 gsize dcnn_tensor_rows (const DcnnTensor *tensor);
@@ -306,6 +311,9 @@ gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
  * kept: pixels that changed in states, of the network's `pixels` in all. */
 gboolean dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
+/* What the frame must take over whatever it holds, in the picture's map:
+ * everything, or what has just come into view. NULL: nothing. The stream's. */
+const DcnnMask *dcnn_picture_forced (DcnnStream *stream, const PlanMap *map);
 /* Outside of a stream's regions nothing has changed, whatever the frame holds,
  * but what `force` (or NULL) says; a frame that is taken whole is. */
 void dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,

@@ -51,12 +51,12 @@ scatter_pixels (const PlanMap *map, const PlanGatherSource *s,
   }
 }
 
-/* Which rows of the tensor a pixel's channels lie in. */
-static void
-mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
-    const PlanGatherSource *s, gint64 at)
+void
+dcnn_mark_pixel (DcnnStream *stream, gint tensor, const PlanMap *map,
+    const PlanGatherSource *s, guint y, guint x)
 {
   const DcnnTensor *t = &stream->cpu->tensors[tensor];
+  gint64 at = s->base + (gint64) y * s->stride_y + (gint64) x * s->stride_x;
   gint64 length = t->rank > 0 ? t->dims[t->rank - 1] : 1;
   gint64 last = at + (gint64) (map->channels - 1) * s->stride_c;
 
@@ -73,9 +73,8 @@ mark_pixels (DcnnStream *stream, gint tensor, const PlanMap *map,
       guint64 word = mask->words[by * mask->blocks_x + bx];
       for (; word; word &= word - 1) {
         guint bit = (guint) __builtin_ctzll (word);
-        mark_pixel (stream, tensor, map, s, s->base +
-            (gint64) (by * 8 + bit / 8) * s->stride_y +
-            (gint64) (bx * 8 + bit % 8) * s->stride_x);
+        dcnn_mark_pixel (stream, tensor, map, s, by * 8 + bit / 8,
+            bx * 8 + bit % 8);
       }
     }
 }

@@ -94,15 +94,14 @@ measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
         (float) (1 / sqrt (MAX (sum2[c], 0.01 * total / channels)));
 }
 
-/* Whether the criterion divides by the node's spread. */
-static gboolean
-needs_spread (const DcnnSession *session, const DcnnStream *stream, guint n)
+gboolean
+dcnn_needs_spread (const DcnnSession *session, const DcnnStream *stream, guint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   gfloat own = stream->nodes[n].threshold;
 
   return node->out >= 0 && !node->is_output && !node->is_gate &&
-      (isnan (own) ? session->tuning.threshold : own) > 0 &&
+      !(session->pass_on && node->passes_on) && (isnan (own) ? session->tuning.threshold : own) > 0 &&
       (session->tuning.criterion != DCNN_CRITERION_INFLUENCE ||
       session->influence[n] == NULL);
 }
@@ -112,7 +111,7 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
 {
   for (guint n = 0; n < session->plan->nodes->len; n++) {
     const PlanNode *node = plan_node (session->plan, n);
-    if (!needs_spread (session, stream, n) ||
+    if (!dcnn_needs_spread (session, stream, n) ||
         (stream->cpu->maps[node->out].data == NULL &&
             stream->cpu->maps[node->out].bytes == NULL))
       continue;

@@ -92,10 +92,8 @@ split_rows (DcnnSession *session, InputWork *work, DcnnPoolFn fn)
       (guint64) 16 * work->changed->width * work->changed->height, fn, work);
 }
 
-/* What the frame must take over whatever it holds: everything, or what has
- * just come into view. NULL: nothing. */
-static const DcnnMask *
-forced (DcnnStream *stream, const PlanMap *map)
+const DcnnMask *
+dcnn_picture_forced (DcnnStream *stream, const PlanMap *map)
 {
   gint y0, y1, x0, x1;
 
@@ -259,7 +257,7 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     return FALSE;
   kept = dcnn_states_shift (session, stream, &pixels);
   kept += dcnn_states_feed (session, stream, &pixels);
-  work.force = forced (stream, map);
+  work.force = dcnn_picture_forced (stream, map);
   work.differs = session->tuning.settle ? &stream->cpu->differs : NULL;
   dcnn_view_params (session, stream, &work.params);
   take_picture (session, stream, map, &work);

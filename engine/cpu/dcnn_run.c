@@ -418,8 +418,10 @@ anything_pending (const DcnnSession *session, const DcnnStream *stream)
   return FALSE;
 }
 
-void
-dcnn_show_settled (const DcnnPlan *plan, DcnnStream *stream)
+/* What settling changed is news to who reads the outputs; not before all nodes
+ * have run, or their readers would take it for regular changes. */
+static void
+show_settled (const DcnnPlan *plan, DcnnStream *stream)
 {
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
@@ -478,7 +480,7 @@ dcnn_run_nodes (DcnnSession *session, DcnnStream *stream)
         (stream->cpu->macs_done - stream->cpu->settled_macs) /
         (gdouble) MAX (1, plan->macs));
   if (stream->cpu->settling.now != DCNN_SETTLING_NOTHING) {
-    dcnn_show_settled (plan, stream);
+    show_settled (plan, stream);
     dcnn_settling_ends (&stream->cpu->settling, plan->macs,
         anything_pending (session, stream));
   }

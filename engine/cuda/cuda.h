@@ -8,7 +8,8 @@
  * changed pixels of all streams. A figure that the host decides by (what is
  * pending, how much was done) is that of the frame before.
  *
- * Maps are half floats, or floats with precision=f32; moments floats. A frame whose window moved runs dense.
+ * Maps are half floats, or floats with precision=f32; moments floats. When the
+ * window has moved, what the device stores by place is shifted before the frame.
  */
 #ifndef DCNN_ENGINE_CUDA_H
 #define DCNN_ENGINE_CUDA_H
@@ -63,6 +64,17 @@ CudaGroups dcnn_cuda_groups (gint index, cudaError_t *e);
 gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);
 /* Has no such error come from that GPU? */
 gboolean dcnn_cuda_usable (gint index, GError **error);
+
+/* What a GATHER takes of one map, for the host. */
+typedef struct CudaParcel {
+  guint node, source;      /* of the plan; of the node's sources */
+  guint channels;
+  guint bit;               /* of due and behind */
+  guint wants;             /* it is needed for any of these */
+  guint64 *owed;
+  guint32 *entries;        /* device: [streams][words] */
+  gsize words, at;         /* of a stream; where they go in staging memory */
+} CudaParcel;
 
 /* When a launch ended, and for which node it was (-1: an input). With the
  * environment variable DELTACNN_CUDA_TIMES set, nodes run one after the other
@@ -130,16 +142,16 @@ typedef struct CudaState {
   guint *list_example;     /* by list: its first node */
   DcnnCudaList *device_lists; /* [most levels][all lists + 1], in the order in which
                               each launches them */
-  guint32 *counters;       /* counts [lists, of nodes]; candidates [lists, of
-                              nodes][streams]; joined, changed
-                              [nodes][streams]; pending [streams] */
+  guint32 *counters;       /* counts [lists, of nodes]; then CudaCounter */
   guint32 *host_counters;  /* pinned */
   gsize n_counters;
   DcnnCudaJudge *judges, *host_judges; /* device, pinned */
   gfloat **weights;        /* by node: [streams][span padded] */
   DcnnCudaStream *streams, *host_streams;
-  void **tensors;          /* by plan tensor: [streams]; NULL: the host's */
-  guint8 *arrived;         /* pinned: the tensor that comes down */
+  GArray *parcels;         /* of CudaParcel */
+  gsize parcel_words;      /* of a stream, all of them */
+  guint32 *staging;        /* pinned: for so many streams */
+  guint staging_streams;
   DcnnCudaCounted *counted;
   guint n_counted;
   gint *counted_node;      /* by counted: plan node */
@@ -154,16 +166,55 @@ typedef struct CudaState {
   gboolean idle;           /* the last frame changed nothing in any stream, and
                               was not launched */
   gboolean *fresh;         /* by stream: its frame is not taken down yet */
-  gboolean *due;           /* by stream: its last frame's outputs are not read */
-  gboolean *unread;        /* by stream: nor were those of one before */
+  guint *order;            /* streams, while some are taken down */
+  guint32 *due;            /* by stream: bits of the parcels that were not taken
+                              since its last frame; the last: nor tails run */
+  guint32 *behind;         /* by stream: ... since the last launch */
+  gboolean *quiet;         /* by stream: its last frame changed nothing */
+  gboolean *stale;         /* by stream: others ran after its last frame */
   gboolean reweigh;        /* the criterion is another one now */
   gboolean *first;         /* by stream: that was a first frame */
+  DcnnCudaShift *things;   /* that move with the window; NULL: it cannot */
+  guint n_things;
+  gint32 *moves, *host_moves; /* [streams][2] */
+  gboolean *beyond;        /* by stream: some pixels were computed from what has
+                              since left the view */
 } CudaState;
+
+/* Arrays of CudaState.counters, [lists, of nodes][streams] the first two, then
+ * [nodes][streams], [streams]. */
+typedef enum CudaCounter {
+  CUDA_CANDIDATES,
+  CUDA_CORRECTIONS,        /* of these: for settling alone */
+  CUDA_JOINED,
+  CUDA_PENDING,
+  CUDA_ENTRIES,            /* [parcels][streams], behind the others */
+  CUDA_MORE,               /* lists of more: counts [nodes]; then what nobody asks
+                              for [nodes][streams] */
+} CudaCounter;
 
 static inline CudaState *
 cuda_state (const DcnnSession *session)
 {
   return session->state;
+}
+
+/* Where it begins in the counters. */
+static inline gsize
+cuda_counter (const DcnnSession *session, CudaCounter which)
+{
+  gsize nodes = session->plan->nodes->len;
+
+  return nodes + MIN (which, CUDA_PENDING) * nodes * session->n_streams +
+      (which >= CUDA_ENTRIES ? session->n_streams : 0) +
+      (which >= CUDA_MORE ? cuda_state (session)->parcels->len *
+      (gsize) session->n_streams : 0);
+}
+
+static inline CudaParcel *
+dcnn_cuda_parcel (const CudaState *state, guint i)
+{
+  return &g_array_index (state->parcels, CudaParcel, i);
 }
 
 /* cuda_session.c */
@@ -197,6 +248,21 @@ void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
 void dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel,
     gint32 *stride, gint32 *dilation, gint32 *pad);
+/* cuda_move.c: memory for it; what there is to shift, once all is there; and
+ * shifting it, on the host at once, on the device before whatever is put into
+ * its queue next. Afterwards StreamMove says which streams have moved. */
+void dcnn_cuda_take_moves (CudaState *state, const DcnnSession *session,
+    cudaError_t *e);
+cudaError_t dcnn_cuda_describe_moves (const DcnnSession *session);
+cudaError_t dcnn_cuda_move (DcnnSession *session, const BackendFrame *frames,
+    guint n);
+/* cuda_outputs.c: memory for what the host is told; and taking what is wanted
+ * (DCNN_WANT_...) of some streams, whose last launch is done: tensors, tails,
+ * outputs, their masks. Waits where anything is to be copied. */
+void dcnn_cuda_take_parcels (CudaState *state, const DcnnSession *session,
+    cudaError_t *e);
+cudaError_t dcnn_cuda_take_outputs (DcnnSession *session,
+    const guint *streams, guint n, guint wants);
 /* cuda_memory.c: zeroed memory of the session; NULL: *e says why. The host's
  * is pinned: the device copies from and to it by itself. */
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);

@@ -236,10 +236,12 @@ describe_stream (DcnnSession *session, guint s)
   to->dense = (guint32) stream->cpu->dense;
   to->settling = (guint32) stream->cpu->settling.now;
   to->record = (guint32) session->tuning.settle;
-  to->band_from = (gfloat) stream->cpu->settling.band_from;
-  to->band_to = (gfloat) stream->cpu->settling.band_to;
+  to->band_from = stream->cpu->settling.band_from;
+  to->band_to = stream->cpu->settling.band_to;
   to->turns = (guint32) ceilf (1 / budget);
   to->turn = (guint32) (stream->stats.frames % to->turns);
+  to->move[0] = stream->cpu->move.active ? stream->cpu->move.dy : 0;
+  to->move[1] = stream->cpu->move.active ? stream->cpu->move.dx : 0;
 }
 
 /* The cpu's input stage, for models and tests without one on the device. */
@@ -261,9 +263,6 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[frame->stream];
 
-  stream->cpu->move.active = FALSE;
-  if (frame->moved)
-    stream->first = TRUE;
   if (frame->picture == NULL)
     dcnn_cpu_take_tensors (session, stream, frame);
   else if (!state->stage && !picture_on_host (session, stream, frame, error))
@@ -322,8 +321,10 @@ clear_inputs (DcnnSession *session)
 
   memset (state->host_streams, 0,
       session->n_streams * sizeof *state->host_streams);
-  for (guint s = 0; s < session->n_streams; s++)
+  for (guint s = 0; s < session->n_streams; s++) {
     state->host_streams[s].turns = 1;
+    state->host_streams[s].taken = ~state->behind[s];
+  }
   for (guint m = 0; m < session->plan->maps->len; m++) {
     const PlanMap *map = plan_map (session->plan, m);
     gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
@@ -336,26 +337,24 @@ clear_inputs (DcnnSession *session)
   }
 }
 
-static cudaError_t take_outputs (DcnnSession *session, guint s);
 static gboolean take_down (DcnnSession *session, guint wants,
     GError **error);
 
-/* What the last run left of streams that have no frame in this one is read
- * before their masks are overwritten; of the others it goes by unread. */
+/* Outputs that somebody is yet to wait for are taken before others run: what
+ * changed in that frame is not known afterwards. */
 static cudaError_t
 keep_outputs (DcnnSession *session, const BackendFrame *frames, guint n)
 {
   CudaState *state = cuda_state (session);
   cudaError_t e = cudaSuccess;
 
-  for (guint i = 0; i < n; i++) {
-    guint s = frames[i].stream;
-    state->unread[s] |= state->due[s];
-    state->due[s] = FALSE;
-  }
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
-    if (state->due[s])
-      e = take_outputs (session, s);
+    if (state->due[s] && session->streams[s].in_flight)
+      e = dcnn_cuda_take_outputs (session, &s, 1, DCNN_WANT_ALL);
+  for (guint s = 0; s < session->n_streams; s++)
+    state->stale[s] = TRUE;
+  for (guint i = 0; i < n; i++)
+    state->stale[frames[i].stream] = FALSE;
   return e;
 }
 
@@ -366,7 +365,8 @@ nothing_to_do (const DcnnSession *session)
   const CudaState *state = cuda_state (session);
 
   for (guint s = 0; s < session->n_streams; s++)
-    if (state->host_streams[s].dense || state->host_streams[s].settling)
+    if (state->host_streams[s].dense || state->host_streams[s].settling ||
+        state->host_streams[s].move[0] || state->host_streams[s].move[1])
       return FALSE;
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (state->host_count[m] > 0)
@@ -395,6 +395,9 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   state->reweigh = FALSE;
   clear_inputs (session);
   state->staged = FALSE;
+  if (!dcnn_cuda_check (dcnn_cuda_move (session, frames, n),
+          "moving the window", error))
+    return FALSE;
   if (state->stage && !dcnn_cuda_stage_convert (state->stage, session, frames,
           n, state->queue, error))
     return FALSE;
@@ -403,8 +406,10 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
       return FALSE;
   state->in_flight = TRUE;
   state->idle = nothing_to_do (session);
+  for (guint i = 0; i < n; i++)
+    state->quiet[frames[i].stream] = state->idle;
   if (state->idle) {
-    memset (state->host_counters, 0, state->n_counters * 4);
+    memset (state->host_counters, 0, cuda_counter (session, CUDA_ENTRIES) * 4);
     return TRUE;
   }
   e = upload (session);
@@ -413,9 +418,11 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   state->level = dcnn_cuda_choose_level (session);
   if (e == cudaSuccess)
     e = cudaGraphLaunch (state->levels[state->level].graph, state->queue);
-  if (e == cudaSuccess)
+  if (e == cudaSuccess) {
+    memset (state->behind, 0xff, session->n_streams * sizeof *state->behind);
     e = cudaMemcpyAsync (state->host_counters, state->counters,
         state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
+  }
   return dcnn_cuda_check (e, "running a frame", error);
 }
 
@@ -427,12 +434,16 @@ take_counts (DcnnSession *session, guint s)
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
-  guint n_nodes = plan->nodes->len, streams = session->n_streams;
-  const guint32 *candidates = state->host_counters + n_nodes;
-  const guint32 *joined = candidates + n_nodes * streams;
+  guint streams = session->n_streams;
+  const guint32 *candidates = state->host_counters +
+      cuda_counter (session, CUDA_CANDIDATES);
+  const guint32 *corrections = state->host_counters +
+      cuda_counter (session, CUDA_CORRECTIONS);
+  const guint32 *joined = state->host_counters +
+      cuda_counter (session, CUDA_JOINED);
 
-  stream->cpu->macs_done = 0;
-  for (guint n = 0; n < n_nodes; n++)
+  stream->cpu->macs_done = stream->cpu->settled_macs = 0;
+  for (guint n = 0; n < plan->nodes->len; n++)
     stream->nodes[n].stats.frames++;
   for (guint i = 0; i < state->n_counted; i++) {
     guint n = (guint) state->counted_node[i];
@@ -447,6 +458,9 @@ take_counts (DcnnSession *session, guint s)
     stats->macs_done += count * node->macs_per_pixel;
     stats->dense_frames += stream->cpu->dense;
     stream->cpu->macs_done += count * node->macs_per_pixel;
+    if (list >= 0)
+      stream->cpu->settled_macs += node->macs_per_pixel *
+          corrections[(guint) list * streams + s];
   }
 }
 
@@ -471,23 +485,30 @@ finish_settling (DcnnSession *session, guint s)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
-  guint n_nodes = session->plan->nodes->len;
-  gboolean pending = state->host_counters[n_nodes +
-      3 * n_nodes * session->n_streams + s] != 0;
+  gboolean pending = state->host_counters[cuda_counter (session,
+          CUDA_PENDING) + s] != 0;
 
   if (stream->cpu->settling.now == DCNN_SETTLING_NOTHING)
     return;
-  stream->cpu->settling.spent += stream->cpu->macs_done;
+  stream->cpu->settling.spent += stream->cpu->settled_macs;
   dcnn_settling_ends (&stream->cpu->settling, session->plan->macs, pending);
 }
 
+/* The maps whose spreads the criterion asks for. */
 static cudaError_t
-download_all (DcnnSession *session, guint s)
+download_judged (DcnnSession *session, guint s)
 {
+  const DcnnPlan *plan = session->plan;
+  g_autofree gboolean *wanted = g_new0 (gboolean, plan->buffers->len + 1);
   cudaError_t e = cudaSuccess;
 
-  for (guint i = 0; i < session->plan->buffers->len && e == cudaSuccess; i++)
-    if (session->streams[s].cpu->buffers[i])
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (dcnn_needs_spread (session, &session->streams[s], n)) {
+      gint buffer = plan_map (plan, plan_node (plan, (gint) n)->out)->buffer;
+      wanted[MAX (buffer, 0)] |= buffer >= 0;
+    }
+  for (guint i = 0; i < plan->buffers->len && e == cudaSuccess; i++)
+    if (wanted[i])
       e = dcnn_cuda_download_buffer (session, s, (gint) i);
   return e;
 }
@@ -501,123 +522,21 @@ spreads_when_due (DcnnSession *session, guint s)
   if (!dcnn_spreads_due (&stream->cpu->settling, &session->tuning,
           cuda_state (session)->first[s], stream->cpu->dense))
     return cudaSuccess;
-  e = download_all (session, s);
+  e = download_judged (session, s);
   if (e != cudaSuccess)
     return e;
   dcnn_measure_spreads (session, stream);
   return upload_weights (session, s);
 }
 
-/* A dense tensor comes down; tails compute the rows that are not what the host
- * has had of it. */
 static cudaError_t
-take_rows (CudaState *state, DcnnStream *stream, gint tensor,
-    const guint8 *from, gsize bytes)
+finish_stream (DcnnSession *session, guint s)
 {
-  DcnnTensor *t = &stream->cpu->tensors[tensor];
-  gsize rows = dcnn_tensor_rows (t), row = rows ? bytes / rows : 0;
-  gboolean told = dcnn_forget_rows (stream, tensor);
-  guint8 *to = told ? state->arrived : t->data;
-  cudaError_t e = cudaMemcpy (to, from, bytes, cudaMemcpyDeviceToHost);
-
-  for (gsize r = 0; told && r < rows && e == cudaSuccess; r++) {
-    guint8 *own = (guint8 *) t->data + r * row;
-    if (memcmp (own, to + r * row, row) == 0)
-      continue;
-    memcpy (own, to + r * row, row);
-    dcnn_mark_rows (stream, tensor, (gint64) r, (gint64) r);
-  }
-  return e;
-}
-
-/* Dense tensors of a stream as they are now, and its tails. Where frames went by
- * unread, all of them count as changed. */
-static cudaError_t
-take_tensors (DcnnSession *session, guint s)
-{
-  CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
-  const DcnnPlan *plan = session->plan;
-  guint n_nodes = plan->nodes->len, streams = session->n_streams;
-  const guint32 *changed = state->host_counters + n_nodes +
-      2 * n_nodes * streams;
-  cudaError_t e = cudaSuccess;
 
-  for (guint n = 0; n < n_nodes && e == cudaSuccess; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    gint i;
-    const DcnnTensor *t;
-    gsize bytes;
-    if (node->kind == PLAN_TAIL)
-      dcnn_run_tail (session, stream, (gint) n);
-    if (node->kind != PLAN_GATHER)
-      continue;
-    i = plan->values[node->value].tensor;
-    t = &stream->cpu->tensors[i];
-    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-    stream->cpu->tensor_changed[i] = stream->cpu->dense || state->unread[s] ||
-        changed[n * streams + s] != 0;
-    if (stream->cpu->tensor_changed[i])
-      e = take_rows (state, stream, i, (guint8 *) state->tensors[i] +
-          s * bytes, bytes);
-  }
-  return e;
-}
-
-/* Outputs of a stream's last frame, and their masks. */
-static cudaError_t
-take_outputs (DcnnSession *session, guint s)
-{
-  CudaState *state = cuda_state (session);
-  DcnnStream *stream = &session->streams[s];
-  const DcnnPlan *plan = session->plan;
-  cudaError_t e = take_tensors (session, s);
-
-  for (guint i = 0; i < plan->graph->outputs->len && e == cudaSuccess; i++) {
-    const PlanValue *v = &plan->values[
-        g_array_index (plan->graph->outputs, DcnnValueId, i)];
-    DcnnOutput *out = &stream->outputs[i];
-    gint mask = out->is_map ? plan_map (plan, v->map)->mask : -1;
-    gsize words = out->is_map ?
-        dcnn_mask_words (out->updated.width, out->updated.height) : 0;
-    out->changed = stream->cpu->dense || (v->tensor >= 0 &&
-        stream->cpu->tensor_changed[v->tensor]);
-    if (mask < 0 || plan_map (plan, v->map)->graph_input >= 0)
-      continue;
-    if (state->idle) {
-      dcnn_mask_clear (&out->updated);
-      stream->masks[mask].any = FALSE;
-      continue;
-    }
-    e = cudaMemcpy (out->updated.words, state->updated[mask] + s * words,
-        words * 8, cudaMemcpyDeviceToHost);
-    if (e == cudaSuccess)
-      e = cudaMemcpy (stream->cpu->exact[mask].mask.words, state->exact[mask] +
-          s * words, words * 8, cudaMemcpyDeviceToHost);
-    if (e == cudaSuccess)
-      dcnn_mask_or (&out->updated, &stream->cpu->exact[mask].mask);
-    stream->masks[mask].any = dcnn_mask_any (&out->updated);
-  }
-  state->due[s] = state->unread[s] = FALSE;
-  return e;
-}
-
-static cudaError_t
-take_stream (DcnnSession *session, guint s, guint wants)
-{
-  CudaState *state = cuda_state (session);
-  DcnnStream *stream = &session->streams[s];
-  cudaError_t e = cudaSuccess;
-
-  state->fresh[s] = FALSE;
-  take_counts (session, s);
-  if (wants & ~DCNN_WANT_STATS)
-    e = take_outputs (session, s);
-  else
-    state->due[s] = TRUE;
   if (!stream->cpu->dense)
     dcnn_settling_busy (&stream->cpu->settling,
-        (gdouble) stream->cpu->macs_done /
+        (gdouble) (stream->cpu->macs_done - stream->cpu->settled_macs) /
         (gdouble) MAX (1, session->plan->macs));
   finish_settling (session, s);
   stream->stats.macs_done = stream->cpu->macs_done;
@@ -625,7 +544,7 @@ take_stream (DcnnSession *session, guint s, guint wants)
   stream->stats.dense = stream->cpu->dense;
   stream->stats.settled =
       dcnn_settled (&stream->cpu->settling);
-  return e == cudaSuccess ? spreads_when_due (session, s) : e;
+  return spreads_when_due (session, s);
 }
 
 /* Everything that is running is done, and what it left is with the host. */
@@ -634,6 +553,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
 {
   CudaState *state = cuda_state (session);
   gint64 start = dcnn_now_ns ();
+  guint n = 0;
   cudaError_t e;
 
   if (!state->in_flight)
@@ -643,9 +563,17 @@ take_down (DcnnSession *session, guint wants, GError **error)
   take_times (session);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
-      e = take_stream (session, s, wants);
-      session->streams[s].stats.run_ns = dcnn_now_ns () - start;
+      state->fresh[s] = FALSE;
+      state->due[s] = ~0u;
+      state->order[n++] = s;
+      take_counts (session, s);
     }
+  if (e == cudaSuccess && (wants & ~DCNN_WANT_STATS))
+    e = dcnn_cuda_take_outputs (session, state->order, n, wants);
+  for (guint i = 0; i < n && e == cudaSuccess; i++) {
+    e = finish_stream (session, state->order[i]);
+    session->streams[state->order[i]].stats.run_ns = dcnn_now_ns () - start;
+  }
   return dcnn_cuda_check (e, "waiting for a frame", error);
 }
 
@@ -658,8 +586,32 @@ cuda_wait (DcnnSession *session, guint stream, guint wants, GError **error)
       !take_down (session, wants, error))
     return FALSE;
   if (cuda_state (session)->due[stream] && (wants & ~DCNN_WANT_STATS))
-    e = take_outputs (session, stream);
+    e = dcnn_cuda_take_outputs (session, &stream, 1, wants);
   return dcnn_cuda_check (e, "reading the outputs", error);
+}
+
+/* A mask as it is after the last launch; an output's with what settling
+ * changed. */
+static cudaError_t
+read_mask (DcnnSession *session, guint s, gint map)
+{
+  CudaState *state = cuda_state (session);
+  const PlanMap *m = plan_map (session->plan, map);
+  StreamMask *to = &session->streams[s].masks[m->mask];
+  DcnnMask *exact = &session->streams[s].cpu->exact[m->mask].mask;
+  gsize n = dcnn_mask_words (m->width, m->height);
+  cudaError_t e = cudaMemcpy (to->mask.words, state->updated[m->mask] + s * n,
+      n * 8, cudaMemcpyDeviceToHost);
+
+  if (e == cudaSuccess && m->source >= 0 &&
+      plan_node (session->plan, m->source)->kind == PLAN_KERNEL &&
+      plan_node (session->plan, m->source)->is_output) {
+    e = cudaMemcpy (exact->words, state->exact[m->mask] + s * n, n * 8,
+        cudaMemcpyDeviceToHost);
+    dcnn_mask_or (&to->mask, exact);
+  }
+  to->any = dcnn_mask_any (&to->mask);
+  return e;
 }
 
 static gboolean
@@ -670,24 +622,12 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   const PlanMap *m = plan_map (session->plan, map);
   cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
 
-  for (gint i = 0; i < session->plan->n_masks && mask && e == cudaSuccess;
-      i++) {
-    StreamMask *to = &session->streams[index].masks[i];
-    gsize n = dcnn_mask_words (to->mask.width, to->mask.height);
-    StreamMask *exact = &session->streams[index].cpu->exact[i];
-    dcnn_mask_clear (&to->mask);
-    dcnn_mask_clear (&exact->mask);
-    if (!state->idle)
-      e = cudaMemcpy (to->mask.words, state->updated[i] + index * n, n * 8,
-          cudaMemcpyDeviceToHost);
-    if (!state->idle && e == cudaSuccess)
-      e = cudaMemcpy (exact->mask.words, state->exact[i] + index * n, n * 8,
-          cudaMemcpyDeviceToHost);
-    exact->any = dcnn_mask_any (&exact->mask);
-    to->any = dcnn_mask_any (&to->mask);
-  }
-  if (mask)
-    dcnn_show_settled (session->plan, &session->streams[index]);
+  for (gint i = 0; i < session->plan->n_masks && mask; i++)
+    session->streams[index].masks[i].any = FALSE;
+  for (guint i = 0; i < session->plan->maps->len && mask && !state->idle &&
+      e == cudaSuccess; i++)
+    if (plan_map (session->plan, (gint) i)->mask >= 0)
+      e = read_mask (session, index, (gint) i);
   if (e == cudaSuccess && values && m->buffer >= 0)
     e = dcnn_cuda_download_buffer (session, index, m->buffer);
   return dcnn_cuda_check (e, "reading a map", error) &&
@@ -701,7 +641,8 @@ cuda_reset (DcnnSession *session, guint stream)
 
   (void) cudaSetDevice (MAX (session->device_index, 0));
   (void) take_down (session, DCNN_WANT_STATS, NULL);
-  state->fresh[stream] = state->due[stream] = FALSE;
+  state->fresh[stream] = FALSE;
+  state->due[stream] = 0;
   /* a frame that failed may have left others on the device */
   memset (state->host_judges + (gsize) stream * session->plan->nodes->len, 0xff,
       session->plan->nodes->len * sizeof *state->host_judges);

@@ -83,16 +83,20 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
   const PlanBuffer *b =
       &g_array_index (session->plan->buffers, PlanBuffer, buffer);
   gsize pixels = (gsize) b->width * b->height, pixel = state->pixels[buffer];
-  gfloat *to = session->streams[stream].cpu->buffers[buffer];
+  const CpuStream *cpu = session->streams[stream].cpu;
   gsize size = state->floats[buffer] ? 4 : 2, bytes = pixels * pixel * size;
   g_autofree guint8 *host = g_malloc (bytes);
   cudaError_t e = cudaMemcpy (host, (guint8 *) state->buffers[buffer] +
       stream * bytes, bytes, cudaMemcpyDeviceToHost);
 
-  for (gsize i = 0; i < pixels && e == cudaSuccess; i++)
+  for (gsize i = 0; i < pixels && e == cudaSuccess; i++) {
+    gfloat *to = cpu->buffers[buffer] +
+        cpu->row_offset[b->geometry][i / b->width] +
+        cpu->col_offset[b->geometry][i % b->width];
     for (guint c = 0; c < shared_elements (state, b, buffer); c++)
-      to[i * b->pixel_elements + c] = size == 4 ?
+      to[c] = size == 4 ?
           ((gfloat *) (gpointer) host)[i * pixel + c] :
           float_of (((guint16 *) (gpointer) host)[i * pixel + c]);
+  }
   return e;
 }

@@ -425,7 +425,6 @@ launch_all (Frame *f, cudaStream_t *branches, const gint *last,
 {
   CudaState *state = cuda_state (f->session);
   const DcnnPlan *plan = f->session->plan;
-  guint n_nodes = plan->nodes->len, cells = n_nodes * f->session->n_streams;
   gboolean forked[BRANCHES] = { TRUE };
   cudaEvent_t start = NULL;
   cudaError_t e = cudaMemsetAsync (state->counters, 0, state->n_counters * 4,
@@ -464,8 +463,9 @@ launch_all (Frame *f, cudaStream_t *branches, const gint *last,
     }
   if (e == cudaSuccess && state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
-        f->session->n_streams, state->counters + n_nodes + cells,
-        state->counters + n_nodes + 3 * cells,
+        f->session->n_streams,
+        state->counters + cuda_counter (f->session, CUDA_JOINED),
+        state->counters + cuda_counter (f->session, CUDA_PENDING),
         (DcnnCudaQueue) { state->queue, FALSE });
   if (start)
     (void) cudaEventDestroy (start);

@@ -387,25 +387,23 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
   const PlanNode *node = plan_node (plan, n);
   const guint32 *position =
       ((CudaWeights *) session->weights)->nodes[n].source;
-  const DcnnTensor *t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-  guint n_nodes = plan->nodes->len;
   cudaError_t e = cudaSuccess;
 
-  for (guint i = 0; i < node->sources->len && e == cudaSuccess; i++) {
-    const PlanGatherSource *s =
-        &g_array_index (node->sources, PlanGatherSource, i);
+  for (guint p = 0; p < state->parcels->len && e == cudaSuccess; p++) {
+    const CudaParcel *parcel = dcnn_cuda_parcel (state, p);
     DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
-    DcnnCudaGather g = { .map = map_of (session, s->map),
-      .n_streams = session->n_streams,
-      .channels = plan_map (plan, s->map)->channels,
-      .int64 = t->dtype == DCNN_DTYPE_I64, .streams = state->streams,
-      .position = position,
-      .tensor = state->tensors[plan->values[node->value].tensor],
-      .tensor_stream = (guint64) dcnn_tensor_count (t), .base = s->base,
-      .stride_y = s->stride_y, .stride_x = s->stride_x,
-      .stride_c = s->stride_c, .changed = state->counters + n_nodes +
-          (2 * n_nodes + n) * session->n_streams };
-    dcnn_cuda_add_sources (session, s->map, &like, g.sources, &g.n_sources);
+    DcnnCudaGather g = { .n_streams = session->n_streams,
+      .channels = parcel->channels, .streams = state->streams,
+      .position = position, .owed = parcel->owed, .bit = parcel->bit,
+      .entries = parcel->entries, .entries_stream = parcel->words,
+      .count = state->counters + cuda_counter (session, CUDA_ENTRIES) +
+          p * session->n_streams };
+    gint map;
+    if (parcel->node != n)
+      continue;
+    map = g_array_index (node->sources, PlanGatherSource, parcel->source).map;
+    g.map = map_of (session, map);
+    dcnn_cuda_add_sources (session, map, &like, g.sources, &g.n_sources);
     e = dcnn_cuda_gather (&g, queue);
     queue.overlaps = FALSE; /* parts of one tensor */
     position += g.channels;

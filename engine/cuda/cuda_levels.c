@@ -251,6 +251,21 @@ expected_share (const DcnnSession *session)
   return share / session->n_streams;
 }
 
+/* Whether lists of more would compute anew what a frame before computed from
+ * pixels that are out of view now, which other lists leave as it is. */
+static gboolean
+looks_beyond (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+  gboolean any = FALSE;
+
+  for (guint s = 0; s < session->n_streams && state->n_more_lists > 0; s++) {
+    state->beyond[s] &= !state->host_streams[s].dense;
+    any |= state->beyond[s];
+  }
+  return any;
+}
+
 static gboolean
 all_dense (const DcnnSession *session)
 {
@@ -266,14 +281,14 @@ dcnn_cuda_choose_level (const DcnnSession *session)
   const CudaState *state = cuda_state (session);
   const char *wish = g_getenv ("DELTACNN_CUDA_LEVEL"); /* for tests, and to measure */
   gdouble share = expected_share (session);
-  guint level = 0;
+  guint least = looks_beyond (session) ? 1 : 0, level = 0;
 
   if (wish)
     level = MIN ((guint) g_ascii_strtoull (wish, NULL, 10),
         state->n_levels - 1);
   if (wish && (!state->levels[level].whole || all_dense (session)))
-    return level;
-  level = 0;
+    return MAX (level, least);
+  level = least;
   while (level + 1 < state->n_levels &&
       share >= state->levels[level + 1].from &&
       (!state->levels[level + 1].whole || all_dense (session)))

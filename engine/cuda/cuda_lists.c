@@ -127,6 +127,8 @@ dcnn_cuda_plan_lists (DcnnSession *session)
       l->height = out->height;
       l->words = (guint32) dcnn_mask_words (out->width, out->height);
       l->blocks_x = (out->width + 7) / 8;
+      l->stride[0] = plan->tile > 0 ? out->stride_y : 0;
+      l->stride[1] = plan->tile > 0 ? out->stride_x : 0;
       state->list_example[i] = n;
     }
     state->list_of[n] = i;
@@ -174,6 +176,7 @@ describe_more (const DcnnSession *session, guint n, const guint64 *listed,
   to->height = own->height;
   to->words = own->words;
   to->blocks_x = own->blocks_x;
+  memcpy (to->stride, own->stride, sizeof to->stride);
   to->n_sources = own->n_sources;
   memcpy (to->sources, own->sources, sizeof to->sources);
   for (guint i = 0; i < to->n_sources; i++)

@@ -107,11 +107,15 @@ take_lists (DcnnSession *session, cudaError_t *e)
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
     list->count = state->counters + l;
-    list->candidates = state->counters + nodes + l * streams;
+    list->candidates = state->counters +
+        cuda_counter (session, CUDA_CANDIDATES) + l * streams;
+    list->corrections = state->counters +
+        cuda_counter (session, CUDA_CORRECTIONS) + l * streams;
     if (l >= state->n_lists) { /* nobody asks for theirs */
-      guint32 *more = state->counters + nodes + 3 * nodes * streams + streams;
+      guint32 *more = state->counters + cuda_counter (session, CUDA_MORE);
       list->count = more + (l - state->n_lists);
-      list->candidates = more + nodes + (l - state->n_lists) * streams;
+      list->candidates = list->corrections = more + nodes +
+          (l - state->n_lists) * streams;
     }
   }
   state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
@@ -131,7 +135,8 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->counted_node = g_new0 (gint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
-  state->n_counters = nodes + 3 * (gsize) nodes * streams + streams +
+  dcnn_cuda_take_parcels (state, session, e);
+  state->n_counters = cuda_counter (session, CUDA_MORE) +
       (dcnn_cuda_early_wish () & CUDA_EARLY_MORE ? nodes + nodes * streams : 0);
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
@@ -185,29 +190,6 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
     state->host_updated[m] = dcnn_cuda_take_host (state, words, e);
     state->host_exact[m] = dcnn_cuda_take_host (state, words, e);
   }
-}
-
-static void
-take_tensors (CudaState *state, const DcnnSession *session, cudaError_t *e)
-{
-  const DcnnPlan *plan = session->plan;
-  gsize most = 0;
-
-  state->tensors = g_new0 (void *, plan->tensors->len + 1);
-  for (guint n = 0; n < plan->nodes->len; n++) {
-    const PlanNode *node = plan_node (plan, n);
-    gint i;
-    const DcnnTensor *t;
-    gsize bytes;
-    if (node->kind != PLAN_GATHER)
-      continue;
-    i = plan->values[node->value].tensor;
-    t = &dcnn_graph_value (plan->graph, node->value)->tensor;
-    bytes = (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-    state->tensors[i] = dcnn_cuda_take (state, bytes * session->n_streams, e);
-    most = MAX (most, bytes);
-  }
-  state->arrived = dcnn_cuda_take_host (state, most, e);
 }
 
 /* Maps that hold constants are filled once, from the host's. */
@@ -293,7 +275,7 @@ take_all (DcnnSession *session, cudaError_t *e)
   take_masks (state, session, e);
   take_nodes (state, session, e);
   take_inputs (state, session, e);
-  take_tensors (state, session, e);
+  dcnn_cuda_take_moves (state, session, e);
 }
 
 gboolean
@@ -307,8 +289,12 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->pinned = g_ptr_array_new ();
   state->fresh = g_new0 (gboolean, session->n_streams);
   state->first = g_new0 (gboolean, session->n_streams);
-  state->due = g_new0 (gboolean, session->n_streams);
-  state->unread = g_new0 (gboolean, session->n_streams);
+  state->beyond = g_new0 (gboolean, session->n_streams);
+  state->order = g_new0 (guint, session->n_streams);
+  state->due = g_new0 (guint32, session->n_streams);
+  state->behind = g_new0 (guint32, session->n_streams);
+  state->quiet = g_new0 (gboolean, session->n_streams);
+  state->stale = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
   session->pass_on = session->maps_elsewhere = TRUE;
   session->on_bytes = FALSE;
@@ -323,7 +309,9 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize ();
   if (!dcnn_cuda_check (e, "allocating a session", error) ||
-      !take_stage (session, error))
+      !take_stage (session, error) ||
+      !dcnn_cuda_check (dcnn_cuda_describe_moves (session),
+          "allocating a session", error))
     return FALSE;
   dcnn_cuda_plan_levels (session);
   return dcnn_cuda_capture (session, error);
@@ -351,7 +339,8 @@ free_arrays (CudaState *state)
   g_free (state->conv_rooms);
   g_free (state->exact_weights);
   g_free (state->weights);
-  g_free (state->tensors);
+  if (state->parcels)
+    g_array_unref (state->parcels);
   g_free (state->counted_node);
   g_free (state->input_list);
   g_free (state->host_list);
@@ -412,8 +401,12 @@ dcnn_cuda_session_free (DcnnSession *session)
   free_arrays (state);
   g_free (state->fresh);
   g_free (state->first);
+  g_free (state->beyond);
   g_free (state->due);
-  g_free (state->unread);
+  g_free (state->behind);
+  g_free (state->order);
+  g_free (state->quiet);
+  g_free (state->stale);
   g_free (state);
   session->state = NULL;
   dcnn_backend_cpu.session_free (session);

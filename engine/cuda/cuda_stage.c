@@ -156,6 +156,14 @@ dcnn_cuda_stage_predict (const DcnnPlan *plan, guint map, guint streams)
   return bytes;
 }
 
+DcnnCudaShift
+dcnn_cuda_stage_shift (const CudaStage *stage)
+{
+  return (DcnnCudaShift) { .data = stage->references, .pixel = 3, .unit = 1,
+    .width = stage->width, .height = stage->height, .stride = { 1, 1 },
+    .stream = (guint64) stage->width * stage->height * 3 };
+}
+
 gsize
 dcnn_cuda_stage_bytes (const CudaStage *stage)
 {
@@ -346,6 +354,8 @@ describe (CudaStage *stage, const DcnnSession *session, guint s,
     .cells = params.noise_suppression, .updated = stage->updated + at,
     .exact = stage->exact + at, .map = stage->to, .bgr = params.bgr,
     .gray = params.gray };
+  dcnn_stream_kept (stream, plan_map (session->plan, stage->map),
+      &to->kept[0], &to->kept[1], &to->kept[2], &to->kept[3]);
   to->map.data = (guint8 *) stage->to.data +
       s * stage->to.stream * (stage->to.f32 ? 4 : 2);
   memcpy (to->scale, params.scale, sizeof to->scale);
@@ -363,10 +373,9 @@ begin_frames (CudaStage *stage, DcnnSession *session,
     StageStream *own = &stage->streams[s];
     if (picture == NULL)
       continue;
-    stream->cpu->move.active = FALSE;
-    stream->first |= frames[i].moved;
     if (!dcnn_picture_begin (session, stream, picture, error))
       return FALSE;
+    stream->cpu->move.active &= !stream->first;
     if ((own->of != stream->cpu->stage ||
         (picture->memory == DCNN_MEMORY_HOST && own->frame == NULL)) &&
         !dcnn_cuda_check (take_format (own, stream, picture),
@@ -420,6 +429,8 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
   DcnnMask *changed =
       &stream->masks[plan_map (session->plan, stage->map)->mask].mask;
   gsize at = frame->stream * stage->words;
+  const DcnnMask *force = stream->cpu->dense ? NULL :
+      dcnn_picture_forced (stream, plan_map (session->plan, stage->map));
   DcnnInputParams params;
 
   memcpy (changed->words, stage->host_changed + at, stage->words * 8);
@@ -428,9 +439,9 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
         stage->words * 8);
   if (!stream->cpu->dense) {
     dcnn_view_params (session, stream, &params);
-    dcnn_input_widen_mask (stream->cpu->stage, &params, changed);
+    dcnn_input_widen_mask (stream->cpu->stage, &params, force, changed);
   }
-  dcnn_picture_keep_regions (session, stream, NULL, changed);
+  dcnn_picture_keep_regions (session, stream, force, changed);
   dcnn_picture_decide (session, stream, 0,
       (gsize) stage->width * stage->height);
 }

@@ -11,6 +11,7 @@
 #include <cuda_runtime_api.h>
 
 #include "cpu.h"
+#include "dcnn_cuda.h"
 
 G_BEGIN_DECLS
 
@@ -26,6 +27,8 @@ void dcnn_cuda_stage_free (CudaStage *stage);
 /* The same before it is made, for that map of a plan. */
 gsize dcnn_cuda_stage_predict (const DcnnPlan *plan, guint map, guint streams);
 gsize dcnn_cuda_stage_bytes (const CudaStage *stage);
+/* What of it moves with the window. */
+DcnnCudaShift dcnn_cuda_stage_shift (const CudaStage *stage);
 
 /* Pictures of the frames (those that have one) into the stage: afterwards
  * every such stream has its update mask, its settling and what else

@@ -191,9 +191,9 @@ build (PlanBuilder *b)
   dcnn_plan_find_roles (b->plan);
   dcnn_plan_find_bytes (b->plan);
   dcnn_plan_find_blocks (b->plan);
-  dcnn_plan_find_passing (b->plan);
   dcnn_plan_assign_storage (b->plan);
   dcnn_plan_find_tile (b->plan);
+  dcnn_plan_find_passing (b->plan);
   return TRUE;
 }
 

@@ -310,6 +310,56 @@ find_readers (const DcnnPlan *plan)
   return reader;
 }
 
+/* ---- windows that move ---------------------------------------------------------- */
+
+/* Whether one tap of out pixel p along an axis is the pixel in the same place,
+ * of `in` of them for `out`. */
+static gboolean
+has_own_tap (const PlanNode *node, gint axis, guint p, guint in, guint out)
+{
+  const DcnnWindow *w = &node->window;
+  const guint32 *index = axis ? node->index_x : node->index_y;
+  guint taps = node->reach != PLAN_REACH_TABLE ? (guint) w->kernel[axis] :
+      axis ? node->taps_x : node->taps_y;
+  gint64 own = (gint64) p * in / out, next = ((gint64) p + 1) * in / out;
+
+  for (guint k = 0; k < taps; k++) {
+    gint64 at = node->reach == PLAN_REACH_TABLE ? index[p * taps + k] :
+        node->reach == PLAN_REACH_WINDOW ? p * w->stride[axis] -
+        w->pad_begin[axis] + k * w->dilation[axis] :
+        p + w->pad_begin[axis] - k * w->dilation[axis];
+    if (node->reach == PLAN_REACH_TRANSPOSED) {
+      if (at % w->stride[axis])
+        continue;
+      at /= w->stride[axis];
+    }
+    if (at == own || (at > own && at < next))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Whether each pixel of the node reads the place where it lies itself: what
+ * comes into view of its map is then all reached by what comes into view of
+ * those that it reads, and need not be said. */
+static gboolean
+reads_own_place (const DcnnPlan *plan, gint n)
+{
+  const PlanNode *node = plan_node (plan, n);
+  const PlanMap *in = plan_map (plan, node->in);
+  const PlanMap *out = plan_map (plan, node->out);
+
+  if (node->reach == PLAN_REACH_SAME)
+    return in->width == out->width && in->height == out->height;
+  for (guint y = 0; y < out->height; y++)
+    if (!has_own_tap (node, 0, y, in->height, out->height))
+      return FALSE;
+  for (guint x = 0; x < out->width; x++)
+    if (!has_own_tap (node, 1, x, in->width, out->width))
+      return FALSE;
+  return TRUE;
+}
+
 void
 dcnn_plan_find_passing (DcnnPlan *plan)
 {
@@ -326,7 +376,8 @@ dcnn_plan_find_passing (DcnnPlan *plan)
       continue;
     out = plan_map (plan, node->out);
     if (reader[node->out] < 0 || out->pieces || out->mask < 0 ||
-        (out->width == 1 && out->height == 1))
+        (out->width == 1 && out->height == 1) ||
+        (plan->tile > 0 && !reads_own_place (plan, (gint) n)))
       continue;
     node->passes_on = TRUE;
     node->passes_on = reader_can_tell (plan, reader[node->out]);

@@ -157,29 +157,31 @@ in_band (const SimStream *sim, guint y, guint height)
 }
 
 /* Of what waits, the band or as much as the budget allows, at threshold 0.
- * Which pixels go first where the budget is short is anybody's choice. */
+ * Which pixels go first where the budget is short is anybody's choice. A node
+ * that passes on holds nothing back. */
 static void
 run_settling (KernelRun *run)
 {
   SimStream *sim = run->sim;
+  gboolean passes = run->session->pass_on && run->node->passes_on;
   guint64 macs = run->node->macs_per_pixel, budget = (guint64)
       (sim->tuning.settle_budget * (gdouble) run->session->plan->macs);
   guint64 left = sim->macs < budget ? budget - sim->macs : 0;
   gsize limit = left / MAX (1, macs), count = 0, p = 0;
 
-  if (sim->settling.now == DCNN_SETTLING_BAND)
+  if (passes || sim->settling.now == DCNN_SETTLING_BAND)
     limit = G_MAXSIZE;
   else if (left > 0 && limit == 0)
     limit = 1;
   for (guint y = 0; y < run->out->height; y++)
     for (guint x = 0; x < run->out->width; x++, p++) {
       if (!run->pending[p] || count >= limit ||
-          !in_band (sim, y, run->out->height))
+          (!passes && !in_band (sim, y, run->out->height)))
         continue;
       count++;
       run->pending[p] = FALSE;
       sim->maps.exact[run->node->out][p] = run_pixel (run, y, x, &run->any,
-          FALSE);
+          passes);
     }
   sim->macs += count * macs;
   sim->settled_macs += count * macs;

@@ -218,8 +218,9 @@ gboolean dcnn_session_submit (DcnnSession *session,
     G_GNUC_WARN_UNUSED_RESULT;
 /* Waits until what is wanted of the stream's last frame is there:
  * dcnn_session_get_output(), dcnn_session_get_input_mask() and
- * dcnn_session_get_stats() then tell it. May be called again for more. An
- * error resets the stream. */
+ * dcnn_session_get_stats() then tell it. May be called again for more; after
+ * other streams' frames a mask then may tell of earlier changes, too. An error
+ * resets the stream. */
 gboolean dcnn_session_wait (DcnnSession *session, guint stream, guint wants,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -585,21 +585,20 @@ void
 dcnn_input_refine_mask (DcnnInputStage *stage, const DcnnInputParams *params,
     const DcnnMask *force, DcnnMask *changed)
 {
-  if (params->noise_suppression) {
+  if (params->noise_suppression)
     drop_still_cells (stage, params, changed);
-    drop_lone_pixels (stage, changed);
-    if (force)
-      dcnn_mask_or (changed, force);
-  }
-  dilate (stage, params, changed);
+  dcnn_input_widen_mask (stage, params, force, changed);
 }
 
 void
 dcnn_input_widen_mask (DcnnInputStage *stage, const DcnnInputParams *params,
-    DcnnMask *changed)
+    const DcnnMask *force, DcnnMask *changed)
 {
-  if (params->noise_suppression)
+  if (params->noise_suppression) {
     drop_lone_pixels (stage, changed);
+    if (force)
+      dcnn_mask_or (changed, force);
+  }
   dilate (stage, params, changed);
 }
 

@@ -78,9 +78,9 @@ extern const DcnnInputRows dcnn_input_rows__avx2;
 
 /* What a stage reads frames by, for other devices. Borrowed from the stage. */
 const DcnnInputTables *dcnn_input_stage_tables (const DcnnInputStage *stage);
-/* The part of dcnn_input_refine_mask() that looks at the mask alone. */
+/* The part of dcnn_input_refine_mask() that looks at the masks alone. */
 void dcnn_input_widen_mask (DcnnInputStage *stage,
-    const DcnnInputParams *params, DcnnMask *changed);
+    const DcnnInputParams *params, const DcnnMask *force, DcnnMask *changed);
 /* ---- input_view.c: the window through a matrix ------------------------- */
 
 /* A row of the window. */

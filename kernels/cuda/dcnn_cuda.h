@@ -97,9 +97,13 @@ typedef struct DcnnCudaStream {
   uint32_t dense;        /* every pixel is a candidate and joins */
   uint32_t settling;     /* 0 nothing, 1 band, 2 all, as StreamSettling */
   uint32_t record;       /* what is kept back is recorded as pending */
-  float band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  double band_from, band_to; /* of the height; band_to may exceed 1: wraps */
   uint32_t turn, turns;  /* settling all: blocks whose number is turn modulo
                             turns */
+  int32_t move[2];       /* network pixels (y, x) that the window has moved; what
+                            has come into view is a candidate and joins */
+  uint32_t taken;        /* bits: what the host has of the last frame's, see
+                            DcnnCudaGather */
 } DcnnCudaStream;
 
 /* One entry of a list. */
@@ -167,6 +171,8 @@ typedef struct DcnnCudaSource {
  * on, and at most one that judges. */
 typedef struct DcnnCudaList {
   uint32_t n_sources, width, height, words, blocks_x;
+  uint32_t stride[2];        /* network pixels (y, x) a pixel; 0: it does not
+                                move with the window */
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES];
   /* of the node that judges: its masks are cleared, and pixels whose turn it
    * is to be settled are taken off `pending`; all NULL: there is none */
@@ -177,6 +183,8 @@ typedef struct DcnnCudaList {
   DcnnCudaPixel *list;
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
+  uint32_t *corrections;     /* [streams]: of those, adds what settling alone
+                                has to do with */
 } DcnnCudaList;
 /* Makes n lists, described in device memory; most_words: of the largest. */
 cudaError_t dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n,
@@ -300,17 +308,22 @@ typedef struct DcnnCudaGlobal {
 cudaError_t dcnn_cuda_global (const DcnnCudaGlobal *global,
     DcnnCudaQueue queue);
 
-/* Changed pixels of a map into a dense tensor. */
+/* Changed pixels of a map for the host: entries of 1 + channels words, which are
+ * y in bits 16..30, x in bits 0..14, DCNN_CUDA_NEWS; then the channels as
+ * floats. */
+#define DCNN_CUDA_NEWS 0x80000000u /* changed in this frame; else before, and
+                                      not taken since */
 typedef struct DcnnCudaGather {
   DcnnCudaMap map;
-  uint32_t n_sources, n_streams, channels, int64;
+  uint32_t n_sources, n_streams, channels;
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES]; /* reach unused */
   const DcnnCudaStream *streams;
   const uint32_t *position;    /* [channels] */
-  void *tensor;                /* of stream 0 */
-  uint64_t tensor_stream;      /* elements */
-  int64_t base, stride_y, stride_x, stride_c;
-  uint32_t *changed;           /* [streams]: 1 where something did */
+  uint64_t *owed;              /* [streams][words]: packed by the last frame */
+  uint32_t bit;                /* of DcnnCudaStream.taken: that was taken */
+  uint32_t *entries;           /* of stream 0; in any order */
+  uint64_t entries_stream;     /* words */
+  uint32_t *count;             /* [streams]: adds how many */
 } DcnnCudaGather;
 cudaError_t dcnn_cuda_gather (const DcnnCudaGather *gather,
     DcnnCudaQueue queue);
@@ -324,6 +337,25 @@ typedef struct DcnnCudaInput {
   uint32_t values_stride;
 } DcnnCudaInput;
 cudaError_t dcnn_cuda_input (const DcnnCudaInput *input, DcnnCudaQueue queue);
+
+/* ---- a window that moves ------------------------------------------------------ */
+
+/* What is stored by place: pixel (y, x) of the window becomes what pixel (y, x)
+ * + d was, where that was in view, and keeps what it holds elsewhere (bits of a
+ * mask: are 0). */
+typedef struct DcnnCudaShift {
+  void *data;                /* of stream 0; on whole units */
+  uint64_t stream;           /* bytes from stream to stream */
+  uint32_t width, height;    /* pixels */
+  uint32_t pixel;            /* bytes from pixel to pixel */
+  uint32_t unit;             /* bytes that are moved at once: 16 or 1; 0: a mask
+                                of 8x8 blocks */
+  uint32_t stride[2];        /* as DcnnCudaList.stride */
+} DcnnCudaShift;
+/* things: device, [n]. moves: device, [streams][2]: as DcnnCudaStream.move. Not
+ * part of a frame's graph. */
+cudaError_t dcnn_cuda_shift (const DcnnCudaShift *things, uint32_t n,
+    uint32_t n_streams, const int32_t *moves, cudaStream_t queue);
 
 /* Pixels in each node's update mask, and whether anything is pending. */
 typedef struct DcnnCudaCounted {

@@ -37,6 +37,12 @@ dcnn_cuda_stream_of (const DcnnCudaPixel &p)
   return p.stream & 0xffffu;
 }
 
+__device__ __forceinline__ bool
+dcnn_cuda_moved (const DcnnCudaStream &f)
+{
+  return f.move[0] || f.move[1];
+}
+
 /* Index of a pixel's first element. */
 __device__ __forceinline__ uint64_t
 dcnn_cuda_at (const DcnnCudaMap &m, uint32_t s, uint32_t y, uint32_t x)

@@ -35,7 +35,8 @@ stage_convert (const DcnnCudaStage *stages, uint32_t blocks)
       for (int c = 0; c < 3; c++)
         s.picture[at + c] = rgb[c];
       most = dcnn_stage_most (rgb, s.reference + at);
-      changed = most > limit || s.all;
+      changed = most > limit || s.all || (int) y < s.kept[0] ||
+          (int) y >= s.kept[1] || (int) x < s.kept[2] || (int) x >= s.kept[3];
     }
     word[half] = __ballot_sync (0xffffffffu, changed);
     other[half] = __ballot_sync (0xffffffffu, most > 0);

@@ -264,9 +264,28 @@ turn_of (const DcnnCudaStream &f, uint32_t height, uint32_t by, uint32_t w)
   return rows;
 }
 
+/* Pixels of the block that the window's move has brought into view. */
+inline __device__ uint64_t
+entering (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t by,
+    uint32_t bx)
+{
+  if (!dcnn_cuda_moved (f) || p.stride[0] == 0 || p.stride[1] == 0)
+    return 0;
+  int dy = f.move[0] / (int) p.stride[0], dx = f.move[1] / (int) p.stride[1];
+  uint64_t rows = 0;
+  uint32_t columns = 0;
+  for (int i = 0; i < 8; i++) {
+    int y = (int) by * 8 + i, x = (int) bx * 8 + i;
+    if (y + dy >= 0 && y + dy < (int) p.height)
+      rows |= 0xffull << (8 * i);
+    columns |= (x + dx >= 0 && x + dx < (int) p.width) << i;
+  }
+  return ~(rows & 0x0101010101010101ull * columns);
+}
+
 /* What is listed of one block, for which reasons. */
 struct Listed {
-  uint64_t change, turn, all;
+  uint64_t change, turn, all, entering;
 };
 
 inline __device__ Listed
@@ -282,12 +301,14 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
   uint64_t pending = p.pending ? p.pending[at] : 0, correct = 0;
   Listed l;
 
+  l.entering = f.dense ? inside : entering (p, f, by, bx) & inside;
   l.change = f.dense ? inside : candidates (p, false, s, w, inside, near,
-      lane);
+      lane) | l.entering;
   if (f.settling)
     correct = candidates (p, true, s, w, inside, near, lane);
   pending |= correct;
-  l.turn = pending & turn_of (f, p.height, by, w);
+  /* what is kept back of this frame's changes is settled at once */
+  l.turn = (pending | l.change) & turn_of (f, p.height, by, w);
   /* nodes that pass on hold no correction back either */
   l.all = l.change | l.turn | (p.passed ? correct : 0);
   __syncwarp ();
@@ -324,11 +345,14 @@ make_list (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
   for (uint32_t base = x * WARPS; base < p.words;
       base += blocks_x * WARPS) {
     uint32_t w = base + warp, before = 0, total = 0;
-    Listed l = { 0, 0, 0 };
+    Listed l = { 0, 0, 0, 0 };
     if (w < p.words)
       l = list_word (p, f, s, w, room.near[warp], lane);
-    if (lane == 0)
+    if (lane == 0) {
       room.found[warp] = (uint32_t) __popcll (l.all);
+      if (l.all & ~l.change)
+        atomicAdd (p.corrections + s, (uint32_t) __popcll (l.all & ~l.change));
+    }
     __syncthreads ();
     for (uint32_t i = 0; i < WARPS; i++) {
       before += i < warp ? room.found[i] : 0;
@@ -346,7 +370,7 @@ make_list (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
       DcnnCudaPixel e;
       e.at = (w / p.blocks_x * 8 + bit / 8) << 16 |
           (w % p.blocks_x * 8 + bit % 8);
-      e.stream = s | (f.dense ? DCNN_CUDA_FORCE : 0) |
+      e.stream = s | (l.entering >> bit & 1 ? DCNN_CUDA_FORCE : 0) |
           (l.change >> bit & 1 ? DCNN_CUDA_CHANGE : 0) |
           (l.turn >> bit & 1 ? DCNN_CUDA_EXACT : 0);
       p.list[room.first + before + __popcll (l.all & ((1ull << bit) - 1))] = e;

@@ -130,7 +130,7 @@ pool_kernel (const __grid_constant__ DcnnCudaGlobal p)
   dcnn_cuda_let_next ();
   const DcnnCudaStream f = p.node.streams[s];
   dcnn_cuda_wait ();
-  int any = f.dense || f.settling;
+  int any = f.dense || f.settling || dcnn_cuda_moved (f);
   for (uint32_t i = 0; i < p.n_sources && !any; i++)
     for (uint32_t w = threadIdx.x; w < p.sources[i].words; w += POOL_THREADS)
       any |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] != 0;
@@ -187,7 +187,7 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
     p.node.masks.updated[s] = 0;
     p.node.masks.exact[s] = 0;
   }
-  if (!regular && !exact && !f.settling)
+  if (!regular && !exact && !f.settling && !dcnn_cuda_moved (f))
     return;
   if (p.norm) {
     for (uint32_t c = 0; c < width; c += 8)
@@ -263,47 +263,70 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
 
 /* ---- dense tensors ------------------------------------------------------------------- */
 
-__global__ void
+#define GATHER_WARPS 8
+
+/* What of one word of the map's mask is to be packed, of which `fresh` changed in
+ * this frame. */
+__device__ uint64_t
+packed_word (const DcnnCudaGather &p, const DcnnCudaStream &f, uint32_t s,
+    uint32_t w, uint32_t blocks_x, uint32_t words, uint64_t *fresh)
+{
+  uint32_t rows = min (8u, p.map.height - w / blocks_x * 8);
+  uint32_t columns = min (8u, p.map.width - w % blocks_x * 8);
+  uint64_t inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
+      0x0101010101010101ull * ((1u << columns) - 1);
+  uint64_t at = (uint64_t) s * words + w, word = 0;
+
+  for (uint32_t i = 0; i < p.n_sources; i++)
+    word |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] |
+        p.sources[i].exact[(uint64_t) s * p.sources[i].words + w];
+  *fresh = f.dense || dcnn_cuda_moved (f) ? inside : word & inside;
+  return f.taken >> p.bit & 1 ? *fresh : *fresh | p.owed[at];
+}
+
+/* Computes: entries of the pixels that changed, or are owed. A warp a word of
+ * the mask; its lanes share out what it packs. */
+__global__ void __launch_bounds__ (GATHER_WARPS * 32)
 gather_kernel (const __grid_constant__ DcnnCudaGather p)
 {
-  uint32_t lane = threadIdx.x & 31, s = blockIdx.y;
+  __shared__ uint8_t found[GATHER_WARPS][64];
+  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x / 32, s = blockIdx.y;
   uint32_t blocks_x = (p.map.width + 7) / 8;
   uint32_t words = blocks_x * ((p.map.height + 7) / 8);
+  uint32_t size = 1 + p.channels;
 
   dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
-  bool dense = p.streams[s].dense != 0;
-  for (uint32_t w = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-      w < words; w += gridDim.x * (blockDim.x / 32)) {
-    uint64_t word = 0;
-    for (uint32_t i = 0; i < p.n_sources; i++)
-      word |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] |
-          p.sources[i].exact[(uint64_t) s * p.sources[i].words + w];
-    if (dense)
-      word = ~0ull;
-    if (word == 0)
-      continue;
-    if (lane == 0)
-      p.changed[s] = 1;
-    /* lanes share out the channels of a pixel where it has many */
-    uint32_t parts = p.channels >= 64 ? 32 : 1, step = 32 / parts;
-    for (uint32_t bit = lane / parts; bit < 64; bit += step) {
-      uint32_t y = w / blocks_x * 8 + bit / 8, x = w % blocks_x * 8 + bit % 8;
-      if (!(word >> bit & 1) || y >= p.map.height || x >= p.map.width)
-        continue;
-      uint64_t from = dcnn_cuda_at (p.map, s, y, x);
-      int64_t to = (int64_t) (s * p.tensor_stream) + p.base +
-          y * p.stride_y + x * p.stride_x;
-      for (uint32_t c = lane % parts; c < p.channels; c += parts) {
-        uint64_t at = from + p.position[c];
-        float v = p.map.f32 ? static_cast<const float *> (p.map.data)[at] :
-            __half2float (static_cast<const __half *> (p.map.data)[at]);
-        if (p.int64)
-          static_cast<int64_t *> (p.tensor)[to + c * p.stride_c] = (int64_t) v;
-        else
-          static_cast<float *> (p.tensor)[to + c * p.stride_c] = v;
-      }
+  const DcnnCudaStream f = p.streams[s];
+  for (uint32_t w = blockIdx.x * GATHER_WARPS + warp; w < words;
+      w += gridDim.x * GATHER_WARPS) {
+    uint64_t fresh, word = packed_word (p, f, s, w, blocks_x, words, &fresh);
+    uint32_t n = (uint32_t) __popcll (word), first = 0;
+    __syncwarp ();
+    if (lane == 0) {
+      p.owed[(uint64_t) s * words + w] = word;
+      if (n)
+        first = atomicAdd (p.count + s, n);
     }
+    for (uint32_t bit = lane; bit < 64; bit += 32)
+      if (word >> bit & 1)
+        found[warp][__popcll (word & ((1ull << bit) - 1))] = (uint8_t) bit;
+    first = __shfl_sync (0xffffffff, first, 0);
+    __syncwarp ();
+    uint32_t *to = p.entries + s * p.entries_stream + (uint64_t) first * size;
+    for (uint32_t i = lane; i < n * size; i += 32) {
+      uint32_t bit = found[warp][i / size], c = i % size;
+      uint32_t y = w / blocks_x * 8 + bit / 8, x = w % blocks_x * 8 + bit % 8;
+      if (c == 0) {
+        to[i] = y << 16 | x | (fresh >> bit & 1 ? DCNN_CUDA_NEWS : 0);
+        continue;
+      }
+      uint64_t at = dcnn_cuda_at (p.map, s, y, x) + p.position[c - 1];
+      to[i] = __float_as_uint (p.map.f32 ?
+          static_cast<const float *> (p.map.data)[at] :
+          __half2float (static_cast<const __half *> (p.map.data)[at]));
+    }
+    __syncwarp ();
   }
 }
 
@@ -334,6 +357,6 @@ dcnn_cuda_gather (const DcnnCudaGather *gather, DcnnCudaQueue queue)
   uint32_t words = (gather->map.width + 7) / 8 * ((gather->map.height + 7) / 8);
 
   return dcnn_cuda_launch ((const void *) gather_kernel,
-      dim3 (min ((words + 7) / 8, 256u), gather->n_streams), 256, 0, 1, arguments,
-      queue);
+      dim3 (min ((words + GATHER_WARPS - 1) / GATHER_WARPS, 256u),
+          gather->n_streams), GATHER_WARPS * 32, 0, 1, arguments, queue);
 }

@@ -10,22 +10,9 @@
 /* What streams, events and graphs are where there is no GPU. */
 typedef struct Imitated {
   int device;
-  GPtrArray *work;         /* a graph's: of Work; NULL: none */
 } Imitated;
 
-/* Something that a graph does. */
-typedef struct Work {
-  gpointer job;            /* NULL: memory is filled */
-  void *to;
-  int value;
-  size_t bytes;
-} Work;
-
-const CudaCallsKernels *cuda_calls_kernels;
-static GPtrArray *captured;  /* NULL: no capture is going on */
-static guint launches;
-
-static gint number, failing, live;
+static gint number, failing, live, launches;
 static cudaError_t failure;
 static gboolean all_calls;
 static const char *failed;
@@ -51,6 +38,12 @@ const char *
 cuda_calls_failed (void)
 {
   return failed;
+}
+
+guint
+cuda_calls_launches (void)
+{
+  return (guint) g_atomic_int_get (&launches);
 }
 
 gint
@@ -118,12 +111,12 @@ fails (const char *name, gboolean makes)
   return e
 
 /* A call that frees: it never fails, and counts where there was something. */
-#define FREE(what, real, frees)                                                \
+#define FREE(what, real)                                                       \
   if (what)                                                                    \
     g_atomic_int_add (&live, -1);                                              \
   if (cuda_calls_real ())                                                      \
     return real;                                                               \
-  frees (what);                                                                \
+  free (what);                                                                 \
   return cudaSuccess
 
 /* Declares what the linker makes of a function, and defines its wrapper. */
@@ -176,108 +169,11 @@ copy (void *to, const void *from, size_t bytes, const void *stream)
   return used_here (stream);
 }
 
-static void
-free_imitated (void *thing)
-{
-  Imitated *it = thing;
-
-  if (it && it->work)
-    g_ptr_array_unref (it->work);
-  free (it);
-}
-
-static void
-free_work (gpointer data)
-{
-  Work *work = data;
-
-  if (work->job)
-    cuda_calls_kernels->job_free (work->job);
-  g_free (work);
-}
-
-static void
-do_work (const Work *work)
-{
-  if (work->job)
-    cuda_calls_kernels->job_run (work->job);
-  else
-    memset (work->to, work->value, work->bytes);
-}
-
-/* Done at once, or when the graph is launched that it is put into. */
-static void
-take_work (Work work)
-{
-  if (captured) {
-    g_ptr_array_add (captured, g_memdup2 (&work, sizeof work));
-    return;
-  }
-  do_work (&work);
-  if (work.job)
-    cuda_calls_kernels->job_free (work.job);
-}
-
 static cudaError_t
 fill (void *to, int value, size_t bytes, const void *stream)
 {
-  take_work ((Work) { .to = to, .value = value, .bytes = bytes });
+  memset (to, value, bytes);
   return used_here (stream);
-}
-
-static cudaError_t
-begin_capture (const void *stream)
-{
-  if (cuda_calls_kernels)
-    captured = g_ptr_array_new_with_free_func (free_work);
-  return used_here (stream);
-}
-
-static cudaError_t
-new_graph (cudaGraph_t *graph)
-{
-  cudaError_t e = new_imitated ((void **) graph);
-
-  ((Imitated *) *graph)->work = captured;
-  captured = NULL;
-  return e;
-}
-
-static cudaError_t
-new_graph_exec (cudaGraphExec_t *to, cudaGraph_t graph)
-{
-  cudaError_t e = new_imitated ((void **) to);
-  GPtrArray *work = ((Imitated *) graph)->work;
-
-  ((Imitated *) *to)->work = work ? g_ptr_array_ref (work) : NULL;
-  return e;
-}
-
-static cudaError_t
-launch_graph (cudaGraphExec_t graph, const void *stream)
-{
-  GPtrArray *work = ((Imitated *) graph)->work;
-
-  for (guint i = 0; work && i < work->len; i++)
-    do_work (work->pdata[i]);
-  return both_here (graph, stream);
-}
-
-static cudaError_t
-launch_kernel (const cudaLaunchConfig_t *config, const void *kernel,
-    void **arguments)
-{
-  launches++;
-  if (cuda_calls_kernels)
-    take_work ((Work) { .job = cuda_calls_kernels->job_new (kernel, config,
-            arguments) });
-  return used_here (config->stream);
-}
-
-guint
-cuda_calls_launches (void)
-{
-  return launches;
 }
 
 static cudaError_t
@@ -291,8 +187,7 @@ attribute (int *value, enum cudaDeviceAttr which)
       *value = 0;
       break;
     case cudaDevAttrMultiProcessorCount:
-      *value = cuda_calls_kernels ?
-          (int) cuda_calls_kernels->multiprocessors : 132;
+      *value = 132;
       break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
       *value = 227 * 1024;
@@ -423,12 +318,12 @@ WRAP (cudaMallocHost, void **to, size_t bytes)
 WRAP (cudaFree, void *p)
 {
   let_go (p);
-  FREE (p, __real_cudaFree (p), free);
+  FREE (p, __real_cudaFree (p));
 }
 
 WRAP (cudaFreeHost, void *p)
 {
-  FREE (p, __real_cudaFreeHost (p), free);
+  FREE (p, __real_cudaFreeHost (p));
 }
 
 WRAP (cudaMemset, void *to, int value, size_t bytes)
@@ -469,7 +364,7 @@ WRAP (cudaStreamCreateWithFlags, cudaStream_t *to, unsigned flags)
 
 WRAP (cudaStreamDestroy, cudaStream_t stream)
 {
-  FREE (stream, __real_cudaStreamDestroy (stream), free_imitated);
+  FREE (stream, __real_cudaStreamDestroy (stream));
 }
 
 WRAP (cudaStreamSynchronize, cudaStream_t stream)
@@ -500,7 +395,7 @@ WRAP (cudaEventCreateWithFlags, cudaEvent_t *to, unsigned flags)
 
 WRAP (cudaEventDestroy, cudaEvent_t event)
 {
-  FREE (event, __real_cudaEventDestroy (event), free_imitated);
+  FREE (event, __real_cudaEventDestroy (event));
 }
 
 WRAP (cudaEventRecord, cudaEvent_t event, cudaStream_t stream)
@@ -523,7 +418,7 @@ WRAP (cudaStreamBeginCapture, cudaStream_t stream,
     enum cudaStreamCaptureMode mode)
 {
   CALL ("cudaStreamBeginCapture", FALSE,
-      __real_cudaStreamBeginCapture (stream, mode), begin_capture (stream));
+      __real_cudaStreamBeginCapture (stream, mode), used_here (stream));
 }
 
 cudaError_t __real_cudaGraphDestroy (cudaGraph_t graph);
@@ -537,13 +432,14 @@ cudaError_t
 __wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
 {
   cudaError_t e = cuda_calls_real () ?
-      __real_cudaStreamEndCapture (stream, graph) : new_graph (graph);
+      __real_cudaStreamEndCapture (stream, graph) :
+      new_imitated ((void **) graph);
 
   if (fails ("cudaStreamEndCapture", TRUE)) {
     if (*graph && cuda_calls_real ())
       (void) __real_cudaGraphDestroy (*graph);
     else
-      free_imitated (*graph);
+      free (*graph);
     *graph = NULL;
     return failure;
   }
@@ -554,7 +450,7 @@ __wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
 
 WRAP (cudaGraphDestroy, cudaGraph_t graph)
 {
-  FREE (graph, __real_cudaGraphDestroy (graph), free_imitated);
+  FREE (graph, __real_cudaGraphDestroy (graph));
 }
 
 WRAP (cudaGraphInstantiate, cudaGraphExec_t *to, cudaGraph_t graph,
@@ -562,18 +458,18 @@ WRAP (cudaGraphInstantiate, cudaGraphExec_t *to, cudaGraph_t graph,
 {
   CALL ("cudaGraphInstantiate", TRUE,
       __real_cudaGraphInstantiate (to, graph, flags),
-      new_graph_exec (to, graph));
+      new_imitated ((void **) to));
 }
 
 WRAP (cudaGraphExecDestroy, cudaGraphExec_t graph)
 {
-  FREE (graph, __real_cudaGraphExecDestroy (graph), free_imitated);
+  FREE (graph, __real_cudaGraphExecDestroy (graph));
 }
 
 WRAP (cudaGraphLaunch, cudaGraphExec_t graph, cudaStream_t stream)
 {
   CALL ("cudaGraphLaunch", FALSE, __real_cudaGraphLaunch (graph, stream),
-      launch_graph (graph, stream));
+      both_here (graph, stream));
 }
 
 WRAP (cudaFuncSetAttribute, const void *function, enum cudaFuncAttribute which,
@@ -601,7 +497,8 @@ WRAP (cudaFuncGetAttributes, struct cudaFuncAttributes *to,
 WRAP (cudaLaunchKernelExC, const cudaLaunchConfig_t *config,
     const void *function, void **arguments)
 {
+  g_atomic_int_inc (&launches);
   CALL ("cudaLaunchKernelExC", FALSE,
       __real_cudaLaunchKernelExC (config, function, arguments),
-      launch_kernel (config, function, arguments));
+      used_here (config->stream));
 }

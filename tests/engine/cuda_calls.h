@@ -7,30 +7,13 @@
  * host's, copies are copies, launches do nothing. It aborts where a call on a
  * stream or an event is made while another GPU is the current one, most of which
  * CUDA refuses. So whatever the host does is tried without a GPU; results are
- * not, unless the kernels' own source is linked in, which then runs here
- * (tests/kernels/emulated_kernel.cc).
+ * not, unless a GPU is emulated (../emulated), which is as good as one here.
  */
 #ifndef DCNN_TEST_CUDA_CALLS_H
 #define DCNN_TEST_CUDA_CALLS_H
 
 #include <cuda_runtime.h>
 #include <glib.h>
-
-G_BEGIN_DECLS
-
-/* Kernels that run on the processor. A job is a launch with copies of its
- * arguments, as NVIDIA's are kept by a graph. */
-typedef struct CudaCallsKernels {
-  guint multiprocessors;       /* of the GPU that there seems to be */
-  gpointer (*job_new) (const void *kernel, const cudaLaunchConfig_t *config,
-      void **arguments);
-  void (*job_run) (gpointer job);
-  void (*job_free) (gpointer job);
-} CudaCallsKernels;
-/* Set before anything else; NULL: launches do nothing. */
-extern const CudaCallsKernels *cuda_calls_kernels;
-/* Launches of kernels that were carried out, or put into a graph. */
-guint cuda_calls_launches (void);
 
 /* To be asked before anything else: is it a GPU? */
 gboolean cuda_calls_real (void);
@@ -43,13 +26,14 @@ void cuda_calls_fail (guint n, cudaError_t error, gboolean all);
 guint cuda_calls_count (void);
 const char *cuda_calls_failed (void);
 
+/* Launches of kernels that were asked for, or put into a graph. */
+guint cuda_calls_launches (void);
+
 /* What was made and is not freed yet. */
 gint cuda_calls_live (void);
 /* Bytes of the GPU's memory among it, as they were asked for. */
 gsize cuda_calls_bytes (void);
 /* Bytes that the GPU has left. */
 gsize cuda_calls_free_bytes (void);
-
-G_END_DECLS
 
 #endif

@@ -18,8 +18,9 @@ typedef struct TestNet {
   gint names;
 } TestNet;
 
-/* A seed on the command line makes loops over seeds run that one alone; call
- * after g_test_init(). test_seed_runs (0): all run. */
+/* A seed on the command line makes loops over seeds run that one alone, and
+ * DELTACNN_TEST_SEEDS the first so many of each ten; call after g_test_init().
+ * test_seed_runs (0): all run. */
 void test_seeds_init (int argc, char **argv);
 gboolean test_seed_runs (guint64 seed);
 

@@ -8,8 +8,8 @@
  *
  *   torus [SEED]
  *
- * DELTACNN_TEST_DEVICE names another device than the cpu: then in short, and
- * without the last, as such a device takes the window afresh when it moves.
+ * DELTACNN_TEST_DEVICE names another device than the cpu: then in short, the
+ * last in whole numbers (sums may be in another order on another canvas).
  */
 #include <string.h>
 
@@ -312,17 +312,15 @@ run_one_way (guint64 seed, gboolean integer, int axis)
 static void
 test_one_way (void)
 {
-  if (!test_on_cpu ()) {
-    g_test_skip ("it keeps nothing that has left the view");
-    return;
-  }
+  gboolean cpu = test_on_cpu ();
+
   compared = 0;
   for (guint64 seed = 1; seed <= n_seeds () && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_one_way (seed, seed % 2, seed / 2 % 2);
+      run_one_way (seed, seed % 2 || !cpu, seed / 2 % 2);
   g_test_message ("%" G_GUINT64_FORMAT " values", compared);
   if (test_seed_runs (0))
-    g_assert_cmpuint (compared, >, 1000000);
+    g_assert_cmpuint (compared, >, cpu ? 1000000 : 100000);
 }
 
 /* ---- sums over the window ------------------------------------------------------------ */

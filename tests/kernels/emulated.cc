@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * emulated.cc - the GPU's convolution kernels, run here without a GPU, alone
- * (emulated.h; engine/emulated-* run whole sessions so).
+ * emulated.cc - the GPU's convolution kernels, run here without a GPU: their
+ * own source, compiled for the processor (../emulated).
  *
  * Whole numbers, so that any difference is a wrong index: maps, masks and
  * what must not be touched are compared with a plain convolution.
  *
  *   emulated [SEED]     0: sixty of them
  */
-#include "emulated.h"
+#include <vector>
+
+#include "../emulated/instructions.h"
 
 #define cudaFuncGetAttributes(a, ...) ((a)->ptxVersion = 90, cudaSuccess)
 #define cudaGetDevice(p) (*(p) = 0, cudaSuccess)

@@ -241,7 +241,7 @@ test_case (uint64_t seed)
     dcnn_mask_init (&ours, c.g.width, c.g.height, r.changed);
     if (!all) {
       dcnn_input_refine_mask (stage, &c.p, NULL, &changed);
-      dcnn_input_widen_mask (stage, &c.p, &ours);
+      dcnn_input_widen_mask (stage, &c.p, NULL, &ours);
     }
     SAME (changed.words, r.changed, words, "the refined mask");
     dcnn_input_store (stage, &c.p, &changed, &r.map, 0, changed.blocks_y);

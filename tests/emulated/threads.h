@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * emulated.h - what the GPU's kernels need to run on the processor, from their
- * own source: to be included before any of it. A block's threads are contexts
- * that take turns at its barriers; what is an instruction of the GPU (copies,
- * ldmatrix, mma, wgmma, bulk copies and their barriers) is written anew from
- * the PTX ISA.
+ * threads.h - blocks of the GPU's threads on the processor, and what CUDA C has
+ * of functions and words: to be included before a kernel's source. A block's
+ * threads are contexts that take turns at its barriers.
  *
  * The blocks of a cluster are threads of the processor, whose thread-local
  * memory is the block's shared memory: it lies alike in all of them, so that an
@@ -14,8 +12,8 @@
  * It shows that kernels read and write the right things; of speed, and of races
  * between what the hardware does at the same time, nothing.
  */
-#ifndef DCNN_TEST_EMULATED_H
-#define DCNN_TEST_EMULATED_H
+#ifndef DCNN_EMULATED_THREADS_H
+#define DCNN_EMULATED_THREADS_H
 
 #include <pthread.h>
 #include <sched.h>
@@ -27,11 +25,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <map>
 #include <type_traits>
-#include <vector>
 
-#include <cudaTypedefs.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
@@ -464,188 +459,5 @@ rsqrtf (float v)
 }
 
 using std::isnan;
-
-/* ---- instructions (in place of dcnn_cuda_mma.cuh) --------------------------------------- */
-
-#define DCNN_CUDA_MMA_CUH
-/* Dynamic memory is at 0; what is static, far behind or before it: 24 bits with a
- * sign. The rank of another block is above them. */
-static inline uint32_t
-shared_address (const void *p)
-{
-  return (uint32_t) ((const char *) p - emulated_shared) & 0xffffff;
-}
-
-static inline int32_t
-emulated_offset (uint32_t address)
-{
-  return (int32_t) (address << 8) >> 8;
-}
-
-static inline char *
-emulated_at (uint32_t address)
-{
-  return emulated_shared + emulated_offset (address);
-}
-
-static inline void
-copy_async (uint32_t to, const void *from, bool there)
-{
-  if (there)
-    memcpy (emulated_at (to), from, 16);
-  else
-    memset (emulated_at (to), 0, 16);
-}
-
-static inline void copy_commit () {}
-template<int most> static inline void copy_wait () {}
-static inline void prefetch (const void *) {}
-
-static inline uint32_t
-cluster_rank ()
-{
-  return emulated_block.rank;
-}
-
-static inline void
-cluster_arrive ()
-{
-  emulated_block.phase[emulated_block.now]++;
-  __atomic_fetch_add (&emulated_cluster->arrived, 1, __ATOMIC_SEQ_CST);
-}
-
-static inline void
-cluster_await ()
-{
-  const EmulatedCluster *c = emulated_cluster;
-  unsigned long all = (unsigned long) c->size * c->threads *
-      emulated_block.phase[emulated_block.now];
-
-  while (__atomic_load_n (&c->arrived, __ATOMIC_SEQ_CST) < all)
-    emulated_spin ();
-}
-
-static inline void
-cluster_sync ()
-{
-  cluster_arrive ();
-  cluster_await ();
-}
-
-static inline uint32_t
-cluster_address (const void *p, uint32_t rank)
-{
-  return shared_address (p) | rank << 24;
-}
-
-static inline const char *
-emulated_elsewhere (uint32_t address)
-{
-  return emulated_cluster->shared[address >> 24] + emulated_offset (address);
-}
-
-static inline float
-cluster_read (uint32_t at)
-{
-  float v;
-  memcpy (&v, emulated_elsewhere (at), 4);
-  return v;
-}
-
-static inline float4
-cluster_read4 (uint32_t at)
-{
-  float4 v;
-  memcpy (&v, emulated_elsewhere (at), 16);
-  return v;
-}
-
-/* Matrix m's rows are at the addresses of lanes 8 m .. 8 m + 7; a lane gets two
- * halves of row lane / 4. */
-static inline void
-emulated_load_matrices (uint32_t at, uint32_t *r, unsigned n)
-{
-  static thread_local uint32_t addresses[EMULATED_THREADS];
-  unsigned self = emulated_block.now;
-
-  addresses[self] = at;
-  emulated_warp_meets ();
-  for (unsigned m = 0; m < n; m++)
-    memcpy (&r[m], emulated_at (addresses[self / 32 * 32 + m * 8 +
-            self % 32 / 4]) + self % 4 * 4, 4);
-  emulated_warp_meets ();
-}
-
-static inline void
-load_matrices (uint32_t at, uint32_t *r)
-{
-  emulated_load_matrices (at, r, 4);
-}
-
-static inline void
-load_two_matrices (uint32_t at, uint32_t *r)
-{
-  emulated_load_matrices (at, r, 2);
-}
-
-static inline float
-emulated_half (uint32_t pair, unsigned i)
-{
-  __half_raw h;
-  h.x = (unsigned short) (pair >> 16 * i);
-  return __half2float (__half (h));
-}
-
-/* m16n8k16: a[i] is row lane / 4 + 8 (i & 1), columns lane % 4 * 2 + 8 (i / 2);
- * b rows lane % 4 * 2 + 8 i of column lane / 4; d as a, with columns of n. */
-static inline void
-multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
-{
-  static thread_local float as[EMULATED_THREADS][8], bs[EMULATED_THREADS][4];
-  unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
-
-  for (unsigned i = 0; i < 8; i++)
-    as[self][i] = emulated_half (a[i / 2], i % 2);
-  for (unsigned i = 0; i < 4; i++)
-    bs[self][i] = emulated_half (i < 2 ? b0 : b1, i % 2);
-  emulated_warp_meets ();
-  for (unsigned i = 0; i < 4; i++) {
-    unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
-    for (unsigned k = 0; k < 16; k++)
-      d[i] += as[warp + row % 8 * 4 + k % 8 / 2][(row / 8 + k / 8 * 2) * 2 +
-          k % 2] * bs[warp + column * 4 + k % 8 / 2][k / 8 * 2 + k % 2];
-  }
-  emulated_warp_meets ();
-}
-
-/* Ten bits of mantissa, ties away from zero. */
-static inline uint32_t
-to_tf32 (float v)
-{
-  uint32_t u = __float_as_uint (v);
-  return std::isfinite (v) ? (u + 0x1000) & ~0x1fffu : u;
-}
-
-/* m16n8k8: a[i] is row lane / 4 + 8 (i & 1), column lane % 4 + 4 (i / 2). */
-static inline void
-multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
-{
-  static thread_local float as[EMULATED_THREADS][4], bs[EMULATED_THREADS][2];
-  unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
-
-  memcpy (as[self], a, 16);
-  memcpy (&bs[self][0], &b0, 4);
-  memcpy (&bs[self][1], &b1, 4);
-  emulated_warp_meets ();
-  for (unsigned i = 0; i < 4; i++) {
-    unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
-    for (unsigned k = 0; k < 8; k++)
-      d[i] += as[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2] *
-          bs[warp + column * 4 + k % 4][k / 4];
-  }
-  emulated_warp_meets ();
-}
-
-#include "emulated_groups.h"
 
 #endif

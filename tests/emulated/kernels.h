@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * emulated_kernel.h - kernels by the address that they are launched by.
+ * kernels.h - kernels by the address that they are launched by.
  */
-#ifndef DCNN_TEST_EMULATED_KERNEL_H
-#define DCNN_TEST_EMULATED_KERNEL_H
+#ifndef DCNN_EMULATED_KERNELS_H
+#define DCNN_EMULATED_KERNELS_H
 
 #include <functional>
 #include <map>
@@ -35,6 +35,7 @@ struct EmulatedKernel {
   }
 };
 
+/* All of the program. */
 std::map<const void *, EmulatedBind> &emulated_kernels ();
 
 #endif
