@@ -6,6 +6,7 @@ nothing is installed but the driver.
   gpu_check.py pack --build DIR [--output FILE]
   gpu_check.py run (--bundle FILE | --build DIR) --out FOLDER [--device D]
                [--minutes M] [--only REGEX] [--again] [--seeds 1,2,...]
+               [--jobs N]
                [--sanitizer PROGRAM] [--nets FOLDER] [--net-size WxH]
                [--clip FILE]... [--decode FILE.mp4]... [--rate FPS]
                [--switches TEXT]
@@ -28,11 +29,13 @@ when they are not there yet.
 FOLDER/check.json says what came of each step, FOLDER/logs.tar.gz holds what
 each printed, FOLDER/figures.json the figures. A step that passed is not run
 again by the next call unless --again is given; no step is begun when --minutes
-are over. clip makes an H.264 clip for --decode of any that this machine can
+are over. --jobs lets so many of the engine's tests and compute-sanitizer's runs
+go side by side: nothing of theirs is timed. clip makes an H.264 clip for --decode of any that this machine can
 read (x264enc or openh264enc). --device cpu or sim tries all of it without a GPU. The exit status is
 1 when a step failed. Standard library only.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -41,6 +44,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 
 import gpu_pipelines
@@ -138,12 +142,15 @@ class Check:
             if self.file.exists() else {}
         self.until = time.monotonic() + 60 * chosen.minutes
         self.failed = 0
+        self.lock = threading.Lock()
 
     def note(self, name, status, seconds=0.0, why=""):
-        self.results[name] = {"status": status, "seconds": round(seconds, 1),
-                              **({"why": why} if why else {})}
-        self.failed += status == "FAILED"
-        self.file.write_text(json.dumps(self.results, indent=1) + "\n")
+        with self.lock:
+            self.results[name] = {"status": status,
+                                  "seconds": round(seconds, 1),
+                                  **({"why": why} if why else {})}
+            self.failed += status == "FAILED"
+            self.file.write_text(json.dumps(self.results, indent=1) + "\n")
         print(f"{status:8} {seconds:6.1f} s  {name}  {why}".rstrip(),
               flush=True)
 
@@ -183,6 +190,11 @@ class Check:
                 status = 127
         return status, log.read_text(encoding="utf-8", errors="replace")
 
+    def together(self, steps):
+        """Steps whose times say nothing, --jobs at a time."""
+        with concurrent.futures.ThreadPoolExecutor(self.chosen.jobs) as pool:
+            list(pool.map(lambda step: self.step(*step), steps))
+
     def step(self, name, command, limit, environment=None, judge=None):
         """One program, which passes when it ends with 0 (and judge, of what it
         printed, finds nothing)."""
@@ -220,17 +232,18 @@ def last_words(text):
 
 
 def run_tests(check, programs):
-    device = check.chosen.device
+    device, steps = check.chosen.device, []
     for test, arguments in TESTS.items():
         if test in NOT_ON.get(device, ()):
             continue
         for kind, environment in MORE_KINDS.get(test, {"": {}}).items():
             if kind and device in ("cpu", "sim"):
                 continue
-            check.step(test + kind, [programs.path(f"engine-{test}"),
-                                     *arguments], 240,
-                       {**environment, **LONG.get(test, {}),
-                        "DELTACNN_TEST_DEVICE": device})
+            steps.append((test + kind, [programs.path(f"engine-{test}"),
+                                        *arguments], 240,
+                          {**environment, **LONG.get(test, {}),
+                           "DELTACNN_TEST_DEVICE": device}))
+    check.together(steps)
 
 
 def clean(text):
@@ -277,14 +290,14 @@ def run_sanitizer(check, programs):
                    why="it looks at the program in no way; see the logs")
         return
     command, environment = way
-    for (seed, kind, tool), name in names:
-        check.step(name, [sanitizer, "--tool", tool, "--target-processes",
-                          "all", "--print-limit", "20",
-                          *(["--num-cuda-barriers", "65536"]
-                            if tool == "synccheck" else []), *command, "-p",
-                          "/engine/conformance/integer", seed], 120,
-                   {**environment, **KINDS[kind],
-                    "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
+    check.together([
+        (name, [sanitizer, "--tool", tool, "--target-processes", "all",
+                "--print-limit", "20", *(["--num-cuda-barriers", "65536"]
+                                         if tool == "synccheck" else []),
+                *command, "-p", "/engine/conformance/integer", seed], 240,
+         {**environment, **KINDS[kind],
+          "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
+        for (seed, kind, tool), name in names])
 
 
 def small_enough(text):
@@ -443,6 +456,7 @@ def main():
     way.add_argument("--minutes", type=float, default=9)
     way.add_argument("--only", default="")
     way.add_argument("--again", action="store_true")
+    way.add_argument("--jobs", type=int, default=1)
     way.add_argument("--seeds", default="1",
                      help="of the nets that compute-sanitizer looks at")
     way.add_argument("--sanitizer")
