@@ -11,9 +11,10 @@ static const struct {
   const DcnnBackend *table;
   const char *name;
   gboolean automatic;
+  const char *what;
 } backends[] = {
 #define DCNN_BACKEND(symbol, automatic, description)                           \
-  { &dcnn_backend_##symbol, #symbol, automatic },
+  { &dcnn_backend_##symbol, #symbol, automatic, description },
 #include "backends.def"
 #undef DCNN_BACKEND
 };
@@ -100,17 +101,20 @@ const DcnnBackend *
 dcnn_backend_named (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) names = g_string_new ("auto");
+  const char *many = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
     gsize length = strlen (backends[i].name);
     g_string_append_printf (names, ", %s", backends[i].name);
+    many = many || backends[i].table->present == NULL ? many :
+        backends[i].name;
     if (strncmp (device, backends[i].name, length) == 0 &&
         parse_index (device + length, index))
       return backends[i].table;
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "device=%s is none of %s; cuda:1 and so on choose among several", device,
-      names->str);
+      "device=%s is none of %s; %s:1 and so on choose among several", device,
+      names->str, many ? many : "NAME");
   return NULL;
 }
 
@@ -153,6 +157,68 @@ dcnn_backend_choose (DcnnModel *model, const DcnnSessionOptions *options,
     gint *index, GString *why, gboolean *fell_back, GError **error)
 {
   return find (options->device, model, options, index, why, fell_back, error);
+}
+
+/* ---- kinds ------------------------------------------------------------------------ */
+
+static const DcnnDeviceKind *
+all_kinds (void)
+{
+  static DcnnDeviceKind kinds[G_N_ELEMENTS (backends)];
+  static gsize filled;
+
+  if (g_once_init_enter (&filled)) {
+    for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
+      const DcnnBackend *table = backends[i].table;
+      kinds[i] = (DcnnDeviceKind) { .name = backends[i].name,
+        .what = backends[i].what, .automatic = backends[i].automatic,
+        .gpu = table->present != NULL, .samples = table->samples,
+        .regions = table->regions,
+        .memories = table->memories | 1u << DCNN_MEMORY_HOST };
+    }
+    g_once_init_leave (&filled, 1);
+  }
+  return kinds;
+}
+
+const DcnnDeviceKind *
+dcnn_device_kind (guint i)
+{
+  return i < G_N_ELEMENTS (backends) ? &all_kinds ()[i] : NULL;
+}
+
+static const DcnnDeviceKind *
+kind_of (const DcnnBackend *backend)
+{
+  for (guint i = 0; backend && i < G_N_ELEMENTS (backends); i++)
+    if (backends[i].table == backend)
+      return dcnn_device_kind (i);
+  return NULL;
+}
+
+const DcnnDeviceKind *
+dcnn_device_named (const char *device)
+{
+  gint index;
+
+  return device ? kind_of (dcnn_backend_named (device, &index, NULL)) : NULL;
+}
+
+const DcnnDeviceKind *
+dcnn_device_which (const char *device, GError **error)
+{
+  gint index;
+
+  return kind_of (dcnn_backend_find (device, &index, error));
+}
+
+const DcnnBackend *
+dcnn_backend_predicts (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (backends); i++)
+    if (backends[i].table->predict)
+      return backends[i].table;
+  return NULL;
 }
 
 gboolean

@@ -48,8 +48,9 @@ typedef struct BackendFrame {
 
 typedef struct DcnnBackend {
   const char *name;
-  /* Is there hardware of its kind, usable or not? NULL: always. What "auto"
-   * passes over where there is none is no news. */
+  /* Is there hardware of its kind, usable or not? NULL: always; else it is a
+   * GPU, of which there may be several (DcnnDeviceKind.gpu). What "auto" passes
+   * over where there is none is no news. */
   gboolean (*present) (void);
   /* May it run here, on its device number `index` (-1: the first)? The error
    * says what would help. */
@@ -132,6 +133,8 @@ const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
 /* The one with that name, "NAME" or "NAME:INDEX", whether it can run or not. */
 const DcnnBackend *dcnn_backend_named (const char *device, gint *index,
     GError **error);
+/* The first that has memory of its own; NULL: none of this build. */
+const DcnnBackend *dcnn_backend_predicts (void);
 /* Whether it can run the plan with these options, on any device of its kind. */
 gboolean dcnn_backend_accepts (const DcnnBackend *backend,
     const DcnnPlan *plan, const DcnnSessionOptions *options, GError **error);

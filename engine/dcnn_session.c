@@ -183,17 +183,18 @@ gsize
 dcnn_session_predict_bytes (DcnnModel *model,
     const DcnnSessionOptions *options, GError **error)
 {
-  const char *device = options->device ? options->device : "cuda";
-  const DcnnBackend *backend;
+  const char *device = options->device;
+  const DcnnBackend *backend = dcnn_backend_predicts ();
   const DcnnPlan *plan;
   gint index;
 
-  if (!dcnn_check_options (options, error) ||
-      (backend = dcnn_backend_named (device, &index, error)) == NULL)
+  if (!dcnn_check_options (options, error) || (device &&
+          (backend = dcnn_backend_named (device, &index, error)) == NULL))
     return 0;
-  if (backend->predict == NULL) {
+  if (backend == NULL || backend->predict == NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=%s has no memory of its own in this build", device);
+        "%s%s has no memory of its own in this build",
+        device ? "device=" : "no device", device ? device : "");
     return 0;
   }
   plan = dcnn_backend_plan (backend, model, options->precision, error);
@@ -545,6 +546,53 @@ dcnn_session_set_interest (DcnnSession *session, guint stream,
   for (gsize i = 0; i < dcnn_mask_words (width, height); i++)
     s->interest[i] = interest[i] >= 0 ? MIN (interest[i], 1) : 0;
   s->interest_set = TRUE;
+}
+
+static void
+refuse_regions (const DcnnSession *session, GError **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  const DcnnDeviceKind *kind;
+
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    if (kind->automatic && kind->regions)
+      g_string_append_printf (names, "%s%s", names->len ? " or " : "",
+          kind->name);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "device=%s runs whole frames; use device=%s for regions",
+      session->backend->name, names->str);
+}
+
+gboolean
+dcnn_session_set_regions (DcnnSession *session, guint index,
+    const DcnnRegion *regions, guint n, guint margin, GError **error)
+{
+  DcnnStream *stream;
+
+  if (index >= session->n_streams || n > DCNN_REGIONS_MOST ||
+      (n > 0 && regions == NULL)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "%u regions of stream %u of %u; up to %d are possible", n, index,
+        session->n_streams, DCNN_REGIONS_MOST);
+    return FALSE;
+  }
+  if (n > 0 && !session->backend->regions) {
+    refuse_regions (session, error);
+    return FALSE;
+  }
+  for (guint i = 0; i < n; i++)
+    if (!isfinite (regions[i].x) || !isfinite (regions[i].y) ||
+        !isfinite (regions[i].width) || !isfinite (regions[i].height)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+          "region %u is not finite", i);
+      return FALSE;
+    }
+  stream = &session->streams[index];
+  if (n > 0)
+    memcpy (stream->regions, regions, n * sizeof *regions);
+  stream->n_regions = n;
+  stream->region_margin = MIN (margin, G_MAXUINT16);
+  return TRUE;
 }
 
 void

@@ -270,40 +270,6 @@ dcnn_session_get_inward (DcnnSession *session, guint index, gdouble *matrix)
 
 /* ---- regions ------------------------------------------------------------------- */
 
-gboolean
-dcnn_session_set_regions (DcnnSession *session, guint index,
-    const DcnnRegion *regions, guint n, guint margin, GError **error)
-{
-  DcnnStream *stream;
-
-  if (index >= session->n_streams || n > DCNN_REGIONS_MOST ||
-      (n > 0 && regions == NULL)) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "%u regions of stream %u of %u; up to %d are possible", n, index,
-        session->n_streams, DCNN_REGIONS_MOST);
-    return FALSE;
-  }
-  if (n > 0 && !session->backend->regions) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "device=%s runs whole frames; use device=cpu or cuda for regions",
-        session->backend->name);
-    return FALSE;
-  }
-  for (guint i = 0; i < n; i++)
-    if (!isfinite (regions[i].x) || !isfinite (regions[i].y) ||
-        !isfinite (regions[i].width) || !isfinite (regions[i].height)) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "region %u is not finite", i);
-      return FALSE;
-    }
-  stream = &session->streams[index];
-  if (n > 0)
-    memcpy (stream->regions, regions, n * sizeof *regions);
-  stream->n_regions = n;
-  stream->region_margin = MIN (margin, G_MAXUINT16);
-  return TRUE;
-}
-
 /* From `low` to `high`, out to whole tiles, inside of 0 .. size. */
 static void
 snap (gdouble low, gdouble high, guint margin, guint tile, guint size,

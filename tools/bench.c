@@ -48,7 +48,8 @@ static const GOptionEntry entries[] = {
   { "mode", 0, 0, G_OPTION_ARG_STRING, &chosen.mode_text,
       "both (default), sparse or dense", "MODE" },
   { "device", 0, 0, G_OPTION_ARG_STRING, &chosen.device,
-      "auto, cpu, cuda, cuda:1 ... (default: auto)", "D" },
+      "auto (default), or one of those below; NAME:1 is the second GPU of its "
+      "kind", "D" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
       "Threads, the peer's too (default: one a core)", "N" },
   { "peer", 'p', 0, G_OPTION_ARG_STRING, &chosen.peer,
@@ -109,9 +110,9 @@ static const char examples[] =
     "Examples:\n"
     "  deltacnn-bench --model people-seg --clip street.mp4 --plot street.png\n"
     "  deltacnn-bench --model net.onnx --synthetic 0.05 --frames 100\n"
-    "  deltacnn-bench --model net.onnx --device cuda --streams 16 --json -\\\n"
+    "  deltacnn-bench --model net.onnx --streams 16 --json -\\\n"
     "      --synthetic 0%,1%,5%,25%,100% --set dilation=0 --set settle=0\n"
-    "  deltacnn-bench --model net.onnx --device cuda --rate 25 --energy \\\n"
+    "  deltacnn-bench --model net.onnx --rate 25 --energy \\\n"
     "      --clip street.mp4 --clip shop.mp4\n"
     "  deltacnn-bench --model net.onnx --clip in.mp4 --peer onnxruntime \\\n"
     "      --set threshold=0.1 --json -";
@@ -254,13 +255,26 @@ measure (GError **error)
   return good;
 }
 
+/* Returns new. */
+static char *
+devices_help (void)
+{
+  GString *text = g_string_new ("Devices:\n");
+  const DcnnDeviceKind *kind;
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    g_string_append_printf (text, "  %-6s %s\n", kind->name, kind->what);
+  return g_string_free (text, FALSE);
+}
+
 int
 main (int argc, char **argv)
 {
   signal (SIGPIPE, SIG_IGN); /* a peer that dies is an error, not our end */
   g_autoptr (GError) error = NULL;
   g_autofree char *keys = tool_tuning_help ();
-  g_autofree char *description = g_strconcat (keys, "\n", examples, NULL);
+  g_autofree char *devices = devices_help ();
+  g_autofree char *description = g_strconcat (devices, "\n", keys, "\n",
+      examples, NULL);
   if (!tool_parse_options (summary_text, description, entries, &argc, &argv,
           &error) || !check_options (&error)) {
     tool_fail ("deltacnn-bench", &error);

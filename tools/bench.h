@@ -64,7 +64,9 @@ BenchGpu *bench_gpu_new (const char *device, GError **error)
 void bench_gpu_free (BenchGpu *gpu);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchGpu, bench_gpu_free)
 /* The context that its addresses are of; borrowed. */
-gpointer bench_gpu_context (const BenchGpu *gpu);
+void bench_gpu_describe (const BenchGpu *gpu, DcnnFrame *frame);
+/* May frames for that device, as the engine calls it, lie in such memory? */
+gboolean bench_gpu_serves (const char *device);
 /* A copy of data in the GPU's memory: its address. NULL with error. */
 gpointer bench_gpu_put (BenchGpu *gpu, const void *data, gsize bytes,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -71,7 +71,7 @@ bench_gpu_new (const char *device, GError **error)
   gpu->addresses = g_array_new (FALSE, FALSE, sizeof (guint64));
   if (!dcnn_device_context (device, &gpu->context, &gpu->index)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device %s is no NVIDIA GPU that can be used here; give --device cuda",
+        "device %s is no NVIDIA GPU that can be used here; name one (--device)",
         device ? device : "auto");
     return NULL;
   }
@@ -97,10 +97,18 @@ bench_gpu_free (BenchGpu *gpu)
   g_free (gpu);
 }
 
-gpointer
-bench_gpu_context (const BenchGpu *gpu)
+void
+bench_gpu_describe (const BenchGpu *gpu, DcnnFrame *frame)
 {
-  return gpu->context;
+  frame->memory = DCNN_MEMORY_CUDA;
+  frame->context = gpu->context;
+}
+
+gboolean
+bench_gpu_serves (const char *device)
+{
+  const DcnnDeviceKind *kind = dcnn_device_named (device);
+  return kind && kind->memories & 1u << DCNN_MEMORY_CUDA;
 }
 
 gpointer

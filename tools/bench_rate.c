@@ -257,8 +257,8 @@ json_head (const RateRun *rate, JsonBuilder *builder)
   tool_json_double (builder, "threshold", run->tuning.threshold);
   tool_json_double (builder, "rate", run->options->rate);
   tool_json_string (builder, "pictures",
-      bench_store_frame (rate->store, 0, 0)->memory == DCNN_MEMORY_CUDA ?
-      "device" : "host");
+      bench_store_frame (rate->store, 0, 0)->memory == DCNN_MEMORY_HOST ?
+      "host" : "device");
   json_builder_set_member_name (builder, "clips");
   json_builder_begin_array (builder);
   for (guint i = 0; run->options->clips[i]; i++) {
@@ -275,7 +275,7 @@ rate_open (RateRun *rate, GError **error)
   const BenchOptions *options = rate->bench->options;
   g_autoptr (DcnnSession) session = bench_session_new (rate->bench,
       DCNN_MODE_AUTO, 1, error); /* says what it runs on */
-  gboolean on_gpu = session && g_str_equal (rate->bench->device, "cuda");
+  gboolean on_gpu = session && bench_gpu_serves (rate->bench->device);
   guint n = options->frames > 0 ? (guint) options->frames : STORED;
   rate->energy = options->energy;
   if (!session)

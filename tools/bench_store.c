@@ -41,8 +41,7 @@ keep (StoredFrame *to, const DcnnFrame *frame, BenchGpu *gpu, GError **error)
   if (gpu) {
     base = bench_gpu_put (gpu, to->bytes, bytes, error);
     g_clear_pointer (&to->bytes, g_free);
-    to->frame.memory = DCNN_MEMORY_CUDA;
-    to->frame.context = bench_gpu_context (gpu);
+    bench_gpu_describe (gpu, &to->frame);
   }
   for (guint p = 0; p < 3 && frame->planes[p]; p++)
     to->frame.planes[p] = base + at[p];

@@ -169,11 +169,11 @@ inspect_print (const Inspected *it, gboolean with_why)
 
 /* ---- program ----------------------------------------------------------- */
 
-/* What device=cuda would hold; nothing where it cannot run the model. */
+/* What a GPU would hold; nothing where it cannot run the model. */
 static void
 predict_gpu (Inspected *it, DcnnSessionOptions wanted)
 {
-  wanted.device = "cuda";
+  wanted.device = NULL;
   wanted.streams = 1;
   it->gpu_bytes = dcnn_session_predict_bytes (it->model, &wanted, NULL);
   wanted.streams = 9;

@@ -15,7 +15,7 @@ typedef struct Inspected {
   guint64 session_bytes;       /* one session, one stream */
   guint64 file_bytes;          /* the model file and its external data */
   guint64 peak_bytes;          /* predicted */
-  guint64 gpu_bytes, gpu_stream_bytes; /* device=cuda: one stream, each more;
+  guint64 gpu_bytes, gpu_stream_bytes; /* on a GPU: one stream, each more;
                                   0: it cannot run the model, or is not built */
 } Inspected;
 

@@ -370,7 +370,7 @@ gst_delta_cnn_take_place (GstDeltaCnn * self)
   guint gpus[GST_DELTA_CNN_PLACE_MOST], n = 0;
   g_autofree gchar *key = NULL;
   guint weight, refused = 0;
-  gboolean any;
+  const DcnnDeviceKind *any;
 
   GST_OBJECT_LOCK (self);
   any = gst_delta_cnn_settings_any_gpu (&self->settings);
@@ -379,7 +379,7 @@ gst_delta_cnn_take_place (GstDeltaCnn * self)
   GST_OBJECT_UNLOCK (self);
   /* one that cannot be used may come before others; after two, none */
   for (guint i = 0; any && refused < 2 && i < GST_DELTA_CNN_PLACE_MOST; i++) {
-    g_autofree gchar *name = g_strdup_printf ("cuda:%u", i);
+    g_autofree gchar *name = g_strdup_printf ("%s:%u", any->name, i);
     if (dcnn_device_check (name, NULL))
       gpus[n++] = i;
     else

@@ -25,7 +25,8 @@ gst_delta_cnn_cuda_answer (GstElement * element, GstQuery * query,
 }
 
 guint
-gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context)
+gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context,
+    const gchar * device)
 {
   return 0;
 }

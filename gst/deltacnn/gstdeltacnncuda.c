@@ -12,12 +12,30 @@
 
 #include "deltacnn/session.h"
 
+static gboolean
+takes_cuda_memory (const DcnnDeviceKind * kind)
+{
+  return kind && kind->memories & 1u << DCNN_MEMORY_CUDA;
+}
+
+/* Is there one that does, and can be used here? */
+static gboolean
+any_takes_cuda_memory (void)
+{
+  const DcnnDeviceKind *kind;
+
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    if (takes_cuda_memory (kind) && dcnn_device_check (kind->name, NULL))
+      return TRUE;
+  return FALSE;
+}
+
 GstCaps *
 gst_delta_cnn_cuda_template_caps (const gchar * formats)
 {
   GstCaps *caps = gst_caps_from_string (formats), *device;
 
-  if (!dcnn_device_check ("cuda", NULL) || !gst_cuda_load_library ())
+  if (!any_takes_cuda_memory () || !gst_cuda_load_library ())
     return caps;
   device = gst_caps_copy (caps);
   gst_caps_set_features_simple (device,
@@ -32,8 +50,11 @@ gst_delta_cnn_cuda_open (const gchar * device)
   gpointer handle;
   gint index;
   GstCudaContext *context;
+  const DcnnDeviceKind *kind = dcnn_device_named (device);
 
-  if ((!g_str_has_prefix (device, "cuda") && !g_str_has_prefix (device, "auto"))
+  if (!kind)
+    kind = dcnn_device_which (device, NULL);
+  if (!takes_cuda_memory (kind)
       || !dcnn_device_context (device, &handle, &index)
       || !gst_cuda_load_library ())
     return NULL;
@@ -51,12 +72,14 @@ gst_delta_cnn_cuda_answer (GstElement * element, GstQuery * query,
 }
 
 guint
-gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context)
+gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context,
+    const gchar * device)
 {
   GstMemory *memory = gst_buffer_n_memory (buffer) == 1 ?
       gst_buffer_peek_memory (buffer, 0) : NULL;
 
-  if (!context || !memory || !gst_is_cuda_memory (memory)
+  if (!context || !takes_cuda_memory (dcnn_device_named (device)) || !memory
+      || !gst_is_cuda_memory (memory)
       || gst_cuda_context_get_handle (GST_CUDA_MEMORY_CAST (memory)->context)
       != gst_cuda_context_get_handle (GST_CUDA_CONTEXT (context)))
     return 0;

@@ -32,8 +32,9 @@ gboolean gst_delta_cnn_cuda_answer (GstElement * element, GstQuery * query,
     GstObject * context);
 
 /* What to add to the flags for mapping buffer where it lies; 0: it does not lie
- * in that context's memory. */
-guint gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context);
+ * in that context's memory, or the device takes no frames there. */
+guint gst_delta_cnn_cuda_map_flag (GstBuffer * buffer, GstObject * context,
+    const gchar * device);
 
 /* Says in frame that its planes are device memory of context, and which stream
  * they are ready on. */

@@ -71,7 +71,7 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       replace_string (&s->device, value);
       return TRUE;
     case PROP_CUDA_DEVICE_ID:
-      s->cuda_device_id = g_value_get_int (value);
+      s->gpu_index = g_value_get_int (value);
       return TRUE;
     case PROP_BATCH_TIMEOUT:
       s->batch_timeout = g_value_get_int (value);
@@ -246,7 +246,7 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
       g_value_set_string (value, s->device);
       return TRUE;
     case PROP_CUDA_DEVICE_ID:
-      g_value_set_int (value, s->cuda_device_id);
+      g_value_set_int (value, s->gpu_index);
       return TRUE;
     case PROP_BATCH_TIMEOUT:
       g_value_set_int (value, (gint) s->batch_timeout);
@@ -360,6 +360,26 @@ gst_delta_cnn_get_property (GObject * object, guint id, GValue * value,
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
+/* Static storage. */
+static const gchar *
+device_blurb (void)
+{
+  g_autoptr (GString) blurb = g_string_new ("What the network runs on: auto (the "
+      "best that is there, or what the environment variable DELTACNN_DEVICE "
+      "names)");
+  const DcnnDeviceKind *kind;
+
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    if (kind->automatic)
+      g_string_append_printf (blurb, ", %s", kind->name);
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    if (kind->automatic && kind->gpu)
+      g_string_append_printf (blurb, ", or %s:1", kind->name);
+  g_string_append (blurb, " and so on for one GPU of several, which are shared "
+      "out among the process's elements otherwise");
+  return g_intern_string (blurb->str);
+}
+
 static void
 install_model_properties (GObjectClass * klass)
 {
@@ -370,14 +390,10 @@ install_model_properties (GObjectClass * klass)
           "one meanwhile, and a \"deltacnn-model\" message says when it is in "
           "use", NULL, SWAP));
   g_object_class_install_property (klass, PROP_DEVICE,
-      g_param_spec_string ("device", "Device",
-          "What the network runs on: auto (the best that is there, or what the "
-          "environment variable DELTACNN_DEVICE names), cpu, cuda, or cuda:1 "
-          "and so on for one GPU of several, which are shared out among the "
-          "process's elements otherwise", "auto", READY));
+      g_param_spec_string ("device", "Device", device_blurb (), "auto", READY));
   g_object_class_install_property (klass, PROP_CUDA_DEVICE_ID,
       g_param_spec_int ("cuda-device-id", "CUDA device ID",
-          "Which GPU device=cuda and device=auto mean (-1 = the least loaded)", -1,
+          "Which GPU device means where it names none (-1 = the least loaded)", -1,
           255, -1, READY));
   g_object_class_install_property (klass, PROP_BATCH_TIMEOUT,
       g_param_spec_int ("batch-timeout", "Batch timeout",
@@ -486,13 +502,14 @@ install_region_properties (GObjectClass * klass)
       g_param_spec_string ("regions", "Regions",
           "Infer only in these rectangles of the frame, "
           "\"x,y,width,height;...\", pixels; the rest keeps the results that it "
-          "has (unset = everywhere; device=cpu or cuda)", NULL, SWAP));
+          "has (unset = everywhere; a device that knows no regions says so)",
+          NULL, SWAP));
   g_object_class_install_property (klass, PROP_ROI_METAS,
       g_param_spec_boolean ("roi-metas", "ROI metas",
           "Infer only in the regions of interest that are on the buffer "
           "(GstVideoRegionOfInterestMeta, of a detector before, say), and in "
-          "those of the property regions; without any, nowhere (device=cpu or cuda)",
-          FALSE, LIVE));
+          "those of the property regions; without any, nowhere (a device that "
+          "knows no regions says so)", FALSE, LIVE));
   g_object_class_install_property (klass, PROP_ROI_TYPE,
       g_param_spec_string ("roi-type", "ROI type",
           "Of the regions of interest, only those of this type, such as "

@@ -104,16 +104,16 @@ const GArray *
 gst_delta_cnn_regions_of (GstDeltaCnn * self, GstBuffer * buffer)
 {
   const gboolean fixed = self->fixed_regions && self->fixed_regions->len > 0;
+  const DcnnDeviceKind *kind =
+      dcnn_device_named (gst_delta_cnn_runner_get_device (self->runner));
 
   if (!fixed && !self->active.roi_metas)
     return NULL;
-  if (self->active.windows == 0
-      && !g_str_equal (gst_delta_cnn_runner_get_device (self->runner), "cpu")) {
+  if (self->active.windows == 0 && !kind->regions) {
     if (!self->told_regions)
       GST_ELEMENT_WARNING (self, STREAM, FAILED,
           ("Frames are inferred everywhere: device=%s knows no regions; use "
-              "device=cpu for them.",
-              gst_delta_cnn_runner_get_device (self->runner)), (NULL));
+              "device=cpu for them.", kind->name), (NULL));
     self->told_regions = TRUE;
     return NULL;
   }

@@ -304,8 +304,8 @@ begin_job (GstDeltaCnn * self, GstBuffer * buffer, GstFlowReturn * flow)
     pass_stale (self, buffer, PASS_LATE);
     return FALSE;
   }
-  on_gpu = g_str_equal (gst_delta_cnn_runner_get_device (self->runner), "cuda") ?
-      gst_delta_cnn_cuda_map_flag (buffer, self->gpu) : 0;
+  on_gpu = gst_delta_cnn_cuda_map_flag (buffer, self->gpu,
+      gst_delta_cnn_runner_get_device (self->runner));
   if (!gst_delta_cnn_frame_map (&job->frame, &self->info, buffer,
           (GstMapFlags) (GST_MAP_READ | on_gpu), &error)) {
     pass_damaged (self, buffer, error);

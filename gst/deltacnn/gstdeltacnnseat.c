@@ -100,15 +100,15 @@ make_key (DcnnModel * model, const DcnnSessionOptions * o, gint64 wait_us)
   return g_strdup (g_checksum_get_string (sum));
 }
 
-/* Does device name a GPU that sessions would run on? */
+/* Is it a GPU that sessions would run on? */
 static gboolean
 runs_on_gpu (const DcnnSessionOptions * options)
 {
-  const gchar *device = options->device ? options->device : "auto";
+  const DcnnDeviceKind *kind = dcnn_device_named (options->device);
 
-  if (g_str_has_prefix (device, "auto"))
-    return dcnn_device_check ("cuda", NULL);
-  return g_str_has_prefix (device, "cuda");
+  if (!kind)
+    kind = dcnn_device_which (options->device, NULL);
+  return kind && kind->gpu;
 }
 
 /* ---- tables -------------------------------------------------------------------- */

@@ -14,7 +14,7 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
   dcnn_session_options_init (&options);
   *settings = (GstDeltaCnnSettings) {
     .device = g_strdup ("auto"),
-    .cuda_device_id = -1,
+    .gpu_index = -1,
     .placed_gpu = -1,
     .batch_timeout = -1,
     .tuning = options.tuning,
@@ -79,13 +79,42 @@ gst_delta_cnn_settings_wish (const GstDeltaCnnSettings * settings)
   return device;
 }
 
-gboolean
+/* Is device "auto", or a kind of GPU without a number? */
+static gboolean
+gst_delta_cnn_settings_takes_index (const gchar * device)
+{
+  const DcnnDeviceKind *kind = dcnn_device_named (device);
+
+  return g_str_equal (device, "auto") || (kind && kind->gpu
+      && !strchr (device, ':'));
+}
+
+/* The first kind of GPU of which one can be used here: the number of one that
+ * cannot may come before. */
+static const DcnnDeviceKind *
+gst_delta_cnn_settings_best_gpu (void)
+{
+  const DcnnDeviceKind *kind;
+
+  for (guint i = 0; (kind = dcnn_device_kind (i)); i++)
+    if (kind->automatic && kind->gpu)
+      for (guint g = 0; g < 3; g++) {
+        g_autofree gchar *name = g_strdup_printf ("%s:%u", kind->name, g);
+        if (dcnn_device_check (name, NULL))
+          return kind;
+      }
+  return NULL;
+}
+
+const DcnnDeviceKind *
 gst_delta_cnn_settings_any_gpu (const GstDeltaCnnSettings * settings)
 {
   const gchar *wish = gst_delta_cnn_settings_wish (settings);
 
-  return settings->cuda_device_id < 0 && (g_str_equal (wish, "auto")
-      || g_str_equal (wish, "cuda"));
+  if (settings->gpu_index >= 0 || !gst_delta_cnn_settings_takes_index (wish))
+    return NULL;
+  return g_str_equal (wish, "auto") ? gst_delta_cnn_settings_best_gpu () :
+      dcnn_device_named (wish);
 }
 
 gchar *
@@ -97,10 +126,9 @@ gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings * settings)
   if (settings->placed_gpu >= 0 && gst_delta_cnn_settings_any_gpu (settings))
     return g_strdup_printf ("%s:%d", gst_delta_cnn_settings_wish (settings),
         settings->placed_gpu);
-  if (settings->cuda_device_id < 0 || (!g_str_equal (device, "auto")
-          && !g_str_equal (device, "cuda")))
+  if (settings->gpu_index < 0 || !gst_delta_cnn_settings_takes_index (device))
     return g_strdup (device);
-  return g_strdup_printf ("%s:%d", device, settings->cuda_device_id);
+  return g_strdup_printf ("%s:%d", device, settings->gpu_index);
 }
 
 gchar *

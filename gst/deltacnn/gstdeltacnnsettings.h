@@ -59,7 +59,7 @@ typedef struct
   gchar *model, *labels, *decoder, *mean, *scale, *results_location;
   gchar *regions, *roi_type;
   gchar *device;                  /* NULL: auto */
-  gint cuda_device_id;            /* -1: none named */
+  gint gpu_index;                 /* -1: none named */
   gint placed_gpu;                /* where several are and none is named; -1 */
   gint64 batch_timeout;           /* us; see gst_delta_cnn_seat_new() */
   GstDeltaCnnResize resize;
@@ -97,8 +97,10 @@ void gst_delta_cnn_settings_apply_tuning (const GstDeltaCnnSettings * settings,
 /* The device as the engine calls it, the number of the GPU included; new. */
 gchar *gst_delta_cnn_settings_get_device (const GstDeltaCnnSettings *
     settings);
-/* May the element run on any GPU that is there? */
-gboolean gst_delta_cnn_settings_any_gpu (const GstDeltaCnnSettings * settings);
+/* The kind of GPU of which the element may run on any that is there, the first
+ * that has one or is named; NULL: none, or one of them is named. */
+const DcnnDeviceKind *gst_delta_cnn_settings_any_gpu (const GstDeltaCnnSettings *
+    settings);
 /* Equal for elements whose frames can be one batch; new. */
 gchar *gst_delta_cnn_settings_get_key (const GstDeltaCnnSettings * settings);
 

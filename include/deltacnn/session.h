@@ -122,6 +122,31 @@ typedef struct DcnnSession DcnnSession;
 gboolean dcnn_device_check (const char *device, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/* A kind of device, whether it is here or not. The library's own: it may grow at
+ * its end, and stays for as long as the library does. */
+typedef struct DcnnDeviceKind {
+  const char *name;        /* "cpu" ...: what DcnnSessionOptions.device takes */
+  const char *what;        /* in a few words, for people */
+  gboolean automatic;      /* "auto" may choose it */
+  gboolean gpu;            /* hardware that may be absent, or there several
+                              times, "NAME:0", "NAME:1" ...; its sessions have
+                              memory of their own */
+  guint memories;          /* bits 1 << DcnnMemory: where frames may lie */
+  gboolean samples;        /* looks through DcnnMotion's matrix; others take
+                              frames as they lie */
+  gboolean regions;        /* keeps to dcnn_session_set_regions() */
+} DcnnDeviceKind;
+/* The i-th kind, best first; NULL after the last. What is not built in is among
+ * them, and takes nothing but its name. Thread-safe, as the next two. */
+const DcnnDeviceKind *dcnn_device_kind (guint i);
+/* The kind that "NAME" or "NAME:INDEX" names; NULL: none, as of "auto". */
+const DcnnDeviceKind *dcnn_device_named (const char *device);
+/* The kind that sessions on that device would run on here: the one it names, or
+ * for "auto" (NULL) the best that can run at all, whatever the model. NULL and
+ * error as dcnn_device_check(). */
+const DcnnDeviceKind *dcnn_device_which (const char *device, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* The context of a device that sessions on it live in, and its number: for
  * neighbours whose memory frames lie in (DCNN_MEMORY_CUDA). CUDA: the CUcontext
  * that is the GPU's primary one, made where it was not; borrowed. FALSE: the
@@ -130,8 +155,8 @@ gboolean dcnn_device_context (const char *device, gpointer *context,
     gint *index);
 
 /* Bytes of its own memory that a device of the kind that options->device names
- * ("cuda", also if NULL) would hold for a session by these options, whether such a device is
- * there or not. Besides it holds the weights, once for all sessions of a model
+ * (NULL: the first with memory of its own) would hold for a session by these options,
+ * whether such a device is there or not. Besides it holds the weights, once for all sessions of a model
  * (about half of DcnnModelSummary.weight_bytes as half floats), frames on their
  * way from the host, and what its driver takes. 0 with error: it has no memory
  * of its own, this build does not know it, or it cannot run the model. */
@@ -291,8 +316,8 @@ typedef struct DcnnRegion {
  * none). The rest of every map stays as it is, and so do results that lie
  * there. A first frame, and what has come into view, are taken whole. n 0:
  * everywhere again; a rectangle without size is nowhere. More than
- * DCNN_REGIONS_MOST, one that is not finite, or any on another device than the
- * cpu, is DCNN_ERROR_ARGUMENT. */
+ * DCNN_REGIONS_MOST, one that is not finite, or any on a device that knows none
+ * (DcnnDeviceKind.regions), is DCNN_ERROR_ARGUMENT. */
 gboolean dcnn_session_set_regions (DcnnSession *session, guint stream,
     const DcnnRegion *regions, guint n, guint margin, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -89,6 +89,42 @@ test_names (void)
   }
 }
 
+/* What is told of each kind is what its table says, in the list's order. */
+static void
+test_kinds (void)
+{
+  const DcnnDeviceKind *kind, *automatic = NULL;
+  guint n = 0;
+
+  for (; (kind = dcnn_device_kind (n)); n++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *second = g_strdup_printf ("%s:1", kind->name);
+    gint index;
+    const DcnnBackend *table = dcnn_backend_named (kind->name, &index, &error);
+    g_assert_no_error (error);
+    g_assert_cmpstr (table->name, ==, kind->name);
+    g_assert_true (dcnn_device_named (second) == kind);
+    g_assert_cmpint (kind->gpu, ==, table->present != NULL);
+    g_assert_cmpint (kind->regions, ==, table->regions);
+    g_assert_cmpint (kind->samples, ==, table->samples);
+    g_assert_cmpuint (kind->memories, ==, table->memories | 1);
+    g_assert_cmpuint (strlen (kind->what), >, 0);
+    if (dcnn_device_check (kind->name, NULL)) {
+      g_assert_true (dcnn_device_which (kind->name, NULL) == kind);
+      automatic = automatic || !kind->automatic ? automatic : kind;
+    } else {
+      g_assert_null (dcnn_device_which (kind->name, &error));
+      g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);
+    }
+  }
+  g_assert_cmpuint (n, >=, 4);
+  g_assert_null (dcnn_device_kind (n + 1));
+  g_assert_true (dcnn_device_which ("auto", NULL) == automatic);
+  g_assert_null (dcnn_device_named ("auto"));
+  g_assert_null (dcnn_device_named (NULL));
+  g_assert_null (dcnn_device_named ("tpu"));
+}
+
 /* The environment stands in for "auto", and for nothing else. */
 static void
 test_environment (void)
@@ -450,6 +486,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/backends/names", test_names);
+  g_test_add_func ("/engine/backends/kinds", test_kinds);
   g_test_add_func ("/engine/backends/environment", test_environment);
   g_test_add_func ("/engine/backends/weights", test_weights);
   g_test_add_func ("/engine/backends/failures", test_failures);

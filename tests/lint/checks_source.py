@@ -250,6 +250,48 @@ def devices(context):
                 context.wrong(path, 1, f"device={table[1]} has no .layout")
 
 
+# Where a kind of GPU may be named by code: its own rooms, what talks to its
+# driver or to GStreamer's library for its memory, and where frames may lie.
+KIND_ROOMS = {"engine", "gst", "include", "models", "stabilizer", "tools"}
+KIND_GLUE = glob_regex("tools/bench_gpu.c"), glob_regex("tools/bundle_launch.c")
+KIND_WORDS = re.compile(  # of GStreamer's or ours, no device's name
+    r'gst_delta_cnn_@_\w+|"gstdeltacnn@\.h"|memory:@Memory|DCNN_MEMORY_@'
+    r'|PROP_@_DEVICE_ID|"@-device-id", "@ device ID"')
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+
+
+def without_comments(text):
+    return COMMENT.sub(lambda m: "\n" * m[0].count("\n"), text)
+
+
+@check
+def kinds(context):
+    """No kind of GPU is named outside its own folders and backends.def"""
+    table = re.compile(r"^const DcnnBackend dcnn_backend_(\w+) = \{(.*?)^\};",
+                       re.M | re.S)
+    gpus = {t[1] for path in context.files({".c"})
+            if path.parts[0] == "engine"
+            for t in table.finditer(text_of(path) or "") if ".present" in t[2]}
+    if not gpus:
+        context.wrong("engine/backends.def", 1, "no backend has .present: this "
+                      "check finds nothing")
+    for path in context.files({".c", ".h"}):
+        name = path.as_posix()
+        if path.parts[0] not in KIND_ROOMS:
+            continue
+        for gpu in gpus - {path.parts[1]}:
+            glue = name.startswith(f"gst/deltacnn/gstdeltacnn{gpu}") or \
+                any(g.match(name) for g in KIND_GLUE)
+            word = re.compile(f'"{gpu}[":]' if glue else gpu, re.I)
+            ours = re.compile(KIND_WORDS.pattern.replace("@", gpu), re.I)
+            text = without_comments(text_of(path) or "")
+            for number, line in enumerate(text.splitlines(), 1):
+                if word.search(line if glue else ours.sub("", line)):
+                    context.wrong(path, number, f"names {gpu}: ask "
+                                  "dcnn_device_kind(), _named() or _which() "
+                                  "for what it needs (deltacnn/session.h)")
+
+
 @check
 def folders(context):
     """Every folder has a README, or the one above speaks of it"""

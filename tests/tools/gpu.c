@@ -21,6 +21,14 @@ dcnn_device_context (const char *device, gpointer *context, gint *index)
   return there && g_str_equal (device, "cuda:1");
 }
 
+const DcnnDeviceKind *
+dcnn_device_named (const char *device)
+{
+  static const DcnnDeviceKind kind = { .name = "cuda", .gpu = TRUE,
+    .memories = 1u << DCNN_MEMORY_CUDA };
+  return g_str_has_prefix (device, "cuda") ? &kind : NULL;
+}
+
 GQuark
 dcnn_error_quark (void)
 {
@@ -48,6 +56,7 @@ test_energy (void)
   double before;
 
   there = TRUE;
+  g_assert_true (bench_gpu_serves ("cuda:1") && !bench_gpu_serves ("cpu"));
   gpu = bench_gpu_new ("cuda:1", &error);
   g_assert_no_error (error);
   /* NVML knows one GPU: the one with the driver's UUID */
@@ -63,6 +72,7 @@ test_pictures (void)
   g_autoptr (GError) error = NULL;
   guint8 bytes[300] = { 0 };
   BenchGpu *gpu;
+  DcnnFrame frame = { 0 };
   gpointer put;
 
   there = TRUE;
@@ -73,7 +83,9 @@ test_pictures (void)
   put = bench_gpu_put (gpu, bytes, sizeof bytes, &error);
   g_assert_no_error (error);
   g_assert_cmpmem (put, sizeof bytes, bytes, sizeof bytes);
-  g_assert_true (bench_gpu_context (gpu) == &there);
+  bench_gpu_describe (gpu, &frame);
+  g_assert_true (frame.context == &there);
+  g_assert_cmpint (frame.memory, ==, DCNN_MEMORY_CUDA);
   g_assert_cmpint (driver_tells ("driver_live"), ==, 1);
   /* more than there is */
   g_assert_null (bench_gpu_put (gpu, bytes, 1 << 20, &error));
@@ -92,7 +104,7 @@ test_none (void)
   there = FALSE;
   g_assert_null (bench_gpu_new ("cuda:1", &error));
   g_assert_error (error, dcnn_error_quark (), DCNN_ERROR_DEVICE);
-  g_assert_nonnull (strstr (error->message, "--device cuda"));
+  g_assert_nonnull (strstr (error->message, "name one (--device)"));
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_backend_cuda_stub.c - answers for the CUDA backend where it is not
+ * cuda_stub.c - answers for the CUDA backend where it is not
  * built in.
  */
 #include "dcnn_backend.h"
