@@ -49,8 +49,7 @@ new_session (DcnnModel *model, guint streams)
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  dcnn_session_options_init (&options);
-  options.device = test_device ();
+  test_options_init (&options);
   options.streams = streams;
   options.threads = 1;
   options.tuning.mode = DCNN_MODE_SPARSE;
