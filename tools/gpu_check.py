@@ -69,14 +69,14 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
          "-chain": {"DELTACNN_CUDA_CHAIN": "4096", "DELTACNN_CUDA_EARLY": "7"},
-         "-whole": {"DELTACNN_CUDA_WHOLE": "1"}}
+         "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
                               "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
-                             "-whole": KINDS["-whole"],
+                             "-lists": KINDS["-lists"],
                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs",
                                          **KINDS["-chain"]}},
               "sequences": {"": {}, "-chain": KINDS["-chain"]}}

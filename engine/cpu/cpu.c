@@ -333,7 +333,8 @@ run_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   flush = dcnn_flush_begin ();
   dcnn_run_nodes (session, stream);
   dcnn_flush_end (flush);
-  dcnn_frame_ran (session, stream);
+  dcnn_frame_ran (session, stream, stream->cpu->cost / MAX (1,
+          session->cpu->dense_cost));
   stream->cpu->hollow = set == 1;
   finish_outputs (session, stream, moved);
   ran = dcnn_now_ns ();

@@ -98,6 +98,7 @@ typedef struct CpuSession {
   BlockSet sets[2];        /* 1: for dense frames, when they are many */
   SessionBlock *blocks;    /* of the set in use, as is plan_blocks */
   DcnnNodeCost *costs;     /* by node */
+  gboolean weighs_frames;  /* what lists cost is told (dcnn_frame_ran()) */
   gdouble dense_cost;      /* of all whole maps */
   gchar **rings;           /* by thread: what blocks hold on the way */
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
@@ -225,8 +226,9 @@ gboolean dcnn_frame_turns_dense (DcnnSession *session, DcnnStream *stream,
     gsize changed, gsize pixels);
 /* Which set of blocks the frame runs with. */
 guint dcnn_frame_blocks (const DcnnSession *session, const DcnnStream *stream);
-/* Once its nodes have run. */
-void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream);
+/* Once its nodes have run. cost: what lists took, beside what whole maps would
+ * have. */
+void dcnn_frame_ran (DcnnSession *session, DcnnStream *stream, gdouble cost);
 
 /* ---- dcnn_judge.c: thresholds, spreads, candidates ---------------------- */
 

@@ -28,6 +28,7 @@ dcnn_frame_costs_init (DcnnSession *session)
       session->arithmetic = levels[i].arithmetic;
   session->cpu->costs = g_new0 (DcnnNodeCost, plan->nodes->len + 1);
   session->cpu->dense_cost = 0;
+  session->cpu->weighs_frames = TRUE;
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     const PlanMap *out;
@@ -65,7 +66,7 @@ dcnn_frame_turns_dense (DcnnSession *session, DcnnStream *stream,
   else
     stream->cpu->dear.left = 0;
   if (!dense && is_cut (session, stream, changed, pixels)) {
-    if (session->cpu->costs) /* a device that runs frames by itself has none */
+    if (session->cpu->weighs_frames)
       dcnn_dear_frames_ran (&stream->cpu->dear, 1, share);
     dense = TRUE;
   }
@@ -83,9 +84,9 @@ dcnn_frame_blocks (const DcnnSession *session, const DcnnStream *stream)
 }
 
 void
-dcnn_frame_ran (DcnnSession *session, DcnnStream *stream)
+dcnn_frame_ran (DcnnSession *session, DcnnStream *stream, gdouble cost)
 {
   if (!stream->cpu->dense && session->tuning.mode == DCNN_MODE_AUTO)
-    dcnn_dear_frames_ran (&stream->cpu->dear, stream->cpu->cost / MAX (1,
-            session->cpu->dense_cost), stream->stats.changed_share);
+    dcnn_dear_frames_ran (&stream->cpu->dear, cost,
+        stream->stats.changed_share);
 }

@@ -286,7 +286,6 @@ cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
  * launch; after the lists. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
 /* How many there may be: one, unless the environment asks for more. */
-guint dcnn_cuda_most_levels (void);
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);

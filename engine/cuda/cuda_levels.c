@@ -226,14 +226,6 @@ dcnn_cuda_plan_levels (DcnnSession *session)
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
 }
 
-guint
-dcnn_cuda_most_levels (void)
-{
-  return g_getenv ("DELTACNN_CUDA_WHOLE") || g_getenv ("DELTACNN_CUDA_CHAIN") || g_getenv ("DELTACNN_CUDA_EARLY") ||
-      g_strcmp0 (g_getenv ("DELTACNN_CUDA_WGMMA"), "graphs") == 0 ?
-      CUDA_MAX_LEVELS : 1;
-}
-
 /* The work of the streams that have a frame, in dense frames of all streams. */
 static gdouble
 expected_share (const DcnnSession *session)

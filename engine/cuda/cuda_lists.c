@@ -42,6 +42,19 @@ dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel, gint32 *stride,
   }
 }
 
+/* A window of one pixel, which a list takes as that pixel: all such sources at
+ * once, a lane each, where windows are looked at one after the other. */
+static gboolean
+is_same_pixel (const PlanTerm *t)
+{
+  gboolean same = t->reach == PLAN_REACH_WINDOW;
+
+  for (gint a = 0; a < 2; a++)
+    same &= t->window.kernel[a] == 1 && t->window.stride[a] == 1 &&
+        t->window.pad_begin[a] == 0 && t->window.pad_end[a] == 0;
+  return same;
+}
+
 /* Masks whose nodes judge must be known before this is called: passed ones are
  * the lists' own. */
 static void
@@ -54,6 +67,7 @@ describe_sources (const DcnnSession *session, const PlanNode *node,
     const PlanTerm *t = &g_array_index (node->terms, PlanTerm, i);
     const CudaNode *packed = &weights->nodes[t->node];
     DcnnCudaSource like = { .reach = t->all ? DCNN_CUDA_REACH_ALL :
+          is_same_pixel (t) ? DCNN_CUDA_REACH_SAME :
           (DcnnCudaReach) t->reach, .index_y = packed->index_y,
       .index_x = packed->index_x,
       .taps_y = plan_node (session->plan, t->node)->taps_y,

@@ -50,5 +50,6 @@ dcnn_cuda_early_wish (void)
 {
   const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
 
-  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : 0;
+  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) :
+      CUDA_EARLY_BESIDE;
 }

@@ -118,7 +118,7 @@ take_lists (DcnnSession *session, cudaError_t *e)
           (l - state->n_lists) * streams;
     }
   }
-  state->device_lists = dcnn_cuda_take (state, dcnn_cuda_most_levels () *
+  state->device_lists = dcnn_cuda_take (state, CUDA_MAX_LEVELS *
       (state->n_lists + state->n_more_lists + 1) * sizeof (DcnnCudaList), e);
 }
 
@@ -238,6 +238,7 @@ static void
 take_properties (CudaState *state, gint device, cudaError_t *e)
 {
   const char *small = g_getenv ("DELTACNN_CUDA_SMALL");
+  gboolean whole = g_strcmp0 (g_getenv ("DELTACNN_CUDA_WHOLE"), "0") != 0;
   int n = 0, major = 0, shared = 0, code = 0;
 
   if (*e == cudaSuccess)
@@ -252,8 +253,8 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
-    dcnn_cuda_groups (device, e) != CUDA_GROUPS_NEVER, major == 9 &&
-    code >= 90 && g_getenv ("DELTACNN_CUDA_WHOLE") != NULL };
+    dcnn_cuda_groups (device, e) != CUDA_GROUPS_NEVER, whole &&
+    major == 9 && code >= 90 };
   state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
   if (small) { /* for tests, on large devices: as if with so many KiB */
     guint64 kib = g_ascii_strtoull (small, NULL, 10);
@@ -314,6 +315,10 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
           "allocating a session", error))
     return FALSE;
   dcnn_cuda_plan_levels (session);
+  /* whole maps are for frames that are dense in all streams, and what a stream
+   * does must not follow from the others: with several, only cuts are dense */
+  session->cpu->weighs_frames = session->n_streams == 1 &&
+      state->levels[state->n_levels - 1].whole;
   return dcnn_cuda_capture (session, error);
 }
 

@@ -12,8 +12,10 @@ lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams)
 
   dcnn_cuda_let_next ();
   const DcnnCudaStream f = streams[s];
+  take_list (lists + blockIdx.z, room);
   dcnn_cuda_wait ();
-  make_list (lists[blockIdx.z], f, s, blockIdx.x, gridDim.x, room);
+  __syncthreads ();
+  make_list (room, f, s, blockIdx.x, gridDim.x);
 }
 
 __global__ void

@@ -13,6 +13,7 @@
 
 #define WARPS 8 /* of a block */
 #define NEAR 64 /* words of a source that a block is seen to reach */
+#define TOGETHER 2 /* sources whose words are on the way at one time */
 
 /* Over a warp, all of it here; one instruction from sm_80 on. */
 __device__ __forceinline__ uint32_t
@@ -202,47 +203,85 @@ fits_rows (const DcnnCudaSource &q)
       7 * q.stride[1] + (q.kernel[1] - 1) * q.dilation[1] < 56;
 }
 
-/* What changes in the masks `words` of all sources reach of one block. near:
- * NEAR words of this warp's. */
+/* What of one source's changes reaches a block, once the words that it reaches are
+ * there: `own` has what this lane asked for. */
+inline __device__ uint64_t
+reached_by (const DcnnCudaList &p, const DcnnCudaSource &q,
+    const uint64_t *words, const Reached &r, const uint64_t *near, int by,
+    int bx, uint64_t own, uint64_t inside, uint32_t lane)
+{
+  if (!__any_sync (0xffffffff, own != 0))
+    return 0;
+  if (q.reach == DCNN_CUDA_REACH_ALL)
+    return inside;
+  return r.ny * r.nx <= NEAR && fits_rows (q) ?
+      by_rows (q, r, near, by, bx, lane) :
+      by_pixels (p, q, words, by, bx, lane);
+}
+
+/* What changes in the masks `words` of all sources reach of one block. Several
+ * sources' words are asked for at one time: it is their way that takes long.
+ * near: of this warp. */
 inline __device__ uint64_t
 candidates (const DcnnCudaList &p, bool exact, uint32_t s, uint32_t w,
-    uint64_t inside, uint64_t *near, uint32_t lane)
+    uint64_t inside, uint64_t (*near)[NEAR], uint32_t lane)
 {
-  uint32_t by = w / p.blocks_x, bx = w % p.blocks_x;
-  uint64_t all = 0;
+  int by = (int) (w / p.blocks_x), bx = (int) (w % p.blocks_x);
+  bool there = lane < p.n_sources;
+  bool same = there && p.sources[lane].reach == DCNN_CUDA_REACH_SAME;
+  uint32_t others = __ballot_sync (0xffffffff, there && !same);
+  uint64_t all = 0, mine = 0;
 
   /* those of the same pixel at once, a lane each */
-  if (lane < p.n_sources && p.sources[lane].reach == DCNN_CUDA_REACH_SAME) {
+  if (same) {
     const DcnnCudaSource &q = p.sources[lane];
-    all = (exact ? q.exact : q.updated)[(uint64_t) s * q.words + w];
+    mine = (exact ? q.exact : q.updated)[(uint64_t) s * q.words + w];
   }
-  all = warp_or ((uint32_t) all) | (uint64_t) warp_or ((uint32_t) (all >>
-          32)) << 32;
-  for (uint32_t i = 0; i < p.n_sources; i++) {
-    const DcnnCudaSource &q = p.sources[i];
-    if (q.reach == DCNN_CUDA_REACH_SAME)
-      continue;
-    const uint64_t *words = (exact ? q.exact : q.updated) +
-        (uint64_t) s * q.words;
-    Reached r = reached_words (p, q, (int) by, (int) bx, lane);
-    int n = r.ny * r.nx;
-    uint64_t own = 0;
-    __syncwarp ();
-    for (int k = (int) lane; k < n; k += 32) {
-      uint64_t word = words[(r.by0 + k / r.nx) * q.blocks_x + r.bx0 +
-          k % r.nx];
-      if (n <= NEAR)
-        near[k] = word;
-      own |= word;
+  while (others) {
+    const uint64_t *words[TOGETHER];
+    uint64_t own[TOGETHER];
+    uint32_t index[TOGETHER], n_now = min (TOGETHER, __popc (others));
+    Reached r[TOGETHER];
+#pragma unroll
+    for (uint32_t g = 0; g < TOGETHER; g++) {
+      index[g] = g < n_now ? (uint32_t) __ffs ((int) others) - 1 : 0;
+      others &= g < n_now ? others - 1 : ~0u;
+      own[g] = 0;
+      if (g >= n_now)
+        continue;
+      const DcnnCudaSource &q = p.sources[index[g]];
+      words[g] = (exact ? q.exact : q.updated) + (uint64_t) s * q.words;
+      r[g] = reached_words (p, q, by, bx, lane);
+      if ((int) lane < r[g].ny * r[g].nx)
+        own[g] = words[g][(r[g].by0 + (int) lane / r[g].nx) * q.blocks_x +
+            r[g].bx0 + (int) lane % r[g].nx];
     }
     __syncwarp ();
-    if (!__any_sync (0xffffffff, own != 0))
-      continue;
-    if (q.reach == DCNN_CUDA_REACH_ALL)
-      return inside;
-    all |= n <= NEAR && fits_rows (q) ? by_rows (q, r, near, (int) by, (int) bx,
-        lane) : by_pixels (p, q, words, (int) by, (int) bx, lane);
+#pragma unroll
+    for (uint32_t g = 0; g < TOGETHER; g++) {
+      if (g >= n_now)
+        continue;
+      const DcnnCudaSource &q = p.sources[index[g]];
+      int n = r[g].ny * r[g].nx;
+      if ((int) lane < n)
+        near[g][lane] = own[g];
+      for (int k = (int) lane + 32; k < n; k += 32) {
+        uint64_t word = words[g][(r[g].by0 + k / r[g].nx) * q.blocks_x +
+            r[g].bx0 + k % r[g].nx];
+        if (k < NEAR)
+          near[g][k] = word;
+        own[g] |= word;
+      }
+    }
+    __syncwarp ();
+#pragma unroll
+    for (uint32_t g = 0; g < TOGETHER; g++)
+      if (g < n_now)
+        all |= reached_by (p, p.sources[index[g]], words[g], r[g], near[g], by,
+            bx, own[g], inside, lane);
   }
+  all |= warp_or ((uint32_t) mine) | (uint64_t) warp_or ((uint32_t) (mine >>
+          32)) << 32;
   return all & inside;
 }
 
@@ -290,7 +329,7 @@ struct Listed {
 
 inline __device__ Listed
 list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
-    uint32_t w, uint64_t *near, uint32_t lane)
+    uint32_t w, uint64_t (*near)[NEAR], uint32_t lane)
 {
   uint32_t by = w / p.blocks_x, bx = w % p.blocks_x;
   uint64_t at = (uint64_t) s * p.words + w;
@@ -330,16 +369,30 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
 
 /* What a block needs of shared memory. */
 struct ListRoom {
-  uint64_t near[WARPS][NEAR];
+  DcnnCudaList list;       /* the description: of the graph, so there before what
+                              is ahead of the launch is done */
+  uint64_t near[WARPS][TOGETHER][NEAR];
   uint32_t found[WARPS], first;
 };
+
+/* Asked by all of the block, which must meet before it reads it. */
+inline __device__ void
+take_list (const DcnnCudaList *from, ListRoom &room)
+{
+  static_assert (sizeof (DcnnCudaList) % 8 == 0, "copied by eights");
+  for (uint32_t i = threadIdx.x; i < sizeof (DcnnCudaList) / 8;
+      i += WARPS * 32)
+    reinterpret_cast<uint64_t *> (&room.list)[i] =
+        reinterpret_cast<const uint64_t *> (from)[i];
+}
 
 /* Words x * WARPS .. of a stream's mask, and every blocks_x-th such group; by a
  * block of WARPS warps. */
 inline __device__ void
-make_list (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
-    uint32_t x, uint32_t blocks_x, ListRoom &room)
+make_list (ListRoom &room, const DcnnCudaStream &f, uint32_t s, uint32_t x,
+    uint32_t blocks_x)
 {
+  const DcnnCudaList &p = room.list;
   uint32_t lane = threadIdx.x & 31, warp = threadIdx.x / 32;
 
   for (uint32_t base = x * WARPS; base < p.words;
@@ -387,10 +440,13 @@ make_lists_beside (const DcnnCudaBeside &lists, uint32_t block, char *shared)
   uint32_t x = block % lists.blocks_x, i = block / lists.blocks_x;
   uint32_t s = i % lists.n_streams, l = i / lists.n_streams;
 
-  dcnn_cuda_wait ();
+  ListRoom &room = *reinterpret_cast<ListRoom *> (shared);
   if (l < lists.n) /* the last cluster may not be full */
-    make_list (lists.lists[l], lists.streams[s], s, x, lists.blocks_x,
-        *reinterpret_cast<ListRoom *> (shared));
+    take_list (lists.lists + l, room);
+  dcnn_cuda_wait ();
+  __syncthreads ();
+  if (l < lists.n)
+    make_list (room, lists.streams[s], s, x, lists.blocks_x);
 }
 
 #endif

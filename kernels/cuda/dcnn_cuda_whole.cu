@@ -263,7 +263,7 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
 
 /* ---- dense tensors ------------------------------------------------------------------- */
 
-#define GATHER_WARPS 8
+#define GATHER_THREADS 256
 
 /* What of one word of the map's mask is to be packed, of which `fresh` changed in
  * this frame. */
@@ -284,13 +284,16 @@ packed_word (const DcnnCudaGather &p, const DcnnCudaStream &f, uint32_t s,
   return f.taken >> p.bit & 1 ? *fresh : *fresh | p.owed[at];
 }
 
-/* Computes: entries of the pixels that changed, or are owed. A warp a word of
- * the mask; its lanes share out what it packs. */
-__global__ void __launch_bounds__ (GATHER_WARPS * 32)
+/* Computes: entries of the pixels that changed, or are owed. A block a word of
+ * the mask: its first warp finds what is to be packed, and all share it out, since
+ * an output may have a thousand channels and few words that changed. */
+__global__ void __launch_bounds__ (GATHER_THREADS)
 gather_kernel (const __grid_constant__ DcnnCudaGather p)
 {
-  __shared__ uint8_t found[GATHER_WARPS][64];
-  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x / 32, s = blockIdx.y;
+  __shared__ uint8_t found[64];
+  __shared__ uint64_t news;
+  __shared__ uint32_t first, n;
+  uint32_t lane = threadIdx.x & 31, s = blockIdx.y;
   uint32_t blocks_x = (p.map.width + 7) / 8;
   uint32_t words = blocks_x * ((p.map.height + 7) / 8);
   uint32_t size = 1 + p.channels;
@@ -298,27 +301,30 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
   dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   const DcnnCudaStream f = p.streams[s];
-  for (uint32_t w = blockIdx.x * GATHER_WARPS + warp; w < words;
-      w += gridDim.x * GATHER_WARPS) {
-    uint64_t fresh, word = packed_word (p, f, s, w, blocks_x, words, &fresh);
-    uint32_t n = (uint32_t) __popcll (word), first = 0;
-    __syncwarp ();
-    if (lane == 0) {
-      p.owed[(uint64_t) s * words + w] = word;
-      if (n)
-        first = atomicAdd (p.count + s, n);
+  for (uint32_t w = blockIdx.x; w < words; w += gridDim.x) {
+    __syncthreads ();
+    if (threadIdx.x < 32) {
+      uint64_t fresh, word = packed_word (p, f, s, w, blocks_x, words, &fresh);
+      __syncwarp ();
+      if (lane == 0) {
+        p.owed[(uint64_t) s * words + w] = word;
+        news = fresh;
+        n = (uint32_t) __popcll (word);
+        first = word ? atomicAdd (p.count + s, n) : 0;
+      }
+      for (uint32_t bit = lane; bit < 64; bit += 32)
+        if (word >> bit & 1)
+          found[__popcll (word & ((1ull << bit) - 1))] = (uint8_t) bit;
     }
-    for (uint32_t bit = lane; bit < 64; bit += 32)
-      if (word >> bit & 1)
-        found[warp][__popcll (word & ((1ull << bit) - 1))] = (uint8_t) bit;
-    first = __shfl_sync (0xffffffff, first, 0);
-    __syncwarp ();
+    __syncthreads ();
     uint32_t *to = p.entries + s * p.entries_stream + (uint64_t) first * size;
-    for (uint32_t i = lane; i < n * size; i += 32) {
-      uint32_t bit = found[warp][i / size], c = i % size;
+    uint32_t total = n * size;
+#pragma unroll 4
+    for (uint32_t i = threadIdx.x; i < total; i += GATHER_THREADS) {
+      uint32_t bit = found[i / size], c = i % size;
       uint32_t y = w / blocks_x * 8 + bit / 8, x = w % blocks_x * 8 + bit % 8;
       if (c == 0) {
-        to[i] = y << 16 | x | (fresh >> bit & 1 ? DCNN_CUDA_NEWS : 0);
+        to[i] = y << 16 | x | (news >> bit & 1 ? DCNN_CUDA_NEWS : 0);
         continue;
       }
       uint64_t at = dcnn_cuda_at (p.map, s, y, x) + p.position[c - 1];
@@ -326,7 +332,6 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
           static_cast<const float *> (p.map.data)[at] :
           __half2float (static_cast<const __half *> (p.map.data)[at]));
     }
-    __syncwarp ();
   }
 }
 
@@ -357,6 +362,6 @@ dcnn_cuda_gather (const DcnnCudaGather *gather, DcnnCudaQueue queue)
   uint32_t words = (gather->map.width + 7) / 8 * ((gather->map.height + 7) / 8);
 
   return dcnn_cuda_launch ((const void *) gather_kernel,
-      dim3 (min ((words + GATHER_WARPS - 1) / GATHER_WARPS, 256u),
-          gather->n_streams), GATHER_WARPS * 32, 0, 1, arguments, queue);
+      dim3 (min (words, 1024u), gather->n_streams), GATHER_THREADS, 0, 1,
+      arguments, queue);
 }

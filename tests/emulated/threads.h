@@ -407,6 +407,9 @@ __popcll (unsigned long long word)
   return __builtin_popcountll (word);
 }
 
+static inline int __popc (unsigned int word) { return __builtin_popcount (word); }
+static inline int __ffs (int word) { return __builtin_ffs (word); }
+
 static inline float __fadd_rn (float a, float b) { return a + b; }
 static inline float __fmul_rn (float a, float b) { return a * b; }
 

@@ -502,7 +502,7 @@ test_auto (void)
   guint dear = 0;
 
   if (!test_on_cpu ()) {
-    g_test_skip ("the device runs frames by itself: only a cut turns one dense");
+    g_test_skip ("a device has its own costs, by which frames turn dense");
     return;
   }
   for (guint64 seed = 1; seed <= 4 && !g_test_failed (); seed++)

@@ -99,7 +99,8 @@ set (const char *name, const char *value)
     g_unsetenv (name);
 }
 
-/* With a model of its own: how weights are packed follows from the wish. */
+/* Of what is NULL nothing, whole maps least of all. With a model of its own: how
+ * weights are packed follows from the wish. */
 static DcnnSession *
 new_session (guint64 seed, const char *chain, const char *early,
     const char *groups, gboolean wide, guint *launches)
@@ -111,7 +112,7 @@ new_session (guint64 seed, const char *chain, const char *early,
   guint before;
 
   set ("DELTACNN_CUDA_CHAIN", chain);
-  set ("DELTACNN_CUDA_EARLY", early);
+  set ("DELTACNN_CUDA_EARLY", early ? early : "0");
   set ("DELTACNN_CUDA_WGMMA", groups);
   model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
@@ -308,9 +309,9 @@ test_whole (void)
     if (!test_seed_runs (seed))
       continue;
     plain = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
-    set ("DELTACNN_CUDA_WHOLE", "1");
-    other = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", NULL);
+    other = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
+    set ("DELTACNN_CUDA_WHOLE", "0");
     state = cuda_state (other);
     if (!state->device.whole_maps) {
       g_test_skip ("no GPU of compute capability 9.0");
@@ -338,6 +339,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
   g_unsetenv ("DELTACNN_DEVICE");
+  set ("DELTACNN_CUDA_WHOLE", "0");
   g_test_add_func ("/engine/cuda-levels/chains", test_chains);
   g_test_add_func ("/engine/cuda-levels/early", test_early);
   g_test_add_func ("/engine/cuda-levels/chains-early", test_chains_early);

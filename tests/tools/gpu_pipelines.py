@@ -43,8 +43,8 @@ class Texts(unittest.TestCase):
         self.assertNotEqual(tested.comes_down(trace("20001")), "")
 
     def test_memory(self):
-        held = {1: 500 * tested.MIB, 17: 660 * tested.MIB}
-        self.assertEqual(tested.per_stream(held, 17), 10 * tested.MIB)
+        held = {17: 500 * tested.MIB, 33: 660 * tested.MIB}
+        self.assertEqual(tested.per_stream(held), 10 * tested.MIB)
         self.assertEqual(tested.compare(10.4, 10), "")
         self.assertNotEqual(tested.compare(10.6, 10), "")
         self.assertNotEqual(tested.compare(9.4, 10), "")
