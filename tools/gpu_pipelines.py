@@ -6,6 +6,7 @@ while a session runs, which is compared with what was predicted.
 
 gpu_check.py's Check and Programs are handed in; standard library only."""
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -20,8 +21,14 @@ MEMORY_STREAMS = (17, 65)
 CUDA_FLAG = 0x20000
 
 
+def first_visible():
+    """The driver's number of the GPU that CUDA calls 0."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    return int(first) if first.isdigit() else 0
+
+
 class Nvml:
-    """The driver's own counters of GPU 0: None where it has none."""
+    """The driver's own counters of CUDA's GPU 0: None where it has none."""
 
     def __init__(self):
         self.library, self.device = None, ctypes.c_void_p()
@@ -30,7 +37,7 @@ class Nvml:
         except OSError:
             return
         if library.nvmlInit_v2() == 0 and library.nvmlDeviceGetHandleByIndex_v2(
-                0, ctypes.byref(self.device)) == 0:
+                first_visible(), ctypes.byref(self.device)) == 0:
             self.library = library
 
     def used_bytes(self):
