@@ -51,13 +51,16 @@ take_options() {
 # ---- build ----------------------------------------------------------------
 
 build() {
-  local program log=cache/build.log
+  local program log=cache/build.log cuda
   for program in meson ninja cc; do
     command -v $program >/dev/null || { echo "$me: there is no $program here to build with;" \
       "run tools/install-deps.sh build run as root, or this without --no-install" >&2; exit 1; }
   done
   if [ ! -e "$build/build.ninja" ]; then
-    meson setup "$build" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+    mapfile -t cuda < <(tools/cuda-options.sh)
+    meson setup "$build" "${cuda[@]}" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+    # so that tests/run.sh, which wants it compiled, knows that nobody asked for this
+    [[ ${cuda[*]} != *disabled* ]] || touch "$build/.cuda-left-out"
   fi
   if ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
   step "Building into build/ (some minutes on the first run)"

@@ -724,7 +724,7 @@ def main(arguments, names):
         print(names["__doc__"] + "  " + " ".join(cases))
         return 2
     with tempfile.TemporaryDirectory(prefix="deltacnn-") as scratch:
-        bench = Bench(pathlib.Path(arguments[2]).resolve(),
+        bench = Bench(pathlib.Path(arguments[2]).absolute(),
                       pathlib.Path(scratch))
         try:
             cases[arguments[0]](bench)
