@@ -616,6 +616,9 @@ def case_camera_errors(bench):
                         *(["--video", bench.scratch / "a.mp4"]
                           if option == "--input" else []), good=False)
         says(out.stderr, "/dev/video99")
+    for wrong in ("mask-alpha", "mask-alfa=1"):
+        says(bench.run("deltacnn-annotate", "--model", model, "--input", bench.scene(8), "--video",
+                       bench.scratch / "a.mp4", "--set-overlay", wrong, good=False).stderr, f'"{wrong}" is no KEY=VALUE')
     if not os.access("/dev/shm", os.W_OK):
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * quarks.c - names from files become only so many quarks, which a process
- * never gives back, and only where a meta needs them.
+ * common.c - what the elements share: names from files become only so many
+ * quarks, which a process never gives back, and only where a meta needs them;
+ * errors are posted in domains that applications know.
  */
 #include "fixture.h"
+#include "gstdeltacnnerror.h"
 #include "gstdeltacnnquark.h"
+
+#include "deltacnn/error.h"
 
 #define SIZE 32
 #define THREADS 4
@@ -104,18 +108,69 @@ GST_START_TEST (test_bound)
 
 GST_END_TEST;
 
-static Suite *
-quarks_suite (void)
+/* GStreamer's own errors stay as they are, ours are translated, and of others
+ * an application is told that it was the library. */
+GST_START_TEST (test_domains)
 {
-  Suite *suite = suite_create ("deltacnn quarks");
-  TCase *tcase = tcase_create ("quarks");
+  const struct
+  {
+    GQuark domain;
+    gint code;
+    GQuark told;
+    gint told_code;
+    const gchar *text;
+  } cases[] = {
+    {GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE,
+        GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, "it is so"},
+    {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY,
+        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY, "it is so"},
+    {G_FILE_ERROR, G_FILE_ERROR_PERM,
+        GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED, "it is so"},
+    {DCNN_ERROR, DCNN_ERROR_UNSUPPORTED, GST_STREAM_ERROR,
+        GST_STREAM_ERROR_NOT_IMPLEMENTED, "it is so. deltacnn-inspect --why"},
+    {DCNN_ERROR, DCNN_ERROR_DEVICE, GST_RESOURCE_ERROR,
+        GST_RESOURCE_ERROR_NOT_FOUND, "it is so. Set device=cpu"},
+  };
+  Fixture f;
+
+  fixture_init (&f);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    GError *error = g_error_new_literal (cases[i].domain, cases[i].code,
+        "it is so"), *told = NULL;
+    GstMessage *message = NULL;
+
+    gst_delta_cnn_error_post (f.element, GST_MESSAGE_WARNING, error,
+        "testing");
+    fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message),
+        1);
+    gst_message_parse_warning (message, &told, NULL);
+    fail_unless (told->domain == cases[i].told
+        && told->code == cases[i].told_code, "case %u: %s, %d", i,
+        g_quark_to_string (told->domain), told->code);
+    fail_unless (g_str_has_prefix (told->message, cases[i].text), "%s",
+        told->message);
+    gst_message_unref (message);
+    g_error_free (told);
+    g_error_free (error);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+static Suite *
+common_suite (void)
+{
+  Suite *suite = suite_create ("deltacnn common");
+  TCase *tcase = tcase_create ("common");
 
   fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 60);
   tcase_add_test (tcase, test_only_what_is_seen);
   tcase_add_test (tcase, test_bound);
+  tcase_add_test (tcase, test_domains);
   return suite;
 }
 
-GST_CHECK_MAIN (quarks);
+GST_CHECK_MAIN (common);
