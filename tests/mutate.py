@@ -61,7 +61,7 @@ AREAS = (
     (r"kernels/cpu/dcnn_input|kernels/cpu/.*input|kernels/.*resize", r"kernels/|engine/|gst/results"),
     (r"kernels/", r"kernels/|engine/|onnx/(node|session|wild|random)"),
     (r"engine/", r"engine/|tools/figures|kernels/mask|onnx/(golden|why|session|node|wild|random|hostile)"),
-    (r"models/(onnx/|dcnn_onnx)", r"onnx/|models/model_find|e2e/inspect"),
+    (r"models/(onnx/|dcnn_onnx)", r"onnx/|models/modelinfo|e2e/inspect"),
     (r"models/decoders", r"models/|gst/results"),
     (r"models/", r"models/|gst/(results|state)"),
     (r"stabilizer/", r"stabilizer/"),
