@@ -45,7 +45,16 @@ take_options() {
   [ -z "$model" ] || model=$(from_caller "$model")
   case $out in /*) ;; *) out=$called_from/$out ;; esac
   cd "$here" || exit 1
-  mkdir -p cache "$out"
+  writable cache "copy the project to where you may write"
+  writable "$out" "give another folder with --out"
+}
+
+# writable FOLDER REMEDY: makes it, where it is not there.
+writable() {
+  if ! mkdir -p "$1" 2>/dev/null || [ ! -w "$1" ]; then
+    echo "$me: the folder $(realpath -m "$1") cannot be written to; $2" >&2
+    exit 1
+  fi
 }
 
 # ---- build ----------------------------------------------------------------
@@ -97,8 +106,8 @@ good_clip() { [ -e "$1" ] && sha256sum "$1" | grep -q "^$clip_sum"; }
 
 # Debian's package of OpenCV's documentation, of which one file is kept.
 fetch_clip() (
-  work=$(mktemp -d cache/fetch.XXXXXX)
-  trap 'rm -rf "$here/$work"' EXIT
+  work=$(mktemp -d "$here"/cache/fetch.XXXXXX) || exit 1 # what is removed below is this and nothing else
+  trap 'rm -rf "$work"' EXIT
   cd "$work" || exit 1
   step "Fetching the clip: vtest.avi out of Debian's package opencv-doc (96 MB, once)"
   if [ "$(id -u)" -eq 0 ]; then chown _apt . 2>/dev/null || true; fi

@@ -36,6 +36,8 @@ for argument in "$@"; do
   esac
 done
 
+[ -w . ] || { echo "run.sh: $PWD cannot be written to, and builds and logs go there; copy it to where you may write" >&2; exit 1; }
+
 jobs=$(nproc)
 log_dir=build/test-logs
 started=$SECONDS
