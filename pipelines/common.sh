@@ -71,12 +71,12 @@ build() {
     # so that tests/run.sh, which wants it compiled, knows that nobody asked for this
     [[ ${cuda[*]} != *disabled* ]] || touch "$build/.cuda-left-out"
   fi
-  if ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  if ninja -C "$build" -n programs 2>/dev/null | grep -q 'no work to do'; then return 0; fi
   step "Building into build/ (some minutes on the first run)"
   if [ -t 1 ]; then
-    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" || return 1
+    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" programs || return 1
   else
-    ninja -C "$build" >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
+    ninja -C "$build" programs >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
   fi
 }
 
