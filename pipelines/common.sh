@@ -45,26 +45,38 @@ take_options() {
   [ -z "$model" ] || model=$(from_caller "$model")
   case $out in /*) ;; *) out=$called_from/$out ;; esac
   cd "$here" || exit 1
-  mkdir -p cache "$out"
+  writable cache "copy the project to where you may write"
+  writable "$out" "give another folder with --out"
+}
+
+# writable FOLDER REMEDY: makes it, where it is not there.
+writable() {
+  if ! mkdir -p "$1" 2>/dev/null || [ ! -w "$1" ]; then
+    echo "$me: the folder $(realpath -m "$1") cannot be written to; $2" >&2
+    exit 1
+  fi
 }
 
 # ---- build ----------------------------------------------------------------
 
 build() {
-  local program log=cache/build.log
+  local program log=cache/build.log cuda
   for program in meson ninja cc; do
     command -v $program >/dev/null || { echo "$me: there is no $program here to build with;" \
       "run tools/install-deps.sh build run as root, or this without --no-install" >&2; exit 1; }
   done
   if [ ! -e "$build/build.ninja" ]; then
-    meson setup "$build" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+    mapfile -t cuda < <(tools/cuda-options.sh)
+    meson setup "$build" "${cuda[@]}" >cache/setup.log 2>&1 || { cat cache/setup.log >&2; return 1; }
+    # so that tests/run.sh, which wants it compiled, knows that nobody asked for this
+    [[ ${cuda[*]} != *disabled* ]] || touch "$build/.cuda-left-out"
   fi
-  if ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  if ninja -C "$build" -n programs 2>/dev/null | grep -q 'no work to do'; then return 0; fi
   step "Building into build/ (some minutes on the first run)"
   if [ -t 1 ]; then
-    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" || return 1
+    NINJA_STATUS='  [%f of %t] ' ninja -C "$build" programs || return 1
   else
-    ninja -C "$build" >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
+    ninja -C "$build" programs >$log 2>&1 || { tail -n 40 $log >&2; return 1; }
   fi
 }
 
@@ -94,8 +106,8 @@ good_clip() { [ -e "$1" ] && sha256sum "$1" | grep -q "^$clip_sum"; }
 
 # Debian's package of OpenCV's documentation, of which one file is kept.
 fetch_clip() (
-  work=$(mktemp -d cache/fetch.XXXXXX)
-  trap 'rm -rf "$here/$work"' EXIT
+  work=$(mktemp -d "$here"/cache/fetch.XXXXXX) || exit 1 # what is removed below is this and nothing else
+  trap 'rm -rf "$work"' EXIT
   cd "$work" || exit 1
   step "Fetching the clip: vtest.avi out of Debian's package opencv-doc (96 MB, once)"
   if [ "$(id -u)" -eq 0 ]; then chown _apt . 2>/dev/null || true; fi

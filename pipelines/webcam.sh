@@ -58,8 +58,12 @@ esac
 # ---- build ----------------------------------------------------------------
 
 if ((install)); then "$here"/tools/install-deps.sh build run; fi
-if [ ! -e "$build/build.ninja" ]; then meson setup "$build" "$here" >/dev/null; fi
-if [ -z "${DELTACNN_BUILD:-}" ]; then ninja -C "$build" --quiet >/dev/null; fi
+if [ ! -e "$build/build.ninja" ]; then
+  mapfile -t cuda < <("$here"/tools/cuda-options.sh)
+  meson setup "$build" "$here" "${cuda[@]}" >/dev/null
+  [[ ${cuda[*]} != *disabled* ]] || touch "$build/.cuda-left-out" # tests/run.sh may switch it on
+fi
+if [ -z "${DELTACNN_BUILD:-}" ]; then ninja -C "$build" --quiet programs >/dev/null; fi
 export GST_PLUGIN_PATH=$build/gst${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export GST_REGISTRY=$build/gst-registry.bin
 export DELTACNN_MODEL_PATH=$here/models/data/zoo${DELTACNN_MODEL_PATH:+:$DELTACNN_MODEL_PATH}

@@ -5,7 +5,8 @@
 #
 #   tests/run.sh [--quick] [--no-install] [--list] [PATTERN]
 #
-#   --quick       one build, no sanitizers, no long tests; under 3 minutes
+#   --quick       one build, no sanitizers, no long tests, no CUDA in a new
+#                 build/ without a GPU; under 3 minutes
 #   --no-install  never call apt-get or pip; what then lacks is skipped
 #   --list        names of the tests, without running them
 #   PATTERN       only tests whose "suite/name" matches this regular expression
@@ -13,7 +14,8 @@
 # A full run builds three times: gcc into build/, clang with the address and
 # undefined-behaviour sanitizers into build-asan/, which both run the whole suite,
 # and gcc with ThreadSanitizer into build-tsan/: only the tests where threads
-# meet (summary.py has the list), in their short form. A folder with the project's
+# meet (summary.py has the list), in their short form. Where there is nvcc and no
+# GPU, build/ compiles CUDA for one kind of GPU and runs it emulated. A folder with the project's
 # larger test data is taken from DELTACNN_TEST_DATA or, when it is there, from ../shared/data;
 # tests that need it are skipped without it. Longer fuzzing: tests/fuzz-long.sh
 #
@@ -28,11 +30,13 @@ for argument in "$@"; do
     --quick) quick=1 ;;
     --no-install) install=0 ;;
     --list) list=1 ;;
-    -h | --help) sed -n '4,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,23s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "run.sh: no option '$argument'; see --help" >&2; exit 2 ;;
     *) pattern=$argument ;;
   esac
 done
+
+[ -w . ] || { echo "run.sh: $PWD cannot be written to, and builds and logs go there; copy it to where you may write" >&2; exit 1; }
 
 jobs=$(nproc)
 log_dir=build/test-logs
@@ -66,6 +70,16 @@ sanitizes() {
     "$1" -x c -fsanitize="$2" -o "$log_dir/sanitizes" - 2>/dev/null
 }
 
+# cuda_options DIR: one kind of GPU shows that the code compiles; the quick run
+# leaves that to the whole one, and marks the folder that it configures so.
+cuda_options() {
+  if ((quick)); then
+    [ -e "$1/build.ninja" ] || tools/cuda-options.sh
+  elif [ ! -e "$1/build.ninja" ] || [ -e "$1/.cuda-left-out" ]; then
+    tools/cuda-options.sh --compile
+  fi
+}
+
 # build DIR COMPILER MESON-OPTIONS...: configures once, again when packages have
 # changed, and builds always.
 build() {
@@ -73,9 +87,13 @@ build() {
   shift 2
   mapfile -t werror < <(strict "$compiler")
   mkdir -p $log_dir
+  if [ -e "$dir/.cuda-left-out" ] && [ $# -gt 0 ]; then
+    meson configure "$dir" -Dcuda=auto "$@" && rm "$dir/.cuda-left-out" || return 1
+  fi
   if [ ! -e "$dir/build.ninja" ]; then
     CC=$compiler meson setup "$dir" "${werror[@]}" "$@" >"$log_dir/setup-${dir}.log" 2>&1 ||
       { cat "$log_dir/setup-${dir}.log"; return 1; }
+    [ "$*" != -Dcuda=disabled ] || touch "$dir/.cuda-left-out"
   elif [ /var/lib/dpkg/status -nt "$dir/build.ninja" ]; then
     # what it lacked may have been installed since: the demo's build is one without bindings
     meson setup --reconfigure "$dir" >"$log_dir/setup-${dir}.log" 2>&1 ||
@@ -124,7 +142,8 @@ fi
 prepare_python
 
 say "building with gcc into build/"
-build build gcc || { say "the build with gcc failed"; echo "0 passed, 1 failed"; exit 1; }
+mapfile -t cuda < <(cuda_options build)
+build build gcc "${cuda[@]}" || { say "the build with gcc failed"; echo "0 passed, 1 failed"; exit 1; }
 if ((list)); then names build all; exit 0; fi
 run_suite build tests
 builds=(build)

@@ -16,7 +16,7 @@ cuda_available (gint index, GError **error)
 {
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
       "device=cuda was asked for, but this is built without CUDA; use the "
-      "device cpu, or a build that has it");
+      "device cpu, or build where nvcc is, with -Dcuda=enabled");
   return FALSE;
 }
 

@@ -616,6 +616,9 @@ def case_camera_errors(bench):
                         *(["--video", bench.scratch / "a.mp4"]
                           if option == "--input" else []), good=False)
         says(out.stderr, "/dev/video99")
+    for wrong in ("mask-alpha", "mask-alfa=1"):
+        says(bench.run("deltacnn-annotate", "--model", model, "--input", bench.scene(8), "--video",
+                       bench.scratch / "a.mp4", "--set-overlay", wrong, good=False).stderr, f'"{wrong}" is no KEY=VALUE')
     if not os.access("/dev/shm", os.W_OK):
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
@@ -648,6 +651,26 @@ def case_demo_errors(bench):
     says(bench.run(demo, "--speed", good=False).stderr, "--speed", "--help")
     says(bench.run(demo, "--frames", "x", good=False).stderr, "--frames x")
     says(bench.run(demo, "--help").stdout, "--input", "--model", "--out")
+    nowhere = bench.run(demo, "--no-install", "--out", "/proc/nowhere", good=False).stderr
+    says(nowhere, "/proc/nowhere cannot be written to", "--out")
+    assert nowhere.count("\n") == 1, nowhere
+
+
+def case_demo_full_disk(bench):
+    """Where no scratch folder can be made there is no clip, and nothing is removed."""
+    need_elements(bench)
+    tree, tools = bench.scratch / "tree", bench.scratch / "bin"
+    shutil.copytree(ROOT / "pipelines", tree / "pipelines")
+    for folder, name, text in ((tree / "tools", "install-deps.sh", "exit 0"), (tools, "mktemp", "echo no space >&2; exit 1"),
+                               (tools, "apt-get", "exit 1"), (tools, "ninja", "echo no work to do")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    bench.environment["PATH"] = f"{tools}:{bench.environment['PATH']}"
+    bench.environment.pop("DELTACNN_TEST_DATA", None)
+    shown = bench.run(tree / "pipelines" / "demo.sh", "--frames", 4, "--size", "64x64", "--model", bench.need_model()).stdout
+    says(shown, "No clip could be fetched", "agreement with dense")
+    assert (tree / "pipelines" / "demo.sh").exists() and (tree / "out" / "report.json").exists()
 
 
 def case_version(bench):
@@ -724,7 +747,7 @@ def main(arguments, names):
         print(names["__doc__"] + "  " + " ".join(cases))
         return 2
     with tempfile.TemporaryDirectory(prefix="deltacnn-") as scratch:
-        bench = Bench(pathlib.Path(arguments[2]).resolve(),
+        bench = Bench(pathlib.Path(arguments[2]).absolute(),
                       pathlib.Path(scratch))
         try:
             cases[arguments[0]](bench)

@@ -9,6 +9,7 @@ Exit status 77 skips, with the reason as the last line. Standard library only.
 """
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -112,6 +113,56 @@ def case_bundle(bench):
     assert not re.search("x264|x265|avcodec", manifest)
     registries = list((root / "opt/deltacnn/.cache").iterdir())
     assert len(registries) == 1, registries
+
+
+def case_cuda_options(bench):
+    """Scripts compile CUDA where somebody runs it, or for one kind of GPU."""
+    tools = bench.scratch / "bin"
+    tools.mkdir()
+
+    def options(*arguments, gpus=None):
+        smi = tools / "nvidia-smi"
+        smi.write_text(f"#!/bin/sh\n{'exit 9' if gpus is None else f'printf {gpus}'}\n")
+        smi.chmod(0o755)
+        environment = {**bench.environment, "PATH": f"{tools}:/usr/bin:/bin"}
+        return subprocess.run([ROOT / "tools" / "cuda-options.sh", *arguments], text=True, check=True,
+                              capture_output=True, env=environment).stdout
+
+    if not pathlib.Path("/usr/local/cuda/bin/nvcc").exists() and not shutil.which("nvcc", path="/usr/bin:/bin"):
+        assert options(gpus="9.0") == ""
+        assert options("--compile") == ""
+    nvcc = tools / "nvcc"
+    nvcc.write_text("#!/bin/sh\nprintf 'compute_75\\ncompute_86\\ncompute_90\\n'\n")
+    nvcc.chmod(0o755)
+    assert options() == "-Dcuda=disabled\n"
+    assert options("--compile") == "-Dgpu_archs=90\n"
+    for arguments in ((), ("--compile",)):
+        assert options(*arguments, gpus="'7.5\\n'") == "-Dgpu_archs=75\n"
+        assert options(*arguments, gpus="'9.0\\n8.6\\n9.0\\n'") == "-Dgpu_archs=86,90\n"
+        # newer than this nvcc: what is shipped has code that its driver can compile
+        assert options(*arguments, gpus="'12.0\\n'") == ""
+        assert options(*arguments, gpus="'No devices were found\\n'") == options(*arguments)
+
+
+def case_spaces(bench):
+    """All of it in folders with blanks and more in their names: sources, build,
+    scratch."""
+    place = bench.scratch / "a folder's name & more"
+    for name in ("tests/e2e", "pipelines", "tools", "models/data"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "meson.build"):
+        shutil.copy(ROOT / name, place / name)
+    scratch = place / "my scratch"
+    scratch.mkdir()
+    (place / "a build").symlink_to(bench.build)
+    bench.environment["TMPDIR"] = str(scratch)
+    bench.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    for script, case in (("e2e", "inspect"), ("e2e", "bench-clip"), ("e2e", "pipeline"),
+                         ("e2e", "demo-errors"), ("e2e", "version"), ("pipelines", "webcam"), ("hosts", "cuda-options")):
+        out = subprocess.run([sys.executable, place / "tests" / "e2e" / f"{script}.py", case, "--build", place / "a build"],
+                             text=True, capture_output=True, env=bench.environment, check=False)
+        assert out.returncode in (0, 77), f"{script}.py {case}:\n{out.stdout[-2000:]}{out.stderr[-3000:]}"
+        assert out.returncode == 0 or not e2e.model_missing(), out.stdout
 
 
 if __name__ == "__main__":

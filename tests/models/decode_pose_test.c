@@ -301,6 +301,7 @@ test_landmarks (void)
   kit_assert_near (kit_point (r, 0, 0).y, 10, 1e-4);
   kit_assert_near (kit_point (r, 0, 0).score, 0.952574, 1e-5);
   kit_assert_near (kit_point (r, 0, 1).score, 0, 1e-9);
+  g_assert_true (r->has_segmentation);
   g_assert_cmpuint (r->segmentation.data[9], ==, 255);
   kit_clear (&kit);
 }

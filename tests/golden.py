@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Are the bits what they were?
+
+  golden.py compare OLD NEW [MODEL...]       two commits, by hand, minutes
+  golden.py check FINGERPRINT MODEL...       this build, against golden.txt
+
+Both run tests/models/fingerprint.c, whose lines are model, mode, threshold and
+checksums of outputs, masks, and work with what is said of the frame, over 24
+frames of a drawn video.
+
+compare: builds libdeltacnn of both commits in a temporary folder, runs each on
+the models (the shipped nets and all of $DELTACNN_TEST_DATA/models otherwise) and
+says of each line what differs. Exits with 1 where outputs or masks do.
+
+check: a test. Dense and sparse on the instruction set avx2, whose bits depend on
+no processor, compiler nor library: exponentials are the project's own there.
+DELTACNN_UPDATE_GOLDEN=1 writes tests/models/golden.txt anew; say why in
+docs/decisions.md. Skipped (77) where there is no avx2."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests/models/golden.txt"
+COLUMNS = ("outputs", "masks", "work")
+
+
+def run(command, **options):
+    return subprocess.run([str(c) for c in command], check=True, text=True,
+                          **options)
+
+
+# ---- two commits ------------------------------------------------------------
+
+def forward(tree, folder):
+    """Headers as they are called today, for trees that had them elsewhere: the
+    folders to include from."""
+    (folder / "deltacnn").mkdir(parents=True)
+    for name in ("session", "modelinfo", "frame", "decode"):
+        (folder / "deltacnn" / f"{name}.h").write_text(
+            f'#include "dcnn_{name}.h"\n', encoding="utf-8")
+    return [folder, *(tree / f for f in ("engine", "models", "kernels",
+                                         "kernels/mask", "kernels/cpu"))]
+
+
+def build(commit, folder):
+    """The fingerprint of a commit: the program, the folder of its library."""
+    tree = folder / "tree"
+    tree.mkdir(parents=True)
+    archive = subprocess.run(["git", "-C", ROOT, "archive", commit],
+                             check=True, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "-x", "-C", tree], check=True, input=archive)
+    known = (tree / "meson_options.txt").read_text(encoding="utf-8")
+    off = [f"-D{name}=disabled" for name in
+           ("gst", "tools", "tests", "introspection", "cuda")
+           if f"option('{name}'" in known]
+    run(["meson", "setup", tree / "build", tree, *off],
+        stdout=subprocess.DEVNULL)
+    run(["ninja", "-C", tree / "build", "lib/libdeltacnn.so"],
+        stdout=subprocess.DEVNULL)
+    own = tree / "include"
+    includes = [own] if own.is_dir() else forward(tree, folder / "include")
+    flags = run(["pkg-config", "--cflags", "--libs", "glib-2.0"],
+                stdout=subprocess.PIPE).stdout.split()
+    run(["cc", "-O1", "-o", folder / "fingerprint",
+         ROOT / "tests/models/fingerprint.c", *(f"-I{i}" for i in includes),
+         f"-L{tree / 'build/lib'}", "-ldeltacnn", *flags])
+    return folder / "fingerprint", tree / "build/lib"
+
+
+def fingerprint(program, models, extra=None, options=()):
+    """{(model, mode, threshold): checksums}; a model that fails: its error."""
+    lines = {}
+    for model in models:
+        done = subprocess.run([str(program), *options, str(model)], text=True,
+                              capture_output=True, check=False,
+                              env={**os.environ, **(extra or {})})
+        for line in done.stdout.splitlines():
+            *way, outputs, masks, work = line.split()
+            lines[tuple(way)] = (outputs, masks, work)
+        if done.returncode:
+            lines[model.name, "fails", ""] = (done.stderr.strip(),) * 3
+    return lines
+
+
+def compare(old, new, models):
+    models = [pathlib.Path(m).resolve() for m in models] or [
+        *sorted((ROOT / "models/data/zoo").glob("*.onnx")),
+        *sorted(pathlib.Path(os.environ.get("DELTACNN_TEST_DATA", ""),
+                             "models").glob("*.onnx"))]
+    found = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for commit in (old, new):
+            folder = pathlib.Path(temporary) / str(len(found))
+            program, library = build(commit, folder)
+            found.append(fingerprint(program, models,
+                                     {"LD_LIBRARY_PATH": str(library)}))
+    before, after = found
+    worst, same = 0, 0
+    for way in sorted(before.keys() | after.keys()):
+        a, b = before.get(way), after.get(way)
+        if a is None or b is None:
+            differ = ["there is none in " + (old if a is None else new)]
+        else:
+            differ = [c for c, x, y in zip(COLUMNS, a, b) if x != y]
+        if differ:
+            print(" ".join(way) + ": " + ", ".join(differ))
+        same += not differ
+        worst |= bool(differ) and differ != ["work"]
+    print(f"{same} of {len(before.keys() | after.keys())} lines are the same, "
+          f"{old} and {new}")
+    return int(worst)
+
+
+# ---- this build -------------------------------------------------------------
+
+def has_avx2():
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return " avx2" in text and " fma" in text
+
+
+def check(program, models):
+    if not has_avx2():
+        print("skip: the processor has no avx2")
+        return 77
+    found = fingerprint(program, [pathlib.Path(m) for m in models],
+                        {"DELTACNN_ISA": "avx2"}, ["--fixed"])
+    text = "".join(" ".join((*way, *sums[:2])) + "\n"
+                   for way, sums in found.items())
+    if os.environ.get("DELTACNN_UPDATE_GOLDEN"):
+        GOLDEN.write_text(text, encoding="utf-8")
+    was = GOLDEN.read_text(encoding="utf-8")
+    for a, b in zip(was.splitlines(), text.splitlines()):
+        if a != b:
+            print(f"was '{a}'\nis  '{b}'")
+    if was != text:
+        print("if that is meant, say why in docs/decisions.md and run this with "
+              "DELTACNN_UPDATE_GOLDEN=1")
+    return int(was != text)
+
+
+def main(arguments):
+    if len(arguments) >= 3 and arguments[0] == "compare":
+        return compare(arguments[1], arguments[2], arguments[3:])
+    if len(arguments) >= 3 and arguments[0] == "check":
+        return check(arguments[1], arguments[2:])
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
