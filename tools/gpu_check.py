@@ -59,6 +59,8 @@ TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "cuda_levels": [], "cuda_fail": [], "cuda_memory": [], "drift": [],
          "sequences": [], "torus": [], "wants": []}
+# Of the GPU's memory, which others change: one at a time.
+ALONE = {"cuda_fail", "cuda_memory"}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
 NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_levels",
@@ -243,7 +245,10 @@ def run_tests(check, programs):
                                         *arguments], 240,
                           {**environment, **LONG.get(test, {}),
                            "DELTACNN_TEST_DEVICE": device}))
-    check.together(steps)
+    check.together([s for s in steps if s[0] not in ALONE])
+    for step in steps:
+        if step[0] in ALONE:
+            check.step(*step)
 
 
 def clean(text):
