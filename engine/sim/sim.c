@@ -10,23 +10,25 @@
 typedef struct SimState {
   SimStream *streams;
   GThread *worker;
-  GAsyncQueue *queue;      /* of guint8* one past streams' index; &stop ends */
-  GMutex lock;
-  GCond finished;
+  GMutex lock;             /* guards what follows, and SimStream.done */
+  guint *queue;            /* streams that wait for it: a ring of n_streams, each
+                              at most once */
+  guint first, waiting;
+  gboolean stop;
+  GCond queued, finished;
   gsize bytes;
 } SimState;
-
-static guint8 stop;
 
 /* ---- a frame ---------------------------------------------------------------- */
 
 /* The stored values stay where they are, and the window moves over them; what
  * lies in window coordinates moves along. */
 static void
-move_marks (guint8 *marks, const PlanMap *map, gint dy, gint dx)
+move_marks (const SimStream *sim, guint8 *marks, const PlanMap *map, gint dy,
+    gint dx)
 {
   gsize n = (gsize) map->width * map->height;
-  g_autofree guint8 *before = g_memdup2 (marks, n);
+  guint8 *before = memcpy (sim->marks, marks, n);
   gint by_y = dy / (gint) map->stride_y, by_x = dx / (gint) map->stride_x;
 
   for (gint y = 0; y < (gint) map->height; y++)
@@ -43,7 +45,7 @@ static void
 move_reference (SimStream *sim, const PlanMap *map, gint dy, gint dx)
 {
   gsize n = (gsize) map->width * map->height;
-  g_autofree guint8 *before = g_memdup2 (sim->reference, 3 * n);
+  const guint8 *before = memcpy (sim->marks, sim->reference, 3 * n);
 
   for (gint y = 0; y < (gint) map->height; y++)
     for (gint x = 0; x < (gint) map->width; x++)
@@ -63,7 +65,7 @@ move_window (const DcnnPlan *plan, SimStream *sim)
     const PlanMap *out = sim->pending[n] ? plan_map (plan,
         plan_node (plan, (gint) n)->out) : NULL;
     if (out && out->stride_y > 0)
-      move_marks (sim->pending[n], out, dy, dx);
+      move_marks (sim, sim->pending[n], out, dy, dx);
   }
   if (sim->reference)
     move_reference (sim, plan_map (plan, plan_picture_map (plan)), dy, dx);
@@ -165,16 +167,23 @@ work (gpointer data)
 {
   DcnnSession *session = data;
   SimState *state = session->state;
-  guint8 *item;
 
-  while ((item = g_async_queue_pop (state->queue)) != &stop) {
-    guint s = GPOINTER_TO_UINT (item) - 1;
+  g_mutex_lock (&state->lock);
+  while (!state->stop || state->waiting > 0) {
+    guint s = state->queue[state->first];
+    if (state->waiting == 0) {
+      g_cond_wait (&state->queued, &state->lock);
+      continue;
+    }
+    g_mutex_unlock (&state->lock);
     run_frame (session, &state->streams[s], &session->streams[s]);
     g_mutex_lock (&state->lock);
+    state->first = (state->first + 1) % session->n_streams;
+    state->waiting--;
     state->streams[s].done = TRUE;
     g_cond_broadcast (&state->finished);
-    g_mutex_unlock (&state->lock);
   }
+  g_mutex_unlock (&state->lock);
   return NULL;
 }
 
@@ -265,11 +274,34 @@ init_picture (SimStream *sim, DcnnStream *stream, const DcnnPlan *plan)
   sim->picture = g_new0 (guint8, 3 * n);
   sim->reference = g_new0 (guint8, 3 * n);
   sim->differs = g_new0 (guint8, n);
+  sim->region_words = g_new0 (guint64, dcnn_mask_words (map->width,
+          map->height));
+  dcnn_mask_init (&sim->region, map->width, map->height, sim->region_words);
   sim->input_words = g_new0 (guint64, dcnn_mask_words (map->width,
           map->height));
   dcnn_mask_init (&sim->input_mask.mask, map->width, map->height,
       sim->input_words);
   stream->input_mask = &sim->input_mask;
+}
+
+/* Rows and marks that hold those of any map: no frame allocates. */
+static void
+init_scratch (SimStream *sim, const DcnnPlan *plan)
+{
+  guint picture = plan_picture_map (plan) < 0 ? 0 : 3, channels = 1;
+  gsize pixels = 1;
+
+  for (guint m = 0; m < plan->maps->len; m++) {
+    const PlanMap *map = plan_map (plan, (gint) m);
+    channels = MAX (channels, map->channels);
+    pixels = MAX (pixels, (gsize) map->width * map->height * ((gint) m ==
+            plan_picture_map (plan) ? picture : 1));
+  }
+  sim->maps.in_row = g_new0 (gdouble, channels);
+  sim->row = g_new0 (gdouble, channels);
+  sim->now = g_new0 (gfloat, channels);
+  sim->global = g_new0 (gfloat, channels);
+  sim->marks = g_malloc0 (pixels);
 }
 
 static gboolean
@@ -288,7 +320,13 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
       sim->pending[n] = g_new0 (guint8, (gsize) out->width * out->height);
     }
   init_picture (sim, stream, plan);
+  init_scratch (sim, plan);
   sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
+  sim->spread_rows = g_new0 (gdouble *, plan->nodes->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (sim->pending[n])
+      sim->spread_rows[n] = g_new0 (gdouble, plan_map (plan, plan_node (plan,
+                  (gint) n)->out)->channels);
   sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
   sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
   sim->mask_words = g_new0 (guint64 *, n_outputs);
@@ -314,8 +352,9 @@ sim_session_new (DcnnSession *session, GError **error)
 
   session->state = state;
   g_mutex_init (&state->lock);
+  g_cond_init (&state->queued);
   g_cond_init (&state->finished);
-  state->queue = g_async_queue_new ();
+  state->queue = g_new0 (guint, session->n_streams);
   state->streams = g_new0 (SimStream, session->n_streams);
   for (guint s = 0; s < session->n_streams && ok; s++)
     ok = init_stream (session, &state->streams[s], &session->streams[s],
@@ -334,7 +373,10 @@ sim_session_free (DcnnSession *session)
   const DcnnPlan *plan = session->plan;
 
   if (state->worker) {
-    g_async_queue_push (state->queue, &stop);
+    g_mutex_lock (&state->lock);
+    state->stop = TRUE;
+    g_cond_signal (&state->queued);
+    g_mutex_unlock (&state->lock);
     g_thread_join (state->worker);
   }
   for (guint s = 0; s < session->n_streams; s++) {
@@ -348,20 +390,28 @@ sim_session_free (DcnnSession *session)
     g_free (sim->reference);
     g_free (sim->differs);
     g_free (sim->input_words);
-    for (guint n = 0; sim->inv_spread && n < plan->nodes->len; n++)
-      g_free (sim->inv_spread[n]);
+    g_free (sim->region_words);
+    for (guint n = 0; sim->spread_rows && n < plan->nodes->len; n++)
+      g_free (sim->spread_rows[n]);
     for (guint i = 0; sim->tensors && i < plan->tensors->len; i++)
       dcnn_tensor_free (&sim->tensors[i]);
     for (guint i = 0; sim->mask_words && i < plan->graph->outputs->len; i++)
       g_free (sim->mask_words[i]);
     g_free (sim->inv_spread);
+    g_free (sim->spread_rows);
+    g_free (sim->maps.in_row);
+    g_free (sim->row);
+    g_free (sim->now);
+    g_free (sim->global);
+    g_free (sim->marks);
     g_free (sim->tensors);
     g_free (sim->tensor_changed);
     g_free (sim->mask_words);
     g_free (session->streams[s].outputs);
   }
   g_free (state->streams);
-  g_async_queue_unref (state->queue);
+  g_free (state->queue);
+  g_cond_clear (&state->queued);
   g_cond_clear (&state->finished);
   g_mutex_clear (&state->lock);
   g_free (state);
@@ -439,6 +489,8 @@ begin_frame (DcnnSession *session, SimStream *sim, const BackendFrame *frame,
   sim->tuning = session->tuning;
   if (frame->picture)
     dcnn_view_params (session, stream, &sim->params);
+  sim->in_regions = frame->picture && dcnn_view_regions (session,
+      frame->stream, &sim->region);
   sim->first = stream->first;
   sim->all = stream->first || sim->tuning.mode == DCNN_MODE_DENSE;
   sim->moving = frame->moved && !stream->first;
@@ -460,11 +512,14 @@ sim_run (DcnnSession *session, const BackendFrame *frames, guint n,
     if (!begin_frame (session, &state->streams[frames[i].stream], &frames[i],
             error))
       return FALSE;
+  g_mutex_lock (&state->lock);
   for (guint i = 0; i < n; i++) {
     state->streams[frames[i].stream].done = FALSE;
-    g_async_queue_push (state->queue, GUINT_TO_POINTER (frames[i].stream +
-            1));
+    state->queue[(state->first + state->waiting++) % session->n_streams] =
+        frames[i].stream;
   }
+  g_cond_signal (&state->queued);
+  g_mutex_unlock (&state->lock);
   return TRUE;
 }
 
@@ -536,6 +591,7 @@ sim_reset (DcnnSession *session, guint stream)
 
 const DcnnBackend dcnn_backend_sim = {
   .name = "sim",
+  .regions = TRUE,
   .available = sim_available,
   .accepts = sim_accepts,
   .layout = sim_layout,

@@ -27,6 +27,7 @@ typedef struct SimMaps {
   guint8 **exact;          /* likewise: changed by settling instead */
   guint (*origin)[2];      /* by map: row and column at which the window begins
                               in what is held, a torus */
+  gdouble *in_row;         /* scratch: a row of any map */
 } SimMaps;
 
 void sim_maps_init (SimMaps *maps, const DcnnPlan *plan, gsize *bytes);
@@ -54,7 +55,8 @@ gboolean sim_is_candidate (const SimMaps *maps, guint8 *const *marks,
 
 typedef struct SimStream {
   SimMaps maps;
-  gdouble **inv_spread;    /* by node, [out channels]; NULL: not measured */
+  gdouble **spread_rows;   /* by node, [out channels]; NULL: it has none */
+  gdouble **inv_spread;    /* by node: spread_rows, or NULL: not measured */
   DcnnTensor *tensors;     /* by plan tensor; data owned */
   gboolean *tensor_changed;
   guint64 **mask_words;    /* by output; NULL: no map */
@@ -71,6 +73,11 @@ typedef struct SimStream {
                               differs, or may; NULL: no kernel */
   DcnnSettling settling;
   gboolean distrust, respread; /* retuned since its last frame */
+  /* scratch: rows of any map; a byte a pixel of any map, or three of the
+   * picture's */
+  gdouble *row;
+  gfloat *now, *global;
+  guint8 *marks;
   /* pictures */
   DcnnFrame picture_frame; /* in flight; planes borrowed */
   gboolean has_picture;    /* the last frame was one */
@@ -79,6 +86,9 @@ typedef struct SimStream {
   DcnnInputMatrix matrix;
   guint8 *picture, *reference; /* RGB, as shown and as stored */
   guint8 *differs;         /* a byte a pixel: the two do */
+  gboolean in_regions;     /* that frame keeps to the stream's regions: */
+  DcnnMask region;
+  guint64 *region_words;
   gfloat wobble;           /* DELTACNN_SIM_ROUNDING: see sim.c */
   guint64 wobbles;         /* random numbers */
   StreamMask input_mask;

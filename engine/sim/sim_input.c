@@ -173,7 +173,7 @@ static void
 refine (SimStream *sim, InputMarks *marks, gint map)
 {
   gsize n = (gsize) marks->width * marks->height;
-  g_autofree guint8 *before = g_malloc (n);
+  guint8 *before = sim->marks;
 
   for (guint y = 0; sim->params.noise_suppression && y < marks->height; y++)
     for (guint x = 0; x < marks->width; x++)
@@ -193,6 +193,21 @@ refine (SimStream *sim, InputMarks *marks, gint map)
     for (guint x = 0; x < marks->width; x++)
       marks->changed[(gsize) y * marks->width + x] = has_near (marks, before,
           y, x, (gint) sim->params.dilation, TRUE);
+}
+
+/* Outside of the stream's regions nothing changes, and nothing is settled, but
+ * for what has just come into view. */
+static void
+keep_regions (SimStream *sim, InputMarks *marks, gint map)
+{
+  gsize p = 0;
+
+  for (guint y = 0; sim->in_regions && y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++, p++) {
+      gboolean inside = dcnn_mask_get (&sim->region, y, x);
+      sim->differs[p] &= inside;
+      marks->changed[p] &= inside || sim_is_new (sim, map, y, x);
+    }
 }
 
 /* ---- what is stored --------------------------------------------------------------- */
@@ -238,11 +253,11 @@ settle (SimStream *sim, const guint8 *changed, guint8 *exact, guint width,
 }
 
 /* Whether the frame had better run dense: while lists are dear, or after a
- * cut. */
+ * cut; never in regions. */
 static gboolean
 turns_dense (SimStream *sim, gsize changed, gsize pixels)
 {
-  gboolean automatic = sim->tuning.mode == DCNN_MODE_AUTO;
+  gboolean automatic = sim->tuning.mode == DCNN_MODE_AUTO && !sim->in_regions;
   gdouble share = pixels ? (gdouble) changed / (gdouble) pixels : 0;
 
   if (sim->first)
@@ -272,8 +287,10 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
       show_pixel (sim, &stream->geometry, y, x,
           sim->picture + ((gsize) y * m->width + x) * 3);
   compare_picture (sim, &marks, map);
-  if (!sim->all)
+  if (!sim->all) {
     refine (sim, &marks, map);
+    keep_regions (sim, &marks, map);
+  }
   for (gsize p = 0; p < n; p++)
     count += marks.changed[p];
   if (turns_dense (sim, count, n)) {

@@ -84,8 +84,7 @@ sim_measure_spreads (SimStream *sim, const DcnnPlan *plan)
     out = plan_map (plan, node->out);
     v = sim->maps.values[node->out];
     pixels = (gdouble) out->width * out->height;
-    g_free (sim->inv_spread[n]);
-    sim->inv_spread[n] = g_new0 (gdouble, out->channels);
+    sim->inv_spread[n] = sim->spread_rows[n];
     for (guint c = 0; c < out->channels; c++) {
       gdouble sum = 0, squares = 0;
       for (gsize p = 0; p < (gsize) pixels; p++) {
@@ -101,6 +100,6 @@ sim_measure_spreads (SimStream *sim, const DcnnPlan *plan)
       sim->inv_spread[n][c] = 1 / sqrt (MAX (sim->inv_spread[n][c],
               0.01 * total / out->channels));
     if (!(total > 0) || !isfinite (total))
-      g_clear_pointer (&sim->inv_spread[n], g_free);
+      sim->inv_spread[n] = NULL;
   }
 }

@@ -214,16 +214,9 @@ kernel_init (KernelRun *run, DcnnSession *session, SimStream *sim, guint n)
   const PlanMap *out = plan_map (session->plan, node->out);
 
   *run = (KernelRun) { session, sim, n, node, out, sim->pending[n],
-    g_new (gdouble, out->channels), g_new (gfloat, out->channels) };
+    sim->row, sim->now };
   run->rule = sim_rule (session, sim, &session->streams[
           sim->frame.stream].nodes[n], n, &run->any);
-}
-
-static void
-kernel_clear (KernelRun *run)
-{
-  g_free (run->row);
-  g_free (run->now);
 }
 
 static void
@@ -232,7 +225,7 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
   gsize pixels = (gsize) out->width * out->height, count, joined;
-  g_autofree guint8 *candidates = g_malloc (pixels);
+  guint8 *candidates = sim->marks;
   gboolean whole;
   KernelRun run;
 
@@ -254,7 +247,6 @@ run_kernel (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   state->stats.dense_frames += whole || sim->all;
   if (sim->settling.now != DCNN_SETTLING_NOTHING)
     run_settling (&run);
-  kernel_clear (&run);
 }
 
 /* ---- maps to one pixel, dense tensors ----------------------------------------- */
@@ -306,8 +298,8 @@ moments_row (const SimMaps *maps, const PlanNode *node, gfloat *row)
   }
 }
 
-/* The value as its map has it now, and by how much that differs from what is
- * stored: squares. */
+/* The value as its map has it now (scratch), and by how much that differs from
+ * what is stored: squares. */
 static gfloat *
 global_row (const SimStream *sim, const PlanNode *node, gdouble *change,
     gdouble *size)
@@ -315,8 +307,9 @@ global_row (const SimStream *sim, const PlanNode *node, gdouble *change,
   const SimMaps *maps = &sim->maps;
   const PlanMap *out = plan_map (maps->plan, node->out);
   const gfloat *before = maps->values[node->out];
-  gfloat *row = g_new0 (gfloat, out->channels);
+  gfloat *row = sim->global;
 
+  memset (row, 0, out->channels * sizeof *row);
   *change = *size = 0;
   if (node->norm) {
     moments_row (maps, node, row);
@@ -352,7 +345,7 @@ run_global (DcnnSession *session, SimStream *sim, NodeState *state, guint n)
   SimMaps *maps = &sim->maps;
   gboolean regular = sim_any_marked (maps, maps->changed, node->in);
   gboolean settling = sim->settling.now != DCNN_SETTLING_NOTHING;
-  g_autofree gfloat *row = NULL;
+  gfloat *row;
   gfloat t = node->is_gate ? dcnn_criterion_global (&sim->tuning,
       node->norm != NULL, state->threshold) : 0;
   gdouble change, size;
@@ -380,7 +373,7 @@ take_gate (DcnnSession *session, SimStream *sim, guint n)
 {
   const PlanNode *node = plan_node (session->plan, n);
   NodeState *state = &session->streams[sim->frame.stream].nodes[n];
-  g_autofree gfloat *row = NULL;
+  gfloat *row;
   gdouble change, size;
   gboolean changed;
   KernelRun run;
@@ -403,7 +396,6 @@ take_gate (DcnnSession *session, SimStream *sim, guint n)
   sim->maps.changed[node->out][0] = changed;
   sim->macs += node->macs_per_pixel;
   state->stats.joined += changed;
-  kernel_clear (&run);
   return changed;
 }
 

@@ -185,7 +185,7 @@ primary_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
     gdouble *row)
 {
   const PlanOp *op = &node->op;
-  g_autofree gdouble *in = NULL;
+  gdouble *in = maps->in_row;
 
   switch (node->primary) {
     case DCNN_PRIMARY_CONV:
@@ -215,7 +215,6 @@ primary_row (const SimMaps *maps, const PlanNode *node, guint y, guint x,
     case DCNN_PRIMARY_ARG_MAX:
     case DCNN_PRIMARY_CHANNEL_REDUCE:
     case DCNN_PRIMARY_LAYER_NORM:
-      in = g_new (gdouble, op->in_channels);
       for (guint c = 0; c < op->in_channels; c++)
         in[c] = sim_value (maps, node->in, y, x, c);
       channels_row (node, in, row);

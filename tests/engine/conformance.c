@@ -401,6 +401,22 @@ set_interest (const Pair *pair, guint64 *state)
   dcnn_session_set_interest (pair->sim, 0, interest);
 }
 
+/* Frames 3 to 13 are inferred in two rectangles only. */
+static void
+set_regions (const Pair *pair, gint frame)
+{
+  static const DcnnRegion regions[] = { { 5, 8, 14, 10 }, { 30, 2, 40, 90 } };
+  g_autoptr (GError) error = NULL;
+  guint n = frame == 3 ? G_N_ELEMENTS (regions) : 0;
+
+  if (frame != 3 && frame != 14)
+    return;
+  g_assert_true (dcnn_session_set_regions (pair->device, 0, regions, n, 3,
+          &error));
+  g_assert_true (dcnn_session_set_regions (pair->sim, 0, regions, n, 3,
+          &error));
+}
+
 /* Squares move, then the scene is still and settles; under "auto" one cut. */
 static void
 run_pictures (guint64 seed)
@@ -431,6 +447,7 @@ run_pictures (guint64 seed)
       test_video_move (&video);
     else
       video.noise = 0;
+    set_regions (&pair, f);
     test_video_draw (cut ? &other : &video, format, FALSE, &frame);
     g_assert_true (dcnn_session_push_frame (pair.device, 0, &frame, NULL,
             &error));
@@ -668,6 +685,8 @@ run_pan (guint64 seed)
     frame.planes[0] += top * frame.strides[0] + left * 3;
     frame.width = 64;
     frame.height = 48;
+    if (seed % 2)
+      set_regions (&pair, f);
     g_assert_true (dcnn_session_push_frame (pair.device, 0, &frame, &motion,
             &error));
     g_assert_true (dcnn_session_push_frame (pair.sim, 0, &frame, &motion,
