@@ -120,7 +120,7 @@ fetch_clip() (
     sleep 0.5
   done
   [ ! -t 1 ] || printf '\r\033[K'
-  wait $local_pid || { sed 's/^/  /' apt.log >&2; exit 1; }
+  wait $local_pid || { { grep -m 1 '^E: ' apt.log || tail -n 3 apt.log; } | sed 's/^/  /' >&2; exit 1; }
   path=$(dpkg-deb --fsys-tarfile ./*.deb | tar -t 2>/dev/null |
     grep 'vtest\.avi\(\.gz\)\?$' | tail -n 1) || exit 1
   dpkg-deb --fsys-tarfile ./*.deb | tar -xO "$path" >vtest.part

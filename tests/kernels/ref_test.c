@@ -22,7 +22,7 @@ static int failures;
 static void
 check_scalar (void)
 {
-  static const int64_t before[] = { 3, 1 };
+  static const int64_t before[] = { 0, 1 };
   const float from[3] = { 1, 2, 3 };
   float to[3] = { 7, 7, 7 };
 
