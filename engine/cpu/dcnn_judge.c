@@ -63,6 +63,29 @@ dcnn_judge_node (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- spreads -------------------------------------------------------------------- */
 
+/* Adds a pixel's values, and their squares. */
+static void
+add_floats (const float *restrict from, guint n, gdouble *restrict sum,
+    gdouble *restrict squares)
+{
+  for (guint c = 0; c < n; c++) {
+    gdouble v = from[c];
+    sum[c] += v;
+    squares[c] += v * v;
+  }
+}
+
+static void
+add_bytes (const guint8 *restrict from, gint low, guint n,
+    gdouble *restrict sum, gdouble *restrict squares)
+{
+  for (guint c = 0; c < n; c++) {
+    gdouble v = from[c] + low;
+    sum[c] += v;
+    squares[c] += v * v;
+  }
+}
+
 /* The standard deviation of each channel over the map as it is stored; a
  * channel far quieter than the others counts as a tenth of their rms, so that
  * rounding in a dead channel is not mistaken for news. */
@@ -76,11 +99,11 @@ measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
   memset (sum, 0, 2 * map->channels * sizeof *sum);
   for (guint y = 0; y < map->height; y++)
     for (guint x = 0; x < map->width; x++)
-      for (guint c = 0; c < map->channels; c++) {
-        gdouble v = dcnn_map_value (map, y, x, c);
-        sum[c] += v;
-        sum2[c] += v * v;
-      }
+      if (map->bytes)
+        add_bytes (dcnn_map_bytes (map, y, x), map->low, map->channels, sum,
+            sum2);
+      else
+        add_floats (dcnn_map_pixel (map, y, x), map->channels, sum, sum2);
   for (guint c = 0; c < map->channels; c++) {
     gdouble mean = sum[c] / n;
     sum2[c] = MAX (0, sum2[c] / n - mean * mean);
