@@ -23,7 +23,7 @@ begin (Fixture * f)
 {
   fixture_init (f);
   fixture_model (f, TINY_MASK, SIZE, SIZE);
-  g_object_set (f->element, "device", "cpu", "region-margin", 0, "dilation", 0,
+  g_object_set (f->element, "device", fixture_device (), "region-margin", 0, "dilation", 0,
       NULL);
   fixture_play (f, "RGB", SIZE, SIZE);
 }
@@ -194,7 +194,7 @@ GST_START_TEST (test_windows)
 
   fixture_init (&f);
   fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
       "mode", 1, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   cost = expect_poses (&f, who, 2);
@@ -237,7 +237,7 @@ GST_START_TEST (test_who_is_followed)
 
     fixture_init (&f);
     fixture_model (&f, TINY_POSE, SIZE, SIZE);
-    g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+    g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
         "mode", 1, NULL);
     fixture_play (&f, "RGB", FRAME, FRAME);
     for (guint i = 0; i < 2; i++)
@@ -279,7 +279,7 @@ GST_START_TEST (test_window_masks)
 
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
       "mode", 1, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   for (guint i = 0; i < 24; i++) {
@@ -325,7 +325,7 @@ GST_START_TEST (test_window_class_masks)
   gst_buffer_unmap (in, &map);
   fixture_init (&f);
   fixture_model (&f, TINY_CLASSES, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
       NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   out = fixture_run (&f, in);
@@ -362,7 +362,7 @@ GST_START_TEST (test_window_labels)
   gst_buffer_unmap (in, &map);
   fixture_init (&f);
   fixture_model (&f, TINY_LABEL, 8, 8);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
       "score-threshold", 0.05, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   out = fixture_run (&f, in);
@@ -399,7 +399,7 @@ GST_START_TEST (test_window_at_the_border)
 
   fixture_init (&f);
   fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 1,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 1,
       NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   for (guint i = 0; i < 8; i++)
@@ -445,7 +445,7 @@ GST_START_TEST (test_windows_keep_their_model)
 
   fixture_init (&f);
   fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 2,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 2,
       NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   expect_poses (&f, who, 1);
@@ -471,7 +471,7 @@ GST_START_TEST (test_window_that_cannot_be_loaded)
 
   fixture_init (&f);
   fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 1,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 1,
       NULL);
   g_object_get (f.element, "model", &path, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
@@ -500,7 +500,7 @@ GST_START_TEST (test_windows_do_not_wait)
 
   fixture_init (&f);
   fixture_model (&f, TINY_POSE, SIZE, SIZE);
-  g_object_set (f.element, "device", "cpu", "roi-metas", TRUE, "windows", 3,
+  g_object_set (f.element, "device", fixture_device (), "roi-metas", TRUE, "windows", 3,
       "batch-timeout", 1000000, NULL);
   fixture_play (&f, "RGB", FRAME, FRAME);
   /* one that waited takes a second at least; a busy machine alone not each time */

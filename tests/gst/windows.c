@@ -72,7 +72,7 @@ begin (Fixture * f, TinyKind kind, guint size, const gchar * extra,
 
   fixture_init (f);
   path = tiny_model_write (f->dir, "model", kind, size, size, extra);
-  g_object_set (f->element, "model", path, "device", "cpu", "roi-metas", TRUE,
+  g_object_set (f->element, "model", path, "device", fixture_device (), "roi-metas", TRUE,
       "windows", 2, "dilation", 0, NULL);
   if (attach)
     gst_util_set_object_arg (G_OBJECT (f->element), "attach", attach);
