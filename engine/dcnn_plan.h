@@ -370,6 +370,10 @@ gboolean plan_op_is_elementwise (DcnnOp op);
 /* An element-wise node as a step on its first (or second) input, without its
  * operand. FALSE: it is none. */
 gboolean plan_step_of_op (const DcnnNode *gn, gboolean first, PlanStep *step);
+/* A batch normalisation of a map as two steps, a product and a sum. FALSE: its
+ * parameters are computed. */
+gboolean plan_norm_steps (PlanBuilder *b, const DcnnNode *gn,
+    const PlanMap *map, PlanStep *steps);
 /* Whether that node may work on its input `value` as it lies in the map: its
  * operand can be laid out so, and holes stay 0. */
 gboolean plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,

@@ -178,6 +178,19 @@ pack_bytes_conv (const DcnnPlan *plan, const PlanNode *node, CpuNode *packed)
 }
 
 static gboolean
+pack_bytes_conv_transpose (const DcnnPlan *plan, const PlanNode *node,
+    CpuNode *packed)
+{
+  const PlanOp *op = &node->op;
+  const PlanMap *in = plan_map (plan, node->in);
+
+  packed->bytes = dcnn_k_bytes_conv_transpose_prepare (&op->conv,
+      op->out_channels, op->in_channels, in->span, in->position, op->weights,
+      op->bias, in->low);
+  return packed->bytes != NULL;
+}
+
+static gboolean
 pack_bytes_depthwise (const DcnnPlan *plan, const PlanNode *node,
     CpuNode *packed)
 {

@@ -61,29 +61,25 @@ moves_only (const PlanNode *node)
 
 /* ---- what a node can read ------------------------------------------------------- */
 
-static gsize
-weights_of (const PlanNode *node)
-{
-  const PlanOp *op = &node->op;
-
-  return (gsize) op->in_channels / (gsize) op->conv.groups *
-      (gsize) (op->conv.window.kernel[0] * op->conv.window.kernel[1]);
-}
-
 /* Whether the weights are small whole numbers and no sum of a convolution of
  * bytes leaves int32. */
 static gboolean
 sums_are_exact (const PlanNode *node)
 {
   const PlanOp *op = &node->op;
-  gsize n = weights_of (node);
+  const gboolean transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE;
+  const gsize taps = (gsize) (op->conv.window.kernel[0] *
+      op->conv.window.kernel[1]);
+  const gsize inputs = op->in_channels / (gsize) op->conv.groups;
 
-  for (guint o = 0; o < op->out_channels; o++) {
+  for (gsize o = 0; o < op->out_channels; o++) {
     gdouble bias = op->bias ? (gdouble) op->bias[o] : 0, sum = fabs (bias);
     if (bias != rint (bias))
       return FALSE;
-    for (gsize i = 0; i < n; i++) {
-      gdouble w = (gdouble) op->weights[o * n + i];
+    for (gsize i = 0; i < inputs * taps; i++) {
+      gdouble w = (gdouble) op->weights[transposed ?
+          (i / taps * op->out_channels + o) * taps + i % taps :
+          o * inputs * taps + i];
       if (w != rint (w) || fabs (w) > 255)
         return FALSE;
       sum += 255 * fabs (w);
@@ -92,6 +88,17 @@ sums_are_exact (const PlanNode *node)
       return FALSE;
   }
   return TRUE;
+}
+
+/* Whether groups fill steps and panels (kernels/cpu/bytes.h). */
+static gboolean
+groups_fit (const PlanNode *node)
+{
+  const guint groups = (guint) node->op.conv.groups;
+
+  return groups == 1 || (node->primary == DCNN_PRIMARY_GROUP_CONV &&
+      node->op.in_channels / groups % 4 == 0 &&
+      node->op.out_channels / groups % DCNN_LANES == 0);
 }
 
 /* Whether every window of a pool meets the map. */
@@ -128,6 +135,12 @@ const char *
 dcnn_plan_bytes_refusal (const DcnnPlan *plan, const PlanNode *node)
 {
   switch (node->primary) {
+    case DCNN_PRIMARY_GROUP_CONV:
+    case DCNN_PRIMARY_CONV_TRANSPOSE:
+      if (!groups_fit (node))
+        return "its groups have no multiple of 4 input and of 8 output "
+            "channels, or it is transposed";
+      /* fall through */
     case DCNN_PRIMARY_CONV:
     case DCNN_PRIMARY_DEPTHWISE:
       if (!node->op.conv.whole_numbers)
@@ -172,16 +185,22 @@ drop (const DcnnPlan *plan, Group *groups, gint map)
   return was;
 }
 
+/* A pooling of the whole map, whose kernel reads bytes, too. */
+static gboolean
+pools_all (const PlanNode *node)
+{
+  return node->kind == PLAN_GLOBAL && node->norm == NULL;
+}
+
 /* Takes back what a node cannot have. TRUE: something was. */
 static gboolean
 restrict_node (const DcnnPlan *plan, const PlanNode *node,
     const gboolean *reads, Group *groups, guint n)
 {
   gboolean in = is_bytes (plan, groups, node->in), changed = FALSE;
-  gboolean kernel = node->kind == PLAN_KERNEL &&
-      (in ? reads[n] : node->primary == DCNN_PRIMARY_COPY);
+  gboolean kernel = node->kind == PLAN_KERNEL && (!in || reads[n]);
 
-  if (in && !kernel)
+  if (in && !kernel && !pools_all (node))
     changed |= drop (plan, groups, node->in);
   if (is_bytes (plan, groups, node->out) && !kernel)
     changed |= drop (plan, groups, node->out);
@@ -247,7 +266,7 @@ find_readers (const DcnnPlan *plan, Group *groups)
     for (guint i = 0; node->sources && i < node->sources->len; i++)
       drop (plan, groups,
           g_array_index (node->sources, PlanGatherSource, i).map);
-    if (node->kind != PLAN_KERNEL && node->in >= 0)
+    if (node->kind != PLAN_KERNEL && node->in >= 0 && !pools_all (node))
       drop (plan, groups, node->in);
     if (node->is_gate && node->out >= 0)
       drop (plan, groups, node->out);

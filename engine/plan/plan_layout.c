@@ -217,7 +217,22 @@ is_identity (const gint64 *table, gint64 n, gint64 in)
   return n == in;
 }
 
-/* Channels f[0..n-1] of map: a view when they ascend, else a copy. */
+/* n channels of a map, each once, in some order. */
+static gboolean
+is_permutation (const gint64 *table, gint64 n)
+{
+  g_autofree gboolean *seen = g_new0 (gboolean, n);
+
+  for (gint64 i = 0; i < n; i++) {
+    if (table[i] < 0 || table[i] >= n || seen[table[i]])
+      return FALSE;
+    seen[table[i]] = TRUE;
+  }
+  return TRUE;
+}
+
+/* Channels f[0..n-1] of map: a view when they ascend or are all that there
+ * are, else a copy. */
 static gint
 gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
 {
@@ -237,7 +252,14 @@ gather_channels (PlanBuilder *b, gint map, const gint64 *f, guint n)
   out = plan_add_map (b->plan, from->width, from->height, n);
   to = plan_map (b->plan, out);
   from = plan_map (b->plan, map);
-  if (ascending && aligned) {
+  if (n == from->channels && is_permutation (f, n)) {
+    to->position = g_new (guint32, n);
+    to->span = from->span;
+    for (guint i = 0; i < n; i++)
+      to->position[i] = plan_position (from, (guint) f[i]);
+    first = 0;
+  }
+  if (to->position || (ascending && aligned)) {
     to->parent = map;
     to->parent_offset = first;
     to->pieces = g_array_new (FALSE, FALSE, sizeof (gint));
@@ -285,20 +307,6 @@ resample (PlanBuilder *b, gint map, const Separable *s, const Shape *out,
   plan_node_writes (b, node, to);
   plan_commit_node (b, node);
   return to;
-}
-
-/* Every pixel of a block's channels once: the map's channels in some order. */
-static gboolean
-is_permutation (const gint64 *table, gint64 n)
-{
-  g_autofree gboolean *seen = g_new0 (gboolean, n);
-
-  for (gint64 i = 0; i < n; i++) {
-    if (table[i] < 0 || table[i] >= n || seen[table[i]])
-      return FALSE;
-    seen[table[i]] = TRUE;
-  }
-  return TRUE;
 }
 
 /* The blocks' pixels one after the other. */

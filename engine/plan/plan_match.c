@@ -614,6 +614,50 @@ absorb_reader (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   return gn->outputs[0];
 }
 
+gboolean
+plan_norm_steps (PlanBuilder *b, const DcnnNode *gn, const PlanMap *map,
+    PlanStep *steps)
+{
+  const float *p[5] = { NULL };
+  PlanStep *mul = &steps[0], *add = &steps[1];
+
+  for (int i = 1; i < 5; i++)
+    if ((p[i] = plan_value_floats (b, gn, i)) == NULL)
+      return FALSE;
+  *mul = *add = (PlanStep) { .map = -1, .operand = DCNN_OPERAND_VECTOR };
+  mul->kind = DCNN_STEP_MUL;
+  add->kind = DCNN_STEP_ADD;
+  mul->vector = g_new (float, map->channels);
+  add->vector = g_new (float, map->channels);
+  for (guint c = 0; c < map->channels; c++) {
+    double scale = p[1][c] / sqrt (p[4][c] + gn->params.norm.epsilon);
+    mul->vector[c] = (float) scale;
+    add->vector[c] = (float) (p[2][c] - p[3][c] * scale);
+  }
+  return TRUE;
+}
+
+/* A normalisation that alone reads the value, as two steps. (Of convolutions
+ * in float32 the graph's passes fold it into the weights; behind a quantiser
+ * it stands for itself.) */
+static DcnnValueId
+absorb_norm (PlanBuilder *b, PlanNode *node, DcnnValueId value)
+{
+  gint reader = plan_sole_reader (b, value, DCNN_OP_BATCH_NORM);
+  const DcnnNode *gn;
+
+  if (reader < 0 || node->n_steps + 2 > DCNN_MAX_STEPS)
+    return -1;
+  gn = dcnn_graph_node (b->graph, reader);
+  if (gn->inputs[0] != value || !plan_norm_steps (b, gn,
+          plan_map (b->plan, node->out), &node->steps[node->n_steps]))
+    return -1;
+  node->n_steps += 2;
+  b->done[reader] = TRUE;
+  g_string_append_printf (node->ops, "+%s", dcnn_op_name (gn->op));
+  return gn->outputs[0];
+}
+
 DcnnValueId
 plan_absorb_steps (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
@@ -621,6 +665,8 @@ plan_absorb_steps (PlanBuilder *b, PlanNode *node, DcnnValueId value)
     DcnnValueId next = absorb_gated (b, node, value);
     if (next < 0)
       next = absorb_hard_sigmoid (b, node, value);
+    if (next < 0)
+      next = absorb_norm (b, node, value);
     if (next < 0)
       next = absorb_reader (b, node, value);
     if (next < 0)

@@ -276,34 +276,20 @@ gboolean
 plan_lower_batch_norm (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
-  const float *p[5] = { NULL };
-  PlanStep *mul, *add;
-  const PlanMap *map;
+  PlanStep steps[2];
   PlanNode *node;
   gint in;
 
   for (int i = 1; i < 5; i++)
-    if ((p[i] = plan_value_floats (b, gn, i)) == NULL)
+    if (plan_value_floats (b, gn, i) == NULL)
       return plan_refuse (b, "its parameters are computed");
   in = plan_map_input (b, gn);
-  if (in < 0)
+  if (in < 0 || !plan_norm_steps (b, gn, plan_map (b->plan, in), steps))
     return FALSE;
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_COPY, in,
       plan_add_map_like (b->plan, in));
-  map = plan_map (b->plan, in);
-  node->n_steps = 2;
-  mul = &node->steps[0], add = &node->steps[1];
-  mul->map = add->map = -1;
-  mul->kind = DCNN_STEP_MUL;
-  add->kind = DCNN_STEP_ADD;
-  mul->operand = add->operand = DCNN_OPERAND_VECTOR;
-  mul->vector = g_new (float, map->channels);
-  add->vector = g_new (float, map->channels);
-  for (guint c = 0; c < map->channels; c++) {
-    double scale = p[1][c] / sqrt (p[4][c] + gn->params.norm.epsilon);
-    mul->vector[c] = (float) scale;
-    add->vector[c] = (float) (p[2][c] - p[3][c] * scale);
-  }
+  node->steps[node->n_steps++] = steps[0];
+  node->steps[node->n_steps++] = steps[1];
   return plan_finish_kernel (b, node, gn->outputs[0]);
 }
 

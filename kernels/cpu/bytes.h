@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * bytes.h - convolutions of maps of bytes, prepared: weights as whole numbers,
- * sums in int32, which are exact.
+ * sums in int32, which are exact. Plain, grouped, transposed and depthwise.
  *
  * A map of bytes holds value - low in each (dcnn_map.h). What its low adds to
  * a sum is the same for every pixel and lies in the bias; taps outside the map
@@ -26,14 +26,19 @@ typedef struct DcnnBytesConv {
   DcnnPrepared base;          /* base.depthwise: one filter a channel */
   DcnnWindowPlan window;
   uint32_t out_channels;
-  uint32_t steps;             /* of four channels of an input pixel */
+  uint32_t group_out;         /* output channels of a group: all, or a multiple
+                                 of DCNN_LANES */
+  uint32_t group_in;          /* bytes of an input pixel that a group reads:
+                                 all, or a multiple of 4 */
+  uint32_t steps;             /* of four channels of a group's */
   bool narrow;
   /* [panel][tap]: how many pairs of steps keep every sum of four products in
    * int16, then the steps [steps], those pairs first; NULL when wide: steps in
    * order */
   const uint16_t *order;
   const uint8_t *zeros;       /* [in span + 32] bytes that stand for 0 */
-  const int32_t *bias;        /* [out channels + DCNN_BYTES_PANEL] */
+  const int32_t *bias;        /* [phase][bias_stride] */
+  size_t bias_stride;         /* out channels, padded, + DCNN_BYTES_PANEL */
   /* plain: panel after panel of `lanes` channels, steps in their order,
    *   narrow int8_t [tap][step][lane][4]
    *   wide   int16_t [tap][step][2][lane][2]: channels 0 and 2, 1 and 3
@@ -41,13 +46,33 @@ typedef struct DcnnBytesConv {
   const void *weights;
 } DcnnBytesConv;
 
-/* Lanes of the panel that begins at an output channel. */
+/* Lanes of the panel that begins at an output channel: of one group. */
 static inline uint32_t
 dcnn_bytes_lanes (const DcnnBytesConv *conv, uint32_t begin)
 {
-  const uint32_t left = dcnn_padded (conv->out_channels - begin);
+  const uint32_t left = dcnn_padded (conv->group_out -
+      begin % conv->group_out);
 
   return left < DCNN_BYTES_PANEL ? left : DCNN_BYTES_PANEL;
+}
+
+/* The panel of an output channel; *begin: its first. */
+static inline uint32_t
+dcnn_bytes_panel (const DcnnBytesConv *conv, uint32_t channel, uint32_t *begin)
+{
+  const uint32_t group = channel / conv->group_out;
+  const uint32_t panel = channel % conv->group_out / DCNN_BYTES_PANEL;
+
+  *begin = group * conv->group_out + panel * DCNN_BYTES_PANEL;
+  return group * ((conv->group_out + DCNN_BYTES_PANEL - 1) /
+      DCNN_BYTES_PANEL) + panel;
+}
+
+/* Where the inputs of an output channel's group begin in a pixel. */
+static inline uint32_t
+dcnn_bytes_shift (const DcnnBytesConv *conv, uint32_t channel)
+{
+  return channel / conv->group_out * conv->group_in;
 }
 
 /* Bytes of the weights of a tap and step, and of a lane of it. */

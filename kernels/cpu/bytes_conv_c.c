@@ -11,18 +11,20 @@ static uint32_t
 sum_of_tap (const DcnnBytesConv *conv, uint32_t o, uint32_t t,
     const uint8_t *from)
 {
-  const uint32_t panel = o / DCNN_BYTES_PANEL * DCNN_BYTES_PANEL;
-  const uint32_t lanes = dcnn_bytes_lanes (conv, panel);
+  uint32_t begin, sum = 0;
+  const uint32_t panel = dcnn_bytes_panel (conv, o, &begin);
+  const uint32_t lanes = dcnn_bytes_lanes (conv, begin);
   const size_t steps = (size_t) conv->steps * conv->window.n_taps;
   const uint16_t *order = conv->order ? conv->order +
-      panel / DCNN_BYTES_PANEL * dcnn_bytes_order (conv) +
+      panel * dcnn_bytes_order (conv) +
       t * (1 + (size_t) conv->steps) + 1 : NULL;
-  size_t at = steps * 4 * panel + (size_t) t * conv->steps * 4 * lanes;
-  uint32_t sum = 0;
+  size_t at = steps * 4 * begin + (size_t) t * conv->steps * 4 * lanes;
+
+  from += dcnn_bytes_shift (conv, o);
 
   for (uint32_t s = 0; s < conv->steps; s++, at += 4 * (size_t) lanes)
     for (uint32_t i = 0; i < 4; i++) {
-      const size_t place = at + dcnn_bytes_place (conv, lanes, o - panel, i);
+      const size_t place = at + dcnn_bytes_place (conv, lanes, o - begin, i);
       const int32_t w = conv->narrow ? ((const int8_t *) conv->weights)[place]
           : ((const int16_t *) conv->weights)[place];
       sum += (uint32_t) (from[4 * (order ? order[s] : s) + i] * w);
@@ -38,15 +40,18 @@ conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
 {
   const DcnnWindowPlan *w = &conv->window;
   const uint32_t padded = dcnn_padded (conv->out_channels);
-  uint32_t ignored;
-  int32_t y = dcnn_window_base (false, w->stride_y, w->pad_y,
-      DCNN_PIXEL_Y (pixel), &ignored);
-  int32_t x = dcnn_window_base (false, w->stride_x, w->pad_x,
-      DCNN_PIXEL_X (pixel), &ignored);
+  uint32_t py, px;
+  int32_t y = dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
+      DCNN_PIXEL_Y (pixel), &py);
+  int32_t x = dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
+      DCNN_PIXEL_X (pixel), &px);
+  const uint32_t f = py * w->stride_x + px;
+  const DcnnPhase *phase = &w->phases[f];
 
   for (uint32_t o = 0; o < conv->out_channels; o++) {
-    uint32_t sum = (uint32_t) conv->bias[o];
-    for (uint32_t t = 0; t < w->n_taps; t++) {
+    uint32_t sum = (uint32_t) conv->bias[f * conv->bias_stride + o];
+    for (uint32_t t = phase->first_tap; t < phase->first_tap + phase->n_taps;
+        t++) {
       uint32_t ty = (uint32_t) (y + w->taps[t].dy);
       uint32_t tx = (uint32_t) (x + w->taps[t].dx);
       const uint8_t *from = ty < in->height && tx < in->width
@@ -62,7 +67,7 @@ conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
 }
 
 typedef struct Space {
-  float *rows, *operand;
+  float *rows;
   uint8_t *bytes;
 } Space;
 
@@ -74,7 +79,6 @@ lay_out (const DcnnJob *job, void *scratch, Space *space)
 
   space->rows = dcnn_carve (scratch, &used,
       DCNN_TILE_ROWS * stride * sizeof (float));
-  space->operand = dcnn_carve (scratch, &used, stride * sizeof (float));
   space->bytes = dcnn_carve (scratch, &used,
       DCNN_TILE_ROWS * (size_t) dcnn_padded (job->out.channels));
   return used;
@@ -99,7 +103,6 @@ DCNN_FN (dcnn_k_bytes_conv) (const DcnnJob *job, size_t begin, size_t end,
   const size_t stop = dcnn_work_position (job, end);
 
   lay_out (job, scratch, &space);
-  run.operand = space.operand;
   memset (space.rows, 0, DCNN_TILE_ROWS * run.stride * sizeof *space.rows);
   for (; at < stop; at += tile.n) {
     tile.n = stop - at < DCNN_TILE_ROWS ? (uint32_t) (stop - at)

@@ -2,30 +2,14 @@
  *
  * bytes_conv_simd.c - convolutions of maps of bytes by indirection on compacted
  * pixels, for levels above "c". Vectors are of 256 bits at all of them.
- *
- * The usual end of a quantised convolution is done in registers: the product
- * with the scales and the rounding, then a sum with another map of bytes and
- * the rounding of that.
+ * What follows the sums is done in registers where it is as usual
+ * (bytes_ending.h).
  */
-#include "bytes.h"
-#include "bytes_tile.h"
+#include "bytes_ending.h"
 #include "conv_locate.h"
 
 #define TILE 12 /* pixels that share one set of pointers; every micro-kernel's
                    pixel count divides it */
-
-/* What is done to sums in registers. */
-typedef struct Ending {
-  uint32_t n_steps;        /* of the job, that it stands for */
-  const float *scale;      /* [out padded + panel]; NULL: nothing is done */
-  float low, high;
-  bool whole_range;        /* all bytes are between these, and no product
-                              leaves int32 */
-  bool again;              /* times before, plus the operand, times after,
-                              by by, plus offset, rounded, minus offset */
-  const DcnnMap *operand;  /* or NULL */
-  float before, after, by, offset, again_low, again_high;
-} Ending;
 
 typedef struct Run {
   const DcnnJob *job;
@@ -35,8 +19,12 @@ typedef struct Run {
   bool to_bytes;           /* the ending is all, and makes bytes */
   bool in_place;
   uint32_t block;          /* pixels, a multiple of TILE */
+  const DcnnPhase *phase;  /* whose pixels are computed */
+  const int32_t *bias;     /* of it */
   /* scratch */
-  uint32_t *pixels;        /* [block] */
+  uint32_t *pixels;        /* [block] of the work, or of the phase */
+  uint32_t *all, *places;  /* [block] transposed only: of the work, and which
+                              of these the phase's are */
   uintptr_t *base;         /* [block] see dcnn_locate_windows */
   uint8_t *even;           /* [block] */
   uintptr_t *taps;         /* [n_taps + 1] of one pixel */
@@ -54,175 +42,21 @@ typedef struct Run {
   DcnnBytesRun steps;
 } Run;
 
-/* ---- the steps that are done in registers ----------------------------------- */
-
-static bool
-takes_scalar (const DcnnJob *job, uint32_t *s, DcnnStepKind kind, float *value)
-{
-  const DcnnStep *step = &job->steps[*s];
-
-  if (*s >= job->n_steps || step->kind != kind ||
-      step->operand != DCNN_OPERAND_SCALAR)
-    return false;
-  *value = step->a;
-  (*s)++;
-  return true;
-}
-
-static bool
-takes_round (const DcnnJob *job, uint32_t *s, float *low, float *high)
-{
-  const DcnnStep *step = &job->steps[*s];
-
-  if (*s >= job->n_steps || step->kind != DCNN_STEP_ROUND)
-    return false;
-  *low = step->a;
-  *high = step->b;
-  (*s)++;
-  return true;
-}
-
-/* The rest of the job's steps from s on as a second rounding, after a sum with
- * a map of bytes or without. */
-static void
-takes_again (const DcnnJob *job, uint32_t s, Ending *ending)
-{
-  const DcnnMap *operand = NULL;
-  float back = 0;
-
-  ending->before = ending->after = ending->by = 1;
-  ending->offset = 0;
-  takes_scalar (job, &s, DCNN_STEP_MUL, &ending->before);
-  if (s < job->n_steps && job->steps[s].kind == DCNN_STEP_ADD &&
-      job->steps[s].operand == DCNN_OPERAND_MAP && job->steps[s].map.bytes)
-    operand = &job->steps[s++].map;
-  takes_scalar (job, &s, DCNN_STEP_MUL, &ending->after);
-  takes_scalar (job, &s, DCNN_STEP_DIV, &ending->by);
-  takes_scalar (job, &s, DCNN_STEP_ADD, &ending->offset);
-  if (!takes_round (job, &s, &ending->again_low, &ending->again_high))
-    return;
-  takes_scalar (job, &s, DCNN_STEP_SUB, &back);
-  if (s != job->n_steps || back != ending->offset)
-    return;
-  ending->again = true;
-  ending->operand = operand;
-  ending->n_steps = s;
-}
-
-/* Finds the ending; writes to scale what the scales are. */
-static void
-find_ending (Run *run)
-{
-  const DcnnJob *job = run->job;
-  const DcnnStep *first = &job->steps[0];
-  const uint32_t padded = dcnn_padded (job->out.channels);
-  Ending *ending = &run->ending;
-  uint32_t s = 1;
-
-  if (job->n_steps < 2 || first->kind != DCNN_STEP_MUL ||
-      (first->operand != DCNN_OPERAND_VECTOR &&
-          first->operand != DCNN_OPERAND_SCALAR) ||
-      !takes_round (job, &s, &ending->low, &ending->high))
-    return;
-  ending->scale = run->scale;
-  ending->n_steps = s;
-  ending->whole_range = job->out.bytes && s == job->n_steps &&
-      ending->low == (float) job->out.low &&
-      ending->high == (float) (job->out.low + 255);
-  for (uint32_t c = 0; c < padded + DCNN_BYTES_PANEL; c++) {
-    run->scale[c] = c >= job->out.channels ? 0.0f
-        : first->operand == DCNN_OPERAND_SCALAR ? first->a : first->vector[c];
-    ending->whole_range &= fabsf (run->scale[c]) < 1;
-  }
-  if (job->out.bytes && s < job->n_steps)
-    takes_again (job, s, ending);
-}
-
-/* What finish() needs, copied: the compiler must assume that a store of bytes
- * changes what pointers lead to. */
-typedef struct Finish {
-  const float *scale;
-  __m256 low, high, before, after, by, offset, again_low, again_high;
-  __m256i operand_low, out_low;
-  bool whole_range, again, adds, divides, to_bytes;
-} Finish;
-
-DCNN_INLINE Finish
-finish_of (const Run *run)
-{
-  const Ending *e = &run->ending;
-  Finish f = { .scale = e->scale, .whole_range = e->whole_range,
-    .again = e->again, .adds = e->operand != NULL,
-    .divides = e->by != 1, .to_bytes = run->to_bytes,
-    .low = _mm256_set1_ps (e->low), .high = _mm256_set1_ps (e->high),
-    .out_low = _mm256_set1_epi32 (run->job->out.low) };
-
-  if (f.again) {
-    f.before = _mm256_set1_ps (e->before);
-    f.after = _mm256_set1_ps (e->after);
-    f.by = _mm256_set1_ps (e->by);
-    f.offset = _mm256_set1_ps (e->offset);
-    f.again_low = _mm256_set1_ps (e->again_low);
-    f.again_high = _mm256_set1_ps (e->again_high);
-    f.operand_low = _mm256_set1_epi32 (f.adds ? e->operand->low : 0);
-  }
-  return f;
-}
-
-DCNN_INLINE __m256
-round_between (__m256 v, __m256 low, __m256 high)
-{
-  return _mm256_add_ps (_mm256_setzero_ps (), _mm256_round_ps (
-          _mm256_min_ps (high, _mm256_max_ps (low, v)),
-          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-DCNN_INLINE void
-store_bytes (__m256i i, uint8_t *to)
-{
-  __m128i p = _mm_packs_epi32 (_mm256_castsi256_si128 (i),
-      _mm256_extracti128_si256 (i, 1));
-
-  _mm_storel_epi64 ((void *) to, _mm_packus_epi16 (p, p));
-}
-
-/* Sums of channels c .. c + 7 of a pixel to their row, at the row's start plus
- * c. operand: the pixel of the map that is added. */
-DCNN_INLINE void
-finish (const Finish *f, __m256i sum, uint32_t c, const uint8_t *operand,
-    uint8_t *bytes, float *floats)
-{
-  __m256 v = _mm256_cvtepi32_ps (sum);
-
-  if (f->whole_range) { /* packing clamps */
-    v = _mm256_mul_ps (v, _mm256_loadu_ps (f->scale + c));
-    store_bytes (_mm256_sub_epi32 (_mm256_cvtps_epi32 (v), f->out_low),
-        bytes + c);
-    return;
-  }
-  if (f->scale)
-    v = round_between (_mm256_mul_ps (v, _mm256_loadu_ps (f->scale + c)),
-        f->low, f->high);
-  if (f->again) {
-    v = _mm256_mul_ps (v, f->before);
-    if (f->adds)
-      v = _mm256_add_ps (v, _mm256_cvtepi32_ps (_mm256_add_epi32 (
-                  _mm256_cvtepu8_epi32 (_mm_loadl_epi64 (
-                          (const void *) (operand + c))), f->operand_low)));
-    v = _mm256_mul_ps (v, f->after);
-    if (f->divides)
-      v = _mm256_div_ps (v, f->by);
-    v = _mm256_sub_ps (round_between (_mm256_add_ps (v, f->offset),
-            f->again_low, f->again_high), f->offset);
-  }
-  if (f->to_bytes)
-    store_bytes (_mm256_sub_epi32 (_mm256_cvtps_epi32 (v), f->out_low),
-        bytes + c);
-  else
-    _mm256_storeu_ps (floats + c, v);
-}
-
 /* ---- micro-kernels ------------------------------------------------------------- */
+
+/* Sums of products in one instruction: AVX512_VNNI, or AVX-VNNI, whose
+ * encoding is another. */
+#ifdef DCNN_ISA_AVX512
+#define DOTS ""
+#define HAS_DOTS __builtin_cpu_supports ("avx512vnni")
+#else
+#define DOTS "%{vex%} "
+#if defined __clang__ && __clang_major__ < 18
+#define HAS_DOTS 0 /* that compiler cannot ask */
+#else
+#define HAS_DOTS __builtin_cpu_supports ("avxvnni")
+#endif
+#endif
 
 typedef struct Micro {
   const uintptr_t *rows;
@@ -232,6 +66,7 @@ typedef struct Micro {
   const uint16_t *order;   /* of the panel */
   uint32_t begin;          /* output channel */
   uint32_t at;             /* pixel of the block */
+  uintptr_t shift;         /* to the inputs of its group */
 } Micro;
 
 DCNN_INLINE __m256i
@@ -241,6 +76,33 @@ four_bytes (uintptr_t p)
 
   memcpy (&four, (const void *) p, 4);
   return _mm256_set1_epi32 (four);
+}
+
+/* sum plus four products of bytes, or two of int16, in each lane: by one
+ * instruction where the processor has it (dots), which is exact, as the others
+ * are for weights packed so. Assembler: an intrinsic would want a function of
+ * its own target around all of this. */
+DCNN_INLINE __m256i
+add_bytes (__m256i sum, __m256i bytes, __m256i weights, bool dots)
+{
+  if (dots)
+    __asm__ (DOTS "vpdpbusd %2, %1, %0" : "+x" (sum) : "x" (bytes),
+        "x" (weights));
+  else
+    sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (_mm256_maddubs_epi16 (
+                bytes, weights), _mm256_set1_epi16 (1)));
+  return sum;
+}
+
+DCNN_INLINE __m256i
+add_shorts (__m256i sum, __m256i shorts, __m256i weights, bool dots)
+{
+  if (dots)
+    __asm__ (DOTS "vpdpwssd %2, %1, %0" : "+x" (sum) : "x" (shorts),
+        "x" (weights));
+  else
+    sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (shorts, weights));
+  return sum;
 }
 
 /* Two steps whose sums of four products stay in int16. */
@@ -269,9 +131,8 @@ two_steps (__m256i (*sum)[3], const uintptr_t *at, const uint16_t *order,
 
 DCNN_INLINE void
 one_step (__m256i (*sum)[3], const uintptr_t *at, uint32_t step,
-    const __m256i *w, unsigned pixels, unsigned vectors)
+    const __m256i *w, unsigned pixels, unsigned vectors, bool dots)
 {
-  const __m256i ones = _mm256_set1_epi16 (1);
   __m256i b[3];
 
   DCNN_UNROLL
@@ -282,14 +143,13 @@ one_step (__m256i (*sum)[3], const uintptr_t *at, uint32_t step,
     __m256i a = four_bytes (at[i] + 4 * (uintptr_t) step);
     DCNN_UNROLL
     for (unsigned j = 0; j < vectors; j++)
-      sum[i][j] = _mm256_add_epi32 (sum[i][j], _mm256_madd_epi16 (
-              _mm256_maddubs_epi16 (a, b[j]), ones));
+      sum[i][j] = add_bytes (sum[i][j], a, b[j], dots);
   }
 }
 
 DCNN_INLINE void
 wide_step (__m256i (*sum)[3], const uintptr_t *at, uint32_t step,
-    const __m256i *w, unsigned pixels, unsigned vectors)
+    const __m256i *w, unsigned pixels, unsigned vectors, bool dots)
 {
   const __m256i evens = _mm256_set1_epi32 (0x00ff00ff);
 
@@ -300,32 +160,32 @@ wide_step (__m256i (*sum)[3], const uintptr_t *at, uint32_t step,
     __m256i odd = _mm256_srli_epi16 (a, 8);
     DCNN_UNROLL
     for (unsigned j = 0; j < vectors; j++) {
-      sum[i][j] = _mm256_add_epi32 (sum[i][j], _mm256_madd_epi16 (even,
-              _mm256_load_si256 (w + j)));
-      sum[i][j] = _mm256_add_epi32 (sum[i][j], _mm256_madd_epi16 (odd,
-              _mm256_load_si256 (w + vectors + j)));
+      sum[i][j] = add_shorts (sum[i][j], even, _mm256_load_si256 (w + j),
+          dots);
+      sum[i][j] = add_shorts (sum[i][j], odd, _mm256_load_si256 (
+              w + vectors + j), dots);
     }
   }
 }
 
-/* `pixels` pixels by `vectors` vectors of channels (constants, as is narrow).
- * Cost of four channels of a tap: narrow 2.5 (in pairs) to 3 pixels vectors
- * instructions, wide 4 pixels vectors + 2 pixels. */
+/* `pixels` pixels by `vectors` vectors of channels (constants, as are narrow
+ * and dots). Cost of four channels of a tap: narrow 2.5 (in pairs) to 3 pixels
+ * vectors instructions, wide 4 pixels vectors + 2 pixels; with dots 1 and 2. */
 DCNN_INLINE void
 micro (const Run *run, const Micro *m, unsigned pixels, unsigned vectors,
-    bool narrow)
+    bool narrow, bool dots)
 {
   const DcnnBytesConv *conv = run->conv;
   const uintptr_t *rows = m->rows;
   const __m256i *w = (const void *) m->weights;
   const uint16_t *order = m->order;
-  const uint32_t n_taps = conv->window.n_taps, steps = conv->steps;
+  const uint32_t n_taps = run->phase->n_taps, steps = conv->steps;
   __m256i sum[6][3];
 
   DCNN_UNROLL
   for (unsigned j = 0; j < vectors; j++) {
     __m256i b = _mm256_loadu_si256 (
-        (const void *) (conv->bias + m->begin + j * 8));
+        (const void *) (run->bias + m->begin + j * 8));
     DCNN_UNROLL
     for (unsigned i = 0; i < pixels; i++)
       sum[i][j] = b;
@@ -334,20 +194,20 @@ micro (const Run *run, const Micro *m, unsigned pixels, unsigned vectors,
     uintptr_t at[6];
     DCNN_UNROLL
     for (unsigned i = 0; i < pixels; i++)
-      at[i] = rows[i] + (uintptr_t) m->offsets[t];
+      at[i] = rows[i] + (uintptr_t) m->offsets[t] + m->shift;
     if (!narrow) {
       for (uint32_t s = 0; s < steps; s++, w += 2 * vectors)
-        wide_step (sum, at, s, w, pixels, vectors);
+        wide_step (sum, at, s, w, pixels, vectors, dots);
       continue;
     }
-    const uint16_t *const pairs = order + 1 + 2 * order[0];
+    const uint16_t *const pairs = order + 1 + (dots ? 0 : 2 * order[0]);
     const uint16_t *const end = order + 1 + steps;
     for (order++; order < pairs; order += 2, w += 2 * vectors)
       two_steps (sum, at, order, w, pixels, vectors);
     for (; order < end; order++, w += vectors)
-      one_step (sum, at, *order, w, pixels, vectors);
+      one_step (sum, at, *order, w, pixels, vectors, dots);
   }
-  const Finish f = finish_of (run);
+  const Finish f = finish_of (run->job, &run->ending, run->to_bytes);
   const uint32_t begin = m->begin;
   const uint8_t *const *operands = run->operands + m->at;
   uint8_t *const *bytes = run->bytes + m->at;
@@ -368,7 +228,11 @@ typedef void MicroFn (const Run *run, const Micro *m);
 #define MICRO(name, pixels, vectors, narrow)                                   \
   static void name (const Run *run, const Micro *m)                            \
   {                                                                            \
-    micro (run, m, pixels, vectors, narrow);                                   \
+    micro (run, m, pixels, vectors, narrow, false);                            \
+  }                                                                            \
+  static void dots_##name (const Run *run, const Micro *m)                     \
+  {                                                                            \
+    micro (run, m, pixels, vectors, narrow, true);                             \
   }
 
 MICRO (narrow_1, 6, 1, true)
@@ -378,33 +242,40 @@ MICRO (wide_1, 6, 1, false)
 MICRO (wide_2, 4, 2, false)
 MICRO (wide_3, 3, 3, false)
 
-static MicroFn *const micros[2][3] = { { wide_1, wide_2, wide_3 },
-  { narrow_1, narrow_2, narrow_3 } };
+/* [dots][narrow][vectors - 1] */
+static MicroFn *const micros[2][2][3] = {
+  { { wide_1, wide_2, wide_3 }, { narrow_1, narrow_2, narrow_3 } },
+  { { dots_wide_1, dots_wide_2, dots_wide_3 },
+    { dots_narrow_1, dots_narrow_2, dots_narrow_3 } },
+};
 static const uint32_t micro_pixels[3] = { 6, 4, 3 };
 
-/* All panels over n located pixels. */
+/* All panels over n located pixels of the phase. */
 static void
 run_panels (const Run *run, uint32_t n)
 {
   const DcnnBytesConv *conv = run->conv;
-  const size_t depth = (size_t) conv->window.n_taps * conv->steps;
+  const size_t taps = conv->window.n_taps, first = run->phase->first_tap;
+  const bool dots = HAS_DOTS != 0;
   const char *weights = conv->weights;
   size_t entry = 0; /* of the order, where there is one */
 
   for (uint32_t begin = 0, lanes; begin < conv->out_channels;
       begin += lanes, entry += dcnn_bytes_order (conv)) {
-    const uint16_t *order = conv->order ? conv->order + entry : NULL;
+    const uint16_t *order = conv->order ? conv->order + entry +
+        first * (1 + conv->steps) : NULL;
     lanes = dcnn_bytes_lanes (conv, begin);
+    const size_t tap = conv->steps * (size_t) lanes * dcnn_bytes_lane (conv);
     const uint32_t pixels = micro_pixels[lanes / 8 - 1];
-    MicroFn *fn = micros[conv->narrow][lanes / 8 - 1];
+    MicroFn *fn = micros[dots][conv->narrow][lanes / 8 - 1];
     for (uint32_t i = 0; i < n; i += pixels) {
       const size_t row_step = run->row_steps[i / TILE];
       const Micro m = { run->rows[i / TILE] + i % TILE, row_step,
-        run->offsets + (row_step ? conv->window.n_taps : 0), weights, order,
-        begin, i };
+        run->offsets + (row_step ? taps : first), weights + first * tap,
+        order, begin, i, dcnn_bytes_shift (conv, begin) };
       fn (run, &m);
     }
-    weights += depth * lanes * dcnn_bytes_lane (conv);
+    weights += taps * tap;
   }
 }
 
@@ -530,7 +401,7 @@ run_depthwise (const Run *run, uint32_t n)
 {
   const DcnnWindowPlan *w = &run->conv->window;
   const bool three = w->kernel_y == 3 && w->kernel_x == 3;
-  const Finish f = finish_of (run);
+  const Finish f = finish_of (run->job, &run->ending, run->to_bytes);
 
   for (uint32_t i = 0, end; i < n; i = end) {
     end = i + 1;
@@ -554,11 +425,13 @@ make_table (const Run *run, uint32_t first, uint32_t n, uintptr_t *table)
 
   for (uint32_t i = 0; i < TILE; i++) {
     const uint32_t pixel = run->pixels[first + (i < n ? i : n - 1)];
-    dcnn_window_table (&run->job->in, w->taps, w->n_taps,
-        dcnn_window_base (false, w->stride_y, w->pad_y, DCNN_PIXEL_Y (pixel),
-            &ignored),
-        dcnn_window_base (false, w->stride_x, w->pad_x, DCNN_PIXEL_X (pixel),
-            &ignored), run->conv->zeros, table + i, TILE);
+    dcnn_window_table (&run->job->in, w->taps + run->phase->first_tap,
+        run->phase->n_taps,
+        dcnn_window_base (w->transposed, w->stride_y, w->pad_y,
+            DCNN_PIXEL_Y (pixel), &ignored),
+        dcnn_window_base (w->transposed, w->stride_x, w->pad_x,
+            DCNN_PIXEL_X (pixel), &ignored), run->conv->zeros, table + i,
+        TILE);
   }
 }
 
@@ -582,7 +455,7 @@ locate_tiles (Run *run, uint32_t n)
   }
 }
 
-/* Finds where the block's n pixels read and write. */
+/* Finds where the n pixels read and write. */
 static void
 locate (Run *run, uint32_t n)
 {
@@ -590,17 +463,18 @@ locate (Run *run, uint32_t n)
   const DcnnWindowPlan *w = &run->conv->window;
   const uint32_t whole = (n + TILE - 1) / TILE * TILE;
   const DcnnMap *operand = run->ending.operand;
+  const uint32_t step = w->transposed ? w->stride_x : 1;
 
   for (uint32_t i = 0, length; i < n; i += length) {
     const uint32_t y = DCNN_PIXEL_Y (run->pixels[i]);
     const uint32_t x = DCNN_PIXEL_X (run->pixels[i]);
-    length = dcnn_run_length (run->pixels + i, n - i, 1);
-    dcnn_locate_windows (w, w->phases, &job->in, &run->spacing, y, x, length,
+    length = dcnn_run_length (run->pixels + i, n - i, step);
+    dcnn_locate_windows (w, run->phase, &job->in, &run->spacing, y, x, length,
         run->base + i, run->even + i);
-    dcnn_locate_rows (&job->out, run->out_spacing.col, y, x, 1, length,
+    dcnn_locate_rows (&job->out, run->out_spacing.col, y, x, step, length,
         run->out + i);
     if (operand)
-      dcnn_locate_rows (operand, dcnn_map_spacing (operand).col, y, x, 1,
+      dcnn_locate_rows (operand, dcnn_map_spacing (operand).col, y, x, step,
           length, run->operands + i);
   }
   for (uint32_t i = n; i < whole && operand; i++)
@@ -621,6 +495,8 @@ block_pixels (const DcnnBytesConv *conv)
   uint32_t n = 16384 / (conv->steps * 4);
 
   n = n < 2 * TILE ? 2 * TILE : n > 16 * TILE ? 16 * TILE : n;
+  if (conv->window.transposed) /* a phase has a share of them */
+    n *= conv->window.n_phases < 4 ? conv->window.n_phases : 4;
   return n / TILE * TILE;
 }
 
@@ -639,6 +515,10 @@ lay_out (const DcnnJob *job, void *scratch, Run *run)
   run->steps.stride = dcnn_bytes_stride (job);
   run->pixels = dcnn_carve (scratch, &used,
       (n + DCNN_RUN_OVERREAD) * sizeof *run->pixels);
+  if (conv->window.transposed) {
+    run->all = dcnn_carve (scratch, &used, n * sizeof *run->all);
+    run->places = dcnn_carve (scratch, &used, n * sizeof *run->places);
+  }
   run->base = dcnn_carve (scratch, &used, n * sizeof *run->base);
   run->even = dcnn_carve (scratch, &used, n);
   run->taps = dcnn_carve (scratch, &used, (n_taps + 1) * sizeof *run->taps);
@@ -653,8 +533,6 @@ lay_out (const DcnnJob *job, void *scratch, Run *run)
   run->operands = dcnn_carve (scratch, &used, n * sizeof *run->operands);
   run->scale = dcnn_carve (scratch, &used,
       (padded + DCNN_BYTES_PANEL) * sizeof *run->scale);
-  run->steps.operand = dcnn_carve (scratch, &used,
-      (run->steps.stride + DCNN_OVERREAD) * sizeof (float));
   run->byte_rows = dcnn_carve (scratch, &used, n * padded);
   run->float_rows = dcnn_carve (scratch, &used,
       (n * run->steps.stride + DCNN_OVERREAD) * sizeof (float));
@@ -673,14 +551,59 @@ run_begin (Run *run)
     run->offsets[t] = w->taps[t].dy * run->spacing.row +
         w->taps[t].dx * run->spacing.col;
   memset (run->offsets + w->n_taps, 0, w->n_taps * sizeof *run->offsets);
-  find_ending (run);
+  find_ending (job, run->scale, &run->ending);
   run->to_bytes = job->out.bytes && run->ending.n_steps == job->n_steps;
-  run->in_place = dcnn_job_in_place (job) && job->out.bytes;
+  run->in_place = dcnn_job_stores_all (job) && job->out.bytes;
   for (uint32_t i = 0; i < run->block; i++)
     run->floats[i] = run->float_rows + i * run->steps.stride;
   run->steps.job = job;
   if (!run->to_bytes)
     run->steps.part = *job;
+}
+
+/* The n pixels of the run, of one phase, which are these of the block at
+ * position `first`. */
+static void
+run_pixels (Run *run, uint32_t n, const uint32_t *places, size_t first)
+{
+  locate (run, n);
+  if (run->conv->base.depthwise)
+    run_depthwise (run, n);
+  else
+    run_panels (run, n);
+  const DcnnBytesTile tile = { .n = n, .pixels = run->pixels, .first = first,
+    .places = places, .rows = run->floats, .bytes = run->bytes,
+    .out = run->out };
+  if (run->to_bytes)
+    DCNN_FN (dcnn_bytes_judge) (run->job, &tile);
+  else
+    DCNN_FN (dcnn_bytes_end) (&run->steps, run->ending.n_steps, &tile);
+}
+
+/* A block of a transposed convolution, phase by phase. */
+static void
+run_phases (Run *run, uint32_t n, size_t first)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+
+  dcnn_work_pixels (run->job, first, n, run->all);
+  for (uint32_t f = 0; f < w->n_phases; f++) {
+    uint32_t of_phase = 0, py, px;
+    for (uint32_t i = 0; i < n; i++) {
+      dcnn_window_base (true, w->stride_y, w->pad_y,
+          DCNN_PIXEL_Y (run->all[i]), &py);
+      dcnn_window_base (true, w->stride_x, w->pad_x,
+          DCNN_PIXEL_X (run->all[i]), &px);
+      if (py * w->stride_x + px == f) {
+        run->pixels[of_phase] = run->all[i];
+        run->places[of_phase++] = i;
+      }
+    }
+    run->phase = &w->phases[f];
+    run->bias = run->conv->bias + f * run->conv->bias_stride;
+    if (of_phase > 0)
+      run_pixels (run, of_phase, run->places, first);
+  }
 }
 
 void
@@ -693,20 +616,16 @@ DCNN_FN (dcnn_k_bytes_conv) (const DcnnJob *job, size_t begin, size_t end,
 
   lay_out (job, scratch, &run);
   run_begin (&run);
+  run.phase = run.conv->window.phases;
+  run.bias = run.conv->bias;
   for (uint32_t n; at < stop; at += n) {
     n = stop - at < run.block ? (uint32_t) (stop - at) : run.block;
+    if (run.conv->window.transposed) {
+      run_phases (&run, n, at);
+      continue;
+    }
     dcnn_work_pixels (job, at, n, run.pixels);
-    locate (&run, n);
-    if (run.conv->base.depthwise)
-      run_depthwise (&run, n);
-    else
-      run_panels (&run, n);
-    const DcnnBytesTile tile = { .n = n, .pixels = run.pixels, .first = at,
-      .rows = run.floats, .bytes = run.bytes, .out = run.out };
-    if (run.to_bytes)
-      DCNN_FN (dcnn_bytes_judge) (job, &tile);
-    else
-      DCNN_FN (dcnn_bytes_end) (&run.steps, run.ending.n_steps, &tile);
+    run_pixels (&run, n, NULL, at);
   }
 }
 

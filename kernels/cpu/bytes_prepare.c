@@ -11,10 +11,12 @@
 /* What is packed, by position in the pixel. */
 typedef struct Source {
   const DcnnConvParams *params;
+  const DcnnWindowPlan *window;
   uint32_t out_channels, in_channels, in_span;
   const uint32_t *in_position;
   const float *weights, *bias;
   int32_t low;
+  bool transposed;
 } Source;
 
 static size_t
@@ -26,21 +28,41 @@ taps_of (const Source *s)
 }
 
 static uint32_t
-steps_of (const Source *s)
+groups_of (const Source *s)
 {
-  return (s->in_span + 3) / 4;
+  return (uint32_t) s->params->groups;
 }
 
-/* The weight of output o at a byte of an input pixel, 0 where no channel
+static uint32_t
+steps_of (const Source *s)
+{
+  return (s->in_span / groups_of (s) + 3) / 4;
+}
+
+/* The weight of output o for a channel of its group's inputs. */
+static int32_t
+weight_of (const Source *s, uint32_t o, size_t tap, uint32_t channel)
+{
+  const DcnnTap *t = &s->window->taps[tap];
+  const size_t k = (size_t) t->ky * s->window->kernel_x + t->kx;
+  const size_t n = taps_of (s);
+
+  return (int32_t) s->weights[s->transposed
+      ? ((size_t) channel * s->out_channels + o) * n + k
+      : ((size_t) o * (s->in_channels / groups_of (s)) + channel) * n + k];
+}
+
+/* The weight of output o at a byte of its group's inputs, 0 where no channel
  * lies. */
 static int32_t
 weight_at (const Source *s, const uint32_t *channel, uint32_t o, size_t tap,
     uint32_t at)
 {
-  if (at >= s->in_span || channel[at] == UINT32_MAX)
+  const uint32_t group_in = s->in_span / groups_of (s);
+
+  if (at >= group_in || channel[at] == UINT32_MAX)
     return 0;
-  return (int32_t) s->weights[((size_t) o * s->in_channels + channel[at]) *
-      taps_of (s) + tap];
+  return weight_of (s, o, tap, channel[at]);
 }
 
 /* Whether sums of two products of neighbours stay in int16. */
@@ -49,7 +71,7 @@ fits_narrow (const Source *s, const uint32_t *channel)
 {
   for (uint32_t o = 0; o < s->out_channels; o++)
     for (size_t t = 0; t < taps_of (s); t++)
-      for (uint32_t at = 0; at < s->in_span; at += 2) {
+      for (uint32_t at = 0; at < steps_of (s) * 4; at += 2) {
         int32_t a = weight_at (s, channel, o, t, at);
         int32_t b = weight_at (s, channel, o, t, at + 1);
         int32_t most = (a > 0 ? a : 0) + (b > 0 ? b : 0);
@@ -149,36 +171,66 @@ pack_depthwise (const Source *s, int16_t *to)
       to[(t / 2 * padded + c) * 2 + t % 2] = (int16_t) s->weights[c * taps + t];
 }
 
-/* The bias with what the input's low adds to every sum, modulo 2^32 as the
- * kernels' sums: what they come to in the end fits. */
+/* The bias of a phase with what the input's low adds to every sum, modulo 2^32
+ * as the kernels' sums: what they come to in the end fits. */
 static void
-fill_bias (const Source *s, bool depthwise, int32_t *bias)
+fill_bias (const Source *s, bool depthwise, const DcnnPhase *phase,
+    int32_t *bias)
 {
-  const size_t taps = taps_of (s);
-  const size_t n = depthwise ? taps : taps * s->in_channels;
+  const uint32_t n = depthwise ? 1 : s->in_channels / groups_of (s);
+  const uint32_t end = phase->first_tap + phase->n_taps;
 
   for (uint32_t o = 0; o < s->out_channels; o++) {
     int64_t sum = s->bias ? (int64_t) s->bias[o] : 0;
-    for (size_t i = 0; i < n; i++)
-      sum += s->low * (int64_t) s->weights[o * n + i];
+    for (uint32_t t = phase->first_tap; t < end; t++)
+      for (uint32_t i = 0; i < n; i++)
+        sum += s->low * (int64_t) (depthwise
+            ? (int32_t) s->weights[o * taps_of (s) + t]
+            : weight_of (s, o, t, i));
     bias[o] = (int32_t) (uint32_t) (uint64_t) sum;
   }
 }
 
+/* Panels of all groups. */
+static size_t
+panels_of (const Source *s)
+{
+  const uint32_t group_out = s->out_channels / groups_of (s);
+
+  return (size_t) groups_of (s) *
+      ((dcnn_padded (group_out) + DCNN_BYTES_PANEL - 1) / DCNN_BYTES_PANEL);
+}
+
+static void
+pack_weights (const Source *s, DcnnBytesConv *conv, uint32_t *channel,
+    uint16_t *order, char *weights)
+{
+  memset (channel, 0xff, s->in_span * sizeof *channel);
+  for (uint32_t i = 0; i < s->in_channels; i++)
+    channel[s->in_position ? s->in_position[i] : i] = i;
+  conv->narrow = fits_narrow (s, channel);
+  if (conv->narrow) {
+    conv->order = order;
+    pack_order (s, conv, channel, order);
+  }
+  pack_plain (s, conv, channel, weights);
+}
+
 static DcnnPrepared *
-bytes_prepare (const Source *s, bool depthwise)
+bytes_prepare (Source *s, bool depthwise)
 {
   const size_t taps = taps_of (s), padded = dcnn_padded (s->in_span);
   const size_t lanes = dcnn_padded (s->out_channels) + DCNN_BYTES_PANEL;
+  const size_t phases = s->transposed ? (size_t) (s->params->window.stride[0] *
+      s->params->window.stride[1]) : 1;
   const size_t head = DCNN_ALIGN64 (sizeof (DcnnBytesConv));
-  const size_t plan = DCNN_ALIGN64 (dcnn_window_plan_bytes (s->params, false));
+  const size_t plan = DCNN_ALIGN64 (dcnn_window_plan_bytes (s->params,
+          s->transposed));
   const size_t zeros = DCNN_ALIGN64 (s->in_span + 32);
-  const size_t biases = DCNN_ALIGN64 (lanes * sizeof (int32_t));
+  const size_t biases = DCNN_ALIGN64 (phases * lanes * sizeof (int32_t));
   const size_t map = DCNN_ALIGN64 (s->in_span * sizeof (uint32_t));
-  const size_t orders = depthwise ? 0 : DCNN_ALIGN64 (
-      (dcnn_padded (s->out_channels) + DCNN_BYTES_PANEL - 1) /
-      DCNN_BYTES_PANEL * taps * (1 + (size_t) steps_of (s)) *
-      sizeof (uint16_t));
+  const size_t orders = depthwise ? 0 : DCNN_ALIGN64 (panels_of (s) * taps *
+      (1 + (size_t) steps_of (s)) * sizeof (uint16_t));
   const size_t weights = depthwise ? (taps + 1) / 2 * padded * 4 + 64
       : taps * steps_of (s) * dcnn_padded (s->out_channels) * 8 + 64;
   char *block = dcnn_prepared_new (head + plan + zeros + biases + map +
@@ -189,30 +241,29 @@ bytes_prepare (const Source *s, bool depthwise)
     return NULL;
   conv->base.depthwise = depthwise;
   conv->out_channels = s->out_channels;
-  conv->steps = steps_of (s);
-  dcnn_window_plan_fill (&conv->window, s->params, false, block + head);
+  conv->group_out = depthwise ? s->out_channels
+      : s->out_channels / groups_of (s);
+  conv->group_in = s->in_span / groups_of (s);
+  conv->steps = depthwise ? (s->in_span + 3) / 4 : steps_of (s);
+  dcnn_window_plan_fill (&conv->window, s->params, s->transposed,
+      block + head);
+  s->window = &conv->window;
   block += head + plan;
   memset (block, (uint8_t) -s->low, zeros);
   conv->zeros = (const uint8_t *) block;
   block += zeros;
-  fill_bias (s, depthwise, (int32_t *) (void *) block);
   conv->bias = (const int32_t *) (void *) block;
+  conv->bias_stride = lanes;
+  for (size_t f = 0; f < phases; f++)
+    fill_bias (s, depthwise, &conv->window.phases[f],
+        (int32_t *) (void *) block + f * lanes);
   block += biases;
   conv->weights = block + map + orders;
-  if (depthwise) {
+  if (depthwise)
     pack_depthwise (s, (int16_t *) (void *) (block + map));
-    return &conv->base;
-  }
-  uint32_t *channel = (uint32_t *) (void *) block;
-  memset (channel, 0xff, s->in_span * sizeof *channel);
-  for (uint32_t i = 0; i < s->in_channels; i++)
-    channel[s->in_position ? s->in_position[i] : i] = i;
-  conv->narrow = fits_narrow (s, channel);
-  if (conv->narrow) {
-    conv->order = (const uint16_t *) (void *) (block + map);
-    pack_order (s, conv, channel, (uint16_t *) (void *) (block + map));
-  }
-  pack_plain (s, conv, channel, block + map + orders);
+  else
+    pack_weights (s, conv, (uint32_t *) (void *) block,
+        (uint16_t *) (void *) (block + map), block + map + orders);
   return &conv->base;
 }
 
@@ -222,8 +273,23 @@ dcnn_k_bytes_conv_prepare (const DcnnConvParams *params,
     const uint32_t *in_position, const float *weights, const float *bias,
     int32_t low)
 {
-  Source s = { params, out_channels, in_channels, in_span, in_position,
-    weights, bias, low };
+  Source s = { .params = params, .out_channels = out_channels,
+    .in_channels = in_channels, .in_span = in_span,
+    .in_position = in_position, .weights = weights, .bias = bias, .low = low };
+
+  return bytes_prepare (&s, false);
+}
+
+DcnnPrepared *
+dcnn_k_bytes_conv_transpose_prepare (const DcnnConvParams *params,
+    uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
+    const uint32_t *in_position, const float *weights, const float *bias,
+    int32_t low)
+{
+  Source s = { .params = params, .out_channels = out_channels,
+    .in_channels = in_channels, .in_span = in_span,
+    .in_position = in_position, .weights = weights, .bias = bias, .low = low,
+    .transposed = true };
 
   return bytes_prepare (&s, false);
 }
@@ -232,8 +298,9 @@ DcnnPrepared *
 dcnn_k_bytes_depthwise_prepare (const DcnnConvParams *params,
     uint32_t channels, const float *weights, const float *bias, int32_t low)
 {
-  Source s = { params, channels, channels, channels, NULL, weights, bias,
-    low };
+  Source s = { .params = params, .out_channels = channels,
+    .in_channels = channels, .in_span = channels, .weights = weights,
+    .bias = bias, .low = low };
 
   return bytes_prepare (&s, true);
 }

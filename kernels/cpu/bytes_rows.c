@@ -274,7 +274,7 @@ fill_rows (const DcnnJob *job, const DcnnLocal *l, const DcnnBytesTile *tile,
 
 /* What a run of these takes of its scratch. */
 typedef struct Space {
-  float *rows, *operand;
+  float *rows;
   uint8_t *bytes, *spare;
 } Space;
 
@@ -286,8 +286,6 @@ lay_out (const DcnnJob *job, void *scratch, Space *space)
 
   space->rows = dcnn_carve (scratch, &used,
       (DCNN_TILE_ROWS * stride + DCNN_OVERREAD) * sizeof (float));
-  space->operand = dcnn_carve (scratch, &used,
-      (stride + DCNN_OVERREAD) * sizeof (float));
   space->bytes = dcnn_carve (scratch, &used,
       DCNN_TILE_ROWS * (size_t) dcnn_padded (job->out.channels));
   space->spare = dcnn_carve (scratch, &used,
@@ -303,7 +301,7 @@ run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
   const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
   const uint32_t done = job->table ? job->table->n_steps : 0;
   const bool by_table = job->table && done == job->n_steps && job->out.bytes;
-  const bool in_place = dcnn_job_in_place (job);
+  const bool in_place = dcnn_job_stores_all (job);
   DcnnBytesRun run = { .job = job, .stride = dcnn_bytes_stride (job) };
   Space space;
   uint32_t pixels[DCNN_TILE_ROWS];
@@ -318,7 +316,6 @@ run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
   lay_out (job, scratch, &space);
   if (!by_table)
     run.part = *job;
-  run.operand = space.operand;
   memset (space.rows, 0, DCNN_TILE_ROWS * run.stride * sizeof *space.rows);
   for (uint32_t i = 0; i < DCNN_TILE_ROWS; i++)
     rows[i] = space.rows + i * run.stride;
@@ -340,12 +337,20 @@ run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
   }
 }
 
+static bool
+is_conv (const DcnnJob *job)
+{
+  return job->primary == DCNN_PRIMARY_CONV ||
+      job->primary == DCNN_PRIMARY_GROUP_CONV ||
+      job->primary == DCNN_PRIMARY_CONV_TRANSPOSE ||
+      job->primary == DCNN_PRIMARY_DEPTHWISE;
+}
+
 void
 DCNN_FN (dcnn_k_bytes) (const DcnnJob *job, size_t begin, size_t end,
     void *scratch)
 {
-  if (job->primary == DCNN_PRIMARY_CONV ||
-      job->primary == DCNN_PRIMARY_DEPTHWISE)
+  if (is_conv (job))
     DCNN_FN (dcnn_k_bytes_conv) (job, begin, end, scratch);
   else
     run_rows (job, begin, end, scratch);
@@ -356,8 +361,7 @@ DCNN_FN (dcnn_k_bytes_scratch) (const DcnnJob *job)
 {
   Space space;
 
-  return job->primary == DCNN_PRIMARY_CONV ||
-      job->primary == DCNN_PRIMARY_DEPTHWISE
+  return is_conv (job)
       ? DCNN_FN (dcnn_k_bytes_conv_scratch) (job)
       : lay_out (job, NULL, &space);
 }

@@ -13,13 +13,14 @@
 typedef struct DcnnBytesRun {
   const DcnnJob *job;
   DcnnJob part;            /* the same, to run some of the steps */
-  float *operand;          /* scratch: [stride] */
   size_t stride;           /* of scratch rows, floats */
 } DcnnBytesRun;
 
 typedef struct DcnnBytesTile {
   uint32_t n;
   const uint32_t *pixels;  /* [n] list entries with their flags */
+  const uint32_t *places;  /* [n] positions relative to `first`; NULL: 0, 1,
+                              2 ... */
   size_t first;            /* position */
   float *const *rows;      /* [n] floats, stride apart */
   uint8_t *const *bytes;   /* [n] out of bytes: rows, or the out pixels
@@ -49,6 +50,10 @@ void DCNN_FN (dcnn_bytes_end) (DcnnBytesRun *run, uint32_t first_step,
 /* The rows are bytes, and final. */
 void DCNN_FN (dcnn_bytes_judge) (const DcnnJob *job,
     const DcnnBytesTile *tile);
+/* The same for rows of floats that are whole numbers in range: they become
+ * bytes where they lie. */
+void DCNN_FN (dcnn_bytes_judge_floats) (const DcnnJob *job,
+    const DcnnTile *tile);
 
 /* Addresses of the out pixels of n entries. */
 DCNN_INLINE void

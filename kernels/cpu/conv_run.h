@@ -66,7 +66,7 @@ fuse_steps (Run *run)
   for (; run->n_fused < job->n_steps; run->n_fused++) {
     const DcnnStep *step = &job->steps[run->n_fused];
     if (step->kind == DCNN_STEP_ADD && step->operand == DCNN_OPERAND_MAP &&
-        !run->residual) {
+        !step->map.bytes && !run->residual) {
       run->residual = &step->map;
       run->residual_first = !clamped;
     } else if (step->kind == DCNN_STEP_RELU && !clamped &&

@@ -124,7 +124,7 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
     m.offsets = m.row_step ? run->offsets + run->conv->window.n_taps : offsets;
     m.out = run->rows_at + i;
     m.residual = run->residual ? run->residuals + i : NULL;
-    if (!run->in_place)
+    if (!run->in_place && !run->job->out.bytes)
       ask_stored (run, panel, i, i + pixels < n ? i + pixels : n);
     micro (&m);
     /* the other steps, while the rows are near */

@@ -88,11 +88,17 @@ DcnnPrepared *dcnn_k_conv_transpose_prepare (const DcnnConvParams *params,
     const uint32_t *in_position, const float *weights, const float *bias);
 /* Of maps of bytes; low is the input's. Weights and bias are whole numbers, no
  * sum leaves int32. The bits are those of the float kernels while these are
- * exact (sums below 2^24). */
+ * exact (sums below 2^24). With groups > 1 (not transposed) input positions are
+ * the identity, and a group has a multiple of 4 input and of DCNN_LANES output
+ * channels. */
 DcnnPrepared *dcnn_k_bytes_conv_prepare (const DcnnConvParams *params,
     uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
     const uint32_t *in_position, const float *weights, const float *bias,
     int32_t low);
+DcnnPrepared *dcnn_k_bytes_conv_transpose_prepare (
+    const DcnnConvParams *params, uint32_t out_channels, uint32_t in_channels,
+    uint32_t in_span, const uint32_t *in_position, const float *weights,
+    const float *bias, int32_t low);
 DcnnPrepared *dcnn_k_bytes_depthwise_prepare (const DcnnConvParams *params,
     uint32_t channels, const float *weights, const float *bias, int32_t low);
 DcnnPrepared *dcnn_k_pool_prepare (const DcnnPoolParams *params,
@@ -166,7 +172,8 @@ typedef void (*DcnnKernelFn) (const DcnnJob *job, size_t begin, size_t end,
 /* Partial sums for global operators: for each 8x8 block index in blocks[0 ..
  * n-1] (row-major block number, blocks_x a row) writes to sums + block *
  * channels_padded the sum (maximum) over the block's pixels inside the map of
- * each channel. channels_padded = channels rounded up to DCNN_LANES. */
+ * each channel. channels_padded = channels rounded up to DCNN_LANES. The map
+ * may be of bytes. */
 typedef void (*DcnnBlockReduceFn) (const DcnnMap *map, bool maximum,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, float *sums);
 
@@ -206,11 +213,12 @@ typedef void (*DcnnStepRowFn) (const DcnnStep *step, const float *in,
 typedef struct DcnnCpuKernels {
   const char *isa;                          /* "c", "avx2", "avx512" */
   DcnnKernelFn run[DCNN_PRIMARY_COUNT];
-  /* Jobs with maps of bytes (dcnn_job_on_bytes()): CONV and DEPTHWISE whose in
-   * map is one, prepared by dcnn_k_bytes_..._prepare(); COPY; RESIZE;
-   * RESAMPLE without a fill; MAX_POOL without empty windows. Any of the maps may be of bytes,
-   * operands that are no MAP excepted; the steps' result is whole numbers in
-   * range where out is. */
+  /* Jobs whose in map is of bytes, and COPY where any map is
+   * (dcnn_job_on_bytes()): CONV, GROUP_CONV, CONV_TRANSPOSE and DEPTHWISE,
+   * prepared by dcnn_k_bytes_..._prepare(); COPY; RESIZE; AVERAGE_POOL; RESAMPLE without a
+   * fill; MAX_POOL without empty windows. Of both tables: the out map and
+   * operands that are a MAP may be of bytes; the steps' result is whole
+   * numbers in range where out is. */
   DcnnKernelFn run_bytes;
   DcnnBlockReduceFn block_reduce;
   DcnnBlockMomentsFn block_moments;
@@ -224,10 +232,11 @@ typedef struct DcnnCpuKernels {
 static inline bool
 dcnn_job_on_bytes (const DcnnJob *job)
 {
-  bool any = job->in.bytes || job->out.bytes;
+  bool any = job->in.bytes || (job->out.bytes &&
+      job->primary == DCNN_PRIMARY_COPY);
 
   for (uint32_t s = 0; s < job->n_steps; s++)
-    any |= job->steps[s].map.bytes != NULL;
+    any |= job->primary == DCNN_PRIMARY_COPY && job->steps[s].map.bytes;
   return any;
 }
 

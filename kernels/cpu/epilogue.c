@@ -5,6 +5,7 @@
  */
 #include "epilogue.h"
 
+#include "bytes_tile.h"
 #include "epilogue_steps.h"
 
 /* What is known of a row's change so far. */
@@ -237,6 +238,10 @@ store_tile (const DcnnJob *job, const DcnnTile *tile)
 void
 DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile)
 {
+  if (job->out.bytes) {
+    DCNN_FN (dcnn_bytes_judge_floats) (job, tile);
+    return;
+  }
   switch (job->significance.kind) {
     case DCNN_SIGNIFICANT_ALWAYS:
       store_tile (job, tile);
@@ -300,6 +305,31 @@ steps_joined (const DcnnJob *job, uint32_t first_step, float *const *rows,
   }
 }
 
+/* The step whose operand is a map of bytes, a piece of a row after the
+ * other. */
+static void
+step_by_bytes (const DcnnStep *step, const DcnnStepRows *work)
+{
+  float operand[64];
+  DcnnStep part = *step;
+
+  part.operand = DCNN_OPERAND_VECTOR;
+  part.vector = operand;
+  for (uint32_t i = 0; i < work->n; i++) {
+    const uint8_t *from = dcnn_map_bytes (&step->map,
+        DCNN_PIXEL_Y (work->pixels[i]), DCNN_PIXEL_X (work->pixels[i])) +
+        work->begin;
+    for (uint32_t c = 0; c < work->count; c += 64) {
+      const uint32_t left = work->count - c;
+      float *row = work->rows[i] + work->begin + c;
+      const DcnnStepRows piece = { work->pixels + i, &row, 1, 0,
+        left < 64 ? left : 64, left <= 64 ? work->writable - c : 64 };
+      dcnn_bytes_to_floats (from + c, step->map.low, piece.count, operand);
+      dcnn_step_apply (&part, &piece);
+    }
+  }
+}
+
 void
 DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
@@ -318,5 +348,8 @@ DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     return;
   }
   for (uint32_t s = first_step; s < job->n_steps; s++)
-    dcnn_step_apply (&job->steps[s], &work);
+    if (job->steps[s].map.bytes)
+      step_by_bytes (&job->steps[s], &work);
+    else
+      dcnn_step_apply (&job->steps[s], &work);
 }

@@ -46,12 +46,13 @@ dcnn_work_pixels (const DcnnJob *job, size_t begin, uint32_t n,
 /* ---- tile -------------------------------------------------------------- */
 
 /* Rows of a tile are this many floats apart: the channels in whole vectors,
- * plus a cache line against aliasing where they are wide. */
+ * plus a cache line against aliasing where they are wide; room for DCNN_LANES
+ * bytes at least, as rows may become bytes. */
 DCNN_INLINE size_t
 dcnn_tile_stride (uint32_t channels)
 {
   size_t stride = ((size_t) channels + V_LANES - 1) / V_LANES * V_LANES;
-  return stride >= 256 ? stride + 16 : stride;
+  return stride >= 256 ? stride + 16 : stride < 2 ? 2 : stride;
 }
 
 /* n computed rows. Lanes of a scratch row from `channels` up to its stride may
@@ -66,11 +67,18 @@ typedef struct DcnnTile {
   float *const *out;        /* [n] the out pixels: dcnn_locate_out */
 } DcnnTile;
 
-/* Every row is stored, whatever changed: kernels compute them in place. */
+/* Every row is stored, whatever changed. */
+DCNN_INLINE bool
+dcnn_job_stores_all (const DcnnJob *job)
+{
+  return job->significance.kind == DCNN_SIGNIFICANT_ALWAYS;
+}
+
+/* And as the floats that it is computed in: kernels compute it in place. */
 DCNN_INLINE bool
 dcnn_job_in_place (const DcnnJob *job)
 {
-  return job->significance.kind == DCNN_SIGNIFICANT_ALWAYS;
+  return dcnn_job_stores_all (job) && !job->out.bytes;
 }
 
 /* Steps from the first_step-th on do the same to every element of every row:
@@ -95,17 +103,20 @@ dcnn_prefetch (const float *p, size_t n)
     __builtin_prefetch (at);
 }
 
-/* Addresses of the out pixels of n entries. A judged job's are asked for: by
- * the time the rows are computed they have come from memory. */
+/* Addresses of the out pixels of n entries, of bytes where the out map is. A
+ * judged job's are asked for: by the time the rows are computed they have come
+ * from memory. */
 DCNN_INLINE void
 dcnn_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
     float **out)
 {
-  const bool judged = !dcnn_job_in_place (job);
+  const bool judged = !dcnn_job_stores_all (job) && !job->out.bytes;
 
   for (uint32_t i = 0; i < n; i++) {
-    out[i] = dcnn_map_pixel (&job->out, DCNN_PIXEL_Y (pixels[i]),
-        DCNN_PIXEL_X (pixels[i]));
+    const uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
+    out[i] = job->out.bytes
+        ? (float *) (void *) dcnn_map_bytes (&job->out, y, x)
+        : dcnn_map_pixel (&job->out, y, x);
     if (judged)
       dcnn_prefetch (out[i], job->out.channels);
   }
@@ -145,15 +156,16 @@ dcnn_store_row (const DcnnMap *out, float *pixel, const float *row)
 }
 
 /* Applies the job's steps from first_step on to channels begin .. begin +
- * count - 1 of n rows, in place. Reads the steps' operands at `pixels`; may
- * write lanes up to begin + writable - 1 of a row. */
+ * count - 1 of n rows, in place. Reads the steps' operands at `pixels`, maps
+ * of floats or bytes; may write lanes up to begin + writable - 1 of a row. */
 void DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     const uint32_t *pixels, float *const *rows, uint32_t n, uint32_t begin,
     uint32_t count, uint32_t writable);
 
 /* Judges each finished row's change against its out pixel, stores the rows
  * that join and all verdicts. Reads the tile's rows and out pixels; writes
- * nothing else. */
+ * nothing else, but for an out map of bytes, where rows of whole numbers in
+ * range become bytes where they lie. */
 void DCNN_FN (dcnn_judge_tile) (const DcnnJob *job, const DcnnTile *tile);
 
 /* Rows of the tiles that simple kernels work in, and the scratch they take:

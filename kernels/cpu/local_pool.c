@@ -200,6 +200,27 @@ block_lanes (const DcnnMap *map, bool maximum, uint32_t y0, uint32_t y1,
   return all;
 }
 
+/* The same of all channels of a map of bytes. Sums of whole numbers are exact,
+ * so these are the bits that floats give. */
+static void
+block_of_bytes (const DcnnMap *map, bool maximum, uint32_t y0, uint32_t y1,
+    uint32_t x0, uint32_t x1, float *all)
+{
+  const uint32_t channels = map->channels;
+  const int32_t low = map->low, least = maximum ? low : 0;
+
+  for (uint32_t c = 0; c < channels; c++)
+    all[c] = (float) least;
+  for (uint32_t y = y0; y < y1; y++)
+    for (uint32_t x = x0; x < x1; x++) {
+      const uint8_t *pixel = dcnn_map_bytes (map, y, x);
+      for (uint32_t c = 0; c < channels; c++) {
+        const float v = (float) (pixel[c] + low);
+        all[c] = !maximum ? all[c] + v : v > all[c] ? v : all[c];
+      }
+    }
+}
+
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 
 /* See DcnnBlockReduceFn. Writes channels_padded floats a block, zeros past the
@@ -216,6 +237,10 @@ DCNN_FN (dcnn_k_block_reduce) (const DcnnMap *map, bool maximum,
     uint32_t x1 = map->width - x0 < 8 ? map->width : x0 + 8;
     float *out = sums + (size_t) blocks[i] * padded;
     uint32_t c = 0;
+    if (map->bytes) {
+      block_of_bytes (map, maximum, y0, y1, x0, x1, out);
+      c = channels;
+    }
     for (; c < channels; c += V_LANES) {
       v_t all = block_lanes (map, maximum, y0, y1, x0, x1, c);
       if (c + V_LANES > channels)

@@ -103,7 +103,7 @@ onnx_map_conv (OnnxNode *node)
       &params.conv.window);
   params.conv.groups = onnx_node_int (node, "group", 1);
   resolve_same (node, auto_pad, &params.conv.window);
-  if (!onnx_whole_conv (node, &params))
+  if (!onnx_whole_conv (node, DCNN_OP_CONV, &params))
     onnx_node_emit (node, DCNN_OP_CONV, &params, 3, NULL);
 }
 
@@ -141,7 +141,8 @@ onnx_map_conv_transpose (OnnxNode *node)
     if (total < 0) /* larger than the window reaches: only bias there */
       p->output_padding[i] -= total;
   }
-  onnx_node_emit (node, DCNN_OP_CONV_TRANSPOSE, &params, 3, NULL);
+  if (!onnx_whole_conv (node, DCNN_OP_CONV_TRANSPOSE, &params))
+    onnx_node_emit (node, DCNN_OP_CONV_TRANSPOSE, &params, 3, NULL);
 }
 
 void

@@ -366,8 +366,9 @@ spread_scale (OnnxNode *node, DcnnValueId scale, gint64 channels, int rank)
 }
 
 gboolean
-onnx_whole_conv (OnnxNode *node, const DcnnParams *params)
+onnx_whole_conv (OnnxNode *node, DcnnOp op, const DcnnParams *params)
 {
+  const int by = op == DCNN_OP_CONV_TRANSPOSE; /* dimension of the outputs */
   const OnnxWhole *x = onnx_whole_find (node, node->inputs[0]);
   const OnnxWhole *w = node->n_inputs > 1
       ? onnx_whole_find (node, node->inputs[1]) : NULL;
@@ -378,22 +379,23 @@ onnx_whole_conv (OnnxNode *node, const DcnnParams *params)
   OnnxWhole out = { .axis = 1, .low = -INFINITY, .high = INFINITY };
 
   if (node->error || !x || !w || !x->exact || !w->exact || x->scale < 0
-      || w->scale < 0 || !onnx_whole_is_scalar (node, x->scale))
+      || w->scale < 0 || !onnx_whole_is_scalar (node, x->scale)
+      || (by == 1 && params->conv.groups != 1))
     return FALSE;
   weights = tensor_of (node, w->whole);
   if (!weights->data || weights->rank < 3
-      || (!onnx_whole_is_scalar (node, w->scale) && w->axis != 0))
+      || (!onnx_whole_is_scalar (node, w->scale) && w->axis != by))
     return FALSE;
   out.scale = onnx_whole_scales (node, DCNN_OP_MUL, x->scale,
-      spread_scale (node, w->scale, weights->dims[0], weights->rank));
+      spread_scale (node, w->scale, weights->dims[by], weights->rank));
   pair[0] = x->whole;
   pair[1] = w->whole;
   pair[2] = biased && out.scale >= 0
-      ? whole_bias (node, out.scale, weights->dims[0]) : -1;
+      ? whole_bias (node, out.scale, weights->dims[by]) : -1;
   if (node->error || out.scale < 0 || (biased && pair[2] < 0))
     return FALSE;
   whole.conv.whole_numbers = true;
-  out.whole = onnx_node_emit_inner (node, DCNN_OP_CONV, &whole,
+  out.whole = onnx_node_emit_inner (node, op, &whole,
       biased ? 3 : 2, pair, NULL);
   node->inputs[0] = out.whole;
   node->inputs[1] = out.scale;

@@ -46,9 +46,9 @@ void onnx_whole_add (OnnxNode *node, DcnnValueId value, const OnnxWhole *whole);
 /* Maps a node by its mapping, and its outputs' whole numbers where the
  * operator hands on those of its inputs. */
 void onnx_whole_map (OnnxNode *node);
-/* The node as a convolution of whole numbers; FALSE: its operands are no such,
- * nothing was emitted. */
-gboolean onnx_whole_conv (OnnxNode *node, const DcnnParams *params);
+/* The node as a convolution of whole numbers, CONV or CONV_TRANSPOSE; FALSE:
+ * its operands are no such, nothing was emitted. */
+gboolean onnx_whole_conv (OnnxNode *node, DcnnOp op, const DcnnParams *params);
 /* An integer's value as float32 without a detour through integers, else the
  * value itself. */
 DcnnValueId onnx_whole_as_float (OnnxNode *node, DcnnValueId value);

@@ -107,7 +107,7 @@ bool check_fail (const char *format, ...)
 /* X(function suffix, cases in a quick run, "name"): check_<suffix> (rng) runs
  * one random case on every level and returns whether all went well. */
 #define CHECK_SUITES(X)                                                        \
-  X (bytes, 1500, "bytes")                                                     \
+  X (bytes, 2500, "bytes")                                                     \
   X (conv, 500, "conv")                                                        \
   X (steps, 2000, "steps")
 

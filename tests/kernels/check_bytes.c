@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * check_bytes.c - kernels of maps of bytes against the kernels of floats at
- * level "c" on the same whole numbers: the same values, verdicts and masks,
- * and no byte written beside the pixels that join.
+ * check_bytes.c - kernels of maps of bytes, and those of floats that read or
+ * write some, against the kernels of floats at level "c" on the same whole
+ * numbers: the same values, verdicts and masks, and no byte written beside the
+ * pixels that join.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -86,10 +87,26 @@ typedef struct Case {
   DcnnConvParams conv;
   DcnnPoolParams pool;
   float *weights, *bias;
+  float factor[MOST + 2 * DCNN_LANES];
   float scale[MOST + 2 * DCNN_LANES], spread[MOST + 2 * DCNN_LANES];
   DcnnJob job;             /* on bytes; without prepared */
-  bool floats_out;
+  bool floats_in, floats_out;
+  uint32_t groups;         /* of GROUP_CONV */
 } Case;
+
+static bool
+is_transposed (const Case *k)
+{
+  return k->primary == DCNN_PRIMARY_CONV_TRANSPOSE;
+}
+
+static bool
+is_conv (const Case *k)
+{
+  return k->primary == DCNN_PRIMARY_CONV ||
+      k->primary == DCNN_PRIMARY_GROUP_CONV || is_transposed (k) ||
+      k->primary == DCNN_PRIMARY_DEPTHWISE;
+}
 
 static void
 window_init (Case *k, Rng *rng, DcnnWindow *w)
@@ -106,8 +123,15 @@ window_init (Case *k, Rng *rng, DcnnWindow *w)
 }
 
 static uint32_t
-size_after (const DcnnWindow *w, unsigned d, uint32_t in)
+size_after (const Case *k, unsigned d, uint32_t in)
 {
+  const DcnnWindow *w = &k->conv.window;
+
+  if (is_transposed (k)) {
+    int64_t size = (in - 1) * w->stride[d] - w->pad_begin[d] - w->pad_end[d] +
+        (w->kernel[d] - 1) * w->dilation[d] + 1;
+    return size < 0 ? 0 : (uint32_t) size;
+  }
   int64_t room = in + w->pad_begin[d] + w->pad_end[d] -
       (w->kernel[d] - 1) * w->dilation[d] - 1;
 
@@ -117,11 +141,12 @@ size_after (const DcnnWindow *w, unsigned d, uint32_t in)
 static void
 steps_init (Case *k, Rng *rng)
 {
-  const bool windowed = k->primary == DCNN_PRIMARY_CONV ||
-      k->primary == DCNN_PRIMARY_DEPTHWISE;
+  const bool windowed = is_conv (k);
   const float low = (float) k->out.low;
   DcnnStep *s = k->job.steps;
 
+  for (uint32_t c = 0; c < k->out.channels; c++)
+    k->factor[c] = (float) rng_range (rng, -16, 16) / 8;
   for (uint32_t c = 0; c < k->out.channels; c++)
     k->scale[c] = (windowed ? 0.0005f : 0.5f) *
         (float) (1 + rng_below (rng, 64)) / 16;
@@ -132,6 +157,12 @@ steps_init (Case *k, Rng *rng)
   if (rng_chance (rng, 50)) {
     *s++ = (DcnnStep) { .kind = DCNN_STEP_MUL,
       .operand = DCNN_OPERAND_SCALAR, .a = 0.75f };
+    if (rng_chance (rng, 30)) {
+      *s++ = (DcnnStep) { .kind = DCNN_STEP_MUL,
+        .operand = DCNN_OPERAND_VECTOR, .vector = k->factor };
+      *s++ = (DcnnStep) { .kind = DCNN_STEP_ADD,
+        .operand = DCNN_OPERAND_VECTOR, .vector = k->factor };
+    }
     if (rng_chance (rng, 70))
       *s++ = (DcnnStep) { .kind = DCNN_STEP_ADD, .operand = DCNN_OPERAND_MAP,
         .map = k->operand.as_bytes };
@@ -155,8 +186,10 @@ weights_init (Case *k, Rng *rng)
 {
   const DcnnWindow *w = &k->conv.window;
   const bool depthwise = k->primary == DCNN_PRIMARY_DEPTHWISE;
+  const uint32_t groups = depthwise ? k->in.channels
+      : k->primary == DCNN_PRIMARY_GROUP_CONV ? k->groups : 1;
   const size_t n = (size_t) (w->kernel[0] * w->kernel[1]) * k->out.channels *
-      (depthwise ? 1 : k->in.channels);
+      k->in.channels / groups;
   const int32_t most = rng_chance (rng, 50) ? 63 : rng_chance (rng, 50) ? 30
       : rng_chance (rng, 50) ? 127
       : 255;
@@ -167,7 +200,7 @@ weights_init (Case *k, Rng *rng)
     k->weights[i] = (float) rng_range (rng, -most, most);
   for (uint32_t c = 0; c < k->out.channels; c++)
     k->bias[c] = (float) rng_range (rng, -3000, 3000);
-  k->conv.groups = depthwise ? k->in.channels : 1;
+  k->conv.groups = groups;
 }
 
 /* FALSE: the window is larger than the map. */
@@ -175,37 +208,45 @@ static bool
 case_init (Case *k, Rng *rng)
 {
   static const DcnnPrimary primaries[] = { DCNN_PRIMARY_CONV,
-    DCNN_PRIMARY_CONV, DCNN_PRIMARY_DEPTHWISE, DCNN_PRIMARY_MAX_POOL,
+    DCNN_PRIMARY_CONV, DCNN_PRIMARY_DEPTHWISE, DCNN_PRIMARY_GROUP_CONV,
+    DCNN_PRIMARY_CONV_TRANSPOSE, DCNN_PRIMARY_MAX_POOL,
     DCNN_PRIMARY_AVERAGE_POOL, DCNN_PRIMARY_COPY };
-  const uint32_t channels = 1 + rng_below (rng, rng_chance (rng, 50) ? 9 : 60);
+  const uint32_t groups = 2 + rng_below (rng, 2);
   const int32_t low = -(int32_t) rng_below (rng, 256);
   const uint32_t w = 1 + rng_below (rng, 34), h = 1 + rng_below (rng, 9);
   uint32_t ow = w, oh = h;
-  bool same;
+  uint32_t channels = 1 + rng_below (rng, rng_chance (rng, 50) ? 9 : 60);
+  uint32_t out_channels = 1 + rng_below (rng, 60);
 
-  *k = (Case) { .primary = primaries[rng_below (rng, sizeof primaries /
-          sizeof *primaries)] };
-  same = k->primary != DCNN_PRIMARY_CONV;
+  *k = (Case) { .groups = groups, .primary = primaries[rng_below (rng,
+        sizeof primaries / sizeof *primaries)] };
+  if (k->primary == DCNN_PRIMARY_GROUP_CONV) {
+    channels = groups * 4 * (1 + rng_below (rng, 6));
+    out_channels = groups * DCNN_LANES * (1 + rng_below (rng, 4));
+  } else if (k->primary != DCNN_PRIMARY_CONV && !is_transposed (k))
+    out_channels = channels;
+  k->floats_in = rng_chance (rng, 30);
   k->floats_out = rng_chance (rng, 25);
   pair_init (&k->in, rng, w, h, channels, low);
   if (k->primary != DCNN_PRIMARY_COPY) {
     window_init (k, rng, &k->conv.window);
     k->pool.window = k->conv.window;
     k->pool.count_include_pad = rng_chance (rng, 50);
-    ow = size_after (&k->conv.window, 1, w);
-    oh = size_after (&k->conv.window, 0, h);
+    ow = size_after (k, 1, w);
+    oh = size_after (k, 0, h);
     if (ow == 0 || oh == 0) {
       pair_clear (&k->in);
       return false;
     }
   }
-  pair_init (&k->out, rng, ow, oh, same ? channels : 1 + rng_below (rng, 60),
+  pair_init (&k->out, rng, ow, oh, out_channels,
       -(int32_t) rng_below (rng, 166));
   pair_init (&k->operand, rng, ow, oh, k->out.channels,
       -(int32_t) rng_below (rng, 256));
-  k->job = (DcnnJob) { .primary = k->primary, .in = k->in.as_bytes,
+  k->job = (DcnnJob) { .primary = k->primary,
+    .in = k->floats_in ? k->in.as_floats : k->in.as_bytes,
     .out = k->floats_out ? k->out.as_floats : k->out.as_bytes };
-  if (k->primary == DCNN_PRIMARY_CONV || k->primary == DCNN_PRIMARY_DEPTHWISE)
+  if (is_conv (k))
     weights_init (k, rng);
   steps_init (k, rng);
   for (uint32_t c = 0; c < k->out.channels; c++)
@@ -238,6 +279,15 @@ prepare (const Case *k, bool bytes)
       return bytes ? dcnn_k_bytes_conv_prepare (&k->conv, out, in, in, NULL,
           k->weights, k->bias, k->in.low) : dcnn_k_conv_prepare (&k->conv, out,
           in, in, NULL, k->weights, k->bias);
+    case DCNN_PRIMARY_GROUP_CONV:
+      return bytes ? dcnn_k_bytes_conv_prepare (&k->conv, out, in, in, NULL,
+          k->weights, k->bias, k->in.low) : dcnn_k_group_conv_prepare (
+          &k->conv, out, in, k->weights, k->bias);
+    case DCNN_PRIMARY_CONV_TRANSPOSE:
+      return bytes ? dcnn_k_bytes_conv_transpose_prepare (&k->conv, out, in,
+          in, NULL, k->weights, k->bias, k->in.low)
+          : dcnn_k_conv_transpose_prepare (&k->conv, out, in, in, NULL,
+          k->weights, k->bias);
     case DCNN_PRIMARY_DEPTHWISE:
       return bytes ? dcnn_k_bytes_depthwise_prepare (&k->conv, in, k->weights,
           k->bias, k->in.low) : dcnn_k_depthwise_prepare (&k->conv, in,
@@ -322,7 +372,7 @@ run_level (Case *k, const DcnnCpuKernels *kernels, Rng *rng)
   uint8_t *have = calloc (pixels, 1), *want = calloc (pixels, 1);
   float *floats = malloc (size * sizeof *floats);
   float *before = malloc (size * sizeof *before);
-  DcnnPrepared *prepared = prepare (k, true);
+  DcnnPrepared *prepared = prepare (k, !k->floats_in);
   DcnnBytesTable table;
   bool good;
 
@@ -330,7 +380,7 @@ run_level (Case *k, const DcnnCpuKernels *kernels, Rng *rng)
   k->job.pixels = list;
   k->job.verdicts = have;
   k->job.table = NULL;
-  if (k->primary == DCNN_PRIMARY_COPY && rng_chance (rng, 70)) {
+  if (k->primary == DCNN_PRIMARY_COPY && !k->floats_in && rng_chance (rng, 70)) {
     k->job.steps[0].operand = DCNN_OPERAND_SCALAR;
     k->job.steps[0].a = 0.25f;
     dcnn_bytes_table_fill (&table, kernels, k->job.steps, k->job.n_steps, 2,

@@ -484,6 +484,48 @@ check_level (LocalCase *k, const DcnnCpuKernels *kernels, Rng *rng)
   return good;
 }
 
+/* The sums of all blocks of a map of bytes are those of the same numbers as
+ * floats. */
+static bool
+check_block_bytes (const DcnnCpuKernels *kernels, Rng *rng)
+{
+  GuardedShape shape = { 1 + rng_below (rng, 20), 1 + rng_below (rng, 20),
+    pick_channels (rng), rng_chance (rng, 50), false };
+  const bool maximum = rng_chance (rng, 50);
+  const int32_t low = -(int32_t) rng_below (rng, 256);
+  const uint32_t bx = (shape.width + 7) / 8, n = bx * ((shape.height + 7) / 8);
+  const size_t padded = dcnn_padded (shape.channels);
+  float *sums = malloc (2 * n * padded * sizeof *sums);
+  bool good;
+  GuardedMap g;
+  report.isa = kernels->isa;
+  guarded_init (&g, rng, &shape);
+  uint8_t *bytes = malloc ((size_t) shape.width * shape.height *
+      g.pixel_floats + DCNN_OVERREAD);
+  DcnnMap map = g.map;
+  map.bytes = bytes;
+  map.data = NULL;
+  map.low = low;
+  for (uint32_t y = 0; y < shape.height; y++)
+    for (uint32_t x = 0; x < shape.width; x++)
+      for (uint32_t c = 0; c < shape.channels; c++) {
+        const uint8_t byte = (uint8_t) rng_next (rng);
+        dcnn_map_bytes (&map, y, x)[c] = byte;
+        guarded_pixel (&g, y, x)[c] = (float) (byte + low);
+      }
+  for (uint32_t b = 0; b < n; b++) {
+    kernels->block_reduce (&g.map, maximum, &b, 1, bx, sums);
+    kernels->block_reduce (&map, maximum, &b, 1, bx, sums + n * padded);
+  }
+  good = memcmp (sums, sums + n * padded, n * padded * sizeof *sums) == 0;
+  if (!good)
+    check_fail ("block sums of bytes differ");
+  free (bytes);
+  free (sums);
+  guarded_clear (&g);
+  return good;
+}
+
 /* Block sums of a random set of blocks; the others stay untouched. */
 static bool
 check_block_reduce (const DcnnCpuKernels *kernels, Rng *rng)
@@ -580,6 +622,7 @@ run_case (uint64_t seed)
   report.covered[k.primary] = 1;
   for (unsigned i = 0; good && (kernels = dcnn_cpu_kernels_at (i)); i++)
     good = check_level (&k, kernels, &rng) && check_block_reduce (kernels, &rng)
+          && check_block_bytes (kernels, &rng)
         && check_block_moments (kernels, &rng);
   if (!good)
     printf ("  primary %d, %ux%ux%u -> %ux%ux%u, taps %u, block %u\n",

@@ -66,6 +66,16 @@ class Net:
         return self.node("Conv", [x, self.constant(w), self.constant(self.rng.normal(0, .1, c_out))],
                          strides=[stride] * 2, pads=[kernel // 2] * 4, group=groups, kernel_shape=[kernel] * 2)
 
+    def conv_transpose(self, x, channels, stride=2):
+        w = self.rng.normal(0, np.sqrt(1 / channels), (channels, channels, stride, stride))
+        return self.node("ConvTranspose", [x, self.constant(w), self.constant(self.rng.normal(0, .1, channels))],
+                         strides=[stride] * 2, kernel_shape=[stride] * 2)
+
+    def norm(self, x, channels):
+        values = [self.rng.uniform(.5, 1.5, channels), self.rng.normal(0, .2, channels),
+                  self.rng.normal(0, .2, channels), self.rng.uniform(.5, 1.5, channels)]
+        return self.node("BatchNormalization", [x] + [self.constant(v) for v in values])
+
     def model(self, output, kind=TensorProto.FLOAT, opset=17, in_kind=TensorProto.FLOAT):
         graph = helper.make_graph(self.nodes, "quantised", [helper.make_tensor_value_info("image", in_kind, SHAPE)],
                                   [helper.make_tensor_value_info(output, kind, None)], self.constants)
@@ -76,8 +86,9 @@ class Net:
 
 
 def backbone(kind):
-    """deep: 24 layers of one kind of block; deep-pools: what moves values, between convolutions; mixed: everything else;
-    head: ends in a classifier."""
+    """deep: 24 layers of one kind of block; deep-pools: what moves values, between convolutions; deep-kinds: grouped and
+    transposed convolutions, normalisations that nobody folded, a gate; mixed: everything else; head: ends in a
+    classifier."""
     net = Net()
     x = net.node("Relu", [net.conv("image", 3, 16, stride=2)])
     if kind == "deep":
@@ -94,6 +105,14 @@ def backbone(kind):
         x = net.node("Resize", [x, "", net.constant([1, 1, 2, 2])], mode="nearest", nearest_mode="floor",
                      coordinate_transformation_mode="asymmetric")
         return net.model(net.conv(net.node("Relu", [net.conv(x, 16, 16)]), 16, 8, 1))
+    if kind == "deep-kinds":
+        for i in range(2):
+            y = net.node("Relu", [net.conv(x, 16, 16, groups=2)])
+            y = net.node("Relu", [net.norm(net.conv(y, 16, 16, 1), 16)])
+            y = net.node("Relu", [net.conv_transpose(y, 16)])
+            x = net.node("Relu", [net.conv(y, 16, 16, stride=2)])
+        gate = net.node("Sigmoid", [net.conv(net.node("GlobalAveragePool", [x]), 16, 16, 1)])
+        return net.model(net.conv(net.node("Mul", [x, gate]), 16, 8, 1))
     y = net.node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     y = net.node("LeakyRelu", [net.conv(y, 16, 24)], alpha=.1)
     gate = net.node("Sigmoid", [net.conv(net.node("GlobalAveragePool", [y]), 24, 24, 1)])
@@ -173,14 +192,16 @@ def matrices(dynamic):
 def nets(frames, folder):
     """Name, the net, the allowed difference (less than 0: times the largest value), another net as its oracle or None."""
     own = {}
-    kinds = {kind: backbone(kind) for kind in ("deep", "deep-pools", "mixed", "head")}
+    kinds = {kind: backbone(kind) for kind in ("deep", "deep-pools", "deep-kinds", "mixed", "head")}
     types = {"u8s8": (QuantType.QUInt8, QuantType.QInt8), "u8u8": (QuantType.QUInt8, QuantType.QUInt8),
              "s8s8": (QuantType.QInt8, QuantType.QInt8)}
     for kind, model in kinds.items():
         for form in (QuantFormat.QDQ, QuantFormat.QOperator):
             for name, (activation, weight) in types.items():
-                if kind == "deep-pools" and name != "u8s8":
+                if kind in ("deep-pools", "deep-kinds") and name != "u8s8":
                     continue
+                if kind == "deep-kinds" and form != QuantFormat.QDQ:
+                    continue  # transposed convolutions have no such operator
                 per_channel = name != "u8u8"
                 quantised = static(model, frames, folder, form, activation, weight, per_channel)
                 step = output_step(quantised)
