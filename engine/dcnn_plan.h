@@ -4,7 +4,7 @@
  *
  * The planner lowers a graph (dcnn_graph.h) to a list of plan nodes in
  * execution order. A node is one of:
- *   KERNEL  a primary operator, point-wise steps, judgement: one DcnnJob
+ *   KERNEL  a primary operator, point-wise steps, judgement: what one kernel does
  *   GLOBAL  a map reduced to one pixel by exact sums per 8x8 block: pooling,
  *           or the moments of a normalisation
  *   GATHER  maps scattered into a dense tensor by affine strides: outputs in
