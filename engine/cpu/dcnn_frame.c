@@ -37,7 +37,8 @@ dcnn_frame_costs_init (DcnnSession *session)
     out = plan_map (plan, node->out);
     session->cpu->costs[n] = dcnn_node_cost (node->primary,
         node->macs_per_pixel, out->channels, (gsize) out->width * out->height,
-        session->arithmetic);
+        dcnn_node_arithmetic (session->arithmetic,
+            plan_map (plan, node->in)->bytes));
     session->cpu->dense_cost += session->cpu->costs[n].map;
   }
 }

@@ -28,6 +28,10 @@ static const Rates map_rates[] = {
  * compared with the stored one. */
 #define JUDGED_SHARE 0.5
 
+/* A multiply-accumulate of bytes beside one of floats: 55 to 75 a nanosecond
+ * where floats are 24. */
+#define BYTES 0.4
+
 static CostKind
 kind_of (DcnnPrimary primary)
 {
@@ -65,4 +69,10 @@ dcnn_node_cost (DcnnPrimary primary, guint64 macs, guint channels,
   cost.judged_map = cost.map + JUDGED_SHARE * (gdouble) pixels *
       (list->channel * channels + list->pixel);
   return cost;
+}
+
+gdouble
+dcnn_node_arithmetic (gdouble arithmetic, gboolean bytes)
+{
+  return bytes ? arithmetic * BYTES : arithmetic;
 }

@@ -24,6 +24,9 @@ typedef struct DcnnNodeCost {
  * beside AVX2's. */
 DcnnNodeCost dcnn_node_cost (DcnnPrimary primary, guint64 macs_per_pixel,
     guint channels, gsize pixels, gdouble arithmetic);
+/* What it costs in a node that reads a map of bytes (or not), on a level where
+ * it costs so much in floats. */
+gdouble dcnn_node_arithmetic (gdouble arithmetic, gboolean bytes);
 
 G_END_DECLS
 

@@ -77,7 +77,8 @@ sim_node_cost (const DcnnSession *session, guint n)
   const PlanMap *out = plan_map (session->plan, node->out);
 
   return dcnn_node_cost (node->primary, node->macs_per_pixel, out->channels,
-      (gsize) out->width * out->height, session->arithmetic);
+      (gsize) out->width * out->height, dcnn_node_arithmetic (
+          session->arithmetic, plan_map (session->plan, node->in)->bytes));
 }
 
 /* Marks candidates, and what settling changed before this node as waiting here.

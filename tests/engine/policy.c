@@ -8,6 +8,7 @@
 #include "criterion.h"
 #include "dense_rule.h"
 #include "frame_fit.h"
+#include "node_cost.h"
 #include "settling.h"
 #include "window.h"
 
@@ -398,6 +399,22 @@ test_cut (void)
   g_assert_false (dcnn_dense_rule_cut (0, 0));
 }
 
+/* Arithmetic on bytes is cheap and finding pixels is not: a list is worth its
+ * while for fewer pixels than in floats. */
+static void
+test_cost_of_bytes (void)
+{
+  gdouble share[2];
+
+  for (gint bytes = 0; bytes < 2; bytes++) {
+    DcnnNodeCost cost = dcnn_node_cost (DCNN_PRIMARY_CONV, 576, 32, 10000,
+        dcnn_node_arithmetic (1, bytes));
+    share[bytes] = (cost.map - cost.list_node) / (10000 * cost.list_pixel);
+  }
+  g_assert_cmpfloat (share[1], <, 0.8 * share[0]);
+  g_assert_cmpfloat (share[0], <, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -416,5 +433,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/torus", test_torus);
   g_test_add_func ("/engine/policy/kept-of-one", test_kept_of_one);
   g_test_add_func ("/engine/policy/cut", test_cut);
+  g_test_add_func ("/engine/policy/cost-of-bytes", test_cost_of_bytes);
   return g_test_run ();
 }
