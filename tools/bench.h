@@ -211,6 +211,9 @@ void bench_compare_free (BenchCompare *compare);
 gboolean bench_compare_account (BenchCompare *compare, const DcnnFrame *frame,
     const DcnnMotion *motion, gboolean counts, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+/* Where the last results lie, for our own way of the next frame. */
+void bench_compare_set_interest (BenchCompare *compare,
+    const gfloat *weights);
 void bench_compare_print (const BenchCompare *compare);
 void bench_compare_json (const BenchCompare *compare, JsonBuilder *builder);
 

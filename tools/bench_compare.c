@@ -182,6 +182,12 @@ bench_compare_account (BenchCompare *compare, const DcnnFrame *frame,
   return TRUE;
 }
 
+void
+bench_compare_set_interest (BenchCompare *compare, const gfloat *weights)
+{
+  dcnn_session_set_interest (compare->sessions[OURS], 0, weights);
+}
+
 /* ---- telling ----------------------------------------------------------- */
 
 /* Means a frame. FALSE: the method was not counted. */

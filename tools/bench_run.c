@@ -121,10 +121,13 @@ open_view (BenchRun *run, GError **error)
 static gboolean
 open_interest (BenchRun *run, GError **error)
 {
-  if (!run->sparse || !run->tuning.interest)
+  gboolean moving = run->options->align && run->tuning.moving_interest;
+  if (!run->sparse || !(run->tuning.interest || moving))
     return TRUE;
   if (!run->sparse_decoder && !open_decoder (run, &run->sparse_decoder, error))
     return FALSE;
+  if (!run->sparse_decoder && !run->tuning.interest)
+    return TRUE;
   if (!run->sparse_decoder) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
         "interest=1: nothing decodes this network's results; give its "
@@ -235,8 +238,10 @@ take_interest (BenchRun *run)
       run->sparse, 0, dcnn_decoder_get_score_threshold (run->sparse_decoder));
   found = dcnn_led_back_results (run->back, found, view, run->frame_width,
       run->frame_height);
-  dcnn_session_set_interest (run->sparse, 0,
-      dcnn_interest_update (run->interest, found, inward));
+  const gfloat *weights = dcnn_interest_update (run->interest, found, inward);
+  dcnn_session_set_interest (run->sparse, 0, weights);
+  if (run->compare)
+    bench_compare_set_interest (run->compare, weights);
 }
 
 /* The order alternates, so that neither always finds the caches as the other

@@ -53,15 +53,15 @@ SWEEP = [
     [], ["forgive=0"], ["forgive=1"],
     ["input-threshold=0.02"], ["input-threshold=0.05"],
     ["sampling=lanczos"], ["sampling=linear"], ["sampling=nearest"],
-    ["dilation=5"], ["noise-suppression=1"],
+    ["dilation=5"], ["noise-suppression=1"], ["moving-interest=0"],
     ["interest=1", "input-threshold=0.02"],
     ["interest=1", "input-threshold=0.02", "dilation=5"],
     ["interest=1", "input-threshold=0.014", "dilation=6"],
 ]
 SWEPT_CLIPS = {
     "pan, 5 px a frame": SWEEP,
-    "shake, up to 6 px": [[], *SWEEP[-4:]],
-    "photograph, shake, up to 6 px": [[], *SWEEP[-4:]],
+    "shake, up to 6 px": [[], *SWEEP[-5:]],
+    "photograph, shake, up to 6 px": [[], *SWEEP[-5:]],
 }
 SWEEP_COLUMNS = ["clip", "settings", "work", "not aligned",
                  "window: sparse with dense", "rms of the output",

@@ -38,7 +38,7 @@ struct GstDeltaCnnRunner
   DcnnFrameStats stats;         /* likewise */
   GstDeltaCnnRectangle window;
   DcnnTuning base_tuning;       /* the descriptor's or the engine's */
-  gboolean interest;
+  gboolean interest, moving_interest; /* what weights are found for */
   DcnnInterest *interest_map;
   const gfloat *weights;        /* the map's, for the next frame; NULL: none */
   const gchar *runs_on;         /* facts of the session */
@@ -66,6 +66,16 @@ gst_delta_cnn_runner_read_labels (GstDeltaCnnRunner * runner)
   runner->labels = g_new0 (GQuark, runner->n_labels + 1);
 }
 
+static void
+gst_delta_cnn_runner_take_interest (GstDeltaCnnRunner * runner,
+    const DcnnTuning * tuning)
+{
+  runner->interest = tuning->interest;
+  runner->moving_interest = tuning->moving_interest;
+  if (!runner->interest && !runner->moving_interest)
+    runner->weights = NULL;
+}
+
 /* The steps of loading that need the model. */
 static gboolean
 gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
@@ -86,7 +96,7 @@ gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
   options->threads = settings->threads;
   runner->base_tuning = options->tuning;
   gst_delta_cnn_settings_apply_tuning (settings, &options->tuning);
-  runner->interest = options->tuning.interest;
+  gst_delta_cnn_runner_take_interest (runner, &options->tuning);
   if (!gst_delta_cnn_settings_apply_input (settings, options, error))
     return FALSE;
   runner->seat = gst_delta_cnn_seat_new (runner->model, options,
@@ -161,7 +171,7 @@ gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
 
   options.tuning = runner->base_tuning;
   gst_delta_cnn_settings_apply_tuning (settings, &options.tuning);
-  runner->interest = options.tuning.interest;
+  gst_delta_cnn_runner_take_interest (runner, &options.tuning);
   if (gst_delta_cnn_seat_retune (&runner->seat, &options, &error))
     runner->options = options;
   else
@@ -175,7 +185,7 @@ gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
 {
   const GArray *regions = look->regions;
   const GstDeltaCnnFocus focus = {
-    .interest = runner->interest ? runner->weights : NULL,
+    .interest = runner->weights,
     .regions = regions ? (const DcnnRegion *) regions->data : NULL,
     .n_regions = regions ? regions->len : 0,
     .margin = look->margin,
@@ -481,7 +491,7 @@ gst_delta_cnn_runner_collect (GstDeltaCnnRunner * runner, guint attach,
           runner->frame_width, runner->frame_height);
     gst_delta_cnn_runner_collect_decoded (runner, decoded, results);
   }
-  if (runner->interest) {
+  if (runner->interest || (runner->moving_interest && looks)) {
     dcnn_session_get_inward (runner->session, runner->stream, inward);
     runner->weights = dcnn_interest_update (runner->interest_map, decoded,
         inward);

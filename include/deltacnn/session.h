@@ -298,7 +298,7 @@ void dcnn_session_get_inward (DcnnSession *session, guint stream,
 void dcnn_session_get_window (DcnnSession *session, guint stream,
     gdouble *x, gdouble *y, gdouble *width, gdouble *height);
 
-/* Where results matter, for tuning.interest: one float (0..1; what lies
+/* Where results matter, for tuning.interest and tuning.moving_interest: one float (0..1; what lies
  * outside is taken as the nearer end, NaN as 0) per 8x8 block of network
  * pixels, row-major, copied. */
 void dcnn_session_set_interest (DcnnSession *session, guint stream,

@@ -67,8 +67,12 @@ typedef enum DcnnCriterion {
  *                 that is sampled between its pixels: what lies beside a
  *                 change is then as of another shift
  * forgive         px: where a frame is sampled through a matrix that is no shift
- *                 by whole pixels
- * interest        dcnn_session_set_interest() */
+ *                 by whole pixels; nothing at an input_threshold of 0
+ * interest        dcnn_session_set_interest(): input_threshold near the results, up
+ *                 to 2.5 times it elsewhere
+ * moving_interest likewise, only of a frame that is sampled between its pixels: 0.6
+ *                 of input_threshold near them, up to 1.5 times it elsewhere;
+ *                 with interest off, and results in less than half of it */
 #define DCNN_TUNINGS(X)                                                        \
   X (mode, "mode", MODE, 0, DCNN_MODE_COUNT - 1, DCNN_MODE_AUTO, OWN, "What is recomputed") \
   X (criterion, "criterion", CRITERION, 0, DCNN_CRITERION_COUNT - 1, DCNN_CRITERION_NRMS, TOLD, "How a change inside the network is measured") \
@@ -82,7 +86,8 @@ typedef enum DcnnCriterion {
   X (settle, "settle", BOOL, 0, 1, TRUE, OWN, "When the scene is still, recompute what the thresholds left until the result equals the dense one") \
   X (settle_budget, "settle-budget", FLOAT, 0, 1, 0.1, OWN, "Share of a dense frame's work that settling may take a frame") \
   X (refresh, "refresh", FLOAT, 0, 1, 0.2, TOLD, "While the scene is busy, settle one band of the picture after the other, for at most this much of the work that changes cost; 0 = not; needs settle") \
-  X (sampling, "sampling", SAMPLING, 0, DCNN_SAMPLING_COUNT - 1, DCNN_SAMPLING_CUBIC, OWN, "How pixels are taken between those of a moving camera's picture")
+  X (sampling, "sampling", SAMPLING, 0, DCNN_SAMPLING_COUNT - 1, DCNN_SAMPLING_CUBIC, OWN, "How pixels are taken between those of a moving camera's picture") \
+  X (moving_interest, "moving-interest", BOOL, 0, 1, FALSE, TOLD, "With a moving camera: compare more closely near the previous results, less closely elsewhere")
 
 #define DCNN_TUNING_TYPE_MODE DcnnMode
 #define DCNN_TUNING_TYPE_CRITERION DcnnCriterion

@@ -665,6 +665,86 @@ test_forgiveness (void)
   g_assert_cmpfloat (with, <, 0.2 * without);
 }
 
+/* At threshold 0 nothing is forgiven, wherever between pixels a frame lies. */
+static void
+test_exact_between_pixels (void)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnFrame frame;
+  Case c;
+
+  case_init (&c, 4, test_net_sized (4, TRUE, FALSE, 64, 64), 0);
+  frame = rgb_frame (c.frame, c.width, c.height);
+  for (gint f = 0; f < 6; f++) {
+    const DcnnTensor *a, *b;
+    DcnnMotion motion;
+    set_shift (&motion, 0.37 * f, -0.21 * f);
+    motion.place = FALSE;
+    for (gint i = f ? 999 : 0; i < 3 * c.width * c.height; i += f ? 7 : 1)
+      c.frame[i] = (guint8) test_random (&c.state, 256);
+    g_assert_true (dcnn_session_push_frame (c.sparse, 0, &frame, &motion,
+            &error) && dcnn_session_push_frame (c.dense, 0, &frame, &motion,
+            &error));
+    a = &dcnn_session_get_output (c.sparse, 0, 0)->tensor;
+    b = &dcnn_session_get_output (c.dense, 0, 0)->tensor;
+    g_assert_cmpmem (a->data, 4 * dcnn_tensor_count (a), b->data,
+        4 * dcnn_tensor_count (b));
+  }
+  case_clear (&c);
+}
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+/* Two patches become brighter by `step` levels: 1 where the one at a result
+ * counts as changed, 2 where that far from it does; threshold: 20 levels. */
+static guint
+patches_changed (gboolean weighed, gdouble shift, gint step)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (copy_net (96, 96), &error);
+  g_autoptr (DcnnSession) session = NULL;
+  g_autofree guint8 *rgb = g_malloc (3 * 96 * 96);
+  DcnnFrame frame = rgb_frame (rgb, 96, 96);
+  gfloat interest[12 * 12] = { [2 * 12 + 2] = 1 };
+  DcnnSessionOptions options;
+  const DcnnMask *mask;
+  DcnnMotion motion;
+
+  test_options_init (&options);
+  options.tuning.dilation = 0;
+  options.tuning.input_threshold = 20.5f / 255;
+  options.tuning.moving_interest = weighed;
+  options.device = "cpu";
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  set_shift (&motion, shift, 0);
+  motion.place = FALSE;
+  memset (rgb, 100, 3 * 96 * 96);
+  for (guint f = 0; f < 2; f++) {
+    for (gint y = 0; f && y < 16; y++)
+      memset (rgb + 3 * 97 * (y < 8 ? 16 : 64) + 288 * (y & 7), 100 + step, 24);
+    g_assert_true (dcnn_session_push_frame (session, 0, &frame, &motion,
+            &error));
+    dcnn_session_set_interest (session, 0, interest);
+  }
+  mask = dcnn_session_get_input_mask (session, 0);
+  return dcnn_mask_get (mask, 19, 20) + 2 * dcnn_mask_get (mask, 67, 68);
+}
+
+/* Between pixels 0.6 of the threshold counts at results, 1.5 of it far away. */
+static void
+test_moving_interest (void)
+{
+  static const struct { gboolean weighed; gdouble shift; gint step;
+      guint changed; } cases[] = { { TRUE, 0.25, 11, 0 }, { TRUE, 0.25, 15, 1 },
+    { TRUE, 0.25, 28, 1 }, { TRUE, 0.25, 34, 3 }, { FALSE, 0.25, 15, 0 },
+    { FALSE, 0.25, 28, 3 }, { TRUE, 3, 15, 0 }, { TRUE, 3, 28, 3 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_assert_cmpuint (patches_changed (cases[i].weighed, cases[i].shift,
+            cases[i].step), ==, cases[i].changed);
+}
+
 /* ---- restarts ---------------------------------------------------------------------- */
 
 /* A restart drops nothing and leaves nothing wrong. */
@@ -711,6 +791,9 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/camera/led-back", test_led_back);
   g_test_add_func ("/engine/camera/arguments", test_arguments);
   g_test_add_func ("/engine/camera/forgiveness", test_forgiveness);
+  g_test_add_func ("/engine/camera/exact-between-pixels",
+      test_exact_between_pixels);
+  g_test_add_func ("/engine/camera/moving-interest", test_moving_interest);
   g_test_add_func ("/engine/camera/restart", test_restart);
   return g_test_run ();
 }

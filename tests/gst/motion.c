@@ -126,6 +126,47 @@ GST_START_TEST (test_updates_lie_on_the_picture)
 
 GST_END_TEST;
 
+/* Brighter by 28 levels, far from what is found, with a threshold of 20. */
+static gboolean
+far_change_counts (gboolean weighed, gdouble shift)
+{
+  const guint size = 256;
+  gboolean counts;
+  Fixture f;
+
+  fixture_init (&f);
+  fixture_model (&f, TINY_MASK, size, size);
+  g_object_set (f.element, "threshold", 0.0, "dilation", 0, "input-threshold",
+      20.5 / 255, "moving-interest", weighed, NULL);
+  gst_util_set_object_arg (G_OBJECT (f.element), "device", "cpu");
+  fixture_play (&f, "RGB", size, size);
+  for (guint i = 0; i < 3; i++) {
+    GstBuffer *in = picture_new ("RGB", size, size, 20, 30, 30, 16, 230);
+    GstBuffer *out;
+
+    for (guint y = 200; i == 2 && y < 216; y++)
+      gst_buffer_memset (in, 3 * (size * y + 200), 48, 3 * 16);
+    tell (in, GST_DELTA_CNN_MOTION_ALIGNED, 1, i * shift, 0);
+    out = fixture_run (&f, in);
+    fail_unless (mask_at (out, 38, 38) > 200);
+    counts = gst_delta_cnn_update_meta_get_pixel
+        (gst_buffer_get_delta_cnn_update_meta (out), 208, 208);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+  return counts;
+}
+
+/* The element finds what is near results itself, for cameras that move. */
+GST_START_TEST (test_moving_interest)
+{
+  fail_unless (!far_change_counts (TRUE, 0.4));
+  fail_unless (far_change_counts (FALSE, 0.4));
+  fail_unless (far_change_counts (TRUE, 3));
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_boxes_follow_the_picture)
 {
   Fixture f;
@@ -279,6 +320,7 @@ motion_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_mask_follows_the_picture);
   tcase_add_test (tcase, test_updates_lie_on_the_picture);
+  tcase_add_test (tcase, test_moving_interest);
   tcase_add_test (tcase, test_boxes_follow_the_picture);
   tcase_add_test (tcase, test_never_in_the_wrong_place);
   tcase_add_test (tcase, test_stands_aside_and_says_so);
