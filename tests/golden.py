@@ -59,7 +59,7 @@ def build(commit, folder):
            if f"option('{name}'" in known]
     run(["meson", "setup", tree / "build", tree, *off],
         stdout=subprocess.DEVNULL)
-    run(["ninja", "-C", tree / "build", "lib/libdeltacnn.so"],
+    run(["ninja", "-C", tree / "build"],
         stdout=subprocess.DEVNULL)
     own = tree / "include"
     includes = [own] if own.is_dir() else forward(tree, folder / "include")
