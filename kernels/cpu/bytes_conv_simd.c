@@ -5,6 +5,8 @@
  * What follows the sums is done in registers where it is as usual
  * (bytes_ending.h).
  */
+#include <stdlib.h>
+
 #include "bytes_ending.h"
 #include "conv_locate.h"
 
@@ -250,13 +252,29 @@ static MicroFn *const micros[2][2][3] = {
 };
 static const uint32_t micro_pixels[3] = { 6, 4, 3 };
 
+/* Only where asked for (DELTACNN_VNNI=1): no processor that has the instructions
+ * has run the tests yet. */
+static bool
+uses_dots (void)
+{
+  static int known = -1;
+  int uses = __atomic_load_n (&known, __ATOMIC_RELAXED);
+
+  if (uses < 0) {
+    const char *wish = getenv ("DELTACNN_VNNI");
+    uses = wish && strcmp (wish, "1") == 0 && HAS_DOTS;
+    __atomic_store_n (&known, uses, __ATOMIC_RELAXED);
+  }
+  return uses;
+}
+
 /* All panels over n located pixels of the phase. */
 static void
 run_panels (const Run *run, uint32_t n)
 {
   const DcnnBytesConv *conv = run->conv;
   const size_t taps = conv->window.n_taps, first = run->phase->first_tap;
-  const bool dots = HAS_DOTS != 0;
+  const bool dots = uses_dots ();
   const char *weights = conv->weights;
   size_t entry = 0; /* of the order, where there is one */
 
