@@ -23,6 +23,7 @@
 #define WIDTH 480
 #define HEIGHT 352
 #define FOCAL_PX 520.0
+#define QUEUE_BYTES (4 << 20)   /* of pictures that wait for the network */
 #define WALL_WIDTH 1400
 #define WALL_HEIGHT 700
 
@@ -159,6 +160,22 @@ wait_for_end (GstElement * pipeline)
   return good;
 }
 
+/* Waits until the pipeline has room for a frame. FALSE: it posted an error, which
+ * stays on the bus; nothing is taken any more. */
+static gboolean
+wait_for_room (GstElement * pipeline, GstAppSrc * camera)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message = NULL;
+
+  while (!message && gst_app_src_get_current_level_bytes (camera) > QUEUE_BYTES)
+    message = gst_bus_timed_pop_filtered (bus, GST_MSECOND, GST_MESSAGE_ERROR);
+  if (message)
+    gst_bus_post (bus, message);
+  gst_object_unref (bus);
+  return message == NULL;
+}
+
 /* Runs all frames; share: of the dense work that they took. */
 static gboolean
 run (const gchar * model, gint width, gint height, guint frames,
@@ -167,7 +184,7 @@ run (const gchar * model, gint width, gint height, guint frames,
   GError *error = NULL;
   /* without the flag, a pipeline that lacks an element comes back all the same */
   GstElement *pipeline = gst_parse_launch_full ("appsrc name=camera format=time "
-      "block=true caps=video/x-raw,format=GRAY8,width=480,height=352,"
+      "max-bytes=0 caps=video/x-raw,format=GRAY8,width=480,height=352,"
       "framerate=25/1 ! deltacnn name=net qos=false ! fakesink", NULL,
       GST_PARSE_FLAG_FATAL_ERRORS, &error);
   GstElement *camera, *net;
@@ -194,7 +211,8 @@ run (const gchar * model, gint width, gint height, guint frames,
     buffer = shoot (wall, frame, pan, tilt);
     if (with_angles)
       attach_pose (buffer, frame, pan, tilt);
-    if (gst_app_src_push_buffer (GST_APP_SRC (camera), buffer) != GST_FLOW_OK)
+    if (gst_app_src_push_buffer (GST_APP_SRC (camera), buffer) != GST_FLOW_OK ||
+        !wait_for_room (pipeline, GST_APP_SRC (camera)))
       break;
   }
   gst_app_src_end_of_stream (GST_APP_SRC (camera));

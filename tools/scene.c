@@ -22,6 +22,7 @@
 #define HEIGHT 480
 #define RATE 15
 #define HORIZON 190.0
+#define QUEUE_BYTES (16 << 20) /* of frames that wait for the encoder */
 
 typedef struct Walker {
   double depth;   /* 1: nearest; feet stand lower and figures are larger */
@@ -336,25 +337,39 @@ render (Scene *scene)
   return buffer;
 }
 
-static gboolean
-push_all (Scene *scene, GstAppSrc *in)
+/* Waits until the pipeline has room for a frame; the error that came meanwhile,
+ * after which nothing is taken any more, or NULL. */
+static GstMessage *
+wait_for_room (GstAppSrc *in, GstBus *bus)
+{
+  GstMessage *error = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  while (!error && gst_app_src_get_current_level_bytes (in) > QUEUE_BYTES)
+    error = gst_bus_timed_pop_filtered (bus, GST_MSECOND, GST_MESSAGE_ERROR);
+  return error;
+}
+
+/* All frames, and the message that ends them. */
+static GstMessage *
+push_all (Scene *scene, GstAppSrc *in, GstBus *bus)
 {
   while (scene->frame < scene->frames) {
+    GstMessage *error = wait_for_room (in, bus);
+    if (error)
+      return error;
     GstBuffer *buffer = render (scene);
-    if (!buffer)
+    if (!buffer || gst_app_src_push_buffer (in, buffer) != GST_FLOW_OK)
       break;
-    if (gst_app_src_push_buffer (in, buffer) != GST_FLOW_OK)
-      return FALSE;
   }
   gst_app_src_end_of_stream (in);
-  return TRUE;
+  return gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE,
+      GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
 }
 
 static gboolean
 write_clip (Scene *scene, const char *path, GError **error)
 {
   g_autofree char *text = g_strdup_printf ("appsrc name=in format=time "
-      "block=true caps=video/x-raw,format=BGRx,width=%u,height=%u,"
+      "max-bytes=0 caps=video/x-raw,format=BGRx,width=%u,height=%u,"
       "framerate=%u/1 ! videoconvert ! video/x-raw,format=I420 ! jpegenc "
       "quality=92 ! avimux ! filesink name=out",
       scene->pans ? scene->camera.width : scene->width,
@@ -368,10 +383,8 @@ write_clip (Scene *scene, const char *path, GError **error)
   g_autoptr (GstElement) out = gst_bin_get_by_name (GST_BIN (pipeline), "out");
   g_object_set (out, "location", path, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  push_all (scene, GST_APP_SRC (in));
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
-      GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  g_autoptr (GstMessage) message = push_all (scene, GST_APP_SRC (in), bus);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
     gst_message_parse_error (message, error, NULL);
   gst_element_set_state (pipeline, GST_STATE_NULL);

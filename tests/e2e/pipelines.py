@@ -256,6 +256,8 @@ def case_moving_camera(bench):
     truth = bench.scratch / "truth.txt"
     bench.run("deltacnn-scene", "--frames", 30, "--pan", 4, "--truth", truth,
               clip)
+    says(bench.run("deltacnn-scene", "--frames", 30, "/nonexistent/pan.avi",
+                   good=False).stderr, "/nonexistent/pan.avi")
     rows = [[float(n) for n in line.split()]
             for line in truth.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 30 and all(len(row) == 9 for row in rows)
