@@ -286,12 +286,23 @@ binary (DcnnStepKind kind, gdouble r, gdouble e)
   }
 }
 
+/* A map, or a view of one, that a normalisation of whole maps computes. */
+static gboolean
+are_moments (const DcnnPlan *plan, gint index)
+{
+  const PlanMap *map = plan_map (plan, index);
+
+  while (map->pieces && map->pieces->len == 1)
+    map = plan_map (plan, g_array_index (map->pieces, gint, 0));
+  return map->source >= 0 && plan_node (plan, map->source)->norm != NULL;
+}
+
 /* A gate's vector lies as the out map's channels do; that of moments by
  * position in a pixel. */
 static gdouble
 gate_value (const SimMaps *maps, gint map, const PlanMap *out, guint c)
 {
-  gboolean by_position = plan_map (maps->plan, map)->channels != out->channels;
+  gboolean by_position = are_moments (maps->plan, map);
 
   return sim_value (maps, map, 0, 0, by_position ? plan_position (out, c) : c);
 }
