@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * golden.c - what random nets on whole numbers gave when golden.txt was written:
- * outputs and masks of each frame, as checksums that depend on no processor,
- * compiler or device. What holds today's bits against those of an older tree,
+ * outputs and masks of each frame, as checksums that depend on no processor and
+ * no device. (gcc alone runs it: another compiler makes other nets of the seeds.) What holds today's bits against those of an older tree,
  * where all else compares today's with today's. The device is what
  * DELTACNN_TEST_DEVICE names, or the cpu: the lines are the same. With
  * DELTACNN_UPDATE_GOLDEN=1 the file is written anew. Two trees, with all models:
