@@ -208,7 +208,9 @@ dcnn_cuda_early_step (const DcnnCudaNode &n)
 }
 
 /* All steps on the eight channels from c on of a pixel. early: what the step
- * early_step reads, already here; early_step n_steps: nothing is. */
+ * early_step reads, already here; early_step n_steps: nothing is. SCALES: a
+ * product is no rare step, as in normalisations of a kernel of their own. */
+template<bool SCALES = false>
 __device__ __forceinline__ void
 dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     uint32_t c, float *v, uint32_t early_step, const uint4 &early)
@@ -251,6 +253,10 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
 #pragma unroll
       for (int k = 0; k < 8; k++)
         v[k] = v[k] < t.a ? t.a : v[k] > t.b ? t.b : v[k];
+    } else if (SCALES && t.kind == DCNN_STEP_MUL) {
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] *= e[k];
     } else {
       DcnnCudaEight r, o;
 #pragma unroll

@@ -19,8 +19,10 @@ pass_on (const DcnnCudaRows &p)
 
   for (uint64_t i = blockIdx.x * THREADS + threadIdx.x; i < n;
       i += gridDim.x * THREADS) {
-    uint32_t c = (uint32_t) (i % vectors) * 8;
-    DcnnCudaPixel px = p.node.list[i / vectors];
+    /* a division of 64 bits takes longer than what it is for */
+    uint32_t row = i >> 32 ? (uint32_t) (i / vectors) : (uint32_t) i / vectors;
+    uint32_t c = (uint32_t) (i - (uint64_t) row * vectors) * 8;
+    DcnnCudaPixel px = p.node.list[row];
     uint32_t s = dcnn_cuda_stream_of (px);
     uint32_t y = (px.at >> 16) & 0x7fff, x = px.at & 0x7fff;
     float v[8];

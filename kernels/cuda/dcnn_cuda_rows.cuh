@@ -348,7 +348,7 @@ primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     channels (p, s, y, x, c, v);
   else
     copy (p, s, y, x, c, v);
-  dcnn_cuda_steps (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
+  dcnn_cuda_steps<G == COPY> (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
       p.node.n_steps, uint4 {});
   dcnn_cuda_round (p.node.out, v);
 }
