@@ -181,7 +181,10 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
   if (state->exact_weights)
     return 0;
   return dcnn_cuda_conv_shape (c, (guint64) out->width * out->height,
-      (guint64) expected_pixels (session, out), &state->device);
+      (guint64) expected_pixels (session, out),
+      (guint64) MIN (2 * expected_pixels (session, out),
+          (gdouble) out->width * out->height * session->n_streams),
+      &state->device);
 }
 
 /* On warp groups alone, where the level's lists are that long. */

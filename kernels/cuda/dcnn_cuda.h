@@ -222,10 +222,11 @@ typedef struct DcnnCudaConv {
   void *room;                  /* device: see dcnn_cuda_conv_shape() */
 } DcnnCudaConv;
 /* How to share out a node: splits by its shape alone, everything else for
- * `expected` entries. Returns the bytes of `room` that the node needs beside
- * shared memory, or 0. */
+ * `expected` entries; up to `most` have a block each, where there are processors
+ * for them: a block that begins anew takes as long again, one too many little.
+ * Returns the bytes of `room` that the node needs beside shared memory, or 0. */
 size_t dcnn_cuda_conv_shape (DcnnCudaConv *conv, uint64_t pixels,
-    uint64_t expected, const DcnnCudaDevice *device);
+    uint64_t expected, uint64_t most, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 /* The same for lists longer than long_from, of a node that
  * dcnn_cuda_wgmma_shape() has taken: 128 rows a block on warp groups (9.0). To

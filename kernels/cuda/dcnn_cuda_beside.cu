@@ -17,6 +17,7 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
   __shared__ Rows rows;
 
   dcnn_cuda_let_next ();
+  dcnn_cuda_touch (p);
   if (blockIdx.x >= lists.blocks)
     run_conv<BN, POOL> (p, rows, shared, blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);

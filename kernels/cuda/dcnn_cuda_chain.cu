@@ -126,11 +126,11 @@ run_chain (const DcnnCudaConv &p, const DcnnCudaRows &q, Rows &rows,
       take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ? e :
           DcnnCudaPixel { 0, 0 });
     }
-    part.direct = __syncthreads_and (p.node.passes ||
-        threadIdx.x >= n_rows || (e.stream & DCNN_CUDA_FORCE));
+    __syncthreads ();
     make_inputs (q, rows, part, n_rows, shared + STAGES_THERE * BN * BK * 2);
-    run_tile<NARROW, BN, 0, true> (p, rows, part, n_rows, shared,
-        early_weights);
+    run_tile<NARROW, BN, 0, true> (p, rows, part, n_rows, {}, shared,
+        early_weights, p.node.passes || threadIdx.x >= n_rows ||
+        (e.stream & DCNN_CUDA_FORCE));
     early_weights = false;
   }
   copy_wait<0> ();

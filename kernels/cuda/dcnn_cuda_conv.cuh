@@ -26,8 +26,20 @@
 
 /* ---- geometry --------------------------------------------------------------------- */
 
-/* What each block has of a tile's rows. */
+/* What a vector of a step of k reads of a row's input: which tap, and elements from
+ * the row's base on. Where the convolution is transposed, the tap's own indices
+ * and the channel alone. */
+struct Tap {
+  int place;               /* y in the upper half, x in the lower */
+  int shift;               /* NO_TAP: past the last one */
+};
+
+#define NO_TAP INT_MIN
+#define TAPS 64 /* steps of k whose taps a block remembers */
+
+/* What each block has of a tile's rows; and taps, a step's eight together. */
 struct Rows {
+  Tap taps[TAPS * 8];
   DcnnCudaPixel pixel[WIDE];
   int64_t base[WIDE];      /* element that tap 0 reads */
   int2 corner[WIDE];       /* row and column of it; may be outside */
@@ -42,6 +54,7 @@ struct Part {
   uint32_t k0, n_k;        /* in steps of BK */
   uint32_t stride;         /* halves of a row of results */
   bool direct;             /* the tile's rows are all stored: nothing is compared */
+  bool whole;              /* the block has all channels of a row at one time */
 };
 
 /* A thread's place in the taps: which tap, and which vector of its pixel. */
@@ -69,6 +82,47 @@ walk (Walk &w, const DcnnCudaConv &p, uint32_t step)
   }
 }
 
+__device__ __forceinline__ Tap
+tap_of (const DcnnCudaConv &p, const Walk &w)
+{
+  int dy = w.ky * p.dilation[0], dx = w.kx * p.dilation[1];
+  Tap t = { dy << 16 | dx, (dy * (int) p.node.in.width + dx) *
+      (int) p.node.in.pixel + (int) w.c8 * 8 };
+
+  if (p.transposed)
+    t = Tap { w.ky << 16 | w.kx, (int) w.c8 * 8 };
+  if (w.ky >= p.kernel[0])
+    t.shift = NO_TAP;
+  return t;
+}
+
+/* Taps of the first steps of n_k, k0 on: known before anything is waited for.
+ * The block must meet before they are read. */
+__device__ __forceinline__ void
+fill_taps (const DcnnCudaConv &p, Rows &rows, uint32_t k0, uint32_t n_k)
+{
+  for (uint32_t i = threadIdx.x; i < min (n_k, (uint32_t) TAPS) * 8;
+      i += THREADS)
+    rows.taps[i] = tap_of (p, walk_from (p, k0 * 8 + i));
+}
+
+/* What is rare is out of line: each kernel's instructions have to be fetched, and
+ * of those that copies are made of, every one is waited for. */
+static __device__ __noinline__ Tap
+far_tap (const DcnnCudaConv &p, uint32_t vector)
+{
+  return tap_of (p, walk_from (p, vector));
+}
+
+/* Of step k from k0 on. */
+__device__ __forceinline__ Tap
+tap_at (const DcnnCudaConv &p, const Rows &rows, uint32_t k0, uint32_t k)
+{
+  uint32_t piece = threadIdx.x & 7;
+
+  return k < TAPS ? rows.taps[k * 8 + piece] : far_tap (p, (k0 + k) * 8 + piece);
+}
+
 /* The row (column) that tap k of a transposed convolution reads. */
 __device__ __forceinline__ bool
 transposed_tap (const DcnnCudaConv &p, int o, int k, int axis, int size,
@@ -77,6 +131,21 @@ transposed_tap (const DcnnCudaConv &p, int o, int k, int axis, int size,
   int n = o + p.pad[axis] - k * p.dilation[axis];
   *at = n / p.stride[axis];
   return n >= 0 && n % p.stride[axis] == 0 && *at < size;
+}
+
+/* What a tap of a transposed convolution reads for a pixel; NULL: nothing. */
+static __device__ __noinline__ const __half *
+transposed_input (const DcnnCudaConv &p, DcnnCudaPixel e, Tap tap)
+{
+  int y, x;
+  bool in_y = transposed_tap (p, (int) ((e.at >> 16) & 0x7fff),
+      tap.place >> 16, 0, (int) p.node.in.height, &y);
+  bool in_x = transposed_tap (p, (int) (e.at & 0x7fff), tap.place & 0xffff, 1,
+      (int) p.node.in.width, &x);
+
+  return tap.shift != NO_TAP && in_y && in_x ?
+      static_cast<const __half *> (p.node.in.data) + tap.shift +
+      dcnn_cuda_at (p.node.in, dcnn_cuda_stream_of (e), y, x) : NULL;
 }
 
 /* ---- copies ------------------------------------------------------------------------ */
@@ -102,57 +171,58 @@ load_weights (const DcnnCudaConv &p, uint32_t channel0, uint32_t k,
 template<int BM>
 struct Places {
   int2 corner[BM / 32];
-  int64_t base[BM / 32];
+  const __half *base[BM / 32];
 };
 
 template<int BM>
 __device__ __forceinline__ void
-take_places (const Rows &rows, uint32_t n_rows, Places<BM> &places)
+take_places (const DcnnCudaConv &p, const Rows &rows, uint32_t n_rows,
+    Places<BM> &places)
 {
 #pragma unroll
   for (int i = 0; i < BM / 32; i++) {
     uint32_t row = (threadIdx.x >> 3) + i * 32;
     places.corner[i] = row < n_rows ? rows.corner[row] :
         make_int2 (INT_MIN / 2, 0);
-    places.base[i] = rows.base[row];
+    places.base[i] = static_cast<const __half *> (p.node.in.data) +
+        rows.base[row];
+  }
+}
+
+/* What a tap of a convolution that is not transposed reads of the thread's rows. */
+template<int BM>
+__device__ __forceinline__ void
+load_forward (const DcnnCudaConv &p, const Places<BM> &places, const Tap &tap,
+    uint32_t to)
+{
+  int dy = tap.place >> 16, dx = tap.place & 0xffff;
+
+#pragma unroll
+  for (int i = 0; i < BM / 32; i++) {
+    uint32_t row = (threadIdx.x >> 3) + i * 32;
+    bool there = tap.shift != NO_TAP &&
+        (uint32_t) (places.corner[i].x + dy) < p.node.in.height &&
+        (uint32_t) (places.corner[i].y + dx) < p.node.in.width;
+    copy_async (to + dcnn_piece_at (row, threadIdx.x & 7), there ?
+        places.base[i] + tap.shift : p.node.in.data, there);
   }
 }
 
 template<int BM>
 __device__ __forceinline__ void
 load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
-    uint32_t n_rows, const Walk &w, uint32_t to)
+    uint32_t n_rows, const Tap &tap, uint32_t to)
 {
-  const __half *in = static_cast<const __half *> (p.node.in.data);
-  int height = (int) p.node.in.height, width = (int) p.node.in.width;
-  int dy = w.ky * p.dilation[0], dx = w.kx * p.dilation[1];
-  int64_t shift = (int64_t) (dy * width + dx) * p.node.in.pixel + w.c8 * 8;
-  uint32_t piece = threadIdx.x & 7;
-
-#pragma unroll
-  for (int i = 0; i < BM / 32; i++) {
-    uint32_t row = (threadIdx.x >> 3) + i * 32;
-    const __half *from = in;
-    bool there = w.ky < p.kernel[0];
-    if (p.transposed) {
-      const DcnnCudaPixel &e = rows.pixel[row];
-      int y, x;
-      there &= row < n_rows;
-      bool in_y = transposed_tap (p, (int) ((e.at >> 16) & 0x7fff), w.ky, 0,
-          height, &y);
-      bool in_x = transposed_tap (p, (int) (e.at & 0x7fff), w.kx, 1, width,
-          &x);
-      there &= in_y && in_x;
-      if (there)
-        from += dcnn_cuda_at (p.node.in, dcnn_cuda_stream_of (e), y, x) +
-            w.c8 * 8;
-    } else {
-      there = there && (uint32_t) (places.corner[i].x + dy) <
-          (uint32_t) height && (uint32_t) (places.corner[i].y + dx) <
-          (uint32_t) width;
-      from = there ? in + places.base[i] + shift : in;
-    }
-    copy_async (to + dcnn_piece_at (row, piece), from, there);
+  if (!p.transposed) {
+    load_forward<BM> (p, places, tap, to);
+    return;
+  }
+#pragma unroll 1
+  for (uint32_t row = threadIdx.x >> 3; row < BM; row += 32) {
+    const __half *from = row < n_rows ?
+        transposed_input (p, rows.pixel[row], tap) : NULL;
+    copy_async (to + dcnn_piece_at (row, threadIdx.x & 7), from ? from :
+        p.node.in.data, from != NULL);
   }
 }
 
@@ -232,7 +302,8 @@ add_splits (const DcnnCudaConv &p, const Part &part, const float *sums,
 }
 
 /* Bias, steps and comparison of the thread's row of one pass and chunk; the
- * rounded row to `results`, or where all are stored to the map at once. */
+ * rounded row to `results`, or to the map at once where all are stored, or where
+ * the row's threads know all of its change. */
 template<int BM, int BN>
 __device__ __forceinline__ void
 finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
@@ -248,9 +319,12 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
   uint32_t c = (part.chunk0 + chunk * part.chunk_step) * BN + c8 * 8;
   bool there = at < own && row < n_rows && c < span;
   DcnnCudaChange change = { 0, 0, 0 };
+  DcnnCudaPixel e = { 0, 0 };
+  __half *to = NULL;
+  uint4 u = {};
 
   if (there) {
-    const DcnnCudaPixel &e = rows.pixel[row];
+    e = rows.pixel[row];
     uint32_t s = dcnn_cuda_stream_of (e);
     uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
     float v[8], old[8];
@@ -259,21 +333,24 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
     for (int k = 0; k < 8; k++)
       v[k] += bias[k];
     dcnn_cuda_steps (p.node, s, y, x, c, v, early_step, early.operand);
-    uint4 u = dcnn_cuda_pack (v);
-    if (part.direct) {
-      *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
-          dcnn_cuda_at (p.node.out, s, y, x) + c) = u;
-    } else {
+    u = dcnn_cuda_pack (v);
+    to = static_cast<__half *> (p.node.out.data) +
+        dcnn_cuda_at (p.node.out, s, y, x) + c;
+    if (!part.direct && !part.whole)
       *reinterpret_cast<uint4 *> (results + row * part.stride + chunk * BN +
           c8 * 8) = u;
+    if (!part.direct) {
       dcnn_cuda_unpack (u, v);
       dcnn_cuda_unpack (early.old, old);
       dcnn_cuda_compare (change, early.judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, span - c));
     }
   }
-  if (part.direct)
+  if (part.direct) {
+    if (there)
+      *reinterpret_cast<uint4 *> (to) = u;
     return;
+  }
 #pragma unroll
   for (uint32_t k = 1; k < V; k *= 2) {
     DcnnCudaChange o;
@@ -281,6 +358,15 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
     o.size = __shfl_xor_sync (0xffffffff, change.size, k);
     o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
     dcnn_cuda_change_add (change, o, early.judge.kind);
+  }
+  if (part.whole) {
+    int verdict = dcnn_cuda_verdict (change, early.judge, e.stream);
+    verdict = __shfl_sync (0xffffffff, verdict, threadIdx.x & 31 & ~(V - 1));
+    if (there && verdict >= DCNN_CUDA_JOINED)
+      *reinterpret_cast<uint4 *> (to) = u;
+    if (there && c8 == 0)
+      dcnn_cuda_note (p.node, e, verdict);
+    return;
   }
   /* the row's first thread of the chunk always has channels */
   if (c8 == 0 && there)
@@ -365,19 +451,46 @@ all_join (const DcnnCudaConv &p, uint32_t from, uint32_t to)
   return __syncthreads_and (join);
 }
 
+/* Row and column that the first tap of a pixel reads, and that place's elements
+ * from the map's beginning; both may be outside of it. */
+__device__ __forceinline__ int2
+corner_of (const DcnnCudaConv &p, const DcnnCudaPixel &e, int64_t *base)
+{
+  int y = (int) ((e.at >> 16) & 0x7fff) * p.stride[0] - p.pad[0];
+  int x = (int) (e.at & 0x7fff) * p.stride[1] - p.pad[1];
+
+  *base = (int64_t) (dcnn_cuda_stream_of (e) * p.node.in.stream) +
+      (int64_t) (y * (int) p.node.in.width + x) * p.node.in.pixel;
+  return make_int2 (y, x);
+}
+
 /* Everything of a tile's rows but their products. */
 __device__ __forceinline__ void
 take_row (const DcnnCudaConv &p, Rows &rows, uint32_t row,
     const DcnnCudaPixel &e)
 {
-  int y = (int) ((e.at >> 16) & 0x7fff) * p.stride[0] - p.pad[0];
-  int x = (int) (e.at & 0x7fff) * p.stride[1] - p.pad[1];
-
   rows.pixel[row] = e;
-  rows.corner[row] = make_int2 (y, x);
-  rows.base[row] = (int64_t) (dcnn_cuda_stream_of (e) * p.node.in.stream) +
-      (int64_t) (y * (int) p.node.in.width + x) * p.node.in.pixel;
+  rows.corner[row] = corner_of (p, e, &rows.base[row]);
   rows.change[row] = DcnnCudaChange { 0, 0, 0 };
+}
+
+/* The same of a narrow tile, whose rows have eight threads each: what these
+ * read at once, without a meeting of the block. */
+__device__ __forceinline__ void
+take_own_row (const DcnnCudaConv &p, Rows &rows, uint32_t n_rows,
+    const DcnnCudaPixel &e, Places<NARROW> &places)
+{
+  uint32_t row = threadIdx.x >> 3;
+  int64_t base;
+  int2 corner = corner_of (p, e, &base);
+
+  places.corner[0] = row < n_rows ? corner : make_int2 (INT_MIN / 2, 0);
+  places.base[0] = static_cast<const __half *> (p.node.in.data) + base;
+  if ((threadIdx.x & 7) == 0) {
+    rows.pixel[row] = row < n_rows ? e : DcnnCudaPixel { 0, 0 };
+    rows.change[row] = DcnnCudaChange { 0, 0, 0 };
+  }
+  __syncwarp (); /* transposed ones read the pixel */
 }
 
 #endif

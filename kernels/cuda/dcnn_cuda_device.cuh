@@ -31,6 +31,25 @@ dcnn_cuda_let_next ()
 #endif
 }
 
+/* Brings a launch's description near while what is ahead still runs: the first
+ * use of each of its lines takes as long as a load from far. */
+template<typename T>
+__device__ __forceinline__ void
+dcnn_cuda_touch (const T &description)
+{
+  const uint32_t *words = reinterpret_cast<const uint32_t *> (&description);
+  uint32_t any = 0;
+
+#pragma unroll
+  for (uint32_t i = 0; i < sizeof (T) / 4; i += 16)
+    any |= words[i];
+#ifdef __CUDA_ARCH__
+  asm volatile ("" :: "r" (any));
+#else
+  (void) any;
+#endif
+}
+
 __device__ __forceinline__ uint32_t
 dcnn_cuda_stream_of (const DcnnCudaPixel &p)
 {
@@ -292,24 +311,31 @@ __device__ __forceinline__ void
 dcnn_cuda_compare (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
     const float *old, const float *weight, uint32_t n)
 {
+  float d[8];
+
+  /* kinds are told apart once, not once a channel: all of a row waits for it */
 #pragma unroll
   for (uint32_t k = 0; k < 8; k++) {
-    float d = v[k] - old[k];
-    if (k >= n)
-      continue;
-    if (v[k] != old[k])
-      c.flags |= 1;
-    if (isnan (d) && !(v[k] == old[k]))
-      c.flags |= 2;
-    if (j.weighted)
-      d *= weight[k];
-    if (j.kind == DCNN_SIGNIFICANT_MAX)
-      c.sum = fmaxf (c.sum, fabsf (d));
-    else
-      c.sum += d * d;
-    if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
-      c.size += old[k] * old[k];
+    bool differs = k < n && v[k] != old[k];
+    d[k] = k < n ? v[k] - old[k] : 0;
+    c.flags |= differs | (uint32_t) (differs && isnan (d[k])) << 1;
   }
+  if (j.weighted)
+#pragma unroll
+    for (uint32_t k = 0; k < 8; k++)
+      d[k] = k < n ? d[k] * weight[k] : 0;
+  if (j.kind == DCNN_SIGNIFICANT_MAX)
+#pragma unroll
+    for (uint32_t k = 0; k < 8; k++)
+      c.sum = fmaxf (c.sum, fabsf (d[k]));
+  else
+#pragma unroll
+    for (uint32_t k = 0; k < 8; k++)
+      c.sum += d[k] * d[k];
+  if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
+#pragma unroll
+    for (uint32_t k = 0; k < 8; k++)
+      c.size += k < n ? old[k] * old[k] : 0;
 }
 
 enum { DCNN_CUDA_SAME, DCNN_CUDA_KEPT, DCNN_CUDA_JOINED, DCNN_CUDA_SETTLED };

@@ -124,23 +124,13 @@ cluster_rank ()
   return r;
 }
 
-__device__ __forceinline__ void
-cluster_sync ()
-{
-#if __CUDA_ARCH__ >= 900
-  asm volatile ("barrier.cluster.arrive.aligned;\n"
-      "barrier.cluster.wait.aligned;" ::: "memory");
-#else
-  __syncthreads ();
-#endif
-}
-
-/* In two halves, between which a block may do what does not concern others. */
+/* Two halves, between which a block may do what does not concern others. They
+ * tell nobody of what was written: for those who are done with reading. */
 __device__ __forceinline__ void
 cluster_arrive ()
 {
 #if __CUDA_ARCH__ >= 900
-  asm volatile ("barrier.cluster.arrive.aligned;" ::: "memory");
+  asm volatile ("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 #endif
 }
 
@@ -149,6 +139,26 @@ cluster_await ()
 {
 #if __CUDA_ARCH__ >= 900
   asm volatile ("barrier.cluster.wait.aligned;" ::: "memory");
+#endif
+}
+
+/* The cluster meets, and what its blocks wrote to shared memory is there. Not so
+ * of global memory: waiting for that (before CUDA 12.8 it cannot be left out)
+ * takes as long as a store, and nobody in a cluster reads it. */
+__device__ __forceinline__ void
+cluster_sync ()
+{
+#if __CUDA_ARCH__ >= 900
+#if __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1208
+  asm volatile ("fence.release.sync_restrict::shared::cta.cluster;\n"
+      "barrier.cluster.arrive.relaxed.aligned;\n"
+      "barrier.cluster.wait.aligned;" ::: "memory");
+#else
+  asm volatile ("barrier.cluster.arrive.aligned;\n"
+      "barrier.cluster.wait.aligned;" ::: "memory");
+#endif
+#else
+  __syncthreads ();
 #endif
 }
 

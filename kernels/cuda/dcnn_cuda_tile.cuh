@@ -126,13 +126,45 @@ take_sums (float (&sum)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4],
 
 /* ---- the kernel ---------------------------------------------------------------------- */
 
+/* The copies of the first `total` stages (or of all): their taps are known, so one
+ * after the other is asked for without a look at anything. Leaves step and chunk
+ * of the next one. */
+template<int BM, int BN, int STAGES>
+__device__ __forceinline__ void
+load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
+    const Part &part, uint32_t total, bool with_weights, uint32_t weights,
+    uint32_t inputs, uint32_t &k, uint32_t &chunk)
+{
+  Tap taps[STAGES - 1];
+
+#pragma unroll
+  for (uint32_t i = 0, at = 0; i < STAGES - 1; i++) {
+    taps[i] = rows.taps[at * 8 + (threadIdx.x & 7)];
+    at = at + 1 == part.n_k ? 0 : at + 1;
+  }
+#pragma unroll
+  for (uint32_t i = 0; i < STAGES - 1; i++) {
+    if (i < total) {
+      if (with_weights)
+        load_weights<BN> (p, (part.chunk0 + chunk * part.chunk_step) * BN,
+            part.k0 + k, weights + i * BN * BK * 2);
+      load_forward<BM> (p, places, taps[i], inputs + i * BM * BK * 2);
+      if (++k == part.n_k)
+        k = 0, chunk++;
+    }
+    copy_commit ();
+  }
+}
+
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
  * early_weights: the first STAGES - 1 stages' weights are on the way. THERE: all
- * steps of the part's inputs lie behind the weights' stages already. */
+ * steps of the part's inputs lie behind the weights' stages already, and the
+ * block has met since it took the rows. stored: the thread knows of no row that
+ * might not be stored. */
 template<int BM, int BN, int POOL, bool THERE = false>
 __device__ void
-run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
-    uint32_t n_rows, char *shared, bool early_weights)
+run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
+    const Places<BM> &places, char *shared, bool early_weights, bool stored)
 {
   using T = Tile<BM, BN>;
   constexpr int STAGES = THERE ? STAGES_THERE : STAGES_OF<BM, BN, POOL>;
@@ -147,32 +179,43 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
           (ALIAS ? 0 : NARROW * (BN + 4) * 4));
   uint32_t weights = shared_address (shared), inputs = weights + STAGES * B;
   uint32_t step = dcnn_cuda_early_step (p.node);
-  const Walk start = walk_from (p, part.k0 * 8 + (threadIdx.x & 7));
   float d[T::MI][T::NJ][4] = {};
-  uint32_t total = part.n_chunks * part.n_k, ahead = 0, ahead_k = 0;
-  uint32_t ahead_chunk = 0, to = 0, slot = 0;
-  Walk w = start;
-  Places<BM> places;
+  /* stages asked for so far, and where the copies may go on to */
+  uint32_t ahead = 0, end = (ALIAS ? 1 : part.n_chunks) * part.n_k;
+  uint32_t ahead_k = 0, ahead_chunk = 0, to = 0, slot = 0;
 
-  take_places<BM> (rows, n_rows, places);
   auto load = [&] (bool with_weights) {
-    if (ahead < total && (!ALIAS || ahead_k < part.n_k)) {
+    if (ahead < end) {
       if (with_weights)
         load_weights<BN> (p, (part.chunk0 + ahead_chunk * part.chunk_step) *
             BN, part.k0 + ahead_k, weights + to * B);
       if (!THERE)
-        load_inputs<BM> (p, rows, places, n_rows, w, inputs + to * A);
+        load_inputs<BM> (p, rows, places, n_rows, tap_at (p, rows, part.k0,
+                ahead_k), inputs + to * A);
       to = to + 1 == STAGES ? 0 : to + 1;
       ahead++;
-      walk (w, p, 8);
-      if (++ahead_k == part.n_k && !ALIAS)
-        ahead_k = 0, ahead_chunk++, w = start;
+      if (++ahead_k == part.n_k)
+        ahead_k = 0, ahead_chunk++;
     }
     copy_commit ();
   };
 
-  for (int i = 0; i < STAGES - 1; i++)
-    load (!early_weights);
+  auto begin = [&] (bool with_weights) {
+    to = slot = 0;
+    if (THERE || p.transposed || part.n_k > TAPS) {
+      for (int i = 0; i < STAGES - 1; i++)
+        load (with_weights);
+      return;
+    }
+    uint32_t n = min (end - ahead, (uint32_t) STAGES - 1);
+    load_first<BM, BN, STAGES> (p, rows, places, part, n, with_weights, weights,
+        inputs, ahead_k, ahead_chunk);
+    ahead += n;
+    to = n;
+  };
+
+  begin (!early_weights);
+  part.direct = __syncthreads_and (stored);
   for (uint32_t chunk = 0; chunk < part.n_chunks; chunk++) {
     uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
     Early early[PASSES];
@@ -222,15 +265,14 @@ run_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
     else if (ALIAS)
       __syncthreads ();
     if (ALIAS && chunk + 1 < part.n_chunks) {
-      ahead_k = 0, ahead_chunk = chunk + 1, w = start;
-      for (int i = 0; i < STAGES - 1; i++)
-        load (true);
+      end += part.n_k;
+      begin (true);
     }
   }
   copy_wait<0> ();
-  if (!part.direct)
+  if (!part.direct && !part.whole)
     judge_rows<BM, BN> (p, rows, part, n_rows, results);
-  else if (!p.node.passes)
+  else if (part.direct && !p.node.passes)
     note_rows<BM> (p, rows, part, n_rows);
 }
 
@@ -275,6 +317,7 @@ part_of_block (const DcnnCudaConv &p, uint32_t block, uint32_t blocks,
   part.k0 = all_k * part.split / p.splits;
   part.n_k = all_k * (part.split + 1) / p.splits - part.k0;
   part.direct = false;
+  part.whole = p.ranks == 1 && part.n_chunks == 1;
   return part;
 }
 
@@ -306,6 +349,8 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
   part.sharing = 1;
   part.k0 = 0;
   part.n_k = p.k_padded / BK;
+  if (p.splits > 1)
+    fill_taps (p, rows, 0, part.n_k);
   for (uint32_t round = cluster; round * p.splits * WIDE < count;
       round += clusters) {
     uint32_t first = (round * p.splits + part.split) * WIDE;
@@ -315,10 +360,13 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
       take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ?
           p.node.list[first + threadIdx.x] : DcnnCudaPixel { 0, 0 });
     /* asked of the whole cluster's rows, which must judge together */
-    part.direct = p.node.passes || all_join (p, round * p.splits * WIDE,
+    bool stored = p.node.passes || all_join (p, round * p.splits * WIDE,
         min (count, (round + 1) * p.splits * WIDE));
+    Places<WIDE> places;
     __syncthreads ();
-    run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, shared, false);
+    take_places<WIDE> (p, rows, n_rows, places);
+    run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, places, shared, false,
+        stored);
   }
 }
 
@@ -329,16 +377,16 @@ __device__ __forceinline__ void
 run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
     uint32_t blocks)
 {
-  uint32_t tile, tiles;
+  uint32_t tile, tiles, row = threadIdx.x >> 3;
   Part part = part_of_block<BN> (p, block, blocks, tile, tiles);
 
   ask_weights<BN, STAGES_OF<NARROW, BN, POOL> - 1> (p, part,
       shared_address (shared), tile == 0);
+  fill_taps (p, rows, part.k0, part.n_k);
+  __syncthreads ();
   dcnn_cuda_wait ();
   /* the first entries are asked for beside their count */
-  DcnnCudaPixel e = { 0, 0 };
-  if (threadIdx.x < NARROW)
-    e = p.node.list[tile * NARROW + threadIdx.x];
+  DcnnCudaPixel e = p.node.list[tile * NARROW + row];
   uint32_t count = *p.node.count;
   if (count > min (p.wide_from, p.long_from)) {
     copy_commit ();
@@ -348,21 +396,18 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
     run_wide<BN, POOL> (p, rows, part, count, tile, tiles, shared);
     return;
   }
-  bool early_weights = true;
+  bool first = true;
   for (; tile * NARROW < count; tile += tiles) {
     uint32_t n_rows = min ((uint32_t) NARROW, count - tile * NARROW);
-    __syncthreads ();
-    if (threadIdx.x < NARROW) {
-      if (!early_weights && threadIdx.x < n_rows)
-        e = p.node.list[tile * NARROW + threadIdx.x];
-      take_row (p, rows, threadIdx.x, threadIdx.x < n_rows ? e :
-          DcnnCudaPixel { 0, 0 });
+    Places<NARROW> places;
+    if (!first) {
+      __syncthreads ();
+      e = p.node.list[tile * NARROW + row];
     }
-    part.direct = __syncthreads_and (p.node.passes ||
-        threadIdx.x >= n_rows || (e.stream & DCNN_CUDA_FORCE));
-    run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, shared,
-        early_weights);
-    early_weights = false;
+    take_own_row (p, rows, n_rows, e, places);
+    run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, places, shared, first,
+        p.node.passes || row >= n_rows || (e.stream & DCNN_CUDA_FORCE));
+    first = false;
   }
   copy_wait<0> ();
 }

@@ -54,7 +54,7 @@ load_stage (const DcnnCudaConv &p, const Rows &rows,
                     (BN / 64) + i) * n_k + to.step) * DCNN_TILE_HALVES,
             DCNN_TILE_HALVES * 2, barrier);
     }
-    load_inputs<WIDE> (p, rows, places, n_rows, to.w,
+    load_inputs<WIDE> (p, rows, places, n_rows, tap_of (p, to.w),
         shared + S::STAGES * S::B + to.slot * S::A);
     walk (to.w, p, 8);
     to.slot = to.slot + 1 == S::STAGES ? 0 : to.slot + 1;
@@ -81,7 +81,7 @@ multiply_tile (const DcnnCudaConv &p, const Rows &rows, uint32_t n_rows,
   Ahead to = { 0, slot, walk_from (p, threadIdx.x & 7) };
   Places<WIDE> places;
 
-  take_places<WIDE> (rows, n_rows, places);
+  take_places<WIDE> (p, rows, n_rows, places);
   for (int i = 0; i < S::STAGES - 1; i++)
     load_stage<BN> (p, rows, places, n_rows, chunk, to, shared, full);
   for (uint32_t k = 0; k < n_k; k++) {
@@ -167,7 +167,7 @@ run_list (const DcnnCudaConv &p)
   uint32_t chunks = (p.n_padded + BN - 1) / BN, chunk = blockIdx.x % chunks;
   uint32_t full = shared_address (barriers), slot = 0, parity = 0;
   Part part = { p.node.passes ? 0 : chunk, 0, chunk, chunks, 1, 1, 0,
-    p.k_padded / BK, BN + 8, false };
+    p.k_padded / BK, BN + 8, false, false };
 
   dcnn_cuda_let_next ();
   if (threadIdx.x < Shape<BN>::STAGES)
