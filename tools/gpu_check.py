@@ -19,8 +19,9 @@ order and each with a time limit of its own: what the device is, conformance
 other tests of a device (two sessions on two devices where there are two: those
 on one alone are skipped, with the reason), which switches make frames faster
 (gpu_switches.py), compute-sanitizer's four tools on short nets of each kind, pipelines
-(gpu_pipelines.py: an element whose calls fail, one frame ahead, memory beside
-its prediction, each --decode through NVDEC without the host, and how many such
+(gpu_pipelines.py: an element whose calls fail, framealign on pictures in the
+GPU's memory, one frame ahead, memory beside its prediction, each --decode
+through NVDEC without the host, framealign between or not, and how many such
 chains reach the rate), how many streams of each --clip the models take
 (gpu_figures.py streams, with joules a frame on a GPU), and the figures beside
 PyTorch (gpu_figures.py run), whose networks peer_torch.py exports to --nets
@@ -435,7 +436,8 @@ def clip(chosen):
 
 def pack(chosen):
     tests = [chosen.build / f"tests/engine/engine-{test}" for test in TESTS]
-    tests.append(chosen.build / "tests/gst/gst-cuda_fail")
+    tests += [chosen.build / f"tests/gst/{name}"
+              for name in gpu_pipelines.IN_ONE.values()]
     programs = [a for test in tests if test.exists()
                 for a in ("--program", str(test))]
     return subprocess.run([sys.executable, str(HERE / "bundle.py"), "--build",

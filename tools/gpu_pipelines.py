@@ -17,6 +17,8 @@ MIB = 2**20
 # every large array's last page is in both.
 MEMORY_TOLERANCE = 0.05
 MEMORY_STREAMS = (17, 65)
+# Steps that are programs with the plugin in themselves.
+IN_ONE = {"element-fail": "gst-cuda_fail", "element-align": "gst-cuda_align"}
 # GST_MAP_CUDA, of a buffer's memory in the GPU.
 CUDA_FLAG = 0x20000
 
@@ -196,9 +198,10 @@ def maps_of(text, pad="d:sink"):
     return counts
 
 
-def stays(text):
-    """Why a trace does not show that pictures stayed in the GPU's memory."""
-    there, down = maps_of(text)
+def stays(text, down=0):
+    """Why a trace does not show that pictures stayed in the GPU's memory; down:
+    how often an element before is known to have mapped them on the host."""
+    there, down = maps_of(text)[0], down + maps_of(text)[1]
     print(f"         maps of pictures: {there} in the GPU, {down} on the host",
           flush=True)
     return "" if there > 0 and down == 0 else \
@@ -238,6 +241,11 @@ def run_decoded(check, programs, clip):
     check.step("decoded", [
         *launch, *decoded(clip), "!", *element(check.chosen), "!", "fakesink"],
         90, {**environment, **TRACE}, stays)
+    check.step("decoded-aligned", [
+        *launch, *decoded(clip), "!", "framealign", "name=a", "!",
+        *element(check.chosen), "!", "fakesink"], 90,
+        {**environment, **TRACE},
+        lambda text: stays(text, maps_of(text, "a:sink")[1]))
     check.step("decoded-control", [
         *launch, *decoded(clip), "!", "cudadownload", "!", "videoscale", "!",
         "video/x-raw,format=NV12,width=640,height=480", "!",
@@ -316,12 +324,12 @@ def frames_of(clip):
     return max((n for n in counts if 0 < n < 10**6), default=0)
 
 
-def run_failing(check, programs):
-    """An element whose calls of CUDA fail. The program has the element in
-    itself, so it must not find the plugin beside the others."""
-    command, environment = programs.ways("gst-cuda_fail")[0]
+def run_in_one(check, programs, step, name):
+    """A test that has the elements in itself, so it must not find the plugin
+    beside the others."""
+    command, environment = programs.ways(name)[0]
     if programs.bundle:
-        command, environment = programs.ways("gst-cuda_fail")[1]
+        command, environment = programs.ways(name)[1]
         others = check.chosen.out / "other-plugins"
         others.mkdir(exist_ok=True)
         for file in (programs.root / "plugins").iterdir():
@@ -331,16 +339,16 @@ def run_failing(check, programs):
         environment = {**environment, "GST_PLUGIN_SYSTEM_PATH": str(others),
                        "GST_REGISTRY": str(check.chosen.out / "registry"),
                        "GST_REGISTRY_FORK": "no"}
-    check.step("element-fail", command, 240,
-               {**environment, "GST_PLUGIN_PATH": ""})
+    check.step(step, command, 240, {**environment, "GST_PLUGIN_PATH": ""})
 
 
 def run_pipelines(check, programs):
     """All of them; what needs a GPU only where there is one."""
     chosen, nvml = check.chosen, Nvml()
     on_gpu = chosen.device.startswith("cuda")
-    if on_gpu and programs.path("gst-cuda_fail").exists():
-        run_failing(check, programs)
+    for step, name in IN_ONE.items():
+        if on_gpu and programs.path(name).exists():
+            run_in_one(check, programs, step, name)
     if not chosen.models:
         return
     run_ahead(check, programs)

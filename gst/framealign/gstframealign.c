@@ -28,19 +28,12 @@
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnnmotionmeta.h"
+#include "gstframealigncuda.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_frame_align_debug);
 #define GST_CAT_DEFAULT gst_frame_align_debug
 
-/* Pictures on a GPU are copied down to be looked at; they pass untouched too. */
-#define CAPS GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL) ";" \
-    GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("memory:CUDAMemory", \
-        GST_VIDEO_FORMATS_ALL)
-
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
-    GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
-    GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
+#define CAPS GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
 
 GST_ELEMENT_REGISTER_DECLARE (framealign);
 G_DEFINE_TYPE (GstFrameAlign, gst_frame_align, GST_TYPE_BASE_TRANSFORM);
@@ -373,6 +366,7 @@ gst_frame_align_class_init (GstFrameAlignClass * klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GstCaps *caps;
 
   object_class->finalize = gst_frame_align_finalize;
   gst_frame_align_install_properties (object_class);
@@ -393,8 +387,13 @@ gst_frame_align_class_init (GstFrameAlignClass * klass)
       "Finds how the camera moved and attaches it to the buffers, so that "
       "deltacnn keeps its results while it pans, tilts or shakes",
       "The DeltaCNN plugin's authors");
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
+  /* pictures on a GPU: their luma is copied down; they pass untouched, too */
+  caps = gst_frame_align_cuda_template_caps (CAPS);
+  gst_element_class_add_pad_template (element_class,
+      gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
+  gst_element_class_add_pad_template (element_class,
+      gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
+  gst_caps_unref (caps);
 
   trans_class->start = gst_frame_align_start;
   trans_class->stop = gst_frame_align_stop;

@@ -5,6 +5,7 @@
 #include "gstframealignluma.h"
 
 #include "gstdeltacnnframe.h"
+#include "gstframealigncuda.h"
 
 typedef enum
 {
@@ -24,6 +25,8 @@ struct GstFrameAlignReader
   GstVideoFrame frame;         /* mapped */
   GstVideoConverter *converter;
   GstBuffer *copy;             /* GRAY8; NULL: not needed */
+  guint8 *plane;               /* of a picture on a GPU; NULL: none yet */
+  gboolean on_gpu;             /* the last one was: nothing is mapped */
 };
 
 /* Finds how the format's samples are read without help. */
@@ -96,6 +99,7 @@ gst_frame_align_reader_free (GstFrameAlignReader * reader)
     return;
   g_clear_pointer (&reader->converter, gst_video_converter_free);
   gst_clear_buffer (&reader->copy);
+  g_free (reader->plane);
   g_free (reader);
 }
 
@@ -174,12 +178,40 @@ fill_copy (GstFrameAlignReader * reader, GError ** error)
   return TRUE;
 }
 
+/* Of a picture on a GPU the one plane that is looked at. FALSE: it is none, or
+ * that cannot be. */
+static gboolean
+read_gpu (GstFrameAlignReader * reader, GstBuffer * buffer,
+    GstFrameAlignLuma * luma)
+{
+  const guint c = reader->component;
+  const guint step = GST_VIDEO_INFO_COMP_PSTRIDE (&reader->info, c);
+  const gsize row = (gsize) GST_VIDEO_INFO_COMP_WIDTH (&reader->info, c) * step;
+  const gsize rows = GST_VIDEO_INFO_COMP_HEIGHT (&reader->info, c);
+
+  if (reader->kind != READ_BYTES || !gst_frame_align_cuda_is (buffer))
+    return FALSE;
+  if (!reader->plane)
+    reader->plane = g_try_malloc (row * rows);
+  if (!reader->plane || !gst_frame_align_cuda_read (buffer, &reader->info, c,
+          row, reader->plane))
+    return FALSE;
+  *luma = (GstFrameAlignLuma) {
+    .data = reader->plane + GST_VIDEO_INFO_COMP_POFFSET (&reader->info, c)
+        + reader->byte,.stride = (gint) row,.step = step
+  };
+  return TRUE;
+}
+
 gboolean
 gst_frame_align_reader_map (GstFrameAlignReader * reader, GstBuffer * buffer,
     GstFrameAlignLuma * luma, GError ** error)
 {
   const guint c = reader->kind == READ_BYTES ? reader->component : 0;
 
+  reader->on_gpu = read_gpu (reader, buffer, luma);
+  if (reader->on_gpu)
+    return TRUE;
   if (reader->kind == READ_CONVERTED ? !map_for_converter (reader, buffer,
           error) : !gst_delta_cnn_frame_map (&reader->frame, &reader->info,
           buffer, GST_MAP_READ, error))
@@ -203,6 +235,8 @@ gst_frame_align_reader_map (GstFrameAlignReader * reader, GstBuffer * buffer,
 void
 gst_frame_align_reader_unmap (GstFrameAlignReader * reader)
 {
+  if (reader->on_gpu)
+    return;
   if (reader->kind == READ_BYTES)
     gst_delta_cnn_frame_unmap (&reader->frame);
   else

@@ -4,7 +4,8 @@
  * pixel, whatever its format.
  *
  * Luma planes of eight bits, the high bytes of wider ones that are stored at
- * the top of their words, and the green of RGB are read where they lie. Others
+ * the top of their words, and the green of RGB are read where they lie; of
+ * pictures on a GPU that plane alone is copied down. Others
  * are copied: shifted where a word holds a sample, else by GstVideoConverter.
  * Belongs to one thread.
  */

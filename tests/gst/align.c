@@ -557,6 +557,54 @@ GST_START_TEST (test_not_built)
 }
 GST_END_TEST
 
+/* Pictures in GPU memory are taken by any build; first where there is a driver, so
+ * that a decoder leaves them there, else last. */
+GST_START_TEST (test_gpu_memory_in_template)
+{
+  GstElement *element = gst_element_factory_make ("framealign", NULL);
+  g_autoptr (GstCaps) caps = gst_pad_template_get_caps
+      (gst_element_get_pad_template (element, "sink"));
+  GstElement *net = gst_element_factory_make ("deltacnn", NULL);
+  g_autoptr (GstCaps) of_net = gst_pad_template_get_caps
+      (gst_element_get_pad_template (net, "sink"));
+  const gboolean driver = gst_caps_get_size (of_net) == 2;
+
+  fail_unless_equals_int (gst_caps_get_size (caps), 2);
+  for (guint i = 0; i < 2; i++)
+    fail_unless_equals_int (gst_caps_features_contains (gst_caps_get_features
+            (caps, i), "memory:CUDAMemory"), (i == 0) == driver);
+  gst_object_unref (element);
+  gst_object_unref (net);
+}
+GST_END_TEST
+
+static gboolean
+answer_context (GstPad * pad, GstObject * parent, GstQuery * query)
+{
+  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT) {
+    g_autoptr (GstContext) context = gst_context_new ("gst.cuda.context", TRUE);
+    gst_query_set_context (query, context);
+    return TRUE;
+  }
+  return gst_pad_query_default (pad, parent, query);
+}
+
+/* Who decodes before it asks through it for the network's context. */
+GST_START_TEST (test_context_goes_through)
+{
+  GstHarness *h = align_new ("GRAY8");
+  GstQuery *query = gst_query_new_context ("gst.cuda.context");
+  GstContext *context = NULL;
+
+  gst_pad_set_query_function (h->sinkpad, answer_context);
+  fail_unless (gst_pad_peer_query (h->srcpad, query));
+  gst_query_parse_context (query, &context);
+  fail_unless (context != NULL);
+  gst_query_unref (query);
+  gst_harness_teardown (h);
+}
+GST_END_TEST
+
 static Suite *
 align_suite (void)
 {
@@ -583,6 +631,8 @@ align_suite (void)
   tcase_add_test (tcase, test_lens_cap);
   tcase_add_test (tcase, test_damaged);
   tcase_add_test (tcase, test_tiny_pictures);
+  tcase_add_test (tcase, test_gpu_memory_in_template);
+  tcase_add_test (tcase, test_context_goes_through);
   return suite;
 }
 

@@ -255,7 +255,8 @@ def devices(context):
 KIND_ROOMS = {"engine", "gst", "include", "models", "stabilizer", "tools"}
 KIND_GLUE = glob_regex("tools/bench_gpu.c"), glob_regex("tools/bundle_launch.c")
 KIND_WORDS = re.compile(  # of GStreamer's or ours, no device's name
-    r'gst_delta_cnn_@_\w+|"gstdeltacnn@\.h"|memory:@Memory|DCNN_MEMORY_@'
+    r'gst_(delta_cnn|frame_align)_@_\w+|"gst(deltacnn|framealign)@\.h"'
+    r'|memory:@Memory|DCNN_MEMORY_@'
     r'|PROP_@_DEVICE_ID|"@-device-id", "@ device ID"')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
@@ -280,7 +281,8 @@ def kinds(context):
         if path.parts[0] not in KIND_ROOMS:
             continue
         for gpu in gpus - {path.parts[1]}:
-            glue = name.startswith(f"gst/deltacnn/gstdeltacnn{gpu}") or \
+            glue = name.startswith((f"gst/deltacnn/gstdeltacnn{gpu}",
+                                    f"gst/framealign/gstframealign{gpu}")) or \
                 any(g.match(name) for g in KIND_GLUE)
             word = re.compile(f'"{gpu}[":]' if glue else gpu, re.I)
             ours = re.compile(KIND_WORDS.pattern.replace("@", gpu), re.I)

@@ -39,6 +39,7 @@ class Texts(unittest.TestCase):
         self.assertEqual(tested.stays(trace("20001")), "")
         self.assertIn("3 on the host", tested.stays(trace("0001")))
         self.assertIn("0 maps", tested.stays(""))
+        self.assertIn("2 on the host", tested.stays(trace("20001"), 2))
         self.assertEqual(tested.comes_down(trace("0001")), "")
         self.assertNotEqual(tested.comes_down(trace("20001")), "")
 
