@@ -16,7 +16,6 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
   DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_touch (p);
   if (blockIdx.x >= lists.blocks)
     run_conv<BN, POOL> (p, rows, shared, blockIdx.x - lists.blocks,

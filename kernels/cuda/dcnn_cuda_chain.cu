@@ -149,7 +149,6 @@ chain_kernel (const __grid_constant__ DcnnCudaConv p,
   DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
 
-  dcnn_cuda_let_next ();
   if (blockIdx.x >= lists.blocks)
     run_chain<BN> (p, q, rows, shared, blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);

@@ -24,7 +24,6 @@ conv_kernel (const __grid_constant__ DcnnCudaConv p)
   DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_touch (p);
   run_conv<BN, POOL> (p, rows, shared, blockIdx.x, gridDim.x);
 }

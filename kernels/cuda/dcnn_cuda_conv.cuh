@@ -232,6 +232,7 @@ load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
 struct Early {
   uint4 old, operand;      /* stored row, residual row */
   DcnnCudaJudge judge;
+  uint32_t record;         /* DcnnCudaStream's */
 };
 
 /* Of the thread's row in one pass over the split's rows. */
@@ -258,6 +259,7 @@ ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
         static_cast<const __half *> (p.node.out.data) +
         dcnn_cuda_at (p.node.out, s, y, x) + c);
     early.judge = p.node.judge[s * p.node.judge_stride];
+    early.record = p.node.streams[s].record;
   }
   if (step < p.node.n_steps) {
     const DcnnCudaMap &m = p.node.steps[step].map;
@@ -365,7 +367,7 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
     if (there && verdict >= DCNN_CUDA_JOINED)
       *reinterpret_cast<uint4 *> (to) = u;
     if (there && c8 == 0)
-      dcnn_cuda_note (p.node, e, verdict);
+      dcnn_cuda_note (p.node, e, verdict, early.record);
     return;
   }
   /* the row's first thread of the chunk always has channels */
@@ -384,15 +386,21 @@ judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
   uint32_t first = part.sharing == 1 ? 0 : part.split * own;
   uint32_t own_rows = first < n_rows ? min (own, n_rows - first) : 0;
 
+  uint32_t row = first + threadIdx.x;
+  DcnnCudaPixel pixel = { 0, 0 };
+  DcnnCudaJudge judge = {};
+  uint32_t record = 0;
+
+  if (threadIdx.x < own_rows) {
+    pixel = rows.pixel[row];
+    judge = p.node.judge[dcnn_cuda_stream_of (pixel) * p.node.judge_stride];
+    record = p.node.streams[dcnn_cuda_stream_of (pixel)].record;
+  }
   if (p.ranks > 1)
     cluster_sync ();
   else
     __syncthreads ();
   if (threadIdx.x < own_rows) {
-    uint32_t row = first + threadIdx.x;
-    const DcnnCudaPixel pixel = rows.pixel[row];
-    const DcnnCudaJudge judge =
-        p.node.judge[dcnn_cuda_stream_of (pixel) * p.node.judge_stride];
     DcnnCudaChange all = { 0, 0, 0 };
     for (uint32_t r = 0; r < p.ranks; r++) {
       uint32_t at = cluster_address (&rows.change[row],
@@ -405,7 +413,7 @@ judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
     }
     rows.verdict[row] = dcnn_cuda_verdict (all, judge, pixel.stream);
     if (part.rank == 0)
-      dcnn_cuda_note (p.node, pixel, rows.verdict[row]);
+      dcnn_cuda_note (p.node, pixel, rows.verdict[row], record);
   }
   __syncthreads ();
   if (p.ranks > 1)
@@ -436,7 +444,7 @@ note_rows (const DcnnCudaConv &p, const Rows &rows, const Part &part,
   uint32_t row = (part.sharing == 1 ? 0 : part.split * own) + threadIdx.x;
 
   if (part.rank == 0 && threadIdx.x < own && row < n_rows)
-    dcnn_cuda_note (p.node, rows.pixel[row], DCNN_CUDA_JOINED);
+    dcnn_cuda_note (p.node, rows.pixel[row], DCNN_CUDA_JOINED, 0);
 }
 
 /* Entries [from, to) of the list will join, whatever they come to; asked by

@@ -180,7 +180,7 @@ finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
   }
   for (int i = 0; i < 2; i++)
     if (chunk == 0 && quad == 0 && row + i * 8 < d.pixels && !p.node.passes)
-      dcnn_cuda_note (p.node, e[i], DCNN_CUDA_JOINED);
+      dcnn_cuda_note (p.node, e[i], DCNN_CUDA_JOINED, 0);
 }
 
 /* One tile, by all threads but the copier's. */
@@ -246,7 +246,6 @@ run_maps (const Dense &d)
   uint32_t full = shared_address (barriers), empty = full + S::N * 8;
   Turn t = { 0, 0 };
 
-  dcnn_cuda_let_next ();
   if (threadIdx.x < S::N) {
     barrier_init (full + threadIdx.x * 8, 1);
     barrier_init (empty + threadIdx.x * 8, THREADS / 32);

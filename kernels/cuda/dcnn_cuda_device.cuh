@@ -13,20 +13,14 @@
 #include "dcnn_cuda.h"
 #include "dcnn_fused.h"
 
-/* Everything that launches before this one wrote may be read after it. */
+/* Everything that launches before this one wrote may be read after it. The next
+ * launch of the stream begins only now, and waits in turn: were it let before, so
+ * would be the one after it, and blocks that wait hold what other branches need. */
 __device__ __forceinline__ void
 dcnn_cuda_wait ()
 {
 #if __CUDA_ARCH__ >= 900
   asm volatile ("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
-/* The next kernel of the stream may begin (and wait at once). */
-__device__ __forceinline__ void
-dcnn_cuda_let_next ()
-{
-#if __CUDA_ARCH__ >= 900
   asm volatile ("griddepcontrol.launch_dependents;");
 #endif
 }
@@ -346,30 +340,24 @@ __device__ __forceinline__ int
 dcnn_cuda_verdict (const DcnnCudaChange &c, const DcnnCudaJudge &j,
     uint32_t flags)
 {
-  bool news = false;
-  if (flags & DCNN_CUDA_FORCE)
-    return DCNN_CUDA_JOINED;
-  if (flags & DCNN_CUDA_CHANGE) {
-    if (j.kind == DCNN_SIGNIFICANT_ALWAYS)
-      return DCNN_CUDA_JOINED;
-    news = (c.flags & 2) != 0;
-    if (j.kind == DCNN_SIGNIFICANT_ANY)
-      news |= (c.flags & 1) != 0;
-    else if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
-      news |= (c.flags & 1) && !(c.sum <= j.limit * c.size);
-    else
-      news |= (c.flags & 1) && !(c.sum <= j.limit);
-    if (news)
-      return DCNN_CUDA_JOINED;
-  }
-  if (!(c.flags & 1))
-    return DCNN_CUDA_SAME;
-  return flags & DCNN_CUDA_EXACT ? DCNN_CUDA_SETTLED : DCNN_CUDA_KEPT;
+  float bound = j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE ? j.limit * c.size :
+      j.limit;
+  bool differs = c.flags & 1; /* a NaN differs, too */
+  bool much = (c.flags & 2) || !(c.sum <= bound) ||
+      j.kind == DCNN_SIGNIFICANT_ANY;
+  bool news = (differs && much) || j.kind == DCNN_SIGNIFICANT_ALWAYS;
+  int verdict = flags & DCNN_CUDA_EXACT ? DCNN_CUDA_SETTLED : DCNN_CUDA_KEPT;
+
+  /* without branches: all of a row waits for it */
+  verdict = differs ? verdict : DCNN_CUDA_SAME;
+  verdict = (flags & DCNN_CUDA_CHANGE) && news ? DCNN_CUDA_JOINED : verdict;
+  return flags & DCNN_CUDA_FORCE ? DCNN_CUDA_JOINED : verdict;
 }
 
-/* Notes a verdict; one thread a pixel. */
+/* Notes a verdict; one thread a pixel. record: of the pixel's stream. */
 __device__ __forceinline__ void
-dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict)
+dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict,
+    uint32_t record)
 {
   const DcnnCudaMasks &m = n.masks;
   uint32_t s = dcnn_cuda_stream_of (p);
@@ -378,7 +366,7 @@ dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict)
   unsigned long long bit = 1ull << ((y & 7) * 8 + (x & 7));
   uint64_t *words = verdict == DCNN_CUDA_JOINED ? m.updated :
       verdict == DCNN_CUDA_SETTLED ? m.exact :
-      verdict == DCNN_CUDA_KEPT && n.streams[s].record ? m.pending : NULL;
+      verdict == DCNN_CUDA_KEPT && record ? m.pending : NULL;
   if (words)
     atomicOr (reinterpret_cast<unsigned long long *> (words) + at, bit);
 }

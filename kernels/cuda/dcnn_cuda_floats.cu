@@ -144,7 +144,6 @@ floats_kernel (const __grid_constant__ DcnnCudaConv p)
   float *room = static_cast<float *> (p.room) +
       (size_t) blockIdx.x * ROWS * p.n_padded;
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   uint32_t count = *p.node.count;
   for (uint32_t first = blockIdx.x * ROWS; first < count;
@@ -192,7 +191,7 @@ floats_kernel (const __grid_constant__ DcnnCudaConv p)
     }
     int verdict = dcnn_cuda_verdict (change, judge, e.stream);
     if (row < n_rows && c8 == 0)
-      dcnn_cuda_note (p.node, e, verdict);
+      dcnn_cuda_note (p.node, e, verdict, p.node.streams[s].record);
     if (row < n_rows && verdict >= DCNN_CUDA_JOINED)
       for (uint32_t c = c8; c < out.span; c += CHANNELS)
         dcnn_cuda_store (out, at + c, room + row * p.n_padded + c);

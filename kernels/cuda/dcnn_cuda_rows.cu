@@ -39,7 +39,6 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
   uint32_t own = threadIdx.x & (lanes - 1), span = p.node.out.span;
   uint32_t step = gridDim.x * (THREADS / lanes);
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   if (p.node.passes) {
     pass_on<G> (p);
@@ -54,6 +53,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     uint32_t s = dcnn_cuda_stream_of (px);
     uint32_t y = (px.at >> 16) & 0x7fff, x = px.at & 0x7fff;
     const DcnnCudaJudge judge = p.node.judge[s * p.node.judge_stride];
+    uint32_t record = p.node.streams[s].record;
     DcnnCudaChange change = { 0, 0, 0 };
     uint64_t at = dcnn_cuda_at (p.node.out, s, y, x);
     float v[8], old[8], kept[8];
@@ -77,7 +77,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
       continue;
     int verdict = dcnn_cuda_verdict (change, judge, px.stream);
     if (own == 0)
-      dcnn_cuda_note (p.node, px, verdict);
+      dcnn_cuda_note (p.node, px, verdict, record);
     if (verdict < DCNN_CUDA_JOINED)
       continue;
     if (own * 8 < span)
@@ -93,7 +93,6 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
 __global__ void
 input_kernel (const __grid_constant__ DcnnCudaInput p)
 {
-  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   uint32_t count = *p.count;
   for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < count;

@@ -126,34 +126,36 @@ take_sums (float (&sum)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4],
 
 /* ---- the kernel ---------------------------------------------------------------------- */
 
-/* The copies of the first `total` stages (or of all): their taps are known, so one
- * after the other is asked for without a look at anything. Leaves step and chunk
- * of the next one. */
+/* The copies of the first `total` stages, whose taps are known, one after the other
+ * without a look at anything. k, chunk: of the first; of the next one then. */
 template<int BM, int BN, int STAGES>
 __device__ __forceinline__ void
 load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
     const Part &part, uint32_t total, bool with_weights, uint32_t weights,
     uint32_t inputs, uint32_t &k, uint32_t &chunk)
 {
-  Tap taps[STAGES - 1];
+  const Tap *taps = rows.taps + (threadIdx.x & 7);
+  Tap tap = taps[0];
 
-#pragma unroll
-  for (uint32_t i = 0, at = 0; i < STAGES - 1; i++) {
-    taps[i] = rows.taps[at * 8 + (threadIdx.x & 7)];
-    at = at + 1 == part.n_k ? 0 : at + 1;
-  }
-#pragma unroll
-  for (uint32_t i = 0; i < STAGES - 1; i++) {
-    if (i < total) {
-      if (with_weights)
-        load_weights<BN> (p, (part.chunk0 + chunk * part.chunk_step) * BN,
-            part.k0 + k, weights + i * BN * BK * 2);
-      load_forward<BM> (p, places, taps[i], inputs + i * BM * BK * 2);
-      if (++k == part.n_k)
-        k = 0, chunk++;
-    }
+  /* not unrolled: instructions that run once take as long to come as their work */
+#pragma unroll 1
+  for (uint32_t i = 0; i < total; i++) {
+    uint32_t next = k + 1 == part.n_k ? 0 : k + 1;
+    Tap ahead = taps[next * 8];
+    if (with_weights)
+      load_weights<BN> (p, (part.chunk0 + chunk * part.chunk_step) * BN,
+          part.k0 + k, weights);
+    load_forward<BM> (p, places, tap, inputs);
     copy_commit ();
+    weights += BN * BK * 2;
+    inputs += BM * BK * 2;
+    tap = ahead;
+    chunk += next == 0;
+    k = next;
   }
+#pragma unroll 1
+  for (uint32_t i = total; i < STAGES - 1; i++)
+    copy_commit ();
 }
 
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.

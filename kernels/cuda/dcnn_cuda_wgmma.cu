@@ -169,7 +169,6 @@ run_list (const DcnnCudaConv &p)
   Part part = { p.node.passes ? 0 : chunk, 0, chunk, chunks, 1, 1, 0,
     p.k_padded / BK, BN + 8, false, false };
 
-  dcnn_cuda_let_next ();
   if (threadIdx.x < Shape<BN>::STAGES)
     barrier_init (full + threadIdx.x * 8, 1);
   fence_bulk ();

@@ -127,7 +127,6 @@ pool_kernel (const __grid_constant__ DcnnCudaGlobal p)
   uint32_t c = blockIdx.x * POOL_CHANNELS + own, pixels = in.width * in.height;
   double sum[8];
 
-  dcnn_cuda_let_next ();
   const DcnnCudaStream f = p.node.streams[s];
   dcnn_cuda_wait ();
   int any = f.dense || f.settling || dcnn_cuda_moved (f);
@@ -178,7 +177,6 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
   double *variance = mean + width, *groups = variance + width;
   double pixels = (double) p.node.in.width * p.node.in.height;
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   const DcnnCudaStream f = p.node.streams[s];
   bool regular = any_source (p.sources, p.n_sources, s, false) || f.dense;
@@ -298,7 +296,6 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
   uint32_t words = blocks_x * ((p.map.height + 7) / 8);
   uint32_t size = 1 + p.channels;
 
-  dcnn_cuda_let_next ();
   dcnn_cuda_wait ();
   const DcnnCudaStream f = p.streams[s];
   for (uint32_t w = blockIdx.x; w < words; w += gridDim.x) {
