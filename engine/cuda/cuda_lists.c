@@ -55,6 +55,27 @@ is_same_pixel (const PlanTerm *t)
   return same;
 }
 
+/* A window of the pixel and the eight around it. */
+static gboolean
+is_around (const PlanTerm *t)
+{
+  gboolean around = !t->all && t->reach == PLAN_REACH_WINDOW;
+
+  for (gint a = 0; a < 2; a++)
+    around &= t->window.kernel[a] == 3 && t->window.stride[a] == 1 &&
+        t->window.dilation[a] == 1 && t->window.pad_begin[a] == 1;
+  return around;
+}
+
+/* Whether the list's candidates follow from whole words of the source. */
+static gboolean
+is_by_words (const DcnnCudaList *list, const DcnnCudaSource *s)
+{
+  return s->reach == DCNN_CUDA_REACH_ALL ? s->words == 1 :
+      (s->reach == DCNN_CUDA_REACH_SAME || s->around) &&
+      s->width == list->width && s->height == list->height;
+}
+
 /* Masks whose nodes judge must be known before this is called: passed ones are
  * the lists' own. */
 static void
@@ -63,6 +84,7 @@ describe_sources (const DcnnSession *session, const PlanNode *node,
 {
   const CudaWeights *weights = (const CudaWeights *) session->weights;
 
+  list->by_words = TRUE;
   for (guint i = 0; i < node->terms->len; i++) {
     const PlanTerm *t = &g_array_index (node->terms, PlanTerm, i);
     const CudaNode *packed = &weights->nodes[t->node];
@@ -72,10 +94,17 @@ describe_sources (const DcnnSession *session, const PlanNode *node,
       .index_x = packed->index_x,
       .taps_y = plan_node (session->plan, t->node)->taps_y,
       .taps_x = plan_node (session->plan, t->node)->taps_x };
+    guint32 s = list->n_sources;
     dcnn_cuda_copy_window (&t->window, like.kernel, like.stride,
         like.dilation, like.pad);
     dcnn_cuda_add_sources (session, t->map, &like, list->sources,
         &list->n_sources);
+    for (; s < list->n_sources; s++) {
+      DcnnCudaSource *source = &list->sources[s];
+      source->around = is_around (t) && source->width == list->width &&
+          source->height == list->height;
+      list->by_words &= is_by_words (list, source);
+    }
   }
 }
 
@@ -192,6 +221,7 @@ describe_more (const DcnnSession *session, guint n, const guint64 *listed,
   to->blocks_x = own->blocks_x;
   memcpy (to->stride, own->stride, sizeof to->stride);
   to->n_sources = own->n_sources;
+  to->by_words = own->by_words;
   memcpy (to->sources, own->sources, sizeof to->sources);
   for (guint i = 0; i < to->n_sources; i++)
     to->sources[i].updated = to->sources[i].exact = listed;

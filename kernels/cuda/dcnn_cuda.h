@@ -162,6 +162,8 @@ typedef struct DcnnCudaSource {
   int32_t kernel[2], stride[2], dilation[2], pad[2];
   const uint32_t *index_y, *index_x; /* device, TABLE */
   uint32_t taps_y, taps_x;
+  uint32_t around;         /* WINDOW that is the pixel and the eight around it, of a
+                              map of the list's size */
 } DcnnCudaSource;
 
 #define DCNN_CUDA_MAX_SOURCES 32
@@ -173,6 +175,9 @@ typedef struct DcnnCudaList {
   uint32_t n_sources, width, height, words, blocks_x;
   uint32_t stride[2];        /* network pixels (y, x) a pixel; 0: it does not
                                 move with the window */
+  uint32_t by_words;         /* all sources are SAME, or `around`, or ALL of a
+                                mask of one word: candidates follow from whole
+                                words */
   DcnnCudaSource sources[DCNN_CUDA_MAX_SOURCES];
   /* of the node that judges: its masks are cleared, and pixels whose turn it
    * is to be settled are taken off `pending`; all NULL: there is none */
@@ -248,10 +253,12 @@ typedef struct DcnnCudaBeside {
   const DcnnCudaList *lists;   /* device */
   const DcnnCudaStream *streams;
   uint32_t n, n_streams;
+  uint32_t per;                /* words of a mask that a warp takes */
   uint32_t blocks_x, blocks;   /* of the grid: see dcnn_cuda_beside_shape() */
 } DcnnCudaBeside;
-/* To be asked after dcnn_cuda_conv_shape(); sets blocks. most_words: of the largest list. false: lists are better launched by
- * themselves, since there are more of them than fit beside it. */
+/* To be asked after dcnn_cuda_conv_shape(); sets per and blocks. most_words: of
+ * the largest list. false: lists are better launched by themselves, since there
+ * are more of them than fit beside it. */
 bool dcnn_cuda_beside_shape (const DcnnCudaConv *conv, uint32_t most_words,
     DcnnCudaBeside *lists, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_beside (const DcnnCudaConv *conv,

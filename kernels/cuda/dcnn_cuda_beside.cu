@@ -24,6 +24,9 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
     make_lists_beside (lists, blockIdx.x, shared);
 }
 
+/* Words that a warp takes beside a convolution: more of them take longer than it. */
+#define MOST_BESIDE 8
+
 /* ---- launching ---------------------------------------------------------------------- */
 
 bool
@@ -32,9 +35,14 @@ dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
 {
   uint32_t size = p->ranks * p->splits;
 
-  lists->blocks_x = (most_words + WARPS - 1) / WARPS;
-  lists->blocks = lists->blocks_x * lists->n_streams * lists->n;
-  lists->blocks = (lists->blocks + size - 1) / size * size;
+  lists->per = 1;
+  do {
+    uint32_t words = WARPS * lists->per; /* of a block */
+    lists->blocks_x = (most_words + words - 1) / words;
+    lists->blocks = lists->blocks_x * lists->n_streams * lists->n;
+    lists->blocks = (lists->blocks + size - 1) / size * size;
+  } while (lists->blocks > device->multiprocessors &&
+      (lists->per *= 2) <= MOST_BESIDE);
   return p->room == NULL && p->long_from == UINT32_MAX &&
       lists->blocks <= device->multiprocessors;
 }

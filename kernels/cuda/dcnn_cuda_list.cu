@@ -4,18 +4,19 @@
  */
 #include "dcnn_cuda_list.cuh"
 
-__global__ void __launch_bounds__ (WARPS * 32)
-lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams)
+/* Warps of a launch from which on each takes several words: two blocks a
+ * multiprocessor of a large GPU. */
+#define MANY_WARPS (2 * 132 * WARPS)
+
+__global__ void __launch_bounds__ (WARPS * 32, 3)
+lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams,
+    uint32_t per)
 {
   __shared__ ListRoom room;
-  uint32_t s = blockIdx.y;
 
   dcnn_cuda_let_next ();
-  const DcnnCudaStream f = streams[s];
-  take_list (lists + blockIdx.z, room);
-  dcnn_cuda_wait ();
-  __syncthreads ();
-  make_list (room, f, s, blockIdx.x, gridDim.x);
+  const DcnnCudaStream f = streams[blockIdx.y];
+  make_list (lists + blockIdx.z, room, f, blockIdx.y, blockIdx.x, per);
 }
 
 __global__ void
@@ -44,13 +45,14 @@ cudaError_t
 dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n, uint32_t most_words,
     uint32_t n_streams, const DcnnCudaStream *streams, DcnnCudaQueue queue)
 {
-  void *arguments[] = { &lists, &streams };
-  uint32_t blocks = (most_words + WARPS - 1) / WARPS;
-  uint32_t most = max (16u, 2048 / (n_streams * n));
+  uint64_t words = (uint64_t) most_words * n_streams * n;
+  uint32_t per = (uint32_t) min (max (words / MANY_WARPS, (uint64_t) 1),
+      (uint64_t) 32);
+  uint32_t blocks = (most_words + WARPS * per - 1) / (WARPS * per);
+  void *arguments[] = { &lists, &streams, &per };
 
   return dcnn_cuda_launch ((const void *) lists_kernel,
-      dim3 (min (blocks, most), n_streams, n), WARPS * 32, 0, 1, arguments,
-      queue);
+      dim3 (blocks, n_streams, n), WARPS * 32, 0, 1, arguments, queue);
 }
 
 cudaError_t
