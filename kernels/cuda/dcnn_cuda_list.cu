@@ -14,7 +14,6 @@ lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams,
 {
   __shared__ ListRoom room;
 
-  dcnn_cuda_let_next ();
   const DcnnCudaStream f = streams[blockIdx.y];
   make_list (lists + blockIdx.z, room, f, blockIdx.y, blockIdx.x, per);
 }
@@ -26,7 +25,6 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
   uint32_t i = blockIdx.x, s = blockIdx.y, n = 0;
   bool any = false;
 
-  dcnn_cuda_let_next ();
   const DcnnCudaCounted node = nodes[i];
   dcnn_cuda_wait ();
   for (uint32_t w = threadIdx.x; w < node.words; w += blockDim.x) {
