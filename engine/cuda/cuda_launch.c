@@ -114,6 +114,26 @@ masks_of (const DcnnSession *session, guint n)
     (out->width + 7) / 8 };
 }
 
+/* What kernels do without a look at each step: see DcnnCudaNode.plain. */
+static guint32
+plain_steps (const DcnnSession *session, const PlanNode *node)
+{
+  guint32 plain = 0;
+  gint s = 0;
+
+  if (s < node->n_steps && node->steps[s].kind == DCNN_STEP_ADD &&
+      node->steps[s].operand == DCNN_OPERAND_MAP &&
+      !map_of (session, node->steps[s].map).f32) {
+    plain |= DCNN_CUDA_PLAIN_ADD;
+    s++;
+  }
+  if (s < node->n_steps && node->steps[s].kind == DCNN_STEP_RELU) {
+    plain |= DCNN_CUDA_PLAIN_RELU;
+    s++;
+  }
+  return s == node->n_steps ? plain : 0;
+}
+
 static DcnnCudaNode
 node_of (const DcnnSession *session, guint n)
 {
@@ -133,6 +153,7 @@ node_of (const DcnnSession *session, guint n)
   c.out = map_of (session, node->out);
   c.masks = masks_of (session, n);
   c.n_steps = (guint32) node->n_steps;
+  c.plain = plain_steps (session, node);
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
     DcnnCudaStep *to = &c.steps[s];
@@ -170,6 +191,7 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
+  gdouble most;
 
   *c = (DcnnCudaConv) { .node = node_of (session, n),
     .weights = packed->weights, .bias = packed->bias, .tiles = packed->tiles,
@@ -180,10 +202,12 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
       c->dilation, c->pad);
   if (state->exact_weights)
     return 0;
+  most = MIN (2 * expected_pixels (session, out),
+      (gdouble) out->width * out->height * session->n_streams);
+  if (g_getenv ("DELTACNN_CUDA_WIDE") || state->groups == CUDA_GROUPS_SECOND)
+    most = G_MAXUINT32; /* blocks that take any list, however short */
   return dcnn_cuda_conv_shape (c, (guint64) out->width * out->height,
-      (guint64) expected_pixels (session, out),
-      (guint64) MIN (2 * expected_pixels (session, out),
-          (gdouble) out->width * out->height * session->n_streams),
+      (guint64) expected_pixels (session, out), (guint64) most,
       &state->device);
 }
 

@@ -81,6 +81,9 @@ typedef struct DcnnCudaStep {
   const float *vector;   /* VECTOR that is constant: device, [span padded] */
 } DcnnCudaStep;
 
+#define DCNN_CUDA_PLAIN_ADD 1
+#define DCNN_CUDA_PLAIN_RELU 2
+
 /* Kinds of DcnnSignificanceKind, and: */
 #define DCNN_CUDA_SIGNIFICANT_RELATIVE 4 /* sum d^2 > limit * sum out(p)^2 */
 
@@ -129,6 +132,9 @@ typedef struct DcnnCudaMasks {
 typedef struct DcnnCudaNode {
   DcnnCudaMap in, out;
   uint32_t n_steps;
+  uint32_t plain;            /* all steps, where they are a map of half floats
+                                that is added, Relu, or one after the other; 0:
+                                it is not so */
   DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
   const DcnnCudaPixel *list; /* device; DCNN_CUDA_OVERREAD more may be read */
   const uint32_t *count;     /* device: entries of the list */
@@ -218,6 +224,7 @@ typedef struct DcnnCudaConv {
   uint32_t channels;           /* of a chunk: 32 or 64 */
   uint32_t splits, ranks, groups;
   uint32_t wide_from;          /* entries from which on blocks take 128 */
+  uint32_t narrow;             /* they never do, and three fit a multiprocessor */
   uint32_t long_from;          /* ... and dcnn_cuda_wgmma() takes it; UINT32_MAX:
                                   never */
   const void *tiles;           /* weights as dcnn_tile_at() has them, or NULL */

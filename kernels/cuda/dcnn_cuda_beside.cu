@@ -8,8 +8,8 @@
 #include "dcnn_cuda_tile.cuh"
 
 /* Blocks 0 .. lists.blocks - 1 make lists, the others are conv_kernel()'s. */
-template<int BN, int POOL>
-__global__ void __launch_bounds__ (THREADS, 2)
+template<int BN, int POOL, bool SHORT>
+__global__ void __launch_bounds__ (THREADS, RESIDENT (SHORT))
 beside_kernel (const __grid_constant__ DcnnCudaConv p,
     const __grid_constant__ DcnnCudaBeside lists)
 {
@@ -18,7 +18,7 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
 
   dcnn_cuda_touch (p);
   if (blockIdx.x >= lists.blocks)
-    run_conv<BN, POOL> (p, rows, shared, blockIdx.x - lists.blocks,
+    run_conv<BN, POOL, SHORT> (p, rows, shared, blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);
   else
     make_lists_beside (lists, blockIdx.x, shared);
@@ -47,7 +47,7 @@ dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
       lists->blocks <= device->multiprocessors;
 }
 
-template<int BN, int POOL>
+template<int BN, int POOL, bool SHORT>
 static cudaError_t
 launch (const DcnnCudaConv *p, const DcnnCudaBeside *lists,
     DcnnCudaQueue queue)
@@ -57,7 +57,7 @@ launch (const DcnnCudaConv *p, const DcnnCudaBeside *lists,
   size_t bytes = POOL + other_bytes (p, p->room != NULL) - sizeof (Rows);
 
   static_assert (sizeof (ListRoom) <= POOL, "lists' shared memory");
-  return dcnn_cuda_launch ((const void *) beside_kernel<BN, POOL>,
+  return dcnn_cuda_launch ((const void *) beside_kernel<BN, POOL, SHORT>,
       dim3 (p->node.blocks + lists->blocks), THREADS, bytes,
       p->ranks * p->splits, arguments, queue);
 }
@@ -69,9 +69,12 @@ dcnn_cuda_beside (const DcnnCudaConv *conv, const DcnnCudaBeside *lists,
   bool few = conv->channels == 32;
 
   static_assert (THREADS == WARPS * 32, "lists are made by such blocks");
+  if (conv->narrow)
+    return few ? launch<32, SMALL_POOL, true> (conv, lists, queue) :
+        launch<64, SMALL_POOL, true> (conv, lists, queue);
   if (conv->pool == SMALL_POOL)
-    return few ? launch<32, SMALL_POOL> (conv, lists, queue) :
-        launch<64, SMALL_POOL> (conv, lists, queue);
-  return few ? launch<32, LARGE_POOL> (conv, lists, queue) :
-      launch<64, LARGE_POOL> (conv, lists, queue);
+    return few ? launch<32, SMALL_POOL, false> (conv, lists, queue) :
+        launch<64, SMALL_POOL, false> (conv, lists, queue);
+  return few ? launch<32, LARGE_POOL, false> (conv, lists, queue) :
+      launch<64, LARGE_POOL, false> (conv, lists, queue);
 }

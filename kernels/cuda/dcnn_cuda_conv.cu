@@ -17,15 +17,15 @@
  */
 #include "dcnn_cuda_tile.cuh"
 
-template<int BN, int POOL>
-__global__ void __launch_bounds__ (THREADS, 2)
+template<int BN, int POOL, bool SHORT>
+__global__ void __launch_bounds__ (THREADS, RESIDENT (SHORT))
 conv_kernel (const __grid_constant__ DcnnCudaConv p)
 {
   DCNN_CUDA_DYNAMIC (shared, 128);
   __shared__ Rows rows;
 
   dcnn_cuda_touch (p);
-  run_conv<BN, POOL> (p, rows, shared, blockIdx.x, gridDim.x);
+  run_conv<BN, POOL, SHORT> (p, rows, shared, blockIdx.x, gridDim.x);
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
@@ -84,8 +84,15 @@ dcnn_cuda_conv_shape (DcnnCudaConv *p, uint64_t pixels, uint64_t expected,
   fit = max (1u, 2 * processors / share);
   if (p->wide_from == 0)
     p->wide_from = fit * NARROW * wide_cost (n_k) / narrow_cost (n_k / p->splits);
+  p->narrow = device->shared_bytes >= LARGE_POOL && most <= p->wide_from;
+  if (p->narrow) {
+    p->wide_from = UINT32_MAX;
+    p->pool = SMALL_POOL;
+    fit = max (1u, 3 * processors / share);
+  }
   if (p->pool + other_bytes (p, false) > device->shared_bytes) {
     p->wide_from = UINT32_MAX;
+    p->narrow = false;
     fit = max (1u, processors / share);
     room = (size_t) NARROW * (own_chunks (p) * p->channels + 8) * 2;
   }
@@ -94,7 +101,7 @@ dcnn_cuda_conv_shape (DcnnCudaConv *p, uint64_t pixels, uint64_t expected,
   return room * p->node.blocks;
 }
 
-template<int BN, int POOL>
+template<int BN, int POOL, bool SHORT>
 static cudaError_t
 launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
 {
@@ -103,7 +110,7 @@ launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
 
   static_assert (WIDE * (BN + 4) * 4 <= POOL, "sums of a wide tile");
   static_assert (STAGES_OF<WIDE, BN, POOL> >= 2, "stages of a wide tile");
-  return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL>,
+  return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL, SHORT>,
       dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
       queue);
 }
@@ -113,7 +120,7 @@ dcnn_cuda_compiled_for (int *capability)
 {
   cudaFuncAttributes attributes = {};
   cudaError_t e = cudaFuncGetAttributes (&attributes,
-      (const void *) conv_kernel<32, SMALL_POOL>);
+      (const void *) conv_kernel<32, SMALL_POOL, false>);
 
   *capability = attributes.ptxVersion;
   return e;
@@ -124,9 +131,12 @@ dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue)
 {
   bool few = conv->channels == 32;
 
+  if (conv->narrow)
+    return few ? launch<32, SMALL_POOL, true> (conv, queue) :
+        launch<64, SMALL_POOL, true> (conv, queue);
   if (conv->pool == SMALL_POOL)
-    return few ? launch<32, SMALL_POOL> (conv, queue) :
-        launch<64, SMALL_POOL> (conv, queue);
-  return few ? launch<32, LARGE_POOL> (conv, queue) :
-      launch<64, LARGE_POOL> (conv, queue);
+    return few ? launch<32, SMALL_POOL, false> (conv, queue) :
+        launch<64, SMALL_POOL, false> (conv, queue);
+  return few ? launch<32, LARGE_POOL, false> (conv, queue) :
+      launch<64, LARGE_POOL, false> (conv, queue);
 }

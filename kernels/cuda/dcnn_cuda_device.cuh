@@ -13,16 +13,25 @@
 #include "dcnn_cuda.h"
 #include "dcnn_fused.h"
 
+/* The next launch of the stream may begin (and wait at once). */
+__device__ __forceinline__ void
+dcnn_cuda_let_next ()
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile ("griddepcontrol.launch_dependents;");
+#endif
+}
+
 /* Everything that launches before this one wrote may be read after it. The next
- * launch of the stream begins only now, and waits in turn: were it let before, so
- * would be the one after it, and blocks that wait hold what other branches need. */
+ * launch begins only now, where it was not let begin before: so would be the one
+ * after it, and blocks that wait hold what other branches need. */
 __device__ __forceinline__ void
 dcnn_cuda_wait ()
 {
 #if __CUDA_ARCH__ >= 900
   asm volatile ("griddepcontrol.wait;" ::: "memory");
-  asm volatile ("griddepcontrol.launch_dependents;");
 #endif
+  dcnn_cuda_let_next ();
 }
 
 /* Brings a launch's description near while what is ahead still runs: the first
@@ -214,6 +223,8 @@ __device__ __forceinline__ uint32_t
 dcnn_cuda_early_step (const DcnnCudaNode &n)
 {
   uint32_t i = 0;
+  if (n.plain)
+    return n.plain & DCNN_CUDA_PLAIN_ADD ? 0 : n.n_steps;
   while (i < n.n_steps && !(n.steps[i].operand == DCNN_OPERAND_MAP &&
           !n.steps[i].map.f32))
     i++;
@@ -228,7 +239,23 @@ __device__ __forceinline__ void
 dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     uint32_t c, float *v, uint32_t early_step, const uint4 &early)
 {
-  for (uint32_t i = 0; i < n.n_steps; i++) {
+  if (n.plain & DCNN_CUDA_PLAIN_ADD) {
+    const DcnnCudaMap &m = n.steps[0].map;
+    float e[8];
+    if (early_step == 0)
+      dcnn_cuda_unpack (early, e);
+    else
+      dcnn_cuda_load (m, dcnn_cuda_at (m, s, y, x) + c, e);
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] += e[k];
+  }
+  if (n.plain & DCNN_CUDA_PLAIN_RELU)
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] = v[k] < 0 ? 0 : v[k];
+  /* a step's description takes longer to come than most steps take */
+  for (uint32_t i = 0; !n.plain && i < n.n_steps; i++) {
     const DcnnCudaStep &t = n.steps[i];
     float e[8];
     if (t.kind == DCNN_STEP_RELU) {

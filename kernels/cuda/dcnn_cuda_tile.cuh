@@ -16,6 +16,9 @@
 /* Stages of 64 steps of k each: all that fit. */
 template<int BM, int BN, int POOL>
 static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
+/* Blocks of a multiprocessor. */
+#define RESIDENT(SHORT) (SHORT ? 3 : 2)
+
 /* Where only weights come in stages. */
 #define STAGES_THERE 4
 
@@ -220,11 +223,11 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
   part.direct = __syncthreads_and (stored);
   for (uint32_t chunk = 0; chunk < part.n_chunks; chunk++) {
     uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
-    Early early[PASSES];
+    Early early;
     float bias[8];
     load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
     if (!ALIAS)
-      early[0] = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
+      early = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
     float whole[T::MI][T::NJ][4];
     uint32_t next = 1, border = part.n_k / p.splits;
     for (uint32_t k = 0; k < part.n_k; k++) {
@@ -243,9 +246,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       multiply_step<BM, BN> (a, b, operands, d);
     }
     if (ALIAS) {
-#pragma unroll
-      for (uint32_t i = 0; i < PASSES; i++)
-        early[i] = ask_early<BM, BN> (p, rows, part, n_rows, i, channel0, step);
+      early = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
       if (p.splits > 1) {
         take_sums<BM, BN> (whole, d, false);
         take_sums<BM, BN> (d, whole, true);
@@ -258,10 +259,16 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       cluster_sync ();
     else
       __syncthreads ();
-#pragma unroll
-    for (uint32_t i = 0; i < PASSES; i++)
+    /* one pass ahead: what more would need of registers is not there */
+#pragma unroll 1
+    for (uint32_t i = 0; i < PASSES; i++) {
+      Early next = early;
+      if (i + 1 < PASSES)
+        next = ask_early<BM, BN> (p, rows, part, n_rows, i + 1, channel0, step);
       finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
-          step, early[i]);
+          step, early);
+      early = next;
+    }
     if (part.sharing > 1)
       cluster_sync ();
     else if (ALIAS)
@@ -373,8 +380,8 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
 }
 
 /* All that block `block` of `blocks` has to do, the wait for what is ahead of
- * the launch included. */
-template<int BN, int POOL>
+ * the launch included. SHORT: p.narrow. */
+template<int BN, int POOL, bool SHORT>
 __device__ __forceinline__ void
 run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
     uint32_t blocks)
@@ -390,7 +397,7 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
   /* the first entries are asked for beside their count */
   DcnnCudaPixel e = p.node.list[tile * NARROW + row];
   uint32_t count = *p.node.count;
-  if (count > min (p.wide_from, p.long_from)) {
+  if (!SHORT && count > min (p.wide_from, p.long_from)) {
     copy_commit ();
     copy_wait<0> ();
     if (count > p.long_from)

@@ -15,9 +15,10 @@ static const EmulatedKernel kernels[] = { stage_convert, stage_store };
 static const EmulatedKernel kernels[] = { lists_kernel, count_kernel };
 #elif defined (EMULATED_CONV)
 #include "cuda/dcnn_cuda_conv.cu"
-static const EmulatedKernel kernels[] = { conv_kernel<32, SMALL_POOL>,
-  conv_kernel<64, SMALL_POOL>, conv_kernel<32, LARGE_POOL>,
-  conv_kernel<64, LARGE_POOL> };
+static const EmulatedKernel kernels[] = {
+  conv_kernel<32, SMALL_POOL, true>, conv_kernel<64, SMALL_POOL, true>,
+  conv_kernel<32, SMALL_POOL, false>, conv_kernel<64, SMALL_POOL, false>,
+  conv_kernel<32, LARGE_POOL, false>, conv_kernel<64, LARGE_POOL, false> };
 #elif defined (EMULATED_FLOATS)
 #include "cuda/dcnn_cuda_floats.cu"
 static const EmulatedKernel kernels[] = { floats_kernel<false>,
@@ -40,9 +41,10 @@ static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,
 static const EmulatedKernel kernels[] = { chain_kernel<32>, chain_kernel<64> };
 #elif defined (EMULATED_BESIDE)
 #include "cuda/dcnn_cuda_beside.cu"
-static const EmulatedKernel kernels[] = { beside_kernel<32, SMALL_POOL>,
-  beside_kernel<64, SMALL_POOL>, beside_kernel<32, LARGE_POOL>,
-  beside_kernel<64, LARGE_POOL> };
+static const EmulatedKernel kernels[] = {
+  beside_kernel<32, SMALL_POOL, true>, beside_kernel<64, SMALL_POOL, true>,
+  beside_kernel<32, SMALL_POOL, false>, beside_kernel<64, SMALL_POOL, false>,
+  beside_kernel<32, LARGE_POOL, false>, beside_kernel<64, LARGE_POOL, false> };
 #elif defined (EMULATED_DENSE)
 #include "cuda/dcnn_cuda_dense.cu"
 static const EmulatedKernel kernels[] = { dense_kernel<32, 32, false>,

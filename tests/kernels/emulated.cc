@@ -243,7 +243,8 @@ run_case (Case &c, uint64_t seed, Way way)
     (void) floats_only::dcnn_cuda_floats (&p, way == ROUNDED, queue);
     return;
   }
-  room = dcnn_cuda_conv_shape (&p, 100000, c.count / 2, c.count, &device);
+  room = dcnn_cuda_conv_shape (&p, 100000, c.count / 2,
+      way == NARROW_TILES ? c.count : UINT32_MAX, &device);
   c.room.resize (room / 2 + 8);
   if (room)
     p.room = c.room.data ();
