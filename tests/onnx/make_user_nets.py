@@ -590,10 +590,11 @@ def write(folder, name):
 
 def main():
     folder = sys.argv[1]
-    names = sys.argv[2:] or list(NETS)
-    with open(os.path.join(folder, "nets.txt"), "w", encoding="utf-8") as file:
+    names = [n for n in sys.argv[2:] or list(NETS) if n in NETS]
+    with open(os.path.join(folder, "nets.txt"), "a", encoding="utf-8") as file:
         for name in names:
             file.write(write(folder, name))
 
 
-main()
+if __name__ == "__main__":
+    main()

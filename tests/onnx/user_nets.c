@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * user_nets.c - nets as exporters write them (make_user_nets.py), each by its
- * descriptor, on pictures, in sessions at threshold 0: every frame equals ONNX
- * Runtime, sparse frames the dense ones bit for bit.
+ * user_nets.c - nets as exporters write them (make_user_nets.py,
+ * make_export_nets.py), each by its descriptor, on pictures, in sessions at
+ * threshold 0: every frame equals ONNX Runtime, sparse frames the dense ones
+ * bit for bit.
  *
  *   user_nets [NAME]
  *
@@ -190,8 +191,8 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
-  const char *arguments[] = { ort_python (), MAKE_USER_NETS, folder,
-    argc > 1 ? argv[1] : NULL, NULL };
+  const char *makers[] = { MAKE_USER_NETS, MAKE_EXPORT_NETS };
+  gboolean made = TRUE;
   g_autofree char *list = NULL;
   g_autofree char *path = g_build_filename (folder, "nets.txt", NULL);
   g_auto (GStrv) lines = NULL;
@@ -204,7 +205,12 @@ main (int argc, char **argv)
         ort_python ());
     return 77;
   }
-  if (ort_run (arguments) && g_file_get_contents (path, &list, NULL, NULL))
+  for (guint i = 0; i < G_N_ELEMENTS (makers); i++) {
+    const char *arguments[] = { ort_python (), makers[i], folder,
+      argc > 1 ? argv[1] : NULL, NULL };
+    made &= ort_run (arguments);
+  }
+  if (made && g_file_get_contents (path, &list, NULL, NULL))
     lines = g_strsplit (list, "\n", -1);
   for (guint i = 0; lines && lines[i]; i++) {
     Net net = { .folder = folder };
