@@ -16,10 +16,10 @@ NETS.clear()  # its own are not written here
 INPUT = [value("x", [1, 3, HEIGHT, WIDTH])]
 
 
-def of_picture(g, opset=13, outputs=None, descriptor=PLAIN, keep=None, oracle=None):
-    """A net on "x", channels first, that gives "y"."""
+def of_picture(g, opset=13, outputs=None, descriptor=PLAIN, oracle=None, tails=0):
+    """A net on "x", channels first, that gives "y"; all of it but so many operators runs on changed pixels."""
     model = g.model(INPUT, outputs or y_of(), opset=opset)
-    return Net(model, nchw(), descriptor, keep=keep, oracle=oracle and g.model(INPUT, oracle, opset=opset))
+    return Net(model, nchw(), descriptor, oracle=oracle and g.model(INPUT, oracle, opset=opset), tails=tails)
 
 
 def begun(channels, seed=1):
@@ -75,6 +75,19 @@ def gelu_erf(g, x):
     return g.node("Mul", g.node("Mul", x, half), g.const(.5))
 
 
+def gelu_spelled(where):
+    """Its half before the product or on the gate; the inner polynomial factored."""
+    def make(g, x):
+        square = g.node("Mul", x, x)
+        inner = g.node("Add", g.node("Mul", square, g.const(.044715)), g.const(1.))
+        inner = g.node("Tanh", g.node("Mul", g.node("Mul", g.const((2 / np.pi) ** .5), x), inner))
+        gate = g.node("Add", inner, g.const(1.))
+        if where == "gate":
+            return g.node("Mul", x, g.node("Div", gate, g.const(2.)))
+        return g.node("Mul", g.node("Mul", x, g.const(.5)), gate)
+    return make
+
+
 def gelu_tanh(g, x):
     cube = g.node("Mul", g.node("Pow", x, g.const(3.)), g.const(.044715))
     inner = g.node("Tanh", g.node("Mul", g.node("Add", x, cube), g.const((2 / np.pi) ** .5)))
@@ -96,7 +109,7 @@ def activations():
     """Each activation after a convolution of its own: spelled out, and as the operator that has the name."""
     g = Graph()
     x = g.node("Mul", g.scaled("x"), g.const(2.))
-    makers = [gelu_erf, gelu_tanh, hard_swish, mish]
+    makers = [gelu_erf, gelu_tanh, gelu_spelled("gate"), gelu_spelled("x"), hard_swish, mish]
     makers += [lambda g, x, op=op: g.node(op, x) for op in ("HardSwish", "Mish", "Softplus", "Softsign", "Elu", "Selu",
                                                             "Celu")]
     makers += [lambda g, x: g.node("HardSigmoid", x, alpha=1 / 6, beta=.5), lambda g, x: g.node("Gelu", x),
@@ -104,7 +117,7 @@ def activations():
     for make in makers:
         x = g.node("Add", g.conv(make(g, g.conv(x, 3, 4)), 4, 3), x)
     g.conv(x, 3, 2, "y")
-    return of_picture(g, opset=20)
+    return of_picture(g, opset=20, tails=1)
 
 
 def layer_norm(g, x, channels, axis):
@@ -233,6 +246,19 @@ def spatial_attention():
 
 
 @net
+def sums():
+    """Shortcuts as Sum and Mean of two and three maps; a quotient as Mul and Reciprocal."""
+    g, x = begun(8)
+    x = g.node("Relu", g.node("Sum", g.conv(x, 8, 8), x))
+    a, b = g.conv(x, 8, 8), g.conv(x, 8, 8)
+    x = g.node("Sum", a, x, g.node("Tanh", b))
+    x = g.node("Mean", x, a, b)
+    part = g.node("Reciprocal", g.node("Add", g.node("Abs", g.conv(x, 8, 8)), g.const(.5)))
+    g.conv(g.node("Mul", x, part), 8, 3, "y")
+    return of_picture(g)
+
+
+@net
 def channel_sums():
     """Sums, largest and smallest over channels, kept and not; a map scaled to length 1 at each pixel."""
     g, x = begun(8)
@@ -240,7 +266,12 @@ def channel_sums():
     low = g.node("Unsqueeze", g.node("ReduceMin", x, axes=[1], keepdims=0), g.ints(1))
     length = g.node("ReduceL2", x, axes=[1], keepdims=1)
     unit = g.node("Div", x, g.node("Expand", g.node("Clip", length, g.const(1e-2)), g.node("Shape", x)))
-    g.conv(g.node("Concat", unit, s, low, axis=1), 10, 3, "y")
+    signed = g.conv(x, 8, 4)
+    one = g.node("Unsqueeze", g.node("ReduceL1", signed, axes=[1], keepdims=0), g.ints(1))
+    two = g.node("Tile", g.node("ReduceSumSquare", signed, axes=[-3], keepdims=1), g.ints(1, 4, 1, 1))
+    most = g.node("Unsqueeze", g.node("ReduceMax", signed, axes=[1], keepdims=0), g.ints(1))
+    x = g.node("Concat", unit, s, low, g.node("Sub", signed, two), one, most, axis=1)
+    g.conv(x, 16, 3, "y")
     return of_picture(g)
 
 
@@ -262,7 +293,7 @@ def self_attention():
                perm=[0, 2, 1, 3])
     bins = g.const(np.arange(8).reshape(1, 8, 1, 1))
     g.node("Reshape", g.node("Conv", g.node("Softmax", d, axis=1), bins), g.ints(1, 4, h * w), out="y")
-    return of_picture(g)
+    return of_picture(g, tails=10)
 
 
 # ---- grids ------------------------------------------------------------------------
@@ -287,7 +318,7 @@ def dynamo_grid():
     xy = g.node("Mul", g.node("Add", xy, inside), g.const(2.))
     both = g.node("Concat", xy, g.node("Mul", g.node("Exp", size), g.const(2.)), g.node("Sigmoid", score), axis=1)
     g.node("Transpose", both, perm=[0, 2, 1], out="y")
-    return of_picture(g, opset=18)
+    return of_picture(g, opset=18, tails=8)
 
 
 @net
@@ -300,7 +331,7 @@ def coord_conv():
     x = g.node("Concat", x, g.node("Mul", rows, g.const(1 / HEIGHT)), columns, axis=1)
     x = g.node("Add", g.node("Relu", g.conv(x, 8, 6)), g.random(1, 6, HEIGHT, WIDTH))
     g.conv(x, 6, 3, "y")
-    return of_picture(g)
+    return of_picture(g, tails=1)
 
 
 # ---- sizes ------------------------------------------------------------------------
@@ -463,7 +494,7 @@ def class_map():
     g.node("ReduceMax", x, axes=[1], keepdims=0, out="y")
     which = g.node("ArgMax", x, axis=1, keepdims=0)
     g.node("Cast", which, to=TensorProto.FLOAT, out="which")
-    return of_picture(g, outputs=[value("y", None), value("which", None)])
+    return of_picture(g, outputs=[value("y", None), value("which", None)], tails=1)
 
 
 @net
@@ -474,7 +505,7 @@ def top_k():
     g.nodes.append(make_user_nets.helper.make_node("TopK", [score, g.ints(7)], ["best", "where"]))
     outputs = [value("best", None), value("where", None, TensorProto.INT64)]
     return of_picture(g, outputs=outputs, descriptor=PLAIN + "[deltacnn]\noutputs=scores; best\n",
-                      oracle=[value("scores", None), value("best", None)])
+                      oracle=[value("scores", None), value("best", None)], tails=1)
 
 
 if __name__ == "__main__":

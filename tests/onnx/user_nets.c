@@ -28,6 +28,7 @@ static const DcnnMode modes[] = {
 typedef struct Net {
   char name[64];
   guint width, height, channels, frames, outputs;
+  gint tails; /* operators that run whole; -1: not said */
   const char *folder;
 } Net;
 
@@ -143,6 +144,20 @@ check_mode (const Net *net, DcnnModel *model, const DcnnModelInfo *info,
   return error ? fail (net, "%s", error->message) : ok;
 }
 
+/* Whether no more of the net runs whole than is said. */
+static gboolean
+check_tails (const Net *net, const DcnnModel *model)
+{
+  g_autofree char *dump = dcnn_model_dump_plan (model);
+  g_auto (GStrv) lines = g_strsplit (dump, "\n", -1);
+  gint tails = 0;
+
+  for (guint i = 0; lines[i]; i++)
+    tails += strstr (lines[i], " tail [") != NULL;
+  return net->tails < 0 || tails == net->tails || fail (net, "%d operators "
+      "run whole, not %d:\n%s", tails, net->tails, dump);
+}
+
 static gboolean
 check_net (const Net *net)
 {
@@ -166,6 +181,7 @@ check_net (const Net *net)
         summary.input_channels);
   if (summary.n_outputs != net->outputs)
     return fail (net, "%u outputs", summary.n_outputs);
+  ok = check_tails (net, model);
   for (guint m = 0; m < G_N_ELEMENTS (modes) && ok; m++)
     ok = check_mode (net, model, info, m, dense);
   for (guint i = 0; i < net->frames * net->outputs; i++)
@@ -214,8 +230,9 @@ main (int argc, char **argv)
     lines = g_strsplit (list, "\n", -1);
   for (guint i = 0; lines && lines[i]; i++) {
     Net net = { .folder = folder };
-    if (sscanf (lines[i], "%63s %u %u %u %u %u", net.name, &net.width,
-            &net.height, &net.channels, &net.frames, &net.outputs) != 6)
+    if (sscanf (lines[i], "%63s %u %u %u %u %u %d", net.name, &net.width,
+            &net.height, &net.channels, &net.frames, &net.outputs,
+            &net.tails) != 7)
       continue;
     failed += !check_net (&net);
     count++;
