@@ -12,6 +12,9 @@
 #define MOVING_NEAR 0.6f
 /* Not where they are near more of the picture than this. */
 #define MOVING_NEAR_MOST 0.5f
+/* Nor after a frame of which more changed than this: it ran dense, or nearly, and
+ * what would be saved next is what its results are exact by. */
+#define MOVING_BUSY 0.5f
 
 static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
@@ -171,7 +174,8 @@ sampled_dilation (guint dilation, guint shorter_side)
 
 /* Between pixels most changes are edges of another shift: one threshold for the
  * whole picture spends the work on those that no result is near. Where nothing
- * was found, or results are nearly everywhere, there is nothing to choose. */
+ * was found, or results are nearly everywhere, there is nothing to choose.
+ * stats.changed_share is the last frame's still. */
 static void
 weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
     const DcnnMask *changed, DcnnInputParams *params)
@@ -180,7 +184,8 @@ weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
   gfloat near = 0;
 
   if (!session->tuning.moving_interest || session->tuning.interest ||
-      !stream->interest_set || stream->afresh)
+      !stream->interest_set || stream->afresh ||
+      stream->stats.changed_share > MOVING_BUSY)
     return;
   for (guint i = 0; i < blocks; i++)
     near += stream->interest[i];
