@@ -16,7 +16,7 @@
  *    session_free wait for it themselves, retune and run may be called while
  *    other streams have one;
  *  - no allocation in run and wait, but for the first frame of a size and
- *    format;
+ *    format, and the first through a matrix;
  *  - the same bits whatever the list, the path, the thread and the other
  *    streams; or session_new says in DcnnSession.rounding how far apart two
  *    computations of one pixel may be, and "any difference" is more than that;

@@ -190,6 +190,10 @@ gboolean dcnn_graph_run_reference (const DcnnGraph *graph,
  * new text. */
 char *dcnn_graph_dump (const DcnnGraph *graph);
 
+/* A constant with exactly one element: TRUE and its value. */
+gboolean dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value,
+    double *scalar);
+
 G_END_DECLS
 
 #endif

@@ -270,11 +270,10 @@ gboolean dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error);
 DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);
 /* passes_shuffle.c: pixel shuffles spelled out become DepthToSpace. */
 void dcnn_passes_shuffle (DcnnGraph *graph);
+/* passes_gelu.c: GELU spelled out becomes Gelu. */
+void dcnn_passes_gelu (DcnnGraph *graph);
 /* By value: whether it is an output of the graph. New; free with g_free(). */
 gboolean *dcnn_graph_find_outputs (const DcnnGraph *graph);
-/* A constant with exactly one element: TRUE and its value. */
-gboolean dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value,
-    double *scalar);
 
 /* ---- pieces of the planner -------------------------------------------- */
 

@@ -3,6 +3,7 @@
 """Are the bits what they were?
 
   golden.py compare OLD NEW [MODEL...]       two commits, by hand, minutes
+  golden.py trace OLD NEW [MODEL...]         the same in mode "auto", by frames
   golden.py check FINGERPRINT MODEL...       this build, against golden.txt
 
 Both run tests/models/fingerprint.c, whose lines are model, mode, threshold and
@@ -12,6 +13,11 @@ frames of a drawn video.
 compare: builds libdeltacnn of both commits in a temporary folder, runs each on
 the models (the shipped nets and all of $DELTACNN_TEST_DATA/models otherwise) and
 says of each line what differs. Exits with 1 where outputs or masks do.
+
+trace: where the two first differ, frame by frame in mode "auto": what each of them
+ran that frame as, dense or sparse. Exits with 1 where outputs or masks differ in a
+frame before one of the two has run dense what the other has not: that is no
+difference of when frames turn dense.
 
 check: a test. Dense and sparse on the instruction set avx2, whose bits depend on
 no processor, compiler nor library: exponentials are the project's own there.
@@ -86,19 +92,25 @@ def fingerprint(program, models, extra=None, options=()):
     return lines
 
 
-def compare(old, new, models):
+def run_both(commits, models, options=()):
+    """What fingerprint() gives of each commit."""
     models = [pathlib.Path(m).resolve() for m in models] or [
         *sorted((ROOT / "models/data/zoo").glob("*.onnx")),
         *sorted(pathlib.Path(os.environ.get("DELTACNN_TEST_DATA", ""),
                              "models").glob("*.onnx"))]
     found = []
     with tempfile.TemporaryDirectory() as temporary:
-        for commit in (old, new):
+        for commit in commits:
             folder = pathlib.Path(temporary) / str(len(found))
             program, library = build(commit, folder)
             found.append(fingerprint(program, models,
-                                     {"LD_LIBRARY_PATH": str(library)}))
-    before, after = found
+                                     {"LD_LIBRARY_PATH": str(library)},
+                                     options))
+    return found
+
+
+def compare(old, new, models):
+    before, after = run_both((old, new), models)
     worst, same = 0, 0
     for way in sorted(before.keys() | after.keys()):
         a, b = before.get(way), after.get(way)
@@ -113,6 +125,39 @@ def compare(old, new, models):
     print(f"{same} of {len(before.keys() | after.keys())} lines are the same, "
           f"{old} and {new}")
     return int(worst)
+
+
+def by_frames(lines):
+    """{model: [(how, outputs, masks)]} of a fingerprint by frames."""
+    frames = {}
+    for (model, number, how), sums in lines.items():
+        if number == "fails":
+            print(sums[0])
+        else:
+            frames.setdefault(model, []).append((how, *sums[:2]))
+    return frames
+
+
+def first(a, b, *columns):
+    """The first frame in which one of the columns differs, or None."""
+    return next((i for i, (x, y) in enumerate(zip(a, b))
+                 if any(x[c] != y[c] for c in columns)), None)
+
+
+def trace(old, new, models):
+    before, after = map(by_frames, run_both((old, new), models, ["--frames"]))
+    other = 0
+    for model in sorted(before.keys() & after.keys()):
+        a, b = before[model], after[model]
+        at, turns = first(a, b, 1, 2), first(a, b, 0)
+        if at is None:
+            print(f"{model}: no difference")
+            continue
+        print(f"{model}: the first difference is in frame {at}, which ran "
+              f"{a[at][0]} in {old} and {b[at][0]} in {new}; the first that ran "
+              f"differently is {'none' if turns is None else turns}")
+        other |= turns is None or at < turns
+    return int(other)
 
 
 # ---- this build -------------------------------------------------------------
@@ -148,6 +193,8 @@ def check(program, models):
 def main(arguments):
     if len(arguments) >= 3 and arguments[0] == "compare":
         return compare(arguments[1], arguments[2], arguments[3:])
+    if len(arguments) >= 3 and arguments[0] == "trace":
+        return trace(arguments[1], arguments[2], arguments[3:])
     if len(arguments) >= 3 and arguments[0] == "check":
         return check(arguments[1], arguments[2:])
     print(__doc__)

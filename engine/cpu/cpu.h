@@ -59,7 +59,7 @@ typedef struct CpuStream {
   StreamMove move;
   /* picture input */
   DcnnInputStage *stage;
-  DcnnMask differs, force, region;
+  DcnnMask differs, force;
   DcnnSettling settling;
   guint64 settled_macs;    /* of this frame */
   guint64 macs_done;
@@ -71,7 +71,10 @@ typedef struct SessionBlock SessionBlock;
 
 typedef struct BlockSet {
   PlanBlocks which;
-  SessionBlock *blocks;    /* by node that ends one; NULL: no such set */
+  SessionBlock **blocks;   /* by node that ends one; NULL: no such set */
+  gsize ring_bytes;        /* of a thread: what they hold on the way */
+  gint buffer;             /* the stream's in which that lies; -1: in
+                              CpuSession.rings */
 } BlockSet;
 
 /* Memory for a mask of the largest map. Whoever puts one there makes it with
@@ -96,11 +99,11 @@ typedef struct CpuSession {
   guint32 *tail_rows;      /* rows that a tail computes; NULL: no tails */
   float *tail_pack;        /* a matrix of a product */
   BlockSet sets[2];        /* 1: for dense frames, when they are many */
-  SessionBlock *blocks;    /* of the set in use, as is plan_blocks */
+  SessionBlock **blocks;   /* of the set in use, as is plan_blocks */
   DcnnNodeCost *costs;     /* by node */
   gboolean weighs_frames;  /* what lists cost is told (dcnn_frame_ran()) */
   gdouble dense_cost;      /* of all whole maps */
-  gchar **rings;           /* by thread: what blocks hold on the way */
+  gchar *rings;            /* of all threads: see BlockSet */
   gsize *strip_starts;     /* of a list: [word rows of the highest map + 1] */
   float *ones;             /* for criteria without a spread */
   gdouble *spread_sums;    /* while spreads are measured */

@@ -29,7 +29,7 @@ typedef struct Ring {
 } Ring;
 
 struct SessionBlock {
-  gint end, depthwise, expand; /* nodes; end: -1 none; expand: -1 none */
+  gint end, depthwise, expand; /* nodes; expand: -1 none */
   guint strip;             /* rows of a dense one */
   Ring wide, thin;         /* out maps of expand and depthwise */
   gsize list;              /* bytes from the start of a thread's rings: a
@@ -39,7 +39,7 @@ struct SessionBlock {
 gboolean
 dcnn_block_ends (const DcnnSession *session, gint n)
 {
-  return session->cpu->blocks && session->cpu->blocks[n].end >= 0;
+  return session->cpu->blocks && session->cpu->blocks[n];
 }
 
 gint
@@ -49,7 +49,7 @@ dcnn_block_input (const DcnnSession *session, gint n)
 
   if (!dcnn_block_ends (session, n))
     return plan_node (session->plan, n)->in;
-  block = &session->cpu->blocks[n];
+  block = session->cpu->blocks[n];
   return plan_node (session->plan, block->expand >= 0 ? block->expand :
       block->depthwise)->in;
 }
@@ -70,7 +70,7 @@ dcnn_block_macs (const DcnnSession *session, gint n)
 
   if (!dcnn_block_ends (session, n))
     return macs;
-  const SessionBlock *block = &session->cpu->blocks[n];
+  const SessionBlock *block = session->cpu->blocks[n];
   macs += plan_node (plan, block->depthwise)->macs_per_pixel;
   if (block->expand >= 0)
     macs += plan_node (plan, block->expand)->macs_per_pixel *
@@ -165,13 +165,14 @@ static gboolean
 block_init (DcnnSession *session, const BlockSet *set, gint n, gsize *most)
 {
   const DcnnPlan *plan = session->plan;
-  SessionBlock *block = &set->blocks[n];
+  SessionBlock *block = set->blocks[n] = g_new0 (SessionBlock, 1);
   const PlanNode *depthwise = plan_node (plan, plan_node (plan, n)->depthwise);
   const DcnnWindow *w = &depthwise->window;
   const PlanMap *thin = plan_map (plan, depthwise->out), *wide = NULL;
   gsize total = 0;
 
   block->end = n;
+  block->expand = -1;
   block->depthwise = plan_node (plan, n)->depthwise;
   if (dcnn_plan_inside (plan, plan_node (plan, n)->expand, set->which)) {
     block->expand = plan_node (plan, n)->expand;
@@ -194,21 +195,18 @@ block_init (DcnnSession *session, const BlockSet *set, gint n, gsize *most)
   return TRUE;
 }
 
-/* most, strips: raised to what the set needs of rings, and of strips of lists. */
+/* strips: raised to what the set needs of strips of lists. */
 static gboolean
-set_init (DcnnSession *session, BlockSet *set, PlanBlocks which, gsize *most,
-    gsize *strips)
+set_init (DcnnSession *session, BlockSet *set, PlanBlocks which, gsize *strips)
 {
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
 
   set->which = which;
-  set->blocks = g_new0 (SessionBlock, plan->nodes->len + 1);
-  for (guint n = 0; n < plan->nodes->len; n++)
-    set->blocks[n].end = set->blocks[n].expand = -1;
+  set->blocks = g_new0 (SessionBlock *, plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len && ok; n++)
     if (dcnn_plan_inside (plan, plan_node (plan, n)->depthwise, which)) {
-      ok = block_init (session, set, (gint) n, most);
+      ok = block_init (session, set, (gint) n, &set->ring_bytes);
       *strips = MAX (*strips, plan_map (plan,
               plan_node (plan, n)->out)->height / STRIP + 1);
     }
@@ -238,8 +236,8 @@ wire_jobs (DcnnSession *session, DcnnStream *stream, guint set)
     stream->cpu->nodes[n].job.out = stream->cpu->maps[node->out];
   }
   for (guint n = 0; n < plan->nodes->len; n++)
-    if (session->cpu->sets[set].blocks[n].end >= 0)
-      connect_jobs (&session->cpu->sets[set].blocks[n], stream->cpu->nodes);
+    if (session->cpu->sets[set].blocks[n])
+      connect_jobs (session->cpu->sets[set].blocks[n], stream->cpu->nodes);
   stream->cpu->wired = set;
 }
 
@@ -252,38 +250,65 @@ dcnn_blocks_use (DcnnSession *session, DcnnStream *stream, guint set)
     wire_jobs (session, stream, set);
 }
 
+/* Dense frames of set 1 store nothing inside of its blocks, so that the largest
+ * such buffer of a stream is free for the rings of all. -1: none has room. */
+static gint
+ring_buffer (const DcnnSession *session, const BlockSet *set)
+{
+  const DcnnPlan *plan = session->plan;
+  gsize most = session->threads * set->ring_bytes;
+  gint found = -1;
+
+  for (guint i = 0; i < plan->buffers->len; i++) {
+    const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
+    gsize bytes = (gsize) b->width * b->height * b->pixel_elements *
+        (b->bytes ? 1 : sizeof (float));
+    if (bytes < most || !dcnn_plan_inside (plan, b->source, set->which) ||
+        dcnn_plan_inside (plan, b->source, session->plan_blocks))
+      continue;
+    found = (gint) i;
+    most = bytes;
+  }
+  return found;
+}
+
 gboolean
 dcnn_blocks_init (DcnnSession *session)
 {
   PlanBlocks dense = dense_blocks (session);
-  gsize most = 0, strips = 0;
+  BlockSet *sets = session->cpu->sets;
+  gsize strips = 0, most;
   gboolean ok;
 
-  session->cpu->rings = g_new0 (gchar *, session->threads);
-  ok = set_init (session, &session->cpu->sets[0], session->plan_blocks, &most,
-      &strips);
-  if (ok && dense != PLAN_BLOCKS_NONE)
-    ok = set_init (session, &session->cpu->sets[1], dense, &most, &strips);
+  sets[0].buffer = sets[1].buffer = -1;
+  ok = set_init (session, &sets[0], session->plan_blocks, &strips);
+  if (ok && dense != PLAN_BLOCKS_NONE) {
+    ok = set_init (session, &sets[1], dense, &strips);
+    sets[1].buffer = ring_buffer (session, &sets[1]);
+  }
   for (guint s = 0; s < session->n_streams && ok; s++)
     wire_jobs (session, &session->streams[s], 0);
-  session->cpu->blocks = session->cpu->sets[0].blocks;
-  if (!ok || most == 0)
+  session->cpu->blocks = sets[0].blocks;
+  if (!ok || strips == 0)
     return ok;
+  most = MAX (sets[0].ring_bytes, sets[1].buffer < 0 ? sets[1].ring_bytes : 0);
   session->cpu->strip_starts = dcnn_take ((strips + 1) * sizeof (gsize),
       &session->cpu->bytes);
-  ok = session->cpu->strip_starts != NULL;
-  for (guint t = 0; t < session->threads && ok; t++)
-    ok = (session->cpu->rings[t] = dcnn_take (most,
-        &session->cpu->bytes)) != NULL;
-  return ok;
+  if (most > 0)
+    session->cpu->rings = dcnn_take (session->threads * most,
+        &session->cpu->bytes);
+  return session->cpu->strip_starts && (most == 0 || session->cpu->rings);
 }
 
 static void
 set_clear (BlockSet *set, guint n_nodes)
 {
   for (guint n = 0; set->blocks && n < n_nodes; n++) {
-    free (set->blocks[n].wide.tables);
-    free (set->blocks[n].thin.tables);
+    if (set->blocks[n] == NULL)
+      continue;
+    free (set->blocks[n]->wide.tables);
+    free (set->blocks[n]->thin.tables);
+    g_free (set->blocks[n]);
   }
   g_free (set->blocks);
 }
@@ -293,9 +318,7 @@ dcnn_blocks_clear (DcnnSession *session)
 {
   set_clear (&session->cpu->sets[0], session->plan->nodes->len);
   set_clear (&session->cpu->sets[1], session->plan->nodes->len);
-  for (guint t = 0; session->cpu->rings && t < session->threads; t++)
-    free (session->cpu->rings[t]);
-  g_free (session->cpu->rings);
+  free (session->cpu->rings);
   free (session->cpu->strip_starts);
 }
 
@@ -306,6 +329,8 @@ dcnn_blocks_clear (DcnnSession *session)
  * needed. */
 typedef struct BlockRun {
   DcnnSession *session;
+  gchar *rings;            /* a thread's after the other's */
+  gsize ring_bytes;
   const DcnnWindow *window;
   const SessionBlock *block;
   const CpuNodeState *nodes;
@@ -370,7 +395,7 @@ static void
 part_begin (const BlockRun *run, BlockPart *part, guint thread)
 {
   const SessionBlock *block = run->block;
-  gchar *memory = run->session->cpu->rings[thread];
+  gchar *memory = run->rings + thread * run->ring_bytes;
 
   part->scratch = run->session->cpu->scratch[thread];
   part->end = run->nodes[block->end].job;
@@ -489,9 +514,12 @@ dcnn_block_run (DcnnSession *session, DcnnStream *stream, gint n,
     const DcnnMask *mask)
 {
   const DcnnPlan *plan = session->plan;
-  const SessionBlock *block = &session->cpu->blocks[n];
+  const SessionBlock *block = session->cpu->blocks[n];
+  const BlockSet *set = &session->cpu->sets[stream->cpu->wired];
   const guint pieces = session->threads * 4;
   BlockRun run = { .session = session, .block = block,
+    .ring_bytes = set->ring_bytes, .rings = set->buffer < 0 ?
+        session->cpu->rings : (gchar *) stream->cpu->buffers[set->buffer],
     .nodes = stream->cpu->nodes,
     .window = &plan_node (plan, block->depthwise)->window,
     .starts = session->cpu->strip_starts,

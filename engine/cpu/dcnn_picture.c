@@ -12,6 +12,9 @@
 #define MOVING_NEAR 0.6f
 /* Not where they are near more of the picture than this. */
 #define MOVING_NEAR_MOST 0.5f
+/* Nor after a frame of which more changed than this: it ran dense, or nearly, and
+ * what would be saved next is what its results are exact by. */
+#define MOVING_BUSY 0.5f
 
 static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
@@ -171,7 +174,8 @@ sampled_dilation (guint dilation, guint shorter_side)
 
 /* Between pixels most changes are edges of another shift: one threshold for the
  * whole picture spends the work on those that no result is near. Where nothing
- * was found, or results are nearly everywhere, there is nothing to choose. */
+ * was found, or results are nearly everywhere, there is nothing to choose.
+ * stats.changed_share is the last frame's still. */
 static void
 weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
     const DcnnMask *changed, DcnnInputParams *params)
@@ -180,7 +184,8 @@ weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
   gfloat near = 0;
 
   if (!session->tuning.moving_interest || session->tuning.interest ||
-      !stream->interest_set || stream->afresh)
+      !stream->interest_set || stream->afresh ||
+      stream->stats.changed_share > MOVING_BUSY)
     return;
   for (guint i = 0; i < blocks; i++)
     near += stream->interest[i];
@@ -191,20 +196,20 @@ weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
 }
 
 /* The window's picture, and where it differs from the stored one. */
-static void
+static gboolean
 take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
-    InputWork *work)
+    InputWork *work, GError **error)
 {
   DcnnInputView view = { .forgive = session->tuning.input_threshold > 0 ?
       session->tuning.forgive : 0, .sampling = session->tuning.sampling,
     .shadow = stream->weighs };
-  gboolean between;
+  DcnnInputSampling how;
   gint y0, y1, x0, x1;
 
   if (!stream->looks) {
-    dcnn_input_set_view (stream->cpu->stage, NULL);
+    (void) dcnn_input_set_view (stream->cpu->stage, NULL, &how);
     split_rows (session, work, convert_work);
-    return;
+    return TRUE;
   }
   memcpy (view.matrix, stream->view, sizeof view.matrix);
   dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
@@ -214,16 +219,20 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     view.known_x0 = (guint32) x0;
     view.known_x1 = (guint32) x1;
   }
-  between = dcnn_input_set_view (stream->cpu->stage, &view) ==
-      DCNN_INPUT_WARPED;
+  if (!dcnn_input_set_view (stream->cpu->stage, &view, &how)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY, "out of memory for a "
+        "picture of %ux%u sampled through a matrix", map->width, map->height);
+    return FALSE;
+  }
   dcnn_input_get_view (stream->cpu->stage, stream->view);
   split_rows (session, work, picture_work); /* the shadow by the threshold */
-  if (between) {
+  if (how == DCNN_INPUT_WARPED) {
     work->params.dilation = sampled_dilation (work->params.dilation,
         (guint) MIN (map->width, map->height));
     weigh_by_results (session, stream, work->changed, &work->params);
   }
   split_rows (session, work, sample_work);
+  return TRUE;
 }
 
 void
@@ -231,14 +240,15 @@ dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,
     const DcnnMask *force, DcnnMask *updated)
 {
   guint index = (guint) (stream - session->streams);
+  DcnnMask region = dcnn_room (session, ROOM_PIECES, plan_map (session->plan,
+          plan_picture_map (session->plan)));
 
-  if (stream->cpu->dense || !dcnn_view_regions (session, index,
-      &stream->cpu->region))
+  if (stream->cpu->dense || !dcnn_view_regions (session, index, &region))
     return;
-  dcnn_mask_and (&stream->cpu->differs, &stream->cpu->region);
+  dcnn_mask_and (&stream->cpu->differs, &region);
   if (force)
-    dcnn_mask_or (&stream->cpu->region, force);
-  dcnn_mask_and (updated, &stream->cpu->region);
+    dcnn_mask_or (&region, force);
+  dcnn_mask_and (updated, &region);
 }
 
 gboolean
@@ -292,7 +302,8 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   work.force = dcnn_picture_forced (stream, map);
   work.differs = session->tuning.settle ? &stream->cpu->differs : NULL;
   dcnn_view_params (session, stream, &work.params);
-  take_picture (session, stream, map, &work);
+  if (!take_picture (session, stream, map, &work, error))
+    return FALSE;
   stream->stats.unaligned_share = dcnn_input_shadow_share (stream->cpu->stage);
   stream->stats.aligned_share = stream->stats.unaligned_share < 0 ? -1 :
       (gfloat) dcnn_mask_count (updated) / (map->width * map->height);

@@ -331,8 +331,6 @@ init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
       stream->cpu->differs = m.mask;
       take_mask (stream, &m, map->width, map->height, ok);
       stream->cpu->force = m.mask;
-      take_mask (stream, &m, map->width, map->height, ok);
-      stream->cpu->region = m.mask;
     }
   }
 }
@@ -395,7 +393,6 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
     free (stream->cpu->tensors[i].data);
   free (stream->cpu->differs.words);
   free (stream->cpu->force.words);
-  free (stream->cpu->region.words);
   dcnn_input_stage_free (stream->cpu->stage);
   g_free (stream->cpu->nodes);
   g_free (stream->cpu->buffers);

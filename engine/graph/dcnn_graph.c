@@ -542,3 +542,18 @@ dcnn_graph_run_reference (const DcnnGraph *graph, const DcnnTensor *inputs,
   g_free (run.readers);
   return ok;
 }
+
+gboolean
+dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value, double *scalar)
+{
+  const DcnnTensor *t;
+
+  if (value < 0)
+    return FALSE;
+  t = &dcnn_graph_value (graph, value)->tensor;
+  if (t->data == NULL || t->dtype != DCNN_DTYPE_F32 ||
+      dcnn_tensor_count (t) != 1)
+    return FALSE;
+  *scalar = *(const float *) t->data;
+  return TRUE;
+}

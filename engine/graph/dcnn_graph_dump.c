@@ -50,8 +50,6 @@ add_act_params (GString *text, const DcnnNode *node)
       return TRUE;
     case DCNN_OP_LEAKY_RELU:
     case DCNN_OP_ELU:
-    case DCNN_OP_CELU:
-    case DCNN_OP_SWISH:
     case DCNN_OP_THRESHOLDED_RELU:
       add_double (text, "alpha", p->alpha);
       return TRUE;

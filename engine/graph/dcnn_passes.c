@@ -4,6 +4,9 @@
  * what it turns into what; none changes a result beyond rounding.
  *
  *   identities   Identity, Dropout, Cast to the same type    -> nothing
+ *   gelu         GELU spelled out (passes_gelu.c)             -> Gelu
+ *   spreads      Expand or Tile of what an element-wise operator spreads over
+ *                its other operand anyway                     -> nothing
  *   affine       Conv + BatchNormalization / Mul / Add / Sub / Div by a
  *                constant per channel                         -> Conv
  *   pads         Pad (zeros, H and W) + Conv or AveragePool
@@ -28,21 +31,6 @@ dcnn_graph_find_outputs (const DcnnGraph *graph)
   for (guint i = 0; i < graph->outputs->len; i++)
     is_output[g_array_index (graph->outputs, DcnnValueId, i)] = TRUE;
   return is_output;
-}
-
-gboolean
-dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value, double *scalar)
-{
-  const DcnnTensor *t;
-
-  if (value < 0)
-    return FALSE;
-  t = &dcnn_graph_value (graph, value)->tensor;
-  if (t->data == NULL || t->dtype != DCNN_DTYPE_F32 ||
-      dcnn_tensor_count (t) != 1)
-    return FALSE;
-  *scalar = *(const float *) t->data;
-  return TRUE;
 }
 
 /* ---- readers ------------------------------------------------------------- */
@@ -223,6 +211,52 @@ pass_identities (Uses *uses)
       continue;
     node->alive = FALSE;
     replace_uses (uses, node->outputs[0], node->inputs[0]);
+  }
+}
+
+/* ---- spreads ---------------------------------------------------------------- */
+
+/* What a value is spread from, by ones that are repeated; -1: it is not. */
+static DcnnValueId
+spread_from (const DcnnGraph *graph, DcnnValueId value)
+{
+  const DcnnValue *v = dcnn_graph_value (graph, value);
+  const DcnnNode *node = v->producer < 0 ? NULL :
+      dcnn_graph_node (graph, v->producer);
+  const DcnnTensor *from;
+  int lead;
+
+  if (node == NULL || node->inputs[0] < 0 ||
+      (node->op != DCNN_OP_EXPAND && node->op != DCNN_OP_TILE))
+    return -1;
+  from = &dcnn_graph_value (graph, node->inputs[0])->tensor;
+  lead = v->tensor.rank - from->rank;
+  for (int i = 0; lead >= 0 && i < from->rank; i++)
+    if (from->dims[i] != 1 && from->dims[i] != v->tensor.dims[lead + i])
+      return -1;
+  return lead < 0 ? -1 : node->inputs[0];
+}
+
+static void
+pass_spreads (DcnnGraph *graph)
+{
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, (gint) n);
+    if (!node->alive || node->n_inputs != 2 || node->op == DCNN_OP_PRELU ||
+        !plan_op_is_elementwise (node->op))
+      continue;
+    for (int i = 0; i < 2; i++) {
+      const DcnnTensor *out, *other;
+      DcnnValueId from;
+      if (node->inputs[i] < 0 || node->inputs[1 - i] < 0)
+        break;
+      out = &dcnn_graph_value (graph, node->outputs[0])->tensor;
+      other = &dcnn_graph_value (graph, node->inputs[1 - i])->tensor;
+      from = spread_from (graph, node->inputs[i]);
+      if (from >= 0 && other->rank == out->rank && memcmp (other->dims,
+              out->dims, sizeof (int64_t) * (gsize) out->rank) == 0)
+        node->inputs[i] = from;
+    }
   }
 }
 
@@ -554,6 +588,8 @@ dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
   Uses uses = { .bytes_left = most_bytes };
   gboolean ok;
 
+  dcnn_passes_gelu (graph);
+  pass_spreads (graph);
   pass_dead (graph);
   uses_init (&uses, graph);
   pass_identities (&uses);

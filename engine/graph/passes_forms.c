@@ -10,6 +10,13 @@
 const int layout_to_nchw[4] = { 0, 3, 1, 2 };
 const int layout_to_nhwc[4] = { 0, 2, 3, 1 };
 
+gboolean
+layout_has_perm (const DcnnNode *node, int rank, const int *perm)
+{
+  return node->op == DCNN_OP_TRANSPOSE &&
+      memcmp (node->params.transpose.perm, perm, rank * sizeof *perm) == 0;
+}
+
 DcnnValueId
 layout_add_node (Layout *l, const char *name, DcnnOp op, const DcnnParams *params,
     DcnnValueId input, const char *out, const DcnnTensor *shape)

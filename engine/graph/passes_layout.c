@@ -8,6 +8,8 @@
  *
  *   [C,H,W] input, then Unsqueeze (or Reshape) to [1,C,H,W] -> such an input
  *
+ *   products along channels that come last, between Transposes (passes_products.c)
+ *
  *   convolutions in one dimension, [1,C,L] -> on [1,C,1,L] (passes_rows.c)
  *
  * The graph is written anew, node by node: a value has its own form, its
@@ -43,13 +45,6 @@ is_channels_last (const DcnnTensor *t)
       t->dims[h] > 1 && t->dims[h + 1] > 1;
 }
 
-static gboolean
-has_perm (const DcnnNode *node, int rank, const int *perm)
-{
-  return node->op == DCNN_OP_TRANSPOSE &&
-      memcmp (node->params.transpose.perm, perm, rank * sizeof *perm) == 0;
-}
-
 /* By value: whether something else than a Transpose to [1,C,H,W] reads it. New;
  * free with g_free(). */
 static gboolean *
@@ -59,7 +54,7 @@ find_plain_readers (const DcnnGraph *graph)
 
   for (guint n = 0; n < graph->nodes->len; n++) {
     const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; !has_perm (node, 4, layout_to_nchw) && i < node->n_inputs; i++)
+    for (int i = 0; !layout_has_perm (node, 4, layout_to_nchw) && i < node->n_inputs; i++)
       if (node->inputs[i] >= 0)
         read[node->inputs[i]] = TRUE;
   }
@@ -291,9 +286,12 @@ alias_node (Layout *l, const DcnnNode *node)
   const DcnnTensor *ti = layout_tensor (l->from, in);
   const DcnnTensor *to = layout_tensor (l->from, out), *map;
 
-  if (l->nchw[in] >= 0 && ti->rank == 4 && has_perm (node, 4, layout_to_nchw))
+  if (l->nchw[in] >= 0 && ti->rank == 4 && layout_has_perm (node, 4, layout_to_nchw))
     return (l->plain[out] = l->nchw[in]) >= 0;
-  if (l->nchw[in] >= 0 && ti->rank == 3 && has_perm (node, 3, hwc_to_chw))
+  if (l->products && layout_has_perm (node, 4, layout_to_nhwc) &&
+      ti->data == NULL)
+    return (l->nchw[out] = layout_plain (l, in)) >= 0;
+  if (l->nchw[in] >= 0 && ti->rank == 3 && layout_has_perm (node, 3, hwc_to_chw))
     return (l->chw[out] = l->nchw[in]) >= 0;
   if (node->op != DCNN_OP_RESHAPE || to->rank != 4)
     return FALSE;
@@ -381,6 +379,22 @@ copy_node (Layout *l, const DcnnNode *node)
   return TRUE;
 }
 
+/* A norm over channels that come last stays as it is, and what reads it may go
+ * on with its other form. */
+static gboolean
+norm_node (Layout *l, const DcnnNode *node)
+{
+  g_autofree char *name = NULL;
+  DcnnValueId out = node->outputs[0];
+
+  if (node->op != DCNN_OP_LAYER_NORM || !has_map_rank (l, node) || out < 0 ||
+      layout_tensor (l->from, out)->rank != 4 || !copy_node (l, node))
+    return FALSE;
+  name = g_strdup_printf ("%s:nchw", dcnn_graph_value (l->from, out)->name);
+  l->nchw[out] = layout_add_transpose (l, l->plain[out], layout_to_nchw, name);
+  return l->nchw[out] >= 0;
+}
+
 static gboolean
 add_input (Layout *l, DcnnValueId v)
 {
@@ -433,8 +447,9 @@ write_anew (Layout *l)
     if (node->n_inputs > 0 && node->inputs[0] >= 0 && node->outputs[0] >= 0 &&
         alias_node (l, node))
       continue;
-    if (!move_node (l, node) && !layout_row_node (l, node) &&
-        !batch_node (l, node) && !copy_node (l, node))
+    if (!move_node (l, node) && !layout_product_node (l, node) &&
+        !layout_row_node (l, node) && !batch_node (l, node) &&
+        !norm_node (l, node) && !copy_node (l, node))
       return FALSE;
   }
   for (guint i = 0; i < l->from->outputs->len; i++) {
@@ -463,6 +478,9 @@ dcnn_passes_layout (DcnnGraph *graph)
   guint n = graph->values->len;
   Layout l = { .from = graph, .read_plain = find_plain_readers (graph) };
   gboolean needed = layout_has_rows (graph), done;
+
+  l.products = has_convolution (graph) && layout_has_products (graph);
+  needed |= l.products;
 
   for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
     needed |= input_needs_it (&l, g_array_index (graph->inputs, DcnnValueId,

@@ -21,6 +21,7 @@ typedef struct Layout {
   DcnnValueId *input; /* the input of to that an input of from has become */
   gboolean *read_plain; /* by value of from: something else than a Transpose to
                            [1,C,H,W] reads it */
+  gboolean products;   /* values turned to [1,H,W,C] have their [1,C,H,W] form */
 } Layout;
 
 static inline const DcnnTensor *
@@ -37,6 +38,8 @@ DcnnValueId layout_plain (Layout *l, DcnnValueId value);
 DcnnValueId layout_add_node (Layout *l, const char *name, DcnnOp op,
     const DcnnParams *params, DcnnValueId input, const char *out,
     const DcnnTensor *shape);
+/* Whether a node is that Transpose. */
+gboolean layout_has_perm (const DcnnNode *node, int rank, const int *perm);
 extern const int layout_to_nchw[4], layout_to_nhwc[4];
 DcnnValueId layout_add_transpose (Layout *l, DcnnValueId input,
     const int *perm, const char *out);
@@ -48,6 +51,13 @@ DcnnValueId layout_add_constant (Layout *l, const char *name,
 gboolean layout_has_rows (const DcnnGraph *graph);
 /* The node on [1,C,1,L]. FALSE: it is none of these, or cannot be moved. */
 gboolean layout_row_node (Layout *l, const DcnnNode *node);
+
+/* passes_products.c: whether there are products along channels that come
+ * last. */
+gboolean layout_has_products (const DcnnGraph *graph);
+/* The product as a convolution on [1,C,H,W]. FALSE: it is none, or its input
+ * has no such form. */
+gboolean layout_product_node (Layout *l, const DcnnNode *node);
 
 G_END_DECLS
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * plan_channels.c - operators over the channels of one pixel, in whatever
- * layout they are written: softmax, arg max, mean, layer normalisation (as
- * one operator or spelled out).
+ * layout they are written: softmax, arg max, mean, largest, sum, layer
+ * normalisation (as one operator or spelled out).
  */
 #include "dcnn_plan.h"
 
@@ -307,7 +307,30 @@ plan_lower_layer_norm (PlanBuilder *b, gint index)
   return plan_finish_ordered (b, node, gn->outputs[0], order);
 }
 
-/* ---- mean --------------------------------------------------------------------- */
+/* ---- mean, largest, sum ------------------------------------------------------- */
+
+static gboolean
+lower_channel_reduce (PlanBuilder *b, const DcnnNode *gn)
+{
+  const PlanMap *map;
+  PlanOrder order;
+  PlanNode *node;
+  gint64 axis = 0;
+  gint in;
+
+  while (gn->params.reduce.axes >> axis > 1)
+    axis++;
+  in = channel_map (b, gn->inputs[0], axis, &order);
+  if (in < 0)
+    return refuse_axis (b, axis);
+  in = plan_relayout (b, in, NULL);
+  map = plan_map (b->plan, in);
+  node = plan_start_kernel (b, gn, DCNN_PRIMARY_CHANNEL_REDUCE, in,
+      plan_add_map (b->plan, map->width, map->height, 1));
+  node->op.reduce = gn->op == DCNN_OP_REDUCE_MAX ? DCNN_CHANNEL_MAX :
+      gn->op == DCNN_OP_REDUCE_SUM ? DCNN_CHANNEL_SUM : DCNN_CHANNEL_MEAN;
+  return plan_finish_ordered (b, node, gn->outputs[0], order);
+}
 
 gboolean
 plan_lower_reduce (PlanBuilder *b, gint index)
@@ -316,25 +339,15 @@ plan_lower_reduce (PlanBuilder *b, gint index)
   const DcnnReduceParams *p = &gn->params.reduce;
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   LayerNorm norm;
-  PlanNode *node;
-  gint in;
 
-  for (gint64 axis = 1; axis < t->rank && p->keepdims; axis++)
+  for (gint64 axis = 1; gn->op == DCNN_OP_REDUCE_MEAN && axis < t->rank &&
+      p->keepdims; axis++)
     if (p->axes == 1u << axis && match_layer_norm (b, gn, &norm))
       return lower_spelled_norm (b, gn, axis, &norm);
-  if (t->rank != 4)
-    return plan_refuse (b, "its input has %d dimensions", t->rank);
-  if (p->axes == 0xc)
-    return plan_lower_global (b, gn, FALSE);
-  if (p->axes != 0x2 || !p->keepdims)
-    return plan_refuse (b, "it takes the mean over neither channels nor rows "
-        "and columns");
-  in = plan_map_input (b, gn);
-  if (in < 0)
-    return FALSE;
-  in = plan_relayout (b, in, NULL);
-  node = plan_start_kernel (b, gn, DCNN_PRIMARY_CHANNEL_REDUCE, in,
-      plan_new_output_map (b, gn->outputs[0]));
-  node->op.reduce = DCNN_CHANNEL_MEAN;
-  return plan_finish_kernel (b, node, gn->outputs[0]);
+  if (t->rank == 4 && p->axes == 0xc && gn->op != DCNN_OP_REDUCE_SUM)
+    return plan_lower_global (b, gn, gn->op == DCNN_OP_REDUCE_MAX);
+  if (p->axes == 0 || (p->axes & (p->axes - 1)) != 0)
+    return plan_refuse (b, "it runs over neither channels nor rows and "
+        "columns");
+  return lower_channel_reduce (b, gn);
 }

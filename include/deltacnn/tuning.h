@@ -72,7 +72,8 @@ typedef enum DcnnCriterion {
  *                 to 2.5 times it elsewhere
  * moving_interest likewise, only of a frame that is sampled between its pixels: 0.6
  *                 of input_threshold near them, up to 1.5 times it elsewhere;
- *                 with interest off, and results in less than half of it */
+ *                 with interest off, results in less than half of it, and at
+ *                 most half of the last frame changed */
 #define DCNN_TUNINGS(X)                                                        \
   X (mode, "mode", MODE, 0, DCNN_MODE_COUNT - 1, DCNN_MODE_AUTO, OWN, "What is recomputed") \
   X (criterion, "criterion", CRITERION, 0, DCNN_CRITERION_COUNT - 1, DCNN_CRITERION_NRMS, TOLD, "How a change inside the network is measured") \

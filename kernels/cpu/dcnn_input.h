@@ -69,9 +69,11 @@ typedef struct DcnnInputView {
   bool shadow;         /* keep count of what would have changed without it */
 } DcnnInputView;
 
-/* For the next frame; NULL: none. Returns how it will be sampled. */
-DcnnInputSampling dcnn_input_set_view (DcnnInputStage *stage,
-    const DcnnInputView *view);
+/* For the next frame; NULL: none. how: gets how it will be sampled. The first
+ * view takes memory, and the first with a shadow; false: there is none, and the
+ * stage is as it was. */
+bool dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view,
+    DcnnInputSampling *how);
 /* The matrix that this comes to: shifts are by whole pixels then. */
 void dcnn_input_get_view (const DcnnInputStage *stage, double matrix[9]);
 /* Rows y0 .. y1-1 of the picture; threads as of dcnn_input_convert_rows(). */

@@ -15,6 +15,7 @@ typedef struct InputScratch {
   uint8_t *y, *u, *w;   /* a row of Y, U and V at the network's size */
   const uint8_t **rows; /* the taps' rows */
   uint8_t *limits;      /* per block of a block row */
+  /* once there is a view */
   int32_t *xs, *ys;     /* per pixel of a row: where it lies */
   uint8_t *band[4];     /* rows of least, most, low and high */
   uint64_t *words;      /* a block row of a mask */
@@ -25,7 +26,8 @@ struct DcnnInputStage {
   DcnnInputTables tables;
   const DcnnInputRows *rows, *best;
   uint8_t *picture, *reference; /* packed RGB, width * 3 a row */
-  uint8_t *sampled;             /* the picture through the view */
+  uint8_t *sampled;             /* the picture through the view; NULL: there
+                                   was none yet, nor what else a view needs */
   const uint8_t *shown;         /* of the two, what the window holds */
   DcnnInputView view;
   DcnnInputSampling sampling;
@@ -33,7 +35,7 @@ struct DcnnInputStage {
   unsigned forgive;             /* in 1/256 px */
   int16_t (*weights)[4];
   uint8_t *shadow;              /* every fourth row of what a window that never
-                                   moves would have stored */
+                                   moves would have stored; NULL: nobody asked */
   bool shadowing, shadow_valid; /* compared; filled by the frame before */
   uint64_t shadow_changed;      /* pixels; atomic */
   uint64_t *spare_mask;         /* one mask, and scratch for dilation */
@@ -58,22 +60,6 @@ row_elements (const DcnnInputPlane *plane)
 }
 
 static bool
-view_scratch_init (DcnnInputStage *stage, InputScratch *scratch)
-{
-  size_t n = stage->geometry.width;
-  bool ok;
-  scratch->xs = take (stage, n, sizeof *scratch->xs);
-  scratch->ys = take (stage, n, sizeof *scratch->ys);
-  scratch->words = take (stage, (n + 7) / 8, sizeof *scratch->words);
-  ok = scratch->xs && scratch->ys && scratch->words;
-  for (int i = 0; i < 4; i++) {
-    scratch->band[i] = take (stage, 3 * n + 6 + DCNN_INPUT_PAD, 1);
-    ok = ok && scratch->band[i];
-  }
-  return ok;
-}
-
-static bool
 scratch_init (DcnnInputStage *stage, InputScratch *scratch)
 {
   size_t n = stage->geometry.dst_w + DCNN_INPUT_PAD;
@@ -93,8 +79,7 @@ scratch_init (DcnnInputStage *stage, InputScratch *scratch)
   scratch->rows = take (stage, n_rows, sizeof *scratch->rows);
   scratch->limits = take (stage, (stage->geometry.width + 7) / 8, 1);
   if (!scratch->v || !scratch->y || !scratch->u || !scratch->w
-      || !scratch->rows || !scratch->limits || !view_scratch_init (stage,
-          scratch))
+      || !scratch->rows || !scratch->limits)
     return false;
   if (stage->tables.format == DCNN_FORMAT_GRAY8) {
     memset (scratch->u, 128, n);
@@ -111,17 +96,11 @@ pictures_init (DcnnInputStage *stage)
   size_t words = dcnn_mask_words (g->width, g->height);
   stage->picture = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
   stage->reference = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
-  stage->sampled = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
-  stage->shadow = take (stage, (size_t) (g->height + SHADOW_ROWS - 1)
-      / SHADOW_ROWS * g->width * 3 + DCNN_INPUT_PAD, 1);
-  stage->weights = take (stage, DCNN_INPUT_PHASES, sizeof *stage->weights);
   stage->spare_mask = take (stage, words * sizeof (uint64_t)
       + dcnn_mask_scratch_bytes (g->width, g->height, g->width, g->height), 1);
-  if (!stage->picture || !stage->reference || !stage->spare_mask
-      || !stage->sampled || !stage->shadow || !stage->weights)
+  if (!stage->picture || !stage->reference || !stage->spare_mask)
     return false;
   stage->shown = stage->picture;
-  dcnn_input_weights_init (stage->view.sampling, stage->weights);
   for (size_t i = 0; i < n; i++)
     memcpy (stage->picture + 3 * i, g->fill, 3);
   return true;
@@ -163,11 +142,84 @@ dcnn_input_stage_new (const DcnnInputGeometry *geometry, uint32_t frame_width,
   return stage;
 }
 
+/* What only a view needs. */
+static void
+view_clear (DcnnInputStage *stage)
+{
+  for (unsigned i = 0; stage->scratch && i < stage->threads; i++) {
+    InputScratch *scratch = &stage->scratch[i];
+    free (scratch->xs);
+    free (scratch->ys);
+    free (scratch->words);
+    scratch->xs = scratch->ys = NULL;
+    scratch->words = NULL;
+    for (int b = 0; b < 4; b++) {
+      free (scratch->band[b]);
+      scratch->band[b] = NULL;
+    }
+  }
+  free (stage->sampled);
+  free (stage->weights);
+  stage->sampled = NULL;
+  stage->weights = NULL;
+}
+
+static bool
+view_scratch_init (DcnnInputStage *stage, InputScratch *scratch)
+{
+  size_t n = stage->geometry.width;
+  bool ok;
+  scratch->xs = take (stage, n, sizeof *scratch->xs);
+  scratch->ys = take (stage, n, sizeof *scratch->ys);
+  scratch->words = take (stage, (n + 7) / 8, sizeof *scratch->words);
+  ok = scratch->xs && scratch->ys && scratch->words;
+  for (int i = 0; i < 4; i++) {
+    scratch->band[i] = take (stage, 3 * n + 6 + DCNN_INPUT_PAD, 1);
+    ok = ok && scratch->band[i];
+  }
+  return ok;
+}
+
+/* The first time that there is a view: most streams never have one. */
+static bool
+view_init (DcnnInputStage *stage, DcnnSampling sampling)
+{
+  size_t n = (size_t) stage->geometry.width * stage->geometry.height;
+  size_t before = stage->bytes;
+  bool ok;
+  stage->sampled = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
+  stage->weights = take (stage, DCNN_INPUT_PHASES, sizeof *stage->weights);
+  ok = stage->sampled && stage->weights;
+  for (unsigned i = 0; ok && i < stage->threads; i++)
+    ok = view_scratch_init (stage, &stage->scratch[i]);
+  if (ok) {
+    dcnn_input_weights_init (sampling, stage->weights);
+    stage->view.sampling = sampling;
+  } else {
+    view_clear (stage);
+    stage->bytes = before;
+  }
+  return ok;
+}
+
+static bool
+shadow_init (DcnnInputStage *stage)
+{
+  const DcnnInputGeometry *g = &stage->geometry;
+  size_t before = stage->bytes;
+  stage->shadow = take (stage, (size_t) (g->height + SHADOW_ROWS - 1)
+      / SHADOW_ROWS * g->width * 3 + DCNN_INPUT_PAD, 1);
+  if (!stage->shadow)
+    stage->bytes = before;
+  return stage->shadow;
+}
+
 void
 dcnn_input_stage_free (DcnnInputStage *stage)
 {
   if (!stage)
     return;
+  view_clear (stage);
   for (unsigned i = 0; stage->scratch && i < stage->threads; i++) {
     InputScratch *scratch = &stage->scratch[i];
     free (scratch->v);
@@ -176,19 +228,12 @@ dcnn_input_stage_free (DcnnInputStage *stage)
     free (scratch->w);
     free (scratch->rows);
     free (scratch->limits);
-    free (scratch->xs);
-    free (scratch->ys);
-    free (scratch->words);
-    for (int b = 0; b < 4; b++)
-      free (scratch->band[b]);
   }
   free (stage->scratch);
   dcnn_input_tables_clear (&stage->tables);
   free (stage->picture);
   free (stage->reference);
-  free (stage->sampled);
   free (stage->shadow);
-  free (stage->weights);
   free (stage->spare_mask);
   free (stage);
 }
@@ -350,11 +395,16 @@ dcnn_input_convert_rows (DcnnInputStage *stage, const DcnnInputParams *params,
 
 /* ---- the window through a matrix --------------------------------------- */
 
-DcnnInputSampling
-dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
+bool
+dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view,
+    DcnnInputSampling *how)
 {
   const DcnnInputGeometry *g = &stage->geometry;
   bool exact = true;
+  if (view && !stage->sampled && !view_init (stage, view->sampling))
+    return false;
+  if (view && view->shadow && !stage->shadow && !shadow_init (stage))
+    return false;
   stage->sampling = DCNN_INPUT_AS_IT_IS;
   if (view) {
     if (view->sampling != stage->view.sampling)
@@ -374,7 +424,8 @@ dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view)
   stage->shadowing = view && view->shadow;
   stage->shadow_valid &= stage->shadowing;
   stage->shadow_changed = 0;
-  return stage->sampling;
+  *how = stage->sampling;
+  return true;
 }
 
 void

@@ -48,8 +48,6 @@ static const struct {
 } acts[] = {
   { DCNN_OP_LEAKY_RELU, "alpha", NULL, 0.01, 0 },
   { DCNN_OP_ELU, "alpha", NULL, 1, 0 },
-  { DCNN_OP_CELU, "alpha", NULL, 1, 0 },
-  { DCNN_OP_SWISH, "alpha", NULL, 1, 0 },
   { DCNN_OP_THRESHOLDED_RELU, "alpha", NULL, 1, 0 },
   { DCNN_OP_HARD_SIGMOID, "alpha", "beta", 0.2, 0.5 },
   { DCNN_OP_SELU, "alpha", "gamma", 1.67326319217681884765625,
@@ -291,38 +289,6 @@ onnx_map_mean_variance_norm (OnnxNode *node)
   node->inputs[1] = deviation;
   node->n_inputs = 2;
   onnx_node_emit (node, DCNN_OP_DIV, NULL, 2, NULL);
-}
-
-void
-onnx_map_lrn (OnnxNode *node)
-{
-  DcnnParams params = { 0 };
-  params.lrn.alpha = onnx_node_float (node, "alpha", 1e-4);
-  params.lrn.beta = onnx_node_float (node, "beta", 0.75);
-  params.lrn.bias = onnx_node_float (node, "bias", 1);
-  params.lrn.size = onnx_node_int (node, "size", 0);
-  onnx_node_emit (node, DCNN_OP_LRN, &params, 1, NULL);
-}
-
-/* Axes as an attribute before opset 18 (13 for ReduceSum), then an input. */
-void
-onnx_map_reduce (OnnxNode *node)
-{
-  gint64 axes[ONNX_MAX_NUMBERS];
-  int rank = onnx_node_rank (node, 0);
-  int n = onnx_node_ints_or_input (node, "axes", 1, axes);
-  DcnnParams params = { 0 };
-  gboolean noop = onnx_node_int (node, "noop_with_empty_axes", 0) != 0;
-
-  params.reduce.keepdims = onnx_node_int (node, "keepdims", 1) != 0;
-  if (n > 0)
-    params.reduce.axes = onnx_node_axes (node, n, axes, rank);
-  else
-    params.reduce.axes = noop ? 0 : (1u << rank) - 1;
-  if (n <= 0 && noop)
-    onnx_node_emit (node, DCNN_OP_IDENTITY, NULL, 1, NULL);
-  else
-    onnx_node_emit (node, node->mapping->op, &params, 1, NULL);
 }
 
 /* Softmax and its kin: before opset 13 over everything from the axis on. */

@@ -123,8 +123,9 @@ net_of (guint64 seed)
 
 /* ---- the test ------------------------------------------------------------------ */
 
+/* looks: through a camera's matrix from frame 2 on, whose first takes memory. */
 static void
-run (guint64 seed, DcnnMode mode, gboolean all)
+run (guint64 seed, DcnnMode mode, gboolean all, gboolean looks)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = dcnn_model_new (net_of (seed), &error);
@@ -147,6 +148,9 @@ run (guint64 seed, DcnnMode mode, gboolean all)
     DcnnMotion motion = { summary.tile ? (gint) (4 * f / frames) : 0, 0 };
     DcnnFrame frame;
     gboolean ok;
+    if (looks && f >= 2)
+      motion = (DcnnMotion) { .matrix = { 1, 0, 0.3 * f, 0, 1, -0.2 * f, 0, 0,
+            1 }, .place = TRUE, .weigh = TRUE };
     if (f < frames * 3 / 4)
       test_video_move (&video);
     test_video_draw (&video, DCNN_FORMAT_NV12, FALSE, &frame);
@@ -169,17 +173,24 @@ static void
 test_modes (void)
 {
   for (guint64 seed = 1; seed <= 4; seed++) {
-    run (seed, DCNN_MODE_AUTO, seed % 2);
-    run (seed, DCNN_MODE_SPARSE, FALSE);
-    run (seed, DCNN_MODE_DENSE, FALSE);
+    run (seed, DCNN_MODE_AUTO, seed % 2, FALSE);
+    run (seed, DCNN_MODE_SPARSE, FALSE, FALSE);
+    run (seed, DCNN_MODE_DENSE, FALSE, FALSE);
   }
+}
+
+static void
+test_camera (void)
+{
+  run (1, DCNN_MODE_AUTO, FALSE, TRUE);
+  run (2, DCNN_MODE_AUTO, FALSE, TRUE);
 }
 
 static void
 test_tail (void)
 {
-  run (0, DCNN_MODE_AUTO, FALSE);
-  run (0, DCNN_MODE_DENSE, FALSE);
+  run (0, DCNN_MODE_AUTO, FALSE, FALSE);
+  run (0, DCNN_MODE_DENSE, FALSE, FALSE);
 }
 #endif
 
@@ -190,6 +201,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   trap = g_getenv ("DCNN_TEST_TRAP") != NULL;
   g_test_add_func ("/engine/alloc-count/modes", test_modes);
+  g_test_add_func ("/engine/alloc-count/camera", test_camera);
   g_test_add_func ("/engine/alloc-count/tail", test_tail);
   return g_test_run ();
 #else

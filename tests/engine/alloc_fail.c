@@ -97,6 +97,8 @@ try_session (guint64 seed, guint n)
   /* a new one each time: the first session packs its weights */
   g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed), &error);
   g_autoptr (DcnnSession) session = NULL;
+  DcnnMotion camera = { .matrix = { 1, 0, 1.4, 0, 1, 0.3, 0, 0, 1 },
+    .place = TRUE, .weigh = TRUE };
   DcnnSessionOptions options;
   gboolean ok = TRUE;
   DcnnFrame frame;
@@ -111,8 +113,11 @@ try_session (guint64 seed, guint n)
   number = 0;
   failing = n;
   session = dcnn_session_new (model, &options, &error);
-  /* the first frame makes the input stage */
-  ok = session && dcnn_session_push_frame (session, 0, &frame, NULL, &error);
+  /* the first frame makes the input stage, the first through a matrix what it
+   * is sampled into */
+  ok = session && dcnn_session_push_frame (session, 0, &frame, NULL,
+          &error) && dcnn_session_push_frame (session, 0, &frame, &camera,
+          &error);
   failing = 0;
   if (!ok) {
     g_assert_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY);
@@ -121,7 +126,7 @@ try_session (guint64 seed, guint n)
   }
   /* a session that could not take a frame takes the next */
   if (session)
-    g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL,
+    g_assert_true (dcnn_session_push_frame (session, 0, &frame, &camera,
             &error));
   test_video_clear (&video);
   return number < n;

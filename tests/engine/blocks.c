@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "dcnn_engine.h"
+#include "cpu.h"
 #include "nets.h"
 
 #define SEEDS 40
@@ -256,6 +256,44 @@ test_pays (void)
   g_assert_false (dcnn_plan_inside (plan, 3, PLAN_BLOCKS_TALL));
 }
 
+/* ---- memory ----------------------------------------------------------------- */
+
+/* Dense frames of a session that is made for sparse ones have their rings where
+ * they leave a map stale: when it turns sparse again, the map is as if nothing had
+ * been there. */
+static void
+test_rings (void)
+{
+  for (guint threads = 1; threads <= 2; threads++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = dcnn_model_new (make_net (&kinds[1], 1, 64,
+            64), &error);
+    g_autoptr (DcnnSession) session = new_session (model, DCNN_MODE_AUTO,
+        FALSE, threads);
+    g_autoptr (DcnnSession) stored = new_session (model, DCNN_MODE_DENSE, TRUE,
+        1);
+    const BlockSet *set = &session->cpu->sets[1];
+    guint64 state = 3;
+    DcnnTensor frame;
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (set->ring_bytes, >, session->cpu->sets[0].ring_bytes);
+    g_assert_cmpint (set->buffer, >=, 0);
+    g_assert_nonnull (session->streams[0].cpu->buffers[set->buffer]);
+    frame = test_frame_new (model, &state, FALSE);
+    for (guint f = 0; f < 12; f++) {
+      DcnnTuning tuning = { .mode = f % 6 < 3 ? DCNN_MODE_AUTO :
+            DCNN_MODE_DENSE };
+      g_assert_true (dcnn_session_set_tuning (session, &tuning, NULL));
+      test_push (session, &frame);
+      test_push (stored, &frame);
+      assert_same (session, stored, "with rings in a map");
+      test_video_step (&state, &frame, FALSE);
+    }
+    dcnn_tensor_free (&frame);
+  }
+}
+
 /* ---- statistics ------------------------------------------------------------- */
 
 /* Nodes inside have their work counted: all together it is the frame's. */
@@ -307,6 +345,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/blocks/copy", test_copy);
   g_test_add_func ("/engine/blocks/pays", test_pays);
   g_test_add_func ("/engine/blocks/bits", test_bits);
+  g_test_add_func ("/engine/blocks/rings", test_rings);
   g_test_add_func ("/engine/blocks/counts", test_counts);
   return g_test_run ();
 }

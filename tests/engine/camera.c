@@ -698,7 +698,7 @@ test_exact_between_pixels (void)
 /* Two patches become brighter by `step` levels: 1 where the one at a result
  * counts as changed, 2 where that far from it does; threshold: 20 levels. */
 static guint
-patches_changed (gboolean weighed, gdouble shift, gint step)
+patches_changed (gboolean weighed, gdouble shift, gint step, gboolean busy)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = dcnn_model_new (copy_net (96, 96), &error);
@@ -707,8 +707,8 @@ patches_changed (gboolean weighed, gdouble shift, gint step)
   DcnnFrame frame = rgb_frame (rgb, 96, 96);
   gfloat interest[12 * 12] = { [2 * 12 + 2] = 1 };
   DcnnSessionOptions options;
+  DcnnMotion motion = { .matrix = { 1, 0, shift, 0, 1, 0, 0, 0, 1 } };
   const DcnnMask *mask;
-  DcnnMotion motion;
 
   test_options_init (&options);
   options.tuning.dilation = 0;
@@ -717,12 +717,11 @@ patches_changed (gboolean weighed, gdouble shift, gint step)
   options.device = "cpu";
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
-  set_shift (&motion, shift, 0);
-  motion.place = FALSE;
-  memset (rgb, 100, 3 * 96 * 96);
-  for (guint f = 0; f < 2; f++) {
-    for (gint y = 0; f && y < 16; y++)
-      memset (rgb + 3 * 97 * (y < 8 ? 16 : 64) + 288 * (y & 7), 100 + step, 24);
+  for (guint f = 0; f < 3; f++) {
+    const gint grey = busy && f > 0 ? 140 : 100;
+    memset (rgb, grey, 3 * 96 * 96);
+    for (gint y = 0; f == 2 && y < 16; y++)
+      memset (rgb + 3 * 97 * (y < 8 ? 16 : 64) + 288 * (y & 7), grey + step, 24);
     g_assert_true (dcnn_session_push_frame (session, 0, &frame, &motion,
             &error));
     dcnn_session_set_interest (session, 0, interest);
@@ -731,18 +730,19 @@ patches_changed (gboolean weighed, gdouble shift, gint step)
   return dcnn_mask_get (mask, 19, 20) + 2 * dcnn_mask_get (mask, 67, 68);
 }
 
-/* Between pixels 0.6 of the threshold counts at results, 1.5 of it far away. */
+/* Between pixels: 0.6 of the threshold at results, 1.5 far away, unless it is busy. */
 static void
 test_moving_interest (void)
 {
   static const struct { gboolean weighed; gdouble shift; gint step;
-      guint changed; } cases[] = { { TRUE, 0.25, 11, 0 }, { TRUE, 0.25, 15, 1 },
-    { TRUE, 0.25, 28, 1 }, { TRUE, 0.25, 34, 3 }, { FALSE, 0.25, 15, 0 },
-    { FALSE, 0.25, 28, 3 }, { TRUE, 3, 15, 0 }, { TRUE, 3, 28, 3 } };
+      guint changed; gboolean busy; } cases[] = { { TRUE, 0.25, 11, 0 },
+    { TRUE, 0.25, 15, 1 }, { TRUE, 0.25, 28, 1 }, { TRUE, 0.25, 34, 3 },
+    { FALSE, 0.25, 15, 0 }, { FALSE, 0.25, 28, 3 }, { TRUE, 3, 15, 0 },
+    { TRUE, 3, 28, 3 }, { TRUE, 0.25, 15, 0, TRUE }, { TRUE, 0.25, 28, 3, TRUE } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_assert_cmpuint (patches_changed (cases[i].weighed, cases[i].shift,
-            cases[i].step), ==, cases[i].changed);
+            cases[i].step, cases[i].busy), ==, cases[i].changed);
 }
 
 /* ---- restarts ---------------------------------------------------------------------- */

@@ -187,6 +187,21 @@ layer_softmax (TestNet *net, DcnnValueId v)
   return test_net_node (net, DCNN_OP_SOFTMAX, &p, 1, &v, NULL);
 }
 
+/* A gate of each pixel from its channels, or of each channel from its pixels. */
+static DcnnValueId
+layer_reduce (TestNet *net, DcnnValueId v)
+{
+  static const DcnnOp ops[] = { DCNN_OP_REDUCE_MAX, DCNN_OP_REDUCE_SUM,
+    DCNN_OP_REDUCE_MEAN };
+  guint op = pick (net, G_N_ELEMENTS (ops)), axes = pick (net, 3) ? 0x2 : 0xc;
+  DcnnParams p = { .reduce = { .axes = op == 1 ? 0x2 : axes,
+      .keepdims = true } };
+  DcnnValueId g = test_net_node (net, ops[op], &p, 1, &v, NULL);
+
+  return test_net_binary (net, DCNN_OP_MUL, v, test_net_unary (net,
+          DCNN_OP_SIGMOID, g));
+}
+
 static DcnnValueId
 layer_norm (TestNet *net, DcnnValueId v)
 {
@@ -286,7 +301,7 @@ make_net (guint64 seed)
   static DcnnValueId (*const layers[]) (TestNet *, DcnnValueId) = {
     layer_shuffle, layer_channels, layer_crop_pad, layer_focus, layer_depth,
     layer_split, layer_attention, layer_constant, layer_prelu, layer_function,
-    layer_softmax, layer_norm, layer_resize };
+    layer_softmax, layer_reduce, layer_norm, layer_resize };
   static DcnnValueId (*const heads[]) (TestNet *, DcnnValueId) = {
     head_detection, head_classes, head_arg_max, head_map };
   TestNet net;

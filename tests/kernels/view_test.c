@@ -288,7 +288,7 @@ run_frame (uint64_t seed, Case *c, const DcnnInputView *view)
 {
   DcnnInputSampling kind = DCNN_INPUT_AS_IT_IS;
   for (int i = 0; i < 2; i++) {
-    kind = dcnn_input_set_view (c->stages[i], view);
+    CHECK (dcnn_input_set_view (c->stages[i], view, &kind), "out of memory");
     dcnn_input_picture_rows (c->stages[i], &c->params, &c->frame, 0, 0,
         c->g.height);
     for (uint32_t y = 0; y < c->g.height; y += 16)
@@ -363,13 +363,14 @@ static void
 test_shadow (uint64_t seed)
 {
   DcnnInputView view = { .shadow = true };
+  DcnnInputSampling kind;
   Case c;
   case_init (&c);
   for (int f = 0; f < 4; f++) {
     uint64_t count = 0, all = 0;
     float share;
     random_matrix (view.matrix, &c);
-    dcnn_input_set_view (c.stages[0], &view);
+    CHECK (dcnn_input_set_view (c.stages[0], &view, &kind), "out of memory");
     dcnn_input_picture_rows (c.stages[0], &c.params, &c.frame, 0, 0,
         c.g.height);
     share = dcnn_input_shadow_share (c.stages[0]);
@@ -398,11 +399,15 @@ test_back (uint64_t seed)
 {
   DcnnInputView view = { .matrix = { 1, 0, 3.3, 0, 1, -2.2, 0, 0, 1 },
     .forgive = 0.5f };
+  DcnnInputSampling kind;
+  size_t bytes;
   Case c;
   case_init (&c);
+  bytes = dcnn_input_stage_bytes (c.stages[0]);
   dcnn_mask_fill (&c.force);
   run_frame (seed, &c, &view);
-  dcnn_input_set_view (c.stages[0], NULL);
+  CHECK (dcnn_input_stage_bytes (c.stages[0]) > bytes, "a view took nothing");
+  CHECK (dcnn_input_set_view (c.stages[0], NULL, &kind), "out of memory");
   for (int i = 0; i < 2; i++) {
     if (i) {
       dcnn_input_stage_free (c.stages[1]);
@@ -442,7 +447,9 @@ bench (uint32_t w, uint32_t h, bool portable)
     }
     for (int i = 0; i < 30; i++) {
       double t0 = check_seconds (), t1;
-      dcnn_input_set_view (stage, &view);
+      DcnnInputSampling how;
+      if (!dcnn_input_set_view (stage, &view, &how))
+        abort ();
       dcnn_input_picture_rows (stage, &p, &frame, 0, 0, h);
       t1 = check_seconds ();
       dcnn_input_sample_rows (stage, &p, 0, 0, h, NULL, &changed, &differs);

@@ -2,12 +2,13 @@
  *
  * fingerprint.c - a checksum of what models give, to compare two builds by:
  *
- *   fingerprint [--fixed] MODEL... > before; ... > after; diff before after
+ *   fingerprint [--fixed | --frames] MODEL... > before; ... > after; diff before after
  *
  * A line a model and way of running it: mode, threshold, and what 24 frames of a
  * drawn video, the last of which are still, gave: outputs, their masks, and MACs
  * with what is said of the frame. --fixed: not in mode "auto", which goes by
- * costs. Public API alone, so that it builds with older
+ * costs. --frames: in mode "auto" alone, a line a frame: its number, "dense" or
+ * "sparse", and the checksums of that frame. Public API alone, so that it builds with older
  * versions too (tests/golden.py); tests/models/golden.py holds the shipped nets to
  * golden.txt.
  */
@@ -42,6 +43,29 @@ typedef struct Sums {
   GChecksum *outputs, *masks, *work;
 } Sums;
 
+static Sums
+sums_new (void)
+{
+  return (Sums) { g_checksum_new (G_CHECKSUM_SHA256),
+    g_checksum_new (G_CHECKSUM_SHA256), g_checksum_new (G_CHECKSUM_SHA256) };
+}
+
+static void
+sums_print (const Sums *sums)
+{
+  printf (" %.16s %.16s %.16s\n", g_checksum_get_string (sums->outputs),
+      g_checksum_get_string (sums->masks),
+      g_checksum_get_string (sums->work));
+}
+
+static void
+sums_clear (Sums *sums)
+{
+  g_checksum_free (sums->outputs);
+  g_checksum_free (sums->masks);
+  g_checksum_free (sums->work);
+}
+
 static void
 add_output (const Sums *sums, const DcnnOutput *out)
 {
@@ -55,9 +79,10 @@ add_output (const Sums *sums, const DcnnOutput *out)
                 8) * 8));
 }
 
+/* dense: gets whether the whole frame ran dense. */
 static gboolean
 add_frame (DcnnSession *session, guint frame, guint n_outputs,
-    const Sums *sums, GError **error)
+    const Sums *sums, gboolean *dense, GError **error)
 {
   static guint8 rgb[WIDTH * HEIGHT * 3];
   DcnnFrame picture = { .format = DCNN_FORMAT_RGB, .width = WIDTH,
@@ -74,19 +99,19 @@ add_frame (DcnnSession *session, guint frame, guint n_outputs,
       sizeof stats.macs_done);
   g_checksum_update (sums->work, (const guchar *) &stats.settled,
       sizeof stats.settled);
+  *dense = stats.dense;
   return TRUE;
 }
 
 static gboolean
 run (DcnnModel *model, const char *name, DcnnMode mode, gfloat threshold,
-    GError **error)
+    gboolean each, GError **error)
 {
-  Sums sums = { g_checksum_new (G_CHECKSUM_SHA256),
-    g_checksum_new (G_CHECKSUM_SHA256), g_checksum_new (G_CHECKSUM_SHA256) };
+  Sums sums = sums_new ();
   DcnnModelSummary summary;
   DcnnSessionOptions options;
   DcnnSession *session;
-  gboolean ok;
+  gboolean ok, dense;
 
   dcnn_session_options_init (&options);
   options.device = "cpu";
@@ -96,36 +121,49 @@ run (DcnnModel *model, const char *name, DcnnMode mode, gfloat threshold,
   dcnn_model_get_summary (model, &summary);
   session = dcnn_session_new (model, &options, error);
   ok = session != NULL;
-  for (guint f = 0; f < FRAMES && ok; f++)
-    ok = add_frame (session, f, summary.n_outputs, &sums, error);
+  for (guint f = 0; f < FRAMES && ok; f++) {
+    ok = add_frame (session, f, summary.n_outputs, &sums, &dense, error);
+    if (!ok || !each)
+      continue;
+    printf ("%s %u %s", name, f, dense ? "dense" : "sparse");
+    sums_print (&sums);
+    sums_clear (&sums);
+    sums = sums_new ();
+  }
   dcnn_session_free (session);
-  if (ok)
-    printf ("%s %s %g %.16s %.16s %.16s\n", name, mode == DCNN_MODE_DENSE ?
-        "dense" : mode == DCNN_MODE_SPARSE ? "sparse" : "auto",
-        (double) threshold, g_checksum_get_string (sums.outputs),
-        g_checksum_get_string (sums.masks), g_checksum_get_string (sums.work));
-  g_checksum_free (sums.outputs);
-  g_checksum_free (sums.masks);
-  g_checksum_free (sums.work);
+  if (ok && !each) {
+    printf ("%s %s %g", name, mode == DCNN_MODE_DENSE ? "dense" :
+        mode == DCNN_MODE_SPARSE ? "sparse" : "auto", (double) threshold);
+    sums_print (&sums);
+  }
+  sums_clear (&sums);
   return ok;
+}
+
+static gboolean
+run_all (DcnnModel *model, const char *name, gboolean fixed, GError **error)
+{
+  return run (model, name, DCNN_MODE_DENSE, 0.05f, FALSE, error) &&
+      run (model, name, DCNN_MODE_SPARSE, 0, FALSE, error) &&
+      run (model, name, DCNN_MODE_SPARSE, 0.05f, FALSE, error) &&
+      (fixed || run (model, name, DCNN_MODE_AUTO, 0.05f, FALSE, error));
 }
 
 int
 main (int argc, char **argv)
 {
   gboolean fixed = argc > 1 && strcmp (argv[1], "--fixed") == 0;
+  gboolean frames = argc > 1 && strcmp (argv[1], "--frames") == 0;
 
   setvbuf (stdout, NULL, _IOLBF, 0);
-  for (int i = 1 + fixed; i < argc; i++) {
+  for (int i = 1 + (fixed || frames); i < argc; i++) {
     g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModelInfo) info = NULL;
     g_autoptr (DcnnModel) model = dcnn_model_load (argv[i], 0, 0, &info,
         &error);
     g_autofree char *name = g_path_get_basename (argv[i]);
-    if (model == NULL || !run (model, name, DCNN_MODE_DENSE, 0.05f, &error) ||
-        !run (model, name, DCNN_MODE_SPARSE, 0, &error) ||
-        !run (model, name, DCNN_MODE_SPARSE, 0.05f, &error) ||
-        (!fixed && !run (model, name, DCNN_MODE_AUTO, 0.05f, &error))) {
+    if (model == NULL || !(frames ? run (model, name, DCNN_MODE_AUTO, 0.05f,
+                TRUE, &error) : run_all (model, name, fixed, &error))) {
       fprintf (stderr, "%s: %s\n", argv[i], error ? error->message : "?");
       return 1;
     }

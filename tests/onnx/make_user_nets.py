@@ -8,7 +8,7 @@ For each net: NAME.onnx; NAME.onnx.modelinfo where it needs a descriptor;
 NAME.frame0, NAME.frame1 ..., pictures in RGB, one byte a channel; and
 NAME.out0.I, NAME.out1.I ..., output I of ONNX Runtime for each, float32,
 little endian. nets.txt has a line for each: name, width, height, channels of
-its picture, frames, outputs.
+its picture, frames, outputs, operators that run whole (-1: not said).
 
 A net is a function here, its docstring what it shows. Needs numpy, onnx and
 onnxruntime.
@@ -83,10 +83,10 @@ def y_of(*shape):
 
 class Net:
     """What a net function gives. feeds (pictures so far, last outputs by name)
-    -> what ONNX Runtime gets; oracle: its model where it is another."""
+    -> what ONNX Runtime gets; oracle: its model where it is another; tails: operators that do not run on maps."""
 
-    def __init__(self, model, feeds, descriptor=PLAIN, channels=3, oracle=None, keep=None):
-        self.model, self.feeds, self.descriptor = model, feeds, descriptor
+    def __init__(self, model, feeds, descriptor=PLAIN, channels=3, oracle=None, keep=None, tails=-1):
+        self.model, self.feeds, self.descriptor, self.tails = model, feeds, descriptor, tails
         self.channels, self.oracle, self.keep = channels, oracle or model, keep
 
 
@@ -585,15 +585,16 @@ def write(folder, name):
         last = dict(zip(names, runtime.run(None, made.feeds(frames[:t + 1], last))))
         for i, wanted_name in enumerate(wanted):
             np.ascontiguousarray(last[wanted_name], np.float32).tofile(f"{base}.out{t}.{i}")
-    return f"{name} {WIDTH} {HEIGHT} {made.channels} {FRAMES} {len(wanted)}\n"
+    return f"{name} {WIDTH} {HEIGHT} {made.channels} {FRAMES} {len(wanted)} {made.tails}\n"
 
 
 def main():
     folder = sys.argv[1]
-    names = sys.argv[2:] or list(NETS)
-    with open(os.path.join(folder, "nets.txt"), "w", encoding="utf-8") as file:
+    names = [n for n in sys.argv[2:] or list(NETS) if n in NETS]
+    with open(os.path.join(folder, "nets.txt"), "a", encoding="utf-8") as file:
         for name in names:
             file.write(write(folder, name))
 
 
-main()
+if __name__ == "__main__":
+    main()

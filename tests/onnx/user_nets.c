@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * user_nets.c - nets as exporters write them (make_user_nets.py), each by its
- * descriptor, on pictures, in sessions at threshold 0: every frame equals ONNX
- * Runtime, sparse frames the dense ones bit for bit.
+ * user_nets.c - nets as exporters write them (make_user_nets.py,
+ * make_export_nets.py), each by its descriptor, on pictures, in sessions at
+ * threshold 0: every frame equals ONNX Runtime, sparse frames the dense ones
+ * bit for bit.
  *
  *   user_nets [NAME]
  *
@@ -27,6 +28,7 @@ static const DcnnMode modes[] = {
 typedef struct Net {
   char name[64];
   guint width, height, channels, frames, outputs;
+  gint tails; /* operators that run whole; -1: not said */
   const char *folder;
 } Net;
 
@@ -142,6 +144,20 @@ check_mode (const Net *net, DcnnModel *model, const DcnnModelInfo *info,
   return error ? fail (net, "%s", error->message) : ok;
 }
 
+/* Whether no more of the net runs whole than is said. */
+static gboolean
+check_tails (const Net *net, const DcnnModel *model)
+{
+  g_autofree char *dump = dcnn_model_dump_plan (model);
+  g_auto (GStrv) lines = g_strsplit (dump, "\n", -1);
+  gint tails = 0;
+
+  for (guint i = 0; lines[i]; i++)
+    tails += strstr (lines[i], " tail [") != NULL;
+  return net->tails < 0 || tails == net->tails || fail (net, "%d operators "
+      "run whole, not %d:\n%s", tails, net->tails, dump);
+}
+
 static gboolean
 check_net (const Net *net)
 {
@@ -165,6 +181,7 @@ check_net (const Net *net)
         summary.input_channels);
   if (summary.n_outputs != net->outputs)
     return fail (net, "%u outputs", summary.n_outputs);
+  ok = check_tails (net, model);
   for (guint m = 0; m < G_N_ELEMENTS (modes) && ok; m++)
     ok = check_mode (net, model, info, m, dense);
   for (guint i = 0; i < net->frames * net->outputs; i++)
@@ -190,8 +207,8 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
-  const char *arguments[] = { ort_python (), MAKE_USER_NETS, folder,
-    argc > 1 ? argv[1] : NULL, NULL };
+  const char *makers[] = { MAKE_USER_NETS, MAKE_EXPORT_NETS };
+  gboolean made = TRUE;
   g_autofree char *list = NULL;
   g_autofree char *path = g_build_filename (folder, "nets.txt", NULL);
   g_auto (GStrv) lines = NULL;
@@ -204,12 +221,18 @@ main (int argc, char **argv)
         ort_python ());
     return 77;
   }
-  if (ort_run (arguments) && g_file_get_contents (path, &list, NULL, NULL))
+  for (guint i = 0; i < G_N_ELEMENTS (makers); i++) {
+    const char *arguments[] = { ort_python (), makers[i], folder,
+      argc > 1 ? argv[1] : NULL, NULL };
+    made &= ort_run (arguments);
+  }
+  if (made && g_file_get_contents (path, &list, NULL, NULL))
     lines = g_strsplit (list, "\n", -1);
   for (guint i = 0; lines && lines[i]; i++) {
     Net net = { .folder = folder };
-    if (sscanf (lines[i], "%63s %u %u %u %u %u", net.name, &net.width,
-            &net.height, &net.channels, &net.frames, &net.outputs) != 6)
+    if (sscanf (lines[i], "%63s %u %u %u %u %u %d", net.name, &net.width,
+            &net.height, &net.channels, &net.frames, &net.outputs,
+            &net.tails) != 7)
       continue;
     failed += !check_net (&net);
     count++;

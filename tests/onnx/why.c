@@ -58,8 +58,8 @@ make_net (void)
   add (graph, "Concat", "image groups", "joined", "axis", 1);
   add (graph, "Softmax", "joined", "soft", "axis", 1);
   add (graph, "Gather", "soft order", "shuffled", "axis", 1);
-  add (graph, "Celu", "shuffled", "celu", NULL, 0);
-  add (graph, "Conv", "celu last", "back", NULL, 0);
+  add (graph, "ThresholdedRelu", "shuffled", "threshold", NULL, 0);
+  add (graph, "Conv", "threshold last", "back", NULL, 0);
   add (graph, "Conv", "back kernel", "dynamic", NULL, 0);
   add (graph, "Softmax", "back", "wide", "axis", 3);
   pk_message (graph, 12, pk_value ("dynamic", FLOAT, 0, NULL));

@@ -167,18 +167,8 @@ BINARY_BITS (bitwise_xor, 0, a ^ b)
 
 FUNCTIONS (min, LESSER (a, b), LESSER (a, b), LESSER (a, b))
 FUNCTIONS (max, GREATER_OF (a, b), GREATER_OF (a, b), GREATER_OF (a, b))
-FUNCTIONS (sum, a + b, (int64_t) ((uint64_t) a + (uint64_t) b), a + b)
 VARIADIC (min)
 VARIADIC (max)
-VARIADIC (sum)
-
-KERNEL (mean)
-{
-  const DcnnTensor *out = outputs[0];
-  dcnn_ref_sum (params, n_inputs, inputs, n_outputs, outputs);
-  for (int64_t i = 0, n = out ? dcnn_tensor_count (out) : 0; i < n; i++)
-    dcnn_ref_set (out, i, dcnn_ref_get (out, i) / n_inputs);
-}
 
 /* Where: condition ? x : y. */
 KERNEL (where)
