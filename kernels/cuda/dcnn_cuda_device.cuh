@@ -13,25 +13,16 @@
 #include "dcnn_cuda.h"
 #include "dcnn_fused.h"
 
-/* The next launch of the stream may begin (and wait at once). */
-__device__ __forceinline__ void
-dcnn_cuda_let_next ()
-{
-#if __CUDA_ARCH__ >= 900
-  asm volatile ("griddepcontrol.launch_dependents;");
-#endif
-}
-
 /* Everything that launches before this one wrote may be read after it. The next
- * launch begins only now, where it was not let begin before: so would be the one
- * after it, and blocks that wait hold what other branches need. */
+ * launch of the stream begins only now, and waits in turn: were it let before, so
+ * would be the one after it, and blocks that wait hold what other branches need. */
 __device__ __forceinline__ void
 dcnn_cuda_wait ()
 {
 #if __CUDA_ARCH__ >= 900
   asm volatile ("griddepcontrol.wait;" ::: "memory");
+  asm volatile ("griddepcontrol.launch_dependents;");
 #endif
-  dcnn_cuda_let_next ();
 }
 
 /* Brings a launch's description near while what is ahead still runs: the first

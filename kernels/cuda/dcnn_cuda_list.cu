@@ -14,9 +14,6 @@ lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams,
 {
   __shared__ ListRoom room;
 
-  /* a short list is done before what follows would have begun */
-  if (per == 1)
-    dcnn_cuda_let_next ();
   const DcnnCudaStream f = streams[blockIdx.y];
   make_list (lists + blockIdx.z, room, f, blockIdx.y, blockIdx.x, per);
 }

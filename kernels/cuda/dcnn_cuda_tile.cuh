@@ -161,6 +161,34 @@ load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
     copy_commit ();
 }
 
+/* From a chunk's sums to the map, or to `results`. early: of the first pass. */
+template<int BM, int BN>
+__device__ __forceinline__ void
+finish_chunk (const DcnnCudaConv &p, Rows &rows, const Part &part,
+    uint32_t n_rows, uint32_t chunk,
+    float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4], float *sums,
+    __half *results, const float *bias, uint32_t step, Early early)
+{
+  constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
+  uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
+
+  put_sums<BM, BN> (sums, d);
+  if (part.sharing > 1)
+    cluster_sync ();
+  else
+    __syncthreads ();
+  /* one pass ahead: what more would need of registers is not there */
+#pragma unroll 1
+  for (uint32_t i = 0; i < PASSES; i++) {
+    Early next = early;
+    if (i + 1 < PASSES)
+      next = ask_early<BM, BN> (p, rows, part, n_rows, i + 1, channel0, step);
+    finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
+        step, early);
+    early = next;
+  }
+}
+
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
  * early_weights: the first STAGES - 1 stages' weights are on the way. THERE: all
  * steps of the part's inputs lie behind the weights' stages already, and the
@@ -175,7 +203,6 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
   constexpr int STAGES = THERE ? STAGES_THERE : STAGES_OF<BM, BN, POOL>;
   constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
   constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
-  constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
   const uint32_t pool = THERE ? p.pool : POOL;
   float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : pool));
   __half *results = p.room ? static_cast<__half *> (p.room) +
@@ -254,21 +281,8 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       copy_wait<0> ();
       __syncthreads ();
     }
-    put_sums<BM, BN> (sums, d);
-    if (part.sharing > 1)
-      cluster_sync ();
-    else
-      __syncthreads ();
-    /* one pass ahead: what more would need of registers is not there */
-#pragma unroll 1
-    for (uint32_t i = 0; i < PASSES; i++) {
-      Early next = early;
-      if (i + 1 < PASSES)
-        next = ask_early<BM, BN> (p, rows, part, n_rows, i + 1, channel0, step);
-      finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
-          step, early);
-      early = next;
-    }
+    finish_chunk<BM, BN> (p, rows, part, n_rows, chunk, d, sums, results, bias,
+        step, early);
     if (part.sharing > 1)
       cluster_sync ();
     else if (ALIAS)
