@@ -239,6 +239,12 @@ sim_model_bytes (gpointer weights)
   return 1;
 }
 
+static gsize
+tensor_bytes (const DcnnTensor *tensor)
+{
+  return (gsize) dcnn_tensor_count (tensor) * dcnn_dtype_bytes (tensor->dtype);
+}
+
 static void
 init_output (DcnnSession *session, SimStream *sim, DcnnStream *stream,
     guint i)
@@ -252,6 +258,9 @@ init_output (DcnnSession *session, SimStream *sim, DcnnStream *stream,
 
   out->name = value->name;
   out->tensor = v->tensor >= 0 ? sim->tensors[v->tensor] : value->tensor;
+  if (v->tensor >= 0)
+    out->tensor.data = sim->told[i] = g_malloc0 (tensor_bytes (&out->tensor) +
+        1);
   if (map && map->mask >= 0) {
     sim->mask_words[i] = g_new0 (guint64, dcnn_mask_words (map->width,
             map->height));
@@ -330,6 +339,8 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
   sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
   sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
   sim->mask_words = g_new0 (guint64 *, n_outputs);
+  sim->told = g_new0 (guint8 *, n_outputs);
+  sim->copies = g_new0 (guint, n_outputs);
   stream->outputs = g_new0 (DcnnOutput, n_outputs);
   for (guint i = 0; i < plan->tensors->len; i++) {
     DcnnTensor *t = &sim->tensors[i];
@@ -395,8 +406,12 @@ sim_session_free (DcnnSession *session)
       g_free (sim->spread_rows[n]);
     for (guint i = 0; sim->tensors && i < plan->tensors->len; i++)
       dcnn_tensor_free (&sim->tensors[i]);
-    for (guint i = 0; sim->mask_words && i < plan->graph->outputs->len; i++)
+    for (guint i = 0; sim->mask_words && i < plan->graph->outputs->len; i++) {
+      g_debug ("sim: output %u of stream %u was copied %u times", i, s,
+          sim->copies[i]);
       g_free (sim->mask_words[i]);
+      g_free (sim->told[i]);
+    }
     g_free (sim->inv_spread);
     g_free (sim->spread_rows);
     g_free (sim->maps.in_row);
@@ -407,6 +422,8 @@ sim_session_free (DcnnSession *session)
     g_free (sim->tensors);
     g_free (sim->tensor_changed);
     g_free (sim->mask_words);
+    g_free (sim->told);
+    g_free (sim->copies);
     g_free (session->streams[s].outputs);
   }
   g_free (state->streams);
@@ -533,6 +550,16 @@ fill_mask (const SimMaps *maps, gint map, DcnnMask *mask)
         dcnn_mask_set (mask, y, x);
 }
 
+/* As of a device, an output that nobody asks for is not copied. */
+static void
+tell_output (SimStream *sim, const PlanValue *v, guint i)
+{
+  const DcnnTensor *from = &sim->tensors[v->tensor];
+
+  memcpy (sim->told[i], from->data, tensor_bytes (from));
+  sim->copies[i]++;
+}
+
 static gboolean
 sim_wait (DcnnSession *session, guint index, guint wants, GError **error)
 {
@@ -546,6 +573,8 @@ sim_wait (DcnnSession *session, guint index, guint wants, GError **error)
     const PlanValue *v = &plan->values[
         g_array_index (plan->graph->outputs, DcnnValueId, i)];
     DcnnOutput *out = &stream->outputs[i];
+    if (v->tensor >= 0 && (wants & DCNN_WANT_OUTPUT (i)))
+      tell_output (sim, v, i);
     out->changed = sim->all || (v->tensor >= 0 &&
         sim->tensor_changed[v->tensor]);
     if (out->is_map && sim->moving) /* everything lies elsewhere now */

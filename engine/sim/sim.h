@@ -60,6 +60,9 @@ typedef struct SimStream {
   DcnnTensor *tensors;     /* by plan tensor; data owned */
   gboolean *tensor_changed;
   guint64 **mask_words;    /* by output; NULL: no map */
+  guint8 **told;           /* by output: a copy of its tensor, as it was last
+                              asked for; NULL: a constant */
+  guint *copies;           /* by output: how often it was */
   BackendFrame frame;      /* in flight */
   DcnnTuning tuning;       /* of that frame */
   gboolean first;          /* that frame is the stream's first */
