@@ -234,12 +234,6 @@ sim_model_new (const DcnnPlan *plan, gint index, GError **error)
 }
 
 static gsize
-sim_model_bytes (gpointer weights)
-{
-  return 1;
-}
-
-static gsize
 tensor_bytes (const DcnnTensor *tensor)
 {
   return (gsize) dcnn_tensor_count (tensor) * dcnn_dtype_bytes (tensor->dtype);
@@ -626,7 +620,6 @@ const DcnnBackend dcnn_backend_sim = {
   .layout = sim_layout,
   .model_new = sim_model_new,
   .model_free = g_free,
-  .model_bytes = sim_model_bytes,
   .session_new = sim_session_new,
   .session_free = sim_session_free,
   .session_bytes = sim_session_bytes,
