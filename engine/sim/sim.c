@@ -324,6 +324,7 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
     }
   init_picture (sim, stream, plan);
   init_scratch (sim, plan);
+  sim_states_init (sim, plan);
   sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
   sim->spread_rows = g_new0 (gdouble *, plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++)
@@ -390,6 +391,7 @@ sim_session_free (DcnnSession *session)
       g_free (sim->pending[n]);
     g_free (sim->pending);
     sim_maps_clear (&sim->maps);
+    sim_states_clear (sim, plan);
     dcnn_input_tables_clear (&sim->tables);
     g_free (sim->picture);
     g_free (sim->reference);
@@ -615,6 +617,7 @@ sim_reset (DcnnSession *session, guint stream)
 const DcnnBackend dcnn_backend_sim = {
   .name = "sim",
   .regions = TRUE,
+  .keeps_states = TRUE,
   .available = sim_available,
   .accepts = sim_accepts,
   .layout = sim_layout,
