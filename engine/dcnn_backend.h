@@ -86,7 +86,6 @@ typedef struct DcnnBackend {
    * shared by the sessions of a model on that device. */
   gpointer (*model_new) (const DcnnPlan *plan, gint index, GError **error);
   void (*model_free) (gpointer weights);
-  gsize (*model_bytes) (gpointer weights);
   /* They stay until the model goes; else the last session takes them with it.
    */
   gboolean weights_stay;

@@ -69,6 +69,6 @@ step "Drawing what $name finds on $(basename "$input")"
   --set-overlay mask-alpha=0.6 --report "$out/report.json" --title "$name on $(basename "$input")" </dev/null
 
 echo
-sed -n '/^  /{/^  memory/d;p}' "$out/report.txt"
+sed -n '/slowest of/q; /^  /{/^  memory/d;p}' "$out/report.txt"
 echo
 say_results

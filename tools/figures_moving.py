@@ -40,6 +40,7 @@ MODELS = [
     ("people-seg", None, "."),
     ("det_yolox_nano_416", None, "davis|bedroom|^(pan, 5|shake)"),
 ]
+SHORT = {"people-seg": "seg", "det_yolox_nano_416": "yolox"}
 WORK = ["model", "clip", "input", "frames", "aligned", "not aligned",
         "ours, counted", "RRM", "CBInfer", "Skip-Convolution", "DeltaCNN",
         "MotionDeltaCNN", "re-anchored", "lost", "resets", "stood aside"]
@@ -219,6 +220,39 @@ def table(columns, rows):
                               for r in rows])
 
 
+def number(cell):
+    """Of "31 %" or "IoU 0.994"; None: there is none."""
+    found = re.search(r"[\d.]+", cell.split(",")[0])
+    return float(found.group()) if found else None
+
+
+def goals(rows):
+    """What was aimed at: rows of where it is reached, and where it is not."""
+    rotates, shakes = re.compile("pan, [0-9]+ px"), re.compile("shake, up to")
+    asked = [
+        ("at most 30 % of dense, the camera rotates", rotates,
+         lambda w, f: number(w[4]) <= 30),
+        ("at most 15 % of dense, it shakes", shakes,
+         lambda w, f: number(w[4]) <= 15),
+        ("within 0.5 % of dense on the window (IoU, F1)", re.compile("."),
+         lambda w, f: number(f[2]) >= 0.995),
+        ("half of MotionDeltaCNN's counted work", re.compile("."),
+         lambda w, f: 2 * number(w[6]) <= number(w[11])),
+        ("no more work than without alignment", re.compile("."),
+         lambda w, f: number(w[4]) <= number(w[5])),
+    ]
+    found = []
+    for name, clip, test in asked:
+        sides = {True: [], False: []}
+        for work, fidelity in rows:
+            if TRIPOD not in work[1] and clip.search(work[1]):
+                sides[test(work, fidelity)].append(
+                    f"{SHORT.get(work[0], work[0])} {work[1]}")
+        found.append([name, *("; ".join(sides[side]) or "-"
+                              for side in (True, False))])
+    return found
+
+
 def page(options, rows, swept):
     frames = f" --frames {options.frames}" if options.frames else ""
     (ROOT / "docs" / "figures-moving.md").write_text(f"""# Moving cameras
@@ -253,6 +287,16 @@ little. Annotated: IoU of masks with DAVIS's annotations, of sequences of people
 horse too, which this network does not look for.
 
 {table(FIDELITY, [fidelity for _, fidelity in rows])}
+
+## Goals
+
+{table(["goal", "reached", "not reached"], goals(rows))}
+
+Where they are not: what moves by itself changes whatever the camera does. On the shakes a tripod's camera (the rows above) already
+takes more than 15 %; the last 0.5 % is what changes under the thresholds inside of the network and half a pixel of forgiveness
+leave out, and a tripod's clip has it too. DAVIS's cameras follow somebody who fills the picture: what is changed and what lies
+within a receptive field of it is nearly all of it, for any method that is exact. docs/decisions.md, "The window looks at the frame", has what
+was tried.
 
 ## Settings
 

@@ -490,7 +490,8 @@ print (const Quantiser *it)
       "now %s\n", median (it->plain.ms), median (it->tried[it->chosen].ms),
       before, after);
   if (it->written)
-    g_print ("written: %s\n", it->written);
+    g_print ("written: %s; its thresholds are the float32 model's: run "
+        "deltacnn-tune on it next\n", it->written);
 }
 
 static char *

@@ -412,7 +412,6 @@ const DcnnBackend dcnn_backend_cpu = {
   .keeps_states = TRUE,
   .model_new = dcnn_cpu_weights_new,
   .model_free = dcnn_cpu_weights_free,
-  .model_bytes = dcnn_cpu_weights_bytes,
   .weights_stay = TRUE,
   .session_new = cpu_session_new,
   .session_free = cpu_session_free,

@@ -129,7 +129,6 @@ typedef struct CpuNode {
 typedef struct CpuWeights {
   guint n_nodes;
   CpuNode *nodes;          /* by plan node */
-  gsize bytes;
 } CpuWeights;
 
 /* cpu_kernels.c: what a KERNEL node's kernels read, into packed. FALSE: out of
@@ -139,11 +138,10 @@ gboolean dcnn_cpu_pack (const DcnnPlan *plan, const PlanNode *node,
 /* As DcnnBackend.kernel. */
 const char *dcnn_cpu_kernel (const DcnnPlan *plan, const PlanNode *node,
     GString *refused);
-/* As DcnnBackend.model_new, model_free and model_bytes. */
+/* As DcnnBackend.model_new and model_free. */
 gpointer dcnn_cpu_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
 void dcnn_cpu_weights_free (gpointer weights);
-gsize dcnn_cpu_weights_bytes (gpointer weights);
 /* cpu.c: a frame's tensors into the input's maps and tensors. */
 void dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame);

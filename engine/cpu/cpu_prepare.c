@@ -66,9 +66,6 @@ dcnn_cpu_weights_new (const DcnnPlan *plan, gint index, GError **error)
       dcnn_cpu_weights_free (weights);
       return NULL;
     }
-    weights->bytes += dcnn_prepared_bytes (packed->prepared);
-    if (packed->bytes)
-      weights->bytes += dcnn_prepared_bytes (packed->bytes);
   }
   return weights;
 }
@@ -91,10 +88,4 @@ dcnn_cpu_weights_free (gpointer data)
   }
   g_free (weights->nodes);
   g_free (weights);
-}
-
-gsize
-dcnn_cpu_weights_bytes (gpointer weights)
-{
-  return ((const CpuWeights *) weights)->bytes;
 }

@@ -36,14 +36,12 @@ typedef struct CudaWeights {
   gpointer cpu_outer;      /* as dcnn_cpu_weights_new() gave it */
   CudaNode *nodes;
   GPtrArray *memory;       /* device pointers */
-  gsize bytes;
   gint device;
 } CudaWeights;
 
 gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
     GError **error);
 void dcnn_cuda_weights_free (gpointer weights);
-gsize dcnn_cuda_weights_bytes (gpointer weights);
 /* A convolution's weights as [n_padded][k_padded] floats; new. */
 gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
     const CudaNode *packed);

@@ -669,7 +669,6 @@ const DcnnBackend dcnn_backend_cuda = {
   .layout = cuda_layout,
   .model_new = dcnn_cuda_weights_new,
   .model_free = dcnn_cuda_weights_free,
-  .model_bytes = dcnn_cuda_weights_bytes,
   .session_new = dcnn_cuda_session_new,
   .session_free = dcnn_cuda_session_free,
   .session_bytes = cuda_session_bytes,

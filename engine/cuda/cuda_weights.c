@@ -18,7 +18,6 @@ to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
   if (*e != cudaSuccess)
     return NULL;
   g_ptr_array_add (w->memory, p);
-  w->bytes += bytes;
   *e = cudaMemcpy (p, data, bytes, cudaMemcpyHostToDevice);
   return p;
 }
@@ -303,10 +302,4 @@ dcnn_cuda_weights_free (gpointer data)
   dcnn_cpu_weights_free (w->cpu_outer);
   g_free (w->nodes);
   g_free (w);
-}
-
-gsize
-dcnn_cuda_weights_bytes (gpointer data)
-{
-  return ((CudaWeights *) data)->bytes;
 }

@@ -89,12 +89,6 @@ null_model_free (gpointer weights)
   g_atomic_int_add (&live, -1);
 }
 
-static gsize
-null_model_bytes (gpointer weights)
-{
-  return 1;
-}
-
 static gboolean
 make_output (DcnnSession *session, DcnnOutput *out, NullOutput *own, guint i,
     GError **error)
@@ -202,7 +196,6 @@ const DcnnBackend dcnn_backend_null = {
   .keeps_states = TRUE,
   .model_new = null_model_new,
   .model_free = null_model_free,
-  .model_bytes = null_model_bytes,
   .session_new = null_session_new,
   .session_free = null_session_free,
   .session_bytes = null_session_bytes,

@@ -108,12 +108,6 @@ dcnn_infer_broadcasts_to (const DcnnTensor *small, const DcnnTensor *large)
   return TRUE;
 }
 
-gint64
-dcnn_infer_product (const DcnnTensor *tensor, int first, int end)
-{
-  return ref_product (tensor, first, end);
-}
-
 gboolean
 dcnn_infer_indices (const DcnnTensor *indices, gint64 n, GError **error)
 {

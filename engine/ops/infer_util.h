@@ -47,9 +47,6 @@ gboolean dcnn_infer_broadcast (const DcnnTensor *in, DcnnTensor *out,
 gboolean dcnn_infer_broadcasts_to (const DcnnTensor *small,
     const DcnnTensor *large);
 
-/* Product of dimensions first .. end-1 of a checked tensor. */
-gint64 dcnn_infer_product (const DcnnTensor *tensor, int first, int end);
-
 /* Checks constant indices: -n <= index < n; none may be there when n is 0. */
 gboolean dcnn_infer_indices (const DcnnTensor *indices, gint64 n,
     GError **error);

@@ -234,9 +234,9 @@ sim_model_new (const DcnnPlan *plan, gint index, GError **error)
 }
 
 static gsize
-sim_model_bytes (gpointer weights)
+tensor_bytes (const DcnnTensor *tensor)
 {
-  return 1;
+  return (gsize) dcnn_tensor_count (tensor) * dcnn_dtype_bytes (tensor->dtype);
 }
 
 static void
@@ -252,6 +252,9 @@ init_output (DcnnSession *session, SimStream *sim, DcnnStream *stream,
 
   out->name = value->name;
   out->tensor = v->tensor >= 0 ? sim->tensors[v->tensor] : value->tensor;
+  if (v->tensor >= 0)
+    out->tensor.data = sim->told[i] = g_malloc0 (tensor_bytes (&out->tensor) +
+        1);
   if (map && map->mask >= 0) {
     sim->mask_words[i] = g_new0 (guint64, dcnn_mask_words (map->width,
             map->height));
@@ -321,6 +324,7 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
     }
   init_picture (sim, stream, plan);
   init_scratch (sim, plan);
+  sim_states_init (sim, plan);
   sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
   sim->spread_rows = g_new0 (gdouble *, plan->nodes->len + 1);
   for (guint n = 0; n < plan->nodes->len; n++)
@@ -330,6 +334,8 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
   sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
   sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
   sim->mask_words = g_new0 (guint64 *, n_outputs);
+  sim->told = g_new0 (guint8 *, n_outputs);
+  sim->copies = g_new0 (guint, n_outputs);
   stream->outputs = g_new0 (DcnnOutput, n_outputs);
   for (guint i = 0; i < plan->tensors->len; i++) {
     DcnnTensor *t = &sim->tensors[i];
@@ -385,6 +391,7 @@ sim_session_free (DcnnSession *session)
       g_free (sim->pending[n]);
     g_free (sim->pending);
     sim_maps_clear (&sim->maps);
+    sim_states_clear (sim, plan);
     dcnn_input_tables_clear (&sim->tables);
     g_free (sim->picture);
     g_free (sim->reference);
@@ -395,8 +402,12 @@ sim_session_free (DcnnSession *session)
       g_free (sim->spread_rows[n]);
     for (guint i = 0; sim->tensors && i < plan->tensors->len; i++)
       dcnn_tensor_free (&sim->tensors[i]);
-    for (guint i = 0; sim->mask_words && i < plan->graph->outputs->len; i++)
+    for (guint i = 0; sim->mask_words && i < plan->graph->outputs->len; i++) {
+      g_debug ("sim: output %u of stream %u was copied %u times", i, s,
+          sim->copies[i]);
       g_free (sim->mask_words[i]);
+      g_free (sim->told[i]);
+    }
     g_free (sim->inv_spread);
     g_free (sim->spread_rows);
     g_free (sim->maps.in_row);
@@ -407,6 +418,8 @@ sim_session_free (DcnnSession *session)
     g_free (sim->tensors);
     g_free (sim->tensor_changed);
     g_free (sim->mask_words);
+    g_free (sim->told);
+    g_free (sim->copies);
     g_free (session->streams[s].outputs);
   }
   g_free (state->streams);
@@ -533,6 +546,16 @@ fill_mask (const SimMaps *maps, gint map, DcnnMask *mask)
         dcnn_mask_set (mask, y, x);
 }
 
+/* As of a device, an output that nobody asks for is not copied. */
+static void
+tell_output (SimStream *sim, const PlanValue *v, guint i)
+{
+  const DcnnTensor *from = &sim->tensors[v->tensor];
+
+  memcpy (sim->told[i], from->data, tensor_bytes (from));
+  sim->copies[i]++;
+}
+
 static gboolean
 sim_wait (DcnnSession *session, guint index, guint wants, GError **error)
 {
@@ -546,6 +569,8 @@ sim_wait (DcnnSession *session, guint index, guint wants, GError **error)
     const PlanValue *v = &plan->values[
         g_array_index (plan->graph->outputs, DcnnValueId, i)];
     DcnnOutput *out = &stream->outputs[i];
+    if (v->tensor >= 0 && (wants & DCNN_WANT_OUTPUT (i)))
+      tell_output (sim, v, i);
     out->changed = sim->all || (v->tensor >= 0 &&
         sim->tensor_changed[v->tensor]);
     if (out->is_map && sim->moving) /* everything lies elsewhere now */
@@ -592,12 +617,12 @@ sim_reset (DcnnSession *session, guint stream)
 const DcnnBackend dcnn_backend_sim = {
   .name = "sim",
   .regions = TRUE,
+  .keeps_states = TRUE,
   .available = sim_available,
   .accepts = sim_accepts,
   .layout = sim_layout,
   .model_new = sim_model_new,
   .model_free = g_free,
-  .model_bytes = sim_model_bytes,
   .session_new = sim_session_new,
   .session_free = sim_session_free,
   .session_bytes = sim_session_bytes,

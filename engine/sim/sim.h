@@ -58,8 +58,13 @@ typedef struct SimStream {
   gdouble **spread_rows;   /* by node, [out channels]; NULL: it has none */
   gdouble **inv_spread;    /* by node: spread_rows, or NULL: not measured */
   DcnnTensor *tensors;     /* by plan tensor; data owned */
+  gfloat **initial;        /* by state: what a first frame finds; NULL: the
+                              picture */
   gboolean *tensor_changed;
   guint64 **mask_words;    /* by output; NULL: no map */
+  guint8 **told;           /* by output: a copy of its tensor, as it was last
+                              asked for; NULL: a constant */
+  guint *copies;           /* by output: how often it was */
   BackendFrame frame;      /* in flight */
   DcnnTuning tuning;       /* of that frame */
   gboolean first;          /* that frame is the stream's first */
@@ -102,6 +107,19 @@ void sim_take_picture (DcnnSession *session, SimStream *sim,
     DcnnStream *stream);
 void sim_take_tensors (DcnnSession *session, SimStream *sim,
     DcnnStream *stream);
+/* sim_states.c: a tensor into graph input i; adds to changed_pixels and
+ * input_pixels. */
+void sim_take_input (DcnnSession *session, SimStream *sim, guint i,
+    const DcnnTensor *from, gfloat threshold);
+/* DcnnState. Before a frame's picture is taken: pictures that are
+ * kept move on by one frame; outputs are fed back, once more when the frame has
+ * turned dense. done: once the picture is stored. */
+void sim_states_init (SimStream *sim, const DcnnPlan *plan);
+void sim_states_clear (SimStream *sim, const DcnnPlan *plan);
+void sim_states_shift (SimStream *sim);
+void sim_states_feed (DcnnSession *session, SimStream *sim);
+void sim_states_done (SimStream *sim);
+
 /* sim_nodes.c: one node. */
 void sim_run_node (DcnnSession *session, SimStream *sim, NodeState *state,
     guint node);

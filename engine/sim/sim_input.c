@@ -279,8 +279,12 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   const PlanMap *m = plan_map (session->plan, map);
   InputMarks marks = { m->width, m->height, sim->maps.changed[map],
     sim->differs };
-  gsize n = (gsize) m->width * m->height, count = 0;
+  gsize n = (gsize) m->width * m->height, count = 0, all;
 
+  sim->changed_pixels = sim->input_pixels = 0;
+  sim_states_shift (sim);
+  sim_states_feed (session, sim);
+  all = n + sim->input_pixels;
   dcnn_input_matrix_init (&sim->matrix, &sim->picture_frame);
   for (guint y = 0; y < m->height; y++)
     for (guint x = 0; x < m->width; x++)
@@ -293,61 +297,53 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   }
   for (gsize p = 0; p < n; p++)
     count += marks.changed[p];
-  if (turns_dense (sim, count, n)) {
+  count = sim->all ? all : count + sim->changed_pixels;
+  if (turns_dense (sim, count, all)) {
     sim->all = TRUE;
     memset (marks.changed, TRUE, n);
+    sim_states_feed (session, sim);
   }
   settle (sim, marks.changed, sim->maps.exact[map], m->width, m->height, count,
-      n);
+      all);
   for (guint y = 0; y < m->height; y++)
     for (guint x = 0; x < m->width; x++)
       if (marks.changed[(gsize) y * m->width + x] ||
           sim->maps.exact[map][(gsize) y * m->width + x])
         store_pixel (sim, map, y, x);
-  stream->stats.changed_share = (gfloat) count / n;
+  sim_states_done (sim);
+  stream->stats.changed_share = (gfloat) count / all;
 }
 
 /* ---- tensors ---------------------------------------------------------------------- */
 
 static void
-take_input (DcnnSession *session, SimStream *sim, guint i)
+take_inputs (DcnnSession *session, SimStream *sim)
 {
-  const DcnnPlan *plan = session->plan;
-  DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
-  const DcnnTensor *from = &sim->frame.tensors[i];
-  gint direct = plan->values[id].map < 0 ? plan->values[id].tensor : -1;
-
-  if (direct >= 0) {
-    DcnnTensor *own = &sim->tensors[direct];
-    gsize bytes = (gsize) dcnn_tensor_count (own) *
-        dcnn_dtype_bytes (own->dtype);
-    gboolean news = sim->all || memcmp (own->data, from->data, bytes) != 0;
-    sim->tensor_changed[direct] = news;
-    sim->dense_input_changed |= news;
-    memcpy (own->data, from->data, bytes);
-  }
-  for (guint m = 0; m < plan->maps->len; m++)
-    if (plan_map (plan, m)->graph_input == (gint) i)
-      sim_import (session, sim, (gint) m, from, plan->values[id].map < 0,
-          sim->frame.tensor_threshold);
+  for (guint i = 0; i < dcnn_graph_fed_inputs (session->plan->graph); i++)
+    sim_take_input (session, sim, i, &sim->frame.tensors[i],
+        sim->frame.tensor_threshold);
+  sim_states_feed (session, sim);
 }
 
 void
 sim_take_tensors (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 {
-  guint n_inputs = session->plan->graph->inputs->len;
+  guint64 kept, kept_pixels;
   gsize changed;
 
   sim->changed_pixels = sim->input_pixels = 0;
   sim->dense_input_changed = FALSE;
-  for (guint i = 0; i < n_inputs; i++)
-    take_input (session, sim, i);
+  sim_states_shift (sim);
+  kept = sim->changed_pixels;
+  kept_pixels = sim->input_pixels;
+  take_inputs (session, sim);
   if (turns_dense (sim, sim->changed_pixels, sim->input_pixels)) {
     sim->all = TRUE; /* all of it, as of a first frame */
-    sim->changed_pixels = sim->input_pixels = 0;
-    for (guint i = 0; i < n_inputs; i++)
-      take_input (session, sim, i);
+    sim->changed_pixels = kept;
+    sim->input_pixels = kept_pixels;
+    take_inputs (session, sim);
   }
+  sim_states_done (sim);
   changed = sim->changed_pixels;
   stream->stats.changed_share = sim->input_pixels ? (gfloat) changed /
       sim->input_pixels : 1;

@@ -96,6 +96,7 @@ struct _GstDeltaCnn
   DcnnAnchor anchor;
   guint64 reference;           /* number of the last one; 0: not told */
   gboolean told_aside;         /* that alignment does not pay */
+  gboolean told_not_followed;  /* that the device cannot follow a matrix */
   GArray *fixed_regions;       /* DcnnRegion: the property's; NULL: none */
   GArray *regions;             /* likewise, of the frame at hand */
   gboolean told_regions;       /* that the device knows none */

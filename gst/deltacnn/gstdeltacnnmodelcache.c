@@ -117,14 +117,3 @@ gst_delta_cnn_model_cache_release (DcnnModel * model)
     g_free (unused);
   }
 }
-
-guint
-gst_delta_cnn_model_cache_size (void)
-{
-  guint size;
-
-  g_mutex_lock (&lock);
-  size = g_list_length (entries);
-  g_mutex_unlock (&lock);
-  return size;
-}

@@ -19,9 +19,6 @@ DcnnModel *gst_delta_cnn_model_cache_acquire (const gchar * path, guint width,
     guint height, GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 void gst_delta_cnn_model_cache_release (DcnnModel * model);
 
-/* How many models are held (tests). */
-guint gst_delta_cnn_model_cache_size (void);
-
 G_END_DECLS
 
 #endif

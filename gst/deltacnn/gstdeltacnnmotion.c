@@ -22,12 +22,30 @@ gst_delta_cnn_motion_forget (GstDeltaCnn * self)
   dcnn_anchor_forget (&self->anchor);
 }
 
+/* A matrix that the device cannot look through says so, once. */
+static void
+tell_not_followed (GstDeltaCnn * self)
+{
+  const DcnnDeviceKind *kind =
+      dcnn_device_named (gst_delta_cnn_runner_get_device (self->runner));
+
+  if (kind->samples || self->told_not_followed)
+    return;
+  self->told_not_followed = TRUE;
+  GST_ELEMENT_WARNING (self, STREAM, FAILED,
+      ("The camera is not followed: device=%s does not look through the "
+          "matrix of its motion, so frames are taken as they lie; use "
+          "device=cpu to follow it.", kind->name), (NULL));
+}
+
 /* A frame of a stream whose motions tell matrices. */
 static void
 take_matrix (GstDeltaCnn * self, const GstDeltaCnnMotionMeta * meta)
 {
   DcnnSeen seen = DCNN_SEEN_LOST;
 
+  if (self->active.windows == 0)
+    tell_not_followed (self);
   if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST) {
     seen = meta->state == GST_DELTA_CNN_MOTION_REANCHORED ?
         DCNN_SEEN_REANCHORED : DCNN_SEEN_ALIGNED;

@@ -226,6 +226,7 @@ run_whole (GstDeltaCnn * self, GstBuffer * buffer, const GstVideoFrame * frame,
     .motion = &self->motion,
     .regions = gst_delta_cnn_regions_of (self, buffer),
     .margin = self->active.region_margin,
+    .attach = self->active.attach,
   };
   GstDeltaCnnResults *results;
 

@@ -178,6 +178,21 @@ gst_delta_cnn_runner_set_tuning (GstDeltaCnnRunner * runner,
     GST_WARNING ("the tuning stays as it is: %s", error->message);
 }
 
+/* What is read of a frame's results: on a GPU each of it is a copy. */
+static guint
+gst_delta_cnn_runner_wants (const GstDeltaCnnRunner * runner, guint attach)
+{
+  guint wants = DCNN_WANT_STATS;
+
+  if (runner->decoder)
+    wants |= dcnn_decoder_get_wants (runner->decoder);
+  if (attach & GST_DELTA_CNN_ATTACH_TENSORS)
+    wants |= DCNN_WANT_OUTPUTS;
+  if (attach & GST_DELTA_CNN_ATTACH_UPDATES)
+    wants |= DCNN_WANT_MASKS;
+  return wants;
+}
+
 gboolean
 gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
     const GstVideoFrame * frame, GstObject * gpu, const GstDeltaCnnLook * look,
@@ -208,7 +223,7 @@ gst_delta_cnn_runner_run (GstDeltaCnnRunner * runner,
   runner->frame_width = input.width;
   runner->frame_height = input.height;
   if (!gst_delta_cnn_seat_run (runner->seat, &input, look->motion, &focus,
-          error))
+          gst_delta_cnn_runner_wants (runner, look->attach), error))
     return FALSE;
   runner->session = gst_delta_cnn_seat_session (runner->seat, &runner->stream);
   return TRUE;
@@ -533,8 +548,12 @@ gchar *
 gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner)
 {
   GString *text = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
 
   runner->session = gst_delta_cnn_seat_hold (runner->seat, &runner->stream);
+  if (!dcnn_session_wait (runner->session, runner->stream, DCNN_WANT_OUTPUTS,
+          &error))
+    GST_WARNING ("what outputs hold is not known: %s", error->message);
   for (guint i = 0; i < runner->summary.n_outputs; i++) {
     const DcnnOutput *output =
         dcnn_session_get_output (runner->session, runner->stream, i);

@@ -45,6 +45,8 @@ typedef struct
   guint margin;
   gint x, y;                   /* a part of the frame in place of all of it; */
   guint width, height;         /* even in NV12 and I420. width 0: all */
+  guint attach;                /* what will be collected of it: nothing else is
+                                  asked of the session */
 } GstDeltaCnnLook;
 
 /* Runs a mapped frame. gpu: the context whose device memory it was mapped in;

@@ -50,6 +50,7 @@ struct GstDeltaCnnSeat
   gboolean held, ok;
   DcnnSubmission submission;
   const GstDeltaCnnFocus *focus;
+  guint wants;                  /* of that frame */
   GError *error;
 };
 
@@ -339,11 +340,9 @@ take_batch (Table * table, GstDeltaCnnSeat ** batch)
 static void
 run_alone (DcnnSession * session, GstDeltaCnnSeat * seat)
 {
-  const DcnnSubmission *s = &seat->submission;
-
   g_clear_error (&seat->error);
-  seat->ok = dcnn_session_push_frame (session, s->stream, s->frame, s->motion,
-      &seat->error);
+  seat->ok = dcnn_session_submit (session, &seat->submission, 1, &seat->error)
+      && dcnn_session_wait (session, seat->stream, seat->wants, &seat->error);
 }
 
 /* What a device has no regions for was refused before. */
@@ -378,7 +377,7 @@ run_batch (DcnnSession * session, GstDeltaCnnSeat ** batch, guint n)
   if (dcnn_session_submit (session, submissions, n, &error)) {
     for (guint i = 0; i < n; i++)
       batch[i]->ok = dcnn_session_wait (session, batch[i]->stream,
-          DCNN_WANT_ALL, &batch[i]->error);
+          batch[i]->wants, &batch[i]->error);
     return;
   }
   for (guint i = 0; i < n; i++) {
@@ -426,7 +425,8 @@ awaited (const Table * table)
 
 gboolean
 gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat, const DcnnFrame * frame,
-    const DcnnMotion * motion, const GstDeltaCnnFocus * focus, GError ** error)
+    const DcnnMotion * motion, const GstDeltaCnnFocus * focus, guint wants,
+    GError ** error)
 {
   Table *table = seat->table;
 
@@ -434,6 +434,7 @@ gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat, const DcnnFrame * frame,
   g_mutex_lock (&table->lock);
   seat->submission = (DcnnSubmission) { seat->stream, frame, motion };
   seat->focus = focus;
+  seat->wants = wants;
   seat->state = SEAT_PENDING;
   if (table->pending++ == 0)
     table->first_us = g_get_monotonic_time ();

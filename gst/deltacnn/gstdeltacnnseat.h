@@ -46,12 +46,14 @@ typedef struct
 } GstDeltaCnnFocus;
 
 /* Runs a frame (borrowed until this returns, as focus is), perhaps with others.
- * After TRUE the results are held:
+ * wants: as of dcnn_session_wait(); of the rest nothing is said. After TRUE the
+ * results are held:
  * the session may be read, for this stream, until the seat is released or used
  * again. */
 gboolean gst_delta_cnn_seat_run (GstDeltaCnnSeat * seat,
     const DcnnFrame * frame, const DcnnMotion * motion,
-    const GstDeltaCnnFocus * focus, GError ** error) G_GNUC_WARN_UNUSED_RESULT;
+    const GstDeltaCnnFocus * focus, guint wants, GError ** error)
+    G_GNUC_WARN_UNUSED_RESULT;
 void gst_delta_cnn_seat_release (GstDeltaCnnSeat * seat);
 /* The session and the seat's stream; while results are held. */
 DcnnSession *gst_delta_cnn_seat_session (GstDeltaCnnSeat * seat,

@@ -447,7 +447,7 @@ gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     const DcnnMotion motion = {.tile_x = window->at_x * tiles,.tile_y =
           window->at_y * tiles };
     const GstDeltaCnnLook look = {.motion = tiles ? &motion : NULL,.x = window->x,.y = window->y,.width = window->width,
-      .height = window->height };
+      .height = window->height,.attach = settings->attach };
     GstDeltaCnnPiece piece = {.x = window->x,.y = window->y,.width =
           window->width,.height = window->height };
     if (!window->wanted)

@@ -61,15 +61,6 @@ gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
   }
 }
 
-gboolean
-gst_delta_overlay_canvas_is_empty (const GstDeltaOverlayCanvas * canvas)
-{
-  for (gint y = 0; y < canvas->height; y++)
-    if (canvas->left[y] < canvas->right[y])
-      return FALSE;
-  return TRUE;
-}
-
 void
 gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas)
 {

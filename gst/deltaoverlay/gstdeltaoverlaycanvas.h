@@ -34,8 +34,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaOverlayCanvas,
 /* Something is drawn in here; clipped; call it for all that is drawn. */
 void gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
     gdouble y, gdouble width, gdouble height);
-gboolean gst_delta_overlay_canvas_is_empty (const GstDeltaOverlayCanvas *
-    canvas);
 
 /* Makes transparent what was drawn. */
 void gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas);

@@ -172,6 +172,9 @@ DcnnDecoder *dcnn_decoder_new_for_tensors (const DcnnModelInfo *info,
  * only where it did: keep one decoder a stream. */
 const DcnnResults *dcnn_decoder_run (DcnnDecoder *decoder,
     DcnnSession *session, guint stream, gfloat score_threshold);
+/* What it reads of a frame, as dcnn_session_wait() takes it: of a model's other
+ * outputs nothing need be there when it runs. */
+guint dcnn_decoder_get_wants (const DcnnDecoder *decoder);
 /* The descriptor's, or the decoder's default. */
 gfloat dcnn_decoder_get_score_threshold (const DcnnDecoder *decoder);
 

@@ -500,6 +500,7 @@ locate (Run *run, uint32_t n)
   for (uint32_t i = 0; i < whole; i++)
     run->bytes[i] = run->in_place && i < n ? run->out[i]
         : run->byte_rows + i * (size_t) dcnn_padded (job->out.channels);
+  dcnn_bytes_prefetch_out (job, n, (void *const *) run->out);
   locate_tiles (run, n);
 }
 

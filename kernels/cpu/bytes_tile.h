@@ -55,7 +55,18 @@ void DCNN_FN (dcnn_bytes_judge) (const DcnnJob *job,
 void DCNN_FN (dcnn_bytes_judge_floats) (const DcnnJob *job,
     const DcnnTile *tile);
 
-/* Addresses of the out pixels of n entries. */
+/* Asks for the n out pixels of a job that is judged. */
+DCNN_INLINE void
+dcnn_bytes_prefetch_out (const DcnnJob *job, uint32_t n, void *const *out)
+{
+  const size_t bytes = job->out.channels * (job->out.bytes ? 1
+      : sizeof (float));
+
+  for (uint32_t i = 0; i < n && !dcnn_job_stores_all (job); i++)
+    dcnn_prefetch_bytes (out[i], bytes);
+}
+
+/* Addresses of the out pixels of n entries; asks for them likewise. */
 DCNN_INLINE void
 dcnn_bytes_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
     void **out)
@@ -65,6 +76,7 @@ dcnn_bytes_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
     out[i] = job->out.bytes ? (void *) dcnn_map_bytes (&job->out, y, x)
         : (void *) dcnn_map_pixel (&job->out, y, x);
   }
+  dcnn_bytes_prefetch_out (job, n, out);
 }
 
 DcnnKernelFnType DCNN_FN (dcnn_k_bytes_conv);

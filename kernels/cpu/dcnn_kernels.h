@@ -57,8 +57,6 @@ typedef struct DcnnSignificance {
  * fields are the kernels' own business. */
 typedef struct DcnnPrepared DcnnPrepared;
 
-/* Bytes held by the prepared operator (packed weights and tables). */
-size_t dcnn_prepared_bytes (const DcnnPrepared *prepared);
 void dcnn_prepared_free (DcnnPrepared *prepared); /* NULL is allowed */
 
 /* All prepare functions return new, or NULL when out of memory (the only way

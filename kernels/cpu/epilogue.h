@@ -93,14 +93,21 @@ dcnn_steps_alike (const DcnnJob *job, uint32_t first_step)
   return true;
 }
 
-/* Asks for n floats that will be read soon. */
+/* Asks for n bytes that will be read soon. */
 DCNN_INLINE void
-dcnn_prefetch (const float *p, size_t n)
+dcnn_prefetch_bytes (const void *p, size_t n)
 {
-  const char *at = (const char *) p, *end = (const char *) (p + n);
+  const char *at = p, *end = at + n;
 
   for (; at < end; at += 64)
     __builtin_prefetch (at);
+}
+
+/* The same for n floats. */
+DCNN_INLINE void
+dcnn_prefetch (const float *p, size_t n)
+{
+  dcnn_prefetch_bytes (p, n * sizeof *p);
 }
 
 /* Addresses of the out pixels of n entries, of bytes where the out map is. A
@@ -110,7 +117,9 @@ DCNN_INLINE void
 dcnn_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
     float **out)
 {
-  const bool judged = !dcnn_job_stores_all (job) && !job->out.bytes;
+  const bool judged = !dcnn_job_stores_all (job);
+  const size_t bytes = job->out.channels * (job->out.bytes ? 1
+      : sizeof (float));
 
   for (uint32_t i = 0; i < n; i++) {
     const uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
@@ -118,7 +127,7 @@ dcnn_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
         ? (float *) (void *) dcnn_map_bytes (&job->out, y, x)
         : dcnn_map_pixel (&job->out, y, x);
     if (judged)
-      dcnn_prefetch (out[i], job->out.channels);
+      dcnn_prefetch_bytes (out[i], bytes);
   }
 }
 

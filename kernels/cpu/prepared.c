@@ -15,14 +15,7 @@ dcnn_prepared_new (size_t bytes)
   if (!prepared)
     return NULL;
   memset (prepared, 0, DCNN_ALIGN64 (bytes));
-  prepared->bytes = DCNN_ALIGN64 (bytes);
   return prepared;
-}
-
-size_t
-dcnn_prepared_bytes (const DcnnPrepared *prepared)
-{
-  return prepared->bytes;
 }
 
 void

@@ -10,7 +10,6 @@
 #include "isa.h"
 
 struct DcnnPrepared {
-  size_t bytes; /* of the whole block */
   bool depthwise; /* a conv-transpose that is a DcnnDepthwise */
 };
 
@@ -28,7 +27,7 @@ dcnn_carve (char *scratch, size_t *used, size_t bytes)
   return part;
 }
 
-/* Returns a new zeroed block of that many bytes, bytes filled in, or NULL. */
+/* Returns a new zeroed block of that many bytes, or NULL. */
 void *dcnn_prepared_new (size_t bytes);
 
 /* True when packings for that level must be made (see

@@ -70,6 +70,30 @@ usable_mask (const DcnnDecoder *decoder, const DcnnOutput *output)
       && output->updated.height == view->height ? &output->updated : NULL;
 }
 
+/* By output: whether some role reads it. */
+static guint64
+outputs_read (const DcnnDecoder *decoder)
+{
+  guint64 read = 0;
+
+  for (guint r = 0; decoder->class->roles[r].name != NULL; r++)
+    if (decoder->roles[r].output >= 0)
+      read |= (guint64) 1 << decoder->roles[r].output;
+  return read;
+}
+
+guint
+dcnn_decoder_get_wants (const DcnnDecoder *decoder)
+{
+  const guint64 read = outputs_read (decoder);
+  guint wants = DCNN_WANT_STATS | DCNN_WANT_MASKS;
+
+  for (guint i = 0; i < decoder->n_outputs; i++)
+    if (read >> i & 1)
+      wants |= DCNN_WANT_OUTPUT (i);
+  return wants;
+}
+
 gfloat
 dcnn_decoder_get_score_threshold (const DcnnDecoder *decoder)
 {
@@ -81,6 +105,7 @@ dcnn_decoder_run (DcnnDecoder *decoder, DcnnSession *session, guint stream,
     gfloat score_threshold)
 {
   const DcnnTensor *tensors[MAX_OUTPUTS];
+  const guint64 read = outputs_read (decoder);
   const DcnnMask *updated = NULL;
   const DcnnResults *results;
   DcnnTransform transform;
@@ -97,7 +122,7 @@ dcnn_decoder_run (DcnnDecoder *decoder, DcnnSession *session, guint stream,
     const DcnnOutput *output = dcnn_session_get_output (session, stream, i);
 
     tensors[i] = &output->tensor;
-    changed |= output->changed;
+    changed |= output->changed && (read >> i & 1);
     if (same && decoder->roles[0].output == (gint) i)
       updated = usable_mask (decoder, output);
   }

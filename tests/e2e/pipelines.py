@@ -270,6 +270,7 @@ def case_moving_camera(bench):
                       "--size", "192x144", "--out", out, "--model", model)
     says(shown.stdout, "contact-sheet.png", "annotated.mp4", "without",
          "re-anchored")
+    assert "Conv" not in shown.stdout, "nodes without their table's heading"
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["aligned_frames"] >= 20 and report["align_ms"] > 0
     assert report["lost_frames"] + report["reanchors"] <= 4

@@ -45,7 +45,7 @@ def case_quantize_loss(bench):
     report = bench.scratch / "r.json"
     size = ("--size", "192x112")
     out = quantise(bench, model, "--report", report, *size)
-    says(out.stdout, "layers work on bytes", "frames held back", "mask IoU", "written: ")
+    says(out.stdout, "layers work on bytes", "frames held back", "mask IoU", "written: ", "run deltacnn-tune")
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["written"] == str(made) and found["layers"] > 20 and found["metric"] == "iou", found
     assert found["loss"]["iou"] > .85, found

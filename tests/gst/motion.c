@@ -286,6 +286,39 @@ GST_START_TEST (test_stands_aside_and_says_so)
 
 GST_END_TEST;
 
+/* A device that cannot look through a matrix says so once, and takes frames as
+ * they lie. */
+GST_START_TEST (test_who_does_not_follow_says_so)
+{
+  const gchar *const devices[] = { "sim", "cpu" };
+
+  for (guint d = 0; d < G_N_ELEMENTS (devices); d++) {
+    GstMessage *message = NULL;
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_model (&f, TINY_MASK, SIZE, SIZE);
+    g_object_set (f.element, "threshold", 0.0, "device", devices[d], NULL);
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    for (gint i = 0; i < 3; i++) {
+      GstBuffer *in = look_at_world (2 * i, 0), *out;
+
+      tell (in, GST_DELTA_CNN_MOTION_ALIGNED, 1, 2 * i, 0);
+      out = fixture_run (&f, in);
+      fail_unless (mask_at (out, 38 - 2 * i, 38) > 200);
+      gst_buffer_unref (out);
+    }
+    fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message),
+        d == 0);
+    if (message)
+      message_holds (message, "device=cpu");
+    g_clear_pointer (&message, gst_message_unref);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
 /* Where the window lies, in the reference's pixels. */
 GST_START_TEST (test_window_is_told)
 {
@@ -324,6 +357,7 @@ motion_suite (void)
   tcase_add_test (tcase, test_boxes_follow_the_picture);
   tcase_add_test (tcase, test_never_in_the_wrong_place);
   tcase_add_test (tcase, test_stands_aside_and_says_so);
+  tcase_add_test (tcase, test_who_does_not_follow_says_so);
   tcase_add_test (tcase, test_window_is_told);
   return suite;
 }

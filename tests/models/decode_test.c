@@ -503,6 +503,22 @@ test_crowd (void)
   kit_clear (&kit);
 }
 
+/* What a decoder has no role for is not asked for. */
+static void
+test_wants (void)
+{
+  Kit kit;
+
+  kit_init (&kit, "segmentation", "[output:m]\nsemantics=mask\n", 8, 8);
+  kit_add (&kit, "first", (const gint[]) { 1, 1, 8, 8, 0 });
+  kit_add (&kit, "m", (const gint[]) { 1, 1, 8, 8, 0 });
+  kit_add (&kit, "last", (const gint[]) { 1, 3, 0 });
+  kit_run (&kit, -1);
+  g_assert_cmphex (dcnn_decoder_get_wants (kit.decoder), ==, DCNN_WANT_STATS |
+      DCNN_WANT_MASKS | DCNN_WANT_OUTPUT (1));
+  kit_clear (&kit);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -523,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/classification", test_classification);
   g_test_add_func ("/decode/most-outputs", test_most_outputs);
   g_test_add_func ("/decode/weigh", test_weigh);
+  g_test_add_func ("/decode/wants", test_wants);
   g_test_add_func ("/decode/misfits", test_misfits);
   g_test_add_func ("/decode/wrong-tensors", test_wrong_tensors);
   return g_test_run ();
