@@ -110,6 +110,8 @@ launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
 
   static_assert (WIDE * (BN + 4) * 4 <= POOL, "sums of a wide tile");
   static_assert (STAGES_OF<WIDE, BN, POOL> >= 2, "stages of a wide tile");
+  static_assert (SMALL_POOL + sizeof (Rows) + NARROW * (BN + 4) * 4 <=
+      64 * 1024, "what a block has on 7.5");
   return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL, SHORT>,
       dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
       queue);

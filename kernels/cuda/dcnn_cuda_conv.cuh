@@ -35,7 +35,7 @@ struct Tap {
 };
 
 #define NO_TAP INT_MIN
-#define TAPS 64 /* steps of k whose taps a block remembers */
+#define TAPS 36 /* steps of k whose taps a block remembers */
 
 /* What each block has of a tile's rows; and taps, a step's eight together. */
 struct Rows {
