@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Small wrong changes, one at a time: do the tests see them?
 
-  mutate.py [--sample N] [--seed S] [--only REGEX] [--again] [--jobs N] [--build OPTION]...
+  mutate.py [--sample N] [--seed S] [--only REGEX] [--tests REGEX] [--again] [--jobs N]
+            [--build OPTION]...
   mutate.py --check               which of the list still apply; no build
   mutate.py --report              what is known so far
   mutate.py --propose N FILE...   N changes to these files, for the list
@@ -28,6 +29,8 @@ anew from what git knows each time; DELTACNN_MUTATE_DIR is where (default:
                   they could see stays open
   --jobs N        compilers at a time (default 1; one test at a time always)
   --only REGEX    mutants whose "file: old -> new" matches
+  --tests REGEX   only tests whose "suite/name" matches: those that should see
+                  them; a mutant that passes these stays as it was
   --again         forget what is known of these
   --fresh         forget all results and how long tests take
 
@@ -366,6 +369,17 @@ def judge(mutant, tests, state, jobs):
         file.write_text(before, encoding="utf-8")
 
 
+def judge_by(todo, tests, state, arguments):
+    """By the tests that were named alone: a kill counts, nothing else is known
+    afterwards that was not before."""
+    for mutant in todo:
+        result = judge(mutant, tests, state, arguments.jobs)
+        if result.startswith("killed"):
+            state["results"][mutant.key] = result
+        save(state)
+        print(f"{result or 'passed these':28s} {mutant}", flush=True)
+
+
 def judge_group(todo, done, tests, state, arguments):
     """The short tests for all of them, then the long ones for those left."""
     for upto in sorted({min(arguments.short, arguments.longest), arguments.longest}):
@@ -442,9 +456,13 @@ def main_run(mutants, arguments):
         prepare(arguments.build)
         tests = read_tests()
         wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
-        tests = [t for t in tests if t.name in wanted]
+        tests = [t for t in tests if t.name in wanted and re.search(arguments.tests, t.name)]
         build(arguments.jobs, tests)
-        judge_all(todo, measure(tests, state), state, arguments)
+        tests = measure(tests, state)
+        if arguments.tests:
+            judge_by(todo, tests, state, arguments)
+        else:
+            judge_all(todo, tests, state, arguments)
     return report(chosen, state)
 
 
@@ -497,6 +515,7 @@ def main():
     parser.add_argument("--short", type=float, default=6)
     parser.add_argument("--longest", type=float, default=EVERY)
     parser.add_argument("--only", default="")
+    parser.add_argument("--tests", default="")
     parser.add_argument("--build", action="append", default=[])
     for name in ("--again", "--fresh", "--check", "--report"):
         parser.add_argument(name, action="store_true")

@@ -388,6 +388,36 @@ test_memory (void)
   g_assert_cmpfloat (high, <=, 1.2);
 }
 
+/* ---- times -------------------------------------------------------------------------- */
+
+/* A frame's times are parts of it that lie beside each other: together no longer than
+ * the push, on a busy machine too. */
+static void
+test_times (void)
+{
+  g_autoptr (DcnnModel) model = new_model (4, FALSE);
+  g_autoptr (DcnnSession) session = new_session (model, DCNN_MODE_DENSE);
+  DcnnFrameStats stats;
+  TestVideo video;
+
+  test_video_init (&video, 4, 64, 48);
+  for (guint f = 0; f < 24; f++) {
+    DcnnFrame frame;
+    gint64 before;
+    test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
+    before = g_get_monotonic_time ();
+    push (session, &frame);
+    gint64 took_ns = (g_get_monotonic_time () - before + 1) * 1000;
+    dcnn_session_get_stats (session, 0, &stats);
+    g_assert_cmpint (stats.input_ns, >=, 0);
+    g_assert_cmpint (stats.run_ns, >, 0);
+    g_assert_cmpint (stats.spread_ns, <=, stats.run_ns);
+    g_assert_cmpint (stats.input_ns + stats.run_ns, <=, took_ns);
+    test_video_move (&video);
+  }
+  test_video_clear (&video);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -401,5 +431,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/api/wrong-options", test_wrong_options);
   g_test_add_func ("/engine/api/empty-graph", test_empty_graph);
   g_test_add_func ("/engine/api/memory", test_memory);
+  g_test_add_func ("/engine/api/times", test_times);
   return g_test_run ();
 }
