@@ -547,6 +547,52 @@ def local_functions():
                        imports=["local"]), nchw())
 
 
+# ---- operators in forms that exporters write --------------------------------
+
+def picture_in():
+    return [value("x", [1, 3, HEIGHT, WIDTH])]
+
+
+@net
+def flat_normalised():
+    """A channel that is 0 everywhere, normalised: 0, not 0 / 0."""
+    g = Graph()
+    x = g.node("Mul", g.scaled("x"), g.const(np.reshape([1, 0, 1], (1, 3, 1, 1))))
+    g.conv(g.node("MeanVarianceNormalization", x), 3, 4, "y")
+    return Net(g.model(picture_in(), y_of()), nchw())
+
+
+@net
+def resized_symmetric():
+    """half_pixel_symmetric, where the size is rounded and the middle stays."""
+    g = Graph()
+    x = g.node("Resize", g.scaled("x"), "", g.const([1, 1, .7, 1.3]), mode="linear",
+               coordinate_transformation_mode="half_pixel_symmetric")
+    g.conv(x, 3, 4, "y")
+    return Net(g.model(picture_in(), y_of(), opset=19), nchw())
+
+
+@net
+def softmax_of_depthwise():
+    """What reads a depthwise map pixel by pixel and is no convolution."""
+    g = Graph()
+    x = g.conv(g.scaled("x"), 3, 8)
+    x = g.node("Conv", x, g.random(8, 1, 3, 3), g.random(8), pads=[1, 1, 1, 1], group=8)
+    g.conv(g.node("Softmax", x, axis=1), 8, 3, "y")
+    return Net(g.model(picture_in(), y_of()), nchw())
+
+
+@net
+def bias_left_out():
+    """A third input without a name, then what is folded into the weights."""
+    g = Graph()
+    x = g.node("Conv", g.scaled("x"), g.random(4, 3, 3, 3), "", pads=[1, 1, 1, 1])
+    x = g.node("BatchNormalization", x, *(g.const(v) for v in
+               ([1, 2, .5, -1], [.1, 0, -.2, .3], [.2, .1, 0, -.1], [1, .5, 2, 1])))
+    g.conv(g.node("Relu", x), 4, 3, "y")
+    return Net(g.model(picture_in(), y_of()), nchw())
+
+
 # ---- writing ------------------------------------------------------------------
 
 def pictures(seed):
