@@ -184,6 +184,7 @@ typedef enum Spoiler {
   SPOIL_OUTPUT,            /* it is an output */
   SPOIL_STEP,              /* a map is added to it */
   SPOIL_WINDOW,            /* the end is 3x3 */
+  SPOIL_KIND,              /* the end is no convolution */
   N_SPOILERS
 } Spoiler;
 
@@ -191,6 +192,7 @@ static DcnnGraph *
 make_spoiled (Spoiler spoiler)
 {
   TestNet net;
+  DcnnParams across = { .axis.axis = 1 };
   DcnnValueId v, d, end;
 
   test_net_begin (&net, 3, FALSE);
@@ -198,7 +200,9 @@ make_spoiled (Spoiler spoiler)
   d = test_net_conv (&net, v, 8, 3, 1, 1, 8);
   if (spoiler == SPOIL_STEP)
     d = test_net_binary (&net, DCNN_OP_ADD, d, v);
-  end = test_net_conv (&net, d, 8, spoiler == SPOIL_WINDOW ? 3 : 1, 1, 1, 1);
+  end = spoiler == SPOIL_KIND ? test_net_node (&net, DCNN_OP_SOFTMAX, &across, 1,
+      &d, NULL) : test_net_conv (&net, d, 8, spoiler == SPOIL_WINDOW ? 3 : 1, 1,
+      1, 1);
   if (spoiler == SPOIL_READER)
     end = test_net_binary (&net, DCNN_OP_ADD, end, test_net_conv (&net, d, 8,
             3, 1, 1, 1));
@@ -220,6 +224,37 @@ test_not (void)
     for (guint n = 0; n < model->plan->nodes->len; n++)
       g_assert_false (dcnn_plan_inside (model->plan, n, PLAN_BLOCKS_ALL));
   }
+}
+
+/* What follows a convolution is folded into its weights also where the bias is an
+ * input that nothing is connected to. */
+static void
+test_folded (void)
+{
+  static const gint64 channels[4] = { 1, 8, 1, 1 };
+  guint nodes[2];
+
+  for (guint without = 0; without < 2; without++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = NULL;
+    TestNet net;
+    DcnnValueId v;
+
+    test_net_begin (&net, 3, FALSE);
+    v = test_net_conv (&net, test_net_input (&net, 3, 32, 32), 8, 3, 1, 1, 1);
+    if (without)
+      dcnn_graph_node (net.graph, dcnn_graph_value (net.graph,
+              v)->producer)->inputs[2] = -1;
+    v = test_net_binary (&net, DCNN_OP_MUL, v, test_net_constant (&net, 4,
+            channels));
+    dcnn_graph_add_output (net.graph, v);
+    model = dcnn_model_new (net.graph, &error);
+    g_assert_no_error (error);
+    nodes[without] = model->plan->nodes->len;
+    for (guint n = 0; n < nodes[without]; n++)
+      g_assert_cmpint (plan_node (model->plan, n)->n_steps, ==, 0);
+  }
+  g_assert_cmpuint (nodes[0], ==, nodes[1]);
 }
 
 /* Before its activation the map is the residual: the activation is a copy, and
@@ -342,6 +377,7 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/blocks/which", test_which);
   g_test_add_func ("/engine/blocks/not", test_not);
+  g_test_add_func ("/engine/blocks/folded", test_folded);
   g_test_add_func ("/engine/blocks/copy", test_copy);
   g_test_add_func ("/engine/blocks/pays", test_pays);
   g_test_add_func ("/engine/blocks/bits", test_bits);

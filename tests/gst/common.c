@@ -2,11 +2,15 @@
  *
  * common.c - what the elements share: names from files become only so many
  * quarks, which a process never gives back, and only where a meta needs them;
- * errors are posted in domains that applications know.
+ * errors are posted in domains that applications know; upright regions around
+ * turned boxes.
  */
 #include "fixture.h"
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnquark.h"
+#include "gstdeltacnnresults.h"
+
+#include <math.h>
 
 #include "deltacnn/error.h"
 
@@ -158,6 +162,47 @@ GST_START_TEST (test_domains)
 
 GST_END_TEST;
 
+/* A box of 40x10 around (30, 25), turned; the region that holds all of it. */
+GST_START_TEST (test_regions_around_turned_boxes)
+{
+  static const struct
+  {
+    gdouble x, turns;           /* of the box's left edge; of a full circle */
+    guint left, top, width, height;
+  } cases[] = {
+    {10, 0, 10, 20, 40, 10},
+    {10, 0.25, 25, 5, 10, 40},
+    {10, 0.125, 12, 7, 35, 35}, /* 50 sqrt (1/2) = 35.36 a side */
+    {10, -0.125, 12, 7, 35, 35},
+    {-4, 0.125, 0, 7, 34, 35},  /* 16 - 17.68: cut at the frame's edge */
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const GstDeltaCnnDetection box = {.x = cases[i].x,.y = 20,.width = 40,
+      .height = 10,.score = 0.75,.angle = cases[i].turns * 2 * G_PI
+    };
+    const GstDeltaCnnOccasion occasion = {
+      .source = g_quark_from_static_string ("test")
+    };
+    g_autoptr (GstDeltaCnnResults) results = gst_delta_cnn_results_new ();
+    GstBuffer *buffer = gst_buffer_new ();
+    GstVideoRegionOfInterestMeta *region;
+
+    g_array_append_val (results->detections, box);
+    gst_delta_cnn_results_attach (results, buffer, GST_DELTA_CNN_ATTACH_ROI,
+        &occasion);
+    region = (GstVideoRegionOfInterestMeta *) gst_buffer_get_meta (buffer,
+        GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE);
+    fail_unless (region);
+    fail_unless (region->x == cases[i].left && region->y == cases[i].top
+        && region->w == cases[i].width && region->h == cases[i].height,
+        "case %u: %u %u %ux%u", i, region->x, region->y, region->w, region->h);
+    gst_buffer_unref (buffer);
+  }
+}
+
+GST_END_TEST;
+
 static Suite *
 common_suite (void)
 {
@@ -170,6 +215,7 @@ common_suite (void)
   tcase_add_test (tcase, test_only_what_is_seen);
   tcase_add_test (tcase, test_bound);
   tcase_add_test (tcase, test_domains);
+  tcase_add_test (tcase, test_regions_around_turned_boxes);
   return suite;
 }
 
