@@ -149,6 +149,7 @@ GST_START_TEST (test_lost_lines_are_counted)
   GstMessage *message = NULL;
   GError *error = NULL;
   guint64 lost = 0, pushed = 0, whole = 0;
+  gint64 closing;
   gchar piece[4096];
   gssize size;
   Fixture f, g;
@@ -176,8 +177,11 @@ GST_START_TEST (test_lost_lines_are_counted)
   for (guint i = 0; i < 100; i++, pushed++)
     gst_buffer_unref (fixture_run (&f, bright_cell ()));
   fixture_count (&f, GST_MESSAGE_WARNING, NULL);
+  closing = g_get_monotonic_time ();
   gst_harness_teardown (g_steal_pointer (&f.harness));
   gst_element_set_state (f.element, GST_STATE_NULL);
+  fail_unless (g_get_monotonic_time () - closing >= 200000,
+      "the reader was given no time for the rest");
   fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_WARNING, &message), 1);
   gst_message_parse_warning (message, &error, NULL);
   fail_unless (strstr (error->message, "has lost ") != NULL);

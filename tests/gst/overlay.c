@@ -93,6 +93,34 @@ add_box (GstBuffer * buffer)
       (gst_buffer_add_delta_cnn_detection_meta (buffer, 0), &box);
 }
 
+/* The tag ends after its text, not in it: its last columns are all of its colour. */
+GST_START_TEST (test_tag_holds_its_text)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  GstBuffer *in = black ("RGB"), *out;
+  guint8 fill[3], pixel[3];
+  gint end = 101;
+
+  add_box (in);
+  out = gst_harness_push_and_pull (h, in);
+  picture_get_pixel (out, "RGB", WIDTH, HEIGHT, end, 72, fill);
+  fail_unless (fill[0] + fill[1] + fill[2] > 60, "no tag");
+  while (end < WIDTH - 1 && light (out, "RGB", end + 1, 72) > 10)
+    end++;
+  fail_unless (end > 130 && end < 250, "the tag ends at %d", end);
+  for (gint y = 70; y < 78; y++)
+    for (gint x = end - 2; x < end; x++) {
+      picture_get_pixel (out, "RGB", WIDTH, HEIGHT, x, y, pixel);
+      for (guint c = 0; c < 3; c++)
+        fail_unless (ABS (pixel[c] - fill[c]) < 40, "text at %d,%d of a tag "
+            "that ends at %d", x, y, end);
+    }
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 /* The left half of the picture is object. */
 static void
 add_mask (GstBuffer * buffer, guint n_classes)
@@ -257,6 +285,8 @@ GST_START_TEST (test_updates)
   fail_unless (brightest (out, format, 240, 60) < 5);
   fail_unless (brightest (out, format, 80, 180) < 5);
   fail_unless (brightest (out, format, 300, 225) > 60, "no legend");
+  fail_unless (brightest (out, format, WIDTH - 5, 222) < 60,
+      "the legend is cut");
   gst_buffer_unref (out);
   /* Nothing was recomputed here: nothing to explain. */
   out = gst_harness_push_and_pull (h, black (format));
@@ -704,6 +734,7 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_skeletons, 0, n);
   tcase_add_loop_test (tcase, test_statistics, 0, n);
   tcase_add_test (tcase, test_statistics_are_this_frame_s);
+  tcase_add_test (tcase, test_tag_holds_its_text);
   tcase_add_test (tcase, test_bars);
   tcase_add_test (tcase, test_no_border_at_the_edge);
   tcase_add_loop_test (tcase, test_classes, 0, n);
