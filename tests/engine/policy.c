@@ -399,6 +399,20 @@ test_cut (void)
   g_assert_false (dcnn_dense_rule_cut (0, 0));
 }
 
+/* From five sixths of the map on, where the rest is known; else all of it only. */
+static void
+test_dense_nodes (void)
+{
+  g_assert_true (dcnn_dense_rule_node (500, 600, TRUE));
+  g_assert_false (dcnn_dense_rule_node (499, 600, TRUE));
+  g_assert_false (dcnn_dense_rule_node (500, 601, TRUE));
+  g_assert_true (dcnn_dense_rule_node (505, 601, TRUE));
+  g_assert_false (dcnn_dense_rule_node (0, 600, TRUE));
+  g_assert_false (dcnn_dense_rule_node (599, 600, FALSE));
+  g_assert_true (dcnn_dense_rule_node (600, 600, FALSE));
+  g_assert_true (dcnn_dense_rule_node (1, 1, FALSE));
+}
+
 /* Arithmetic on bytes is cheap and finding pixels is not: a list is worth its
  * while for fewer pixels than in floats. */
 static void
@@ -433,6 +447,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/torus", test_torus);
   g_test_add_func ("/engine/policy/kept-of-one", test_kept_of_one);
   g_test_add_func ("/engine/policy/cut", test_cut);
+  g_test_add_func ("/engine/policy/dense-nodes", test_dense_nodes);
   g_test_add_func ("/engine/policy/cost-of-bytes", test_cost_of_bytes);
   return g_test_run ();
 }

@@ -3,10 +3,11 @@
  * common.c - what the elements share: names from files become only so many
  * quarks, which a process never gives back, and only where a meta needs them;
  * errors are posted in domains that applications know; upright regions around
- * turned boxes.
+ * turned boxes; models that are shared, and by whom.
  */
 #include "fixture.h"
 #include "gstdeltacnnerror.h"
+#include "gstdeltacnnmodelcache.h"
 #include "gstdeltacnnquark.h"
 #include "gstdeltacnnresults.h"
 
@@ -203,6 +204,32 @@ GST_START_TEST (test_regions_around_turned_boxes)
 
 GST_END_TEST;
 
+/* What is given back goes, and nothing else. */
+GST_START_TEST (test_models_are_shared)
+{
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *a = tiny_model_write (dir, "a", TINY_MASK, SIZE, SIZE, NULL);
+  g_autofree gchar *b = tiny_model_write (dir, "b", TINY_MASK, SIZE, SIZE, NULL);
+  GError *error = NULL;
+  DcnnModel *kept = gst_delta_cnn_model_cache_acquire (a, 0, 0, &error);
+  DcnnModel *given = gst_delta_cnn_model_cache_acquire (b, 0, 0, &error);
+
+  fail_unless (kept && given && kept != given);
+  fail_unless_equals_int (gst_delta_cnn_model_cache_size (), 2);
+  gst_delta_cnn_model_cache_release (given);
+  fail_unless_equals_int (gst_delta_cnn_model_cache_size (), 1);
+  fail_unless (gst_delta_cnn_model_cache_acquire (a, 0, 0, &error) == kept);
+  fail_unless_equals_int (gst_delta_cnn_model_cache_size (), 1);
+  gst_delta_cnn_model_cache_release (kept);
+  fail_unless_equals_int (gst_delta_cnn_model_cache_size (), 1);
+  gst_delta_cnn_model_cache_release (kept);
+  fail_unless_equals_int (gst_delta_cnn_model_cache_size (), 0);
+  fail_unless (error == NULL);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 static Suite *
 common_suite (void)
 {
@@ -216,6 +243,7 @@ common_suite (void)
   tcase_add_test (tcase, test_bound);
   tcase_add_test (tcase, test_domains);
   tcase_add_test (tcase, test_regions_around_turned_boxes);
+  tcase_add_test (tcase, test_models_are_shared);
   return suite;
 }
 

@@ -207,6 +207,35 @@ GST_START_TEST (test_rectangle)
 
 GST_END_TEST;
 
+/* Its corners lie where it is put. */
+GST_START_TEST (test_place)
+{
+  static const guint8 corners[4] = { 10, 70, 130, 250 };
+  GstHarness *h = image_harness ();
+  GstBuffer *in = make_frame (SIZE), *out;
+  GBytes *data = g_bytes_new_static (corners, sizeof corners);
+  GstDeltaCnnPictureMeta *meta = gst_buffer_add_delta_cnn_picture_meta (in,
+      g_quark_from_static_string ("net"), 2, 2, 1, data);
+
+  meta->x = 4;
+  meta->y = 6;
+  meta->w = meta->h = 8;
+  g_bytes_unref (data);
+  out = gst_harness_push_and_pull (h, in);
+  for (guint i = 0; i < 4; i++) {
+    const gint x = i % 2 ? 11 : 4, y = i / 2 ? 13 : 6;
+    guint8 rgb[3];
+
+    picture_get_pixel (out, "RGB", SIZE, SIZE, x, y, rgb);
+    fail_unless (ABS (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
+            - corners[i]) < 6, "corner %u is %u %u %u", i, rgb[0], rgb[1], rgb[2]);
+  }
+  gst_buffer_unref (out);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 /* Two pictures on two parts; what none shows stays, and the frame's size, too. */
 GST_START_TEST (test_parts)
 {
@@ -297,6 +326,7 @@ image_suite (void)
   tcase_add_test (tc, test_luma);
   tcase_add_test (tc, test_own_size);
   tcase_add_test (tc, test_rectangle);
+  tcase_add_test (tc, test_place);
   tcase_add_test (tc, test_parts);
   tcase_add_test (tc, test_no_decoder);
   return suite;

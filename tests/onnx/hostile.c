@@ -253,6 +253,13 @@ test_refusals (void)
   add_node (graph, "apart", "Frobnicate", "x -", "y");
   expect (graph, "node 'apart' (Frobnicate)");
   graph = new_graph ();
+  node = pk_node ("apart", "Clip", "x - -", "y");
+  pk_attr_int (node, "colour", 3);
+  add_node (graph, "early", "Frobnicate", "x", "a -");
+  add_node (graph, "behind", "Relu", "a", "b -");
+  pk_message (graph, 1, node);
+  expect (graph, "node 'apart' (Clip)");
+  graph = new_graph ();
   node = pk_node ("branch", "Loop", "x", "y");
   add_node (sub, "inner", "Relu", "x", "z");
   pk_attr_message (node, "body", 6, 5, sub);
@@ -706,6 +713,19 @@ expect_move (const char *op, const char *inputs, const char *attribute,
   expect (graph, text);
 }
 
+/* A Resize of one dimension to two sizes. */
+static void
+expect_axes_twice (void)
+{
+  static const gint64 axes[2] = { 2, 2 }, sizes[2] = { 16, 24 };
+  Pk *graph = new_graph (), *node = pk_node ("move", "Resize", "x - - a", "y");
+
+  pk_attr_ints (node, "axes", 2, axes);
+  add_ints (graph, "a", 2, sizes);
+  pk_message (graph, 1, node);
+  expect_with (pk_model (graph, 18), NULL, NULL, "axis 2 is named twice");
+}
+
 static void
 test_moves (void)
 {
@@ -726,6 +746,7 @@ test_moves (void)
   expect_move ("Pad", "x a", NULL, 0, far, 0, "'move'");
   expect_move ("Slice", "x a b b b", NULL, 0, 0, 0, "'move'");
   expect_move ("Resize", "x - - a", NULL, 0, far, 0, "'move'");
+  expect_axes_twice ();
   expect_move ("TopK", "x a", NULL, 0, far, 0, "'move'");
   expect_move ("GatherND", "x a", "batch_dims", 9, 0, 0, "'move'");
   expect_move ("DepthToSpace", "x", "blocksize", far, 0, 0, "block size");
@@ -739,6 +760,7 @@ static void
 test_sizes (void)
 {
   static const gint64 open_dims[4] = { -1, 3, -1, -1 };
+  static const gint64 open_channels[4] = { 1, -1, 8, 8 };
   static const gint64 shape[2] = { 1, 192 };
   DcnnOnnxOptions options = { .width = 16, .height = 12 };
   g_autoptr (GError) error = NULL;
@@ -753,6 +775,16 @@ test_sizes (void)
   g_assert_cmpint (dcnn_graph_value (loaded, 0)->tensor.dims[0], ==, 1);
   g_assert_cmpint (dcnn_graph_value (loaded, 0)->tensor.dims[2], ==, 12);
   g_assert_cmpint (dcnn_graph_value (loaded, 0)->tensor.dims[3], ==, 16);
+  g_clear_pointer (&loaded, dcnn_graph_free);
+  /* channels are what the first convolution has weights for */
+  graph = pk_new ();
+  add_input (graph, "x", FLOAT, 4, open_channels);
+  add_output (graph, "y");
+  add_weights (graph, 1);
+  add_node (graph, "conv", "Conv", "x w", "y");
+  loaded = load (pk_model (graph, 13), NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (dcnn_graph_value (loaded, 0)->tensor.dims[1], ==, 3);
   graph = new_graph ();
   add_ints (graph, "shape", 2, shape);
   add_node (graph, "head", "Reshape", "x shape", "y");
