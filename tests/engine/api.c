@@ -418,6 +418,24 @@ test_times (void)
   test_video_clear (&video);
 }
 
+/* Sessions of a model hold its weights once, and give them back. */
+static void
+test_weights_are_shared (void)
+{
+  g_autoptr (DcnnModel) model = new_model (4, FALSE);
+
+  for (guint round = 0; round < 2; round++) {
+    g_autoptr (DcnnSession) a = new_session (model, DCNN_MODE_DENSE);
+    DcnnSession *b = new_session (model, DCNN_MODE_DENSE);
+    g_assert_cmpuint (model->weights->len, ==, 1);
+    g_assert_cmpuint (g_array_index (model->weights, ModelWeights, 0).users, ==,
+        2);
+    dcnn_session_free (b);
+    g_assert_cmpuint (g_array_index (model->weights, ModelWeights, 0).users, ==,
+        1);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -432,5 +450,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/api/empty-graph", test_empty_graph);
   g_test_add_func ("/engine/api/memory", test_memory);
   g_test_add_func ("/engine/api/times", test_times);
+  g_test_add_func ("/engine/api/weights-are-shared", test_weights_are_shared);
   return g_test_run ();
 }

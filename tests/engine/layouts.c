@@ -179,6 +179,34 @@ test_unaligned_view (void)
   g_assert_cmpuint (copies, ==, 1);
 }
 
+/* Channels in another order, then a constant map, which lies in the first: the
+ * order is mended on the way, and nothing becomes a tail. */
+static void
+test_constant_on_reversed (void)
+{
+  static const gint64 dims[4] = { 1, 12, 16, 16 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnParams slice = { 0 };
+  DcnnValueId v;
+  TestNet net;
+
+  test_net_begin (&net, 7, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 16, 16), 12, 3, 1, 1, 1);
+  for (guint i = 0; i < 4; i++) {
+    slice.slice.step[i] = i == 1 ? -1 : 1;
+    slice.slice.count[i] = dims[i];
+  }
+  slice.slice.start[1] = 11;
+  v = test_net_node (&net, DCNN_OP_SLICE, &slice, 1, &v, NULL);
+  v = test_net_binary (&net, DCNN_OP_ADD, v, test_net_constant (&net, 4, dims));
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 1, 1, 1, 1));
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  for (guint n = 0; n < model->plan->nodes->len; n++)
+    g_assert_cmpint (plan_node (model->plan, (gint) n)->kind, !=, PLAN_TAIL);
+}
+
 /* An operator that the list lowers as a step has one, and no other has. */
 static void
 test_steps (void)
@@ -208,6 +236,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/layouts/follows", test_follows);
   g_test_add_func ("/engine/layouts/again", test_again);
   g_test_add_func ("/engine/layouts/unaligned-view", test_unaligned_view);
+  g_test_add_func ("/engine/layouts/constant-on-reversed",
+      test_constant_on_reversed);
   g_test_add_func ("/engine/layouts/steps", test_steps);
   return g_test_run ();
 }
