@@ -704,21 +704,19 @@ test_chroma (uint64_t seed)
     strcmp (dcnn_cpu_kernels ()->isa, "c") ? &dcnn_input_rows__avx2 : NULL
 #endif
   };
-  uint8_t chroma[2 * 64];
-  for (size_t i = 0; i < sizeof chroma; i++)
-    chroma[i] = (uint8_t) check_random (256);
+  uint8_t chroma[128];
+  for (size_t i = 0; i < 128; chroma[i++] = (uint8_t) check_random (256));
   for (size_t l = 0; l < sizeof levels / sizeof *levels && levels[l]; l++)
     for (size_t x = 0; x < 6; x++)
       for (size_t n = 0; n < 72; n++) {
         uint8_t u[112] = { 0 }, v[112] = { 0 }, plane[112] = { 0 };
         levels[l]->chroma_nv12 (u, v, chroma, x, n);
         levels[l]->chroma_i420 (plane, chroma, x, n);
-        for (size_t i = 0; i < n; i++) {
-          size_t at = (x + i) / 2;
-          CHECK (u[i] == chroma[2 * at] && v[i] == chroma[2 * at + 1],
-              "NV12, level %zu: pixel %zu of %zu from column %zu", l, i, n, x);
-          CHECK (plane[i] == chroma[at],
-              "I420, level %zu: pixel %zu of %zu from column %zu", l, i, n, x);
+        for (size_t i = 0, at; i < n; i++) {
+          at = (x + i) / 2;
+          CHECK (u[i] == chroma[2 * at] && v[i] == chroma[2 * at + 1]
+              && plane[i] == chroma[at],
+              "level %zu: pixel %zu of %zu from column %zu", l, i, n, x);
         }
       }
 }
@@ -788,10 +786,8 @@ main (int argc, char **argv)
   for (uint64_t i = 0; i < options.cases; i++) {
     uint64_t seed = options.seed + i;
     check_seed (seed);
-    if (i % 64 == 0) {
-      test_extremes (seed);
-      test_chroma (seed);
-    }
+    if (i % 64 == 0)
+      test_extremes (seed), test_chroma (seed);
     check_seed (seed);
     test_case (seed);
     if (i % 16 == 0)

@@ -588,24 +588,6 @@ test_picture (void)
   }
 }
 
-/* Two rows are the least that is a picture and no vector. */
-static void
-test_low_picture (void)
-{
-  Kit kit;
-  gfloat *data;
-  const DcnnResults *r;
-
-  kit_init (&kit, "picture", "", 3, 2);
-  data = kit_add (&kit, "o", DIMS (1, 1, 2, 3));
-  data[5] = 1;
-  r = kit_run (&kit, -1);
-  g_assert_true (r->has_picture);
-  g_assert_cmpuint (r->picture.height, ==, 2);
-  g_assert_cmpuint (r->picture.data[5], ==, 255);
-  kit_clear (&kit);
-}
-
 static void
 test_values (void)
 {
@@ -799,7 +781,6 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/ssd", test_ssd);
   g_test_add_func ("/decode/boxes/misfits", test_misfits);
   g_test_add_func ("/decode/picture", test_picture);
-  g_test_add_func ("/decode/low-picture", test_low_picture);
   g_test_add_func ("/decode/values", test_values);
   g_test_add_func ("/decode/ctc", test_ctc);
   g_test_add_func ("/decode/lines", test_lines);

@@ -424,6 +424,24 @@ test_classification (void)
   kit_clear (&kit);
 }
 
+/* Two rows are the least that is a picture and no vector. */
+static void
+test_low_picture (void)
+{
+  Kit kit;
+  gfloat *data;
+  const DcnnResults *r;
+
+  kit_init (&kit, "picture", "", 3, 2);
+  data = kit_add (&kit, "o", DIMS (1, 1, 2, 3));
+  data[5] = 1;
+  r = kit_run (&kit, -1);
+  g_assert_true (r->has_picture);
+  g_assert_cmpuint (r->picture.height, ==, 2);
+  g_assert_cmpuint (r->picture.data[5], ==, 255);
+  kit_clear (&kit);
+}
+
 static const Misfit misfits[] = {
   { "yolox", "", { { 1, 41, 7 } }, { "o" }, "has 41 rows" },
   { "yolox", "[labels]\nlist=a;b;c", { { 1, 42, 7 } }, { "o" },
@@ -545,6 +563,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/weigh", test_weigh);
   g_test_add_func ("/decode/wants", test_wants);
   g_test_add_func ("/decode/misfits", test_misfits);
+  g_test_add_func ("/decode/low-picture", test_low_picture);
   g_test_add_func ("/decode/wrong-tensors", test_wrong_tensors);
   return g_test_run ();
 }

@@ -669,35 +669,6 @@ test_parameters (void)
   expect (conv_with ("pads", 4, 1 << 27), "'conv'");
 }
 
-/* Gemm had "broadcast" until opset 7. */
-static void
-test_old_attributes (void)
-{
-  static const gint64 dims[2] = { 192, 4 }, shape[2] = { 1, 192 };
-  static const gfloat weights[192 * 4];
-
-  for (gint64 opset = 6; opset <= 8; opset++) {
-    Pk *graph = new_graph (), *node = pk_node ("gemm", "Gemm", "f w b", "y");
-    g_autoptr (GError) error = NULL;
-    g_autoptr (DcnnGraph) loaded = NULL;
-
-    pk_attr_int (node, "broadcast", 1);
-    add_ints (graph, "s", 2, shape);
-    add_node (graph, "flat", "Reshape", "x s", "f");
-    pk_message (graph, 5, pk_tensor ("w", FLOAT, 2, dims, weights,
-            sizeof weights));
-    pk_message (graph, 5, pk_tensor ("b", FLOAT, 1, dims + 1, weights,
-            4 * sizeof *weights));
-    pk_message (graph, 1, node);
-    if (opset >= 7) {
-      expect_with (pk_model (graph, opset), NULL, NULL, "broadcast");
-      continue;
-    }
-    loaded = load (pk_model (graph, opset), NULL, NULL, &error);
-    g_assert_no_error (error);
-  }
-}
-
 /* One node with constant integer inputs "a", "b" and "c" of two numbers. */
 static void
 expect_move (const char *op, const char *inputs, const char *attribute,
@@ -815,7 +786,6 @@ main (int argc, char **argv)
   TEST (external)
   TEST (bombs)
   TEST (parameters)
-  TEST (old_attributes)
   TEST (moves)
   TEST (sizes)
 #undef TEST
