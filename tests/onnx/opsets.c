@@ -45,7 +45,9 @@ test_broadcast (void)
     g_byte_array_unref (model);
     if (opset < 7) {
       g_assert_no_error (error);
+      g_assert_nonnull (graph);
     } else {
+      g_assert_null (graph);
       g_assert_nonnull (error);
       g_assert_nonnull (strstr (error->message, "'broadcast'"));
       g_assert_nonnull (strstr (error->message, "'gemm'"));
