@@ -425,7 +425,7 @@ test_weights_are_shared (void)
   g_autoptr (DcnnModel) model = new_model (4, FALSE);
 
   for (guint round = 0; round < 2; round++) {
-    g_autoptr (DcnnSession) a = new_session (model, DCNN_MODE_DENSE);
+    DcnnSession *a = new_session (model, DCNN_MODE_DENSE);
     DcnnSession *b = new_session (model, DCNN_MODE_DENSE);
     g_assert_cmpuint (model->weights->len, ==, 1);
     g_assert_cmpuint (g_array_index (model->weights, ModelWeights, 0).users, ==,
@@ -433,6 +433,7 @@ test_weights_are_shared (void)
     dcnn_session_free (b);
     g_assert_cmpuint (g_array_index (model->weights, ModelWeights, 0).users, ==,
         1);
+    dcnn_session_free (a);
   }
 }
 
