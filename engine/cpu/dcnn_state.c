@@ -63,21 +63,6 @@ dcnn_states_clear (DcnnSession *session)
 
 /* ---- tensors ------------------------------------------------------------------- */
 
-/* Of a dense tensor: how far it may be off before it counts. */
-static gboolean
-is_near (const DcnnTensor *own, const DcnnTensor *tensor, gfloat threshold)
-{
-  const float *a = own->data, *b = tensor->data;
-
-  if (own->dtype != DCNN_DTYPE_F32 || threshold <= 0)
-    return memcmp (a, b, (gsize) dcnn_tensor_count (own) *
-        dcnn_dtype_bytes (own->dtype)) == 0;
-  for (gint64 i = 0, n = dcnn_tensor_count (own); i < n; i++)
-    if (!(fabsf (a[i] - b[i]) <= threshold))
-      return FALSE;
-  return TRUE;
-}
-
 /* Copies a tensor, and says which rows of it are new. */
 static void
 take_rows (DcnnStream *stream, gint direct, const DcnnTensor *tensor,
@@ -106,7 +91,8 @@ dcnn_take_input (DcnnSession *session, DcnnStream *stream, guint i,
     DcnnTensor *own = &stream->cpu->tensors[direct];
     gsize bytes = (gsize) dcnn_tensor_count (own) *
         dcnn_dtype_bytes (own->dtype);
-    gboolean same = !stream->cpu->dense && is_near (own, tensor, threshold);
+    gboolean same = !stream->cpu->dense &&
+        dcnn_criterion_is_near (own, tensor, threshold);
     stream->cpu->tensor_changed[direct] = !same;
     if (!same)
       take_rows (stream, direct, tensor, bytes);

@@ -5,6 +5,7 @@
 #include "criterion.h"
 
 #include <math.h>
+#include <string.h>
 
 DcnnCriterionRule
 dcnn_criterion_any (const DcnnCriterionNode *node)
@@ -66,4 +67,19 @@ dcnn_criterion_global (const DcnnTuning *tuning, gboolean is_norm, gfloat own)
   if (!is_norm)
     return tuning->gate_threshold;
   return isnan (own) ? MIN (tuning->threshold, tuning->gate_threshold) : own;
+}
+
+gboolean
+dcnn_criterion_is_near (const DcnnTensor *held, const DcnnTensor *tensor,
+    gfloat threshold)
+{
+  const gfloat *a = held->data, *b = tensor->data;
+
+  if (held->dtype != DCNN_DTYPE_F32 || threshold <= 0)
+    return memcmp (a, b, (gsize) dcnn_tensor_count (held) *
+        dcnn_dtype_bytes (held->dtype)) == 0;
+  for (gint64 i = 0, n = dcnn_tensor_count (held); i < n; i++)
+    if (!(fabsf (a[i] - b[i]) <= threshold))
+      return FALSE;
+  return TRUE;
 }

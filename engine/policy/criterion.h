@@ -8,6 +8,7 @@
 
 #include "dcnn_fused.h"
 #include "deltacnn/session.h"
+#include "deltacnn/tensor.h"
 
 G_BEGIN_DECLS
 
@@ -50,6 +51,11 @@ DcnnCriterionRule dcnn_criterion_rule (const DcnnTuning *tuning,
  * the lower of the session's). */
 gfloat dcnn_criterion_global (const DcnnTuning *tuning, gboolean is_norm,
     gfloat own);
+/* Whether a dense tensor's new values count as those that are held: no element
+ * is off by more than `threshold`; at 0, and of elements that are not float32,
+ * every bit is the same. Both have one type and one shape. */
+gboolean dcnn_criterion_is_near (const DcnnTensor *held,
+    const DcnnTensor *tensor, gfloat threshold);
 
 G_END_DECLS
 

@@ -48,20 +48,6 @@ sim_states_clear (SimStream *sim, const DcnnPlan *plan)
 
 /* ---- tensors ------------------------------------------------------------------- */
 
-static gboolean
-is_near (const DcnnTensor *own, const DcnnTensor *tensor, gfloat threshold)
-{
-  const gfloat *a = own->data, *b = tensor->data;
-
-  if (own->dtype != DCNN_DTYPE_F32 || threshold <= 0)
-    return memcmp (a, b, (gsize) dcnn_tensor_count (own) *
-        dcnn_dtype_bytes (own->dtype)) == 0;
-  for (gint64 i = 0, n = dcnn_tensor_count (own); i < n; i++)
-    if (!(fabsf (a[i] - b[i]) <= threshold))
-      return FALSE;
-  return TRUE;
-}
-
 void
 sim_take_input (DcnnSession *session, SimStream *sim, guint i,
     const DcnnTensor *from, gfloat threshold)
@@ -72,7 +58,7 @@ sim_take_input (DcnnSession *session, SimStream *sim, guint i,
 
   if (direct >= 0) {
     DcnnTensor *own = &sim->tensors[direct];
-    gboolean news = sim->all || !is_near (own, from, threshold);
+    gboolean news = sim->all || !dcnn_criterion_is_near (own, from, threshold);
     sim->tensor_changed[direct] = news;
     sim->dense_input_changed |= news;
     if (news)
