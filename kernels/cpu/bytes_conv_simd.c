@@ -50,9 +50,11 @@ typedef struct Run {
  * encoding is another. */
 #ifdef DCNN_ISA_AVX512
 #define DOTS ""
+#define DOTS_IN "v" /* any of 32 registers */
 #define HAS_DOTS __builtin_cpu_supports ("avx512vnni")
 #else
 #define DOTS "%{vex%} "
+#define DOTS_IN "x"
 #if defined __clang__ && __clang_major__ < 18
 #define HAS_DOTS 0 /* that compiler cannot ask */
 #else
@@ -88,8 +90,8 @@ DCNN_INLINE __m256i
 add_bytes (__m256i sum, __m256i bytes, __m256i weights, bool dots)
 {
   if (dots)
-    __asm__ (DOTS "vpdpbusd %2, %1, %0" : "+x" (sum) : "x" (bytes),
-        "x" (weights));
+    __asm__ (DOTS "vpdpbusd %2, %1, %0" : "+" DOTS_IN (sum) : DOTS_IN (bytes),
+        DOTS_IN "m" (weights));
   else
     sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (_mm256_maddubs_epi16 (
                 bytes, weights), _mm256_set1_epi16 (1)));
@@ -100,8 +102,8 @@ DCNN_INLINE __m256i
 add_shorts (__m256i sum, __m256i shorts, __m256i weights, bool dots)
 {
   if (dots)
-    __asm__ (DOTS "vpdpwssd %2, %1, %0" : "+x" (sum) : "x" (shorts),
-        "x" (weights));
+    __asm__ (DOTS "vpdpwssd %2, %1, %0" : "+" DOTS_IN (sum) : DOTS_IN (shorts),
+        DOTS_IN "m" (weights));
   else
     sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (shorts, weights));
   return sum;
@@ -252,8 +254,8 @@ static MicroFn *const micros[2][2][3] = {
 };
 static const uint32_t micro_pixels[3] = { 6, 4, 3 };
 
-/* Only where asked for (DELTACNN_VNNI=1): no processor that has the instructions
- * has run the tests yet. */
+/* Where the processor has them, but for DELTACNN_VNNI=0, by which tests and
+ * timings ask for the other way. */
 static bool
 uses_dots (void)
 {
@@ -262,7 +264,7 @@ uses_dots (void)
 
   if (uses < 0) {
     const char *wish = getenv ("DELTACNN_VNNI");
-    uses = wish && strcmp (wish, "1") == 0 && HAS_DOTS;
+    uses = !(wish && strcmp (wish, "0") == 0) && HAS_DOTS;
     __atomic_store_n (&known, uses, __ATOMIC_RELAXED);
   }
   return uses;
