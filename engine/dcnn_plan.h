@@ -136,7 +136,8 @@ typedef struct PlanNode {
   PlanOp op;               /* KERNEL: what primary needs */
   gint in, out;            /* maps; -1 */
   gint n_steps;
-  PlanStep steps[DCNN_MAX_STEPS];
+  PlanStep steps[DCNN_MAX_STEPS + 1]; /* [n_steps], and one that joins the
+                              last */
   PlanReach reach;
   DcnnWindow window;       /* WINDOW, TRANSPOSED */
   guint taps_y, taps_x;    /* TABLE */

@@ -658,14 +658,32 @@ absorb_norm (PlanBuilder *b, PlanNode *node, DcnnValueId value)
   return gn->outputs[0];
 }
 
+/* Whether the value's reader becomes part of the last step (join_step). */
+static gboolean
+reader_joins (PlanBuilder *b, const PlanNode *node, DcnnValueId value)
+{
+  gint reader = b->readers[value]->len == 1 ? live_reader (b, value, 0) : -1;
+  DcnnOp op;
+
+  if (reader < 0 || !is_clamp (&node->steps[node->n_steps - 1]))
+    return FALSE;
+  op = dcnn_graph_node (b->graph, reader)->op;
+  return op == DCNN_OP_RELU || op == DCNN_OP_CLIP || op == DCNN_OP_ROUND;
+}
+
 DcnnValueId
 plan_absorb_steps (PlanBuilder *b, PlanNode *node, DcnnValueId value)
 {
-  while (node->n_steps < DCNN_MAX_STEPS) {
-    DcnnValueId next = absorb_gated (b, node, value);
-    if (next < 0)
+  for (;;) {
+    const gboolean full = node->n_steps == DCNN_MAX_STEPS;
+    DcnnValueId next = -1;
+    if (full && !reader_joins (b, node, value))
+      break;
+    if (!full)
+      next = absorb_gated (b, node, value);
+    if (next < 0 && !full)
       next = absorb_hard_sigmoid (b, node, value);
-    if (next < 0)
+    if (next < 0 && !full)
       next = absorb_norm (b, node, value);
     if (next < 0)
       next = absorb_reader (b, node, value);

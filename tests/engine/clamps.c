@@ -111,10 +111,41 @@ test_clamps (void)
   }
 }
 
+/* A chain that is full takes in what joins its last step, and nothing else. */
+static void
+test_full_chain (void)
+{
+  for (guint joins = 0; joins < 2; joins++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = NULL;
+    DcnnParams p = { .act = { .lo = -0.5, .hi = 0.5 } };
+    DcnnValueId v;
+    TestNet net;
+
+    test_net_begin (&net, 6, FALSE);
+    v = test_net_conv (&net, test_net_input (&net, 3, 12, 16), 7, 3, 1, 1, 1);
+    for (guint i = 0; i < DCNN_MAX_STEPS - 1; i++)
+      v = test_net_node (&net, DCNN_OP_TANH, &p, 1, &v, NULL);
+    v = test_net_node (&net, DCNN_OP_CLIP, &p, 1, &v, NULL);
+    v = test_net_node (&net, joins ? DCNN_OP_ROUND : DCNN_OP_TANH, &p, 1, &v,
+        NULL);
+    dcnn_graph_add_output (net.graph, v);
+    model = dcnn_model_new (net.graph, &error);
+    g_assert_no_error (error);
+    const PlanNode *node = plan_node (model->plan, 0);
+    g_assert_cmpint (node->n_steps, ==, DCNN_MAX_STEPS);
+    g_assert_cmpint (node->steps[DCNN_MAX_STEPS - 1].kind, ==,
+        joins ? DCNN_STEP_ROUND : DCNN_STEP_CLIP);
+    g_assert_cmpuint (plan_node (model->plan, 1)->kind == PLAN_KERNEL, ==,
+        !joins);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/clamps", test_clamps);
+  g_test_add_func ("/engine/clamps/full", test_full_chain);
   return g_test_run ();
 }
