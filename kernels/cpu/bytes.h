@@ -31,7 +31,7 @@ typedef struct DcnnBytesConv {
   uint32_t group_in;          /* bytes of an input pixel that a group reads:
                                  all, or a multiple of 4 */
   uint32_t steps;             /* of four channels of a group's */
-  bool narrow;
+  bool narrow;                /* depthwise: all weights fit int8 */
   /* [panel][tap]: how many pairs of steps keep every sum of four products in
    * int16, then the steps [steps], those pairs first; NULL when wide: steps in
    * order */

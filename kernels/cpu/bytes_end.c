@@ -5,6 +5,10 @@
  */
 #include "bytes_tile.h"
 
+#ifndef DCNN_ISA_C
+#include "bytes_passes.h"
+#endif
+
 /* ---- steps ------------------------------------------------------------------ */
 
 /* Steps first .. end - 1, none of which reads a map of bytes. Those that do the
@@ -53,6 +57,17 @@ DCNN_FN (dcnn_bytes_end) (DcnnBytesRun *run, uint32_t first_step,
   const DcnnTile floats = { .n = tile->n, .pixels = tile->pixels,
     .places = tile->places, .first = tile->first, .rows = tile->rows,
     .out = (float *const *) tile->out };
+#ifndef DCNN_ISA_C
+  Pass passes[MOST_PASSES];
+  const uint32_t n = find_passes (run->job, first_step, passes);
+
+  for (uint32_t i = 0; i < n; i++)
+    run_pass (&passes[i], run->job, tile, i + 1 == n);
+  if (n > 0) {
+    DCNN_FN (dcnn_bytes_judge) (run->job, tile);
+    return;
+  }
+#endif
 
   run_steps (run, first_step, tile);
   DCNN_FN (dcnn_judge_tile) (run->job, &floats);

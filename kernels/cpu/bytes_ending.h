@@ -210,4 +210,28 @@ finish (const Finish *f, __m256i sum, uint32_t c, const uint8_t *operand,
     _mm256_storeu_ps (floats + c, v);
 }
 
+#ifdef DCNN_ISA_AVX512
+
+/* The same for channels c .. c + 15. */
+DCNN_INLINE void
+finish_sixteen (const Finish *f, __m512i sum, uint32_t c,
+    const uint8_t *operand, uint8_t *bytes, float *floats)
+{
+  if (!f->whole_range) {
+    finish (f, _mm512_castsi512_si256 (sum), c, operand, bytes, floats);
+    finish (f, _mm512_extracti64x4_epi64 (sum, 1), c + 8, operand, bytes,
+        floats);
+    return;
+  }
+  const __m512 v = _mm512_mul_ps (_mm512_cvtepi32_ps (sum),
+      _mm512_loadu_ps (f->scale + c));
+  const __m512i low = _mm512_broadcast_i32x8 (f->out_low);
+  const __m512i i = _mm512_sub_epi32 (_mm512_cvtps_epi32 (v), low);
+
+  _mm_storeu_si128 ((void *) (bytes + c), _mm512_cvtusepi32_epi8 (
+          _mm512_max_epi32 (i, _mm512_setzero_si512 ())));
+}
+
+#endif
+
 #endif

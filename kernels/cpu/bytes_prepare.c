@@ -160,15 +160,21 @@ pack_plain (const Source *s, const DcnnBytesConv *conv,
   }
 }
 
-static void
+/* Whether all fit int8. */
+static bool
 pack_depthwise (const Source *s, int16_t *to)
 {
   const size_t taps = taps_of (s);
   const uint32_t padded = dcnn_padded (s->in_span);
+  bool narrow = true;
 
   for (size_t t = 0; t < taps; t++)
-    for (uint32_t c = 0; c < s->in_span; c++)
-      to[(t / 2 * padded + c) * 2 + t % 2] = (int16_t) s->weights[c * taps + t];
+    for (uint32_t c = 0; c < s->in_span; c++) {
+      const int16_t w = (int16_t) s->weights[c * taps + t];
+      to[(t / 2 * padded + c) * 2 + t % 2] = w;
+      narrow &= w == (int8_t) w;
+    }
+  return narrow;
 }
 
 /* The bias of a phase with what the input's low adds to every sum, modulo 2^32
@@ -260,7 +266,7 @@ bytes_prepare (Source *s, bool depthwise)
   block += biases;
   conv->weights = block + map + orders;
   if (depthwise)
-    pack_depthwise (s, (int16_t *) (void *) (block + map));
+    conv->narrow = pack_depthwise (s, (int16_t *) (void *) (block + map));
   else
     pack_weights (s, conv, (uint32_t *) (void *) block,
         (uint16_t *) (void *) (block + map), block + map + orders);

@@ -205,17 +205,6 @@ end_by_table (const DcnnJob *job, const DcnnLocal *l,
   DCNN_FN (dcnn_bytes_judge) (job, tile);
 }
 
-/* V_LANES bytes as the floats they stand for. */
-DCNN_INLINE v_t
-load_bytes (const uint8_t *from, int32_t low)
-{
-  float lanes[V_LANES];
-
-  for (uint32_t i = 0; i < V_LANES; i++)
-    lanes[i] = (float) (from[i] + low);
-  return v_load (lanes);
-}
-
 /* Resize: the products and sums of the kernel of floats, in its order. */
 static void
 resize_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
@@ -232,7 +221,7 @@ resize_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
         continue;
       for (uint32_t b = 0; b < l->taps_x; b++)
         if (l->index_x[x + b] < in->width)
-          line = v_fma (v_set (l->weight_x[x + b]), load_bytes (
+          line = v_fma (v_set (l->weight_x[x + b]), dcnn_lanes_of_bytes (
                   dcnn_map_bytes (in, l->index_y[y + a], l->index_x[x + b]) +
                   c, in->low), line);
       sum = v_fma (v_set (l->weight_y[y + a]), line, sum);

@@ -36,6 +36,31 @@ dcnn_bytes_to_floats (const uint8_t *from, int32_t low, uint32_t n, float *to)
     to[c] = (float) (from[c] + low);
 }
 
+#if V_LANES > 1
+
+/* V_LANES bytes of a map as the floats they stand for. */
+DCNN_INLINE v_t
+dcnn_lanes_of_bytes (const uint8_t *from, int32_t low)
+{
+#ifdef DCNN_ISA_AVX512
+  return _mm512_cvtepi32_ps (_mm512_add_epi32 (_mm512_cvtepu8_epi32 (
+              _mm_loadu_si128 ((const void *) from)), _mm512_set1_epi32 (low)));
+#else
+  return _mm256_cvtepi32_ps (_mm256_add_epi32 (_mm256_cvtepu8_epi32 (
+              _mm_loadl_epi64 ((const void *) from)), _mm256_set1_epi32 (low)));
+#endif
+}
+
+#else
+
+DCNN_INLINE v_t
+dcnn_lanes_of_bytes (const uint8_t *from, int32_t low)
+{
+  return (float) (*from + low);
+}
+
+#endif
+
 /* Floats from one scratch row to the next. */
 DCNN_INLINE size_t
 dcnn_bytes_stride (const DcnnJob *job)

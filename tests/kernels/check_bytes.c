@@ -152,6 +152,12 @@ steps_init (Case *k, Rng *rng)
         (float) (1 + rng_below (rng, 64)) / 16;
   *s++ = (DcnnStep) { .kind = DCNN_STEP_MUL, .operand = DCNN_OPERAND_VECTOR,
     .vector = k->scale };
+  if (rng_chance (rng, 30)) /* exact at all levels */
+    *s++ = (DcnnStep) { .kind = rng_chance (rng, 50) ? DCNN_STEP_HARD_SWISH
+          : DCNN_STEP_LEAKY_RELU, .a = 0.125f };
+  else if (rng_chance (rng, 20))
+    *s++ = (DcnnStep) { .kind = DCNN_STEP_DIV,
+      .operand = DCNN_OPERAND_SCALAR, .a = 0.75f };
   *s++ = (DcnnStep) { .kind = DCNN_STEP_ROUND, .a = low,
     .b = low + (rng_chance (rng, 50) ? 255 : 90) };
   if (rng_chance (rng, 50)) {
