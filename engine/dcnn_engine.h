@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "dcnn_backend.h"
-#include "dcnn_input_tables.h"
+#include "dcnn_look.h"
 #include "dcnn_plan.h"
 #include "criterion.h"
 #include "dense_rule.h"
@@ -154,6 +154,14 @@ void dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
 
 /* By what a stream's pictures are compared and stored. */
 void dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
+    DcnnInputParams *params);
+/* How a stream that looks through its view does so; kept: rows and columns
+ * [from, to) that were in view before. */
+void dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
+    const gint kept[4], DcnnInputView *view);
+/* By what is compared instead where a frame is sampled between its pixels
+ * (DCNN_INPUT_WARPED). */
+void dcnn_view_between (const DcnnSession *session, const DcnnStream *stream,
     DcnnInputParams *params);
 /* Where a frame's picture goes in the network's input. */
 void dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,

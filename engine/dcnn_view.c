@@ -15,6 +15,15 @@
 
 #include "dcnn_homography.h"
 
+/* What counts near the last results while a frame is sampled between its
+ * pixels, of the threshold; 2.5 times as much where none is near. */
+#define MOVING_NEAR 0.6f
+/* Not where they are near more of the picture than this. */
+#define MOVING_NEAR_MOST 0.5f
+/* Nor after a frame of which more changed than this: it ran dense, or nearly, and
+ * what would be saved next is what its results are exact by. */
+#define MOVING_BUSY 0.5f
+
 static gboolean
 has_matrix (const DcnnMotion *motion)
 {
@@ -57,6 +66,66 @@ dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
   p->dilation = session->tuning.dilation;
   if (session->tuning.interest && stream->interest_set)
     p->interest = stream->interest;
+}
+
+void
+dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
+    const gint kept[4], DcnnInputView *view)
+{
+  *view = (DcnnInputView) { .forgive = session->tuning.input_threshold > 0 ?
+      session->tuning.forgive : 0, .sampling = session->tuning.sampling,
+    .shadow = stream->weighs };
+  memcpy (view->matrix, stream->view, sizeof view->matrix);
+  if (stream->first || stream->afresh)
+    return;
+  view->known_y0 = (guint32) kept[0];
+  view->known_y1 = (guint32) kept[1];
+  view->known_x0 = (guint32) kept[2];
+  view->known_x1 = (guint32) kept[3];
+}
+
+/* What lies beside a change is of another shift of the camera, so more of it
+ * goes with the change: twice as many pixels, up to a 48th of the picture. On
+ * a small one the changes' margins would soon fill it, and it would be dense. */
+static guint
+sampled_dilation (guint dilation, guint shorter_side)
+{
+  return CLAMP (shorter_side / 48, dilation, MIN (2 * dilation,
+          DCNN_DILATION_MOST));
+}
+
+/* Between pixels most changes are edges of another shift: one threshold for the
+ * whole picture spends the work on those that no result is near. Where nothing
+ * was found, or results are nearly everywhere, there is nothing to choose.
+ * stats.changed_share is the last frame's still. */
+static void
+weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
+    guint blocks, DcnnInputParams *params)
+{
+  gfloat near = 0;
+
+  if (!session->tuning.moving_interest || session->tuning.interest ||
+      !stream->interest_set || stream->afresh ||
+      stream->stats.changed_share > MOVING_BUSY)
+    return;
+  for (guint i = 0; i < blocks; i++)
+    near += stream->interest[i];
+  if (near > MOVING_NEAR_MOST * blocks)
+    return;
+  params->threshold *= MOVING_NEAR;
+  params->interest = stream->interest;
+}
+
+void
+dcnn_view_between (const DcnnSession *session, const DcnnStream *stream,
+    DcnnInputParams *params)
+{
+  guint width, height;
+
+  plan_picture_size (session->plan, &width, &height);
+  params->dilation = sampled_dilation (params->dilation, MIN (width, height));
+  weigh_by_results (session, stream, (guint) dcnn_mask_words (width, height),
+      params);
 }
 
 /* Frame pixels -> network pixels. */

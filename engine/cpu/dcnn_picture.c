@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-/* What counts near the last results while a frame is sampled between its
- * pixels, of the threshold; 2.5 times as much where none is near. */
-#define MOVING_NEAR 0.6f
-/* Not where they are near more of the picture than this. */
-#define MOVING_NEAR_MOST 0.5f
-/* Nor after a frame of which more changed than this: it ran dense, or nearly, and
- * what would be saved next is what its results are exact by. */
-#define MOVING_BUSY 0.5f
-
 static gboolean
 prepare_stage (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error)
@@ -162,63 +153,22 @@ store_picture (DcnnSession *session, DcnnStream *stream, InputWork *work,
   }
 }
 
-/* What lies beside a change is of another shift of the camera, so more of it
- * goes with the change: twice as many pixels, up to a 48th of the picture. On
- * a small one the changes' margins would soon fill it, and it would be dense. */
-static guint
-sampled_dilation (guint dilation, guint shorter_side)
-{
-  return CLAMP (shorter_side / 48, dilation, MIN (2 * dilation,
-          DCNN_DILATION_MOST));
-}
-
-/* Between pixels most changes are edges of another shift: one threshold for the
- * whole picture spends the work on those that no result is near. Where nothing
- * was found, or results are nearly everywhere, there is nothing to choose.
- * stats.changed_share is the last frame's still. */
-static void
-weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
-    const DcnnMask *changed, DcnnInputParams *params)
-{
-  guint blocks = changed->blocks_x * changed->blocks_y;
-  gfloat near = 0;
-
-  if (!session->tuning.moving_interest || session->tuning.interest ||
-      !stream->interest_set || stream->afresh ||
-      stream->stats.changed_share > MOVING_BUSY)
-    return;
-  for (guint i = 0; i < blocks; i++)
-    near += stream->interest[i];
-  if (near > MOVING_NEAR_MOST * blocks)
-    return;
-  params->threshold *= MOVING_NEAR;
-  params->interest = stream->interest;
-}
-
 /* The window's picture, and where it differs from the stored one. */
 static gboolean
 take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
     InputWork *work, GError **error)
 {
-  DcnnInputView view = { .forgive = session->tuning.input_threshold > 0 ?
-      session->tuning.forgive : 0, .sampling = session->tuning.sampling,
-    .shadow = stream->weighs };
   DcnnInputSampling how;
-  gint y0, y1, x0, x1;
+  DcnnInputView view;
+  gint kept[4];
 
   if (!stream->looks) {
     (void) dcnn_input_set_view (stream->cpu->stage, NULL, &how);
     split_rows (session, work, convert_work);
     return TRUE;
   }
-  memcpy (view.matrix, stream->view, sizeof view.matrix);
-  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
-  if (!stream->first && !stream->afresh) {
-    view.known_y0 = (guint32) y0;
-    view.known_y1 = (guint32) y1;
-    view.known_x0 = (guint32) x0;
-    view.known_x1 = (guint32) x1;
-  }
+  dcnn_stream_kept (stream, map, &kept[0], &kept[1], &kept[2], &kept[3]);
+  dcnn_view_look (session, stream, kept, &view);
   if (!dcnn_input_set_view (stream->cpu->stage, &view, &how)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY, "out of memory for a "
         "picture of %ux%u sampled through a matrix", map->width, map->height);
@@ -226,11 +176,8 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
   }
   dcnn_input_get_view (stream->cpu->stage, stream->view);
   split_rows (session, work, picture_work); /* the shadow by the threshold */
-  if (how == DCNN_INPUT_WARPED) {
-    work->params.dilation = sampled_dilation (work->params.dilation,
-        (guint) MIN (map->width, map->height));
-    weigh_by_results (session, stream, work->changed, &work->params);
-  }
+  if (how == DCNN_INPUT_WARPED)
+    dcnn_view_between (session, stream, &work->params);
   split_rows (session, work, sample_work);
   return TRUE;
 }

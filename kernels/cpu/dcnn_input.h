@@ -27,7 +27,7 @@
 #ifndef DCNN_INPUT_H
 #define DCNN_INPUT_H
 
-#include "dcnn_input_tables.h"
+#include "dcnn_look.h"
 #include "dcnn_map.h"
 #include "dcnn_mask.h"
 
@@ -49,25 +49,6 @@ size_t dcnn_input_stage_bytes (const DcnnInputStage *stage);
  * ever, dcnn_input_sample_rows() takes the window's pixels from that, each
  * once, and compares them. What the frame does not cover stays as stored.
  */
-typedef enum DcnnInputSampling {
-  DCNN_INPUT_AS_IT_IS, /* no matrix, or one that moves nothing */
-  DCNN_INPUT_SHIFTED,  /* by whole pixels: copied */
-  DCNN_INPUT_WARPED,   /* at 1/256 px, as DcnnInputView.sampling says */
-} DcnnInputSampling;
-
-typedef struct DcnnInputView {
-  double matrix[9];    /* window pixels -> picture pixels, row by row,
-                          homogeneous, continuous (centres at .5) */
-  /* Rows and columns whose stored values are of this place; elsewhere what is
-   * not covered becomes as the nearest that is; in a window that is larger
-   * than the picture, the fill. */
-  uint32_t known_y0, known_y1, known_x0, known_x1;
-  float forgive;       /* px, 0 .. 1: a change that a shift by so much would
-                          make of the stored picture is none, unless the window
-                          lies on whole pixels */
-  DcnnSampling sampling;
-  bool shadow;         /* keep count of what would have changed without it */
-} DcnnInputView;
 
 /* For the next frame; NULL: none. how: gets how it will be sampled. The first
  * view takes memory, and the first with a shadow; false: there is none, and the

@@ -149,8 +149,8 @@ sample_c (uint8_t *rgb, const uint8_t *picture, size_t stride,
     size_t n)
 {
   for (size_t i = 0; i < n; i++) {
-    const int16_t *wx = weights[xs[i] & (DCNN_INPUT_PHASES - 1)];
-    const int16_t *wy = weights[ys[i] & (DCNN_INPUT_PHASES - 1)];
+    const int16_t *wx = weights[xs[i] & (DCNN_LOOK_PHASES - 1)];
+    const int16_t *wy = weights[ys[i] & (DCNN_LOOK_PHASES - 1)];
     const uint8_t *from = picture + (size_t) ((ys[i] >> 8) - 1) * stride
         + 3 * (size_t) ((xs[i] >> 8) - 1);
     for (int c = 0; c < 3; c++) {

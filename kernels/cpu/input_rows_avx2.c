@@ -591,8 +591,8 @@ sample_avx2 (uint8_t *rgb, const uint8_t *picture, size_t stride,
   for (size_t i = 0; i < n; i++) {
     const uint8_t *at = picture + (size_t) ((ys[i] >> 8) - 1) * stride
         + 3 * (size_t) ((xs[i] >> 8) - 1);
-    __m256i wx = four_weights (weights[xs[i] & (DCNN_INPUT_PHASES - 1)]);
-    __m256i wy = four_weights (weights[ys[i] & (DCNN_INPUT_PHASES - 1)]);
+    __m256i wx = four_weights (weights[xs[i] & (DCNN_LOOK_PHASES - 1)]);
+    __m256i wy = four_weights (weights[ys[i] & (DCNN_LOOK_PHASES - 1)]);
     __m256i a = _mm256_hadd_epi32 (taps_by_weight (at, wx),
         taps_by_weight (at + stride, wx));
     __m256i b = _mm256_hadd_epi32 (taps_by_weight (at + 2 * stride, wx),

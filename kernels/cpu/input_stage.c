@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHADOW_ROWS 4 /* the shadow keeps every so many rows */
-
 /* What one thread needs for a row. */
 typedef struct InputScratch {
   int16_t *v;           /* a row after vertical scaling */
@@ -29,10 +27,8 @@ struct DcnnInputStage {
   uint8_t *sampled;             /* the picture through the view; NULL: there
                                    was none yet, nor what else a view needs */
   const uint8_t *shown;         /* of the two, what the window holds */
-  DcnnInputView view;
-  DcnnInputSampling sampling;
-  int32_t shift_x, shift_y;
-  unsigned forgive;             /* in 1/256 px */
+  DcnnLook look;                /* its weights are ours */
+  DcnnSampling sampling;        /* what they are of */
   int16_t (*weights)[4];
   uint8_t *shadow;              /* every fourth row of what a window that never
                                    moves would have stored; NULL: nobody asked */
@@ -188,13 +184,13 @@ view_init (DcnnInputStage *stage, DcnnSampling sampling)
   size_t before = stage->bytes;
   bool ok;
   stage->sampled = take (stage, 3 * n + DCNN_INPUT_PAD, 1);
-  stage->weights = take (stage, DCNN_INPUT_PHASES, sizeof *stage->weights);
+  stage->weights = take (stage, DCNN_LOOK_PHASES, sizeof *stage->weights);
   ok = stage->sampled && stage->weights;
   for (unsigned i = 0; ok && i < stage->threads; i++)
     ok = view_scratch_init (stage, &stage->scratch[i]);
   if (ok) {
-    dcnn_input_weights_init (sampling, stage->weights);
-    stage->view.sampling = sampling;
+    dcnn_look_weights (sampling, stage->weights);
+    stage->sampling = sampling;
   } else {
     view_clear (stage);
     stage->bytes = before;
@@ -207,8 +203,8 @@ shadow_init (DcnnInputStage *stage)
 {
   const DcnnInputGeometry *g = &stage->geometry;
   size_t before = stage->bytes;
-  stage->shadow = take (stage, (size_t) (g->height + SHADOW_ROWS - 1)
-      / SHADOW_ROWS * g->width * 3 + DCNN_INPUT_PAD, 1);
+  stage->shadow = take (stage, (size_t) (g->height + DCNN_LOOK_SHADOW_ROWS - 1)
+      / DCNN_LOOK_SHADOW_ROWS * g->width * 3 + DCNN_INPUT_PAD, 1);
   if (!stage->shadow)
     stage->bytes = before;
   return stage->shadow;
@@ -399,42 +395,30 @@ bool
 dcnn_input_set_view (DcnnInputStage *stage, const DcnnInputView *view,
     DcnnInputSampling *how)
 {
-  const DcnnInputGeometry *g = &stage->geometry;
-  bool exact = true;
   if (view && !stage->sampled && !view_init (stage, view->sampling))
     return false;
   if (view && view->shadow && !stage->shadow && !shadow_init (stage))
     return false;
-  stage->sampling = DCNN_INPUT_AS_IT_IS;
-  if (view) {
-    if (view->sampling != stage->view.sampling)
-      dcnn_input_weights_init (view->sampling, stage->weights);
-    stage->view = *view;
-    stage->sampling = dcnn_input_view_kind (view->matrix, g->width, g->height,
-        &stage->shift_x, &stage->shift_y, &exact);
+  if (view && view->sampling != stage->sampling) {
+    dcnn_look_weights (view->sampling, stage->weights);
+    stage->sampling = view->sampling;
   }
-  if (view && stage->sampling == DCNN_INPUT_AS_IT_IS
-      && (g->dst_w < g->width || g->dst_h < g->height))
-    stage->sampling = DCNN_INPUT_SHIFTED; /* what is beside it stays */
-  stage->forgive = exact || !(view->forgive > 0) ? 0
-      : (unsigned) (256 * (view->forgive < 1 ? view->forgive : 1));
-  stage->shown = stage->sampling == DCNN_INPUT_AS_IT_IS ? stage->picture
+  dcnn_look_init (&stage->look, &stage->geometry, view);
+  stage->look.weights = (const int16_t (*)[4]) stage->weights;
+  stage->shown = stage->look.kind == DCNN_INPUT_AS_IT_IS ? stage->picture
       : stage->sampled;
   stage->shadow_valid = stage->shadowing;
   stage->shadowing = view && view->shadow;
   stage->shadow_valid &= stage->shadowing;
   stage->shadow_changed = 0;
-  *how = stage->sampling;
+  *how = (DcnnInputSampling) stage->look.kind;
   return true;
 }
 
 void
 dcnn_input_get_view (const DcnnInputStage *stage, double matrix[9])
 {
-  const double shift[9] = { 1, 0, stage->shift_x, 0, 1, stage->shift_y, 0, 0,
-    1 };
-  memcpy (matrix, stage->sampling == DCNN_INPUT_WARPED ? stage->view.matrix
-      : shift, sizeof shift);
+  dcnn_look_get_matrix (&stage->look, matrix);
 }
 
 /* Counts what differs from the shadow, and takes it over. */
@@ -443,7 +427,8 @@ compare_shadow (DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
 {
   size_t width = stage->geometry.width, blocks = (width + 7) / 8;
   const uint8_t *row = stage->picture + (size_t) y * width * 3;
-  uint8_t *shadow = stage->shadow + (size_t) (y / SHADOW_ROWS) * width * 3;
+  uint8_t *shadow = stage->shadow + (size_t) (y / DCNN_LOOK_SHADOW_ROWS)
+      * width * 3;
   uint64_t count = 0;
   if (!stage->shadow_valid) {
     memcpy (shadow, row, 3 * width);
@@ -473,7 +458,7 @@ dcnn_input_picture_rows (DcnnInputStage *stage, const DcnnInputParams *params,
   dcnn_input_matrix_init (&matrix, frame);
   for (uint32_t y = y0; y < y1; y++) {
     convert_row (stage, frame, &matrix, y, scratch);
-    if (!stage->shadowing || y % SHADOW_ROWS != 0)
+    if (!stage->shadowing || y % DCNN_LOOK_SHADOW_ROWS != 0)
       continue;
     begin_blocks (stage, params, scratch, (y / 8) * blocks_x, NULL, NULL,
         NULL);
@@ -485,7 +470,8 @@ float
 dcnn_input_shadow_share (const DcnnInputStage *stage)
 {
   const DcnnInputGeometry *g = &stage->geometry;
-  size_t rows = (g->height + SHADOW_ROWS - 1) / SHADOW_ROWS;
+  size_t rows = (g->height + DCNN_LOOK_SHADOW_ROWS - 1)
+      / DCNN_LOOK_SHADOW_ROWS;
   return stage->shadow_valid ? (float) stage->shadow_changed
       / (float) (rows * g->width) : -1.0f;
 }
@@ -494,18 +480,13 @@ dcnn_input_shadow_share (const DcnnInputStage *stage)
 static void
 sample_row (DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
 {
-  const DcnnInputView *view = &stage->view;
   size_t at = (size_t) y * stage->geometry.width * 3;
-  bool known = y >= view->known_y0 && y < view->known_y1;
-  DcnnInputViewRow row = { &stage->geometry,
-    (const int16_t (*)[4]) stage->weights, stage->picture,
-    stage->reference + at, view->known_x0, known ? view->known_x1 : 0,
-    stage->sampled + at, view->sampling == DCNN_SAMPLING_CLAMPED };
-  if (stage->sampling == DCNN_INPUT_SHIFTED)
-    dcnn_input_view_shift (&row, y, stage->shift_x, stage->shift_y);
-  else if (stage->sampling == DCNN_INPUT_WARPED)
-    dcnn_input_view_warp (&row, view->matrix, y, scratch->xs, scratch->ys,
-        stage->rows);
+  DcnnInputViewRow row = { &stage->look, stage->picture,
+    stage->reference + at, stage->sampled + at };
+  if (stage->look.kind == DCNN_INPUT_SHIFTED)
+    dcnn_input_view_shift (&row, y);
+  else if (stage->look.kind == DCNN_INPUT_WARPED)
+    dcnn_input_view_warp (&row, y, scratch->xs, scratch->ys, stage->rows);
 }
 
 /* The band of row y of the reference. */
@@ -516,7 +497,7 @@ find_band (const DcnnInputStage *stage, InputScratch *scratch, uint32_t y)
   const uint8_t *row = stage->reference + y * stride;
   const uint8_t *rows[3] = { y ? row - stride : row, row,
     y + 1 < stage->geometry.height ? row + stride : row };
-  dcnn_input_view_band (rows, stage->geometry.width, stage->forgive,
+  dcnn_input_view_band (rows, stage->geometry.width, stage->look.forgive,
       scratch->band[0], scratch->band[1], scratch->band[2], scratch->band[3]);
 }
 
@@ -535,7 +516,7 @@ dcnn_input_sample_rows (DcnnInputStage *stage, const DcnnInputParams *params,
     if (y % 8 == 0)
       begin_blocks (stage, params, scratch, first, force, changed, differs);
     sample_row (stage, scratch, y);
-    if (stage->forgive) {
+    if (stage->look.forgive) {
       find_band (stage, scratch, y);
       stage->rows->compare_band (changed->words + first, differing, y & 7, row,
           reference, scratch->band[2], scratch->band[3], scratch->limits,

@@ -16,7 +16,6 @@
 #include "dcnn_input.h"
 
 #define DCNN_INPUT_PAD 64 /* spare elements after every row buffer */
-#define DCNN_INPUT_PHASES 256 /* positions between two pixels */
 
 /* Normalisation of a stored pixel: lanes in network order, lane 3 is 0. */
 typedef struct DcnnInputStore {
@@ -61,7 +60,7 @@ typedef struct DcnnInputRows {
       const uint8_t *picture, const uint8_t *reference, const uint8_t *low,
       const uint8_t *high, const uint8_t *limits, size_t width);
   /* n packed RGB pixels from a picture of rows `stride` bytes apart, at xs and
-   * ys (1/256 px), whose 4x4 taps lie in it; see input_view.c. picture is
+   * ys (1/256 px), whose 4x4 taps lie in it; see dcnn_look_math.h. picture is
    * readable 4 bytes past its end. */
   void (*sample) (uint8_t *rgb, const uint8_t *picture, size_t stride,
       const int32_t *xs, const int32_t *ys, const int16_t (*weights)[4],
@@ -85,27 +84,17 @@ void dcnn_input_widen_mask (DcnnInputStage *stage,
 
 /* A row of the window. */
 typedef struct DcnnInputViewRow {
-  const DcnnInputGeometry *geometry;
-  const int16_t (*weights)[4];
+  const DcnnLook *look;
   const uint8_t *picture;   /* the whole of it, packed RGB */
   const uint8_t *reference; /* this row's */
-  uint32_t known_x0, known_x1; /* where reference holds what was there */
   uint8_t *to;              /* this row's */
-  bool clamped;             /* DCNN_SAMPLING_CLAMPED */
 } DcnnInputViewRow;
 
-/* weights[DCNN_INPUT_PHASES]. */
-void dcnn_input_weights_init (DcnnSampling sampling, int16_t (*weights)[4]);
-/* What a matrix (window -> picture) comes to, and by how many whole pixels a
- * shift goes. exact: it misses them by nothing that counts. */
-DcnnInputSampling dcnn_input_view_kind (const double m[9], uint32_t width,
-    uint32_t height, int32_t *dx, int32_t *dy, bool *exact);
 /* Row v by the matrix; xs, ys: scratch, one a pixel. */
-void dcnn_input_view_warp (const DcnnInputViewRow *row, const double m[9],
-    uint32_t v, int32_t *xs, int32_t *ys, const DcnnInputRows *rows);
-/* Row v from the picture's row v + dy, dx pixels to the right. */
-void dcnn_input_view_shift (const DcnnInputViewRow *row, uint32_t v,
-    int32_t dx, int32_t dy);
+void dcnn_input_view_warp (const DcnnInputViewRow *row, uint32_t v,
+    int32_t *xs, int32_t *ys, const DcnnInputRows *rows);
+/* Row v by the shift. */
+void dcnn_input_view_shift (const DcnnInputViewRow *row, uint32_t v);
 /* low and high [3 * width]: what the middle one of three rows may become by a
  * shift of share / 256 px, going by the least and the most of the 3x3 pixels
  * around. least, most: scratch of 3 * width + 6. */
