@@ -77,8 +77,8 @@ typedef struct DcnnBackend {
   gboolean (*context) (gint index, gpointer *context);
   /* Bits 1 << DcnnMemory of frames that it takes besides the host's. */
   guint memories;
-  /* Its input stage samples through a motion's matrix. Others take frames as
-   * they lie, wherever the camera looks: right, but no work is saved. */
+  /* Its input stage samples through a motion's matrix (dcnn_look.h). Others take
+   * frames as they lie, wherever the camera looks: right, but no work is saved. */
   gboolean samples;
   /* Its input stage keeps to a stream's regions. */
   gboolean regions;

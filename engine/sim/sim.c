@@ -277,6 +277,11 @@ init_picture (SimStream *sim, DcnnStream *stream, const DcnnPlan *plan)
   sim->picture = g_new0 (guint8, 3 * n);
   sim->reference = g_new0 (guint8, 3 * n);
   sim->differs = g_new0 (guint8, n);
+  sim->source = g_new0 (guint8, 3 * n);
+  sim->shadow = g_new0 (guint8, 3 * n);
+  sim->weights = g_malloc0 (DCNN_LOOK_PHASES * sizeof *sim->weights);
+  sim->look.weights = (const gint16 (*)[4]) sim->weights;
+  dcnn_look_weights (sim->sampling, sim->weights);
   sim->region_words = g_new0 (guint64, dcnn_mask_words (map->width,
           map->height));
   dcnn_mask_init (&sim->region, map->width, map->height, sim->region_words);
@@ -396,6 +401,9 @@ sim_session_free (DcnnSession *session)
     g_free (sim->picture);
     g_free (sim->reference);
     g_free (sim->differs);
+    g_free (sim->source);
+    g_free (sim->shadow);
+    g_free (sim->weights);
     g_free (sim->input_words);
     g_free (sim->region_words);
     for (guint n = 0; sim->spread_rows && n < plan->nodes->len; n++)
@@ -477,6 +485,7 @@ take_format (const DcnnSession *session, SimStream *sim, DcnnStream *stream,
   stream->format = *frame;
   dcnn_view_fit (session, frame, &stream->geometry);
   stream->first = TRUE;
+  sim->shadowing = FALSE;
   dcnn_input_tables_clear (&sim->tables);
   if (dcnn_input_tables_init (&sim->tables, &stream->geometry, frame->width,
           frame->height, frame->format))
@@ -500,13 +509,12 @@ begin_frame (DcnnSession *session, SimStream *sim, const BackendFrame *frame,
   if (frame->picture)
     sim->picture_frame = *frame->picture;
   sim->tuning = session->tuning;
-  if (frame->picture)
-    dcnn_view_params (session, stream, &sim->params);
-  sim->in_regions = frame->picture && dcnn_view_regions (session,
-      frame->stream, &sim->region);
   sim->first = stream->first;
   sim->all = stream->first || sim->tuning.mode == DCNN_MODE_DENSE;
   sim->moving = frame->moved && !stream->first;
+  sim->in_regions = FALSE;
+  if (frame->picture)
+    sim_begin_picture (session, sim, stream);
   if (sim->distrust && !stream->first)
     distrust (session->plan, sim);
   if (sim->respread)
@@ -616,6 +624,7 @@ sim_reset (DcnnSession *session, guint stream)
 
 const DcnnBackend dcnn_backend_sim = {
   .name = "sim",
+  .samples = TRUE,
   .regions = TRUE,
   .keeps_states = TRUE,
   .available = sim_available,

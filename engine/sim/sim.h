@@ -87,9 +87,17 @@ typedef struct SimStream {
   DcnnFrame picture_frame; /* in flight; planes borrowed */
   gboolean has_picture;    /* the last frame was one */
   DcnnInputTables tables;
-  DcnnInputParams params;
+  DcnnInputParams params, plain; /* plain: but for what lies between pixels */
   DcnnInputMatrix matrix;
   guint8 *picture, *reference; /* RGB, as shown and as stored */
+  gboolean looks;          /* picture is taken from source, by look */
+  DcnnLook look;
+  gint16 (*weights)[4];    /* its own, of sampling */
+  DcnnSampling sampling;
+  guint8 *source;          /* RGB, as it came */
+  guint8 *shadow;          /* RGB: every fourth row of what a window that never
+                              moves would have stored; valid: of last frame */
+  gboolean shadowing, shadow_valid;
   guint8 *differs;         /* a byte a pixel: the two do */
   gboolean in_regions;     /* that frame keeps to the stream's regions: */
   DcnnMask region;
@@ -101,7 +109,11 @@ typedef struct SimStream {
   gboolean done;           /* guarded by SimState.lock */
 } SimStream;
 
-/* sim_input.c: the frame in flight into the input's maps and tensors; sets
+/* sim_input.c: how the frame's picture is taken: parameters, view, regions. Once
+ * the frame's kind is known. */
+void sim_begin_picture (DcnnSession *session, SimStream *sim,
+    DcnnStream *stream);
+/* The frame in flight into the input's maps and tensors; sets
  * what is a change, and starts or ends settling. */
 void sim_take_picture (DcnnSession *session, SimStream *sim,
     DcnnStream *stream);

@@ -98,6 +98,39 @@ show_pixel (const SimStream *sim, const DcnnInputGeometry *g, guint y, guint x,
   rgb[2] = to_byte ((luma + product (u, m->bu)) >> 6);
 }
 
+/* ---- the window through a matrix ------------------------------------------------ */
+
+void
+sim_begin_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
+{
+  const PlanMap *map = plan_map (session->plan,
+      plan_picture_map (session->plan));
+  DcnnInputView view;
+  gint kept[4];
+
+  dcnn_view_params (session, stream, &sim->params);
+  sim->plain = sim->params;
+  sim->looks = stream->looks;
+  sim->shadow_valid = sim->shadowing;
+  sim->shadowing = stream->looks && stream->weighs;
+  if (stream->looks) {
+    dcnn_window_kept (sim->moving ? sim->frame.dy : 0, map->stride_y,
+        map->height, &kept[0], &kept[1]);
+    dcnn_window_kept (sim->moving ? sim->frame.dx : 0, map->stride_x,
+        map->width, &kept[2], &kept[3]);
+    dcnn_view_look (session, stream, kept, &view);
+    if (view.sampling != sim->sampling)
+      dcnn_look_weights (view.sampling, sim->weights);
+    sim->sampling = view.sampling;
+    dcnn_look_init (&sim->look, &stream->geometry, &view);
+    dcnn_look_get_matrix (&sim->look, stream->view);
+    if (sim->look.kind == DCNN_INPUT_WARPED)
+      dcnn_view_between (session, stream, &sim->params);
+  }
+  sim->in_regions = dcnn_view_regions (session, sim->frame.stream,
+      &sim->region);
+}
+
 /* ---- what is a change ----------------------------------------------------------- */
 
 /* Of its own kind: arrays of a byte a pixel. */
@@ -108,10 +141,21 @@ typedef struct InputMarks {
 } InputMarks;
 
 static guint8
-limit_at (const SimStream *sim, guint width, guint y, guint x)
+limit_at (const DcnnInputParams *params, guint width, guint y, guint x)
 {
-  return dcnn_input_change_limit (&sim->params, (gsize) (y / 8) *
+  return dcnn_input_change_limit (params, (gsize) (y / 8) *
       ((width + 7) / 8) + x / 8);
+}
+
+/* The largest difference of a channel. */
+static gint
+difference (const guint8 *a, const guint8 *b)
+{
+  gint most = 0;
+
+  for (guint c = 0; c < 3; c++)
+    most = MAX (most, ABS (a[c] - b[c]));
+  return most;
 }
 
 static void
@@ -121,13 +165,13 @@ compare_picture (SimStream *sim, const InputMarks *marks, gint map)
 
   for (guint y = 0; y < marks->height; y++)
     for (guint x = 0; x < marks->width; x++, p++) {
-      gint most = 0;
-      for (guint c = 0; c < 3; c++)
-        most = MAX (most, ABS (sim->picture[3 * p + c] -
-                sim->reference[3 * p + c]));
-      sim->differs[p] = most > 0;
+      gint by = difference (sim->picture + 3 * p, sim->reference + 3 * p);
+      sim->differs[p] = by > 0;
+      if (sim->looks)
+        by = dcnn_look_passes (&sim->look, sim->picture + 3 * p,
+            sim->reference, y, x);
       marks->changed[p] = sim->all || sim_is_new (sim, map, y, x) ||
-          most > limit_at (sim, marks->width, y, x);
+          by > limit_at (&sim->params, marks->width, y, x);
     }
 }
 
@@ -145,7 +189,7 @@ cell_moved (const SimStream *sim, const InputMarks *marks, guint y0, guint x0)
         gsize at = ((gsize) y * marks->width + x) * 3 + c;
         sum += sim->picture[at] - sim->reference[at];
       }
-    if (4 * ABS (sum) > limit_at (sim, marks->width, y0, x0) * count)
+    if (4 * ABS (sum) > limit_at (&sim->params, marks->width, y0, x0) * count)
       return TRUE;
   }
   return FALSE;
@@ -272,6 +316,61 @@ turns_dense (SimStream *sim, gsize changed, gsize pixels)
   return TRUE;
 }
 
+/* What share of every fourth row would have changed without a matrix. */
+static gfloat
+take_shadow (SimStream *sim, const InputMarks *marks)
+{
+  guint count = 0, all = 0;
+
+  for (guint y = 0; y < marks->height; y += DCNN_LOOK_SHADOW_ROWS)
+    for (guint x = 0; x < marks->width; x++, all++) {
+      gsize at = 3 * ((gsize) y * marks->width + x);
+      if (sim->shadow_valid && difference (sim->source + at,
+              sim->shadow + at) <= limit_at (&sim->plain, marks->width, y, x))
+        continue;
+      memcpy (sim->shadow + at, sim->source + at, 3);
+      count++;
+    }
+  return (gfloat) count / (gfloat) all;
+}
+
+static guint
+count_changed (const InputMarks *marks)
+{
+  gsize n = (gsize) marks->width * marks->height;
+  guint count = 0;
+
+  for (gsize p = 0; p < n; p++)
+    count += marks->changed[p];
+  return count;
+}
+
+/* The picture as the window shows it, and where it differs. */
+static void
+look_at_picture (SimStream *sim, DcnnStream *stream, const InputMarks *marks,
+    gint map)
+{
+  guint8 *to = sim->looks ? sim->source : sim->picture;
+  gsize at = 0;
+
+  for (guint y = 0; y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++, at += 3)
+      show_pixel (sim, &stream->geometry, y, x, to + at);
+  at = 0;
+  for (guint y = 0; sim->looks && y < marks->height; y++)
+    for (guint x = 0; x < marks->width; x++, at += 3)
+      dcnn_look_pixel (&sim->look, sim->source, sim->reference + at, y, x,
+          sim->picture + at);
+  compare_picture (sim, marks, map);
+  if (!sim->shadowing)
+    return;
+  stream->stats.unaligned_share = take_shadow (sim, marks);
+  stream->stats.aligned_share = (gfloat) count_changed (marks) /
+      (marks->width * marks->height);
+  if (!sim->shadow_valid)
+    stream->stats.unaligned_share = stream->stats.aligned_share = -1;
+}
+
 void
 sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 {
@@ -279,25 +378,19 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   const PlanMap *m = plan_map (session->plan, map);
   InputMarks marks = { m->width, m->height, sim->maps.changed[map],
     sim->differs };
-  gsize n = (gsize) m->width * m->height, count = 0, all;
+  gsize n = (gsize) m->width * m->height, count, all;
 
   sim->changed_pixels = sim->input_pixels = 0;
   sim_states_shift (sim);
   sim_states_feed (session, sim);
   all = n + sim->input_pixels;
   dcnn_input_matrix_init (&sim->matrix, &sim->picture_frame);
-  for (guint y = 0; y < m->height; y++)
-    for (guint x = 0; x < m->width; x++)
-      show_pixel (sim, &stream->geometry, y, x,
-          sim->picture + ((gsize) y * m->width + x) * 3);
-  compare_picture (sim, &marks, map);
+  look_at_picture (sim, stream, &marks, map);
   if (!sim->all) {
     refine (sim, &marks, map);
     keep_regions (sim, &marks, map);
   }
-  for (gsize p = 0; p < n; p++)
-    count += marks.changed[p];
-  count = sim->all ? all : count + sim->changed_pixels;
+  count = sim->all ? all : count_changed (&marks) + sim->changed_pixels;
   if (turns_dense (sim, count, all)) {
     sim->all = TRUE;
     memset (marks.changed, TRUE, n);

@@ -188,8 +188,8 @@ gboolean dcnn_session_fell_back (DcnnSession *session);
  * With a matrix the window's pixels are sampled from the frame: bicubic, or
  * copied where the shift is one of whole pixels. What the frame does not cover
  * keeps its values. What the camera sees of the canvas then need not be where
- * the camera has it: dcnn_session_get_view() leads results back. Only device=cpu
- * samples; others take the frame as it lies. */
+ * the camera has it: dcnn_session_get_view() leads results back. A device that
+ * does not sample (DcnnDeviceKind.samples) takes the frame as it lies. */
 typedef struct DcnnMotion {
   gint tile_x, tile_y;     /* where the window lies on the canvas, in tiles
                               (DcnnModelSummary.tile) */

@@ -6,6 +6,8 @@
  * run on what the window holds: to and fro, near and far, with no reset.
  *
  *   camera [SEED]
+ *
+ * The device is what DELTACNN_TEST_DEVICE names, or the cpu.
  */
 #include <math.h>
 #include <string.h>
@@ -47,7 +49,6 @@ new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
   options.tuning.settle = FALSE;
   options.threads = 1 + seed % 2;
   options.fit = fit;
-  options.device = "cpu"; /* only it follows a camera */
   for (guint c = 0; c < 3; c++) {
     options.scale[c] = 1;
     options.fill[c] = 0;
@@ -630,7 +631,6 @@ jitter_share (gfloat forgive)
   test_options_init (&options);
   options.tuning.dilation = 0;
   options.tuning.forgive = forgive;
-  options.device = "cpu";
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   for (gint f = 0; f < 20; f++) {
@@ -714,7 +714,6 @@ patches_changed (gboolean weighed, gdouble shift, gint step, gboolean busy)
   options.tuning.dilation = 0;
   options.tuning.input_threshold = 20.5f / 255;
   options.tuning.moving_interest = weighed;
-  options.device = "cpu";
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   for (guint f = 0; f < 3; f++) {

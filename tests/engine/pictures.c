@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * pictures.c - a device's input stage against the cpu's: videos of every
- * format, scaled or not, in batches, with what is tuned of the stage. Stored
- * input, masks and statistics are the same to the bit.
+ * format, scaled or not, in batches, with what is tuned of the stage, as they
+ * lie and through random matrices. Stored input, masks and statistics are the
+ * same to the bit.
  *
  * The device is what DELTACNN_TEST_DEVICE names, or the cpu (with other
  * threads). One node that passes everything on, so that nothing but the input
  * decides. On failure the seed says what to rerun.
  */
+#include <math.h>
 #include <string.h>
 
 #include "dcnn_engine.h"
@@ -20,6 +22,9 @@ typedef struct Video {
   DcnnFrame frame;
   guint8 *memory;
   gsize bytes;
+  /* of a camera that moves */
+  gdouble x, y, angle, zoom, tilt;
+  DcnnMotion motion;       /* zeroed: it lies as it is */
 } Video;
 
 static DcnnModel *
@@ -81,9 +86,51 @@ video_next (Video *v, guint64 *random, guint frame)
     v->memory[test_random (random, (guint) v->bytes)] ^= 1;
 }
 
+/* Soft waves, in which a pixel has something to do with its neighbours. */
+static void
+video_wave (Video *v)
+{
+  for (gsize i = 0; i < v->bytes; i++)
+    v->memory[i] = (guint8) (128 + 90 * sin (0.09 * (gdouble) (i %
+                (gsize) v->frame.strides[0])) * cos (0.07 * (gdouble) (i /
+                (gsize) v->frame.strides[0])));
+}
+
+/* The camera goes on: by whole pixels, by parts of them, turning, tilting,
+ * elsewhere; now and then it is not followed, or on a canvas of its own. */
+static void
+video_look (Video *v, guint64 *random)
+{
+  guint kind = test_random (random, 12);
+  gdouble c, s;
+
+  v->x += kind < 8 ? 3 * test_random_value (random, FALSE) : 0;
+  v->y += kind < 8 ? 2 * test_random_value (random, FALSE) : 0;
+  if (kind < 3) {
+    v->x = floor (v->x) + 0.1 * test_random_value (random, FALSE);
+    v->y = floor (v->y);
+    v->angle = v->tilt = 0;
+    v->zoom = 1;
+  } else if (kind == 3) {
+    v->angle = 0.2 * test_random_value (random, FALSE);
+    v->zoom = 1 + 0.2 * test_random_value (random, FALSE);
+    v->tilt = 5e-4 * test_random_value (random, FALSE);
+  } else if (kind == 4) {
+    v->x += 90 * test_random_value (random, FALSE);
+    v->y += 60 * test_random_value (random, FALSE);
+  }
+  c = v->zoom * cos (v->angle);
+  s = v->zoom * sin (v->angle);
+  v->motion = (DcnnMotion) { .matrix = { c, -s, v->x, s, c, v->y, v->tilt,
+      -v->tilt, 1 }, .place = kind != 5, .restart = kind == 6,
+    .weigh = kind != 7 };
+  if (kind == 8)
+    v->motion = (DcnnMotion) { .tile_x = 0 };
+}
+
 static DcnnSession *
 new_session (DcnnModel *model, const char *device, guint threads,
-    guint64 seed)
+    guint64 seed, gboolean looks)
 {
   DcnnSessionOptions options;
   g_autoptr (GError) error = NULL;
@@ -103,6 +150,8 @@ new_session (DcnnModel *model, const char *device, guint threads,
   options.tuning.noise_suppression = test_random (&random, 2);
   options.tuning.settle = test_random (&random, 4) > 0;
   options.tuning.input_threshold = test_random (&random, 3) ? 0.05f : 0;
+  if (looks)
+    options.tuning.sampling = (DcnnSampling) (seed % DCNN_SAMPLING_COUNT);
   /* where noise changes everything, frames turn dear, which a GPU never asks */
   if (options.tuning.input_threshold == 0 &&
       g_str_has_prefix (test_device (), "cuda"))
@@ -124,6 +173,7 @@ compare (DcnnSession *a, DcnnSession *b, guint s, guint64 seed, guint frame)
   const DcnnMask *mb = dcnn_session_get_input_mask (b, s);
   const DcnnPlan *plan = a->plan;
   DcnnFrameStats sa, sb;
+  gdouble view_a[9], view_b[9];
   g_autoptr (GError) error = NULL;
 
   g_test_message ("seed %" G_GUINT64_FORMAT ", frame %u, stream %u", seed,
@@ -132,6 +182,12 @@ compare (DcnnSession *a, DcnnSession *b, guint s, guint64 seed, guint frame)
   dcnn_session_get_stats (b, s, &sb);
   g_assert_cmpfloat (sa.changed_share, ==, sb.changed_share);
   g_assert_cmpint (sa.dense, ==, sb.dense);
+  g_assert_cmpint (sa.aligned, ==, sb.aligned);
+  g_assert_cmpfloat (sa.aligned_share, ==, sb.aligned_share);
+  g_assert_cmpfloat (sa.unaligned_share, ==, sb.unaligned_share);
+  (void) dcnn_session_get_view (a, s, view_a);
+  (void) dcnn_session_get_view (b, s, view_b);
+  g_assert_cmpmem (view_a, sizeof view_a, view_b, sizeof view_b);
   g_assert_cmpmem (ma->words, dcnn_mask_n_words (ma) * 8, mb->words,
       dcnn_mask_n_words (mb) * 8);
   for (guint m = 0; m < plan->maps->len; m++) {
@@ -155,7 +211,8 @@ run_batch (DcnnSession *session, Video *videos, const gboolean *has)
 
   for (guint i = 0; i < STREAMS; i++)
     if (has[i])
-      s[n++] = (DcnnSubmission) { .stream = i, .frame = &videos[i].frame };
+      s[n++] = (DcnnSubmission) { .stream = i, .frame = &videos[i].frame,
+        .motion = &videos[i].motion };
   g_assert_true (dcnn_session_submit (session, s, n, &error));
   g_assert_no_error (error);
   for (guint i = 0; i < n; i++)
@@ -163,9 +220,54 @@ run_batch (DcnnSession *session, Video *videos, const gboolean *has)
             &error));
 }
 
+/* Results that a frame sampled between its pixels is weighed by. */
 static void
-test_pictures (void)
+set_interest (DcnnSession *cpu, DcnnSession *device, guint s, guint64 *random)
 {
+  gfloat interest[1024] = { 0 };
+
+  for (guint i = 0; i < 8; i++)
+    interest[test_random (random, 64)] = 1;
+  dcnn_session_set_interest (cpu, s, interest);
+  dcnn_session_set_interest (device, s, interest);
+}
+
+/* One frame of all streams, or of some; returns how many were sampled between
+ * their pixels, and did not run dense. */
+static guint
+run_frame (DcnnSession *cpu, DcnnSession *device, Video *videos,
+    guint64 *random, guint64 seed, guint f, gboolean looks)
+{
+  gboolean has[STREAMS];
+  guint sampled = 0;
+
+  for (guint i = 0; i < STREAMS; i++) {
+    has[i] = f == 0 || i == f % STREAMS || test_random (random, 3) > 0;
+    if (has[i])
+      video_next (&videos[i], random, f);
+    if (has[i] && looks)
+      video_look (&videos[i], random);
+    if (has[i] && looks && f == 4)
+      set_interest (cpu, device, i, random);
+  }
+  run_batch (cpu, videos, has);
+  run_batch (device, videos, has);
+  for (guint i = 0; i < STREAMS; i++)
+    if (has[i]) {
+      DcnnFrameStats stats;
+      compare (device, cpu, i, seed, f);
+      dcnn_session_get_stats (device, i, &stats);
+      sampled += stats.aligned && !stats.dense;
+    }
+  return sampled;
+}
+
+static void
+test_pictures (gconstpointer data)
+{
+  gboolean looks = GPOINTER_TO_INT (data);
+  guint sampled = 0;
+
   for (guint64 seed = 0; seed < 27; seed++) {
     guint64 random = seed + 11;
     gint channels = seed % 5 == 4 ? 1 : 3;
@@ -177,28 +279,23 @@ test_pictures (void)
     if (!test_seed_runs (seed))
       continue;
     model = new_model (seed, width, height, channels);
-    cpu = new_session (model, "cpu", 1, seed);
-    device = new_session (model, test_device (), 3, seed);
+    cpu = new_session (model, "cpu", 1, seed, looks);
+    device = new_session (model, test_device (), 3, seed, looks);
     device->arithmetic = cpu->arithmetic;
-    for (guint i = 0; i < STREAMS; i++)
+    for (guint i = 0; i < STREAMS; i++) {
       video_init (&videos[i], &random,
           (DcnnPixelFormat) ((seed + 3 * i) % DCNN_FORMAT_COUNT));
-    for (guint f = 0; f < FRAMES; f++) {
-      gboolean has[STREAMS];
-      for (guint i = 0; i < STREAMS; i++) {
-        has[i] = f == 0 || i == f % STREAMS || test_random (&random, 3) > 0;
-        if (has[i])
-          video_next (&videos[i], &random, f);
-      }
-      run_batch (cpu, videos, has);
-      run_batch (device, videos, has);
-      for (guint i = 0; i < STREAMS; i++)
-        if (has[i])
-          compare (device, cpu, i, seed, f);
+      videos[i].zoom = 1;
+      if (looks)
+        video_wave (&videos[i]);
     }
+    for (guint f = 0; f < FRAMES; f++)
+      sampled += run_frame (cpu, device, videos, &random, seed, f, looks);
     for (guint i = 0; i < STREAMS; i++)
       g_free (videos[i].memory);
   }
+  if (looks && test_seed_runs (0))
+    g_assert_cmpuint (sampled, >, 100);
 }
 
 int
@@ -206,6 +303,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
-  g_test_add_func ("/engine/pictures/same", test_pictures);
+  g_test_add_data_func ("/engine/pictures/same", GINT_TO_POINTER (FALSE),
+      test_pictures);
+  g_test_add_data_func ("/engine/pictures/matrices", GINT_TO_POINTER (TRUE),
+      test_pictures);
   return g_test_run ();
 }
