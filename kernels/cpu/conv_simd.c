@@ -26,7 +26,6 @@
  * that make use enough of others. */
 #define NEAR_WEIGHTS 65536
 #define FAR_PIXELS 96
-#define STEP_PIXELS 48 /* rows that steps run over at once, at least */
 
 typedef void MicroFn (const DcnnMicro *m);
 
@@ -105,15 +104,12 @@ choose_micro (const DcnnPanel *panel, bool even)
 
 /* One panel over the located pixels of a phase. */
 static void
-run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
-    uint32_t n)
+run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
 {
   const DcnnPanel *panel = &run->packing->panels[p];
   const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
-  const bool more_steps = run->n_fused < run->job->n_steps;
   MicroFn *micro = choose_micro (panel, false);
   DcnnMicro m;
-  uint32_t done = 0;
 
   panel_begin (run, f, p, &m);
   const ptrdiff_t *offsets = m.offsets;
@@ -127,14 +123,19 @@ run_panel (const Run *run, uint32_t f, uint32_t p, const uint32_t *list,
     if (!run->in_place && !run->job->out.bytes)
       ask_stored (run, panel, i, i + pixels < n ? i + pixels : n);
     micro (&m);
-    /* the other steps, while the rows are near */
-    uint32_t end = i + pixels < n ? i + pixels : n;
-    if (more_steps && (end == n || end - done >= STEP_PIXELS)) {
-      DCNN_FN (dcnn_steps_from) (run->job, run->n_fused, list + done,
-          run->rows_at + done, end - done, m.begin, m.valid, m.writable);
-      done = end;
-    }
   }
+}
+
+/* The steps that micro-kernels did not do, on whole rows: where those follow
+ * each other they are one. */
+static void
+run_steps (const Run *run, const uint32_t *pixels, float *const *rows,
+    uint32_t n)
+{
+  if (run->n_fused < run->job->n_steps)
+    DCNN_FN (dcnn_steps_from) (run->job, run->n_fused, pixels, rows, n, 0,
+        run->conv->out_channels, run->in_place ? run->job->out.writable
+        : (uint32_t) run->stride);
 }
 
 /* The rows of n pixels of one phase: all panels. */
@@ -143,7 +144,8 @@ run_panels (Run *run, uint32_t f, const uint32_t *pixels, uint32_t n)
 {
   locate_phase (run, &run->conv->window.phases[f], pixels, n);
   for (uint32_t p = 0; p < run->packing->n_panels; p++)
-    run_panel (run, f, p, pixels, n);
+    run_panel (run, f, p, n);
+  run_steps (run, pixels, run->rows_at, n);
 }
 
 /* The same, then the judgement. */
@@ -250,9 +252,6 @@ run_panel_even (const Run *run, const Stretch *s, uint32_t p, uint32_t begin,
     m.residual_base = s->residual ? s->residual + at * run->residual_gap : NULL;
     micro (&m);
   }
-  if (run->n_fused < run->job->n_steps)
-    DCNN_FN (dcnn_steps_from) (run->job, run->n_fused, run->members, run->out,
-        n, m.begin, m.valid, m.writable);
 }
 
 static void
@@ -268,6 +267,7 @@ run_stretch (Run *run, const Stretch *s)
     }
     for (uint32_t p = 0; p < run->packing->n_panels; p++)
       run_panel_even (run, s, p, at, n);
+    run_steps (run, run->members, run->out, n);
   }
 }
 

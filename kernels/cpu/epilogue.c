@@ -343,7 +343,8 @@ DCNN_FN (dcnn_steps_from) (const DcnnJob *job, uint32_t first_step,
     return;
   }
   if (V_LANES > 1 && begin == 0 && count % V_LANES == 0 && n > 1 &&
-      first_step < job->n_steps && dcnn_steps_alike (job, first_step)) {
+      rows[1] == rows[0] + count && first_step < job->n_steps &&
+      dcnn_steps_alike (job, first_step)) {
     steps_joined (job, first_step, rows, n, count);
     return;
   }
