@@ -61,12 +61,12 @@ dcnn_micro_finish (const DcnnMicroEnd *end, v_t r, bool add, v_t e)
   return r;
 }
 
-/* Stores the sums of one pixel. */
+/* Stores the sums of one pixel; half: the last vector has VH_LANES lanes. */
 DCNN_INLINE void
-dcnn_micro_store (const DcnnMicroEnd *end, unsigned vectors, const v_t *sum,
-    float *out, const float *residual)
+dcnn_micro_store (const DcnnMicroEnd *end, unsigned vectors, bool half,
+    const v_t *sum, float *out, const float *residual)
 {
-  if (end->valid >= vectors * V_LANES) {
+  if (!half && end->valid >= vectors * V_LANES) {
     DCNN_UNROLL
     for (unsigned j = 0; j < vectors; j++)
       v_store (out + j * V_LANES, dcnn_micro_finish (end, sum[j], residual,
@@ -81,22 +81,63 @@ dcnn_micro_store (const DcnnMicroEnd *end, unsigned vectors, const v_t *sum,
       uint32_t w = end->writable - c < V_LANES ? end->writable - c : V_LANES;
       v_t r = dcnn_micro_finish (end, sum[j], residual,
           residual ? v_load_n (residual + c, n) : v_zero ());
-      v_store_n (out + c, v_keep (r, n), w);
+      if (half && n == V_LANES)
+        v_store (out + c, r);
+      else if (half && n == VH_LANES && w == VH_LANES)
+        vh_store (out + c, vh_low (r));
+      else
+        v_store_n (out + c, v_keep (r, n), w);
     }
   }
 }
 
-/* `pixels` pixels by `vectors` vectors of channels; depth, when not 0, is the
- * number of input channels; even: pixels at even distances, every third by a
- * pointer of its own (all four constants where this is expanded).
+/* Stores the sums of all pixels. The constants are dcnn_micro()'s. */
+DCNN_INLINE void
+dcnn_micro_end (const DcnnMicro *m, unsigned pixels, unsigned vectors,
+    bool half, bool even, v_t sum[][4], const vh_t *part)
+{
+  const DcnnMicroEnd end = { v_set (m->low), v_set (m->high),
+    m->residual_first, m->valid, m->writable };
+  const unsigned stored = vectors + (half ? 1 : 0);
+  float *const *out = m->out;
+  float *const *residual = m->residual;
+  const uint32_t begin = m->begin;
+  if (half) {
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++)
+      sum[i][vectors] = vh_wide (part[i]);
+  }
+  if (even) {
+    float *row = m->out_base + begin;
+    const float *add = m->residual_base ? m->residual_base + begin : NULL;
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++) {
+      dcnn_micro_store (&end, stored, half, sum[i], row, add);
+      row += m->out_gap;
+      add = add ? add + m->residual_gap : NULL;
+    }
+    return;
+  }
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++)
+    dcnn_micro_store (&end, stored, half, sum[i], out[i] + begin,
+        residual ? residual[i] + begin : NULL);
+}
+
+/* `pixels` pixels by `vectors` vectors of channels and, half, VH_LANES more;
+ * depth, when not 0, is the number of input channels; even: pixels at even
+ * distances, every third by a pointer of its own (all five constants where
+ * this is expanded).
  * Reads depth floats at each tap of each pixel; writes the panel's lanes of
  * each out row. Cost: n_taps depth (pixels vectors FMA + pixels + vectors
  * loads). */
 DCNN_INLINE void
-dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
+dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors, bool half,
     unsigned depth, bool even)
 {
-  v_t sum[DCNN_CONV_TILE][3];
+  v_t sum[DCNN_CONV_TILE][4];
+  vh_t part[DCNN_CONV_TILE];
+  const unsigned lanes = vectors * V_LANES + (half ? VH_LANES : 0);
   const uintptr_t *rows = m->rows;
   const uintptr_t gap = m->gap;
   const float *w = m->weights;
@@ -109,21 +150,36 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
     for (unsigned i = 0; i < pixels; i++)
       sum[i][j] = b;
   }
+  if (half) {
+    vh_t b = vh_load (m->bias + vectors * V_LANES);
+    DCNN_UNROLL
+    for (unsigned i = 0; i < pixels; i++)
+      part[i] = b;
+  }
 
 #define DCNN_STEP_K(k)                                                         \
   do {                                                                         \
     v_t b[3];                                                                  \
+    vh_t h;                                                                    \
     DCNN_UNROLL                                                                \
     for (unsigned j = 0; j < vectors; j++)                                     \
-      b[j] = v_load (w + ((k) * vectors + j) * V_LANES);                       \
+      b[j] = v_load (w + (k) * lanes + j * V_LANES);                           \
+    if (half)                                                                  \
+      h = vh_load (w + (k) * lanes + vectors * V_LANES);                       \
     DCNN_UNROLL                                                                \
     for (unsigned i = 0; i < pixels; i++) {                                    \
       const float *p = (const float *) (even ? at[i / 3] + i % 3 * gap         \
-          : at[i]);                                                            \
-      v_t a = v_set (p[(even ? 0 : c) + (k)]);                                 \
-      DCNN_UNROLL                                                              \
-      for (unsigned j = 0; j < vectors; j++)                                   \
-        V_ACCUMULATE (sum[i][j], a, b[j]);                                     \
+          : at[i]) + (even ? 0 : c) + (k);                                     \
+      if (half)                                                                \
+        VH_ACCUMULATE_AT (part[i], p, h);                                      \
+      if (vectors == 1) {                                                      \
+        V_ACCUMULATE_AT (sum[i][0], p, b[0]);                                  \
+      } else if (vectors > 1) {                                                \
+        v_t a = v_set (*p);                                                    \
+        DCNN_UNROLL                                                            \
+        for (unsigned j = 0; j < vectors; j++)                                 \
+          V_ACCUMULATE (sum[i][j], a, b[j]);                                   \
+      }                                                                        \
     }                                                                          \
     V_FENCE ();                                                                \
   } while (0)
@@ -145,7 +201,7 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
       DCNN_UNROLL
       for (unsigned k = 0; k < depth; k++)
         DCNN_STEP_K (k);
-      w += depth * vectors * V_LANES;
+      w += depth * lanes;
       continue;
     }
     for (; c + 4 <= n; c += 4) {
@@ -153,14 +209,14 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
       DCNN_STEP_K (1);
       DCNN_STEP_K (2);
       DCNN_STEP_K (3);
-      w += 4 * vectors * V_LANES;
+      w += 4 * lanes;
       DCNN_UNROLL
       for (unsigned i = 0; even && i < pointers; i++)
         at[i] += 4 * sizeof (float);
     }
     for (; c < n; c++) {
       DCNN_STEP_K (0);
-      w += vectors * V_LANES;
+      w += lanes;
       DCNN_UNROLL
       for (unsigned i = 0; even && i < pointers; i++)
         at[i] += sizeof (float);
@@ -168,26 +224,7 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors,
   }
 #undef DCNN_STEP_K
 
-  const DcnnMicroEnd end = { v_set (m->low), v_set (m->high),
-    m->residual_first, m->valid, m->writable };
-  float *const *out = m->out;
-  float *const *residual = m->residual;
-  const uint32_t begin = m->begin;
-  if (even) {
-    float *row = m->out_base + begin;
-    const float *add = m->residual_base ? m->residual_base + begin : NULL;
-    DCNN_UNROLL
-    for (unsigned i = 0; i < pixels; i++) {
-      dcnn_micro_store (&end, vectors, sum[i], row, add);
-      row += m->out_gap;
-      add = add ? add + m->residual_gap : NULL;
-    }
-    return;
-  }
-  DCNN_UNROLL
-  for (unsigned i = 0; i < pixels; i++)
-    dcnn_micro_store (&end, vectors, sum[i], out[i] + begin,
-        residual ? residual[i] + begin : NULL);
+  dcnn_micro_end (m, pixels, vectors, half, even, sum, part);
 }
 
 #endif

@@ -26,12 +26,15 @@ level_lanes (DcnnIsa level)
 
 /* Width of the next panel when `left` channels of a group are to go: the
  * widest that micro-kernels have (3 vectors) where it ends the group, 2
- * vectors otherwise. */
+ * vectors otherwise. On AVX-512 the widest first, and at the end as few halves
+ * of a vector as hold them. */
 static uint32_t
 panel_width (DcnnIsa level, uint32_t left)
 {
   uint32_t lanes = level_lanes (level);
 
+  if (level == DCNN_LEVEL_AVX512)
+    return left >= DCNN_PANEL_MAX ? DCNN_PANEL_MAX : (left + 7) / 8 * 8;
   return left <= lanes ? lanes : left <= 2 * lanes ? 2 * lanes
       : left <= 3 * lanes ? 3 * lanes : 2 * lanes;
 }

@@ -12,16 +12,6 @@
 #include "cpu_table.h"
 #include "depthwise.h"
 
-#if V_LANES == 8
-#define PIXELS_1 12
-#define PIXELS_2 6
-#define PIXELS_3 4
-#else
-#define PIXELS_1 12
-#define PIXELS_2 12
-#define PIXELS_3 6
-#endif
-
 /* Weights that stay in the second cache from row to row, and how long rows are
  * that make use enough of others. */
 #define NEAR_WEIGHTS 65536
@@ -29,33 +19,48 @@
 
 typedef void MicroFn (const DcnnMicro *m);
 
-#define MICRO(name, vectors, depth, even)                                      \
-  static void micro_##name (const DcnnMicro *m)                                \
+/* X (name, pixels, vectors, half): the micro-kernels, by the panel's lanes:
+ * VH_LANES, twice as many ... DCNN_PANEL_MAX, or half of it. */
+#if V_LANES == 8
+#define MICROS(X) X (1, 12, 1, false) X (2, 6, 2, false) X (3, 4, 3, false)
+#define KINDS 3
+#else
+#define MICROS(X)                                                              \
+  X (1, 12, 0, true) X (2, 12, 1, false) X (3, 12, 1, true)                    \
+  X (4, 12, 2, false) X (5, 6, 2, true) X (6, 6, 3, false)
+#define KINDS 6
+#endif
+
+#define MICRO(name, pixels, vectors, half)                                     \
+  static void micro_any_##name (const DcnnMicro *m)                            \
   {                                                                            \
-    dcnn_micro (m, PIXELS_##vectors, vectors, depth, even);                    \
+    dcnn_micro (m, pixels, vectors, half, 0, false);                           \
+  }                                                                            \
+  static void micro_rgb_##name (const DcnnMicro *m)                            \
+  {                                                                            \
+    dcnn_micro (m, pixels, vectors, half, 3, false);                           \
+  }                                                                            \
+  static void micro_even_any_##name (const DcnnMicro *m)                       \
+  {                                                                            \
+    dcnn_micro (m, pixels, vectors, half, 0, true);                            \
+  }                                                                            \
+  static void micro_even_rgb_##name (const DcnnMicro *m)                       \
+  {                                                                            \
+    dcnn_micro (m, pixels, vectors, half, 3, true);                            \
   }
+MICROS (MICRO)
 
-MICRO (any_1, 1, 0, false)
-MICRO (any_2, 2, 0, false)
-MICRO (any_3, 3, 0, false)
-MICRO (rgb_1, 1, 3, false)
-MICRO (rgb_2, 2, 3, false)
-MICRO (rgb_3, 3, 3, false)
-MICRO (even_any_1, 1, 0, true)
-MICRO (even_any_2, 2, 0, true)
-MICRO (even_any_3, 3, 0, true)
-MICRO (even_rgb_1, 1, 3, true)
-MICRO (even_rgb_2, 2, 3, true)
-MICRO (even_rgb_3, 3, 3, true)
-
-/* [even distances][the depth of a picture, not any][vectors - 1] */
-static MicroFn *const micros[2][2][3] = {
-  { { micro_any_1, micro_any_2, micro_any_3 },
-    { micro_rgb_1, micro_rgb_2, micro_rgb_3 } },
-  { { micro_even_any_1, micro_even_any_2, micro_even_any_3 },
-    { micro_even_rgb_1, micro_even_rgb_2, micro_even_rgb_3 } },
+/* [even distances][the depth of a picture, not any][lanes / VH_LANES - 1] */
+static MicroFn *const micros[2][2][KINDS] = {
+#define MICRO_ANY(name, pixels, vectors, half) micro_any_##name,
+#define MICRO_RGB(name, pixels, vectors, half) micro_rgb_##name,
+#define MICRO_EVEN_ANY(name, pixels, vectors, half) micro_even_any_##name,
+#define MICRO_EVEN_RGB(name, pixels, vectors, half) micro_even_rgb_##name,
+  { { MICROS (MICRO_ANY) }, { MICROS (MICRO_RGB) } },
+  { { MICROS (MICRO_EVEN_ANY) }, { MICROS (MICRO_EVEN_RGB) } },
 };
-static const uint32_t micro_pixels[3] = { PIXELS_1, PIXELS_2, PIXELS_3 };
+#define MICRO_PIXELS(name, pixels, vectors, half) pixels,
+static const uint32_t micro_pixels[KINDS] = { MICROS (MICRO_PIXELS) };
 
 /* Asks for a panel's lanes of the stored pixels begin .. end - 1, which the
  * rows will be compared to. A few at a time: many keep the processor waiting
@@ -99,7 +104,7 @@ panel_begin (const Run *run, uint32_t f, uint32_t p, DcnnMicro *m)
 DCNN_INLINE MicroFn *
 choose_micro (const DcnnPanel *panel, bool even)
 {
-  return micros[even][panel->in_count == 3][panel->lanes / V_LANES - 1];
+  return micros[even][panel->in_count == 3][panel->lanes / VH_LANES - 1];
 }
 
 /* One panel over the located pixels of a phase. */
@@ -107,7 +112,7 @@ static void
 run_panel (const Run *run, uint32_t f, uint32_t p, uint32_t n)
 {
   const DcnnPanel *panel = &run->packing->panels[p];
-  const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
+  const uint32_t pixels = micro_pixels[panel->lanes / VH_LANES - 1];
   MicroFn *micro = choose_micro (panel, false);
   DcnnMicro m;
 
@@ -237,7 +242,7 @@ run_panel_even (const Run *run, const Stretch *s, uint32_t p, uint32_t begin,
     uint32_t n)
 {
   const DcnnPanel *panel = &run->packing->panels[p];
-  const uint32_t pixels = micro_pixels[panel->lanes / V_LANES - 1];
+  const uint32_t pixels = micro_pixels[panel->lanes / VH_LANES - 1];
   MicroFn *micro = choose_micro (panel, true);
   DcnnMicro m;
 
