@@ -206,6 +206,8 @@ typedef struct DcnnPlan {
   GArray *geometries;      /* of PlanGeometry */
   PlanValue *values;       /* by DcnnValueId */
   GArray *tensors;         /* of DcnnValueId: dense tensors a session holds */
+  GArray *tensor_places;   /* of gint, by tensor: the place that it lies in */
+  GArray *places;          /* of gsize: bytes, see dcnn_plan_place_tensors() */
   gint n_masks;
   GArray *states;          /* of PlanState, in the graph's order */
   gint image_input;        /* index of the model's image input; -1 */
@@ -422,6 +424,9 @@ void dcnn_plan_find_bytes (DcnnPlan *plan);
  * can. */
 const char *dcnn_plan_bytes_refusal (const DcnnPlan *plan,
     const PlanNode *node);
+
+/* plan_places.c: tensors that hold nothing from frame to frame share places. */
+void dcnn_plan_place_tensors (DcnnPlan *plan);
 
 /* plan_storage.c */
 void dcnn_plan_assign_storage (DcnnPlan *plan);

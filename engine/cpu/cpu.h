@@ -46,7 +46,8 @@ typedef struct CpuStream {
   guint32 (*torus)[2];     /* by plan geometry: y, x */
   DcnnMap *maps;           /* by plan map */
   StreamMask *exact;       /* by plan mask: changed by settling instead */
-  DcnnTensor *tensors;     /* by plan tensor; data owned */
+  DcnnTensor *tensors;     /* by plan tensor; data: its place's */
+  gpointer *places;        /* by plan place */
   gboolean *tensor_changed;
   guint8 **tensor_rows;    /* by plan tensor: which rows of its last dimension
                               changed, when it did; NULL: not told apart */

@@ -62,11 +62,8 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
           dcnn_padded (map->span) * 4;
     }
   }
-  for (guint i = 0; i < plan->tensors->len; i++) {
-    const DcnnTensor *t = &dcnn_graph_value (plan->graph,
-        g_array_index (plan->tensors, DcnnValueId, i))->tensor;
-    bytes += (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype);
-  }
+  for (guint p = 0; p < plan->places->len; p++)
+    bytes += g_array_index (plan->places, gsize, p);
   return bytes;
 }
 
@@ -283,12 +280,15 @@ init_tensors (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
 
   stream->cpu->tensors = g_new0 (DcnnTensor, n + 1);
   stream->cpu->tensor_changed = g_new0 (gboolean, n + 1);
+  stream->cpu->places = g_new0 (gpointer, plan->places->len + 1);
+  for (guint p = 0; p < plan->places->len && *ok; p++)
+    stream->cpu->places[p] = take (stream, g_array_index (plan->places, gsize,
+            p) + 64, ok);
   for (guint i = 0; i < n && *ok; i++) {
     DcnnTensor *t = &stream->cpu->tensors[i];
     *t = dcnn_graph_value (plan->graph,
         g_array_index (plan->tensors, DcnnValueId, i))->tensor;
-    t->data = take (stream, (gsize) dcnn_tensor_count (t) *
-        dcnn_dtype_bytes (t->dtype) + 64, ok);
+    t->data = stream->cpu->places[g_array_index (plan->tensor_places, gint, i)];
   }
 }
 
@@ -389,8 +389,8 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
     free (stream->cpu->nodes[n].sums);
     free (stream->cpu->nodes[n].moments);
   }
-  for (guint i = 0; stream->cpu->tensors && i < plan->tensors->len; i++)
-    free (stream->cpu->tensors[i].data);
+  for (guint p = 0; stream->cpu->places && p < plan->places->len; p++)
+    free (stream->cpu->places[p]);
   free (stream->cpu->differs.words);
   free (stream->cpu->force.words);
   dcnn_input_stage_free (stream->cpu->stage);
@@ -403,6 +403,7 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
   g_free (stream->masks);
   g_free (stream->cpu->exact);
   g_free (stream->cpu->tensors);
+  g_free (stream->cpu->places);
   g_free (stream->cpu->tensor_changed);
   g_free (stream->outputs);
 }

@@ -194,6 +194,7 @@ build (PlanBuilder *b)
   dcnn_plan_assign_storage (b->plan);
   dcnn_plan_find_tile (b->plan);
   dcnn_plan_find_passing (b->plan);
+  dcnn_plan_place_tensors (b->plan);
   return TRUE;
 }
 
@@ -249,6 +250,8 @@ plan_on (DcnnGraph *graph, const PlanLayout *layout)
   plan->buffers = g_array_new (FALSE, TRUE, sizeof (PlanBuffer));
   plan->geometries = g_array_new (FALSE, TRUE, sizeof (PlanGeometry));
   plan->tensors = g_array_new (FALSE, FALSE, sizeof (DcnnValueId));
+  plan->tensor_places = g_array_new (FALSE, FALSE, sizeof (gint));
+  plan->places = g_array_new (FALSE, FALSE, sizeof (gsize));
   plan->states = g_array_new (FALSE, FALSE, sizeof (PlanState));
   plan->image_input = -1;
   return plan;
@@ -306,6 +309,8 @@ dcnn_plan_free (DcnnPlan *plan)
   g_array_unref (plan->buffers);
   g_array_unref (plan->geometries);
   g_array_unref (plan->tensors);
+  g_array_unref (plan->tensor_places);
+  g_array_unref (plan->places);
   g_array_unref (plan->states);
   g_free (plan->values);
   if (plan->owns_graph)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * plan_layout.c - data movement without moving data. A chain of Reshape,
- * Transpose, Slice, Gather, Pad, Concat ... is run once at load on tensors of
- * indices; what comes out says where every element of the result lies in the
- * maps it came from. That is then recognised as a view, a channel gather, a
+ * Transpose, Slice, Gather, Pad, Concat ... is followed once at load, as views
+ * or on tensors of indices (dcnn_plan_trace.h); what comes out says where every
+ * element of the result lies in the maps it came from. That is then recognised as a view, a channel gather, a
  * crop or pad, space-to-depth, depth-to-space, or an affine scatter into a
  * dense tensor, whatever way the exporter spelled it.
  */
@@ -90,7 +90,7 @@ scatter_sources (Trace *t, Traced *traced, GArray *sources)
 
   if (traced->shape.data == NULL && t->n_roots == 1) {
     PlanGatherSource s = { .map = t->b->plan->values[t->roots[0]].map };
-    gboolean ok = plan_trace_scatter (plan_map (t->b->plan, s.map), traced,
+    gboolean ok = plan_view_scatter (plan_map (t->b->plan, s.map), traced,
         &s);
     g_array_append_val (sources, s);
     return ok;
@@ -179,33 +179,86 @@ fit_separable (const gint64 *index, const Shape *in, const Shape *out,
   return TRUE;
 }
 
-/* One axis: n steps of `stride` elements from `from` on, which must stay on an
- * axis of the map whose steps are of `unit` elements. */
-static gboolean
-fill_axis (gint64 *table, gint64 n, gint64 stride, gint64 unit, gint64 from,
-    gint64 size)
-{
-  gint64 step = n > 1 ? stride / unit : 0, last = from + (n - 1) * step;
+/* What the steps along the axes of a view, [1, C, H, W], add to its base, and
+ * of each axis one that is no padding. */
+typedef struct Axes {
+  gint64 *c, *h, *w;
+  gint64 some_c, some_h, some_w;
+} Axes;
 
-  if ((n > 1 && stride % unit != 0) || last < 0 || last >= size)
-    return FALSE;
+static gint64 *
+axis_steps (const Traced *view, int dim, gint64 n, gint64 *some)
+{
+  gint64 *steps = g_new (gint64, n);
+
+  *some = -1;
+  for (gint64 i = 0; i < n; i++) {
+    steps[i] = plan_view_step (view, dim, i);
+    if (*some < 0 && steps[i] != PLAN_NOTHING)
+      *some = i;
+  }
+  return steps;
+}
+
+/* FALSE: it is nothing but padding. */
+static gboolean
+axes_init (Axes *a, const Traced *view, const Shape *out)
+{
+  a->c = axis_steps (view, 1, out->c, &a->some_c);
+  a->h = axis_steps (view, 2, out->h, &a->some_h);
+  a->w = axis_steps (view, 3, out->w, &a->some_w);
+  return a->some_c >= 0 && a->some_h >= 0 && a->some_w >= 0;
+}
+
+static void
+axes_clear (Axes *a)
+{
+  g_free (a->c);
+  g_free (a->h);
+  g_free (a->w);
+}
+
+static gboolean
+is_padded (const gint64 *steps, gint64 n)
+{
   for (gint64 i = 0; i < n; i++)
-    table[i] = from + i * step;
+    if (steps[i] == PLAN_NOTHING)
+      return TRUE;
+  return FALSE;
+}
+
+/* Where on axis `axis` (0: channels) of the map the steps lead from `from` on;
+ * they must stay where they are on the others. */
+static gboolean
+fill_axis (gint64 *table, const gint64 *steps, gint64 n, gint64 from,
+    const Shape *in, int axis)
+{
+  gint64 at[3], now[3];
+
+  split_index (from, in, &at[0], &at[1], &at[2]);
+  for (gint64 i = 0; i < n; i++) {
+    table[i] = -1;
+    if (steps[i] == PLAN_NOTHING)
+      continue;
+    split_index (from + steps[i], in, &now[0], &now[1], &now[2]);
+    for (int k = 0; k < 3; k++)
+      if (k != axis && now[k] != at[k])
+        return FALSE;
+    table[i] = now[axis];
+  }
   return TRUE;
 }
 
-/* The same of a view, [1, C, H, W], without its elements. */
+/* fit_separable() of a view, without its elements. */
 static gboolean
-view_separable (const Traced *view, const Shape *in, const Shape *out,
+view_separable (gint64 base, const Axes *a, const Shape *in, const Shape *out,
     Separable *s)
 {
-  const gint64 *stride = view->stride;
-  gint64 c, y, x;
+  gint64 c = a->c[a->some_c], h = a->h[a->some_h], w = a->w[a->some_w];
 
-  split_index (view->base, in, &c, &y, &x);
-  return fill_axis (s->f, out->c, stride[1], in->h * in->w, c, in->c) &&
-      fill_axis (s->g, out->h, stride[2], in->w, y, in->h) &&
-      fill_axis (s->k, out->w, stride[3], 1, x, in->w);
+  return fill_axis (s->f, a->c, out->c, base + h + w, in, 0) &&
+      fill_axis (s->g, a->h, out->h, base + c + w, in, 1) &&
+      fill_axis (s->k, a->w, out->w, base + c + h, in, 2);
 }
 
 static gboolean
@@ -333,44 +386,86 @@ add_space_to_depth (PlanBuilder *b, gint map, gint64 block)
   return to;
 }
 
-/* out(c, y, x) = in(f[c], y * block + oy[c], x * block + ox[c]). Where each of
- * these comes once, the map's positions say where; else they are gathered. */
+/* out(c, y, x) = in(f[c], y * block + oy[c], x * block + ox[c]), where slot has
+ * f, oy and ox of each. Where each of these comes once, the map's positions say
+ * where; else they are gathered. */
 static gint
-try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index,
-    const Shape *in, const Shape *out)
+build_space_to_depth (PlanBuilder *b, gint map, gint64 block, gint64 all,
+    const gint64 *slot, gint64 channels)
 {
-  gint64 block = out->h > 0 ? in->h / out->h : 0, c, y, x;
+  gint to = add_space_to_depth (b, plan_relayout (b, map, NULL), block);
+
+  if (channels != all || !is_permutation (slot, all))
+    return gather_channels (b, to, slot, (guint) channels);
+  plan_map (b->plan, to)->position = g_new (guint32, channels);
+  for (gint64 i = 0; i < channels; i++)
+    plan_map (b->plan, to)->position[i] = (guint32) slot[i];
+  memcpy (plan_node (b->plan, plan_map (b->plan, to)->source)->op.source,
+      plan_map (b->plan, to)->position, sizeof (guint32) * (gsize) channels);
+  return to;
+}
+
+/* The slot of the first element of a channel; -1: it is in no block. */
+static gint64
+slot_of (gint64 e, const Shape *in, gint64 block)
+{
+  gint64 c, y, x;
+
+  split_index (e, in, &c, &y, &x);
+  return e < 0 || y >= block || x >= block ? -1 : (y * block + x) * in->c + c;
+}
+
+/* One channel of out, plane by plane. */
+static gboolean
+goes_by_blocks (const gint64 *index, const Shape *in, const Shape *out,
+    gint64 block)
+{
+  gint64 oc, oy, ox, c, y, x;
+
+  split_index (index[0], in, &oc, &oy, &ox);
+  for (gint64 p = 0; p < out->h * out->w; p++) {
+    split_index (index[p], in, &c, &y, &x);
+    if (index[p] < 0 || c != oc || y != p / out->w * block + oy ||
+        x != p % out->w * block + ox)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* n steps of `size` from the first on, block at a time: all else repeats. */
+static gboolean
+goes_by_steps (const gint64 *steps, gint64 n, gint64 block, gint64 size)
+{
+  for (gint64 i = 0; i < n; i++)
+    if (steps[i] - steps[i % block] != i / block * size)
+      return FALSE;
+  return TRUE;
+}
+
+/* index: of each element; NULL: the view's axes say. */
+static gint
+try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
+    const Axes *axes, const Shape *in, const Shape *out)
+{
+  gint64 block = out->h > 0 ? in->h / out->h : 0;
   gint64 all = in->c * block * block;
   g_autofree gint64 *slot = NULL;
-  gint to;
 
   if (block < 2 || block * out->h != in->h || block * out->w != in->w ||
       all > 65536)
     return -1;
+  if (index == NULL && (!goes_by_steps (axes->h, out->h, 1, block * in->w) ||
+          !goes_by_steps (axes->w, out->w, 1, block)))
+    return -1;
   slot = g_new (gint64, out->c);
   for (gint64 i = 0; i < out->c; i++) {
-    gint64 oc, oy, ox;
-    split_index (index[i * out->h * out->w], in, &oc, &oy, &ox);
-    if (index[i * out->h * out->w] < 0 || oy >= block || ox >= block)
+    const gint64 *plane = index ? index + i * out->h * out->w : NULL;
+    slot[i] = slot_of (plane ? plane[0] : base + axes->c[i] + axes->h[0] +
+        axes->w[0], in, block);
+    if (slot[i] < 0 || (plane && !goes_by_blocks (plane, in, out, block)))
       return -1;
-    slot[i] = (oy * block + ox) * in->c + oc;
-    for (gint64 p = 0; p < out->h * out->w; p++) {
-      gint64 e = index[i * out->h * out->w + p];
-      split_index (e, in, &c, &y, &x);
-      if (e < 0 || c != oc || y != p / out->w * block + oy ||
-          x != p % out->w * block + ox)
-        return -1;
-    }
   }
-  to = add_space_to_depth (b, plan_relayout (b, map, NULL), block);
-  if (out->c != all || !is_permutation (slot, all))
-    return gather_channels (b, to, slot, (guint) out->c);
-  plan_map (b->plan, to)->position = g_new (guint32, out->c);
-  for (gint64 i = 0; i < out->c; i++)
-    plan_map (b->plan, to)->position[i] = (guint32) slot[i];
-  memcpy (plan_node (b->plan, plan_map (b->plan, to)->source)->op.source,
-      plan_map (b->plan, to)->position, sizeof (guint32) * (gsize) out->c);
-  return to;
+  return build_space_to_depth (b, map, block, all, slot, out->c);
 }
 
 gint
@@ -401,19 +496,13 @@ plan_add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
   return to;
 }
 
-/* out(c, y, x) = in(F(c, y mod block, x mod block), y / block, x / block). */
-static gint
-try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index,
-    const Shape *in, const Shape *out)
+/* F of each slot, from indices. */
+static gboolean
+fit_depth_to_space (const gint64 *index, const Shape *in, const Shape *out,
+    gint64 block, gint64 *f)
 {
-  gint64 block = in->h > 0 ? out->h / in->h : 0, c, y, x;
-  DcnnDepthParams params = { .block = block };
-  g_autofree gint64 *f = NULL;
+  gint64 c, y, x;
 
-  if (block < 2 || block * in->h != out->h || block * in->w != out->w ||
-      out->c * block * block != in->c)
-    return -1;
-  f = g_new (gint64, in->c);
   for (gint64 i = 0; i < out->c; i++)
     for (gint64 p = 0; p < out->h * out->w; p++) {
       gint64 oy = p / out->w, ox = p % out->w, e = index[i * out->h * out->w +
@@ -421,12 +510,52 @@ try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index,
       gint64 slot = ((oy % block) * block + ox % block) * out->c + i;
       split_index (e, in, &c, &y, &x);
       if (e < 0 || y != oy / block || x != ox / block)
-        return -1;
+        return FALSE;
       if (oy < block && ox < block)
         f[slot] = c;
       else if (f[slot] != c)
-        return -1;
+        return FALSE;
     }
+  return TRUE;
+}
+
+/* The same of a view. */
+static gboolean
+view_depth_to_space (gint64 base, const Axes *axes, const Shape *in,
+    const Shape *out, gint64 block, gint64 *f)
+{
+  gint64 y, x;
+
+  if (!goes_by_steps (axes->h, out->h, block, in->w) ||
+      !goes_by_steps (axes->w, out->w, block, 1))
+    return FALSE;
+  for (gint64 slot = 0; slot < in->c; slot++) {
+    gint64 at = slot / out->c;
+    split_index (base + axes->c[slot % out->c] + axes->h[at / block] +
+        axes->w[at % block], in, &f[slot], &y, &x);
+    if (y != 0 || x != 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* out(c, y, x) = in(F(c, y mod block, x mod block), y / block, x / block).
+ * index: of each element; NULL: the view's axes say. */
+static gint
+try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
+    const Axes *axes, const Shape *in, const Shape *out)
+{
+  gint64 block = in->h > 0 ? out->h / in->h : 0;
+  DcnnDepthParams params = { .block = block };
+  g_autofree gint64 *f = NULL;
+
+  if (block < 2 || block * in->h != out->h || block * in->w != out->w ||
+      out->c * block * block != in->c)
+    return -1;
+  f = g_new (gint64, in->c);
+  if (index ? !fit_depth_to_space (index, in, out, block, f) :
+      !view_depth_to_space (base, axes, in, out, block, f))
+    return -1;
   map = plan_relayout (b, gather_channels (b, map, f, (guint) in->c), NULL);
   return plan_add_depth_to_space (b, map, &params, (guint) out->c);
 }
@@ -461,32 +590,62 @@ build_separable (PlanBuilder *b, gint map, const Separable *s, const Shape *in,
   return gather_channels (b, map, s->f, (guint) out->c);
 }
 
+static gint
+classify_view (Trace *t, const Traced *view, gint map, const Shape *in,
+    const Shape *out, Separable *s)
+{
+  gint result = -1;
+  Axes axes;
+
+  if (!axes_init (&axes, view, out)) {
+    axes_clear (&axes);
+    return -1;
+  }
+  if (view_separable (view->base, &axes, in, out, s))
+    result = build_separable (t->b, map, s, in, out, view->fill == 0 ? 0 :
+        (float) t->fills[-1 - view->fill]);
+  else if (!is_padded (axes.c, out->c) && !is_padded (axes.h, out->h) &&
+      !is_padded (axes.w, out->w)) {
+    result = try_space_to_depth (t->b, map, NULL, view->base, &axes, in, out);
+    if (result < 0)
+      result = try_depth_to_space (t->b, map, NULL, view->base, &axes, in, out);
+  }
+  axes_clear (&axes);
+  return result;
+}
+
 /* mixed: set when padding holds several values. */
+static gint
+classify_indices (Trace *t, Traced *traced, gint map, const Shape *in,
+    const Shape *out, Separable *s, gboolean *mixed)
+{
+  const gint64 *index = plan_trace_indices (t, traced);
+  gint result = -1;
+  float fill = 0;
+
+  *mixed = index != NULL &&
+      !one_fill (t, index, dcnn_tensor_count (&traced->shape), &fill);
+  if (index == NULL || *mixed)
+    return -1;
+  if (fit_separable (index, in, out, s))
+    result = build_separable (t->b, map, s, in, out, fill);
+  if (result < 0)
+    result = try_space_to_depth (t->b, map, index, 0, NULL, in, out);
+  if (result < 0)
+    result = try_depth_to_space (t->b, map, index, 0, NULL, in, out);
+  return result;
+}
+
 static gint
 classify (Trace *t, Traced *traced, gint map, const Shape *in,
     const Shape *out, gboolean *mixed)
 {
   Separable s = { g_new (gint64, out->c), g_new (gint64, out->h),
     g_new (gint64, out->w) };
-  gboolean view = traced->shape.data == NULL, fits;
-  const gint64 *index = NULL;
-  float fill = 0;
-  gint result = -1;
+  gint result = traced->shape.data == NULL ?
+      classify_view (t, traced, map, in, out, &s) :
+      classify_indices (t, traced, map, in, out, &s, mixed);
 
-  fits = view && view_separable (traced, in, out, &s);
-  if (!fits)
-    index = plan_trace_indices (t, traced);
-  if (index != NULL) {
-    *mixed = !one_fill (t, index, dcnn_tensor_count (&traced->shape), &fill);
-    fits = !*mixed && fit_separable (index, in, out, &s);
-  }
-  if (fits)
-    result = build_separable (t->b, map, &s, in, out, fill);
-  if (result < 0 && index != NULL && !*mixed) {
-    result = try_space_to_depth (t->b, map, index, in, out);
-    if (result < 0)
-      result = try_depth_to_space (t->b, map, index, in, out);
-  }
   g_free (s.f);
   g_free (s.g);
   g_free (s.k);
@@ -535,13 +694,24 @@ in_order (const gint64 *index, const PlanMap *map, PlanOrder order)
   return TRUE;
 }
 
+/* The same of a view. */
+static gboolean
+view_in_order (const Traced *view, const PlanMap *map, PlanOrder order)
+{
+  gint64 w = map->width, h = map->height;
+  TraceDigit c = { map->channels, w * h, NULL }, y = { h, w, NULL };
+  TraceDigit x = { w, 1, NULL };
+  TraceDigit orders[3][3] = { { c, y, x }, { y, x, c }, { x, y, c } };
+
+  return plan_view_is (view, orders[order], 3);
+}
+
 gint
 plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order)
 {
   gint64 count = dcnn_tensor_count (&dcnn_graph_value (b->graph,
           value)->tensor);
   const PlanValue *v = &b->plan->values[value];
-  const gint64 *index;
   Traced *traced;
   gint map = -1;
   Trace t;
@@ -552,9 +722,9 @@ plan_trace_order (PlanBuilder *b, DcnnValueId value, PlanOrder order)
   if (traced != NULL && t.n_roots == 1) {
     gint root = b->plan->values[t.roots[0]].map;
     const PlanMap *m = plan_map (b->plan, root);
-    index = count == (gint64) m->width * m->height * m->channels ?
-        plan_trace_indices (&t, traced) : NULL;
-    if (index != NULL && in_order (index, m, order))
+    if (count == (gint64) m->width * m->height * m->channels &&
+        (traced->shape.data ? in_order (traced->shape.data, m, order) :
+            view_in_order (traced, m, order)))
       map = root;
   }
   plan_trace_end (&t);

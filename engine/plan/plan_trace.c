@@ -6,23 +6,7 @@
 
 #include <string.h>
 
-/* Indices (8 bytes) of one trace, and of all traces of a plan together; a node
- * on the way counts as some. */
-#define TRACE_INDICES ((gint64) 1 << 26)
-#define PLAN_INDICES ((gint64) 1 << 28)
-#define NODE_INDICES 512
-
-/* FALSE: over the budget. */
-static gboolean
-spend (Trace *t, gint64 indices)
-{
-  t->failed |= indices > t->left || indices > PLAN_INDICES - t->b->traced;
-  if (t->failed)
-    return FALSE;
-  t->left -= indices;
-  t->b->traced += indices;
-  return TRUE;
-}
+#define NODE_INDICES 512   /* that a node on the way counts for */
 
 static Traced *
 traced_of (const Trace *t, DcnnValueId value)
@@ -53,162 +37,18 @@ new_traced (Trace *t, DcnnValueId value)
 static gboolean
 take_room (Trace *t, Traced *traced)
 {
-  if (spend (t, dcnn_tensor_count (&traced->shape)) &&
+  if (plan_trace_spend (t, dcnn_tensor_count (&traced->shape)) &&
       !dcnn_tensor_alloc (&traced->shape, NULL))
     t->failed = TRUE;
   return !t->failed;
 }
 
-/* ---- views ---------------------------------------------------------------------- */
-
 const gint64 *
 plan_trace_indices (Trace *t, Traced *traced)
 {
-  const DcnnTensor *s = &traced->shape;
-  gint64 at[DCNN_MAX_RANK] = { 0 }, index = traced->base, n, *out;
-
-  if (s->data != NULL)
-    return s->data;
-  if (!take_room (t, traced))
-    return NULL;
-  out = s->data;
-  n = dcnn_tensor_count (s);
-  for (gint64 i = 0; i < n; i++) {
-    out[i] = index;
-    for (int k = s->rank - 1; k >= 0; k--) {
-      index += traced->stride[k];
-      if (++at[k] < s->dims[k])
-        break;
-      index -= traced->stride[k] * s->dims[k];
-      at[k] = 0;
-    }
-  }
-  return out;
-}
-
-/* A dimension that is more than one element long. */
-typedef struct Digit {
-  gint64 size, stride;
-  gint64 to;               /* what a step adds to the place in the value */
-} Digit;
-
-/* The view's digits, as they lie. Returns how many. */
-static int
-digits_of (const DcnnTensor *shape, const gint64 *stride, Digit *digits)
-{
-  gint64 to = 1;
-  int n = 0;
-
-  for (int i = shape->rank - 1; i >= 0; i--) {
-    if (shape->dims[i] != 1)
-      digits[n++] = (Digit) { shape->dims[i], stride[i], to };
-    to *= shape->dims[i];
-  }
-  return n;
-}
-
-/* The same elements in the same order as a view of another shape. FALSE: no
- * strides do that. */
-static gboolean
-reshape_view (const Traced *in, Traced *out)
-{
-  Digit from[DCNN_MAX_RANK];
-  int n = digits_of (&in->shape, in->stride, from), k = 0;
-  gint64 done = 1; /* of the digit at hand */
-
-  out->base = in->base;
-  for (int i = out->shape.rank - 1; i >= 0; i--) {
-    gint64 size = out->shape.dims[i], have = 1, stride = 0;
-    out->stride[i] = 0;
-    if (size == 1)
-      continue;
-    while (have < size) {
-      gint64 step, part;
-      if (k == n)
-        return FALSE;
-      step = from[k].stride * done;
-      part = MIN (from[k].size / done, size / have);
-      if (have > 1 && step != stride * have)
-        return FALSE; /* no one step over both */
-      if (part < 1 || from[k].size % (done * part) != 0 ||
-          size % (have * part) != 0)
-        return FALSE;
-      if (have == 1)
-        stride = step;
-      have *= part;
-      done *= part;
-      if (done == from[k].size)
-        k++, done = 1;
-      else if (have < size)
-        return FALSE;
-    }
-    out->stride[i] = stride;
-  }
-  return k == n;
-}
-
-/* Sorted by stride, which must fill [0, total) without gap or overlap. */
-static gboolean
-sort_digits (Digit *digits, int n, gint64 total)
-{
-  gint64 expected = 1;
-
-  for (int i = 1; i < n; i++)
-    for (int k = i; k > 0 && digits[k].stride < digits[k - 1].stride; k--) {
-      Digit d = digits[k];
-      digits[k] = digits[k - 1];
-      digits[k - 1] = d;
-    }
-  for (int i = 0; i < n; i++) {
-    if (digits[i].stride != expected)
-      return FALSE;
-    expected *= digits[i].size;
-  }
-  return expected == total;
-}
-
-/* What `size` steps of `stride` elements of the map add each to the place in
- * the value. FALSE: not the same each. */
-static gboolean
-axis_step (const Digit *digits, int n, gint64 stride, gint64 size,
-    gint64 *step)
-{
-  gint64 reach, to;
-  int k = 0;
-
-  *step = 0;
-  if (size == 1)
-    return TRUE;
-  while (k < n && digits[k].stride * digits[k].size <= stride)
-    k++;
-  if (k == n || stride % digits[k].stride != 0)
-    return FALSE;
-  *step = stride / digits[k].stride * digits[k].to;
-  reach = digits[k].stride * digits[k].size;
-  to = digits[k].to * digits[k].size;
-  while (reach < stride * size) {
-    if (++k == n || digits[k].to != to)
-      return FALSE;
-    reach *= digits[k].size;
-    to *= digits[k].size;
-  }
-  return TRUE;
-}
-
-gboolean
-plan_trace_scatter (const PlanMap *map, const Traced *traced,
-    PlanGatherSource *s)
-{
-  gint64 plane = (gint64) map->width * map->height;
-  Digit digits[DCNN_MAX_RANK];
-  int n = digits_of (&traced->shape, traced->stride, digits);
-
-  s->base = 0;
-  return traced->base == 0 && sort_digits (digits, n,
-      plane * map->channels) &&
-      axis_step (digits, n, 1, map->width, &s->stride_x) &&
-      axis_step (digits, n, map->width, map->height, &s->stride_y) &&
-      axis_step (digits, n, plane, map->channels, &s->stride_c);
+  if (traced->shape.data == NULL && take_room (t, traced))
+    plan_view_indices (traced, traced->shape.data);
+  return traced->shape.data;
 }
 
 /* ---- roots ---------------------------------------------------------------------- */
@@ -217,23 +57,29 @@ plan_trace_scatter (const PlanMap *map, const Traced *traced,
 static void
 root_axes (const PlanMap *map, const PlanValue *v, Traced *axes)
 {
-  Digit d[3] = { { map->channels, v->stride_c, (gint64) map->width *
-          map->height }, { map->height, v->stride_y, map->width },
-    { map->width, v->stride_x, 1 } };
+  struct { gint64 size, to; TraceDigit digit; } d[3] = {
+    { map->channels, v->stride_c, { map->channels, (gint64) map->width *
+            map->height, NULL } },
+    { map->height, v->stride_y, { map->height, map->width, NULL } },
+    { map->width, v->stride_x, { map->width, 1, NULL } } };
+  int used = 0;
 
   memset (axes, 0, sizeof *axes);
   for (int i = 0; i < 3; i++)
     for (int k = i + 1; k < 3; k++)
-      if (d[k].size > 1 && (d[i].size == 1 || d[k].stride > d[i].stride)) {
-        Digit swap = d[i];
+      if (d[k].size > 1 && (d[i].size == 1 || d[k].to > d[i].to)) {
+        typeof (d[0]) swap = d[i];
         d[i] = d[k];
         d[k] = swap;
       }
   axes->shape.rank = 3;
   for (int i = 0; i < 3; i++) {
     axes->shape.dims[i] = d[i].size;
-    axes->stride[i] = d[i].to;
+    axes->first[i] = used;
+    if (d[i].size > 1)
+      axes->digits[used++] = d[i].digit;
   }
+  axes->first[3] = used;
 }
 
 static void
@@ -252,7 +98,7 @@ trace_root (Trace *t, DcnnValueId value)
   out = new_traced (t, value);
   root_axes (map, v, &axes);
   axes.base = i;
-  if (reshape_view (&axes, out) || !take_room (t, out))
+  if (plan_view_reshape (t, &axes, out) || !take_room (t, out))
     return;
   data = out->shape.data;
   for (guint c = 0; c < map->channels; c++)
@@ -263,38 +109,173 @@ trace_root (Trace *t, DcnnValueId value)
 
 /* ---- nodes ---------------------------------------------------------------------- */
 
-static void
-slice_view (const DcnnSliceParams *p, const Traced *in, Traced *out)
+static double
+fill_code (Trace *t, double fill)
 {
-  out->base = in->base;
+  int k = 0;
+
+  while (k < t->n_fills && t->fills[k] != fill)
+    k++;
+  if (k == PLAN_TRACE_FILLS)
+    t->failed = TRUE;
+  else if (k == t->n_fills)
+    t->fills[t->n_fills++] = fill;
+  return -1 - k;
+}
+
+/* ---- nodes as views ---------------------------------------------------------------- */
+
+static gint64
+gathered (const TracePick *pick, gint64 i, gint64 size)
+{
+  gint64 at = pick->indices->dtype == DCNN_DTYPE_I64 ?
+      ((const gint64 *) pick->indices->data)[i] :
+      ((const gint32 *) pick->indices->data)[i];
+
+  return at < 0 ? at + size : at;
+}
+
+static gint64
+padded (const TracePick *pick, gint64 i, gint64 size)
+{
+  gint64 at = i - pick->start;
+
+  if (at >= 0 && at < size)
+    return at;
+  if (pick->mode == DCNN_PAD_EDGE)
+    return at < 0 ? 0 : size - 1;
+  if (pick->mode == DCNN_PAD_REFLECT)
+    return at < 0 ? -at : 2 * (size - 1) - at;
+  return -1;
+}
+
+static gboolean
+slice_view (Trace *t, const DcnnSliceParams *p, const Traced *in, Traced *out)
+{
+  Traced now = *in, next = *in;
+
   for (int i = 0; i < in->shape.rank; i++) {
-    out->base += p->start[i] * in->stride[i];
-    /* one element takes no step, whose product might not fit */
-    out->stride[i] = out->shape.dims[i] == 1 ? 0 : p->step[i] * in->stride[i];
+    TracePick pick = { .start = p->start[i], .step = p->step[i] };
+    next.shape.dims[i] = out->shape.dims[i];
+    if (!plan_view_pick (t, &now, i, &pick, &next))
+      return FALSE;
+    now = next;
   }
+  now.shape = out->shape;
+  *out = now;
+  return TRUE;
+}
+
+static gboolean
+pad_view (Trace *t, const DcnnPadParams *p, const Traced *in, Traced *out)
+{
+  Traced now = *in, next = *in;
+  gint64 fill = 0;
+
+  for (int i = 0; i < in->shape.rank; i++)
+    if (p->mode == DCNN_PAD_CONSTANT && (p->begin[i] > 0 || p->end[i] > 0))
+      fill = (gint64) fill_code (t, p->value);
+  if (t->failed || (fill != 0 && in->fill != 0 && fill != in->fill))
+    return FALSE;
+  for (int i = 0; i < in->shape.rank; i++) {
+    TracePick pick = { .of = padded, .start = p->begin[i], .mode = p->mode };
+    if (p->begin[i] == 0 && p->end[i] == 0)
+      continue;
+    next.shape.dims[i] = out->shape.dims[i];
+    if (!plan_view_pick (t, &now, i, &pick, &next))
+      return FALSE;
+    now = next;
+  }
+  now.shape = out->shape;
+  now.fill = fill != 0 ? fill : in->fill;
+  *out = now;
+  return TRUE;
+}
+
+static gboolean
+gather_view (Trace *t, const DcnnNode *gn, const Traced *in, Traced *out)
+{
+  const DcnnTensor *indices = &dcnn_graph_value (t->b->graph,
+      gn->inputs[1])->tensor;
+  TracePick pick = { .of = gathered, .indices = indices };
+  int axis = (int) gn->params.axis.axis;
+  Traced picked = *in;
+
+  if (indices->data == NULL || (indices->dtype != DCNN_DTYPE_I64 &&
+          indices->dtype != DCNN_DTYPE_I32))
+    return FALSE;
+  picked.shape.dims[axis] = dcnn_tensor_count (indices);
+  return plan_view_pick (t, in, axis, &pick, &picked) &&
+      plan_view_reshape (t, &picked, out);
+}
+
+/* Blocks of pixels to channels or back, as the reshapes and the transposition
+ * that they are. */
+static gboolean
+depth_view (Trace *t, const DcnnNode *gn, const Traced *in, Traced *out)
+{
+  /* (channel, block row, block column, row, column) of the deep map, as they
+   * come in the wide one, and the other way */
+  static const int widen[2][6] = { { 0, 3, 4, 1, 5, 2 }, { 0, 1, 4, 2, 5, 3 } };
+  static const int deepen[2][6] = { { 0, 3, 5, 1, 2, 4 }, { 0, 1, 3, 5, 2, 4 } };
+  gboolean crd = gn->params.depth.crd, wide = gn->op == DCNN_OP_DEPTH_TO_SPACE;
+  const int *perm = wide ? widen[crd] : deepen[crd];
+  const gint64 *deep = wide ? in->shape.dims : out->shape.dims;
+  gint64 b = gn->params.depth.block, c = deep[1] / (b * b);
+  gint64 of_deep[2][6] = { { deep[0], b, b, c, deep[2], deep[3] },
+    { deep[0], c, b, b, deep[2], deep[3] } };
+  gint64 of_wide[6] = { deep[0], c, deep[2], b, deep[3], b };
+  Traced open = { .shape.rank = 6 }, moved = { .shape.rank = 6 };
+
+  memcpy (open.shape.dims, wide ? of_deep[crd] : of_wide, sizeof of_wide);
+  for (int i = 0; i < 6; i++)
+    moved.shape.dims[i] = open.shape.dims[perm[i]];
+  return plan_view_reshape (t, in, &open) &&
+      plan_view_permute (&open, perm, &moved) &&
+      plan_view_reshape (t, &moved, out);
+}
+
+static gboolean
+concat_view (Trace *t, const DcnnNode *gn, Traced *out)
+{
+  const Traced *in[DCNN_MAX_NODE_INPUTS];
+
+  for (int i = 0; i < gn->n_inputs; i++) {
+    in[i] = gn->inputs[i] < 0 ? NULL : traced_of (t, gn->inputs[i]);
+    if (in[i] == NULL || in[i]->shape.data != NULL)
+      return FALSE;
+  }
+  return plan_view_join (t, in, gn->n_inputs, (int) gn->params.axis.axis, out);
 }
 
 /* The node's only (or k-th) output as a view of its input, a view. FALSE: it
  * is none. */
 static gboolean
-node_view (const DcnnNode *gn, const Traced *in, gint64 offset, Traced *out)
+node_view (Trace *t, const DcnnNode *gn, const Traced *in, gint64 offset,
+    Traced *out)
 {
+  TracePick part = { .start = offset, .step = 1 };
+
   switch (gn->op) {
     case DCNN_OP_IDENTITY:
     case DCNN_OP_RESHAPE:
-      return reshape_view (in, out);
+      return plan_view_reshape (t, in, out);
     case DCNN_OP_TRANSPOSE:
-      out->base = in->base;
-      for (int i = 0; i < in->shape.rank; i++)
-        out->stride[i] = in->stride[gn->params.transpose.perm[i]];
-      return TRUE;
+      return plan_view_permute (in, gn->params.transpose.perm, out);
     case DCNN_OP_SLICE:
-      slice_view (&gn->params.slice, in, out);
-      return TRUE;
+      return slice_view (t, &gn->params.slice, in, out);
     case DCNN_OP_SPLIT:
-      memcpy (out->stride, in->stride, sizeof out->stride);
-      out->base = in->base + offset * in->stride[gn->params.axis.axis];
-      return TRUE;
+      out->fill = in->fill;
+      return plan_view_pick (t, in, (int) gn->params.axis.axis, &part, out);
+    case DCNN_OP_PAD:
+      return pad_view (t, &gn->params.pad, in, out);
+    case DCNN_OP_GATHER:
+      return gather_view (t, gn, in, out);
+    case DCNN_OP_DEPTH_TO_SPACE:
+    case DCNN_OP_SPACE_TO_DEPTH:
+      return depth_view (t, gn, in, out);
+    case DCNN_OP_CONCAT:
+      return concat_view (t, gn, out);
     default:
       return FALSE;
   }
@@ -314,7 +295,8 @@ trace_views (Trace *t, const DcnnNode *gn)
     DcnnValueId id = gn->outputs[i];
     if (id < 0)
       return FALSE;
-    if (!node_view (gn, in, offset, new_traced (t, id))) {
+    if (dcnn_tensor_count (&new_traced (t, id)->shape) == 0 ||
+        !node_view (t, gn, in, offset, traced_of (t, id))) {
       g_hash_table_remove (t->done, GINT_TO_POINTER (id));
       return FALSE;
     }
@@ -322,20 +304,6 @@ trace_views (Trace *t, const DcnnNode *gn)
       offset += traced_of (t, id)->shape.dims[gn->params.axis.axis];
   }
   return TRUE;
-}
-
-static double
-fill_code (Trace *t, double fill)
-{
-  int k = 0;
-
-  while (k < t->n_fills && t->fills[k] != fill)
-    k++;
-  if (k == PLAN_TRACE_FILLS)
-    t->failed = TRUE;
-  else if (k == t->n_fills)
-    t->fills[t->n_fills++] = fill;
-  return -1 - k;
 }
 
 /* The node itself, on indices. */
@@ -407,7 +375,7 @@ trace_value (Trace *t, DcnnValueId value)
       trace_root (t, id);
     } else if (v->lazy && producer >= 0) {
       gn = dcnn_graph_node (t->b->graph, producer);
-      if (spend (t, NODE_INDICES) && !needs_inputs (t, gn, stack) &&
+      if (plan_trace_spend (t, NODE_INDICES) && !needs_inputs (t, gn, stack) &&
           !t->failed && !trace_views (t, gn))
         run_on_indices (t, gn);
     } else {
@@ -421,8 +389,9 @@ plan_trace_begin (Trace *t, PlanBuilder *b, DcnnValueId value)
 {
   memset (t, 0, sizeof *t);
   t->b = b;
-  t->left = TRACE_INDICES;
+  t->left = PLAN_TRACE_INDICES;
   t->done = g_hash_table_new_full (NULL, NULL, NULL, traced_free);
+  t->tables = g_ptr_array_new_with_free_func (g_free);
   trace_value (t, value);
   return t->failed ? NULL : traced_of (t, value);
 }
@@ -431,4 +400,5 @@ void
 plan_trace_end (Trace *t)
 {
   g_hash_table_unref (t->done);
+  g_ptr_array_unref (t->tables);
 }
