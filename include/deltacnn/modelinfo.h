@@ -87,8 +87,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DcnnModelInfo, dcnn_modelinfo_free)
 /* Finds the descriptor of a model file: beside it, else in the descriptor
  * folders (DELTACNN_MODEL_PATH, user's and system's data folders; run from
  * a build, the source tree's) by file name, else by the file's SHA-256. Returns new,
- * defaults when there is none, NULL with error when one is wrong or is for
- * another file (SHA-256 differs). */
+ * defaults when there is none (with one warning a process where not even one
+ * of the folders exists), NULL with error when one is wrong or is for another
+ * file (SHA-256 differs). */
 DcnnModelInfo *dcnn_modelinfo_find (const char *model_path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

@@ -129,6 +129,28 @@ find_by_name (const char *model_path, char **folders)
   return NULL;
 }
 
+/* Models that find no descriptor run on defaults, rightly where they have none;
+ * where the folders themselves are missing (a build folder that was copied
+ * without its links, a library without its data) all do, and this says so. */
+static void
+say_if_no_folder (char **folders)
+{
+  static gsize said = 0;
+  g_autofree char *looked = NULL;
+
+  for (guint i = 0; folders[i] != NULL; i++)
+    if (g_file_test (folders[i], G_FILE_TEST_IS_DIR))
+      return;
+  if (!g_once_init_enter (&said))
+    return;
+  looked = g_strjoinv (", ", folders);
+  g_warning ("no folder of models and descriptors is there: none of %s. A model "
+      "without a descriptor beside it runs on defaults, without a decoder or "
+      "labels. Install deltacnn, or name the folder in DELTACNN_MODEL_PATH",
+      looked);
+  g_once_init_leave (&said, 1);
+}
+
 DcnnModelInfo *
 dcnn_modelinfo_find (const char *model_path, GError **error)
 {
@@ -154,8 +176,10 @@ dcnn_modelinfo_find (const char *model_path, GError **error)
     other = scan_descriptors (folders, "sha256", sha256);
   if (other != NULL)
     return load_descriptor (other, error);
-  if (info == NULL)
+  if (info == NULL) {
+    say_if_no_folder (folders);
     return dcnn_modelinfo_new_default ();
+  }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
       "%s is a descriptor for another file: it names SHA-256 %s, but %s has "
       "%s. Get the right model (deltacnn-models verify), or write a "
