@@ -180,6 +180,28 @@ dcnn_run_gather (DcnnSession *session, DcnnStream *stream, gint n)
 
 /* ---- import ----------------------------------------------------------------------------- */
 
+/* A whole row of the map: channels of a pixel lie `step` floats apart, pixels
+ * `across`. */
+static void
+import_row (const PlanMap *map, const DcnnMap *to, guint y, const float *from,
+    gsize step, gsize across)
+{
+  float *const row = to->data + to->row_offset[y];
+  const float *const green = from + step, *const blue = from + 2 * step;
+
+  if (map->channels == 3)
+    for (guint x = 0; x < map->width; x++) {
+      float *pixel = row + to->col_offset[x];
+      pixel[0] = from[x * across];
+      pixel[1] = green[x * across];
+      pixel[2] = blue[x * across];
+    }
+  else
+    for (guint x = 0; x < map->width; x++)
+      for (guint c = 0; c < map->channels; c++)
+        row[to->col_offset[x] + c] = from[x * across + c * step];
+}
+
 void
 dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
     const DcnnTensor *tensor, gboolean nhwc, gfloat threshold)
@@ -188,20 +210,27 @@ dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
   const DcnnMap *to = &stream->cpu->maps[index];
   StreamMask *updated = &stream->masks[map->mask];
   gsize plane = (gsize) map->width * map->height;
+  gsize step = nhwc ? 1 : plane, across = nhwc ? map->channels : 1;
   const float *from = tensor->data;
   gint y0, y1, x0, x1;
 
   dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
   dcnn_mask_clear (&updated->mask);
   stream->cpu->exact[map->mask].any = FALSE;
+  if (stream->cpu->dense) {
+    for (guint y = 0; y < map->height; y++)
+      import_row (map, to, y, from + (gsize) y * map->width * across, step,
+          across);
+    dcnn_mask_fill (&updated->mask);
+    updated->any = plane > 0;
+    return;
+  }
   for (guint y = 0; y < map->height; y++)
     for (guint x = 0; x < map->width; x++) {
-      gsize at = (gsize) y * map->width + x;
-      const float *v = nhwc ? from + at * map->channels : from + at;
-      gsize step = nhwc ? 1 : plane;
+      const float *v = from + ((gsize) y * map->width + x) * across;
       float *s = dcnn_map_pixel (to, y, x);
-      gboolean news = stream->cpu->dense || (gint) y < y0 || (gint) y >= y1 ||
-          (gint) x < x0 || (gint) x >= x1;
+      gboolean news = (gint) y < y0 || (gint) y >= y1 || (gint) x < x0 ||
+          (gint) x >= x1;
       for (guint c = 0; !news && c < map->channels; c++)
         news = !(fabsf (v[c * step] - s[c]) <= threshold);
       if (!news)
