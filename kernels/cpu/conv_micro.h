@@ -124,6 +124,20 @@ dcnn_micro_end (const DcnnMicro *m, unsigned pixels, unsigned vectors,
         residual ? residual[i] + begin : NULL);
 }
 
+/* Asks for the panel's lanes of pixels at even distances. */
+DCNN_INLINE void
+dcnn_micro_ask (const DcnnMicro *m, unsigned pixels, unsigned lanes)
+{
+  const float *row = m->out_base + m->begin;
+
+  DCNN_UNROLL
+  for (unsigned i = 0; i < pixels; i++, row += m->out_gap) {
+    DCNN_UNROLL
+    for (unsigned j = 0; j < lanes; j += V_LANES)
+      __builtin_prefetch (row + j, 1);
+  }
+}
+
 /* `pixels` pixels by `vectors` vectors of channels and, half, VH_LANES more;
  * depth, when not 0, is the number of input channels; even: pixels at even
  * distances, every third by a pointer of its own (all five constants where
@@ -156,6 +170,9 @@ dcnn_micro (const DcnnMicro *m, unsigned pixels, unsigned vectors, bool half,
     for (unsigned i = 0; i < pixels; i++)
       part[i] = b;
   }
+
+  if (even && V_LANES == 16) /* stores of whole lines, many at once */
+    dcnn_micro_ask (m, pixels, lanes);
 
 #define DCNN_STEP_K(k)                                                         \
   do {                                                                         \
