@@ -81,9 +81,10 @@ typedef struct QuantRange {
 void quant_range_add (QuantRange *range, const gfloat *values, gsize n);
 /* Widens the extremes to low .. high, known from elsewhere. */
 void quant_range_widen (QuantRange *range, double low, double high);
-/* Sums of each channel (axis 1) of a value over frames, for means. */
+/* Sums of each channel (axis 1) of a value over frames, for means, and the
+ * largest magnitudes. */
 typedef struct QuantMeans {
-  GArray *sums;             /* of gdouble */
+  GArray *sums, *most;      /* of gdouble */
   guint64 n;                /* elements of each */
 } QuantMeans;
 void quant_means_add (QuantMeans *means, const DcnnTensor *tensor);
@@ -104,6 +105,8 @@ typedef struct QuantPlan {
   GPtrArray *left;     /* char*: "NAME: why", of those that stay float32 */
   GPtrArray *values;   /* char*: names of values that become bytes, in order */
   GHashTable *same;    /* char* -> char*: this value's scale is that one's */
+  GHashTable *functions; /* char*: values of these that a function makes, of
+                          float32 */
 } QuantPlan;
 /* keep: names of layers that stay float32, or NULL. apart: what a layer writes
  * becomes bytes also where a function such as SiLU follows, as the integer
@@ -113,6 +116,17 @@ QuantPlan *quant_plan_new (const QuantNet *net, char **keep, gboolean apart,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void quant_plan_free (QuantPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QuantPlan, quant_plan_free)
+
+/* ---- channels alike (quantise_level.c) -------------------------------------- */
+
+/* By which number each channel of a value is to be multiplied before it
+ * becomes bytes, new: char* -> GArray* of gfloat, of values whose channels
+ * differ much and which only convolutions read. means: char* -> QuantMeans*. */
+GHashTable *quant_level_find (const QuantNet *net, const QuantPlan *plan,
+    GHashTable *means);
+/* Multiplies them, and divides the weights of those that read them. Once a
+ * net; plans are made after it. */
+void quant_net_level (QuantNet *net, GHashTable *found);
 
 /* Of a layer: along which axis of its weights each output channel has a scale
  * of its own. */

@@ -347,6 +347,11 @@ list_values (Search *search)
     for (gsize i = 0; i < node->n_output; i++) {
       list_value (search, node->output[i]);
       if (g_hash_table_contains (search->wanted, node->output[i])
+          && kind_of (search, node) == KIND_POINTWISE
+          && !quant_is (node, "Relu") && !quant_is (node, "Clip"))
+        g_hash_table_add (search->plan->functions,
+            g_strdup (node->output[i]));
+      if (g_hash_table_contains (search->wanted, node->output[i])
           && hands_on (search, node))
         g_hash_table_insert (search->plan->same, g_strdup (node->output[i]),
             g_strdup (node->input[0]));
@@ -394,6 +399,8 @@ quant_plan_new (const QuantNet *net, char **keep, gboolean apart,
   plan->layers = g_hash_table_new (NULL, NULL);
   plan->left = g_ptr_array_new_with_free_func (g_free);
   plan->values = g_ptr_array_new_with_free_func (g_free);
+  plan->functions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+      NULL);
   plan->same = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
     *tables[i] = g_hash_table_new (g_str_hash, g_str_equal);
@@ -415,6 +422,7 @@ quant_plan_free (QuantPlan *plan)
 {
   free_table (plan->layers);
   free_table (plan->same);
+  free_table (plan->functions);
   if (plan->left)
     g_ptr_array_unref (plan->left);
   if (plan->values)

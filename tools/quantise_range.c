@@ -67,12 +67,18 @@ quant_means_add (QuantMeans *means, const DcnnTensor *tensor)
   if (!means->sums) {
     means->sums = g_array_new (FALSE, TRUE, sizeof (gdouble));
     g_array_set_size (means->sums, channels);
+    means->most = g_array_new (FALSE, TRUE, sizeof (gdouble));
+    g_array_set_size (means->most, channels);
   }
   if (means->sums->len != channels || tensor->dims[0] != 1 || !inner)
     return;
   for (guint c = 0; c < channels; c++)
-    for (gsize i = 0; i < inner; i++)
-      g_array_index (means->sums, gdouble, c) += (double) values[c * inner + i];
+    for (gsize i = 0; i < inner; i++) {
+      double v = (double) values[c * inner + i];
+      gdouble *most = &g_array_index (means->most, gdouble, c);
+      g_array_index (means->sums, gdouble, c) += v;
+      *most = MAX (*most, fabs (v));
+    }
   means->n += inner;
 }
 
@@ -80,6 +86,7 @@ void
 quant_means_clear (QuantMeans *means)
 {
   g_clear_pointer (&means->sums, g_array_unref);
+  g_clear_pointer (&means->most, g_array_unref);
 }
 
 void

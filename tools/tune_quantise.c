@@ -25,6 +25,7 @@ typedef struct Quantiser {
   QuantPlan *plan;
   QuantRange *ranges;        /* of plan->values */
   QuantMeans *means;         /* likewise */
+  GHashTable *levels;        /* of quant_level_find(); NULL: not known yet */
   GPtrArray *observed;       /* of those, the ones that a run shows */
   char *folder;              /* for files that are tried */
   Side plain, tried[QUANT_N_RULES];
@@ -276,6 +277,17 @@ find_ranges (Quantiser *it, QuantNet *net, GError **error)
 
 /* ---- scales -------------------------------------------------------------------- */
 
+static GHashTable *
+means_by_name (const Quantiser *it)
+{
+  GHashTable *means = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; i < it->plan->values->len; i++)
+    if (it->means[i].n)
+      g_hash_table_insert (means, g_ptr_array_index (it->plan->values, i),
+          &it->means[i]);
+  return means;
+}
+
 /* By value; those without a range are left out. */
 static GHashTable *
 find_scales (const Quantiser *it, QuantRule rule)
@@ -306,6 +318,8 @@ open_net (const Quantiser *it, GError **error)
       it->tuner->info->outputs, error);
   if (net)
     quant_net_fold (net);
+  if (net && it->levels)
+    quant_net_level (net, it->levels);
   return net;
 }
 
@@ -320,11 +334,7 @@ try_rule (Quantiser *it, QuantRule rule, GError **error)
   if (!plan)
     return FALSE;
   g_autoptr (GHashTable) scales = find_scales (it, rule);
-  g_autoptr (GHashTable) means = g_hash_table_new (g_str_hash, g_str_equal);
-  for (guint i = 0; i < it->plan->values->len; i++)
-    if (it->means[i].n)
-      g_hash_table_insert (means, g_ptr_array_index (it->plan->values, i),
-          &it->means[i]);
+  g_autoptr (GHashTable) means = means_by_name (it);
   it->layers = quant_net_rewrite (net, plan, scales, means,
       (guint) it->tuner->options->weight_bits);
   if (it->layers == 0) {
@@ -447,6 +457,8 @@ report (const Quantiser *it, const char *path, GError **error)
   tool_json_int (builder, "frames_held_back", it->held_frames);
   tool_json_int (builder, "layers", it->layers);
   tool_json_int (builder, "values", it->plan->values->len);
+  tool_json_int (builder, "values_levelled",
+      (gint64) g_hash_table_size (it->levels));
   tool_json_int (builder, "bytes_before",
       (gint64) file_bytes (it->tuner->model_path));
   tool_json_int (builder, "bytes_after",
@@ -479,6 +491,9 @@ print (const Quantiser *it)
   g_print ("%u layers work on bytes, with weights of %d bits; ranges: %s, "
       "from %u frames\n", it->layers, it->tuner->options->weight_bits,
       rule_texts[it->chosen], it->frames);
+  if (g_hash_table_size (it->levels) > 0)
+    g_print ("%u values have their channels brought nearer to each other\n",
+        g_hash_table_size (it->levels));
   for (guint i = 0; i < it->plan->left->len; i++)
     g_print ("in float32: %s\n",
         (const char *) g_ptr_array_index (it->plan->left, i));
@@ -542,22 +557,49 @@ remove_folder (const char *folder)
     g_rmdir (folder);
 }
 
+static void
+clear_ranges (Quantiser *it)
+{
+  guint n_values = it->plan ? it->plan->values->len : 0;
+  for (guint i = 0; it->means && i < n_values; i++)
+    quant_means_clear (&it->means[i]);
+  g_clear_pointer (&it->means, g_free);
+  g_clear_pointer (&it->ranges, g_free);
+  g_clear_pointer (&it->observed, g_ptr_array_unref);
+  g_clear_pointer (&it->plan, quant_plan_free);
+  it->frames = 0;
+}
+
+/* The plan and its ranges, of the net as open_net() has it. */
+static gboolean
+look (Quantiser *it, GError **error)
+{
+  const TuneOptions *options = it->tuner->options;
+  g_autoptr (QuantNet) net = open_net (it, error);
+  clear_ranges (it);
+  it->plan = net ? quant_plan_new (net, options->keep, options->apart, error)
+      : NULL;
+  if (!it->plan || !find_ranges (it, net, error))
+    return FALSE;
+  if (it->levels)
+    return TRUE;
+  g_autoptr (GHashTable) means = means_by_name (it);
+  it->levels = quant_level_find (net, it->plan, means);
+  return g_hash_table_size (it->levels) == 0 || look (it, error);
+}
+
 static gboolean
 run (Quantiser *it, GError **error)
 {
   Tuner *tuner = it->tuner;
   g_autofree char *path = destination (tuner->options, tuner->model_path);
-  g_autoptr (QuantNet) net = NULL;
   if (g_strcmp0 (path, tuner->model_path) == 0) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, "--out %s is the "
         "float32 model itself: name another file", path);
     return FALSE;
   }
-  net = open_net (it, error);
-  it->plan = net ? quant_plan_new (net, tuner->options->keep,
-      tuner->options->apart, error) : NULL;
-  it->folder = it->plan ? g_dir_make_tmp ("deltacnn-XXXXXX", error) : NULL;
-  return it->folder && find_ranges (it, net, error)
+  it->folder = g_dir_make_tmp ("deltacnn-XXXXXX", error);
+  return it->folder && look (it, error)
       && try_rule (it, QUANT_LEAST_SQUARES, error)
       && try_rule (it, QUANT_EXTREMES, error) && find_loss (it, error)
       && finish (it, error);
@@ -575,13 +617,8 @@ tune_quantise (const TuneOptions *options, GError **error)
     side_clear (&it.tried[rule]);
     g_clear_pointer (&it.bytes[rule], g_bytes_unref);
   }
-  guint n_values = it.plan ? it.plan->values->len : 0;
-  g_clear_pointer (&it.observed, g_ptr_array_unref);
-  g_clear_pointer (&it.plan, quant_plan_free);
-  for (guint i = 0; it.means && i < n_values; i++)
-    quant_means_clear (&it.means[i]);
-  g_free (it.means);
-  g_free (it.ranges);
+  clear_ranges (&it);
+  g_clear_pointer (&it.levels, g_hash_table_unref);
   remove_folder (it.folder);
   g_free (it.folder);
   g_free (it.written);

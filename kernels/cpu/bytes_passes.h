@@ -5,8 +5,8 @@
  * level "c".
  *
  * A pass is, in this order, each or none: times a number a channel or one
- * number, plus a number a channel, plus a map of bytes, a function, times, by,
- * plus, rounded, minus. That is a convolution's SiLU and its quantiser, a sum of
+ * number, plus a number a channel, plus a map of bytes, a function, times a
+ * number a channel, times, by, plus, rounded, minus. That is a convolution's SiLU and its quantiser, a sum of
  * two maps with its own, a picture's. All that is done is what the steps do by
  * themselves, in their order, to the same bits.
  */
@@ -23,6 +23,7 @@ typedef struct Pass {
   const DcnnMap *map;      /* or NULL */
   DcnnStepKind function;   /* DCNN_STEP_COUNT: none */
   float a, b;              /* its */
+  const float *level;      /* a channel, or NULL */
   bool multiplies, divides, adds, rounds;
   float after, by, plus, low, high, minus;
 } Pass;
@@ -85,6 +86,7 @@ next_pass (const DcnnJob *job, uint32_t *s)
     p.b = step->b;
     ++*s;
   }
+  p.level = pass_takes_vector (job, s, DCNN_STEP_MUL);
   p.multiplies = pass_takes (job, s, DCNN_STEP_MUL, &p.after);
   p.divides = pass_takes (job, s, DCNN_STEP_DIV, &p.by);
   p.adds = pass_takes (job, s, DCNN_STEP_ADD, &p.plus);
@@ -138,12 +140,17 @@ bytes_of_lanes (v_t v, int32_t low)
 #endif
 }
 
+DCNN_INLINE v_t
+pass_function (const Pass *p, DcnnStepKind function, v_t v)
+{
+  return function == DCNN_STEP_COUNT ? v
+      : dcnn_step_lanes (function, v, v, p->a, p->b);
+}
+
 /* What follows the operands that differ from channel to channel. */
 DCNN_INLINE v_t
-pass_alike (const Pass *p, DcnnStepKind function, v_t v)
+pass_rest (const Pass *p, v_t v)
 {
-  if (function != DCNN_STEP_COUNT)
-    v = dcnn_step_lanes (function, v, v, p->a, p->b);
   if (p->multiplies)
     v = v_mul (v, v_set (p->after));
   if (p->divides)
@@ -155,24 +162,29 @@ pass_alike (const Pass *p, DcnnStepKind function, v_t v)
   return v_sub (v, v_set (p->minus));
 }
 
+/* V_LANES of a number a channel, of which the first n are there. */
+DCNN_INLINE v_t
+load_some (const float *from, uint32_t n)
+{
+  return n >= V_LANES ? v_load (from) : v_load_n (from, n);
+}
+
 DCNN_INLINE v_t
 pass_lanes (const Pass *p, DcnnStepKind function, const float *row,
     const uint8_t *operand, uint32_t c, uint32_t channels)
 {
-  const uint32_t n = channels - c < V_LANES ? channels - c : V_LANES;
+  const uint32_t n = channels - c;
   v_t v = v_load (row + c);
 
-  if (p->factor)
-    v = v_mul (v, n == V_LANES ? v_load (p->factor + c)
-        : v_load_n (p->factor + c, n));
-  else
-    v = v_mul (v, v_set (p->times));
+  v = v_mul (v, p->factor ? load_some (p->factor + c, n) : v_set (p->times));
   if (p->summand)
-    v = v_add (v, n == V_LANES ? v_load (p->summand + c)
-        : v_load_n (p->summand + c, n));
+    v = v_add (v, load_some (p->summand + c, n));
   if (operand)
     v = v_add (v, dcnn_lanes_of_bytes (operand + c, p->map->low));
-  return pass_alike (p, function, v);
+  v = pass_function (p, function, v);
+  if (p->level)
+    v = v_mul (v, load_some (p->level + c, n));
+  return pass_rest (p, v);
 }
 
 /* ---- rows ----------------------------------------------------------------------- */
@@ -239,8 +251,9 @@ pass_picture (const Pass *p, DcnnStepKind function, const DcnnBytesTile *tile,
 
   for (uint32_t i = 0; i < tile->n; i += V_LANES / 4) {
     uint32_t words[4];
-    _mm_storeu_si128 ((void *) words, bytes_of_lanes (pass_alike (p, function,
-                v_mul (v_load (tile->rows[i]), v_set (p->times))), out->low));
+    _mm_storeu_si128 ((void *) words, bytes_of_lanes (pass_rest (p,
+                pass_function (p, function, v_mul (v_load (tile->rows[i]),
+                        v_set (p->times)))), out->low));
     for (uint32_t k = 0; k < V_LANES / 4 && i + k < tile->n; k++) {
       const uint64_t pixel = (words[k] & keep) | fill;
       memcpy (tile->bytes[i + k], &pixel, 8);
@@ -253,7 +266,7 @@ pass_rows (const Pass *p, DcnnStepKind function, const DcnnJob *job,
     const DcnnBytesTile *tile, bool last)
 {
   if (last && job->out.channels <= 4 && job->out.writable == 8 && !p->factor &&
-      !p->summand && !p->map) {
+      !p->summand && !p->map && !p->level) {
     pass_picture (p, function, tile, &job->out);
     return;
   }

@@ -124,7 +124,22 @@ def vector():
     return net.model((1, 6), 17, (1, HEIGHT, WIDTH, 3)), 4
 
 
-NETS = {"plain": plain, "functions": functions, "vector": vector}
+def uneven():
+    """One channel of each function's value is a hundred times as large as the others, and counts as much as they."""
+    net = Net()
+    sizes = np.where(np.arange(16) == 5, 100., 1.)
+    w = net.rng.normal(0, .3, (16, 3, 3, 3)) * sizes[:, None, None, None]
+    x = net.silu(net.node("Conv", ["image", net.constant(w)], pads=[1] * 4, kernel_shape=[3, 3], strides=[2, 2]))
+    w = net.rng.normal(0, .3, (16, 1, 3, 3)) / sizes[:, None, None, None]
+    x = net.silu(net.node("Conv", [x, net.constant(w)], pads=[1] * 4, kernel_shape=[3, 3], group=16))
+    w = net.rng.normal(0, .3, (16, 16, 1, 1)) * sizes[:, None, None, None]
+    x = net.silu(net.node("Conv", [x, net.constant(w)], kernel_shape=[1, 1]))
+    w = net.rng.normal(0, .3, (4, 16, 1, 1)) / sizes[None, :, None, None]
+    net.node("Conv", [x, net.constant(w)], kernel_shape=[1, 1])
+    return net.model((1, 4, HEIGHT // 2, WIDTH // 2), 13), 4
+
+
+NETS = {"plain": plain, "functions": functions, "vector": vector, "uneven": uneven}
 
 
 def run(model, frame, plain_runtime):
@@ -185,7 +200,8 @@ def check(folder, name, wanted):
         step = max(step, np.abs(out - run(model, frame, True)).max())
         want = run(plain_net, frame, False)
         off = np.sqrt(np.mean((out - want) ** 2) / np.mean(want ** 2))
-        assert off < .15, f"{name}: {off:.3f} off the float32 net"
+        # noise leaves the ranges of the scene, which functions() bears and uneven() does not
+        assert off < (.3 if name == "uneven" else .15), f"{name}: {off:.3f} off the float32 net"
         frame.tofile(f"{base}.in{i}")
         out.tofile(f"{base}.out{i}")
     np.array([step], np.float32).tofile(base + ".step")
