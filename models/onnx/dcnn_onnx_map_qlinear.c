@@ -36,7 +36,9 @@ static const char *const contributed[] = { "QuantizeLinear",
   "DequantizeLinear", "QLinearAdd", "QLinearMul", "QLinearConv",
   "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearLeakyRelu",
   "QLinearSigmoid", "QLinearSoftmax", "QLinearReduceMean", "QLinearWhere",
-  "QLinearConcat", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul" };
+  "QLinearConcat", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+  "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "BiasGelu", "FastGelu",
+  "QuickGelu" };
 
 gboolean
 onnx_whole_is_contributed (const char *op_type)
@@ -90,10 +92,8 @@ dequantize_bias (OnnxNode *node, int i, DcnnValueId a, DcnnValueId b)
   return out;
 }
 
-/* Runs the mapping of a float operator over n inputs. Returns its output, a
- * value of its own; the node's operands are as before. */
-static DcnnValueId
-map_as (OnnxNode *node, const char *float_type, int n,
+DcnnValueId
+onnx_node_map_as (OnnxNode *node, const char *float_type, int n,
     const DcnnValueId *inputs)
 {
   const OnnxMapping *mapping = node->mapping;
@@ -157,7 +157,7 @@ onnx_map_qlinear (OnnxNode *node)
   }
   if (strcmp (type, "QLinearSoftmax") == 0)
     node->opset = onnx_node_int (node, "opset", opset);
-  out = map_as (node, qlinears[row].float_type, n, inputs);
+  out = onnx_node_map_as (node, qlinears[row].float_type, n, inputs);
   node->opset = opset;
   onnx_whole_quantize (node, out, qlinears[row].output,
       qlinears[row].output + 1, 1, type_of (node, qlinears[row].first));
@@ -174,7 +174,7 @@ onnx_map_qlinear_concat (OnnxNode *node)
     inputs[n++] = onnx_whole_dequantize (node, i, i + 1, i + 2, 0, NULL);
   if (n == 0)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "it has no inputs");
-  out = map_as (node, "Concat", n, inputs);
+  out = onnx_node_map_as (node, "Concat", n, inputs);
   onnx_whole_quantize (node, out, 0, 1, 0, type_of (node, 2));
 }
 
@@ -188,7 +188,7 @@ onnx_map_qgemm (OnnxNode *node)
   inputs[0] = onnx_whole_dequantize (node, 0, 1, 2, 0, NULL);
   inputs[1] = onnx_whole_dequantize (node, 3, 4, 5, transposed ? 0 : 1, NULL);
   inputs[2] = dequantize_bias (node, 6, inputs[0], inputs[1]);
-  out = map_as (node, "Gemm", inputs[2] >= 0 ? 3 : 2, inputs);
+  out = onnx_node_map_as (node, "Gemm", inputs[2] >= 0 ? 3 : 2, inputs);
   if (onnx_node_input (node, 7)) {
     onnx_whole_quantize (node, out, 7, 8, 1, type_of (node, 0));
   } else if (!node->error) {
@@ -222,7 +222,7 @@ onnx_map_conv_integer (OnnxNode *node)
   DcnnValueId pair[2] = { onnx_whole_centred (node, 0, 2, 1),
     onnx_whole_centred (node, 1, 3, 0) };
 
-  emit_sums (node, map_as (node, "Conv", 2, pair));
+  emit_sums (node, onnx_node_map_as (node, "Conv", 2, pair));
 }
 
 void
@@ -232,7 +232,7 @@ onnx_map_matmul_integer (OnnxNode *node)
       MAX (onnx_node_rank (node, 0) - 2, 0)),
     onnx_whole_centred (node, 1, 3, last_axis (node, 1)) };
 
-  emit_sums (node, map_as (node, "MatMul", 2, pair));
+  emit_sums (node, onnx_node_map_as (node, "MatMul", 2, pair));
 }
 
 /* A product of two matrices and perhaps a float bias (input i). */
@@ -240,7 +240,7 @@ static void
 emit_product (OnnxNode *node, DcnnValueId a, DcnnValueId b, int bias)
 {
   DcnnValueId pair[2] = { a, b };
-  DcnnValueId out = map_as (node, "MatMul", 2, pair);
+  DcnnValueId out = onnx_node_map_as (node, "MatMul", 2, pair);
 
   if (onnx_node_input (node, bias))
     out = onnx_whole_binary (node, DCNN_OP_ADD, out, node->inputs[bias]);

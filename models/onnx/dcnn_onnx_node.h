@@ -97,6 +97,10 @@ void onnx_node_emit (OnnxNode *node, DcnnOp op, const DcnnParams *params,
 DcnnValueId onnx_node_emit_inner (OnnxNode *node, DcnnOp op,
     const DcnnParams *params, int n_inputs, const DcnnValueId *inputs,
     const DcnnTensor *out_shape);
+/* Runs the mapping of another operator over n inputs. Returns its output, a
+ * value of its own, or -1; the node's operands are as before. */
+DcnnValueId onnx_node_map_as (OnnxNode *node, const char *op_type, int n,
+    const DcnnValueId *inputs);
 /* Gives output `output` of this node a constant value. Takes tensor->data. */
 void onnx_node_emit_constant (OnnxNode *node, int output, DcnnTensor *tensor);
 /* Allocates a constant, from what constants may take. */

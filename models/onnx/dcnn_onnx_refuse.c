@@ -38,7 +38,6 @@ static const struct {
   { "Multinomial", "random numbers are not supported" },
   { "GridSample", "sampling at computed places is not supported" },
   { "RoiAlign", "two-stage detectors are not supported: cut the graph before" },
-  { "Einsum", "export it as MatMul and Transpose" },
 };
 
 /* Attribute values without an implementation. */

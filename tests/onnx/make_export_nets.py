@@ -296,6 +296,49 @@ def self_attention():
     return of_picture(g, tails=10)
 
 
+@net
+def fused():
+    """What ONNX Runtime saves after its own fusions: convolutions and matrices with what follows them, the GELUs of com.microsoft."""
+    g, x = begun(8)
+    own = {"domain": "com.microsoft"}
+    pads = {"pads": [1] * 4, **own}
+    y = g.node("FusedConv", x, g.random(8, 8, 3, 3), g.random(8), activation="LeakyRelu", activation_params=[.2], **pads)
+    y = g.node("FusedConv", y, g.random(8, 1, 3, 3), activation="Clip", activation_params=[-.5, 1.5], group=8, **pads)
+    y = g.node("FusedConv", y, g.random(8, 8, 3, 3), g.random(8), x, activation="Relu", **pads)
+    y = g.node("FusedConv", y, g.random(8, 8, 3, 3), g.random(8), activation="HardSigmoid", activation_params=[.3, .4], **pads)
+    gate = g.node("Flatten", g.node("GlobalAveragePool", y))
+    gate = g.node("FusedGemm", gate, g.random(6, 8), g.random(6), transB=1, activation="LeakyRelu", activation_alpha=.3, **own)
+    gate = g.node("FusedGemm", gate, g.random(6, 8), g.random(8), activation="Tanh", **own)
+    y = g.node("Mul", y, g.node("Unsqueeze", gate, g.ints(2, 3)))
+    y = g.node("Transpose", y, perm=[0, 2, 3, 1])
+    y = g.node("FusedMatMul", y, g.random(10, 8), transB=1, alpha=.5, **own)
+    y = g.node("BiasGelu", y, g.random(10), **own)
+    y = g.node("FusedMatMul", y, g.random(10, 12), **own)
+    y = g.node("FastGelu", y, g.random(12), **own)
+    y = g.node("FastGelu", g.node("Gelu", g.node("QuickGelu", y, alpha=1.5, **own), **own), **own)
+    g.conv(g.node("Transpose", y, perm=[0, 3, 1, 2]), 12, 3, "y")
+    return Net(g.model(INPUT, y_of(), imports=["com.microsoft"]), nchw(), tails=0)
+
+
+@net
+def einsums():
+    """Products of matrices by letters: weights a pixel, attention with heads, masks of queries, an outer product."""
+    g, x = begun(8)
+    x = g.node("Einsum", x, g.random(12, 8), equation="bchw,kc->bkhw")
+    x = g.node("Relu", g.node("Einsum", g.random(8, 12), x, equation="k c, n c y x -> n k y x"))
+    small = g.node("MaxPool", x, kernel_shape=[4, 4], strides=[4, 4])
+    n = HEIGHT // 4 * (WIDTH // 4)
+    q, k = (g.node("Reshape", g.conv(small, 8, 8, kernel=1), g.ints(1, 2, 4, n)) for _ in range(2))
+    a = g.node("Softmax", g.node("Einsum", q, k, equation="bhdi,bhdj->bhij"), axis=-1)
+    v = g.node("Einsum", a, k, equation="bhij,bhdj->bihd")
+    v = g.node("Reshape", g.node("ReduceMean", v, axes=[1], keepdims=0), g.ints(1, 1, 8))
+    y = g.node("Einsum", g.node("Add", v, g.random(1, 3, 8)), x, equation="bqc,bchw->bqhw")
+    row = g.node("Reshape", g.node("ReduceMean", v, axes=[2], keepdims=0), g.ints(1))
+    y = g.node("Add", y, g.node("Unsqueeze", g.node("Einsum", row, g.random(WIDTH), equation="i,j"), g.ints(0, 1)))
+    g.node("Identity", y, out="y")
+    return of_picture(g, tails=-1)
+
+
 # ---- grids ------------------------------------------------------------------------
 
 @net

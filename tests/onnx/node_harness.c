@@ -47,6 +47,7 @@ static const struct {
   { "spacetodepth_crd", "one order of channels" },
   { "gradient", "training" },
   { "identity_opt", "optional values" },
+  { "einsum_batch_diagonal", "diagonals, dots" },
   { "nllloss", "losses" },
   { "sce_", "losses" },
 };

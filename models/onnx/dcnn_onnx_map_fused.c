@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dcnn_onnx_map_fused.c - operators of domain com.microsoft in float32 that
+ * stand for several of ONNX's: what ONNX Runtime saves after its own fusions.
+ * They are parted again: fusion is the plan's.
+ */
+#include "dcnn_onnx_node.h"
+#include "dcnn_onnx_whole.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Most activations take their numbers from a list, by its position. */
+static const struct {
+  const char *name;
+  DcnnOp op;
+  double alpha, beta; /* where there is no list */
+} activations[] = {
+  { "Relu", DCNN_OP_RELU, 0, 0 },
+  { "Sigmoid", DCNN_OP_SIGMOID, 0, 0 },
+  { "Tanh", DCNN_OP_TANH, 0, 0 },
+  { "LeakyRelu", DCNN_OP_LEAKY_RELU, 0.01, 0 },
+  { "HardSigmoid", DCNN_OP_HARD_SIGMOID, 0.2, 0.5 },
+  { "Elu", DCNN_OP_ELU, 1, 0 },
+  { "Softplus", DCNN_OP_SOFTPLUS, 0, 0 },
+  { "Clip", DCNN_OP_CLIP, -INFINITY, INFINITY },
+  { "HardSwish", DCNN_OP_HARD_SWISH, 0, 0 },
+};
+
+static const char *const activation_names[] = { "Relu", "Sigmoid", "Tanh",
+  "LeakyRelu", "HardSigmoid", "Elu", "Softplus", "Clip", "HardSwish", NULL };
+
+/* Value x, or what the activation makes of it, as the node's output. */
+static void
+emit_activated (OnnxNode *node, DcnnValueId x, double alpha, double beta,
+    int n)
+{
+  const int i = onnx_node_choice (node, "activation", activation_names, -1);
+  DcnnParams params = { 0 };
+
+  if (node->error)
+    return;
+  node->inputs[0] = x;
+  if (i < 0) {
+    onnx_node_emit (node, DCNN_OP_IDENTITY, NULL, 1, NULL);
+    return;
+  }
+  alpha = n > 0 ? alpha : activations[i].alpha;
+  beta = n > 1 ? beta : activations[i].beta;
+  if (activations[i].op == DCNN_OP_CLIP) {
+    params.act.lo = alpha;
+    params.act.hi = beta;
+  } else {
+    params.act.alpha = alpha;
+    params.act.beta = beta;
+  }
+  onnx_node_emit (node, activations[i].op, &params, 1, NULL);
+}
+
+/* X, W, a bias, a value that is added before the activation. */
+void
+onnx_map_fused_conv (OnnxNode *node)
+{
+  double numbers[ONNX_MAX_NUMBERS] = { 0 };
+  const int n = onnx_node_floats (node, "activation_params", numbers);
+  const gboolean adds = onnx_node_input (node, 3) != NULL;
+  DcnnValueId x = onnx_node_map_as (node, "Conv", MIN (node->n_inputs, 3),
+      node->inputs);
+
+  if (adds)
+    x = onnx_whole_binary (node, DCNN_OP_ADD, x, node->inputs[3]);
+  emit_activated (node, x, numbers[0], numbers[1], n);
+}
+
+void
+onnx_map_fused_gemm (OnnxNode *node)
+{
+  const double alpha = onnx_node_float (node, "activation_alpha", NAN);
+  const double beta = onnx_node_float (node, "activation_beta", NAN);
+  DcnnValueId x;
+
+  onnx_node_float (node, "activation_gamma", 0);
+  x = onnx_node_map_as (node, "Gemm", node->n_inputs, node->inputs);
+  emit_activated (node, x, alpha, beta, isnan (alpha) ? 0
+      : isnan (beta) ? 1 : 2);
+}
+
+/* Swaps the last two dimensions. */
+static DcnnValueId
+swapped (OnnxNode *node, int i)
+{
+  const int rank = onnx_node_rank (node, i);
+  DcnnParams params = { 0 };
+
+  if (rank < 2) {
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it transposes input %d of rank "
+        "%d", i, rank);
+    return -1;
+  }
+  for (int d = 0; d < rank; d++)
+    params.transpose.perm[d] = d < rank - 2 ? d : 2 * rank - 3 - d;
+  return onnx_node_emit_inner (node, DCNN_OP_TRANSPOSE, &params, 1,
+      &node->inputs[i], NULL);
+}
+
+void
+onnx_map_fused_matmul (OnnxNode *node)
+{
+  const double alpha = onnx_node_float (node, "alpha", 1);
+  DcnnValueId product;
+
+  if (!onnx_node_input (node, 0) || !onnx_node_input (node, 1))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs two inputs");
+  if (onnx_node_int (node, "transBatchA", 0) != 0 ||
+      onnx_node_int (node, "transBatchB", 0) != 0)
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "transBatchA and transBatchB "
+        "are not supported");
+  if (onnx_node_int (node, "transA", 0) != 0)
+    node->inputs[0] = swapped (node, 0);
+  if (onnx_node_int (node, "transB", 0) != 0)
+    node->inputs[1] = swapped (node, 1);
+  if (alpha == 1 || node->error) {
+    onnx_node_emit (node, DCNN_OP_MATMUL, NULL, 2, NULL);
+    return;
+  }
+  product = onnx_node_emit_inner (node, DCNN_OP_MATMUL, NULL, 2, node->inputs,
+      NULL);
+  node->inputs[0] = product;
+  node->inputs[1] = onnx_whole_number (node, alpha);
+  node->n_inputs = 2;
+  onnx_node_emit (node, DCNN_OP_MUL, NULL, 2, NULL);
+}
+
+/* BiasGelu, FastGelu (the tanh form): of the sum with a bias, where there is
+ * one. QuickGelu: x sigmoid (alpha x). */
+void
+onnx_map_fused_gelu (OnnxNode *node)
+{
+  const gboolean quick = strcmp (node->mapping->op_type, "QuickGelu") == 0;
+  DcnnParams params = { 0 };
+  DcnnValueId x = node->inputs[0], v;
+
+  if (node->n_inputs < 1) {
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it has no inputs");
+    return;
+  }
+  if (onnx_node_input (node, 1))
+    x = onnx_whole_binary (node, DCNN_OP_ADD, x, node->inputs[1]);
+  node->inputs[0] = x;
+  if (!quick) {
+    params.act.tanh_form = strcmp (node->mapping->op_type, "FastGelu") == 0;
+    onnx_node_emit (node, DCNN_OP_GELU, &params, 1, NULL);
+    return;
+  }
+  v = onnx_whole_binary (node, DCNN_OP_MUL, x, onnx_whole_number (node,
+          onnx_node_float (node, "alpha", 1.702)));
+  node->inputs[1] = onnx_node_emit_inner (node, DCNN_OP_SIGMOID, NULL, 1, &v,
+      NULL);
+  node->n_inputs = 2;
+  onnx_node_emit (node, DCNN_OP_MUL, NULL, 2, NULL);
+}
