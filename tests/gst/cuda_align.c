@@ -6,7 +6,7 @@
  * down.
  *
  * The plugin is linked into this program, so it runs from a bundle, too. Without
- * a GPU its tests are skipped, with the reason.
+ * a GPU the tests that need one are skipped, with the reason.
  */
 #define GST_USE_UNSTABLE_API
 #include "fixture.h"
@@ -126,6 +126,14 @@ picture (guint i, const gchar * format)
       0, 0, 0) : view_buffer (&view, format);
 }
 
+/* What is to be found in them. */
+static GstDeltaCnnMotionState
+expected_state (guint frame)
+{
+  return frame == BLACK_AT ? GST_DELTA_CNN_MOTION_LOST : frame ?
+      GST_DELTA_CNN_MOTION_ALIGNED : GST_DELTA_CNN_MOTION_REANCHORED;
+}
+
 /* The same visible pixels, whatever the strides. */
 static void
 expect_same_picture (GstBuffer * buffer, GstBuffer * other,
@@ -163,9 +171,7 @@ expect_same_motion (GstBuffer * buffer, GstBuffer * other, guint frame)
   g_test_message ("frame %u: state %d, x %f and %f", frame, a->state,
       a->matrix[2], b->matrix[2]);
   g_assert_cmpint (a->state, ==, b->state);
-  g_assert_cmpint (a->state, ==, frame == BLACK_AT ?
-      GST_DELTA_CNN_MOTION_LOST : frame ? GST_DELTA_CNN_MOTION_ALIGNED :
-      GST_DELTA_CNN_MOTION_REANCHORED);
+  g_assert_cmpint (a->state, ==, expected_state (frame));
   g_assert_cmpmem (a->matrix, sizeof a->matrix, b->matrix, sizeof b->matrix);
   g_assert_cmpmem (&a->inliers, sizeof a->inliers, &b->inliers,
       sizeof b->inliers);
@@ -236,6 +242,38 @@ test_same_motion (void)
   }
   for (guint i = 0; i < G_N_ELEMENTS (contexts); i++)
     gst_object_unref (contexts[i]);
+}
+
+/* The pictures themselves, on the host, and what is expected of them: what the
+ * comparison takes for granted where there is a GPU. */
+static void
+test_pictures (void)
+{
+  static const gchar *const formats[] = { "NV12", "I420", "P010_10LE", "BGRA",
+    "RGB", "I420_10LE" };
+  const char *remedy = NULL;
+
+  if (!dcnn_stabilizer_available (&remedy)) {
+    g_test_skip (remedy);
+    return;
+  }
+  for (guint f = 0; f < G_N_ELEMENTS (formats); f++) {
+    GstHarness *here = gst_harness_new ("framealign");
+
+    gst_harness_set_src_caps (here, caps_of (formats[f], FALSE));
+    for (guint i = 0; i < FRAMES; i++) {
+      GstBuffer *out = gst_harness_push_and_pull (here, picture (i,
+              formats[f]));
+      const GstDeltaCnnMotionMeta *meta;
+
+      g_assert_nonnull (out);
+      meta = gst_buffer_get_delta_cnn_motion_meta (out);
+      g_assert_nonnull (meta);
+      g_assert_cmpint (meta->state, ==, expected_state (i));
+      gst_buffer_unref (out);
+    }
+    gst_harness_teardown (here);
+  }
 }
 
 /* What comes to the network. */
@@ -315,6 +353,7 @@ main (int argc, char **argv)
           desc->minor_version, desc->name, desc->description,
           desc->plugin_init, desc->version, desc->license, desc->source,
           desc->package, desc->origin));
+  g_test_add_func ("/gst/cuda-align/pictures", test_pictures);
   g_test_add_func ("/gst/cuda-align/same-motion", test_same_motion);
   g_test_add_func ("/gst/cuda-align/pipeline", test_pipeline);
   return g_test_run ();

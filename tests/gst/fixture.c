@@ -158,7 +158,7 @@ fixture_structure (Fixture * fixture, const gchar * name)
 static void
 info_init (GstVideoInfo * info, const gchar * format, gint width, gint height)
 {
-  fail_unless (gst_video_info_set_format (info,
+  g_assert_true (gst_video_info_set_format (info,
           gst_video_format_from_string (format), width, height));
 }
 
@@ -178,8 +178,8 @@ picture_convert (GstBuffer * from, const gchar * from_format, const gchar * to_f
   to = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&out_info), NULL);
   gst_buffer_memset (to, 0, 0, GST_VIDEO_INFO_SIZE (&out_info));
   converter = gst_video_converter_new (&in_info, &out_info, NULL);
-  fail_unless (gst_video_frame_map (&in_frame, &in_info, from, GST_MAP_READ));
-  fail_unless (gst_video_frame_map (&out_frame, &out_info, to,
+  g_assert_true (gst_video_frame_map (&in_frame, &in_info, from, GST_MAP_READ));
+  g_assert_true (gst_video_frame_map (&out_frame, &out_info, to,
           GST_MAP_READWRITE));
   gst_video_converter_frame (converter, &in_frame, &out_frame);
   gst_video_frame_unmap (&in_frame);
@@ -215,7 +215,7 @@ picture_new (const gchar * format, gint width, gint height, guint8 background,
 
   info_init (&info, "RGB", width, height);
   buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
-  fail_unless (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
+  g_assert_true (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
   fill (&frame, 0, 0, width, height, back);
   fill (&frame, x, y, x + size, y + size, front);
   gst_video_frame_unmap (&frame);
@@ -233,7 +233,7 @@ picture_new_color (const gchar * format, gint width, gint height, guint8 r,
 
   info_init (&info, "RGB", width, height);
   buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
-  fail_unless (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
+  g_assert_true (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
   fill (&frame, 0, 0, width, height, rgb);
   gst_video_frame_unmap (&frame);
   return picture_convert (buffer, "RGB", format, width, height);
@@ -249,7 +249,7 @@ picture_get_pixel (GstBuffer * buffer, const gchar * format, gint width,
       height);
 
   info_init (&info, "RGB", width, height);
-  fail_unless (gst_video_frame_map (&frame, &info, plain, GST_MAP_READ));
+  g_assert_true (gst_video_frame_map (&frame, &info, plain, GST_MAP_READ));
   memcpy (rgb, (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&frame, 0)
       + (gsize) y * GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0) + 3 * x, 3);
   gst_video_frame_unmap (&frame);

@@ -74,7 +74,10 @@ guint fixture_count (Fixture * fixture, GstMessageType type,
  * NULL. Drops all messages. */
 GstStructure *fixture_structure (Fixture * fixture, const gchar * name);
 
-/* A picture in any format, made from RGB: background grey, and a square of
+/* Pictures assert by GLib, not by check, which only works within its suites:
+ * programs of another kind use them, too (cuda_align.c).
+ *
+ * A picture in any format, made from RGB: background grey, and a square of
  * another grey. */
 GstBuffer *picture_new (const gchar * format, gint width, gint height,
     guint8 background, gint x, gint y, gint size, guint8 grey);

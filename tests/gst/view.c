@@ -106,7 +106,7 @@ view_buffer (const View * view, const gchar * format)
       NULL);
   GstMapInfo map;
 
-  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
   view_draw (view, map.data);
   gst_buffer_unmap (buffer, &map);
   return g_str_equal (format, "GRAY8") ? buffer : picture_convert (buffer,
