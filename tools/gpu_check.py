@@ -53,7 +53,8 @@ import gpu_pipelines
 HERE = pathlib.Path(__file__).resolve().parent
 # The engine's tests that ask DELTACNN_TEST_DEVICE; dense_rule's others put
 # load on the processor.
-TESTS = {"conformance": [], "pictures": [], "passing": [], "regions": [],
+TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
+         "regions": [],
          "tails": ["-p", "/engine/tails/attention"],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],

@@ -661,6 +661,7 @@ cuda_reset (DcnnSession *session, guint stream)
 const DcnnBackend dcnn_backend_cuda = {
   .name = "cuda",
   .memories = 1u << DCNN_MEMORY_CUDA,
+  .samples = TRUE,
   .regions = TRUE,
   .present = cuda_present,
   .available = cuda_available,

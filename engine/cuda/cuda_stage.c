@@ -26,6 +26,16 @@ typedef struct StageStream {
   DcnnStage stage;           /* planes and matrix are the frame's */
 } StageStream;
 
+/* What a stream has once it looked through a matrix. */
+typedef struct StageView {
+  guint8 *source, *shadow;   /* device; NULL: it never did */
+  gint16 (*weights)[4];      /* device */
+  DcnnSampling sampling;     /* what they are of */
+  gboolean shadowing, valid; /* now; the shadow is of the last frame */
+  DcnnLook look;             /* of this frame */
+  DcnnInputParams params;    /* of this frame, whether it looks or not */
+} StageView;
+
 struct CudaStage {
   guint n_streams, width, height;
   gsize words;
@@ -35,10 +45,14 @@ struct CudaStage {
   GPtrArray *memory, *pinned;
   gsize bytes;
   StageStream *streams;
+  StageView *views;          /* by stream */
   guint8 *pictures, *references, *limits, *host_limits;
+                             /* limits: twice, the second one the shadow's */
   guint64 *changed, *differs, *host_changed, *host_differs;
+  guint32 *counts, *host_counts; /* [n_streams][2]: DcnnCudaStage.counts */
   DcnnCudaStage *frames, *host_frames; /* device, pinned: [n_streams] */
   guint n;                   /* frames of the last convert */
+  gboolean looks;            /* one of them does */
   cudaEvent_t ready;         /* of frames in device memory */
 };
 
@@ -98,14 +112,17 @@ dcnn_cuda_stage_new (DcnnSession *session, gint map, gpointer data,
   stage->memory = g_ptr_array_new ();
   stage->pinned = g_ptr_array_new ();
   stage->streams = g_new0 (StageStream, n);
+  stage->views = g_new0 (StageView, n);
   stage->pictures = take (stage, picture * n, &e);
   stage->references = take (stage, picture * n, &e);
-  stage->limits = take (stage, stage->words * n, &e);
-  stage->host_limits = take_host (stage, stage->words * n, &e);
+  stage->limits = take (stage, stage->words * 2 * n, &e);
+  stage->host_limits = take_host (stage, stage->words * 2 * n, &e);
   stage->changed = take (stage, stage->words * 8 * n, &e);
   stage->differs = take (stage, stage->words * 8 * n, &e);
   stage->host_changed = take_host (stage, stage->words * 8 * n, &e);
   stage->host_differs = take_host (stage, stage->words * 8 * n, &e);
+  stage->counts = take (stage, n * 2 * sizeof (guint32), &e);
+  stage->host_counts = take_host (stage, n * 2 * sizeof (guint32), &e);
   stage->frames = take (stage, n * sizeof (DcnnCudaStage), &e);
   stage->host_frames = take_host (stage, n * sizeof (DcnnCudaStage), &e);
   if (e == cudaSuccess)
@@ -138,6 +155,7 @@ dcnn_cuda_stage_free (CudaStage *stage)
   g_ptr_array_unref (stage->memory);
   g_ptr_array_unref (stage->pinned);
   g_free (stage->streams);
+  g_free (stage->views);
   g_free (stage);
 }
 
@@ -148,8 +166,8 @@ dcnn_cuda_stage_predict (const DcnnPlan *plan, guint map, guint streams)
   gsize words = dcnn_mask_words (m->width, m->height);
   /* as dcnn_cuda_stage_new() takes them */
   gsize sizes[] = { (gsize) m->width * m->height * 3,
-    (gsize) m->width * m->height * 3, words, words * 8, words * 8,
-    sizeof (DcnnCudaStage) }, bytes = 0;
+    (gsize) m->width * m->height * 3, words * 2, words * 8, words * 8,
+    2 * sizeof (guint32), sizeof (DcnnCudaStage) }, bytes = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     bytes += MAX (sizes[i] * streams, LEAST_BYTES);
@@ -259,7 +277,65 @@ take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
       e = cudaMallocHost ((void **) &stream->host_frame, stream->frame_bytes);
   }
   if (e == cudaSuccess)
+    e = cudaDeviceSynchronize (); /* the queue does not wait for the tables */
+  if (e == cudaSuccess)
     stream->of = of->cpu->stage;
+  return e;
+}
+
+/* ---- through a matrix ----------------------------------------------------------- */
+
+/* What looking takes, the first time that a stream does, and the weights, once
+ * they are others. */
+static cudaError_t
+take_view (CudaStage *stage, StageView *view, DcnnSampling sampling)
+{
+  gint16 weights[DCNN_LOOK_PHASES][4];
+  gsize row = (gsize) stage->width * 3;
+  gsize shadow = (stage->height + DCNN_LOOK_SHADOW_ROWS - 1) /
+      DCNN_LOOK_SHADOW_ROWS * row;
+  cudaError_t e = cudaSuccess;
+
+  if (view->source && view->sampling == sampling)
+    return cudaSuccess;
+  if (view->source == NULL) {
+    view->shadow = take (stage, shadow, &e);
+    view->weights = take (stage, DCNN_LOOK_PHASES * sizeof *view->weights, &e);
+    view->source = take (stage, row * stage->height, &e);
+  }
+  dcnn_look_weights (sampling, weights);
+  view->sampling = DCNN_SAMPLING_COUNT;
+  if (e == cudaSuccess)
+    e = cudaMemcpy (view->weights, weights, sizeof weights,
+        cudaMemcpyHostToDevice);
+  if (e == cudaSuccess) /* the queue does not wait for what is not its own */
+    e = cudaDeviceSynchronize ();
+  if (e == cudaSuccess)
+    view->sampling = sampling;
+  return e;
+}
+
+/* How a stream takes this frame, and by what it is compared. */
+static cudaError_t
+begin_view (CudaStage *stage, DcnnSession *session, DcnnStream *stream,
+    StageView *view)
+{
+  DcnnInputView how;
+  cudaError_t e;
+  gint kept[4];
+
+  dcnn_view_params (session, stream, &view->params);
+  view->valid = view->shadowing;
+  view->shadowing = stream->looks && stream->weighs;
+  if (!stream->looks)
+    return cudaSuccess;
+  dcnn_stream_kept (stream, plan_map (session->plan, stage->map), &kept[0],
+      &kept[1], &kept[2], &kept[3]);
+  dcnn_view_look (session, stream, kept, &how);
+  e = take_view (stage, view, how.sampling);
+  dcnn_look_init (&view->look, &stream->geometry, &how);
+  view->look.weights = (const gint16 (*)[4]) view->weights;
+  dcnn_look_get_matrix (&view->look, stream->view);
   return e;
 }
 
@@ -339,27 +415,36 @@ describe (CudaStage *stage, const DcnnSession *session, guint s,
   const DcnnStream *stream = &session->streams[s];
   StageStream *own = &stage->streams[s];
   gsize picture = (gsize) stage->width * stage->height * 3;
-  gsize at = s * stage->words;
-  DcnnInputParams params;
+  gsize at = s * stage->words, shadow_at = at + stage->n_streams *
+      stage->words;
+  StageView *view = &stage->views[s];
+  DcnnInputParams *params = &view->params;
 
   dcnn_stage_set_matrix (&own->stage, frame);
-  dcnn_view_params (session, stream, &params);
+  for (gsize i = 0; view->shadowing && i < stage->words; i++)
+    stage->host_limits[shadow_at + i] = dcnn_input_change_limit (params, i);
+  if (stream->looks && view->look.kind == DCNN_INPUT_WARPED)
+    dcnn_view_between (session, stream, params);
   for (gsize i = 0; i < stage->words; i++)
-    stage->host_limits[at + i] = dcnn_input_change_limit (&params, i);
+    stage->host_limits[at + i] = dcnn_input_change_limit (params, i);
   *to = (DcnnCudaStage) { .stage = own->stage,
     .picture = stage->pictures + s * picture,
     .reference = stage->references + s * picture,
     .limits = stage->limits + at, .changed = stage->changed + at,
     .differs = stage->differs + at, .all = (guint32) stream->cpu->dense,
-    .cells = params.noise_suppression, .updated = stage->updated + at,
-    .exact = stage->exact + at, .map = stage->to, .bgr = params.bgr,
-    .gray = params.gray };
+    .cells = params->noise_suppression, .updated = stage->updated + at,
+    .exact = stage->exact + at, .map = stage->to, .bgr = params->bgr,
+    .gray = params->gray, .looks = (guint32) stream->looks,
+    .look = view->look, .source = view->source,
+    .shadow = view->shadowing ? view->shadow : NULL,
+    .shadow_limits = stage->limits + shadow_at,
+    .shadow_valid = (guint32) view->valid, .counts = stage->counts + 2 * s };
   dcnn_stream_kept (stream, plan_map (session->plan, stage->map),
       &to->kept[0], &to->kept[1], &to->kept[2], &to->kept[3]);
   to->map.data = (guint8 *) stage->to.data +
       s * stage->to.stream * (stage->to.f32 ? 4 : 2);
-  memcpy (to->scale, params.scale, sizeof to->scale);
-  memcpy (to->bias, params.bias, sizeof to->bias);
+  memcpy (to->scale, params->scale, sizeof to->scale);
+  memcpy (to->bias, params->bias, sizeof to->bias);
 }
 
 static gboolean
@@ -376,13 +461,33 @@ begin_frames (CudaStage *stage, DcnnSession *session,
     if (!dcnn_picture_begin (session, stream, picture, error))
       return FALSE;
     stream->cpu->move.active &= !stream->first;
+    if (own->of != stream->cpu->stage)
+      stage->views[s].shadowing = FALSE; /* it is of another size */
     if ((own->of != stream->cpu->stage ||
         (picture->memory == DCNN_MEMORY_HOST && own->frame == NULL)) &&
         !dcnn_cuda_check (take_format (own, stream, picture),
             "taking frames of another format", error))
       return FALSE;
+    if (!dcnn_cuda_check (begin_view (stage, session, stream,
+                &stage->views[s]), "sampling through a matrix", error))
+      return FALSE;
   }
   return TRUE;
+}
+
+/* Launches the sampling of those that look, and asks for their counts. */
+static cudaError_t
+sample (CudaStage *stage, cudaStream_t queue)
+{
+  gsize bytes = stage->n_streams * 2 * sizeof (guint32);
+  cudaError_t e;
+
+  if (!stage->looks)
+    return cudaSuccess;
+  e = dcnn_cuda_stage_sample_frames (stage->frames, stage->n,
+      (guint32) stage->words, queue);
+  return e == cudaSuccess ? cudaMemcpyAsync (stage->host_counts,
+      stage->counts, bytes, cudaMemcpyDeviceToHost, queue) : e;
 }
 
 /* Launches the conversion of all frames, and asks for its masks. */
@@ -394,6 +499,7 @@ launch (CudaStage *stage, DcnnSession *session, const BackendFrame *frames,
   cudaError_t e = cudaSuccess;
 
   stage->n = 0;
+  stage->looks = FALSE;
   for (guint i = 0; i < n && e == cudaSuccess; i++) {
     guint s = frames[i].stream;
     if (frames[i].picture == NULL)
@@ -401,11 +507,15 @@ launch (CudaStage *stage, DcnnSession *session, const BackendFrame *frames,
     e = bring_planes (stage, &stage->streams[s], frames[i].picture, queue);
     describe (stage, session, s, frames[i].picture,
         &stage->host_frames[stage->n++]);
+    stage->looks |= session->streams[s].looks;
   }
   if (stage->n == 0 || e != cudaSuccess)
     return e;
-  e = cudaMemcpyAsync (stage->limits, stage->host_limits, words,
+  e = cudaMemcpyAsync (stage->limits, stage->host_limits, 2 * words,
       cudaMemcpyHostToDevice, queue);
+  if (e == cudaSuccess && stage->looks)
+    e = cudaMemsetAsync (stage->counts, 0, stage->n_streams * 2 *
+        sizeof (guint32), queue);
   if (e == cudaSuccess)
     e = cudaMemcpyAsync (stage->frames, stage->host_frames, stage->n *
         sizeof *stage->frames, cudaMemcpyHostToDevice, queue);
@@ -413,12 +523,30 @@ launch (CudaStage *stage, DcnnSession *session, const BackendFrame *frames,
     e = dcnn_cuda_stage_convert_frames (stage->frames, stage->n,
         (guint32) stage->words, queue);
   if (e == cudaSuccess)
+    e = sample (stage, queue);
+  if (e == cudaSuccess)
     e = cudaMemcpyAsync (stage->host_changed, stage->changed, words * 8,
         cudaMemcpyDeviceToHost, queue);
   if (e == cudaSuccess && session->tuning.settle)
     e = cudaMemcpyAsync (stage->host_differs, stage->differs, words * 8,
         cudaMemcpyDeviceToHost, queue);
   return e == cudaSuccess ? cudaStreamSynchronize (queue) : e;
+}
+
+/* What it would have been without a matrix, if anybody asked. */
+static void
+tell_shadow (const CudaStage *stage, DcnnStream *stream, guint s)
+{
+  const StageView *view = &stage->views[s];
+  guint rows = (stage->height + DCNN_LOOK_SHADOW_ROWS - 1) /
+      DCNN_LOOK_SHADOW_ROWS;
+
+  if (!view->shadowing || !view->valid)
+    return;
+  stream->stats.unaligned_share = (gfloat) stage->host_counts[2 * s] /
+      (gfloat) (rows * stage->width);
+  stream->stats.aligned_share = (gfloat) stage->host_counts[2 * s + 1] /
+      (stage->width * stage->height);
 }
 
 /* What the masks that came back mean. */
@@ -431,16 +559,15 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
   gsize at = frame->stream * stage->words;
   const DcnnMask *force = stream->cpu->dense ? NULL :
       dcnn_picture_forced (stream, plan_map (session->plan, stage->map));
-  DcnnInputParams params;
 
+  tell_shadow (stage, stream, frame->stream);
   memcpy (changed->words, stage->host_changed + at, stage->words * 8);
   if (session->tuning.settle)
     memcpy (stream->cpu->differs.words, stage->host_differs + at,
         stage->words * 8);
-  if (!stream->cpu->dense) {
-    dcnn_view_params (session, stream, &params);
-    dcnn_input_widen_mask (stream->cpu->stage, &params, force, changed);
-  }
+  if (!stream->cpu->dense)
+    dcnn_input_widen_mask (stream->cpu->stage,
+        &stage->views[frame->stream].params, force, changed);
   dcnn_picture_keep_regions (session, stream, force, changed);
   dcnn_picture_decide (session, stream, 0,
       (gsize) stage->width * stage->height);

@@ -9,7 +9,8 @@
 
 #if defined (EMULATED_INPUT)
 #include "cuda/dcnn_cuda_input.cu"
-static const EmulatedKernel kernels[] = { stage_convert, stage_store };
+static const EmulatedKernel kernels[] = { stage_convert, stage_source,
+  stage_sample, stage_store };
 #elif defined (EMULATED_LIST)
 #include "cuda/dcnn_cuda_list.cu"
 static const EmulatedKernel kernels[] = { lists_kernel, count_kernel };

@@ -44,14 +44,17 @@ new_session (DcnnModel *model, const char *device, DcnnPrecision precision,
   return dcnn_session_new (model, &options, error);
 }
 
+/* A frame of a camera that is followed: such frames make every call. */
 static gboolean
 push (DcnnSession *session, TestVideo *video, GError **error)
 {
+  const DcnnMotion motion = { .matrix = { 1, 0, 1.25, 0, 1, 0.5, 0, 0, 1 },
+    .weigh = TRUE };
   DcnnFrame frame;
 
   test_video_move (video);
   test_video_draw (video, DCNN_FORMAT_I420, FALSE, &frame);
-  return dcnn_session_push_frame (session, 0, &frame, NULL, error);
+  return dcnn_session_push_frame (session, 0, &frame, &motion, error);
 }
 
 /* One error of that kind, which says what was being done. */
