@@ -67,6 +67,23 @@ gst_delta_cnn_frame_refuse (const GstVideoInfo * info, gchar * part,
   return FALSE;
 }
 
+/* The same of memory that nobody here can look into. */
+static gboolean
+gst_delta_cnn_frame_refuse_memory (GstBuffer * buffer, GError ** error)
+{
+  const GstMemory *memory = gst_buffer_n_memory (buffer) == 0 ? NULL :
+      gst_buffer_peek_memory (buffer, 0);
+  const gchar *type = memory && memory->allocator ?
+      memory->allocator->mem_type : NULL;
+
+  g_set_error (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+      "A buffer of %" G_GSIZE_FORMAT " bytes cannot be mapped: its memory (%s) "
+      "cannot be reached from the processor. Put an element before that copies "
+      "pictures to system memory.", gst_buffer_get_size (buffer),
+      type ? type : "of no allocator");
+  return FALSE;
+}
+
 /* Where in the meta's picture the caps' one lies. FALSE: it does not fit. */
 static gboolean
 gst_delta_cnn_frame_place (const GstVideoInfo * info, GstBuffer * buffer,
@@ -142,9 +159,10 @@ gst_delta_cnn_frame_inside (gint64 start, gint stride, gsize row_bytes,
   return first >= 0 && (guint64) last + row_bytes <= size;
 }
 
+/* hidden: set when the plane begins in memory that cannot be mapped. */
 static gboolean
 gst_delta_cnn_frame_map_by_meta (GstVideoFrame * video, GstVideoMeta * meta,
-    guint x, guint y, GstMapFlags flags)
+    guint x, guint y, GstMapFlags flags, gboolean * hidden)
 {
   for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&video->info); i++) {
     gsize row_bytes, rows;
@@ -155,6 +173,8 @@ gst_delta_cnn_frame_map_by_meta (GstVideoFrame * video, GstVideoMeta * meta,
     if (i >= meta->n_planes || !gst_video_meta_map (meta, i, &video->map[i],
             &data, &stride, flags)) {
       video->map[i].memory = NULL;
+      *hidden = i < meta->n_planes &&
+          meta->offset[i] < gst_buffer_get_size (video->buffer);
       return FALSE;
     }
     gst_delta_cnn_frame_extent (&video->info, i, &row_bytes, &rows);
@@ -170,10 +190,12 @@ gst_delta_cnn_frame_map_by_meta (GstVideoFrame * video, GstVideoMeta * meta,
 }
 
 static gboolean
-gst_delta_cnn_frame_map_plain (GstVideoFrame * video, GstMapFlags flags)
+gst_delta_cnn_frame_map_plain (GstVideoFrame * video, GstMapFlags flags,
+    gboolean * hidden)
 {
   if (!gst_buffer_map (video->buffer, &video->map[0], flags)) {
     video->map[0].memory = NULL;
+    *hidden = TRUE;
     return FALSE;
   }
   for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&video->info); i++) {
@@ -194,6 +216,7 @@ gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
 {
   GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   const gsize size = gst_buffer_get_size (buffer);
+  gboolean hidden = FALSE;
   guint x, y;
 
   *video = (GstVideoFrame) {
@@ -208,17 +231,20 @@ gst_delta_cnn_frame_map (GstVideoFrame * video, const GstVideoInfo * info,
   if (!meta && size < GST_VIDEO_INFO_SIZE (info))
     return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
             G_GSIZE_FORMAT " bytes is too short", size), error);
-  if (meta ? gst_delta_cnn_frame_map_by_meta (video, meta, x, y, flags) :
-      gst_delta_cnn_frame_map_plain (video, flags))
+  if (meta ? gst_delta_cnn_frame_map_by_meta (video, meta, x, y, flags,
+          &hidden) : gst_delta_cnn_frame_map_plain (video, flags, &hidden))
     return TRUE;
   gst_delta_cnn_frame_unmap (video);
+  if (hidden)
+    return gst_delta_cnn_frame_refuse_memory (buffer, error);
   if (meta)
     return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer's "
             "video meta says %s %ux%u with planes that do not lie in its %"
             G_GSIZE_FORMAT " bytes", gst_video_format_to_string (meta->format),
             meta->width, meta->height, size), error);
   return gst_delta_cnn_frame_refuse (info, g_strdup_printf ("A buffer of %"
-          G_GSIZE_FORMAT " bytes cannot be mapped", size), error);
+          G_GSIZE_FORMAT " bytes has planes that do not lie in it", size),
+      error);
 }
 
 void

@@ -399,18 +399,28 @@ far_allocator_init (FarAllocator * allocator)
   GST_OBJECT_FLAG_SET (allocator, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
 }
 
+/* Without a video meta, and with one that is right: the memory is what is
+ * wrong, and the next picture is taken. */
 GST_START_TEST (test_memory_that_cannot_be_mapped)
 {
   Fixture f;
   GstAllocator *allocator = g_object_new (far_allocator_get_type (), NULL);
-  GstBuffer *in = gst_buffer_new ();
 
   gst_object_ref_sink (allocator);
-  gst_buffer_append_memory (in, far_alloc (allocator, 3 * SIZE * SIZE, NULL));
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
   fixture_play (&f, "RGB", SIZE, SIZE);
-  push_warns (f.harness, f.bus, in, "cannot be mapped");
+  for (guint meta = 0; meta < 2; meta++) {
+    GstBuffer *in = gst_buffer_new ();
+    gst_buffer_append_memory (in, far_alloc (allocator, 3 * SIZE * SIZE,
+            NULL));
+    if (meta)
+      gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
+          GST_VIDEO_FORMAT_RGB, SIZE, SIZE);
+    push_warns (f.harness, f.bus, in, "cannot be mapped: its memory (far)");
+    gst_buffer_unref (fixture_run (&f, picture_new ("RGB", SIZE, SIZE, 9, 0, 0,
+                9, 99)));
+  }
   fixture_clear (&f);
   gst_object_unref (allocator);
 }
