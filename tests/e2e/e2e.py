@@ -329,7 +329,11 @@ def case_bench_clip(bench):
     report = json.loads(out.stdout)
     check_report(report)
     assert report["frame_width"] == 640 and report["frames"] == 19
-    says(svg.read_text(encoding="utf-8")[:300], "<svg")
+    drawn = svg.read_text(encoding="utf-8")
+    says(drawn[:300], "<svg")
+    rows = [float(y) for y in re.findall(r'<use [^>]*\by="([0-9.]+)"', drawn)]
+    frames = sum(y == 588 for y in rows)  # their numbers, below the panels
+    assert max(rows) == 588 and frames > 8, rows
 
 
 def case_bench_peer(bench):
@@ -454,6 +458,17 @@ def case_tune_kinds(bench):
     assert report["metric"] == "relative" and report["written"] is None
     assert report["chosen"] == "one threshold"
     assert info.read_text(encoding="utf-8") == before
+
+
+def case_tune_groups(bench):
+    """Thresholds of groups of nodes are searched: some go up, some pass."""
+    _, command = tuned_copy(bench)
+    out = bench.run(*command, "--budget", "0.2", "--effort", "groups",
+                    "--dry-run", "--report", "-")
+    steps = [step for step in json.loads(out.stdout)["steps"]
+             if step.startswith("group ") and "% better" in step]
+    assert any(") passes," in step for step in steps), steps
+    assert any(") x 1.80," in step for step in steps), steps
 
 
 def case_tune_errors(bench):

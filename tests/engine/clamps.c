@@ -141,11 +141,47 @@ test_full_chain (void)
   }
 }
 
+/* What a quantised node ends in: rounded and clamped, less its zero point. A map
+ * of bytes for a convolution of bytes when that is whole, and not when it is
+ * none. */
+static void
+test_zero_point (void)
+{
+  for (guint whole = 0; whole < 2; whole++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = NULL;
+    g_autofree char *plan = NULL;
+    DcnnParams p = { .act = { .lo = 0, .hi = 20 } };
+    DcnnValueId v, zero;
+    TestNet net;
+
+    test_net_begin (&net, 6, TRUE);
+    v = test_net_conv (&net, test_net_input (&net, 3, 12, 16), 8, 3, 1, 1, 1);
+    v = test_net_node (&net, DCNN_OP_CLIP, &p, 1, &v, NULL);
+    v = test_net_node (&net, DCNN_OP_ROUND, &p, 1, &v, NULL);
+    zero = test_net_constant (&net, 0, NULL);
+    *(gfloat *) dcnn_graph_value (net.graph, zero)->tensor.data =
+        whole ? 3 : 3.5f;
+    v = test_net_binary (&net, DCNN_OP_SUB, v, zero);
+    v = test_net_conv (&net, v, 8, 3, 1, 1, 1);
+    dcnn_graph_node (net.graph, dcnn_graph_value (net.graph,
+            v)->producer)->params.conv.whole_numbers = TRUE;
+    dcnn_graph_add_output (net.graph, v);
+    model = dcnn_model_new (net.graph, &error);
+    g_assert_no_error (error);
+    plan = dcnn_model_dump_plan (model);
+    g_test_message ("%s", plan);
+    g_assert_cmpint (strstr (plan, " bytes from -3") != NULL, ==, whole);
+    g_assert_cmpint (strstr (plan, " bytes from") != NULL, ==, whole);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/clamps", test_clamps);
   g_test_add_func ("/engine/clamps/full", test_full_chain);
+  g_test_add_func ("/engine/clamps/zero-point", test_zero_point);
   return g_test_run ();
 }

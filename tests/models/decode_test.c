@@ -541,6 +541,44 @@ test_wants (void)
   kit_clear (&kit);
 }
 
+static const gdouble as_it_is[9] = { 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+
+/* Weights that are not 0 must be those of columns from..to. */
+static void
+assert_columns (const gfloat *weights, guint columns, guint rows, guint from,
+    guint to)
+{
+  for (guint i = 0; i < columns * rows; i++)
+    g_assert_true ((weights[i] > 0) == (i % columns >= from &&
+            i % columns <= to));
+}
+
+/* What lies at one side of the input weighs nothing at the other: 20 x 5 blocks,
+ * and results reach five further. */
+static void
+test_interest (void)
+{
+  guint8 grid[2 * 4] = { 0 };
+  g_autoptr (GArray) boxes = g_array_new (FALSE, TRUE, sizeof (DcnnDetection));
+  DcnnDetection box = { .x = 0, .y = 17, .width = 6, .height = 6, .score = 1 };
+  DcnnResults results = { .has_segmentation = TRUE };
+  DcnnInterest *interest = dcnn_interest_new (160, 40);
+  const gfloat *weights;
+
+  results.segmentation = (DcnnSegmentation) { .width = 4, .height = 2,
+    .n_classes = 1, .data = grid, .w = 160, .h = 40 };
+  grid[4 + 3] = 255; /* the right quarter, from block 15 on */
+  weights = dcnn_interest_update (interest, &results, as_it_is);
+  assert_columns (weights, 20, 5, 10, 19);
+  g_assert_cmpfloat (weights[4 * 20 + 16], ==, 1);
+  results.has_segmentation = FALSE;
+  results.detections = boxes;
+  g_array_append_val (boxes, box); /* block 0 of row 2 */
+  weights = dcnn_interest_update (interest, &results, as_it_is);
+  assert_columns (weights, 20, 5, 0, 5);
+  dcnn_interest_free (interest);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -562,6 +600,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decode/most-outputs", test_most_outputs);
   g_test_add_func ("/decode/weigh", test_weigh);
   g_test_add_func ("/decode/wants", test_wants);
+  g_test_add_func ("/decode/interest", test_interest);
   g_test_add_func ("/decode/misfits", test_misfits);
   g_test_add_func ("/decode/low-picture", test_low_picture);
   g_test_add_func ("/decode/wrong-tensors", test_wrong_tensors);
