@@ -266,15 +266,16 @@ link_tile (Chain *chain, guint i)
 static const struct {
   const char *name;
   void (*link) (Chain *chain, guint i);
-  gboolean indices;        /* some are no views, and take indices up to their
-                              budget */
+  enum { FREE, TAILS, MAPS, INDICES } takes; /* nothing, however many; tails
+                              that share memory; a map each; some are no views,
+                              and take indices up to their budget */
 } kinds[] = {
   { "reverse", link_reverse }, { "channels", link_channels },
-  { "scramble", link_scramble }, { "table", link_table, TRUE },
+  { "scramble", link_scramble, TAILS }, { "table", link_table, INDICES },
   { "shuffle", link_shuffle }, { "halves", link_halves },
-  { "blocks", link_blocks }, { "turn", link_turn }, { "slice", link_slice },
-  { "reshape", link_reshape, TRUE }, { "pad", link_pad },
-  { "expand", link_expand }, { "tile", link_tile },
+  { "blocks", link_blocks, MAPS }, { "turn", link_turn }, { "slice", link_slice },
+  { "reshape", link_reshape, INDICES }, { "pad", link_pad, TAILS },
+  { "expand", link_expand, TAILS }, { "tile", link_tile, TAILS },
 };
 
 /* kind: all links are of it; -1: of any, by chance. relu: ends on a map. */
@@ -294,6 +295,60 @@ make_chain (gint kind, guint links, const gint64 *dims, gboolean relu,
   if (relu)
     change_node (&chain, next_node (&chain, "Relu", NULL));
   pk_message (chain.graph, 12, pk_value (chain.last, FLOAT, 0, NULL));
+  g_rand_free (chain.random);
+  return pk_model (chain.graph, 13);
+}
+
+#define POOL 12
+
+/* What of a tensor that is no map computes the rows alone that changed. */
+static void
+negate_rows (Chain *chain)
+{
+  gint64 flat[3] = { 1, chain->c * chain->h, chain->w };
+  gint64 shape[4] = { 1, chain->c, chain->h, chain->w };
+  g_autofree char *a = add_row (chain, 3, flat), *b =
+      add_row (chain, 4, shape);
+
+  change_node (chain, next_node (chain, "Reshape", a));
+  change_node (chain, next_node (chain, "Neg", NULL));
+  change_node (chain, next_node (chain, "Reshape", b));
+}
+
+/* Two inputs, links on any value so far, and pairs, one on the other, of which
+ * one is taken again. Everything that is made may be read later; the last and
+ * another are outputs. */
+static Pk *
+make_web (const gint64 *dims, guint32 seed)
+{
+  Chain chain = { .graph = pk_new (), .c = dims[1], .h = dims[2],
+    .w = dims[3], .random = g_rand_new_with_seed (seed) };
+  char values[POOL][32] = { "x", "z" };
+  guint n = 2;
+
+  pk_message (chain.graph, 11, pk_value ("x", FLOAT, 4, dims));
+  pk_message (chain.graph, 11, pk_value ("z", FLOAT, 4, dims));
+  while (n < POOL) {
+    const char *other = values[g_rand_int_range (chain.random, 0, (gint32) n)];
+    guint kind = (guint) g_rand_int_range (chain.random, 0,
+        G_N_ELEMENTS (kinds) + 8);
+    g_strlcpy (chain.last, values[g_rand_int_range (chain.random, MAX (0,
+                    (gint) n - 4), (gint32) n)], sizeof chain.last);
+    if (kind < G_N_ELEMENTS (kinds)) {
+      kinds[kind].link (&chain, g_rand_int (chain.random) % 6);
+    } else if (kind < G_N_ELEMENTS (kinds) + 3) {
+      negate_rows (&chain);
+    } else {
+      gint64 first = kind % 2;
+      Pk *node = next_node (&chain, "Concat", other);
+      pk_attr_int (node, "axis", 0);
+      change_node (&chain, node);
+      slice (&chain, 0, first, first + 1, 1);
+    }
+    g_strlcpy (values[n++], chain.last, sizeof values[0]);
+  }
+  pk_message (chain.graph, 12, pk_value (chain.last, FLOAT, 0, NULL));
+  pk_message (chain.graph, 12, pk_value (values[POOL - 4], FLOAT, 0, NULL));
   g_rand_free (chain.random);
   return pk_model (chain.graph, 13);
 }
@@ -376,12 +431,70 @@ test_mixed (void)
   }
 }
 
+/* Frames in which one input changes, the other, both or none. */
+static void
+compare_web (const Pk *bytes, const gint64 *dims)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnGraph) again = load (bytes);
+  g_autoptr (DcnnModel) model = dcnn_model_new (load (bytes), &error);
+  g_autoptr (DcnnSession) session = NULL;
+  DcnnSessionOptions options;
+  DcnnTensor in[2] = { 0 };
+  gsize n = (gsize) (dims[1] * dims[2] * dims[3]);
+  g_autofree float *values = g_new (float, 2 * n);
+
+  g_assert_no_error (error);
+  for (guint k = 0; k < 2; k++) {
+    in[k].dtype = DCNN_DTYPE_F32;
+    in[k].rank = 4;
+    memcpy (in[k].dims, dims, 4 * sizeof *dims);
+    in[k].data = values + k * n;
+  }
+  for (gsize i = 0; i < 2 * n; i++)
+    values[i] = 1 + (float) i;
+  dcnn_session_options_init (&options);
+  options.threads = 1;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  for (guint f = 0; f < 6; f++) {
+    DcnnTensor want[2] = { 0 };
+    for (guint k = 0; k < 2 && f > 0; k++)
+      if (f >> k & 1)
+        values[k * n + f * 17] = -(float) f;
+    g_assert_true (dcnn_session_push_tensors (session, 0, in, 0, NULL,
+            &error));
+    g_assert_true (dcnn_graph_run_reference (again, in, want, &error));
+    for (guint o = 0; o < 2; o++) {
+      const DcnnTensor *have = &dcnn_session_get_output (session, 0,
+          o)->tensor;
+      g_assert_cmpmem (have->data, n * sizeof (float), want[o].data,
+          (gsize) dcnn_tensor_count (&want[o]) * sizeof (float));
+      dcnn_tensor_free (&want[o]);
+    }
+  }
+}
+
+static void
+test_web (void)
+{
+  static const gint64 dims[4] = { 1, 4, 6, 10 };
+
+  for (guint32 seed = 0; seed < 400; seed++) {
+    Pk *bytes = make_web (dims, seed);
+    g_test_message ("seed %u", seed);
+    compare_web (bytes, dims);
+    g_byte_array_unref (bytes);
+  }
+}
+
 /* ---- what they take ------------------------------------------------------------------ */
 
 typedef struct Taken {
   double seconds;          /* of a core */
   double mib;              /* touched at most */
   double state_mib;        /* of a stream */
+  double nodes;
 } Taken;
 
 /* To plan it, and to open a session, in a process of its own. */
@@ -407,12 +520,12 @@ take (Pk *bytes, gboolean session)
     dcnn_session_options_init (&options);
     options.threads = 1;
     taken.state_mib = summary.state_bytes / 1048576.0;
-    ok &= write (ends[1], &taken.state_mib, sizeof taken.state_mib) > 0;
+    taken.nodes = summary.n_nodes;
+    ok &= write (ends[1], &taken, sizeof taken) > 0;
     ok &= !session || dcnn_session_new (model, &options, NULL) != NULL;
     _exit (!ok);
   }
-  g_assert_cmpint (read (ends[0], &taken.state_mib, sizeof taken.state_mib), >,
-      0);
+  g_assert_cmpint (read (ends[0], &taken, sizeof taken), >, 0);
   g_assert_cmpint (wait4 (child, &status, 0, &usage), ==, child);
   g_assert_true (WIFEXITED (status));
   g_assert_cmpint (WEXITSTATUS (status), ==, 0);
@@ -431,7 +544,7 @@ static void
 check_growth (guint kind)
 {
   static const guint links[3] = { 16, 64, 256 };
-  gboolean maps = kinds[kind].link == link_blocks;
+  gboolean maps = kinds[kind].takes == MAPS;
   const gint64 dims[4] = { 1, 8, 512, maps ? 128 : 512 };
   Taken taken[3];
 
@@ -441,13 +554,13 @@ check_growth (guint kind)
     g_test_message ("%s, %u links: %.3f s, %.0f MiB", kinds[kind].name,
         links[i], taken[i].seconds, taken[i].mib);
   }
-  if (kinds[kind].indices)
+  if (kinds[kind].takes == INDICES)
     g_assert_cmpfloat (taken[1].mib, <, 700);
   else
     g_assert_cmpfloat (taken[1].mib, <, maps ? 5 * taken[0].mib : 128);
   if (maps)
     return;
-  g_assert_cmpfloat (taken[2].mib, <, kinds[kind].indices ? 700 : 192);
+  g_assert_cmpfloat (taken[2].mib, <, kinds[kind].takes == INDICES ? 700 : 192);
   g_assert_cmpfloat (taken[2].seconds, <, 9 * MAX (taken[1].seconds, 0.15));
 }
 
@@ -466,16 +579,18 @@ test_huge (void)
   static const gint64 wide[4] = { 1, 4, 4096, 4096 };
 
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++) {
-    gboolean maps = kinds[k].link == link_blocks;
+    gboolean maps = kinds[k].takes == MAPS;
     gboolean split = kinds[k].link == link_shuffle;
     Taken taken = take (make_chain ((gint) k, 60, split || maps ? wide :
             picture, TRUE, 1), FALSE);
     g_test_message ("60 links of %s: %.2f s, %.0f MiB planned, a stream of "
         "%.0f MiB", kinds[k].name, taken.seconds, taken.mib, taken.state_mib);
-    g_assert_cmpfloat (taken.mib, <, kinds[k].indices ? 700 : 128);
+    g_assert_cmpfloat (taken.mib, <, kinds[k].takes == INDICES ? 700 : 128);
     g_assert_cmpfloat (taken.seconds, <, 10);
     if (!maps)
       g_assert_cmpfloat (taken.state_mib, <, 6500);
+    if (kinds[k].takes == FREE)
+      g_assert_cmpfloat (taken.nodes, <=, 4);
   }
 }
 
@@ -485,6 +600,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/onnx/chains/right", test_right);
   g_test_add_func ("/onnx/chains/mixed", test_mixed);
+  g_test_add_func ("/onnx/chains/web", test_web);
   g_test_add_func ("/onnx/chains/huge", test_huge);
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++) {
     g_autofree char *path = g_strdup_printf ("/onnx/chains/growth/%s",
