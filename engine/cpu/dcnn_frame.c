@@ -15,7 +15,7 @@
 static const struct {
   const char *isa;
   gdouble arithmetic;
-} levels[] = { { "c", 6 }, { "avx2", 1 }, { "avx512", 0.55 } };
+} levels[] = { { "c", 6 }, { "avx2", 1 }, { "avx512", 0.7 } };
 
 void
 dcnn_frame_costs_init (DcnnSession *session)
