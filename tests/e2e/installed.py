@@ -159,6 +159,23 @@ def case_moved(bench):
     assert "no folder" not in linked.stderr, linked.stderr
 
 
+def case_devenv(bench):
+    """In `meson devenv`, as the README has it: programs, elements and models by name."""
+    bench.need_model()
+    environment = {k: v for k, v in bench.environment.items()
+                   if not k.startswith(("DELTACNN", "GST_", "GI_", "LD_LIBRARY", "MESON"))}
+
+    def inside(*command):
+        out = subprocess.run(["meson", "devenv", "-C", bench.build, *command], text=True, capture_output=True,
+                             env=environment, cwd=bench.scratch, timeout=280, check=False)
+        assert out.returncode == 0, f"{command}\n{out.stdout}{out.stderr}"
+        return out.stdout
+
+    says(inside("deltacnn-inspect", "people-seg"), "decoder segmentation")
+    if (bench.build / "gst/libgstdeltacnn.so").exists():
+        says(inside("gst-inspect-1.0", "deltacnn"), "input-threshold", str(bench.build / "gst"))
+
+
 def installed_manuals(bench, stage):
     """A page for each program with its options, and completion that offers them."""
     for program in stage.rglob("bin/deltacnn-*"):
