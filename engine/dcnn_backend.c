@@ -143,8 +143,9 @@ find (const char *device, DcnnModel *model,
   return NULL;
 }
 
-const DcnnBackend *
-dcnn_backend_find (const char *device, gint *index, GError **error)
+/* The one with that name or "auto", without a model; it may fail to run here. */
+static const DcnnBackend *
+find_device (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) why = g_string_new (NULL);
   gboolean fell_back;
@@ -209,7 +210,7 @@ dcnn_device_which (const char *device, GError **error)
 {
   gint index;
 
-  return kind_of (dcnn_backend_find (device, &index, error));
+  return kind_of (find_device (device, &index, error));
 }
 
 const DcnnBackend *
@@ -224,7 +225,7 @@ dcnn_backend_predicts (void)
 gboolean
 dcnn_device_context (const char *device, gpointer *context, gint *index)
 {
-  const DcnnBackend *backend = dcnn_backend_find (device, index, NULL);
+  const DcnnBackend *backend = find_device (device, index, NULL);
 
   *index = MAX (*index, 0);
   return backend && backend->context && backend->context (*index, context);
@@ -235,5 +236,5 @@ dcnn_device_check (const char *device, GError **error)
 {
   gint index;
 
-  return dcnn_backend_find (device, &index, error) != NULL;
+  return find_device (device, &index, error) != NULL;
 }

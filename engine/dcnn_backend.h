@@ -122,13 +122,6 @@ typedef struct DcnnBackend {
 #include "backends.def"
 #undef DCNN_BACKEND
 
-/* "auto" (or NULL: what the environment's DELTACNN_DEVICE names, where it
- * does), "NAME" or "NAME:INDEX". Fails with DCNN_ERROR_ARGUMENT
- * when there is no such device, DCNN_ERROR_DEVICE when it cannot run here.
- * index: -1 when none was named. */
-const DcnnBackend *dcnn_backend_find (const char *device, gint *index,
-    GError **error);
-
 /* The one with that name, "NAME" or "NAME:INDEX", whether it can run or not. */
 const DcnnBackend *dcnn_backend_named (const char *device, gint *index,
     GError **error);

@@ -457,8 +457,6 @@ void dcnn_plan_find_blocks (DcnnPlan *plan);
 /* Whether a node is computed on the way to another, and its map not stored.
  * node may be -1. */
 gboolean dcnn_plan_inside (const DcnnPlan *plan, gint node, PlanBlocks blocks);
-/* By map: how many nodes and views read it. To be freed. */
-guint *plan_count_readers (const DcnnPlan *plan);
 
 /* plan_passing.c */
 

@@ -325,8 +325,6 @@ renew_key (DcnnStabilizer *s, DcnnAlignment *out)
   if (best < N_KEYS && match_key (s, best, &s->match.matrix, true, &s->other) &&
       s->other.tracked >= KEY_SHARE) {
     out->old_key = true;
-    out->closure_px = s->factor * dcnn_homography_distance (&s->match.matrix,
-        &s->other.matrix, s->work_w, s->work_h);
     s->key = best;
     s->match = s->other;
     return;

@@ -62,7 +62,6 @@ typedef struct DcnnAlignment {
   double inliers;        /* share of the tracked points */
   double error_px;       /* rms of the inliers, frame pixels */
   bool new_key, old_key; /* this frame became a key; an old one was taken */
-  double closure_px;     /* old_key: by how much the chain had drifted */
   const DcnnAlignTrack *tracks; /* the stabilizer's, until its next frame */
   unsigned n_tracks;
 } DcnnAlignment;

@@ -30,7 +30,7 @@ typedef struct BenchOptions {
   double score;              /* < 0: the descriptor's */
   double rate;               /* frames a second; 0: not asked for */
   gint frames, skip, threads, streams;
-  gboolean quiet, nodes, no_report, align, compare, energy, host_pictures;
+  gboolean quiet, nodes, align, compare, energy, host_pictures;
   BenchMode mode;
 } BenchOptions;
 
@@ -117,8 +117,6 @@ gboolean bench_align_account (BenchAlign *align, DcnnSession *aligned,
     G_GNUC_WARN_UNUSED_RESULT;
 /* The luma of a frame, or the green of RGB, pixels `step` bytes apart. */
 const guint8 *bench_luma (const DcnnFrame *frame, guint *step);
-/* Share of the dense work that the clip takes without alignment. */
-double bench_align_plain_share (const BenchAlign *align);
 /* The session that is told of no motion; borrowed. */
 DcnnSession *bench_align_plain (const BenchAlign *align);
 void bench_align_print (const BenchAlign *align);

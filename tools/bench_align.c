@@ -118,8 +118,9 @@ bench_align_plain (const BenchAlign *align)
   return align->plain;
 }
 
-double
-bench_align_plain_share (const BenchAlign *align)
+/* Share of the dense work that the clip takes without alignment. */
+static double
+plain_share (const BenchAlign *align)
 {
   return align->plain_macs_dense
       ? (double) align->plain_macs_done / (double) align->plain_macs_dense : 1;
@@ -129,7 +130,7 @@ void
 bench_align_print (const BenchAlign *align)
 {
   g_print ("  without       %8.2f %% of the dense multiplications, the same "
-      "clip not aligned\n", 100 * bench_align_plain_share (align));
+      "clip not aligned\n", 100 * plain_share (align));
   g_print ("  camera        %" G_GUINT64_FORMAT " frames aligned, %"
       G_GUINT64_FORMAT " re-anchored, %" G_GUINT64_FORMAT " lost; %"
       G_GUINT64_FORMAT " resets; stood aside on %" G_GUINT64_FORMAT
@@ -147,6 +148,6 @@ bench_align_json (const BenchAlign *align, JsonBuilder *builder)
   tool_json_int (builder, "resets", (gint64) align->anchor.restarts);
   tool_json_int (builder, "aside_frames", (gint64) align->anchor.aside_frames);
   tool_json_double (builder, "unaligned_mac_share",
-      bench_align_plain_share (align));
+      plain_share (align));
   tool_json_double (builder, "align_ms", bench_quantile (align->ms, 0.5));
 }

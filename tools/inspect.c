@@ -56,8 +56,9 @@ static const char examples[] =
     "net.onnx.modelinfo\n"
     "  deltacnn-inspect net.onnx --dot - | dot -Tsvg > net.svg";
 
-char *
-inspect_shape (const DcnnTensor *tensor)
+/* "1x3x256x192" of a tensor, and its type. Returns new. */
+static char *
+shape_text (const DcnnTensor *tensor)
 {
   GString *text = g_string_new (NULL);
   for (int i = 0; i < tensor->rank; i++)
@@ -74,12 +75,12 @@ static void
 print_tensors (const Inspected *it)
 {
   for (guint i = 0; i < it->summary.n_inputs; i++) {
-    g_autofree char *shape = inspect_shape (dcnn_model_input (it->model, i));
+    g_autofree char *shape = shape_text (dcnn_model_input (it->model, i));
     g_print ("  input   %-28s %s\n", dcnn_model_input_name (it->model, i),
         shape);
   }
   for (guint i = 0; i < it->summary.n_outputs; i++) {
-    g_autofree char *shape = inspect_shape (dcnn_model_output (it->model, i));
+    g_autofree char *shape = shape_text (dcnn_model_output (it->model, i));
     g_print ("  output  %-28s %s\n", dcnn_model_output_name (it->model, i),
         shape);
   }
@@ -145,8 +146,10 @@ print_totals (const Inspected *it)
   }
 }
 
-void
-inspect_print (const Inspected *it, gboolean with_why)
+/* Tables for people, to standard output. why: with the reason for which each
+ * faster kernel was refused. */
+static void
+print_tables (const Inspected *it, gboolean with_why)
 {
   g_print ("%s\n", it->path);
   if (it->info->path) {
@@ -217,7 +220,7 @@ show (Inspected *it, GError **error)
   if (as_json)
     return inspect_json (it, error);
   if (!dump && g_strcmp0 (dot_path, "-") != 0)
-    inspect_print (it, why);
+    print_tables (it, why);
   return TRUE;
 }
 

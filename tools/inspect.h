@@ -19,10 +19,6 @@ typedef struct Inspected {
                                   0: it cannot run the model, or is not built */
 } Inspected;
 
-/* Tables for people, to standard output. why: with the reason for which each
- * faster kernel was refused. */
-void inspect_print (const Inspected *it, gboolean why);
-
 /* Everything, one JSON object, to standard output. */
 gboolean inspect_json (const Inspected *it, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
@@ -31,8 +27,5 @@ gboolean inspect_json (const Inspected *it, GError **error)
  * by their share of the multiplications. */
 gboolean inspect_dot (const Inspected *it, const char *path, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
-
-/* "1x3x256x192" of a tensor, and its type. Returns new. */
-char *inspect_shape (const DcnnTensor *tensor);
 
 #endif

@@ -21,8 +21,9 @@
 /* Threads compute the rows between their parts of a widened map twice. */
 #define TALL_ROWS 32
 
-guint *
-plan_count_readers (const DcnnPlan *plan)
+/* By map: how many nodes and views read it. To be freed. */
+static guint *
+count_readers (const DcnnPlan *plan)
 {
   guint *readers = g_new0 (guint, plan->maps->len + 1);
 
@@ -118,7 +119,7 @@ find_block (const DcnnPlan *plan, const guint *readers, gint n, gdouble side)
 void
 dcnn_plan_find_blocks (DcnnPlan *plan)
 {
-  g_autofree guint *readers = plan_count_readers (plan);
+  g_autofree guint *readers = count_readers (plan);
   gdouble largest = 1;
 
   for (guint i = 0; i < plan->maps->len; i++)

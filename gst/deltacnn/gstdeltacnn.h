@@ -152,9 +152,6 @@ void gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
     GstDeltaCnnCost * cost);
 
 /* gstdeltacnnregions.c */
-/* "x,y,w,h;..." as an array of DcnnRegion, new; NULL with error. */
-G_GNUC_INTERNAL
-GArray *gst_delta_cnn_regions_parse (const gchar * text, GError ** error);
 G_GNUC_INTERNAL
 void gst_delta_cnn_regions_take_settings (GstDeltaCnn * self);
 /* Where the buffer is inferred (DcnnRegion); NULL: everywhere. Borrowed until

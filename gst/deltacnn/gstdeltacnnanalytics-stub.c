@@ -4,12 +4,6 @@
  */
 #include "gstdeltacnnanalytics.h"
 
-gboolean
-gst_delta_cnn_analytics_available (void)
-{
-  return FALSE;
-}
-
 void
 gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections,
     const GArray * classes)

@@ -50,12 +50,6 @@ relate_class (GstAnalyticsRelationMeta * relations,
     GST_WARNING ("could not relate a box to its class");
 }
 
-gboolean
-gst_delta_cnn_analytics_available (void)
-{
-  return TRUE;
-}
-
 void
 gst_delta_cnn_analytics_attach (GstBuffer * buffer, const GArray * detections,
     const GArray * classes)

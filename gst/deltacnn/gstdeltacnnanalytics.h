@@ -15,9 +15,6 @@
 
 G_BEGIN_DECLS
 
-/* Were GstAnalytics metas built in? */
-gboolean gst_delta_cnn_analytics_available (void);
-
 /* Adds one object-detection mtd for each GstDeltaCnnDetection, and one
  * classification mtd of all GstDeltaCnnLabel, to buffer's relation meta, which
  * is made where there is none. */

@@ -317,8 +317,9 @@ append_occasion (GString * text, const GstDeltaCnnOccasion * occasion)
         (gdouble) occasion->age / GST_MSECOND : NAN, "%.3f");
 }
 
-void
-gst_delta_cnn_lines_format (GString * text, const GstDeltaCnnResults * results,
+/* The line itself, without a newline, appended to text. */
+static void
+format_line (GString * text, const GstDeltaCnnResults * results,
     const GstDeltaCnnOccasion * occasion)
 {
   const GstDeltaCnnCost *cost = &results->cost;
@@ -507,7 +508,7 @@ gst_delta_cnn_lines_write (GstDeltaCnnLines * lines,
   if (lines->broken)
     return TRUE;
   if (!full) {
-    gst_delta_cnn_lines_format (lines->waiting, results, occasion);
+    format_line (lines->waiting, results, occasion);
     g_string_append_c (lines->waiting, '\n');
   }
   if (!flush_waiting (lines)) {

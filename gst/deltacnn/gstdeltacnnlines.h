@@ -37,10 +37,6 @@ gboolean gst_delta_cnn_lines_write (GstDeltaCnnLines * lines,
     const GstDeltaCnnResults * results, const GstDeltaCnnOccasion * occasion,
     GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The line itself, without a newline, appended to text. */
-void gst_delta_cnn_lines_format (GString * text,
-    const GstDeltaCnnResults * results, const GstDeltaCnnOccasion * occasion);
-
 G_END_DECLS
 
 #endif

@@ -11,8 +11,9 @@
 
 #define GST_CAT_DEFAULT gst_delta_cnn_debug
 
-GArray *
-gst_delta_cnn_regions_parse (const gchar * text, GError ** error)
+/* "x,y,w,h;..." as an array of DcnnRegion, new; NULL with error. */
+static GArray *
+parse_regions (const gchar * text, GError ** error)
 {
   g_autoptr (GArray) regions = g_array_new (FALSE, FALSE, sizeof (DcnnRegion));
   g_auto (GStrv) parts = g_strsplit (text ? text : "", ";", -1);
@@ -93,7 +94,7 @@ gst_delta_cnn_regions_take_settings (GstDeltaCnn * self)
   g_autoptr (GError) error = NULL;
 
   g_clear_pointer (&self->fixed_regions, g_array_unref);
-  self->fixed_regions = gst_delta_cnn_regions_parse (self->active.regions,
+  self->fixed_regions = parse_regions (self->active.regions,
       &error);
   if (error)
     gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,

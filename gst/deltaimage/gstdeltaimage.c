@@ -32,9 +32,6 @@
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnnpicturemeta.h"
 
-GST_DEBUG_CATEGORY_STATIC (gst_delta_image_debug);
-#define GST_CAT_DEFAULT gst_delta_image_debug
-
 #define MAX_SIZE 16384
 #define CAPS GST_VIDEO_CAPS_MAKE ("RGB")
 
@@ -63,10 +60,8 @@ struct _GstDeltaImage
 
 GST_ELEMENT_REGISTER_DECLARE (deltaimage);
 G_DEFINE_TYPE (GstDeltaImage, gst_delta_image, GST_TYPE_ELEMENT);
-GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (deltaimage, "deltaimage",
-    GST_RANK_NONE, GST_TYPE_DELTA_IMAGE,
-    GST_DEBUG_CATEGORY_INIT (gst_delta_image_debug, "deltaimage", 0,
-        "pictures made by CNNs"));
+GST_ELEMENT_REGISTER_DEFINE (deltaimage, "deltaimage", GST_RANK_NONE,
+    GST_TYPE_DELTA_IMAGE);
 
 /* Eight-bit pixels of 1 or 3 channels. */
 typedef struct

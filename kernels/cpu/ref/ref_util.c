@@ -24,8 +24,8 @@ dcnn_ref_half_to_float (uint16_t half)
   return value;
 }
 
-uint16_t
-dcnn_ref_float_to_half (float value)
+static uint16_t
+float_to_half (float value)
 {
   uint32_t bits, sign, rounded;
   memcpy (&bits, &value, sizeof bits);
@@ -114,7 +114,7 @@ dcnn_ref_set (const DcnnTensor *tensor, int64_t i, double value)
       ((double *) tensor->data)[i] = value;
       break;
     case DCNN_DTYPE_F16:
-      ((uint16_t *) tensor->data)[i] = dcnn_ref_float_to_half ((float) value);
+      ((uint16_t *) tensor->data)[i] = float_to_half ((float) value);
       break;
     case DCNN_DTYPE_BOOL:
       ((uint8_t *) tensor->data)[i] = value != 0;

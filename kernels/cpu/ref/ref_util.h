@@ -20,7 +20,6 @@
 
 /* IEEE half from and to float, rounding to nearest even. */
 float dcnn_ref_half_to_float (uint16_t half);
-uint16_t dcnn_ref_float_to_half (float value);
 
 /* Element i of a tensor in both domains, and the conversions back. */
 double dcnn_ref_get (const DcnnTensor *tensor, int64_t i);
