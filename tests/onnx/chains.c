@@ -278,7 +278,34 @@ static const struct {
   { "expand", link_expand, TAILS }, { "tile", link_tile, TAILS },
 };
 
-/* kind: all links are of it; -1: of any, by chance. relu: ends on a map. */
+/* Rows and columns in any order, then rows turned around where both are one
+ * dimension: its list falls apart into rows and columns again. */
+static void
+turn_rows (Chain *chain)
+{
+  gint64 n = chain->h * chain->w, flat[3] = { 1, chain->c, n };
+  gint64 shape[4] = { 1, chain->c, chain->h, chain->w };
+  g_autofree gint64 *order = g_new (gint64, n);
+  g_autofree char *a = add_row (chain, 3, flat), *b =
+      add_row (chain, 4, shape), *list = NULL;
+  Pk *node;
+
+  for (gint64 i = 0; i < n; i++)
+    order[i] = (i + chain->w) % n;
+  list = add_row (chain, n, order);
+  gather (chain, 2, TRUE, 1);
+  gather (chain, 3, TRUE, 1);
+  change_node (chain, next_node (chain, "Reshape", a));
+  node = next_node (chain, "Gather", list);
+  pk_attr_int (node, "axis", 2);
+  change_node (chain, node);
+  change_node (chain, next_node (chain, "Reshape", b));
+}
+
+#define ANY -1
+#define TURNED -2
+
+/* kind: all links are of it; or of any, by chance. relu: ends on a map. */
 static Pk *
 make_chain (gint kind, guint links, const gint64 *dims, gboolean relu,
     guint32 seed)
@@ -288,6 +315,10 @@ make_chain (gint kind, guint links, const gint64 *dims, gboolean relu,
 
   pk_message (chain.graph, 11, pk_value ("x", FLOAT, 4, dims));
   for (guint i = 0; i < links; i++) {
+    if (kind == TURNED) {
+      turn_rows (&chain);
+      continue;
+    }
     gint k = kind >= 0 ? kind : g_rand_int_range (chain.random, 0,
         G_N_ELEMENTS (kinds));
     kinds[k].link (&chain, kind >= 0 ? i : g_rand_int (chain.random) % 6);
@@ -419,12 +450,30 @@ test_right (void)
 }
 
 static void
+test_turned (void)
+{
+  static const gint64 dims[4] = { 1, 4, 6, 10 };
+
+  for (guint32 seed = 0; seed < 20; seed++) {
+    Pk *bytes = make_chain (TURNED, 1 + seed % 3, dims, seed % 2, seed);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnModel) model = dcnn_model_new (load (bytes), &error);
+    DcnnModelSummary summary;
+    dcnn_model_get_summary (model, &summary);
+    if (seed % 2) /* a resampling, a step, an output */
+      g_assert_cmpuint (summary.n_nodes, ==, 3);
+    compare (bytes, dims);
+    g_byte_array_unref (bytes);
+  }
+}
+
+static void
 test_mixed (void)
 {
   static const gint64 dims[4] = { 1, 4, 6, 10 };
 
   for (guint32 seed = 0; seed < 600; seed++) {
-    Pk *bytes = make_chain (-1, 2 + seed % 6, dims, seed % 4 == 0, seed);
+    Pk *bytes = make_chain (ANY, 2 + seed % 6, dims, seed % 4 == 0, seed);
     g_test_message ("seed %u", seed);
     compare (bytes, dims);
     g_byte_array_unref (bytes);
@@ -599,6 +648,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/onnx/chains/right", test_right);
+  g_test_add_func ("/onnx/chains/turned", test_turned);
   g_test_add_func ("/onnx/chains/mixed", test_mixed);
   g_test_add_func ("/onnx/chains/web", test_web);
   g_test_add_func ("/onnx/chains/huge", test_huge);
