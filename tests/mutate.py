@@ -4,8 +4,10 @@
 
   mutate.py [--sample N] [--seed S] [--only REGEX] [--tests REGEX] [--again] [--jobs N]
             [--build OPTION]...
-  mutate.py --check               which of the list still apply; no build
+  mutate.py --check               which of the list still apply, and verdicts of
+                                  no mutant; no build
   mutate.py --report              what is known so far
+  mutate.py --write               puts that into tests/mutants_verdicts.txt
   mutate.py --propose N FILE...   N changes to these files, for the list
 
 Every mutant of tests/mutants.txt is put into a copy of the tree, built there,
@@ -18,9 +20,10 @@ A failure counts when the test fails a second time too. A test hangs when it has
 used ten times the processor time that it needs, or none any more: a slow or a
 busy machine alone makes no kill. What no test sees is a survivor; one that the
 list argues for (a line that begins with ~) changes nothing that can be seen.
-Results are kept: a run that is stopped goes on where it was. The copy is made
-anew from what git knows each time; DELTACNN_MUTATE_DIR is where (default:
-/var/tmp/deltacnn-mutate).
+Results are kept: a run that is stopped goes on where it was, and begins with
+the verdicts that are written down. These belong to a mutant's text: a mutant
+that is changed is judged again. The copy is made anew from what git knows each
+time; DELTACNN_MUTATE_DIR is where (default: /var/tmp/deltacnn-mutate).
 
   --sample N      N of the list, the same ones each time; a larger N only adds
   --seed S        others (default 1)
@@ -34,8 +37,9 @@ anew from what git knows each time; DELTACNN_MUTATE_DIR is where (default:
   --again         forget what is known of these
   --fresh         forget all results and how long tests take
 
-Exit status: 0 fewer than 5 in a hundred survived; 1 more did, or more than a
-tenth of the list no longer applies; 2 wrong usage or no build.
+Exit status: 0 fewer than 5 in a hundred survived; 1 more did, more than a tenth
+of the list no longer applies, or a verdict belongs to no mutant; 2 wrong usage
+or no build.
 """
 import argparse
 import functools
@@ -53,6 +57,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutants.txt"
+VERDICTS = ROOT / "tests" / "mutants_verdicts.txt"
 PLACE = pathlib.Path(os.environ.get("DELTACNN_MUTATE_DIR", "/var/tmp/deltacnn-mutate"))
 SOURCE, STATE = PLACE / "tree", PLACE / "state.json"
 BUILD = SOURCE / "build"  # where it is in a checkout: a compiler cache then has its objects
@@ -62,8 +67,8 @@ TOPS = ("kernels", "engine", "models", "stabilizer", "gst", "tools")
 # Beginnings of paths, first match counts, and the tests that matter.
 AREAS = (
     (r"kernels/cpu/dcnn_input|kernels/cpu/.*input|kernels/.*resize", r"kernels/|engine/|gst/results"),
-    (r"kernels/", r"kernels/|engine/|onnx/(node|session|wild|random)"),
-    (r"engine/", r"engine/|tools/figures|kernels/mask|onnx/(golden|why|session|node|wild|random|hostile)"),
+    (r"kernels/", r"kernels/|engine/|onnx/(node|session|wild|random|user|quantised)"),
+    (r"engine/", r"engine/|tools/figures|kernels/mask|onnx/(golden|why|session|node|wild|random|hostile|chains|user|quantised)"),
     (r"models/(onnx/|dcnn_onnx)", r"onnx/|models/modelinfo|e2e/inspect"),
     (r"models/decoders", r"models/|gst/results"),
     (r"models/", r"models/|gst/(results|state)"),
@@ -155,8 +160,34 @@ def check(mutants):
     gone = locate(mutants, known_files())
     for mutant in gone:
         print(f"no longer applies: {mutant}")
-    print(f"{len(mutants)} mutants, {len(gone)} no longer apply")
-    return 1 if len(gone) * 10 > len(mutants) else 0
+    verdicts, keys = read_verdicts(), {m.key for m in mutants}
+    lost = [key for key in verdicts if key not in keys]
+    for key in lost:
+        print(f"{VERDICTS.name}: {key} belongs to no mutant of the list ({verdicts[key]}); --write takes it out")
+    print(f"{len(mutants)} mutants, {len(gone)} no longer apply; {len(verdicts) - len(lost)} verdicts, {len(lost)} of no mutant")
+    return 1 if lost or len(gone) * 10 > len(mutants) else 0
+
+
+# ---- what is written down ------------------------------------------------------
+
+def read_verdicts():
+    """By key. A line: key, the file's name, what was seen."""
+    if not VERDICTS.exists():
+        return {}
+    lines = VERDICTS.read_text(encoding="utf-8").splitlines()
+    fields = [line.split(maxsplit=2) for line in lines if line and line[0] != "#"]
+    return {key: verdict for key, _name, verdict in fields}
+
+
+def write_verdicts(mutants, results):
+    """In the order of the list. What another build might yet judge (no library,
+    a warning that is an error) is left out."""
+    out = ["# What the tests said of the mutants of mutants.txt: key of its text, file, verdict. mutate.py --write makes it."]
+    for mutant in mutants:
+        result = results.get(mutant.key)
+        if result and not (undecided(result) and passed_to(result) < 0):
+            out.append(f"{mutant.key} {pathlib.PurePath(mutant.path).name} {result}")
+    VERDICTS.write_text("\n".join(out) + "\n", encoding="utf-8")
 
 
 # ---- the copy ----------------------------------------------------------------
@@ -427,7 +458,8 @@ def report(mutants, state):
         if result and result != "stale" and undecided(result):
             print(f"{result}: {mutant}")
     share = 100 * len(survivors) / max(1, len(known))
-    print(f"{len(known)} of {len(mutants)} mutants judged, {len(survivors)} survived ({share:.1f} %), {len(odd)} of them not argued")
+    print(f"{len(known)} of {len(mutants)} mutants judged: {len(known) - len(survivors)} killed, {len(survivors)} survived "
+          f"({share:.1f} %), {len(odd)} of them not argued")
     return 1 if len(survivors) * 20 > len(known) else 0
 
 
@@ -450,9 +482,13 @@ def main_run(mutants, arguments):
     state = {"results": {}, "seconds": {}, "seen": {}}
     if STATE.exists() and not arguments.fresh:
         state.update(json.loads(STATE.read_text(encoding="utf-8")))
+    if not arguments.fresh:
+        state["results"] = {**read_verdicts(), **state["results"]}
+    if arguments.write:
+        write_verdicts(mutants, state["results"])
     gone = locate(mutants, known_files())
     chosen, todo = choose([m for m in mutants if m not in gone], state, arguments)
-    if not arguments.report and todo:
+    if not (arguments.report or arguments.write) and todo:
         prepare(arguments.build)
         tests = read_tests()
         wanted = {t.name for m in todo for t in tests_for(m.path, tests)}
@@ -517,7 +553,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--tests", default="")
     parser.add_argument("--build", action="append", default=[])
-    for name in ("--again", "--fresh", "--check", "--report"):
+    for name in ("--again", "--fresh", "--check", "--report", "--write"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--propose", type=int, default=0)
     parser.add_argument("--seed", default="1")
