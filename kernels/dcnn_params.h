@@ -202,6 +202,27 @@ typedef struct DcnnScatterParams {
   DcnnScatterReduction reduction;
 } DcnnScatterParams;
 
+typedef enum DcnnGridMode {
+  DCNN_GRID_LINEAR,
+  DCNN_GRID_NEAREST,
+  DCNN_GRID_CUBIC,
+} DcnnGridMode;
+
+/* What lies outside of the map. */
+typedef enum DcnnGridPadding {
+  DCNN_GRID_ZEROS,
+  DCNN_GRID_BORDER,
+  DCNN_GRID_REFLECTION,
+} DcnnGridPadding;
+
+/* GridSample; align_corners: -1 and 1 are the centres of the outer pixels, not
+ * their edges. */
+typedef struct DcnnGridParams {
+  DcnnGridMode mode;
+  DcnnGridPadding padding;
+  bool align_corners;
+} DcnnGridParams;
+
 typedef union DcnnParams {
   DcnnConvParams conv;
   DcnnPoolParams pool;
@@ -221,6 +242,7 @@ typedef union DcnnParams {
   DcnnTriluParams trilu;
   DcnnTopKParams top_k;
   DcnnScatterParams scatter;
+  DcnnGridParams grid;
 } DcnnParams;
 
 #endif

@@ -242,6 +242,7 @@ node_work (DcnnOp op, const DcnnParams *params, int n_inputs,
       each = (double) inputs[0]->dims[params->top_k.axis];
       break;
     case DCNN_OP_RESIZE:
+    case DCNN_OP_GRID_SAMPLE:
       each = 16;
       break;
     default:

@@ -248,3 +248,22 @@ DCNN_INFER (resize)
   }
   return TRUE;
 }
+
+DCNN_INFER (grid_sample)
+{
+  const DcnnTensor *x = inputs[0], *grid = n_inputs > 1 ? inputs[1] : NULL;
+
+  if (!dcnn_infer_count (n_inputs, inputs, 2, 2, n_outputs, 1, error))
+    return FALSE;
+  if (x->rank != 4 || grid->rank != 4 || grid->dims[3] != 2 ||
+      grid->dims[0] != x->dims[0])
+    return dcnn_infer_fail (error, "it needs a map of rank 4 and as many grids "
+        "[height, width, 2]");
+  if (x->dtype != DCNN_DTYPE_F32 || grid->dtype != DCNN_DTYPE_F32)
+    return dcnn_infer_fail (error, "only float32 is supported");
+  if (x->dims[2] < 1 || x->dims[3] < 1)
+    return dcnn_infer_fail (error, "a map without pixels");
+  outputs[0] = (DcnnTensor) { .dtype = x->dtype, .rank = 4, .dims = {
+      x->dims[0], x->dims[1], grid->dims[1], grid->dims[2] } };
+  return TRUE;
+}

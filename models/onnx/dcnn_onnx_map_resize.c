@@ -214,3 +214,22 @@ onnx_map_resize (OnnxNode *node)
     set_scales (node, p, scales, n, axes, &shape);
   onnx_node_emit (node, DCNN_OP_RESIZE, &params, 1, &shape);
 }
+
+/* "bilinear" and "bicubic" before opset 20. */
+void
+onnx_map_grid_sample (OnnxNode *node)
+{
+  static const char *const grid_modes[] = { "linear", "nearest", "cubic",
+    "bilinear", "bicubic", NULL };
+  static const char *const paddings[] = { "zeros", "border", "reflection",
+    NULL };
+  const int mode = onnx_node_choice (node, "mode", grid_modes, 0);
+  DcnnParams params = { .grid = {
+      .mode = mode == 3 ? DCNN_GRID_LINEAR : mode == 4 ? DCNN_GRID_CUBIC
+          : (DcnnGridMode) mode,
+      .padding = (DcnnGridPadding) onnx_node_choice (node, "padding_mode",
+          paddings, 0),
+      .align_corners = onnx_node_int (node, "align_corners", 0) != 0 } };
+
+  onnx_node_emit (node, DCNN_OP_GRID_SAMPLE, &params, 2, NULL);
+}

@@ -36,7 +36,6 @@ static const struct {
   { "Random*", "random numbers are not supported" },
   { "Bernoulli", "random numbers are not supported" },
   { "Multinomial", "random numbers are not supported" },
-  { "GridSample", "sampling at computed places is not supported" },
   { "RoiAlign", "two-stage detectors are not supported: cut the graph before" },
 };
 

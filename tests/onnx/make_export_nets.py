@@ -342,6 +342,21 @@ def einsums():
 # ---- grids ------------------------------------------------------------------------
 
 @net
+def grid_samples():
+    """A map read at computed places, half of them outside, in every way; and at fixed ones, as undistortion does it."""
+    g, x = begun(4)
+    grid = g.node("Transpose", g.node("Mul", g.node("Tanh", g.conv(x, 4, 2)), g.const(2.)), perm=[0, 2, 3, 1])
+    grid = g.node("Slice", grid, g.ints(0, 0), g.ints(9, 11), g.ints(1, 2))
+    parts = [g.node("GridSample", x, grid, mode=mode, padding_mode=padding, align_corners=corners)
+             for mode, padding, corners in (("bilinear", "zeros", 0), ("bilinear", "border", 1), ("nearest", "zeros", 1),
+                                            ("bilinear", "reflection", 0), ("bicubic", "reflection", 1),
+                                            ("bicubic", "zeros", 0), ("nearest", "border", 0))]
+    fixed = g.const(g.rng.uniform(-1.2, 1.2, (1, 9, 11, 2)))
+    g.node("Concat", *parts, g.node("GridSample", x, fixed), axis=1, out="y")
+    return of_picture(g, opset=16, tails=-1)
+
+
+@net
 def dynamo_grid():
     """PyTorch 2: a grid from Range, Expand and Where at run time, which is a constant; boxes are decoded with it."""
     g, x = begun(8)
