@@ -59,15 +59,16 @@ TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
-         "cuda_levels": [], "cuda_fail": [], "cuda_memory": [], "drift": [],
+         "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
+         "cuda_memory": [], "drift": [],
          "sequences": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.
 ALONE = {"cuda_fail", "cuda_memory"}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
 # cuda refuses inputs that are no maps.
-NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", "cuda_levels",
-                  "cuda_fail", "cuda_memory"},
-          "cpu": {"passing", "cuda_levels", "cuda_fail", "cuda_memory"},
+OF_CUDA = {"cuda_levels", "cuda_exits", "cuda_fail", "cuda_memory"}
+NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", *OF_CUDA},
+          "cpu": {"passing", *OF_CUDA},
           "cuda": {"inputs"}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
@@ -78,7 +79,9 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
-                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
+                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"},
+                              "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
+              "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
                              "-lists": KINDS["-lists"],
                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs",

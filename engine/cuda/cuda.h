@@ -100,10 +100,17 @@ typedef struct CudaLevel {
   gboolean chains;         /* DELTACNN_CUDA_CHAIN */
   gboolean whole;          /* for frames that are dense in all streams */
   gboolean early;          /* DELTACNN_CUDA_EARLY */
+  guint exit;              /* item before which it may end: cuda_exits.c; 0: it does
+                              not */
+  gboolean *late;          /* by plan mask: it is made anew behind the exit */
+  guint32 *counted_late;   /* device, by counted: so are its bits */
+  DcnnCudaLive *live;      /* device: read behind the exit, and written before */
+  guint n_live;            /* of these */
   cudaGraphExec_t graph;
   GArray *times;           /* of CudaTime; NULL: not asked for */
 } CudaLevel;
-#define CUDA_MAX_LEVELS 4
+#define CUDA_MAX_EXITS 8
+#define CUDA_MAX_LEVELS 4    /* that have none */
 
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
  * [streams][node]. */
@@ -111,7 +118,7 @@ typedef struct CudaState {
   DcnnCudaDevice device;
   cudaStream_t queue;
   CudaGroups groups;
-  CudaLevel levels[CUDA_MAX_LEVELS];
+  CudaLevel levels[CUDA_MAX_LEVELS + CUDA_MAX_EXITS];
   guint n_levels;
   guint level;             /* that is captured, or was launched last */
   gint *chained;           /* by node: the convolution whose launch computes it */
@@ -153,6 +160,12 @@ typedef struct CudaState {
   DcnnCudaCounted *counted;
   guint n_counted;
   gint *counted_node;      /* by counted: plan node */
+  guint n_exits;           /* as many levels, the last ones, have one */
+  DcnnCudaLive *live;      /* device: [exits][n_masks + 1] */
+  guint32 *counted_late;   /* device: [exits][nodes + 1] */
+  guint *last_use;         /* by list: the last item that it is for */
+  guint reached[4];        /* of the last frames, latest first: the last item that had
+                              anything to do */
   /* inputs, by plan map; NULL for others */
   DcnnCudaPixel **input_list, **host_list;
   gfloat **input_values, **host_values;
@@ -186,6 +199,7 @@ typedef enum CudaCounter {
   CUDA_CORRECTIONS,        /* of these: for settling alone */
   CUDA_JOINED,
   CUDA_PENDING,
+  CUDA_RAN,                /* what is behind the level's exit */
   CUDA_ENTRIES,            /* [parcels][streams], behind the others */
   CUDA_MORE,               /* lists of more: counts [nodes]; then what nobody asks
                               for [nodes][streams] */
@@ -204,7 +218,8 @@ cuda_counter (const DcnnSession *session, CudaCounter which)
   gsize nodes = session->plan->nodes->len;
 
   return nodes + MIN (which, CUDA_PENDING) * nodes * session->n_streams +
-      (which >= CUDA_ENTRIES ? session->n_streams : 0) +
+      (which >= CUDA_RAN ? session->n_streams : 0) +
+      (which >= CUDA_ENTRIES ? 1 : 0) +
       (which >= CUDA_MORE ? cuda_state (session)->parcels->len *
       (gsize) session->n_streams : 0);
 }
@@ -287,6 +302,13 @@ void dcnn_cuda_plan_levels (DcnnSession *session);
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */
 guint dcnn_cuda_choose_level (const DcnnSession *session);
+/* cuda_exits.c: whether a mask is that of the last frame: it is not, where that
+ * ended before. */
+gboolean dcnn_cuda_is_mask_new (const DcnnSession *session, gint mask);
+/* After a frame: how far it had something to do, in any stream. */
+void dcnn_cuda_see_reached (DcnnSession *session);
+/* The level whose exit is behind what the last frames reached; 0: there is none. */
+guint dcnn_cuda_choose_exit (const DcnnSession *session);
 /* cuda_graph.c: everything that a frame launches, in parallel branches. */
 gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
 /* cuda_launch.c: the first node that cannot run, and why. */

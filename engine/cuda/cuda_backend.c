@@ -570,6 +570,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
   state->in_flight = FALSE;
   e = cudaStreamSynchronize (state->queue);
   take_times (session);
+  dcnn_cuda_see_reached (session);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
       state->fresh[s] = FALSE;
@@ -635,7 +636,8 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
     session->streams[index].masks[i].any = FALSE;
   for (guint i = 0; i < session->plan->maps->len && mask && !state->idle &&
       e == cudaSuccess; i++)
-    if (plan_map (session->plan, (gint) i)->mask >= 0)
+    if (dcnn_cuda_is_mask_new (session, plan_map (session->plan,
+                (gint) i)->mask))
       e = read_mask (session, index, (gint) i);
   if (e == cudaSuccess && values && m->buffer >= 0)
     e = dcnn_cuda_download_buffer (session, index, m->buffer);

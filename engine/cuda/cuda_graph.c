@@ -3,40 +3,11 @@
  * cuda_graph.c - a frame as one captured graph: what has to wait for what, and
  * on which of a few streams, so that branches of a network run side by side.
  */
-#include "cuda.h"
+#include "cuda_graph.h"
 
 #include <string.h>
 
 #define BRANCHES 6
-
-typedef enum ItemKind {
-  ITEM_INPUT, /* an input map's changed pixels */
-  ITEM_LISTS, /* lists, made by one launch */
-  ITEM_NODE,
-} ItemKind;
-
-typedef struct Item {
-  ItemKind kind;
-  guint index;             /* map, or node (LISTS: that they were made for) */
-  guint first_list, n_lists; /* LISTS, and of a node what is made beside it: in
-                              device order */
-  guint64 *before;         /* bits of the items that must be done, with what
-                              those waited for */
-  GArray *deps;            /* of guint: none of them follows from another */
-  guint branch;
-  gboolean overlaps;
-  GArray *waits;           /* of guint: items of other branches */
-  cudaEvent_t done;        /* NULL: nobody waits for it */
-} Item;
-
-typedef struct Frame {
-  DcnnSession *session;
-  GPtrArray *items;        /* of Item* */
-  gsize words;             /* of a set of items */
-  gint *item_of_node, *item_of_map, *item_of_list; /* -1: not yet */
-  DcnnCudaList *ordered;   /* lists as they are launched */
-  guint n_ordered;
-} Frame;
 
 /* Of the level at hand; NULL: not asked for. */
 static GArray *
@@ -60,12 +31,6 @@ item_free (gpointer data)
   g_free (item);
 }
 
-static Item *
-item_at (const Frame *f, guint i)
-{
-  return f->items->pdata[i];
-}
-
 static gboolean
 is_before (const Item *item, guint other)
 {
@@ -80,10 +45,10 @@ add_dep (Frame *f, Item *item, gint dep)
   if (dep < 0 || is_before (item, d))
     return;
   for (gsize w = 0; w < f->words; w++)
-    item->before[w] |= item_at (f, d)->before[w];
+    item->before[w] |= frame_item (f, d)->before[w];
   item->before[d / 64] |= 1ull << (d % 64);
   for (guint i = item->deps->len; i-- > 0;)
-    if (is_before (item_at (f, d), g_array_index (item->deps, guint, i)))
+    if (is_before (frame_item (f, d), g_array_index (item->deps, guint, i)))
       g_array_remove_index (item->deps, i);
   g_array_append_val (item->deps, d);
 }
@@ -235,7 +200,7 @@ put_early (Frame *f, guint n)
     add_reads (f, item, plan_node (f->session->plan, chained));
   add_reads (f, item, node);
   if (made && (is_before (item, (guint) f->item_of_list[list]) ||
-          item_at (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)) {
+          frame_item (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)) {
     item_free (item); /* it is there, or made by a launch of its own */
     return FALSE;
   }
@@ -339,27 +304,39 @@ choose_branch (Frame *f, const Item *item, const gint *last)
   return (guint) best;
 }
 
+/* What an item waits for in other branches of its part. */
 static gboolean
-assign_branches (Frame *f, gint *last)
+find_waits (Frame *f, Item *item)
 {
   gboolean ok = TRUE;
 
-  for (guint b = 0; b < BRANCHES; b++)
-    last[b] = -1;
+  for (guint k = 0; k < item->deps->len; k++) {
+    guint d = g_array_index (item->deps, guint, k);
+    Item *dep = frame_item (f, d);
+    if (dep->branch == item->branch || dep->part != item->part)
+      continue;
+    g_array_append_val (item->waits, d);
+    ok &= dep->done || cudaEventCreateWithFlags (&dep->done,
+        cudaEventDisableTiming) == cudaSuccess;
+  }
+  return ok;
+}
+
+static gboolean
+assign_branches (Frame *f, ItemPart part)
+{
+  gint last[BRANCHES];
+  gboolean ok = TRUE;
+
+  memset (last, 0xff, sizeof last);
   for (guint i = 0; i < f->items->len; i++) {
-    Item *item = item_at (f, i);
+    Item *item = frame_item (f, i);
     gint ahead;
+    if (item->part != part)
+      continue;
     item->branch = choose_branch (f, item, last);
     ahead = last[item->branch];
-    for (guint k = 0; k < item->deps->len; k++) {
-      guint d = g_array_index (item->deps, guint, k);
-      Item *dep = item_at (f, d);
-      if (dep->branch == item->branch)
-        continue;
-      g_array_append_val (item->waits, d);
-      ok &= dep->done || cudaEventCreateWithFlags (&dep->done,
-          cudaEventDisableTiming) == cudaSuccess;
-    }
+    ok &= find_waits (f, item);
     item->overlaps = ahead >= 0 && item->waits->len == 0 &&
         cuda_state (f->session)->device.clusters &&
         times_of (f->session) == NULL;
@@ -368,11 +345,14 @@ assign_branches (Frame *f, gint *last)
   return ok;
 }
 
-/* Where the level's lists are described, on the device. */
+/* Where the level's lists are described, on the device; levels that have an exit
+ * launch those of the first. */
 static DcnnCudaList *
 lists_of_level (const CudaState *state)
 {
-  return state->device_lists + state->level * (state->n_lists +
+  guint level = state->levels[state->level].exit > 0 ? 0 : state->level;
+
+  return state->device_lists + level * (state->n_lists +
       state->n_more_lists + 1);
 }
 
@@ -419,56 +399,114 @@ mark_time (Frame *f, const Item *item)
   return e;
 }
 
+/* A stream of its own for a branch; NULL: *e says why. */
+static cudaStream_t
+new_branch (Frame *f, cudaError_t *e)
+{
+  cudaStream_t stream = NULL;
+
+  if (*e == cudaSuccess)
+    *e = cudaStreamCreateWithFlags (&stream, cudaStreamNonBlocking);
+  if (*e == cudaSuccess)
+    g_ptr_array_add (f->streams, stream);
+  return stream;
+}
+
+/* An item, behind what it waits for in other branches. */
 static cudaError_t
-launch_all (Frame *f, cudaStream_t *branches, const gint *last,
-    GString *where)
+launch_behind (Frame *f, const Item *item, cudaStream_t stream, GString *where)
+{
+  DcnnCudaQueue queue = { stream, item->overlaps };
+  cudaError_t e = cudaSuccess;
+
+  for (guint k = 0; k < item->waits->len && e == cudaSuccess; k++)
+    e = cudaStreamWaitEvent (stream, frame_item (f, g_array_index (
+                item->waits, guint, k))->done, 0);
+  if (e == cudaSuccess && times_of (f->session) && item == frame_item (f, 0))
+    e = mark_time (f, NULL);
+  if (e == cudaSuccess)
+    e = launch_item (f, item, queue);
+  if (e == cudaSuccess && times_of (f->session))
+    e = mark_time (f, item);
+  if (e == cudaSuccess && item->done)
+    e = cudaEventRecord (item->done, stream);
+  if (e != cudaSuccess && item->kind == ITEM_NODE)
+    g_string_printf (where, "launching node '%s'",
+        plan_node (f->session->plan, (gint) item->index)->name);
+  return e;
+}
+
+/* The items of a part, in branches that begin and end with the stream. */
+static cudaError_t
+launch_part (Frame *f, ItemPart part, cudaStream_t stream, GString *where)
+{
+  cudaStream_t branches[BRANCHES] = { stream };
+  cudaEvent_t start = NULL;
+  cudaError_t e = cudaEventCreateWithFlags (&start, cudaEventDisableTiming);
+
+  if (e == cudaSuccess)
+    e = cudaEventRecord (start, stream);
+  for (guint i = 0; i < f->items->len && e == cudaSuccess; i++) {
+    const Item *item = frame_item (f, i);
+    if (item->part != part)
+      continue;
+    if (branches[item->branch] == NULL) {
+      branches[item->branch] = new_branch (f, &e);
+      if (e == cudaSuccess)
+        e = cudaStreamWaitEvent (branches[item->branch], start, 0);
+    }
+    if (e == cudaSuccess)
+      e = launch_behind (f, item, branches[item->branch], where);
+  }
+  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
+    if (branches[b]) {
+      e = cudaEventRecord (start, branches[b]);
+      if (e == cudaSuccess)
+        e = cudaStreamWaitEvent (stream, start, 0);
+    }
+  if (start)
+    (void) cudaEventDestroy (start);
+  return e;
+}
+
+/* What is behind the exit, within a conditional node; then what is last. */
+static cudaError_t
+launch_behind_exit (Frame *f, cudaStream_t stream, GString *where)
+{
+  cudaError_t e = cudaSuccess, ended;
+  cudaStream_t within = new_branch (f, &e);
+  cudaGraph_t body = NULL;
+
+  if (e == cudaSuccess)
+    e = dcnn_cuda_begin_behind (f, stream, within);
+  if (e != cudaSuccess)
+    return e;
+  e = launch_part (f, PART_BEHIND, within, where);
+  ended = cudaStreamEndCapture (within, &body);
+  e = e == cudaSuccess ? ended : e;
+  return e == cudaSuccess ? launch_part (f, PART_LAST, stream, where) : e;
+}
+
+static cudaError_t
+launch_all (Frame *f, GString *where)
 {
   CudaState *state = cuda_state (f->session);
-  const DcnnPlan *plan = f->session->plan;
-  gboolean forked[BRANCHES] = { TRUE };
-  cudaEvent_t start = NULL;
+  const CudaLevel *level = &state->levels[state->level];
+  guint32 *ran = level->exit == 0 ? NULL : state->counters +
+      cuda_counter (f->session, CUDA_RAN);
   cudaError_t e = cudaMemsetAsync (state->counters, 0, state->n_counters * 4,
       state->queue);
 
   if (e == cudaSuccess)
-    e = cudaEventCreateWithFlags (&start, cudaEventDisableTiming);
-  if (e == cudaSuccess)
-    e = cudaEventRecord (start, state->queue);
-  for (guint i = 0; i < f->items->len && e == cudaSuccess; i++) {
-    const Item *item = item_at (f, i);
-    DcnnCudaQueue queue = { branches[item->branch], item->overlaps };
-    if (!forked[item->branch])
-      e = cudaStreamWaitEvent (queue.stream, start, 0);
-    forked[item->branch] = TRUE;
-    for (guint k = 0; k < item->waits->len && e == cudaSuccess; k++)
-      e = cudaStreamWaitEvent (queue.stream, item_at (f,
-              g_array_index (item->waits, guint, k))->done, 0);
-    if (e == cudaSuccess && times_of (f->session) && i == 0)
-      e = mark_time (f, NULL);
-    if (e == cudaSuccess)
-      e = launch_item (f, item, queue);
-    if (e == cudaSuccess && times_of (f->session))
-      e = mark_time (f, item);
-    if (e == cudaSuccess && item->done)
-      e = cudaEventRecord (item->done, queue.stream);
-    if (e != cudaSuccess && item->kind == ITEM_NODE)
-      g_string_printf (where, "launching node '%s'",
-          plan_node (plan, (gint) item->index)->name);
-  }
-  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
-    if (last[b] >= 0) {
-      e = cudaEventRecord (start, branches[b]);
-      if (e == cudaSuccess)
-        e = cudaStreamWaitEvent (state->queue, start, 0);
-    }
+    e = launch_part (f, PART_FIRST, state->queue, where);
+  if (e == cudaSuccess && level->exit > 0)
+    e = launch_behind_exit (f, state->queue, where);
   if (e == cudaSuccess && state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
-        f->session->n_streams,
+        f->session->n_streams, ran, level->counted_late,
         state->counters + cuda_counter (f->session, CUDA_JOINED),
         state->counters + cuda_counter (f->session, CUDA_PENDING),
         (DcnnCudaQueue) { state->queue, FALSE });
-  if (start)
-    (void) cudaEventDestroy (start);
   return e;
 }
 
@@ -484,14 +522,16 @@ put_all (Frame *f)
     put_node (f, n);
 }
 
-static gboolean
+static cudaError_t
 frame_init (Frame *f, DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
   guint n = plan->nodes->len, maps = plan->maps->len;
+  cudaError_t e = cudaSuccess;
 
   f->session = session;
   f->items = g_ptr_array_new_with_free_func (item_free);
+  f->streams = g_ptr_array_new ();
   f->words = (2 * n + maps + 63) / 64 + 1;
   f->item_of_node = g_new (gint, n + 1);
   f->item_of_list = g_new (gint, 2 * n + 1);
@@ -502,14 +542,22 @@ frame_init (Frame *f, DcnnSession *session)
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);
-  return cudaMemcpy (lists_of_level (cuda_state (session)), f->ordered,
-      f->n_ordered * sizeof (DcnnCudaList), cudaMemcpyHostToDevice) ==
-      cudaSuccess;
+  if (cuda_state (session)->levels[cuda_state (session)->level].exit > 0)
+    e = dcnn_cuda_plan_exit (f);
+  for (ItemPart part = PART_FIRST; part <= PART_LAST; part++)
+    if (!assign_branches (f, part))
+      e = cudaErrorMemoryAllocation;
+  return e != cudaSuccess ? e : cudaMemcpy (lists_of_level (cuda_state (
+              session)), f->ordered, f->n_ordered * sizeof (DcnnCudaList),
+      cudaMemcpyHostToDevice);
 }
 
 static void
 frame_clear (Frame *f)
 {
+  for (guint i = 0; i < f->streams->len; i++)
+    (void) cudaStreamDestroy (f->streams->pdata[i]);
+  g_ptr_array_unref (f->streams);
   g_ptr_array_unref (f->items);
   g_free (f->item_of_node);
   g_free (f->item_of_list);
@@ -526,7 +574,7 @@ dump_items (const Frame *f)
   guint lists = 0, overlaps = 0;
 
   for (guint i = 0; i < f->items->len; i++) {
-    const Item *item = item_at (f, i);
+    const Item *item = frame_item (f, i);
     const char *name = item->kind == ITEM_INPUT ? "input" :
         item->kind == ITEM_LISTS ? "lists" :
         plan_node (plan, (gint) item->index)->name;
@@ -540,14 +588,32 @@ dump_items (const Frame *f)
       g_printerr (" list %d%s", state->early_now[item->index] ?
           state->early_list[item->index] : state->list_of[item->index],
           state->early_now[item->index] ? " early" : "");
-    g_printerr (" branch %u%s after", item->branch, item->overlaps ?
-        " overlaps" : "");
+    g_printerr (" part %u branch %u%s after", item->part, item->branch,
+        item->overlaps ? " overlaps" : "");
     for (guint d = 0; d < item->deps->len; d++)
       g_printerr (" %u", g_array_index (item->deps, guint, d));
     g_printerr ("\n");
   }
-  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, %u overlap\n",
-      state->level, f->items->len, lists, f->n_ordered, overlaps);
+  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, %u overlap, "
+      "exit before %u\n", state->level, f->items->len, lists, f->n_ordered,
+      overlaps, state->levels[state->level].exit);
+}
+
+/* What is in the first level decides where the others have their exit. */
+static void
+add_exits (const Frame *f)
+{
+  CudaState *state = cuda_state (f->session);
+  guint exits[CUDA_MAX_EXITS];
+
+  state->n_exits = dcnn_cuda_find_exits (f, exits);
+  dcnn_cuda_note_uses (f);
+  for (guint i = 0; i < state->n_exits; i++) {
+    CudaLevel *level = &state->levels[state->n_levels++];
+    *level = state->levels[0];
+    level->graph = NULL;
+    level->exit = exits[i];
+  }
 }
 
 /* The graph of state->level. */
@@ -555,20 +621,16 @@ static cudaError_t
 capture_level (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
-  cudaStream_t branches[BRANCHES] = { state->queue };
-  gint last[BRANCHES];
   Frame f = { 0 };
   cudaGraph_t graph = NULL;
-  cudaError_t e = cudaSuccess, ended;
+  cudaError_t e = frame_init (&f, session), ended;
 
-  if (!frame_init (&f, session) || !assign_branches (&f, last))
-    e = cudaErrorMemoryAllocation;
-  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
-    e = cudaStreamCreateWithFlags (&branches[b], cudaStreamNonBlocking);
+  if (e == cudaSuccess && state->level == 0)
+    add_exits (&f);
   if (e == cudaSuccess)
     e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
   if (e == cudaSuccess) {
-    e = launch_all (&f, branches, last, where);
+    e = launch_all (&f, where);
     ended = cudaStreamEndCapture (state->queue, &graph);
     e = e == cudaSuccess ? ended : e;
   }
@@ -578,9 +640,6 @@ capture_level (DcnnSession *session, GString *where)
     dump_items (&f);
   if (graph)
     (void) cudaGraphDestroy (graph);
-  for (guint b = 1; b < BRANCHES; b++)
-    if (branches[b])
-      (void) cudaStreamDestroy (branches[b]);
   frame_clear (&f);
   return e;
 }

@@ -431,6 +431,8 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
       continue;
     map = g_array_index (node->sources, PlanGatherSource, parcel->source).map;
     g.map = map_of (session, map);
+    if (state->levels[state->level].exit > 0)
+      g.ran = state->counters + cuda_counter (session, CUDA_RAN);
     dcnn_cuda_add_sources (session, map, &like, g.sources, &g.n_sources);
     e = dcnn_cuda_gather (&g, queue);
     queue.overlaps = FALSE; /* parts of one tensor */

@@ -281,9 +281,9 @@ dcnn_cuda_choose_level (const DcnnSession *session)
   if (wish && (!state->levels[level].whole || all_dense (session)))
     return MAX (level, least);
   level = least;
-  while (level + 1 < state->n_levels &&
+  while (level + 1 < state->n_levels - state->n_exits &&
       share >= state->levels[level + 1].from &&
       (!state->levels[level + 1].whole || all_dense (session)))
     level++;
-  return level;
+  return level == 0 ? dcnn_cuda_choose_exit (session) : level;
 }

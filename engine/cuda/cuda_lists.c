@@ -27,6 +27,8 @@ dcnn_cuda_add_sources (const DcnnSession *session, gint index,
   s->blocks_x = (map->width + 7) / 8;
   s->updated = state->updated[map->mask];
   s->exact = state->exact[map->mask];
+  s->late = state->levels[state->level].late != NULL &&
+      state->levels[state->level].late[map->mask];
   ++*n;
 }
 

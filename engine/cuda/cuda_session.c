@@ -133,6 +133,7 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   state->rooms = g_new0 (double *, nodes + 1);
   state->weights = g_new0 (gfloat *, nodes + 1);
   state->counted_node = g_new0 (gint, nodes + 1);
+  state->last_use = g_new0 (guint, nodes + 1);
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
   dcnn_cuda_take_parcels (state, session, e);
@@ -148,6 +149,10 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
       state->pending[n], (guint32) dcnn_mask_words (out->width, out->height) };
   }
   state->counted = dcnn_cuda_take (state, (nodes + 1) * sizeof *counted, e);
+  state->live = dcnn_cuda_take (state, CUDA_MAX_EXITS *
+      ((gsize) plan->n_masks + 1) * sizeof (DcnnCudaLive), e);
+  state->counted_late = dcnn_cuda_take (state, CUDA_MAX_EXITS * (nodes + 1) *
+      4, e);
   if (*e == cudaSuccess && !state->measuring)
     *e = cudaMemcpy (state->counted, counted, nodes * sizeof *counted,
         cudaMemcpyHostToDevice);
@@ -279,6 +284,16 @@ take_all (DcnnSession *session, cudaError_t *e)
   dcnn_cuda_take_moves (state, session, e);
 }
 
+static gboolean
+has_whole (const CudaState *state)
+{
+  gboolean has = FALSE;
+
+  for (guint l = 0; l < state->n_levels; l++)
+    has |= state->levels[l].whole;
+  return has;
+}
+
 gboolean
 dcnn_cuda_session_new (DcnnSession *session, GError **error)
 {
@@ -317,8 +332,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   dcnn_cuda_plan_levels (session);
   /* whole maps are for frames that are dense in all streams, and what a stream
    * does must not follow from the others: with several, only cuts are dense */
-  session->cpu->weighs_frames = session->n_streams == 1 &&
-      state->levels[state->n_levels - 1].whole;
+  session->cpu->weighs_frames = session->n_streams == 1 && has_whole (state);
   return dcnn_cuda_capture (session, error);
 }
 
@@ -347,6 +361,7 @@ free_arrays (CudaState *state)
   if (state->parcels)
     g_array_unref (state->parcels);
   g_free (state->counted_node);
+  g_free (state->last_use);
   g_free (state->input_list);
   g_free (state->host_list);
   g_free (state->input_values);
@@ -380,6 +395,7 @@ free_level (CudaLevel *level)
     (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
   if (level->times)
     g_array_unref (level->times);
+  g_free (level->late);
 }
 
 void

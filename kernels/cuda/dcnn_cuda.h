@@ -170,6 +170,8 @@ typedef struct DcnnCudaSource {
   uint32_t taps_y, taps_x;
   uint32_t around;         /* WINDOW that is the pixel and the eight around it, of a
                               map of the list's size */
+  uint32_t late;           /* the mask is made anew behind the frame's exit; only
+                              gathers ask, see dcnn_cuda_look() */
 } DcnnCudaSource;
 
 #define DCNN_CUDA_MAX_SOURCES 32
@@ -339,6 +341,8 @@ typedef struct DcnnCudaGather {
   uint32_t *entries;           /* of stream 0; in any order */
   uint64_t entries_stream;     /* words */
   uint32_t *count;             /* [streams]: adds how many */
+  const uint32_t *ran;         /* device; 0: masks that are late are those of an
+                                  earlier frame. NULL: none is */
 } DcnnCudaGather;
 cudaError_t dcnn_cuda_gather (const DcnnCudaGather *gather,
     DcnnCudaQueue queue);
@@ -377,9 +381,32 @@ typedef struct DcnnCudaCounted {
   const uint64_t *updated, *pending;
   uint32_t words;
 } DcnnCudaCounted;
+/* ran: as DcnnCudaGather has it; late: device, by node. */
 cudaError_t dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
-    uint32_t n_streams, uint32_t *joined, uint32_t *pending,
-    DcnnCudaQueue queue);
+    uint32_t n_streams, const uint32_t *ran, const uint32_t *late,
+    uint32_t *joined, uint32_t *pending, DcnnCudaQueue queue);
+
+/* ---- a frame that ends -------------------------------------------------------------- */
+
+/* Conditional nodes of graphs, as CUDA 13 has them. */
+#if CUDART_VERSION >= 13000
+#define DCNN_CUDA_PARTS 1
+#else
+#define DCNN_CUDA_PARTS 0
+#endif
+
+/* A mask that is read behind the exit and written before. */
+typedef struct DcnnCudaLive {
+  const uint64_t *updated, *exact;
+  uint32_t words;              /* of a stream */
+} DcnnCudaLive;
+#if DCNN_CUDA_PARTS
+/* Lets the conditional node run, and *ran be 1, if there is anything in these
+ * masks (live: device), or anything that a stream does of itself. */
+cudaError_t dcnn_cuda_look (const DcnnCudaLive *live, uint32_t n,
+    uint32_t n_streams, const DcnnCudaStream *streams, uint32_t *ran,
+    cudaGraphConditionalHandle handle, DcnnCudaQueue queue);
+#endif
 
 #ifdef __cplusplus
 }

@@ -20,15 +20,18 @@ lists_kernel (const DcnnCudaList *lists, const DcnnCudaStream *streams,
 
 __global__ void
 count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
-    uint32_t n_streams, uint32_t *joined, uint32_t *pending)
+    uint32_t n_streams, const uint32_t *ran, const uint32_t *late,
+    uint32_t *joined, uint32_t *pending)
 {
   uint32_t i = blockIdx.x, s = blockIdx.y, n = 0;
   bool any = false;
 
   const DcnnCudaCounted node = nodes[i];
   dcnn_cuda_wait ();
+  bool fresh = ran == NULL || !late[i] || *ran;
   for (uint32_t w = threadIdx.x; w < node.words; w += blockDim.x) {
-    n += __popcll (node.updated[(uint64_t) s * node.words + w]);
+    if (fresh)
+      n += __popcll (node.updated[(uint64_t) s * node.words + w]);
     any |= node.pending && node.pending[(uint64_t) s * node.words + w];
   }
   if (n)
@@ -55,10 +58,11 @@ dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n, uint32_t most_words,
 
 cudaError_t
 dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
-    uint32_t n_streams, uint32_t *joined, uint32_t *pending,
-    DcnnCudaQueue queue)
+    uint32_t n_streams, const uint32_t *ran, const uint32_t *late,
+    uint32_t *joined, uint32_t *pending, DcnnCudaQueue queue)
 {
-  void *arguments[] = { &nodes, &n_nodes, &n_streams, &joined, &pending };
+  void *arguments[] = { &nodes, &n_nodes, &n_streams, &ran, &late, &joined,
+    &pending };
 
   return dcnn_cuda_launch ((const void *) count_kernel,
       dim3 (n_nodes, n_streams), 128, 0, 1, arguments, queue);

@@ -276,8 +276,9 @@ packed_word (const DcnnCudaGather &p, const DcnnCudaStream &f, uint32_t s,
   uint64_t at = (uint64_t) s * words + w, word = 0;
 
   for (uint32_t i = 0; i < p.n_sources; i++)
-    word |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] |
-        p.sources[i].exact[(uint64_t) s * p.sources[i].words + w];
+    if (!p.sources[i].late || p.ran == NULL || *p.ran)
+      word |= p.sources[i].updated[(uint64_t) s * p.sources[i].words + w] |
+          p.sources[i].exact[(uint64_t) s * p.sources[i].words + w];
   *fresh = f.dense || dcnn_cuda_moved (f) ? inside : word & inside;
   return f.taken >> p.bit & 1 ? *fresh : *fresh | p.owed[at];
 }

@@ -14,6 +14,9 @@ static const EmulatedKernel kernels[] = { stage_convert, stage_source,
 #elif defined (EMULATED_LIST)
 #include "cuda/dcnn_cuda_list.cu"
 static const EmulatedKernel kernels[] = { lists_kernel, count_kernel };
+#elif defined (EMULATED_LOOK)
+#include "cuda/dcnn_cuda_look.cu"
+static const EmulatedKernel kernels[] = { look_kernel };
 #elif defined (EMULATED_CONV)
 #include "cuda/dcnn_cuda_conv.cu"
 static const EmulatedKernel kernels[] = {

@@ -34,9 +34,17 @@ struct Node {
 };
 typedef std::vector<Node> Graph;
 
+/* Whether what hangs on it runs. */
+struct Condition {
+  unsigned value, first;
+};
+
 static std::deque<Work> queue;
-static Graph *captured;    /* NULL: nothing is being captured */
-/* Of the graph that is being captured: what is next on a stream comes after
+/* The last is being captured, within a conditional node of the one before it;
+ * none: nothing is. */
+static std::vector<Graph *> capturing;
+#define captured (capturing.empty () ? NULL : capturing.back ())
+/* Of graphs that are being captured: what is next on a stream comes after
  * these, and so does who waits for an event. */
 static std::map<cudaStream_t, std::vector<size_t>> ends;
 static std::map<cudaEvent_t, std::vector<size_t>> events;
@@ -333,9 +341,19 @@ cudaStreamBeginCapture (cudaStream_t, cudaStreamCaptureMode)
 {
   if (captured)
     abort ();
-  captured = new Graph;
+  capturing.push_back (new Graph);
   ends.clear ();
   events.clear ();
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaStreamBeginCaptureToGraph (cudaStream_t stream, cudaGraph_t graph,
+    const cudaGraphNode_t *, const cudaGraphEdgeData *, size_t,
+    cudaStreamCaptureMode)
+{
+  capturing.push_back ((Graph *) graph);
+  ends[stream].clear ();
   return cudaSuccess;
 }
 
@@ -343,8 +361,89 @@ cudaError_t
 cudaStreamEndCapture (cudaStream_t, cudaGraph_t *graph)
 {
   *graph = (cudaGraph_t) captured;
-  captured = NULL;
+  capturing.pop_back ();
   return cudaSuccess;
+}
+
+/* A node's number, from 1 on, stands for the node. */
+cudaError_t
+cudaStreamGetCaptureInfo (cudaStream_t stream, cudaStreamCaptureStatus *status,
+    unsigned long long *, cudaGraph_t *graph, const cudaGraphNode_t **after,
+    const cudaGraphEdgeData **, size_t *n)
+{
+  static std::vector<cudaGraphNode_t> nodes;
+
+  *status = cudaStreamCaptureStatusActive;
+  nodes.clear ();
+  for (size_t i : ends[stream])
+    nodes.push_back ((cudaGraphNode_t) (i + 1));
+  if (graph)
+    *graph = (cudaGraph_t) captured;
+  if (after)
+    *after = nodes.data ();
+  if (n)
+    *n = nodes.size ();
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaStreamUpdateCaptureDependencies (cudaStream_t stream,
+    cudaGraphNode_t *nodes, const cudaGraphEdgeData *, size_t n, unsigned)
+{
+  ends[stream].clear ();
+  for (size_t i = 0; i < n; i++)
+    ends[stream].push_back ((size_t) nodes[i] - 1);
+  return cudaSuccess;
+}
+
+/* What graphs have of these is kept as long as the program runs. */
+cudaError_t
+cudaGraphConditionalHandleCreate (cudaGraphConditionalHandle *to, cudaGraph_t,
+    unsigned value, unsigned)
+{
+  static std::deque<Condition> all;
+
+  all.push_back (Condition { value, value });
+  *to = (cudaGraphConditionalHandle) &all.back ();
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaGraphAddNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *after, const cudaGraphEdgeData *, size_t n,
+    cudaGraphNodeParams *params)
+{
+  static std::deque<Graph> bodies;
+  static cudaGraph_t body;
+  Graph *g = (Graph *) graph;
+  Condition *condition = (Condition *) params->conditional.handle;
+  Node node = { NULL, {} };
+
+  bodies.emplace_back ();
+  const Graph *within = &bodies.back ();
+  node.work = [=] {
+    if (condition->value)
+      run_graph (*within);
+    condition->value = condition->first;
+  };
+  for (size_t i = 0; i < n; i++)
+    node.after.push_back ((size_t) after[i] - 1);
+  g->push_back (node);
+  body = (cudaGraph_t) within;
+  params->conditional.phGraph_out = &body;
+  *to = (cudaGraphNode_t) g->size ();
+  return cudaSuccess;
+}
+
+/* Of the device. */
+void
+cudaGraphSetConditional (cudaGraphConditionalHandle handle, unsigned value)
+{
+  Condition *condition = (Condition *) handle;
+
+  if (condition->value == value)
+    abort (); /* twice: not defined where at one time */
+  condition->value = value;
 }
 
 cudaError_t

@@ -396,6 +396,15 @@ atomicOr (unsigned long long *at, unsigned long long bits)
 }
 
 static inline uint32_t
+atomicExch (uint32_t *at, uint32_t v)
+{
+  return __atomic_exchange_n (at, v, __ATOMIC_RELAXED);
+}
+
+extern "C" void cudaGraphSetConditional (cudaGraphConditionalHandle handle,
+    unsigned value);
+
+static inline uint32_t
 atomicAdd (uint32_t *at, uint32_t n)
 {
   return __atomic_fetch_add (at, n, __ATOMIC_SEQ_CST);

@@ -421,6 +421,70 @@ WRAP (cudaStreamBeginCapture, cudaStream_t stream,
       __real_cudaStreamBeginCapture (stream, mode), used_here (stream));
 }
 
+/* Captures into what a conditional node has, which ends with its graph. */
+static __thread guint within;
+
+#if CUDART_VERSION >= 13000
+WRAP (cudaStreamBeginCaptureToGraph, cudaStream_t stream, cudaGraph_t graph,
+    const cudaGraphNode_t *after, const cudaGraphEdgeData *edges, size_t n,
+    enum cudaStreamCaptureMode mode)
+{
+  cudaError_t e;
+
+  if (fails ("cudaStreamBeginCaptureToGraph", FALSE))
+    return failure;
+  e = cuda_calls_real () ? __real_cudaStreamBeginCaptureToGraph (stream, graph,
+      after, edges, n, mode) : used_here (stream);
+  within += e == cudaSuccess;
+  return e;
+}
+
+WRAP (cudaStreamGetCaptureInfo, cudaStream_t stream,
+    enum cudaStreamCaptureStatus *status, unsigned long long *id,
+    cudaGraph_t *graph, const cudaGraphNode_t **after,
+    const cudaGraphEdgeData **edges, size_t *n)
+{
+  CALL ("cudaStreamGetCaptureInfo", FALSE,
+      __real_cudaStreamGetCaptureInfo (stream, status, id, graph, after, edges,
+          n), used_here (stream));
+}
+
+WRAP (cudaStreamUpdateCaptureDependencies, cudaStream_t stream,
+    cudaGraphNode_t *nodes, const cudaGraphEdgeData *edges, size_t n,
+    unsigned flags)
+{
+  CALL ("cudaStreamUpdateCaptureDependencies", FALSE,
+      __real_cudaStreamUpdateCaptureDependencies (stream, nodes, edges, n,
+          flags), used_here (stream));
+}
+
+WRAP (cudaGraphConditionalHandleCreate, cudaGraphConditionalHandle *handle,
+    cudaGraph_t graph, unsigned value, unsigned flags)
+{
+  CALL ("cudaGraphConditionalHandleCreate", FALSE,
+      __real_cudaGraphConditionalHandleCreate (handle, graph, value, flags),
+      cudaSuccess);
+}
+
+static cudaError_t
+imitate_node (struct cudaGraphNodeParams *params)
+{
+  static cudaGraph_t none;
+
+  params->conditional.phGraph_out = &none;
+  return cudaSuccess;
+}
+
+WRAP (cudaGraphAddNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, const cudaGraphEdgeData *edges, size_t n,
+    struct cudaGraphNodeParams *params)
+{
+  CALL ("cudaGraphAddNode", FALSE,
+      __real_cudaGraphAddNode (node, graph, after, edges, n, params),
+      imitate_node (params));
+}
+#endif
+
 cudaError_t __real_cudaGraphDestroy (cudaGraph_t graph);
 cudaError_t __real_cudaStreamEndCapture (cudaStream_t stream,
     cudaGraph_t *graph);
@@ -431,10 +495,14 @@ cudaError_t __wrap_cudaStreamEndCapture (cudaStream_t stream,
 cudaError_t
 __wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
 {
+  gboolean body = within > 0;
   cudaError_t e = cuda_calls_real () ?
       __real_cudaStreamEndCapture (stream, graph) :
-      new_imitated ((void **) graph);
+      body ? used_here (stream) : new_imitated ((void **) graph);
 
+  within -= body;
+  if (body)
+    return fails ("cudaStreamEndCapture", FALSE) ? failure : e;
   if (fails ("cudaStreamEndCapture", TRUE)) {
     if (*graph && cuda_calls_real ())
       (void) __real_cudaGraphDestroy (*graph);

@@ -114,6 +114,7 @@ new_session (guint64 seed, const char *chain, const char *early,
   set ("DELTACNN_CUDA_CHAIN", chain);
   set ("DELTACNN_CUDA_EARLY", early ? early : "0");
   set ("DELTACNN_CUDA_WGMMA", groups);
+  set ("DELTACNN_CUDA_EXITS", "0"); /* they have a test of their own */
   model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
   test_options_init (&options);
@@ -129,6 +130,7 @@ new_session (guint64 seed, const char *chain, const char *early,
   set ("DELTACNN_CUDA_CHAIN", NULL);
   set ("DELTACNN_CUDA_EARLY", NULL);
   set ("DELTACNN_CUDA_WGMMA", NULL);
+  set ("DELTACNN_CUDA_EXITS", NULL);
   return session;
 }
 
