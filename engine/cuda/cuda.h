@@ -109,7 +109,7 @@ typedef struct CudaLevel {
   cudaGraphExec_t graph;
   GArray *times;           /* of CudaTime; NULL: not asked for */
 } CudaLevel;
-#define CUDA_MAX_EXITS 8
+#define CUDA_MAX_EXITS 12
 #define CUDA_MAX_LEVELS 4    /* that have none */
 
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cuda_calls.h"
+#include "dcnn_cuda.h"
 #include "tiny_models.h"
 
 #define FRAMES 10
@@ -31,6 +32,7 @@ typedef struct
   gint fails_at;
   guint call;
   cudaError_t failure;
+  gboolean faults;             /* at that frame a kernel really does */
   GMutex lock;                 /* guards the rest: messages come from threads */
   guint errors;
   gchar *text;
@@ -43,6 +45,9 @@ on_buffer (GstPad * pad, GstPadProbeInfo * info, gpointer data)
 
   if (++c->frames == c->fails_at && c->call > 0)
     cuda_calls_fail (c->call, c->failure, TRUE);
+  if (c->frames == c->fails_at && c->faults)
+    (void) dcnn_cuda_count ((const DcnnCudaCounted *) 64, 1, 1, NULL, NULL,
+        NULL, NULL, (DcnnCudaQueue) { NULL, FALSE }); /* nothing is there */
   return GST_PAD_PROBE_OK;
 }
 
@@ -179,8 +184,8 @@ test_frames (void)
       cudaErrorLaunchOutOfResources);
 }
 
-/* As after an illegal address, which stays for as long as the process lives;
- * so this is the last test. */
+/* An illegal address, on a GPU a real one, which stays for as long as the process
+ * lives; so this is the last test. */
 static void
 test_lost (void)
 {
@@ -189,11 +194,13 @@ test_lost (void)
   case_init (&c);
   g_object_set (c.element, "device", "cuda:0", NULL); /* not the next one */
   c.fails_at = FAILS_AT;
-  c.call = 2;
+  c.faults = cuda_calls_real ();
+  c.call = c.faults ? 0 : 2;
   c.failure = cudaErrorIllegalAddress;
   g_assert_cmpuint (play (&c), ==, 1);
   g_test_message ("%s", c.text);
   c.call = 0;
+  c.faults = FALSE;
   cuda_calls_fail (0, cudaSuccess, FALSE);
   g_assert_cmpuint (play (&c), ==, 1);
   g_assert_nonnull (strstr (c.text, "process"));
