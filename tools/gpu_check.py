@@ -73,7 +73,6 @@ NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", *OF_CUDA},
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
-         "-chain": {"DELTACNN_CUDA_CHAIN": "4096", "DELTACNN_CUDA_EARLY": "7"},
          "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
@@ -84,9 +83,8 @@ MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
               "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
                              "-lists": KINDS["-lists"],
-                             "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs",
-                                         **KINDS["-chain"]}},
-              "sequences": {"": {}, "-chain": KINDS["-chain"]}}
+                             "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
+              "sequences": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}}}
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"

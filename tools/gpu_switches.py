@@ -29,20 +29,12 @@ import time
 
 import gpu_figures
 
-# In the order of what they were thought to bring.
 SWITCHES = [
-    "beside:DELTACNN_CUDA_EARLY=2",
-    "more:DELTACNN_CUDA_EARLY=6",
-    "copies:DELTACNN_CUDA_CHAIN=0",
-    "copies-more:DELTACNN_CUDA_CHAIN=0,DELTACNN_CUDA_EARLY=6",
-    "chain256-more:DELTACNN_CUDA_CHAIN=256,DELTACNN_CUDA_EARLY=6",
-    "chain-more:DELTACNN_CUDA_CHAIN=4096,DELTACNN_CUDA_EARLY=6",
-    "chain256-branch:DELTACNN_CUDA_CHAIN=256,DELTACNN_CUDA_EARLY=7",
-    "whole:DELTACNN_CUDA_WHOLE=1",
+    "no-exits:DELTACNN_CUDA_EXITS=0",
+    "lists-first:DELTACNN_CUDA_EARLY=0",
+    "no-whole:DELTACNN_CUDA_WHOLE=0",
     "graphs:DELTACNN_CUDA_WGMMA=graphs",
     "second:DELTACNN_CUDA_WGMMA=1",
-    "all:DELTACNN_CUDA_CHAIN=256,DELTACNN_CUDA_EARLY=6,"
-    "DELTACNN_CUDA_WGMMA=graphs",
 ]
 LEAST = 0.02
 

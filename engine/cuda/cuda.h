@@ -83,23 +83,15 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
-/* How nodes that need no list of their own to begin have it made: DELTACNN_CUDA_EARLY
- * is the sum; 0: it is made first. */
-enum {
-  CUDA_EARLY_BRANCH = 1,   /* by a launch beside theirs */
-  CUDA_EARLY_BESIDE = 2,   /* by theirs, where it has blocks to spare */
-  CUDA_EARLY_MORE = 4,     /* and those that a window moves on take a list of more,
-                              made beside the node before them */
-};
-
 /* A graph of the frame for a share of the work: its launches are other ones, its
  * results the same bits. */
 typedef struct CudaLevel {
   gdouble from;            /* chosen where at least so much is expected */
   gdouble share;           /* of a map: lists as long as that are on warp groups */
-  gboolean chains;         /* DELTACNN_CUDA_CHAIN */
   gboolean whole;          /* for frames that are dense in all streams */
-  gboolean early;          /* DELTACNN_CUDA_EARLY */
+  gboolean early;          /* nodes that need no list of their own to begin have it
+                              made by their launch, where it has blocks to spare
+                              (DELTACNN_CUDA_EARLY=0: it is made first) */
   guint exit;              /* item before which it may end: cuda_exits.c; 0: it does
                               not */
   gboolean *late;          /* by plan mask: it is made anew behind the exit */
@@ -121,11 +113,8 @@ typedef struct CudaState {
   CudaLevel levels[CUDA_MAX_LEVELS + CUDA_MAX_EXITS];
   guint n_levels;
   guint level;             /* that is captured, or was launched last */
-  gint *chained;           /* by node: the convolution whose launch computes it */
-  gint *chain_of;          /* by convolution: the node that it computes; -1 */
   gint *early_list;        /* by node: the list of what it reads, which has more
                               pixels than its own, but earlier; -1 */
-  guint early;             /* of CUDA_EARLY_... */
   gboolean *early_now;     /* by node: takes that list in the level at hand */
   void **conv_rooms;       /* by node */
   GPtrArray *memory, *pinned;
@@ -141,8 +130,6 @@ typedef struct CudaState {
   gboolean tf32;           /* DELTACNN_CUDA_TF32: their operands are rounded */
   DcnnCudaList *lists;     /* host; device pointers inside */
   guint n_lists;
-  guint n_more_lists;      /* behind them, see cuda_lists.c */
-  gint *more_list;         /* by node: one of these; -1: none */
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
   DcnnCudaList *device_lists; /* [most levels][all lists + 1], in the order in which
@@ -188,8 +175,6 @@ typedef struct CudaState {
   DcnnCudaShift *things;   /* that move with the window; NULL: it cannot */
   guint n_things;
   gint32 *moves, *host_moves; /* [streams][2] */
-  gboolean *beyond;        /* by stream: some pixels were computed from what has
-                              since left the view */
 } CudaState;
 
 /* Arrays of CudaState.counters, [lists, of nodes][streams] the first two, then
@@ -201,8 +186,6 @@ typedef enum CudaCounter {
   CUDA_PENDING,
   CUDA_RAN,                /* what is behind the level's exit */
   CUDA_ENTRIES,            /* [parcels][streams], behind the others */
-  CUDA_MORE,               /* lists of more: counts [nodes]; then what nobody asks
-                              for [nodes][streams] */
 } CudaCounter;
 
 static inline CudaState *
@@ -219,9 +202,7 @@ cuda_counter (const DcnnSession *session, CudaCounter which)
 
   return nodes + MIN (which, CUDA_PENDING) * nodes * session->n_streams +
       (which >= CUDA_RAN ? session->n_streams : 0) +
-      (which >= CUDA_ENTRIES ? 1 : 0) +
-      (which >= CUDA_MORE ? cuda_state (session)->parcels->len *
-      (gsize) session->n_streams : 0);
+      (which >= CUDA_ENTRIES ? 1 : 0);
 }
 
 static inline CudaParcel *
@@ -247,15 +228,10 @@ guint16 dcnn_cuda_half (float value);
 /* cuda_lists.c: decides which nodes share a list, and describes them; what the
  * lists' entries and counters are is set later. */
 void dcnn_cuda_plan_lists (DcnnSession *session);
-/* Lists that some nodes can take in place of theirs, and that are made before the
- * node that they follow has judged, from all that it listed. To be asked after
- * dcnn_cuda_plan_lists(). */
-void dcnn_cuda_plan_more_lists (DcnnSession *session, cudaError_t *e);
 /* cuda_reads.c: whether a map, or a piece of it, is what the node made; whether a
- * node's bits are read but for counting them; DELTACNN_CUDA_EARLY. */
+ * node's bits are read but for counting them. */
 gboolean cuda_is_made_by (const DcnnPlan *plan, gint map, guint node);
 gboolean dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node);
-guint dcnn_cuda_early_wish (void);
 /* A source for each mask of a map, `like` otherwise. */
 void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
@@ -285,10 +261,6 @@ cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);
 cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
     DcnnCudaQueue queue);
-/* cuda_launch.c: whether a node's rows can be computed by the launch of the
- * convolution that reads them. */
-gboolean dcnn_cuda_can_chain (const DcnnSession *session, guint node,
-    guint conv);
 /* A convolution whose launch makes lists too, and whether it may; words: of the
  * largest. */
 gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,

@@ -185,19 +185,13 @@ put_early (Frame *f, guint n)
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
   g_autoptr (GArray) ready = g_array_new (FALSE, FALSE, sizeof (guint));
   guint list = (guint) state->list_of[n], words;
-  gint chained = state->levels[state->level].chains ? state->chain_of[n] : -1;
   gboolean made, fits;
   Item *item;
 
   if (!state->levels[state->level].early || state->early_list[n] < 0)
     return FALSE;
-  if ((guint) state->early_list[n] >= state->n_lists &&
-      f->item_of_list[state->early_list[n]] < 0)
-    return FALSE; /* nobody had room for it */
   made = f->item_of_list[list] >= 0;
   item = new_item (f, ITEM_NODE, n);
-  if (chained >= 0)
-    add_reads (f, item, plan_node (f->session->plan, chained));
   add_reads (f, item, node);
   if (made && (is_before (item, (guint) f->item_of_list[list]) ||
           frame_item (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)) {
@@ -205,44 +199,17 @@ put_early (Frame *f, guint n)
     return FALSE;
   }
   words = made ? 0 : find_ready (f, item, list, ready);
-  fits = !made && (state->early & CUDA_EARLY_BESIDE) &&
-      is_ready (f, item, list) &&
+  fits = !made && is_ready (f, item, list) &&
       dcnn_cuda_fits_beside (f->session, n, words, ready->len);
-  if (!made && !fits && !(state->early & CUDA_EARLY_BRANCH)) {
+  if (!made && !fits) {
     item_free (item);
     return FALSE;
   }
   state->early_now[n] = TRUE;
   f->item_of_node[n] = put_item (f, item);
-  if (chained >= 0)
-    f->item_of_node[chained] = f->item_of_node[n];
   if (fits)
     take_lists (f, item, f->item_of_node[n], ready);
-  else if (!made)
-    put_lists (f, list, n);
   return TRUE;
-}
-
-/* Lists of more for those that follow the node n, beside its launch. */
-static void
-put_more_lists (Frame *f, guint n, Item *item, gint at)
-{
-  const CudaState *state = cuda_state (f->session);
-  const DcnnPlan *plan = f->session->plan;
-  g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (guint));
-  guint words = 0;
-
-  for (guint l = state->n_lists; l < state->n_lists + state->n_more_lists;
-      l++) {
-    const PlanNode *by = plan_node (plan, (gint) state->list_example[l]);
-    if (plan_map (plan, g_array_index (by->terms, PlanTerm, 0).map)->source !=
-        (gint) n)
-      continue;
-    g_array_append_val (more, l);
-    words = MAX (words, state->lists[l].words);
-  }
-  if (more->len > 0 && dcnn_cuda_fits_beside (f->session, n, words, more->len))
-    take_lists (f, item, at, more);
 }
 
 static void
@@ -250,27 +217,18 @@ put_node (Frame *f, guint n)
 {
   const CudaState *state = cuda_state (f->session);
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
-  gboolean chains = state->levels[state->level].chains;
-  gint list = state->list_of[n], chained = chains ? state->chain_of[n] : -1;
+  gint list = state->list_of[n];
   Item *item;
 
   if (node->kind == PLAN_TAIL || put_early (f, n))
-    return;
-  if (chains && state->chained[n] >= 0)
     return;
   if (list >= 0 && f->item_of_list[list] < 0)
     put_lists (f, (guint) list, n);
   item = new_item (f, ITEM_NODE, n);
   if (list >= 0)
     add_dep (f, item, f->item_of_list[list]);
-  if (chained >= 0)
-    add_reads (f, item, plan_node (f->session->plan, chained));
   add_reads (f, item, node);
   f->item_of_node[n] = put_item (f, item);
-  if (chained >= 0)
-    f->item_of_node[chained] = f->item_of_node[n];
-  if (state->levels[state->level].early && state->n_more_lists > 0)
-    put_more_lists (f, n, item, f->item_of_node[n]);
 }
 
 /* ---- branches --------------------------------------------------------------------- */
@@ -352,8 +310,7 @@ lists_of_level (const CudaState *state)
 {
   guint level = state->levels[state->level].exit > 0 ? 0 : state->level;
 
-  return state->device_lists + level * (state->n_lists +
-      state->n_more_lists + 1);
+  return state->device_lists + level * (state->n_lists + 1);
 }
 
 /* ---- capture ---------------------------------------------------------------------- */

@@ -244,9 +244,6 @@ shape_second (const CudaState *state, DcnnCudaConv *c)
   return TRUE;
 }
 
-static cudaError_t launch_chain (DcnnSession *session, guint n,
-    DcnnCudaConv *c, const DcnnCudaBeside *lists, DcnnCudaQueue queue);
-
 static cudaError_t
 launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
 {
@@ -270,8 +267,6 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   c.room = state->conv_rooms[n];
   if (e != cudaSuccess)
     return e;
-  if (state->levels[state->level].chains && state->chain_of[n] >= 0)
-    return launch_chain (session, n, &c, NULL, queue);
   if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
     c.wide_from = 0; /* for tests, whose lists are short */
   second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
@@ -334,29 +329,6 @@ launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
 }
 
 gboolean
-dcnn_cuda_can_chain (const DcnnSession *session, guint node, guint conv)
-{
-  DcnnCudaRows rows = rows_of (session, node);
-  DcnnCudaConv c;
-
-  if (cuda_state (session)->exact_weights)
-    return FALSE;
-  (void) shape_conv (session, conv, &c);
-  return dcnn_cuda_chain_shape (&c, &rows);
-}
-
-static cudaError_t
-launch_chain (DcnnSession *session, guint n, DcnnCudaConv *c,
-    const DcnnCudaBeside *lists, DcnnCudaQueue queue)
-{
-  DcnnCudaRows rows = rows_of (session,
-      (guint) cuda_state (session)->chain_of[n]);
-
-  return dcnn_cuda_chain_shape (c, &rows) ?
-      dcnn_cuda_chain (c, &rows, lists, queue) : cudaErrorInvalidValue;
-}
-
-gboolean
 dcnn_cuda_fits_beside (const DcnnSession *session, guint n, guint words,
     guint n_lists)
 {
@@ -381,9 +353,7 @@ dcnn_cuda_launch_beside (DcnnSession *session, guint n, guint words,
   if (shape_conv (session, n, &c) != 0 ||
       !dcnn_cuda_beside_shape (&c, words, lists, &state->device))
     return cudaErrorInvalidValue;
-  return state->levels[state->level].chains && state->chain_of[n] >= 0 ?
-      launch_chain (session, n, &c, lists, queue) :
-      dcnn_cuda_beside (&c, lists, queue);
+  return dcnn_cuda_beside (&c, lists, queue);
 }
 
 static cudaError_t

@@ -15,81 +15,6 @@ static const CudaLevel all_levels[] = {
   { .from = 0.6, .share = 1 },
 };
 
-/* ---- chains -------------------------------------------------------------------- */
-
-/* How often a node's map is read, and by whom last. */
-static guint
-count_readers (const DcnnPlan *plan, guint node, gint *reader)
-{
-  guint n = 0;
-
-  for (guint r = 0; r < plan->nodes->len; r++) {
-    const PlanNode *by = plan_node (plan, (gint) r);
-    guint reads = by->kind != PLAN_TAIL && cuda_is_made_by (plan, by->in, node);
-    for (gint s = 0; s < by->n_steps; s++)
-      reads += cuda_is_made_by (plan, by->steps[s].map, node);
-    for (guint i = 0; by->sources && i < by->sources->len; i++)
-      reads += cuda_is_made_by (plan, g_array_index (by->sources, PlanGatherSource,
-              i).map, node);
-    if (reads)
-      *reader = (gint) r;
-    n += reads;
-  }
-  for (guint i = 0; i < plan->graph->outputs->len; i++)
-    n += cuda_is_made_by (plan, plan->values[g_array_index (plan->graph->outputs,
-                DcnnValueId, i)].map, node);
-  return n;
-}
-
-/* The 1x1 convolution that may compute a node in its own launch: the only one
- * to read it, on the same list. -1: none. most: channels of a depthwise one. */
-static gint
-find_chain (const DcnnSession *session, guint n, guint most)
-{
-  const CudaState *state = cuda_state (session);
-  const DcnnPlan *plan = session->plan;
-  const PlanNode *node = plan_node (plan, (gint) n), *conv;
-  gint reader = -1;
-
-  if (node->kind != PLAN_KERNEL || !node->passes_on || node->is_output ||
-      (node->primary != DCNN_PRIMARY_COPY &&
-          (node->primary != DCNN_PRIMARY_DEPTHWISE ||
-              plan_map (plan, node->out)->span > most)) ||
-      count_readers (plan, n, &reader) != 1)
-    return -1;
-  conv = plan_node (plan, reader);
-  return conv->kind == PLAN_KERNEL && conv->primary == DCNN_PRIMARY_CONV &&
-      conv->in == node->out && state->list_of[reader] == state->list_of[n] &&
-      dcnn_cuda_can_chain (session, n, (guint) reader) ? reader : -1;
-}
-
-/* DELTACNN_CUDA_CHAIN: copies with steps, and depthwise convolutions of up to so
- * many channels. */
-static gboolean
-plan_chains (DcnnSession *session)
-{
-  CudaState *state = cuda_state (session);
-  guint n_nodes = session->plan->nodes->len;
-  const char *wish = g_getenv ("DELTACNN_CUDA_CHAIN");
-  gboolean any = FALSE;
-
-  state->chained = g_new (gint, n_nodes + 1);
-  state->chain_of = g_new (gint, n_nodes + 1);
-  state->conv_rooms = g_new0 (void *, n_nodes + 1);
-  memset (state->chained, 0xff, (n_nodes + 1) * sizeof (gint));
-  memset (state->chain_of, 0xff, (n_nodes + 1) * sizeof (gint));
-  for (guint n = 0; n < n_nodes && wish; n++) {
-    gint conv = find_chain (session, n,
-        (guint) g_ascii_strtoull (wish, NULL, 10));
-    if (conv < 0 || state->chain_of[conv] >= 0)
-      continue;
-    state->chained[n] = conv;
-    state->chain_of[conv] = (gint) n;
-    any = TRUE;
-  }
-  return any;
-}
-
 /* ---- early lists ------------------------------------------------------------------ */
 
 /* Does a pixel follow from the same one; from that alone? */
@@ -165,9 +90,7 @@ find_early (const DcnnSession *session, guint n)
   gint judge = -1;
 
   if (node->kind != PLAN_KERNEL || !node->passes_on ||
-      state->chained[n] >= 0 || dcnn_cuda_bits_are_read (plan, n) ||
-      (state->chain_of[n] >= 0 && dcnn_cuda_bits_are_read (plan,
-              (guint) state->chain_of[n])))
+      dcnn_cuda_bits_are_read (plan, n))
     return -1;
   out = plan_map (plan, node->out);
   for (guint i = 0; i < node->terms->len; i++)
@@ -191,15 +114,12 @@ plan_early (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   guint n_nodes = session->plan->nodes->len;
+  gboolean wished = g_strcmp0 (g_getenv ("DELTACNN_CUDA_EARLY"), "0") != 0;
   gboolean any = FALSE;
 
-  state->early = dcnn_cuda_early_wish ();
   state->early_list = g_new (gint, n_nodes + 1);
   for (guint n = 0; n < n_nodes; n++) {
-    state->early_list[n] = state->early ? find_early (session, n) : -1;
-    if (state->early_list[n] < 0 && state->chained[n] < 0 &&
-        state->chain_of[n] < 0)
-      state->early_list[n] = state->more_list[n];
+    state->early_list[n] = wished ? find_early (session, n) : -1;
     any |= state->early_list[n] >= 0;
   }
   return any;
@@ -211,16 +131,15 @@ void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
-  gboolean chains, early;
+  gboolean early;
 
   state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
-  chains = plan_chains (session);
+  state->conv_rooms = g_new0 (void *, session->plan->nodes->len + 1);
   early = plan_early (session);
   memcpy (state->levels, all_levels, sizeof all_levels);
-  state->levels[0].chains = chains;
   state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
-      !state->exact_weights ? 3 : chains || early ? 2 : 1;
+      !state->exact_weights ? 3 : early ? 2 : 1;
   if (state->device.whole_maps && !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
@@ -243,21 +162,6 @@ expected_share (const DcnnSession *session)
   return share / session->n_streams;
 }
 
-/* Whether lists of more would compute anew what a frame before computed from
- * pixels that are out of view now, which other lists leave as it is. */
-static gboolean
-looks_beyond (const DcnnSession *session)
-{
-  const CudaState *state = cuda_state (session);
-  gboolean any = FALSE;
-
-  for (guint s = 0; s < session->n_streams && state->n_more_lists > 0; s++) {
-    state->beyond[s] &= !state->host_streams[s].dense;
-    any |= state->beyond[s];
-  }
-  return any;
-}
-
 static gboolean
 all_dense (const DcnnSession *session)
 {
@@ -273,14 +177,14 @@ dcnn_cuda_choose_level (const DcnnSession *session)
   const CudaState *state = cuda_state (session);
   const char *wish = g_getenv ("DELTACNN_CUDA_LEVEL"); /* for tests, and to measure */
   gdouble share = expected_share (session);
-  guint least = looks_beyond (session) ? 1 : 0, level = 0;
+  guint level = 0;
 
   if (wish)
     level = MIN ((guint) g_ascii_strtoull (wish, NULL, 10),
         state->n_levels - 1);
   if (wish && (!state->levels[level].whole || all_dense (session)))
-    return MAX (level, least);
-  level = least;
+    return level;
+  level = 0;
   while (level + 1 < state->n_levels - state->n_exits &&
       share >= state->levels[level + 1].from &&
       (!state->levels[level + 1].whole || all_dense (session)))

@@ -107,7 +107,6 @@ dcnn_cuda_move (DcnnSession *session, const BackendFrame *frames, guint n)
       dcnn_stream_move (stream, session, frames[i].dy, frames[i].dx);
     stream->cpu->move.active &= !stream->first;
     any |= stream->cpu->move.active;
-    state->beyond[frames[i].stream] |= stream->cpu->move.active;
   }
   if (!any)
     return cudaSuccess;

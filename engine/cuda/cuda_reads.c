@@ -44,12 +44,3 @@ dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node)
   }
   return plan_node (plan, (gint) node)->is_output || any_term_of (plan, node);
 }
-
-guint
-dcnn_cuda_early_wish (void)
-{
-  const char *wish = g_getenv ("DELTACNN_CUDA_EARLY");
-
-  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) :
-      CUDA_EARLY_BESIDE;
-}

@@ -98,11 +98,10 @@ static void
 take_lists (DcnnSession *session, cudaError_t *e)
 {
   CudaState *state = cuda_state (session);
-  guint nodes = session->plan->nodes->len, streams = session->n_streams;
+  guint streams = session->n_streams;
 
   dcnn_cuda_plan_lists (session);
-  dcnn_cuda_plan_more_lists (session, e);
-  for (guint l = 0; l < state->n_lists + state->n_more_lists; l++) {
+  for (guint l = 0; l < state->n_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
             DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
@@ -111,15 +110,9 @@ take_lists (DcnnSession *session, cudaError_t *e)
         cuda_counter (session, CUDA_CANDIDATES) + l * streams;
     list->corrections = state->counters +
         cuda_counter (session, CUDA_CORRECTIONS) + l * streams;
-    if (l >= state->n_lists) { /* nobody asks for theirs */
-      guint32 *more = state->counters + cuda_counter (session, CUDA_MORE);
-      list->count = more + (l - state->n_lists);
-      list->candidates = list->corrections = more + nodes +
-          (l - state->n_lists) * streams;
-    }
   }
   state->device_lists = dcnn_cuda_take (state, CUDA_MAX_LEVELS *
-      (state->n_lists + state->n_more_lists + 1) * sizeof (DcnnCudaList), e);
+      (state->n_lists + 1) * sizeof (DcnnCudaList), e);
 }
 
 static void
@@ -137,8 +130,8 @@ take_nodes (CudaState *state, DcnnSession *session, cudaError_t *e)
   for (guint n = 0; n < nodes; n++)
     take_node (state, session, n, e);
   dcnn_cuda_take_parcels (state, session, e);
-  state->n_counters = cuda_counter (session, CUDA_MORE) +
-      (dcnn_cuda_early_wish () & CUDA_EARLY_MORE ? nodes + nodes * streams : 0);
+  state->n_counters = cuda_counter (session, CUDA_ENTRIES) +
+      state->parcels->len * (gsize) streams;
   state->counters = dcnn_cuda_take (state, state->n_counters * 4, e);
   take_exact_weights (state, session, e);
   take_lists (session, e);
@@ -305,7 +298,6 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->pinned = g_ptr_array_new ();
   state->fresh = g_new0 (gboolean, session->n_streams);
   state->first = g_new0 (gboolean, session->n_streams);
-  state->beyond = g_new0 (gboolean, session->n_streams);
   state->order = g_new0 (guint, session->n_streams);
   state->due = g_new0 (guint32, session->n_streams);
   state->behind = g_new0 (guint32, session->n_streams);
@@ -348,11 +340,8 @@ free_arrays (CudaState *state)
   g_free (state->pending);
   g_free (state->lists);
   g_free (state->list_of);
-  g_free (state->more_list);
   g_free (state->list_example);
   g_free (state->rooms);
-  g_free (state->chained);
-  g_free (state->chain_of);
   g_free (state->early_list);
   g_free (state->early_now);
   g_free (state->conv_rooms);
@@ -422,7 +411,6 @@ dcnn_cuda_session_free (DcnnSession *session)
   free_arrays (state);
   g_free (state->fresh);
   g_free (state->first);
-  g_free (state->beyond);
   g_free (state->due);
   g_free (state->behind);
   g_free (state->order);

@@ -192,7 +192,6 @@ typedef struct DcnnCudaList {
   uint64_t *updated, *exact, *pending;
   /* of those that pass on: candidates and corrections; NULL: there are none */
   uint64_t *passed, *passed_exact;
-  uint64_t *listed;          /* all that is listed; NULL: nobody asks */
   DcnnCudaPixel *list;
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
@@ -301,14 +300,6 @@ typedef struct DcnnCudaRows {
                                   DcnnChannelReduce */
 } DcnnCudaRows;
 cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
-
-/* A 1x1 convolution and, in the same launch, what computes its input on the
- * same list and passes all of it on: its map and the convolution's are what the
- * two launches would make them. lists: made beside it, or NULL. The shape function
- * is to be asked after dcnn_cuda_conv_shape(); false: not these two. */
-bool dcnn_cuda_chain_shape (DcnnCudaConv *conv, const DcnnCudaRows *rows);
-cudaError_t dcnn_cuda_chain (const DcnnCudaConv *conv, const DcnnCudaRows *rows,
-    const DcnnCudaBeside *lists, DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {

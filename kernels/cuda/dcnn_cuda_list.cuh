@@ -611,8 +611,6 @@ judge_word (const DcnnCudaList &p, const ListWord &l, uint64_t at,
   r.all = r.change | r.turn | (p.passed ? correct : 0);
   if (!there)
     return Listed { 0, 0, 0 };
-  if (p.listed)
-    p.listed[at] = r.all;
   if (p.pending) {
     p.updated[at] = 0;
     p.exact[at] = 0;

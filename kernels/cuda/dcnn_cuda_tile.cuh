@@ -19,9 +19,6 @@ static constexpr int STAGES_OF = POOL / ((BM + BN) * BK * 2);
 /* Blocks of a multiprocessor. */
 #define RESIDENT(SHORT) (SHORT ? 3 : 2)
 
-/* Where only weights come in stages. */
-#define STAGES_THERE 4
-
 /* ---- products ---------------------------------------------------------------------- */
 
 /* The tile of a warp: WM rows by WN channels of BM by BN. */
@@ -190,24 +187,21 @@ finish_chunk (const DcnnCudaConv &p, Rows &rows, const Part &part,
 }
 
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
- * early_weights: the first STAGES - 1 stages' weights are on the way. THERE: all
- * steps of the part's inputs lie behind the weights' stages already, and the
- * block has met since it took the rows. stored: the thread knows of no row that
- * might not be stored. */
-template<int BM, int BN, int POOL, bool THERE = false>
+ * early_weights: the first STAGES - 1 stages' weights are on the way. stored: the
+ * thread knows of no row that might not be stored. */
+template<int BM, int BN, int POOL>
 __device__ void
 run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     const Places<BM> &places, char *shared, bool early_weights, bool stored)
 {
   using T = Tile<BM, BN>;
-  constexpr int STAGES = THERE ? STAGES_THERE : STAGES_OF<BM, BN, POOL>;
+  constexpr int STAGES = STAGES_OF<BM, BN, POOL>;
   constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
   constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
-  const uint32_t pool = THERE ? p.pool : POOL;
-  float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : pool));
+  float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : POOL));
   __half *results = p.room ? static_cast<__half *> (p.room) +
       (uint64_t) blockIdx.x * NARROW * part.stride :
-      reinterpret_cast<__half *> (shared + pool +
+      reinterpret_cast<__half *> (shared + POOL +
           (ALIAS ? 0 : NARROW * (BN + 4) * 4));
   uint32_t weights = shared_address (shared), inputs = weights + STAGES * B;
   uint32_t step = dcnn_cuda_early_step (p.node);
@@ -221,9 +215,8 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       if (with_weights)
         load_weights<BN> (p, (part.chunk0 + ahead_chunk * part.chunk_step) *
             BN, part.k0 + ahead_k, weights + to * B);
-      if (!THERE)
-        load_inputs<BM> (p, rows, places, n_rows, tap_at (p, rows, part.k0,
-                ahead_k), inputs + to * A);
+      load_inputs<BM> (p, rows, places, n_rows, tap_at (p, rows, part.k0,
+              ahead_k), inputs + to * A);
       to = to + 1 == STAGES ? 0 : to + 1;
       ahead++;
       if (++ahead_k == part.n_k)
@@ -234,7 +227,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
 
   auto begin = [&] (bool with_weights) {
     to = slot = 0;
-    if (THERE || p.transposed || part.n_k > TAPS) {
+    if (p.transposed || part.n_k > TAPS) {
       for (int i = 0; i < STAGES - 1; i++)
         load (with_weights);
       return;
@@ -258,7 +251,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     float whole[T::MI][T::NJ][4];
     uint32_t next = 1, border = part.n_k / p.splits;
     for (uint32_t k = 0; k < part.n_k; k++) {
-      uint32_t a = inputs + (THERE ? k : slot) * A, b = weights + slot * B;
+      uint32_t a = inputs + slot * A, b = weights + slot * B;
       Operands<BM, BN> operands[2];
       slot = slot + 1 == STAGES ? 0 : slot + 1;
       copy_wait<STAGES - 2> ();

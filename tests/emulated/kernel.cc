@@ -40,9 +40,6 @@ static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
 #include "cuda/dcnn_cuda_whole.cu"
 static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,
   gather_kernel };
-#elif defined (EMULATED_CHAIN)
-#include "cuda/dcnn_cuda_chain.cu"
-static const EmulatedKernel kernels[] = { chain_kernel<32>, chain_kernel<64> };
 #elif defined (EMULATED_BESIDE)
 #include "cuda/dcnn_cuda_beside.cu"
 static const EmulatedKernel kernels[] = {

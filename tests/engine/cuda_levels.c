@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * cuda_levels.c - a frame's graphs on a GPU: which one is launched follows from
- * the work; chained nodes have no launch of their own; and the bits are those of
+ * the work; lists that are made beside a node have no launch of their own; and the bits are those of
  * the one graph with a launch a node. On a GPU, or an emulated one
  * (engine-emulated-cuda_levels).
  *
@@ -102,8 +102,8 @@ set (const char *name, const char *value)
 /* Of what is NULL nothing, whole maps least of all. With a model of its own: how
  * weights are packed follows from the wish. */
 static DcnnSession *
-new_session (guint64 seed, const char *chain, const char *early,
-    const char *groups, gboolean wide, guint *launches)
+new_session (guint64 seed, gboolean early, const char *groups, gboolean wide,
+    guint *launches)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
@@ -111,8 +111,7 @@ new_session (guint64 seed, const char *chain, const char *early,
   DcnnSession *session;
   guint before;
 
-  set ("DELTACNN_CUDA_CHAIN", chain);
-  set ("DELTACNN_CUDA_EARLY", early ? early : "0");
+  set ("DELTACNN_CUDA_EARLY", early ? NULL : "0");
   set ("DELTACNN_CUDA_WGMMA", groups);
   set ("DELTACNN_CUDA_EXITS", "0"); /* they have a test of their own */
   model = dcnn_model_new (make_net (seed, wide), &error);
@@ -127,7 +126,6 @@ new_session (guint64 seed, const char *chain, const char *early,
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
   *launches = cuda_calls_launches () - before;
-  set ("DELTACNN_CUDA_CHAIN", NULL);
   set ("DELTACNN_CUDA_EARLY", NULL);
   set ("DELTACNN_CUDA_WGMMA", NULL);
   set ("DELTACNN_CUDA_EXITS", NULL);
@@ -177,17 +175,6 @@ compare (DcnnSession *a, DcnnSession *b, guint64 seed, guint f,
 }
 
 static guint
-count_chains (const DcnnSession *session)
-{
-  const CudaState *state = cuda_state (session);
-  guint n = 0;
-
-  for (guint i = 0; i < session->plan->nodes->len; i++)
-    n += state->chained[i] >= 0;
-  return n;
-}
-
-static guint
 count_early (const DcnnSession *session)
 {
   const CudaState *state = cuda_state (session);
@@ -200,31 +187,22 @@ count_early (const DcnnSession *session)
 
 /* Frames of little and of much change, through sessions of every kind. */
 static void
-run_seed (guint64 seed, const char *chain, const char *early,
-    const char *groups)
+run_seed (guint64 seed, gboolean early, const char *groups)
 {
-  guint plain_launches, launches, seen = 0, chains;
-  g_autoptr (DcnnSession) plain = new_session (seed, NULL, NULL, NULL,
-      FALSE, &plain_launches);
-  g_autoptr (DcnnSession) other = new_session (seed, chain, early, groups,
-      FALSE, &launches);
-  g_autofree char *what = g_strdup_printf ("chain %s early %s groups %s",
-      chain ? chain : "-", early ? early : "-", groups ? groups : "-");
+  guint plain_launches, launches, seen = 0;
+  g_autoptr (DcnnSession) plain = new_session (seed, FALSE, NULL, FALSE,
+      &plain_launches);
+  g_autoptr (DcnnSession) other = new_session (seed, early, groups, FALSE,
+      &launches);
+  g_autofree char *what = g_strdup_printf ("early %d groups %s", early,
+      groups ? groups : "-");
   CudaState *state = cuda_state (other);
   guint64 video = seed + 11;
   DcnnTensor frame = test_frame_new (other->model, &video, FALSE);
 
-  chains = count_chains (other);
   g_assert_cmpuint (cuda_state (plain)->n_levels, ==, 1);
-  if (groups == NULL && early == NULL) /* levels are alike but for the chains */
-    g_assert_cmpuint (launches + chains, ==, state->n_levels *
-        plain_launches);
-  /* lists without a launch */
-  if (early && (seed >= RESIDUAL ? early[0] == '6' : seed % 2 && early[0] ==
-          '2'))
+  if (early && seed % 2 && seed < RESIDUAL) /* lists without a launch */
     g_assert_cmpuint (launches, <, state->n_levels * plain_launches);
-  if (chain && seed % 2 == 0 && seed < RESIDUAL)
-    g_assert_cmpuint (chains, >=, 3);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     push (plain, &frame, f);
     push (other, &frame, f);
@@ -237,10 +215,9 @@ run_seed (guint64 seed, const char *chain, const char *early,
     for (gint64 i = 0; f == 4 && i < dcnn_tensor_count (&frame); i++)
       ((gfloat *) frame.data)[i] = test_random_value (&video, FALSE);
   }
-  g_test_message ("seed %" G_GUINT64_FORMAT " %s: %u chains, %u early, %u "
-      "launches for %u, levels seen %x of %u", seed, what, chains, count_early
-      (other), launches, state->n_levels * plain_launches, seen,
-      state->n_levels);
+  g_test_message ("seed %" G_GUINT64_FORMAT " %s: %u early, %u launches for %u, "
+      "levels seen %x of %u", seed, what, count_early (other), launches,
+      state->n_levels * plain_launches, seen, state->n_levels);
   if (state->n_levels > 1)
     g_assert_cmpuint (seen & 1, ==, 1);
   dcnn_tensor_free (&frame);
@@ -256,30 +233,11 @@ no_device (void)
 }
 
 static void
-test_chains (void)
-{
-  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
-    if (test_seed_runs (seed))
-      run_seed (seed, "4096", NULL, NULL);
-}
-
-static void
 test_early (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
-    if (test_seed_runs (seed)) {
-      run_seed (seed, NULL, "1", NULL);
-      run_seed (seed, NULL, "2", NULL);
-      run_seed (seed, NULL, "6", NULL);
-    }
-}
-
-static void
-test_chains_early (void)
-{
-  for (guint64 seed = 1; seed <= SEEDS && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, "4096", "7", NULL);
+      run_seed (seed, TRUE, NULL);
 }
 
 static void
@@ -287,7 +245,7 @@ test_groups (void)
 {
   for (guint64 seed = 1; seed <= 3 && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, NULL, NULL, "graphs");
+      run_seed (seed, FALSE, "graphs");
 }
 
 static void
@@ -295,7 +253,7 @@ test_both (void)
 {
   for (guint64 seed = 2; seed <= 3 && !no_device (); seed++)
     if (test_seed_runs (seed))
-      run_seed (seed, "4096", "3", "graphs");
+      run_seed (seed, TRUE, "graphs");
 }
 
 /* What is dense in all streams runs whole maps, and stores the same bits. */
@@ -310,9 +268,9 @@ test_whole (void)
     DcnnTensor frame;
     if (!test_seed_runs (seed))
       continue;
-    plain = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
+    plain = new_session (seed, FALSE, NULL, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", NULL);
-    other = new_session (seed, NULL, NULL, NULL, TRUE, &launches);
+    other = new_session (seed, FALSE, NULL, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", "0");
     state = cuda_state (other);
     if (!state->device.whole_maps) {
@@ -342,9 +300,7 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_unsetenv ("DELTACNN_DEVICE");
   set ("DELTACNN_CUDA_WHOLE", "0");
-  g_test_add_func ("/engine/cuda-levels/chains", test_chains);
   g_test_add_func ("/engine/cuda-levels/early", test_early);
-  g_test_add_func ("/engine/cuda-levels/chains-early", test_chains_early);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);

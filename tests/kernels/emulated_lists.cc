@@ -89,7 +89,7 @@ struct List {
   DcnnCudaList list;
   std::vector<Mask> sources;
   std::vector<std::vector<uint32_t>> tables;
-  Mask updated, exact, pending, passed, passed_exact, listed;
+  Mask updated, exact, pending, passed, passed_exact;
   std::vector<DcnnCudaPixel> entries;
   std::vector<uint32_t> candidates, corrections;
   uint32_t count;
@@ -167,7 +167,7 @@ make_list_of (List &l, unsigned width, unsigned height, unsigned streams,
   l.updated = new_mask (width, height, streams);
   l.exact = new_mask (width, height, streams);
   l.pending = new_mask (width, height, streams);
-  l.passed = l.passed_exact = l.listed = Mask (p.words * streams, ~0ull);
+  l.passed = l.passed_exact = Mask (p.words * streams, ~0ull);
   l.entries.resize ((size_t) width * height * streams + DCNN_CUDA_OVERREAD);
   l.candidates.assign (streams, 5);
   l.corrections.assign (streams, 7);
@@ -182,7 +182,6 @@ make_list_of (List &l, unsigned width, unsigned height, unsigned streams,
     p.passed = l.passed.data ();
     p.passed_exact = l.passed_exact.data ();
   }
-  p.listed = any (2) ? l.listed.data () : NULL;
   p.list = l.entries.data ();
   p.count = &l.count;
   p.candidates = l.candidates.data ();
@@ -202,7 +201,6 @@ copy_of (const List &from)
   p.pending = p.pending ? l.pending.data () : NULL;
   p.passed = p.passed ? l.passed.data () : NULL;
   p.passed_exact = p.passed_exact ? l.passed_exact.data () : NULL;
-  p.listed = p.listed ? l.listed.data () : NULL;
   p.list = l.entries.data ();
   p.candidates = l.candidates.data ();
   p.corrections = l.corrections.data ();
@@ -327,8 +325,6 @@ plain_pixel (List &l, const DcnnCudaStream &f, unsigned s, unsigned y, unsigned 
       has (l.pending.data (), p.blocks_x, p.words, s, y, x));
   turn = (pending || change) && is_turn (f, p, y, x);
   all = change || turn || (p.passed && correct);
-  if (p.listed)
-    set (l.listed, p, s, y, x, all);
   if (p.pending) {
     set (l.updated, p, s, y, x, false);
     set (l.exact, p, s, y, x, false);
@@ -353,8 +349,7 @@ plain (List &l, const std::vector<DcnnCudaStream> &streams)
   const DcnnCudaList &p = l.list;
 
   /* words that are set anew have nothing outside of the map */
-  for (Mask *m : { p.listed ? &l.listed : NULL, p.passed ? &l.passed : NULL,
-        p.passed ? &l.passed_exact : NULL })
+  for (Mask *m : { p.passed ? &l.passed : NULL, p.passed ? &l.passed_exact : NULL })
     if (m)
       std::fill (m->begin (), m->end (), 0);
   for (unsigned s = 0; s < streams.size (); s++)
@@ -426,7 +421,7 @@ difference (const List &is, const List &want)
       is.pending != want.pending ? "pending" :
       is.passed != want.passed ? "passed" :
       is.passed_exact != want.passed_exact ? "passed_exact" :
-      is.listed != want.listed ? "listed" : NULL;
+      NULL;
 }
 
 /* several[way]: cases of more than one word a warp. */
