@@ -60,6 +60,7 @@ typedef struct CpuStream {
   StreamMove move;
   /* picture input */
   DcnnInputStage *stage;
+  guint64 stages;          /* made so far: which one this is */
   DcnnMask differs, force;
   DcnnSettling settling;
   guint64 settled_macs;    /* of this frame */

@@ -22,6 +22,7 @@ prepare_stage (DcnnSession *session, DcnnStream *stream,
   stream->cpu->stage = dcnn_input_stage_new (&stream->geometry, frame->width,
       frame->height, frame->format, session->threads);
   stream->first = TRUE;
+  stream->cpu->stages++;
   if (stream->cpu->stage == NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
         "out of memory for the input stage of %ux%u frames", frame->width,

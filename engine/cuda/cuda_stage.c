@@ -17,7 +17,8 @@
 
 /* What a stream has for frames of its present size and format. */
 typedef struct StageStream {
-  const DcnnInputStage *of;  /* whose tables are on the device */
+  guint64 of;                /* CpuStream.stages: whose tables are on the
+                                device; 0: none */
   guint8 *tables;            /* device */
   guint8 *frame, *host_frame;/* device, pinned: planes one after the other */
   gsize frame_bytes;
@@ -279,7 +280,7 @@ take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
   if (e == cudaSuccess)
     e = cudaDeviceSynchronize (); /* the queue does not wait for the tables */
   if (e == cudaSuccess)
-    stream->of = of->cpu->stage;
+    stream->of = of->cpu->stages;
   return e;
 }
 
@@ -461,9 +462,9 @@ begin_frames (CudaStage *stage, DcnnSession *session,
     if (!dcnn_picture_begin (session, stream, picture, error))
       return FALSE;
     stream->cpu->move.active &= !stream->first;
-    if (own->of != stream->cpu->stage)
+    if (own->of != stream->cpu->stages)
       stage->views[s].shadowing = FALSE; /* it is of another size */
-    if ((own->of != stream->cpu->stage ||
+    if ((own->of != stream->cpu->stages ||
         (picture->memory == DCNN_MEMORY_HOST && own->frame == NULL)) &&
         !dcnn_cuda_check (take_format (own, stream, picture),
             "taking frames of another format", error))

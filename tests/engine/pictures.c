@@ -298,6 +298,32 @@ test_pictures (gconstpointer data)
     g_assert_cmpuint (sampled, >, 100);
 }
 
+/* One stream whose frames change size and format at each second frame: each is
+ * taken by tables of its own. */
+static void
+test_sizes (void)
+{
+  g_autoptr (DcnnModel) model = new_model (1, 48, 40, 3);
+  g_autoptr (DcnnSession) cpu = new_session (model, "cpu", 1, 1, FALSE);
+  g_autoptr (DcnnSession) device = new_session (model, test_device (), 1, 1,
+      FALSE);
+  const gboolean has[STREAMS] = { TRUE };
+  guint64 random = 3;
+  Video videos[5];
+
+  device->arithmetic = cpu->arithmetic;
+  for (guint i = 0; i < G_N_ELEMENTS (videos); i++)
+    video_init (&videos[i], &random, (DcnnPixelFormat) i);
+  for (guint f = 0; f < 60; f++) {
+    Video *v = &videos[f / 2 % G_N_ELEMENTS (videos)];
+    run_batch (cpu, v, has);
+    run_batch (device, v, has);
+    compare (device, cpu, 0, 1, f);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (videos); i++)
+    g_free (videos[i].memory);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -307,5 +333,6 @@ main (int argc, char **argv)
       test_pictures);
   g_test_add_data_func ("/engine/pictures/matrices", GINT_TO_POINTER (TRUE),
       test_pictures);
+  g_test_add_func ("/engine/pictures/sizes", test_sizes);
   return g_test_run ();
 }
