@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures models on clips with deltacnn-bench and writes docs/figures.md, and
-what it found into models/data/catalogue.
+what it found into models/data/catalogue. On a processor with AVX-512 the page
+is docs/figures-avx512.md, and the catalogue is left as it is.
 
   tools/figures.py [--build DIR] [--frames N] [--threads N] [--only REGEX]
                    [--peers onnxruntime,openvino] [--page-only]
@@ -13,6 +14,7 @@ stopped goes on where it was with --page-only for the page alone. Standard
 library only.
 """
 import argparse
+import datetime
 import json
 import os
 import pathlib
@@ -282,10 +284,17 @@ def write_catalogue(options, rows):
                     "\n", encoding="utf-8")
 
 
+def on_avx512():
+    """Whether the engine runs its AVX-512 kernels here."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return "avx512f" in flags and \
+        os.environ.get("DELTACNN_ISA", "avx512") == "avx512"
+
+
 def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = re.search(r"model name\s*: (.*)", text)
-    flags = "AVX-512" if "avx512f" in text else \
+    flags = "AVX-512" if on_avx512() else \
         "AVX2" if "avx2" in text else "no AVX2"
     return f"{name.group(1).strip() if name else 'unknown processor'}, {flags}"
 
@@ -294,11 +303,14 @@ def page(options, sections):
     command = "DELTACNN_TEST_DATA=<folder> tools/figures.py"
     command += f" --threads {options.threads}"
     command += f" --frames {options.frames}" if options.frames else ""
+    pages = ["figures.md", "figures-avx512.md"]
+    name, other = reversed(pages) if on_avx512() else pages
     text = (
         "# Figures\n\n<!-- Written by tools/figures.py. -->\n\n"
-        f"Made by `{command}`\non {machine()}, {options.threads} threads of a "
-        "shared machine. Compare within a row only: all\nengines of a row ran "
-        "in turn, frame by frame, in one run.\n\n"
+        f"Made by `{command}`\non {machine()}, {datetime.date.today()}, "
+        f"{options.threads} threads of a shared machine; on the other kind of "
+        f"processor: [{other}]({other}).\nCompare within a row only: all "
+        "engines of a row ran in turn, frame by frame, in one run.\n\n"
         "Times are medians of whole frames in milliseconds. Ours hold colour "
         "conversion, scaling and\nnormalisation of the picture; the peers' "
         "are one inference on an input prepared beforehand. Settings\n"
@@ -314,7 +326,7 @@ def page(options, sections):
     text += f"Peers: {', '.join(versions)}.\n\n" if versions else "\n"
     for title, body in sections["text"]:
         text += f"## {title}\n\n{body}\n"
-    (ROOT / "docs" / "figures.md").write_text(text, encoding="utf-8")
+    (ROOT / "docs" / name).write_text(text, encoding="utf-8")
 
 
 def main():
@@ -333,7 +345,7 @@ def main():
         print(f"clips, {peer}", flush=True)
         rows = measure_pairs(options, peer)
         sections["all"].append((peer, [r[3] for r in rows]))
-        if rows and peer == "onnxruntime":
+        if rows and peer == "onnxruntime" and not on_avx512():
             write_catalogue(options, rows)
         if rows:
             sections["text"].append((f"Clips, beside {peer}",
