@@ -256,6 +256,9 @@ cudaError_t dcnn_cuda_take_outputs (DcnnSession *session,
  * is pinned: the device copies from and to it by itself. */
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);
 void *dcnn_cuda_take_host (CudaState *state, gsize bytes, cudaError_t *e);
+/* Waits for what was set and copied without a queue, which queues do not. (Not for
+ * the device: that would end what others are capturing there.) */
+cudaError_t dcnn_cuda_finish_uploads (void);
 /* cuda_launch.c: one node's launches. */
 cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);

@@ -161,6 +161,7 @@ tell_late (const Frame *f, CudaLevel *level)
   const DcnnPlan *plan = f->session->plan;
   g_autofree guint32 *counted = g_new0 (guint32, state->n_counted + 1);
 
+  g_free (level->late);
   level->late = g_new0 (gboolean, (gsize) plan->n_masks + 1);
   for (guint m = 0; m < plan->maps->len; m++)
     if (plan_map (plan, (gint) m)->mask >= 0)
@@ -271,6 +272,8 @@ add_conditional (cudaStream_t stream, cudaGraph_t graph,
   params.conditional.type = cudaGraphCondTypeIf;
   params.conditional.size = 1;
   e = cudaStreamGetCaptureInfo (stream, &status, NULL, NULL, &after, NULL, &n);
+  if (e == cudaSuccess && status != cudaStreamCaptureStatusActive)
+    e = cudaErrorStreamCaptureInvalidated;
   if (e == cudaSuccess)
     e = cudaGraphAddNode (&node, graph, after, NULL, n, &params);
   if (e == cudaSuccess)
@@ -292,6 +295,8 @@ dcnn_cuda_begin_behind (Frame *f, cudaStream_t stream, cudaStream_t within)
   cudaError_t e = cudaStreamGetCaptureInfo (stream, &status, NULL, &graph, NULL,
       NULL, NULL);
 
+  if (e == cudaSuccess && status != cudaStreamCaptureStatusActive)
+    e = cudaErrorStreamCaptureInvalidated;
   if (e == cudaSuccess)
     e = cudaGraphConditionalHandleCreate (&handle, graph, 0,
         cudaGraphCondAssignDefault);

@@ -563,6 +563,7 @@ add_exits (const Frame *f)
   CudaState *state = cuda_state (f->session);
   guint exits[CUDA_MAX_EXITS];
 
+  state->n_levels -= state->n_exits; /* of a capture that was ended */
   state->n_exits = dcnn_cuda_find_exits (f, exits);
   dcnn_cuda_note_uses (f);
   for (guint i = 0; i < state->n_exits; i++) {
@@ -601,6 +602,30 @@ capture_level (DcnnSession *session, GString *where)
   return e;
 }
 
+/* Whether somebody else ended a capture: whoever waits for the whole GPU, or makes its
+ * default stream wait, ends all captures on it. */
+static gboolean
+was_ended (cudaError_t e)
+{
+  return e == cudaErrorStreamCaptureUnsupported ||
+      e == cudaErrorStreamCaptureInvalidated ||
+      e == cudaErrorStreamCaptureImplicit;
+}
+
+/* Marks of time, where they are asked for: none yet. */
+static void
+forget_times (CudaLevel *level)
+{
+  for (guint i = 0; level->times && i < level->times->len; i++)
+    (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
+  g_clear_pointer (&level->times, g_array_unref);
+  if (g_getenv ("DELTACNN_CUDA_TIMES"))
+    level->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
+}
+
+/* Tries it is worth: a capture takes some milliseconds. */
+#define CAPTURES 50
+
 gboolean
 dcnn_cuda_capture (DcnnSession *session, GError **error)
 {
@@ -609,12 +634,13 @@ dcnn_cuda_capture (DcnnSession *session, GError **error)
   cudaError_t e = cudaSuccess;
 
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
-      state->level++) {
-    if (g_getenv ("DELTACNN_CUDA_TIMES"))
-      state->levels[state->level].times = g_array_new (FALSE, FALSE,
-          sizeof (CudaTime));
-    e = capture_level (session, where);
-  }
+      state->level++)
+    for (guint i = 0; i < CAPTURES && (i == 0 || was_ended (e)); i++) {
+      if (i > 0)
+        g_usleep (1000);
+      forget_times (&state->levels[state->level]);
+      e = capture_level (session, where);
+    }
   state->level = 0;
   return dcnn_cuda_check (e, where->str, error);
 }

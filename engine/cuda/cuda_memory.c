@@ -40,3 +40,9 @@ dcnn_cuda_take_host (CudaState *state, gsize bytes, cudaError_t *e)
   g_ptr_array_add (state->pinned, p);
   return memset (p, 0, MAX (bytes, 64));
 }
+
+cudaError_t
+dcnn_cuda_finish_uploads (void)
+{
+  return cudaStreamSynchronize (NULL);
+}

@@ -315,7 +315,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   take_all (session, &e);
   fill_constants (session, &e);
   if (e == cudaSuccess)
-    e = cudaDeviceSynchronize ();
+    e = dcnn_cuda_finish_uploads ();
   if (!dcnn_cuda_check (e, "allocating a session", error) ||
       !take_stage (session, error) ||
       !dcnn_cuda_check (dcnn_cuda_describe_moves (session),

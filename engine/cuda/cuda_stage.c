@@ -278,7 +278,7 @@ take_format (StageStream *stream, const DcnnStream *of, const DcnnFrame *frame)
       e = cudaMallocHost ((void **) &stream->host_frame, stream->frame_bytes);
   }
   if (e == cudaSuccess)
-    e = cudaDeviceSynchronize (); /* the queue does not wait for the tables */
+    e = dcnn_cuda_finish_uploads (); /* the queue does not wait for the tables */
   if (e == cudaSuccess)
     stream->of = of->cpu->stages;
   return e;
@@ -310,7 +310,7 @@ take_view (CudaStage *stage, StageView *view, DcnnSampling sampling)
     e = cudaMemcpy (view->weights, weights, sizeof weights,
         cudaMemcpyHostToDevice);
   if (e == cudaSuccess) /* the queue does not wait for what is not its own */
-    e = cudaDeviceSynchronize ();
+    e = dcnn_cuda_finish_uploads ();
   if (e == cudaSuccess)
     view->sampling = sampling;
   return e;

@@ -439,6 +439,13 @@ WRAP (cudaStreamBeginCaptureToGraph, cudaStream_t stream, cudaGraph_t graph,
   return e;
 }
 
+static cudaError_t
+is_captured (const void *stream, enum cudaStreamCaptureStatus *status)
+{
+  *status = cudaStreamCaptureStatusActive;
+  return used_here (stream);
+}
+
 WRAP (cudaStreamGetCaptureInfo, cudaStream_t stream,
     enum cudaStreamCaptureStatus *status, unsigned long long *id,
     cudaGraph_t *graph, const cudaGraphNode_t **after,
@@ -446,7 +453,7 @@ WRAP (cudaStreamGetCaptureInfo, cudaStream_t stream,
 {
   CALL ("cudaStreamGetCaptureInfo", FALSE,
       __real_cudaStreamGetCaptureInfo (stream, status, id, graph, after, edges,
-          n), used_here (stream));
+          n), is_captured (stream, status));
 }
 
 WRAP (cudaStreamUpdateCaptureDependencies, cudaStream_t stream,

@@ -152,6 +152,44 @@ test_calls (void)
 
 /* A frame that failed while it was under way leaves nothing of what it was to
  * set: the session's results are then those of one that never failed. */
+/* A capture that somebody else has ended is made again: whichever call hears of
+ * it, there is a session, and frames run. */
+static void
+test_ended (void)
+{
+  static const char *const calls[] = { "cudaStreamEndCapture",
+    "cudaStreamGetCaptureInfo", "cudaLaunchKernelExC", "cudaEventRecord",
+    "cudaStreamWaitEvent", "cudaGraphAddNode" };
+  g_autoptr (DcnnModel) model = NULL;
+  guint seen = 0;
+
+  g_setenv ("DELTACNN_CUDA_EXITS", "2", TRUE);
+  model = new_model (2);
+  for (guint n = 1; n < 4000 && !g_test_failed (); n++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnSession) session = NULL;
+    const char *failed;
+    gboolean hears = FALSE;
+    cuda_calls_fail (n, cudaErrorStreamCaptureInvalidated, TRUE);
+    session = new_session (model, "cuda", DCNN_PRECISION_AUTO, &error);
+    failed = cuda_calls_failed ();
+    cuda_calls_fail (0, cudaSuccess, FALSE);
+    if (failed == NULL)
+      break;
+    for (guint i = 0; i < G_N_ELEMENTS (calls); i++)
+      hears |= g_strcmp0 (failed, calls[i]) == 0;
+    seen += hears;
+    if (hears && session == NULL) {
+      g_test_message ("call %u, %s: %s", n, failed, error->message);
+      g_test_fail ();
+    }
+    n += hears ? 6 : 0; /* most of them are launches and events */
+  }
+  g_unsetenv ("DELTACNN_CUDA_EXITS");
+  g_test_message ("%u captures were made again", seen);
+  g_assert_cmpuint (seen, >=, 10);
+}
+
 static void
 test_recovers (void)
 {
@@ -288,6 +326,7 @@ main (int argc, char **argv)
   g_test_message (cuda_calls_real () ? "on a GPU" : "no GPU: imitated");
   g_test_add_func ("/engine/cuda-fail/allocations", test_allocations);
   g_test_add_func ("/engine/cuda-fail/calls", test_calls);
+  g_test_add_func ("/engine/cuda-fail/ended", test_ended);
   g_test_add_func ("/engine/cuda-fail/recovers", test_recovers);
   g_test_add_func ("/engine/cuda-fail/two", test_two);
   g_test_add_func ("/engine/cuda-fail/lost", test_lost);

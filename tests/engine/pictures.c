@@ -152,8 +152,9 @@ new_session (DcnnModel *model, const char *device, guint threads,
   options.tuning.input_threshold = test_random (&random, 3) ? 0.05f : 0;
   if (looks)
     options.tuning.sampling = (DcnnSampling) (seed % DCNN_SAMPLING_COUNT);
-  /* where noise changes everything, frames turn dear, which a GPU never asks */
-  if (options.tuning.input_threshold == 0 &&
+  /* where noise, or a camera that moves, changes everything, frames turn dear,
+   * which a GPU with several streams never asks */
+  if ((looks || options.tuning.input_threshold == 0) &&
       g_str_has_prefix (test_device (), "cuda"))
     options.tuning.mode = DCNN_MODE_SPARSE;
   for (guint c = 0; c < 3; c++) { /* exact in half precision */

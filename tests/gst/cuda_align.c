@@ -296,7 +296,8 @@ on_arrival (GstPad * pad, GstPadProbeInfo * info, gpointer data)
 }
 
 /* Between an uploader and the network it is in nobody's way: pictures reach the
- * network in the GPU's memory. */
+ * network in the GPU's memory. (The uploader passes pictures on as they are where
+ * those behind it take them so.) */
 static void
 test_pipeline (void)
 {
@@ -319,8 +320,8 @@ test_pipeline (void)
   model = tiny_model_write (dir, "model", TINY_MASK, 32, 32, NULL);
   text = g_strdup_printf ("videotestsrc num-buffers=%d ! "
       "video/x-raw,format=NV12,width=320,height=240,framerate=25/1 ! "
-      "cudaupload ! framealign ! deltacnn name=d model=%s device=cuda ! "
-      "fakesink", FRAMES, model);
+      "cudaupload ! video/x-raw(memory:CUDAMemory) ! framealign ! "
+      "deltacnn name=d model=%s device=cuda ! fakesink", FRAMES, model);
   pipeline = gst_parse_launch (text, &error);
   g_assert_no_error (error);
   net = gst_bin_get_by_name (GST_BIN (pipeline), "d");
