@@ -256,47 +256,55 @@ dcnn_cuda_choose_exit (const DcnnSession *session)
 /* ---- capture ----------------------------------------------------------------------- */
 
 #if DCNN_CUDA_PARTS
-/* Behind all that the stream has been asked for. */
+/* The graph that a stream is captured for, and what in it the stream waits for. */
 static cudaError_t
-add_conditional (cudaStream_t stream, cudaGraph_t graph,
-    cudaGraphConditionalHandle handle, cudaGraph_t *body)
+look_up (cudaStream_t stream, cudaGraph_t *graph, const cudaGraphNode_t **after,
+    size_t *n)
+{
+  enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cudaError_t e = cudaStreamGetCaptureInfo (stream, &status, NULL, graph, after,
+      NULL, n);
+
+  return e == cudaSuccess && status != cudaStreamCaptureStatusActive ?
+      cudaErrorStreamCaptureInvalidated : e;
+}
+
+/* `behind`, where the handle says so, after all that the stream has been asked
+ * for. */
+static cudaError_t
+add_conditional (cudaStream_t stream, cudaGraphConditionalHandle handle,
+    cudaGraph_t behind)
 {
   struct cudaGraphNodeParams params = { .type = cudaGraphNodeTypeConditional };
-  enum cudaStreamCaptureStatus status;
   const cudaGraphNode_t *after = NULL;
   size_t n = 0;
-  cudaGraphNode_t node;
-  cudaError_t e;
+  cudaGraph_t graph = NULL;
+  cudaGraphNode_t node, within;
+  cudaError_t e = look_up (stream, &graph, &after, &n);
 
   params.conditional.handle = handle;
   params.conditional.type = cudaGraphCondTypeIf;
   params.conditional.size = 1;
-  e = cudaStreamGetCaptureInfo (stream, &status, NULL, NULL, &after, NULL, &n);
-  if (e == cudaSuccess && status != cudaStreamCaptureStatusActive)
-    e = cudaErrorStreamCaptureInvalidated;
   if (e == cudaSuccess)
     e = cudaGraphAddNode (&node, graph, after, NULL, n, &params);
   if (e == cudaSuccess)
+    e = cudaGraphAddChildGraphNode (&within, params.conditional.phGraph_out[0],
+        NULL, 0, behind);
+  if (e == cudaSuccess)
     e = cudaStreamUpdateCaptureDependencies (stream, &node, NULL, 1,
         cudaStreamSetCaptureDependencies);
-  if (e == cudaSuccess)
-    *body = params.conditional.phGraph_out[0];
   return e;
 }
 
 cudaError_t
-dcnn_cuda_begin_behind (Frame *f, cudaStream_t stream, cudaStream_t within)
+dcnn_cuda_add_behind (Frame *f, cudaStream_t stream, cudaGraph_t behind)
 {
   CudaState *state = cuda_state (f->session);
   const CudaLevel *level = &state->levels[state->level];
   cudaGraphConditionalHandle handle;
-  enum cudaStreamCaptureStatus status;
-  cudaGraph_t graph = NULL, body = NULL;
-  cudaError_t e = cudaStreamGetCaptureInfo (stream, &status, NULL, &graph, NULL,
-      NULL, NULL);
+  cudaGraph_t graph = NULL;
+  cudaError_t e = look_up (stream, &graph, NULL, NULL);
 
-  if (e == cudaSuccess && status != cudaStreamCaptureStatusActive)
-    e = cudaErrorStreamCaptureInvalidated;
   if (e == cudaSuccess)
     e = cudaGraphConditionalHandleCreate (&handle, graph, 0,
         cudaGraphCondAssignDefault);
@@ -305,17 +313,16 @@ dcnn_cuda_begin_behind (Frame *f, cudaStream_t stream, cudaStream_t within)
         state->streams, state->counters + cuda_counter (f->session, CUDA_RAN),
         handle, (DcnnCudaQueue) { stream, FALSE });
   if (e == cudaSuccess)
-    e = add_conditional (stream, graph, handle, &body);
-  return e != cudaSuccess ? e : cudaStreamBeginCaptureToGraph (within, body,
-      NULL, NULL, 0, cudaStreamCaptureModeRelaxed);
+    e = add_conditional (stream, handle, behind);
+  return e;
 }
 #else
 cudaError_t
-dcnn_cuda_begin_behind (Frame *f, cudaStream_t stream, cudaStream_t within)
+dcnn_cuda_add_behind (Frame *f, cudaStream_t stream, cudaGraph_t behind)
 {
   (void) f;
   (void) stream;
-  (void) within;
+  (void) behind;
   return cudaErrorNotSupported;
 }
 #endif

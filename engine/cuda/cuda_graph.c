@@ -426,38 +426,23 @@ launch_part (Frame *f, ItemPart part, cudaStream_t stream, GString *where)
   return e;
 }
 
-/* What is behind the exit, within a conditional node; then what is last. */
+/* behind: what is behind the exit; NULL: there is none. */
 static cudaError_t
-launch_behind_exit (Frame *f, cudaStream_t stream, GString *where)
-{
-  cudaError_t e = cudaSuccess, ended;
-  cudaStream_t within = new_branch (f, &e);
-  cudaGraph_t body = NULL;
-
-  if (e == cudaSuccess)
-    e = dcnn_cuda_begin_behind (f, stream, within);
-  if (e != cudaSuccess)
-    return e;
-  e = launch_part (f, PART_BEHIND, within, where);
-  ended = cudaStreamEndCapture (within, &body);
-  e = e == cudaSuccess ? ended : e;
-  return e == cudaSuccess ? launch_part (f, PART_LAST, stream, where) : e;
-}
-
-static cudaError_t
-launch_all (Frame *f, GString *where)
+launch_all (Frame *f, cudaGraph_t behind, GString *where)
 {
   CudaState *state = cuda_state (f->session);
   const CudaLevel *level = &state->levels[state->level];
-  guint32 *ran = level->exit == 0 ? NULL : state->counters +
+  guint32 *ran = behind == NULL ? NULL : state->counters +
       cuda_counter (f->session, CUDA_RAN);
   cudaError_t e = cudaMemsetAsync (state->counters, 0, state->n_counters * 4,
       state->queue);
 
   if (e == cudaSuccess)
     e = launch_part (f, PART_FIRST, state->queue, where);
-  if (e == cudaSuccess && level->exit > 0)
-    e = launch_behind_exit (f, state->queue, where);
+  if (e == cudaSuccess && behind)
+    e = dcnn_cuda_add_behind (f, state->queue, behind);
+  if (e == cudaSuccess && behind)
+    e = launch_part (f, PART_LAST, state->queue, where);
   if (e == cudaSuccess && state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
         f->session->n_streams, ran, level->counted_late,
@@ -574,34 +559,6 @@ add_exits (const Frame *f)
   }
 }
 
-/* The graph of state->level. */
-static cudaError_t
-capture_level (DcnnSession *session, GString *where)
-{
-  CudaState *state = cuda_state (session);
-  Frame f = { 0 };
-  cudaGraph_t graph = NULL;
-  cudaError_t e = frame_init (&f, session), ended;
-
-  if (e == cudaSuccess && state->level == 0)
-    add_exits (&f);
-  if (e == cudaSuccess)
-    e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
-  if (e == cudaSuccess) {
-    e = launch_all (&f, where);
-    ended = cudaStreamEndCapture (state->queue, &graph);
-    e = e == cudaSuccess ? ended : e;
-  }
-  if (e == cudaSuccess)
-    e = cudaGraphInstantiate (&state->levels[state->level].graph, graph, 0);
-  if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
-    dump_items (&f);
-  if (graph)
-    (void) cudaGraphDestroy (graph);
-  frame_clear (&f);
-  return e;
-}
-
 /* Whether somebody else ended a capture: whoever waits for the whole GPU, or makes its
  * default stream wait, ends all captures on it. */
 static gboolean
@@ -610,6 +567,69 @@ was_ended (cudaError_t e)
   return e == cudaErrorStreamCaptureUnsupported ||
       e == cudaErrorStreamCaptureInvalidated ||
       e == cudaErrorStreamCaptureImplicit;
+}
+
+/* A stream's capture ends. That somebody else has ended it shows in other errors,
+ * too. */
+static cudaError_t
+end_capture (cudaStream_t stream, cudaError_t e, cudaGraph_t *graph)
+{
+  enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
+  cudaError_t ended;
+
+  if (e != cudaSuccess && (cudaStreamIsCapturing (stream, &status) !=
+          cudaSuccess || status != cudaStreamCaptureStatusActive))
+    e = cudaErrorStreamCaptureInvalidated;
+  ended = cudaStreamEndCapture (stream, graph);
+  return e == cudaSuccess ? ended : e;
+}
+
+/* What is behind the exit has a graph of its own first: one whose capture ends
+ * within a conditional node cannot be freed (driver 580). */
+static cudaError_t
+capture_behind (Frame *f, cudaGraph_t *behind, GString *where)
+{
+  CudaState *state = cuda_state (f->session);
+  cudaError_t e;
+
+  if (state->levels[state->level].exit == 0)
+    return cudaSuccess;
+  e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
+  if (e != cudaSuccess)
+    return e;
+  e = launch_part (f, PART_BEHIND, state->queue, where);
+  return end_capture (state->queue, e, behind);
+}
+
+/* The graph of state->level. */
+static cudaError_t
+capture_level (DcnnSession *session, GString *where)
+{
+  CudaState *state = cuda_state (session);
+  Frame f = { 0 };
+  cudaGraph_t graph = NULL, behind = NULL;
+  cudaError_t e = frame_init (&f, session);
+
+  if (e == cudaSuccess && state->level == 0)
+    add_exits (&f);
+  if (e == cudaSuccess)
+    e = capture_behind (&f, &behind, where);
+  if (e == cudaSuccess)
+    e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
+  if (e == cudaSuccess) {
+    e = launch_all (&f, behind, where);
+    e = end_capture (state->queue, e, &graph);
+  }
+  if (e == cudaSuccess)
+    e = cudaGraphInstantiate (&state->levels[state->level].graph, graph, 0);
+  if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
+    dump_items (&f);
+  if (graph)
+    (void) cudaGraphDestroy (graph);
+  if (behind)
+    (void) cudaGraphDestroy (behind);
+  frame_clear (&f);
+  return e;
 }
 
 /* Marks of time, where they are asked for: none yet. */

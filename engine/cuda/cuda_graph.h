@@ -61,10 +61,10 @@ void dcnn_cuda_note_uses (const Frame *f);
 /* Which part each item is in, and what the second one begins with, of a level that
  * has an exit. */
 cudaError_t dcnn_cuda_plan_exit (Frame *f);
-/* The look, behind all that the stream has been asked for. What `within`, which is
- * captured from here on, is asked for, runs only if anything has changed. */
-cudaError_t dcnn_cuda_begin_behind (Frame *f, cudaStream_t stream,
-    cudaStream_t within);
+/* The look, behind all that the stream has been asked for, and a copy of `behind`,
+ * which runs only if anything has changed. */
+cudaError_t dcnn_cuda_add_behind (Frame *f, cudaStream_t stream,
+    cudaGraph_t behind);
 
 G_END_DECLS
 

@@ -40,11 +40,8 @@ struct Condition {
 };
 
 static std::deque<Work> queue;
-/* The last is being captured, within a conditional node of the one before it;
- * none: nothing is. */
-static std::vector<Graph *> capturing;
-#define captured (capturing.empty () ? NULL : capturing.back ())
-/* Of graphs that are being captured: what is next on a stream comes after
+static Graph *captured;    /* NULL: nothing is being captured */
+/* Of the graph that is being captured: what is next on a stream comes after
  * these, and so does who waits for an event. */
 static std::map<cudaStream_t, std::vector<size_t>> ends;
 static std::map<cudaEvent_t, std::vector<size_t>> events;
@@ -341,19 +338,9 @@ cudaStreamBeginCapture (cudaStream_t, cudaStreamCaptureMode)
 {
   if (captured)
     abort ();
-  capturing.push_back (new Graph);
+  captured = new Graph;
   ends.clear ();
   events.clear ();
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaStreamBeginCaptureToGraph (cudaStream_t stream, cudaGraph_t graph,
-    const cudaGraphNode_t *, const cudaGraphEdgeData *, size_t,
-    cudaStreamCaptureMode)
-{
-  capturing.push_back ((Graph *) graph);
-  ends[stream].clear ();
   return cudaSuccess;
 }
 
@@ -361,7 +348,15 @@ cudaError_t
 cudaStreamEndCapture (cudaStream_t, cudaGraph_t *graph)
 {
   *graph = (cudaGraph_t) captured;
-  capturing.pop_back ();
+  captured = NULL;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaStreamIsCapturing (cudaStream_t, cudaStreamCaptureStatus *status)
+{
+  *status = captured ? cudaStreamCaptureStatusActive :
+      cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 
@@ -431,6 +426,21 @@ cudaGraphAddNode (cudaGraphNode_t *to, cudaGraph_t graph,
   g->push_back (node);
   body = (cudaGraph_t) within;
   params->conditional.phGraph_out = &body;
+  *to = (cudaGraphNode_t) g->size ();
+  return cudaSuccess;
+}
+
+/* Copied, as it is. */
+cudaError_t
+cudaGraphAddChildGraphNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *, size_t n, cudaGraph_t child)
+{
+  const Graph within = *(const Graph *) child;
+  Graph *g = (Graph *) graph;
+
+  if (n > 0)
+    abort ();
+  g->push_back (Node { [=] { run_graph (within); }, {} });
   *to = (cudaGraphNode_t) g->size ();
   return cudaSuccess;
 }

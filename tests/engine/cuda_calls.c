@@ -421,24 +421,6 @@ WRAP (cudaStreamBeginCapture, cudaStream_t stream,
       __real_cudaStreamBeginCapture (stream, mode), used_here (stream));
 }
 
-/* Captures into what a conditional node has, which ends with its graph. */
-static __thread guint within;
-
-#if CUDART_VERSION >= 13000
-WRAP (cudaStreamBeginCaptureToGraph, cudaStream_t stream, cudaGraph_t graph,
-    const cudaGraphNode_t *after, const cudaGraphEdgeData *edges, size_t n,
-    enum cudaStreamCaptureMode mode)
-{
-  cudaError_t e;
-
-  if (fails ("cudaStreamBeginCaptureToGraph", FALSE))
-    return failure;
-  e = cuda_calls_real () ? __real_cudaStreamBeginCaptureToGraph (stream, graph,
-      after, edges, n, mode) : used_here (stream);
-  within += e == cudaSuccess;
-  return e;
-}
-
 static cudaError_t
 is_captured (const void *stream, enum cudaStreamCaptureStatus *status)
 {
@@ -446,6 +428,15 @@ is_captured (const void *stream, enum cudaStreamCaptureStatus *status)
   return used_here (stream);
 }
 
+WRAP (cudaStreamIsCapturing, cudaStream_t stream,
+    enum cudaStreamCaptureStatus *status)
+{
+  CALL ("cudaStreamIsCapturing", FALSE,
+      __real_cudaStreamIsCapturing (stream, status),
+      is_captured (stream, status));
+}
+
+#if CUDART_VERSION >= 13000
 WRAP (cudaStreamGetCaptureInfo, cudaStream_t stream,
     enum cudaStreamCaptureStatus *status, unsigned long long *id,
     cudaGraph_t *graph, const cudaGraphNode_t **after,
@@ -482,6 +473,14 @@ imitate_node (struct cudaGraphNodeParams *params)
   return cudaSuccess;
 }
 
+WRAP (cudaGraphAddChildGraphNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n, cudaGraph_t child)
+{
+  CALL ("cudaGraphAddChildGraphNode", FALSE,
+      __real_cudaGraphAddChildGraphNode (node, graph, after, n, child),
+      used_here (child));
+}
+
 WRAP (cudaGraphAddNode, cudaGraphNode_t *node, cudaGraph_t graph,
     const cudaGraphNode_t *after, const cudaGraphEdgeData *edges, size_t n,
     struct cudaGraphNodeParams *params)
@@ -502,14 +501,10 @@ cudaError_t __wrap_cudaStreamEndCapture (cudaStream_t stream,
 cudaError_t
 __wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
 {
-  gboolean body = within > 0;
   cudaError_t e = cuda_calls_real () ?
       __real_cudaStreamEndCapture (stream, graph) :
-      body ? used_here (stream) : new_imitated ((void **) graph);
+      new_imitated ((void **) graph);
 
-  within -= body;
-  if (body)
-    return fails ("cudaStreamEndCapture", FALSE) ? failure : e;
   if (fails ("cudaStreamEndCapture", TRUE)) {
     if (*graph && cuda_calls_real ())
       (void) __real_cudaGraphDestroy (*graph);

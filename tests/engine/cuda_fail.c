@@ -152,19 +152,71 @@ test_calls (void)
 
 /* A frame that failed while it was under way leaves nothing of what it was to
  * set: the session's results are then those of one that never failed. */
+/* Waits for the whole GPU again and again, which ends what is captured there. */
+static gpointer
+wait_for_gpu (gpointer data)
+{
+  const gint *stop = data;
+  guint waits = 0;
+
+  g_assert_cmpint (cudaSetDevice (0), ==, cudaSuccess);
+  for (; !g_atomic_int_get (stop); waits++) {
+    (void) cudaDeviceSynchronize ();
+    (void) cudaGetLastError ();
+    g_usleep (2000);
+  }
+  return GUINT_TO_POINTER (waits);
+}
+
+/* Sessions begin, and frames run, beside somebody who does that. */
+static void
+begin_beside_waits (DcnnModel *model)
+{
+  gint stop = FALSE;
+  guint quiet, launches, again = 0;
+  GThread *other;
+
+  launches = cuda_calls_launches ();
+  dcnn_session_free (new_session (model, "cuda:0", DCNN_PRECISION_AUTO, NULL));
+  quiet = cuda_calls_launches () - launches;
+  other = g_thread_new ("waits", wait_for_gpu, &stop);
+  for (guint i = 0; i < 40 && !g_test_failed (); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DcnnSession) session = NULL;
+    TestVideo video;
+    launches = cuda_calls_launches ();
+    session = new_session (model, "cuda:0", DCNN_PRECISION_AUTO, &error);
+    g_assert_no_error (error);
+    again += cuda_calls_launches () - launches > quiet;
+    test_video_init (&video, i, WIDTH, HEIGHT);
+    for (guint f = 0; f < 3; f++)
+      g_assert_true (push (session, &video, &error));
+    test_video_clear (&video);
+  }
+  g_atomic_int_set (&stop, TRUE);
+  g_test_message ("somebody waited %u times; captures of %u sessions of 40 were "
+      "made again", GPOINTER_TO_UINT (g_thread_join (other)), again);
+}
+
 /* A capture that somebody else has ended is made again: whichever call hears of
- * it, there is a session, and frames run. */
+ * it, there is a session, and frames run. On a GPU and by hand (-m slow) by what
+ * really ends it, which not all drivers live through: docs/decisions.md. */
 static void
 test_ended (void)
 {
   static const char *const calls[] = { "cudaStreamEndCapture",
     "cudaStreamGetCaptureInfo", "cudaLaunchKernelExC", "cudaEventRecord",
-    "cudaStreamWaitEvent", "cudaGraphAddNode" };
+    "cudaStreamWaitEvent", "cudaGraphAddNode", "cudaGraphAddChildGraphNode" };
   g_autoptr (DcnnModel) model = NULL;
   guint seen = 0;
 
   g_setenv ("DELTACNN_CUDA_EXITS", "2", TRUE);
   model = new_model (2);
+  if (cuda_calls_real () && g_test_slow ()) {
+    begin_beside_waits (model);
+    g_unsetenv ("DELTACNN_CUDA_EXITS");
+    return;
+  }
   for (guint n = 1; n < 4000 && !g_test_failed (); n++) {
     g_autoptr (GError) error = NULL;
     g_autoptr (DcnnSession) session = NULL;
