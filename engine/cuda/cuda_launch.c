@@ -202,8 +202,10 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
       c->dilation, c->pad);
   if (state->exact_weights)
     return 0;
-  /* of many streams, one's longer list is another's shorter one */
-  most = MIN ((session->n_streams == 1 ? 2 : 1) * expected_pixels (session, out),
+  /* of many streams, one's longer list is another's shorter one; graphs for
+   * much work have room for more, and so for wide tiles */
+  most = MIN ((session->n_streams > 1 && state->levels[state->level].from == 0 ?
+          1 : 2) * expected_pixels (session, out),
       (gdouble) out->width * out->height * session->n_streams);
   if (g_getenv ("DELTACNN_CUDA_WIDE") || state->groups == CUDA_GROUPS_SECOND)
     most = G_MAXUINT32; /* blocks that take any list, however short */

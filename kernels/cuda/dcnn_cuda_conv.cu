@@ -98,7 +98,7 @@ dcnn_cuda_conv_shape (DcnnCudaConv *p, uint64_t pixels, uint64_t expected,
   }
   tiles = max ((uint64_t) 1, (most + NARROW - 1) / NARROW);
   p->node.blocks = (uint32_t) min (tiles, (uint64_t) fit) * share;
-  return room * p->node.blocks;
+  return room * fit * share; /* whatever `most` of another launch is */
 }
 
 template<int BN, int POOL, bool SHORT>
