@@ -299,9 +299,9 @@ def picture(name, entry):
         dense = best_peer(place) if isinstance(place, dict) else None
         points = place.get("ours", {}).get("points") if dense else None
         if points:
-            curves.append((int(batch), [(p["synthetic"], dense /
-                                         max(p["device_ms"], 1e-6))
-                                        for p in points]))
+            curves.append((int(batch), sorted(
+                (p["synthetic"], dense / max(p["device_ms"], 1e-6))
+                for p in points)))
     if not curves:
         return None
     top = max(2.0, max(v for _, c in curves for _, v in c))

@@ -219,8 +219,8 @@ def case_bench_streams(bench):
         "gpu_figures.py"
     bench.run(sys.executable, script, "run", "--nets", bench.scratch, "--json",
               figures, "--bench", bench.build / "tools/deltacnn-bench",
-              "--device", "cpu", "--batches", "1", "--shares", "0,10%",
-              "--frames", "2", "--no-peers", f"{model}@96x64")
+              "--device", "cpu", "--batches", "1", "--shares",
+              "5%,0%,10%", "--frames", "2", "--no-peers", f"{model}@96x64")
     bench.run(sys.executable, script, "streams", "--json", figures, "--bench",
               bench.build / "tools/deltacnn-bench", "--device", "cpu",
               "--rate", "0.1", "--most", "1", "--clip", clip, f"{model}@96x64")
@@ -231,7 +231,12 @@ def case_bench_streams(bench):
                       bench.scratch / "plots").stdout
     says(table, "| people-seg 96x64 | 1 |", "5.000 |")
     says(table, "| people-seg 96x64, scene | sparse | 1 |")
-    says((bench.scratch / "plots/people-seg.svg").read_text(), "speed-up")
+    plot = (bench.scratch / "plots/people-seg.svg").read_text()
+    says(plot, "speed-up")
+    line = max((points.split() for points in
+                re.findall(r'polyline points="([^"]*)"', plot)), key=len)
+    across = [float(point.split(",")[0]) for point in line]
+    assert len(across) == 3 and across == sorted(across), line
     says((bench.scratch / "plots/streams.svg").read_text(), "1 dense")
     # switches beside none, there and back
     tool = [sys.executable, ROOT / "tools/gpu_switches.py", "--nets",
