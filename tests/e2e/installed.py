@@ -160,6 +160,21 @@ def case_moved(bench):
     assert "no folder" not in linked.stderr, linked.stderr
 
 
+def case_summary(bench):
+    """Whatever is off is listed with what would switch it on."""
+    text = (ROOT / "meson_options.txt").read_text(encoding="utf-8")
+    off = [f"-D{name}=disabled" for name in re.findall(r"option\('(\w+)', *type: *'feature'", text)]
+    assert len(off) >= 5, off
+    out = subprocess.run(["meson", "setup", bench.scratch / "off", ROOT, *off], text=True, capture_output=True,
+                         timeout=280, check=False)
+    assert out.returncode == 0, out.stdout + out.stderr
+    lines = dict(re.findall(r"^ +([\w -]+?) *: (NO: .*)$", out.stdout, flags=re.M))
+    for name in ("GStreamer elements", "deltaoverlay", "GstAnalytics metas", "introspection", "camera motion", "CUDA", "tests"):
+        says(lines.get(name, f"no line on {name} in\n{out.stdout}"), "NO: ")
+    for name, line in lines.items():
+        assert "group " in line or "-D" in line, (name, line)
+
+
 def case_devenv(bench):
     """In `meson devenv`, as the README has it: programs, elements and models by name."""
     bench.need_model()
