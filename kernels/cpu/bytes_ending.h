@@ -31,19 +31,6 @@ typedef struct Ending {
 /* ---- the steps that are done in registers ----------------------------------- */
 
 static bool
-takes_scalar (const DcnnJob *job, uint32_t *s, DcnnStepKind kind, float *value)
-{
-  const DcnnStep *step = &job->steps[*s];
-
-  if (*s >= job->n_steps || step->kind != kind ||
-      step->operand != DCNN_OPERAND_SCALAR)
-    return false;
-  *value = step->a;
-  (*s)++;
-  return true;
-}
-
-static bool
 takes_round (const DcnnJob *job, uint32_t *s, float *low, float *high)
 {
   const DcnnStep *step = &job->steps[*s];
@@ -72,7 +59,7 @@ takes_again (const DcnnJob *job, uint32_t s, Ending *ending)
 
   ending->before = ending->after = ending->by = 1;
   ending->offset = 0;
-  takes_scalar (job, &s, DCNN_STEP_MUL, &ending->before);
+  dcnn_takes_scalar (job, &s, DCNN_STEP_MUL, &ending->before);
   if (s + 1 < job->n_steps && is_by_channel (&job->steps[s], DCNN_STEP_MUL) &&
       is_by_channel (&job->steps[s + 1], DCNN_STEP_ADD)) {
     ending->factor = job->steps[s].vector;
@@ -82,12 +69,12 @@ takes_again (const DcnnJob *job, uint32_t s, Ending *ending)
   if (s < job->n_steps && job->steps[s].kind == DCNN_STEP_ADD &&
       job->steps[s].operand == DCNN_OPERAND_MAP && job->steps[s].map.bytes)
     operand = &job->steps[s++].map;
-  takes_scalar (job, &s, DCNN_STEP_MUL, &ending->after);
-  takes_scalar (job, &s, DCNN_STEP_DIV, &ending->by);
-  takes_scalar (job, &s, DCNN_STEP_ADD, &ending->offset);
+  dcnn_takes_scalar (job, &s, DCNN_STEP_MUL, &ending->after);
+  dcnn_takes_scalar (job, &s, DCNN_STEP_DIV, &ending->by);
+  dcnn_takes_scalar (job, &s, DCNN_STEP_ADD, &ending->offset);
   if (!takes_round (job, &s, &ending->again_low, &ending->again_high))
     return;
-  takes_scalar (job, &s, DCNN_STEP_SUB, &back);
+  dcnn_takes_scalar (job, &s, DCNN_STEP_SUB, &back);
   if (s != job->n_steps || back != ending->offset)
     return;
   ending->again = true;

@@ -30,19 +30,6 @@ typedef struct Pass {
 
 #define MOST_PASSES 4
 
-static bool
-pass_takes (const DcnnJob *job, uint32_t *s, DcnnStepKind kind, float *value)
-{
-  const DcnnStep *step = &job->steps[*s];
-
-  if (*s >= job->n_steps || step->kind != kind ||
-      step->operand != DCNN_OPERAND_SCALAR)
-    return false;
-  *value = step->a;
-  (*s)++;
-  return true;
-}
-
 static const float *
 pass_takes_vector (const DcnnJob *job, uint32_t *s, DcnnStepKind kind)
 {
@@ -72,7 +59,7 @@ next_pass (const DcnnJob *job, uint32_t *s)
 
   p.factor = pass_takes_vector (job, s, DCNN_STEP_MUL);
   if (!p.factor)
-    pass_takes (job, s, DCNN_STEP_MUL, &p.times);
+    dcnn_takes_scalar (job, s, DCNN_STEP_MUL, &p.times);
   p.summand = pass_takes_vector (job, s, DCNN_STEP_ADD);
   step = &job->steps[*s];
   if (*s < job->n_steps && step->kind == DCNN_STEP_ADD &&
@@ -87,9 +74,9 @@ next_pass (const DcnnJob *job, uint32_t *s)
     ++*s;
   }
   p.level = pass_takes_vector (job, s, DCNN_STEP_MUL);
-  p.multiplies = pass_takes (job, s, DCNN_STEP_MUL, &p.after);
-  p.divides = pass_takes (job, s, DCNN_STEP_DIV, &p.by);
-  p.adds = pass_takes (job, s, DCNN_STEP_ADD, &p.plus);
+  p.multiplies = dcnn_takes_scalar (job, s, DCNN_STEP_MUL, &p.after);
+  p.divides = dcnn_takes_scalar (job, s, DCNN_STEP_DIV, &p.by);
+  p.adds = dcnn_takes_scalar (job, s, DCNN_STEP_ADD, &p.plus);
   step = &job->steps[*s];
   if (*s < job->n_steps && step->kind == DCNN_STEP_ROUND) {
     p.rounds = true;
@@ -97,7 +84,7 @@ next_pass (const DcnnJob *job, uint32_t *s)
     p.high = step->b;
     ++*s;
   }
-  pass_takes (job, s, DCNN_STEP_SUB, &p.minus);
+  dcnn_takes_scalar (job, s, DCNN_STEP_SUB, &p.minus);
   return p;
 }
 

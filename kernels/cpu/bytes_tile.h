@@ -104,6 +104,22 @@ dcnn_bytes_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
   dcnn_bytes_prefetch_out (job, n, out);
 }
 
+/* Step *s of the job, if it is of that kind and by one number: that number, and the
+ * next step. */
+static inline bool
+dcnn_takes_scalar (const DcnnJob *job, uint32_t *s, DcnnStepKind kind,
+    float *value)
+{
+  const DcnnStep *step = &job->steps[*s];
+
+  if (*s >= job->n_steps || step->kind != kind ||
+      step->operand != DCNN_OPERAND_SCALAR)
+    return false;
+  *value = step->a;
+  (*s)++;
+  return true;
+}
+
 DcnnKernelFnType DCNN_FN (dcnn_k_bytes_conv);
 DcnnScratchFnType DCNN_FN (dcnn_k_bytes_conv_scratch);
 DcnnKernelFnType DCNN_FN (dcnn_k_bytes);
