@@ -232,7 +232,25 @@ tabled_steps (const DcnnPlan *plan, const PlanNode *node)
   return (guint) s;
 }
 
-/* That, and a table of the leading steps, where there are any. */
+/* Whether the n leading steps cost less done than looked up: a look-up of a
+ * float goes byte by byte. */
+static gboolean
+are_cheap (const PlanNode *node, guint n)
+{
+  for (guint s = 0; s < n; s++)
+    switch (node->steps[s].operand == DCNN_OPERAND_MAP ? DCNN_STEP_COUNT :
+        node->steps[s].kind) {
+      case DCNN_STEP_RELU: case DCNN_STEP_CLIP: case DCNN_STEP_ROUND:
+      case DCNN_STEP_ADD: case DCNN_STEP_SUB: case DCNN_STEP_MUL:
+      case DCNN_STEP_DIV:
+        break;
+      default:
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* That, and a table of the leading steps, where there are any and it pays. */
 static gboolean
 pack_bytes_table (const DcnnPlan *plan, const PlanNode *node, CpuNode *packed)
 {
@@ -240,7 +258,9 @@ pack_bytes_table (const DcnnPlan *plan, const PlanNode *node, CpuNode *packed)
   guint n = tabled_steps (plan, node);
   const PlanMap *out = plan_map (plan, node->out);
 
-  if (n == 0 && (node->n_steps > 0 || !out->bytes))
+  if ((n == 0 && (node->n_steps > 0 || !out->bytes)) ||
+      (n > 0 && (n < (guint) node->n_steps || !out->bytes) &&
+          are_cheap (node, n)))
     return TRUE;
   for (guint s = 0; s < n; s++) {
     steps[s].kind = node->steps[s].kind;

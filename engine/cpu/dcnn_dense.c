@@ -31,12 +31,19 @@ dcnn_all_changes (DcnnSession *session, DcnnStream *stream, gint map,
 
 /* ---- gather ------------------------------------------------------------------------ */
 
-/* n pixels into the tensor: channels outside, pixels inside, so that
- * neighbours share the cache lines they write. */
+/* n pixels into the tensor: where its channels follow each other, as the map's
+ * do, pixel by pixel; else channels outside, pixels inside, so that neighbours
+ * share the cache lines they write. */
 static void
 scatter_pixels (const PlanMap *map, const PlanGatherSource *s,
     const float *const *pixels, const gint64 *at, guint n, DcnnTensor *to)
 {
+  if (to->dtype == DCNN_DTYPE_F32 && s->stride_c == 1 && !map->position) {
+    for (guint i = 0; i < n; i++)
+      memcpy ((float *) to->data + at[i], pixels[i],
+          map->channels * sizeof (float));
+    return;
+  }
   for (guint c = 0; c < map->channels; c++) {
     guint32 position = plan_position (map, c);
     if (to->dtype == DCNN_DTYPE_F32) {
@@ -116,17 +123,40 @@ typedef struct ScatterWork {
   DcnnTensor *to;
 } ScatterWork;
 
-/* Rows begin .. end-1 of a whole map, a cache line of pixels at a time. */
+/* A row whose pixels lie evenly here and follow each other in the tensor. */
+static void
+scatter_even (const PlanMap *map, const float *from, gsize gap, gsize stride_c,
+    float *to)
+{
+  for (guint c = 0; c < map->channels; c++, to += stride_c) {
+    const float *at = from + plan_position (map, c);
+    for (guint x = 0; x < map->width; x++)
+      to[x] = at[x * gap];
+  }
+}
+
+/* Rows begin .. end-1 of a whole map, some cache lines of pixels at a time. */
 static void
 scatter_rows (gpointer data, gsize begin, gsize end, guint thread)
 {
   const ScatterWork *work = data;
   const PlanMap *map = work->map;
   const PlanGatherSource *s = work->source;
+  const guint32 *columns = work->from->col_offset;
+  const gsize gap = map->width > 1 ? columns[1] - columns[0] : 1;
+  const gboolean even = s->stride_x == 1 &&
+      work->to->dtype == DCNN_DTYPE_F32 && map->width > 1 &&
+      columns[map->width - 1] == columns[0] + (map->width - 1) * gap;
   const float *pixels[16];
   gint64 at[16];
 
-  for (gsize y = begin; y < end; y++)
+  for (gsize y = begin; y < end; y++) {
+    if (even) {
+      scatter_even (map, dcnn_map_pixel (work->from, (guint32) y, 0), gap,
+          (gsize) s->stride_c,
+          (float *) work->to->data + s->base + (gint64) y * s->stride_y);
+      continue;
+    }
     for (guint x = 0; x < map->width; x += 16) {
       guint n = MIN (16, map->width - x);
       for (guint i = 0; i < n; i++) {
@@ -135,6 +165,7 @@ scatter_rows (gpointer data, gsize begin, gsize end, guint thread)
       }
       scatter_pixels (map, s, pixels, at, n, work->to);
     }
+  }
 }
 
 static void

@@ -199,24 +199,50 @@ finish (const Finish *f, __m256i sum, uint32_t c, const uint8_t *operand,
 
 #ifdef DCNN_ISA_AVX512
 
+DCNN_INLINE __m512
+round_sixteen (__m512 v, __m256 low, __m256 high)
+{
+  return _mm512_add_ps (_mm512_setzero_ps (), _mm512_roundscale_ps (
+          _mm512_min_ps (_mm512_broadcast_f32x8 (high),
+              _mm512_max_ps (_mm512_broadcast_f32x8 (low), v)),
+          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
 /* The same for channels c .. c + 15. */
 DCNN_INLINE void
 finish_sixteen (const Finish *f, __m512i sum, uint32_t c,
     const uint8_t *operand, uint8_t *bytes, float *floats)
 {
-  if (!f->whole_range) {
-    finish (f, _mm512_castsi512_si256 (sum), c, operand, bytes, floats);
-    finish (f, _mm512_extracti64x4_epi64 (sum, 1), c + 8, operand, bytes,
-        floats);
-    return;
-  }
-  const __m512 v = _mm512_mul_ps (_mm512_cvtepi32_ps (sum),
-      _mm512_loadu_ps (f->scale + c));
   const __m512i low = _mm512_broadcast_i32x8 (f->out_low);
-  const __m512i i = _mm512_sub_epi32 (_mm512_cvtps_epi32 (v), low);
+  __m512 v = _mm512_cvtepi32_ps (sum);
 
-  _mm_storeu_si128 ((void *) (bytes + c), _mm512_cvtusepi32_epi8 (
-          _mm512_max_epi32 (i, _mm512_setzero_si512 ())));
+  if (f->scale)
+    v = _mm512_mul_ps (v, _mm512_loadu_ps (f->scale + c));
+  if (f->scale && !f->whole_range)
+    v = round_sixteen (v, f->low, f->high);
+  if (f->again) {
+    v = _mm512_mul_ps (v, _mm512_broadcast_f32x8 (f->before));
+    if (f->factor)
+      v = _mm512_add_ps (_mm512_mul_ps (v, _mm512_loadu_ps (f->factor + c)),
+          _mm512_loadu_ps (f->summand + c));
+    if (f->adds)
+      v = _mm512_add_ps (v, _mm512_cvtepi32_ps (_mm512_add_epi32 (
+                  _mm512_cvtepu8_epi32 (_mm_loadu_si128 (
+                          (const void *) (operand + c))),
+                  _mm512_broadcast_i32x8 (f->operand_low))));
+    v = _mm512_mul_ps (v, _mm512_broadcast_f32x8 (f->after));
+    if (f->divides)
+      v = _mm512_div_ps (v, _mm512_broadcast_f32x8 (f->by));
+    v = _mm512_sub_ps (round_sixteen (_mm512_add_ps (v,
+                _mm512_broadcast_f32x8 (f->offset)), f->again_low,
+            f->again_high), _mm512_broadcast_f32x8 (f->offset));
+  }
+  if (f->to_bytes)
+    _mm_storeu_si128 ((void *) (bytes + c), _mm512_cvtusepi32_epi8 (
+            _mm512_max_epi32 (_mm512_sub_epi32 (_mm512_cvtps_epi32 (v), low),
+                _mm512_setzero_si512 ())));
+  else
+    _mm512_storeu_ps (floats + c, v);
 }
 
 #endif

@@ -119,25 +119,46 @@ is_significant (const DcnnJob *job, const uint8_t *row, const uint8_t *pixel)
   return over || s->kind != DCNN_SIGNIFICANT_MAX;
 }
 
+DCNN_INLINE void
+set_verdict (const DcnnJob *job, const DcnnBytesTile *tile, uint32_t i,
+    uint8_t verdict)
+{
+  if (job->verdicts)
+    job->verdicts[tile->first + (tile->places ? tile->places[i] : i)] =
+        verdict;
+}
+
+/* Every row joins. */
+static void
+store_tile (const DcnnJob *job, const DcnnBytesTile *tile)
+{
+  for (uint32_t i = 0; i < tile->n; i++)
+    if (tile->bytes[i] != tile->out[i])
+      copy_bytes (tile->out[i], tile->bytes[i], job->out.writable);
+  for (uint32_t i = 0; i < tile->n && job->verdicts; i++)
+    set_verdict (job, tile, i, DCNN_VERDICT_JOINED);
+}
+
 void
 DCNN_FN (dcnn_bytes_judge) (const DcnnJob *job, const DcnnBytesTile *tile)
 {
   const DcnnMap *map = &job->out;
-  const bool always = dcnn_job_stores_all (job);
 
+  if (dcnn_job_stores_all (job)) {
+    store_tile (job, tile);
+    return;
+  }
   for (uint32_t i = 0; i < tile->n; i++) {
     const uint8_t *row = tile->bytes[i];
     uint8_t *pixel = tile->out[i];
     uint8_t verdict = DCNN_VERDICT_JOINED;
-    if (row != pixel && !always && !(tile->pixels[i] & DCNN_PIXEL_FORCE))
+    if (row != pixel && !(tile->pixels[i] & DCNN_PIXEL_FORCE))
       verdict = !bytes_differ (row, pixel, map->channels) ? DCNN_VERDICT_SAME
           : is_significant (job, row, pixel) ? DCNN_VERDICT_JOINED
           : DCNN_VERDICT_KEPT;
     if (verdict == DCNN_VERDICT_JOINED && row != pixel)
       copy_bytes (pixel, row, map->writable);
-    if (job->verdicts)
-      job->verdicts[tile->first + (tile->places ? tile->places[i] : i)] =
-          verdict;
+    set_verdict (job, tile, i, verdict);
   }
 }
 

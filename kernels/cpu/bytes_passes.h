@@ -257,8 +257,12 @@ pass_rows (const Pass *p, DcnnStepKind function, const DcnnJob *job,
     pass_picture (p, function, tile, &job->out);
     return;
   }
+  /* copied: the compiler must assume that a store of bytes changes what
+   * pointers lead to */
+  const Pass pass = *p;
+  const DcnnMap out = job->out;
   for (uint32_t i = 0; i < tile->n; i++)
-    pass_row (p, function, &job->out, tile->pixels[i], tile->rows[i],
+    pass_row (&pass, function, &out, tile->pixels[i], tile->rows[i],
         last ? tile->bytes[i] : NULL);
 }
 

@@ -89,7 +89,9 @@ row_floats (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
   const float *from = dcnn_map_pixel (&job->in, DCNN_PIXEL_Y (p),
       DCNN_PIXEL_X (p));
 
-  if (l->n_runs == 1 && l->runs[0].from == 0)
+  if (l->n_runs == 1 && l->runs[0].from == 0 && l->channels <= 4)
+    memcpy (row, from, 4 * sizeof *row);
+  else if (l->n_runs == 1 && l->runs[0].from == 0)
     for (uint32_t c = 0; c < l->channels; c += V_LANES)
       v_store (row + c, v_load (from + c));
   else
@@ -230,18 +232,96 @@ resize_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
   }
 }
 
+/* The same of two taps each way, all inside the map: a run of pixels of one
+ * row. A pixel that reads the columns of the one before it takes over what it
+ * had read, while a vector holds the channels. */
+static void
+resize_two (const DcnnJob *job, const DcnnLocal *l, const uint32_t *pixels,
+    uint32_t n, float *const *rows)
+{
+  const DcnnMap in = job->in;
+  const uint32_t channels = l->channels, *index_x = l->index_x;
+  const size_t y = (size_t) DCNN_PIXEL_Y (pixels[0]) * 2;
+  const uint8_t *line[2];
+  v_t weight[2];
+
+  for (unsigned a = 0; a < 2; a++) {
+    line[a] = dcnn_map_bytes (&in, l->index_y[y + a], 0) - in.col_offset[0];
+    weight[a] = v_set (l->weight_y[y + a]);
+  }
+  for (uint32_t c = 0; c < channels; c += V_LANES) {
+    uint32_t known[2] = { UINT32_MAX, UINT32_MAX };
+    v_t at[2][2] = { { v_zero (), v_zero () }, { v_zero (), v_zero () } };
+    for (uint32_t i = 0; i < n; i++) {
+      const size_t x = (size_t) DCNN_PIXEL_X (pixels[i]) * 2;
+      const v_t left = v_set (l->weight_x[x]);
+      const v_t right = v_set (l->weight_x[x + 1]);
+      if (index_x[x] != known[0] || index_x[x + 1] != known[1]) {
+        known[0] = index_x[x];
+        known[1] = index_x[x + 1];
+        DCNN_UNROLL
+        for (unsigned k = 0; k < 4; k++)
+          at[k / 2][k % 2] = dcnn_lanes_of_bytes (line[k / 2] +
+              in.col_offset[known[k % 2]] + c, in.low);
+      }
+      v_t sum = v_mul (weight[0], v_fma (right, at[0][1],
+              v_mul (left, at[0][0])));
+      sum = v_fma (weight[1], v_fma (right, at[1][1], v_mul (left, at[1][0])),
+          sum);
+      v_store (rows[i] + c, sum);
+    }
+  }
+}
+
+/* How many entries from the first on lie in its row and read only columns
+ * inside the map, by two taps each way; 0: its row, or it, does not. */
+static uint32_t
+resize_run (const DcnnJob *job, const DcnnLocal *l, const uint32_t *pixels,
+    uint32_t n)
+{
+  const uint32_t y = DCNN_PIXEL_Y (pixels[0]);
+  uint32_t i = 0;
+
+  if (l->taps_x != 2 || l->taps_y != 2 ||
+      l->index_y[2 * y] >= job->in.height ||
+      l->index_y[2 * y + 1] >= job->in.height)
+    return 0;
+  for (; i < n && DCNN_PIXEL_Y (pixels[i]) == y; i++) {
+    const uint32_t *x = l->index_x + 2 * (size_t) DCNN_PIXEL_X (pixels[i]);
+    if (x[0] >= job->in.width || x[1] >= job->in.width)
+      break;
+  }
+  return i;
+}
+
+static void
+resize_rows (const DcnnJob *job, const DcnnLocal *l,
+    const DcnnBytesTile *tile)
+{
+  for (uint32_t i = 0, n; i < tile->n; i += n) {
+    n = resize_run (job, l, tile->pixels + i, tile->n - i);
+    if (n > 0) {
+      resize_two (job, l, tile->pixels + i, n, tile->rows + i);
+    } else {
+      resize_row (job, l, tile->pixels[i], tile->rows[i]);
+      n = 1;
+    }
+  }
+}
+
 static void
 fill_rows (const DcnnJob *job, const DcnnLocal *l, const DcnnBytesTile *tile,
     uint8_t *spare)
 {
   const uint32_t channels = job->out.channels;
+  const int32_t low = job->in.low;
 
+  if (job->primary == DCNN_PRIMARY_RESIZE) {
+    resize_rows (job, l, tile);
+    return;
+  }
   for (uint32_t i = 0; i < tile->n; i++) {
     float *row = tile->rows[i];
-    if (job->primary == DCNN_PRIMARY_RESIZE) {
-      resize_row (job, l, tile->pixels[i], row);
-      continue;
-    }
     if (job->primary == DCNN_PRIMARY_AVERAGE_POOL) {
       average_row (job, l, tile->pixels[i], row);
       continue;
@@ -252,7 +332,8 @@ fill_rows (const DcnnJob *job, const DcnnLocal *l, const DcnnBytesTile *tile,
     }
     const uint8_t *from = row_bytes (job, l, tile->pixels[i], spare);
     if (!job->table)
-      dcnn_bytes_to_floats (from, job->in.low, channels, row);
+      for (uint32_t c = 0; c < channels; c += V_LANES)
+        v_store (row + c, dcnn_lanes_of_bytes (from + c, low));
     else
       for (uint32_t c = 0; c < channels; c++)
         row[c] = job->table->value[from[c]];

@@ -96,11 +96,13 @@ DCNN_INLINE void
 dcnn_bytes_locate_out (const DcnnJob *job, const uint32_t *pixels, uint32_t n,
     void **out)
 {
-  for (uint32_t i = 0; i < n; i++) {
-    const uint32_t y = DCNN_PIXEL_Y (pixels[i]), x = DCNN_PIXEL_X (pixels[i]);
-    out[i] = job->out.bytes ? (void *) dcnn_map_bytes (&job->out, y, x)
-        : (void *) dcnn_map_pixel (&job->out, y, x);
-  }
+  const uintptr_t unit = dcnn_map_unit (&job->out);
+  const uintptr_t start = dcnn_map_start (&job->out);
+  const uint32_t *rows = job->out.row_offset, *columns = job->out.col_offset;
+
+  for (uint32_t i = 0; i < n; i++)
+    out[i] = (void *) (start + unit * ((uintptr_t) rows[
+                DCNN_PIXEL_Y (pixels[i])] + columns[DCNN_PIXEL_X (pixels[i])]));
   dcnn_bytes_prefetch_out (job, n, out);
 }
 

@@ -136,4 +136,48 @@ dcnn_locate_windows (const DcnnWindowPlan *w, const DcnnPhase *phase,
   }
 }
 
+/* Sorts the n pixels of a transposed window's block by phase: members are the
+ * pixels, places which of the block they are; starts [n_phases + 1] is left
+ * with where each phase ends in these. Along a run, phases repeat every
+ * stride_x pixels. */
+static inline void
+dcnn_sort_phases (const DcnnWindowPlan *w, const uint32_t *pixels, uint32_t n,
+    uint32_t *starts, uint32_t *members, uint32_t *places)
+{
+  const uint32_t step = w->stride_x;
+  uint32_t at = 0;
+
+  memset (starts, 0, (w->n_phases + 1) * sizeof *starts);
+  /* first how many, then which */
+  for (unsigned pass = 0; pass < 2; pass++) {
+    for (uint32_t i = 0; i < n;) {
+      const uint32_t end = i + dcnn_run_length (pixels + i, n - i, 1);
+      uint32_t py, px;
+      dcnn_window_base (true, w->stride_y, w->pad_y, DCNN_PIXEL_Y (pixels[i]),
+          &py);
+      dcnn_window_base (true, step, w->pad_x, DCNN_PIXEL_X (pixels[i]), &px);
+      for (uint32_t j = i; j < end && j < i + step; j++) {
+        uint32_t f = py * step + px;
+        px = px + 1 == step ? 0 : px + 1;
+        if (pass == 0) {
+          starts[f] += (end - j + step - 1) / step;
+          continue;
+        }
+        uint32_t to = starts[f];
+        for (uint32_t k = j; k < end; k += step, to++) {
+          places[to] = k;
+          members[to] = pixels[k];
+        }
+        starts[f] = to;
+      }
+      i = end;
+    }
+    for (uint32_t f = 0; f <= w->n_phases && pass == 0; f++) {
+      uint32_t count = starts[f];
+      starts[f] = at;
+      at += count;
+    }
+  }
+}
+
 #endif

@@ -164,57 +164,14 @@ run_phase (Run *run, uint32_t f, const uint32_t *pixels,
   DCNN_FN (dcnn_judge_tile) (run->job, &tile);
 }
 
-/* Sorts the n pixels of the block by phase: run->starts says where each phase
- * begins in members and places. Along a run, phases repeat every stride_x
- * pixels. */
-static void
-sort_phases (Run *run, uint32_t n)
-{
-  const DcnnWindowPlan *w = &run->conv->window;
-  const uint32_t step = w->stride_x;
-  uint32_t *starts = run->starts, at = 0;
-
-  memset (starts, 0, (w->n_phases + 1) * sizeof *starts);
-  /* first how many, then which */
-  for (unsigned pass = 0; pass < 2; pass++) {
-    for (uint32_t i = 0; i < n;) {
-      const uint32_t end = i + dcnn_run_length (run->pixels + i, n - i, 1);
-      uint32_t py, px;
-      dcnn_window_base (true, w->stride_y, w->pad_y,
-          DCNN_PIXEL_Y (run->pixels[i]), &py);
-      dcnn_window_base (true, step, w->pad_x, DCNN_PIXEL_X (run->pixels[i]),
-          &px);
-      for (uint32_t j = i; j < end && j < i + step; j++) {
-        uint32_t f = py * step + px;
-        px = px + 1 == step ? 0 : px + 1;
-        if (pass == 0) {
-          starts[f] += (end - j + step - 1) / step;
-          continue;
-        }
-        uint32_t to = starts[f];
-        for (uint32_t k = j; k < end; k += step, to++) {
-          run->places[to] = k;
-          run->members[to] = run->pixels[k];
-        }
-        starts[f] = to;
-      }
-      i = end;
-    }
-    for (uint32_t f = 0; f <= w->n_phases && pass == 0; f++) {
-      uint32_t count = starts[f];
-      starts[f] = at;
-      at += count;
-    }
-  }
-}
-
 /* A block of a transposed convolution, phase by phase. */
 static void
 run_phases (Run *run, uint32_t n, size_t first)
 {
   const uint32_t n_phases = run->conv->window.n_phases;
 
-  sort_phases (run, n);
+  dcnn_sort_phases (&run->conv->window, run->pixels, n, run->starts,
+      run->members, run->places);
   /* each start has moved to its phase's end */
   for (uint32_t f = 0, begin = 0; f < n_phases; begin = run->starts[f++])
     if (run->starts[f] > begin)
@@ -285,7 +242,8 @@ run_left (Run *run)
   if (!run->conv->window.transposed && run->n_left > 0) {
     run_panels (run, 0, run->pixels, run->n_left);
   } else if (run->n_left > 0) {
-    sort_phases (run, run->n_left);
+    dcnn_sort_phases (&run->conv->window, run->pixels, run->n_left,
+        run->starts, run->members, run->places);
     for (uint32_t f = 0, begin = 0; f < n_phases; begin = run->starts[f++])
       if (run->starts[f] > begin)
         run_panels (run, f, run->members + begin, run->starts[f] - begin);

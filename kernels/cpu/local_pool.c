@@ -200,25 +200,54 @@ block_lanes (const DcnnMap *map, bool maximum, uint32_t y0, uint32_t y1,
   return all;
 }
 
+/* Eight sums or maxima of 64 bytes at most. */
+#if V_LANES > 1
+typedef __m128i Eight;
+
+DCNN_INLINE Eight
+eight_take (Eight all, const uint8_t *from, bool maximum)
+{
+  const __m128i v = _mm_cvtepu8_epi16 (_mm_loadl_epi64 ((const void *) from));
+
+  return maximum ? _mm_max_epi16 (all, v) : _mm_add_epi16 (all, v);
+}
+#else
+typedef struct Eight {
+  int16_t of[DCNN_LANES];
+} Eight;
+
+DCNN_INLINE Eight
+eight_take (Eight all, const uint8_t *from, bool maximum)
+{
+  for (uint32_t k = 0; k < DCNN_LANES; k++)
+    all.of[k] = (int16_t) (!maximum ? all.of[k] + from[k]
+        : from[k] > all.of[k] ? from[k] : all.of[k]);
+  return all;
+}
+#endif
+
 /* The same of all channels of a map of bytes. Sums of whole numbers are exact,
  * so these are the bits that floats give. */
 static void
 block_of_bytes (const DcnnMap *map, bool maximum, uint32_t y0, uint32_t y1,
     uint32_t x0, uint32_t x1, float *all)
 {
-  const uint32_t channels = map->channels;
-  const int32_t low = map->low, least = maximum ? low : 0;
+  const int32_t pixels = maximum ? 1 : (int32_t) ((y1 - y0) * (x1 - x0));
 
-  for (uint32_t c = 0; c < channels; c++)
-    all[c] = (float) least;
-  for (uint32_t y = y0; y < y1; y++)
-    for (uint32_t x = x0; x < x1; x++) {
-      const uint8_t *pixel = dcnn_map_bytes (map, y, x);
-      for (uint32_t c = 0; c < channels; c++) {
-        const float v = (float) (pixel[c] + low);
-        all[c] = !maximum ? all[c] + v : v > all[c] ? v : all[c];
-      }
+  for (uint32_t c = 0; c < map->channels; c += DCNN_LANES) {
+    int16_t of[DCNN_LANES];
+    Eight eight;
+    memset (&eight, 0, sizeof eight);
+    for (uint32_t y = y0; y < y1; y++) {
+      const uint8_t *row = map->bytes + map->row_offset[y] + c;
+      for (uint32_t x = x0; x < x1; x++)
+        eight = eight_take (eight, row + map->col_offset[x], maximum);
     }
+    memcpy (of, &eight, sizeof of);
+    for (uint32_t k = 0; k < DCNN_LANES; k++)
+      all[c + k] = c + k < map->channels
+          ? (float) (of[k] + pixels * map->low) : 0.0f;
+  }
 }
 
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
@@ -239,7 +268,7 @@ DCNN_FN (dcnn_k_block_reduce) (const DcnnMap *map, bool maximum,
     uint32_t c = 0;
     if (map->bytes) {
       block_of_bytes (map, maximum, y0, y1, x0, x1, out);
-      c = channels;
+      continue;
     }
     for (; c < channels; c += V_LANES) {
       v_t all = block_lanes (map, maximum, y0, y1, x0, x1, c);
