@@ -4,7 +4,7 @@
  *
  * The host keeps what the cpu's backend keeps and runs its input stage and its
  * policy (thresholds, spreads, settling); the maps, masks and lists of all
- * streams are on the device, where one captured graph runs every node on the
+ * streams are on the device, where one graph runs every node on the
  * changed pixels of all streams. A figure that the host decides by (what is
  * pending, how much was done) is that of the frame before.
  *
@@ -112,7 +112,7 @@ typedef struct CudaState {
   CudaGroups groups;
   CudaLevel levels[CUDA_MAX_LEVELS + CUDA_MAX_EXITS];
   guint n_levels;
-  guint level;             /* that is captured, or was launched last */
+  guint level;             /* whose graph is made, or was launched last */
   gint *early_list;        /* by node: the list of what it reads, which has more
                               pixels than its own, but earlier; -1 */
   gboolean *early_now;     /* by node: takes that list in the level at hand */
@@ -257,7 +257,7 @@ cudaError_t dcnn_cuda_take_outputs (DcnnSession *session,
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);
 void *dcnn_cuda_take_host (CudaState *state, gsize bytes, cudaError_t *e);
 /* Waits for what was set and copied without a queue, which queues do not. (Not for
- * the device: that would end what others are capturing there.) */
+ * the device: that would end what an application is capturing there.) */
 cudaError_t dcnn_cuda_finish_uploads (void);
 /* cuda_launch.c: one node's launches. */
 cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
@@ -284,8 +284,8 @@ gboolean dcnn_cuda_is_mask_new (const DcnnSession *session, gint mask);
 void dcnn_cuda_see_reached (DcnnSession *session);
 /* The level whose exit is behind what the last frames reached; 0: there is none. */
 guint dcnn_cuda_choose_exit (const DcnnSession *session);
-/* cuda_graph.c: everything that a frame launches, in parallel branches. */
-gboolean dcnn_cuda_capture (DcnnSession *session, GError **error);
+/* cuda_graph.c: a graph a level, of everything that a frame launches. */
+gboolean dcnn_cuda_make_graphs (DcnnSession *session, GError **error);
 /* cuda_launch.c: the first node that cannot run, and why. */
 gboolean dcnn_cuda_accepts (const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error);

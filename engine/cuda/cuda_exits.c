@@ -253,76 +253,44 @@ dcnn_cuda_choose_exit (const DcnnSession *session)
   return 0;
 }
 
-/* ---- capture ----------------------------------------------------------------------- */
+/* ---- the conditional node -------------------------------------------------------------- */
 
 #if DCNN_CUDA_PARTS
-/* The graph that a stream is captured for, and what in it the stream waits for. */
-static cudaError_t
-look_up (cudaStream_t stream, cudaGraph_t *graph, const cudaGraphNode_t **after,
-    size_t *n)
+cudaError_t
+dcnn_cuda_add_conditional (Frame *f, DcnnCudaBuild *build, cudaGraph_t *within)
 {
-  enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  cudaError_t e = cudaStreamGetCaptureInfo (stream, &status, NULL, graph, after,
-      NULL, n);
-
-  return e == cudaSuccess && status != cudaStreamCaptureStatusActive ?
-      cudaErrorStreamCaptureInvalidated : e;
-}
-
-/* `behind`, where the handle says so, after all that the stream has been asked
- * for. */
-static cudaError_t
-add_conditional (cudaStream_t stream, cudaGraphConditionalHandle handle,
-    cudaGraph_t behind)
-{
+  CudaState *state = cuda_state (f->session);
+  const CudaLevel *level = &state->levels[state->level];
   struct cudaGraphNodeParams params = { .type = cudaGraphNodeTypeConditional };
-  const cudaGraphNode_t *after = NULL;
-  size_t n = 0;
-  cudaGraph_t graph = NULL;
-  cudaGraphNode_t node, within;
-  cudaError_t e = look_up (stream, &graph, &after, &n);
+  cudaGraphConditionalHandle handle;
+  cudaGraphNode_t node;
+  cudaError_t e = cudaGraphConditionalHandleCreate (&handle, build->graph, 0,
+      cudaGraphCondAssignDefault);
 
+  if (e == cudaSuccess)
+    e = dcnn_cuda_look (level->live, level->n_live, f->session->n_streams,
+        state->streams, state->counters + cuda_counter (f->session, CUDA_RAN),
+        handle, (DcnnCudaQueue) { NULL, build, FALSE });
   params.conditional.handle = handle;
   params.conditional.type = cudaGraphCondTypeIf;
   params.conditional.size = 1;
   if (e == cudaSuccess)
-    e = cudaGraphAddNode (&node, graph, after, NULL, n, &params);
-  if (e == cudaSuccess)
-    e = cudaGraphAddChildGraphNode (&within, params.conditional.phGraph_out[0],
-        NULL, 0, behind);
-  if (e == cudaSuccess)
-    e = cudaStreamUpdateCaptureDependencies (stream, &node, NULL, 1,
-        cudaStreamSetCaptureDependencies);
-  return e;
-}
-
-cudaError_t
-dcnn_cuda_add_behind (Frame *f, cudaStream_t stream, cudaGraph_t behind)
-{
-  CudaState *state = cuda_state (f->session);
-  const CudaLevel *level = &state->levels[state->level];
-  cudaGraphConditionalHandle handle;
-  cudaGraph_t graph = NULL;
-  cudaError_t e = look_up (stream, &graph, NULL, NULL);
-
-  if (e == cudaSuccess)
-    e = cudaGraphConditionalHandleCreate (&handle, graph, 0,
-        cudaGraphCondAssignDefault);
-  if (e == cudaSuccess)
-    e = dcnn_cuda_look (level->live, level->n_live, f->session->n_streams,
-        state->streams, state->counters + cuda_counter (f->session, CUDA_RAN),
-        handle, (DcnnCudaQueue) { stream, FALSE });
-  if (e == cudaSuccess)
-    e = add_conditional (stream, handle, behind);
-  return e;
+    e = cudaGraphAddNode (&node, build->graph, build->after, NULL,
+        build->n_after, &params);
+  if (e != cudaSuccess)
+    return e;
+  build->after[0] = node;
+  build->n_after = 1;
+  *within = params.conditional.phGraph_out[0];
+  return cudaSuccess;
 }
 #else
 cudaError_t
-dcnn_cuda_add_behind (Frame *f, cudaStream_t stream, cudaGraph_t behind)
+dcnn_cuda_add_conditional (Frame *f, DcnnCudaBuild *build, cudaGraph_t *within)
 {
   (void) f;
-  (void) stream;
-  (void) behind;
+  (void) build;
+  (void) within;
   return cudaErrorNotSupported;
 }
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * cuda_graph.c - a frame as one captured graph: what has to wait for what, and
- * on which of a few streams, so that branches of a network run side by side.
+ * cuda_graph.c - a frame as one graph: what has to wait for what, so that
+ * branches of a network run side by side. Its nodes are added one by one: a
+ * capture would be ended by whoever waits for the whole GPU meanwhile.
  */
 #include "cuda_graph.h"
 
 #include <string.h>
-
-#define BRANCHES 6
 
 /* Of the level at hand; NULL: not asked for. */
 static GArray *
@@ -23,11 +22,8 @@ item_free (gpointer data)
 {
   Item *item = data;
 
-  if (item->done)
-    (void) cudaEventDestroy (item->done);
   g_free (item->before);
   g_array_unref (item->deps);
-  g_array_unref (item->waits);
   g_free (item);
 }
 
@@ -79,9 +75,9 @@ new_item (const Frame *f, ItemKind kind, guint index)
 
   item->kind = kind;
   item->index = index;
+  item->ends = TRUE;
   item->before = g_new0 (guint64, f->words);
   item->deps = g_array_new (FALSE, FALSE, sizeof (guint));
-  item->waits = g_array_new (FALSE, FALSE, sizeof (guint));
   return item;
 }
 
@@ -231,78 +227,6 @@ put_node (Frame *f, guint n)
   f->item_of_node[n] = put_item (f, item);
 }
 
-/* ---- branches --------------------------------------------------------------------- */
-
-/* Each item goes behind one that it waits for, where that is the last of its
- * branch, else to a branch whose last one it follows anyway. */
-static guint
-choose_branch (Frame *f, const Item *item, const gint *last)
-{
-  gint best = -1, spare = -1;
-
-  if (times_of (f->session))
-    return 0;
-  for (guint b = 0; b < BRANCHES; b++) {
-    gboolean is_dep = FALSE;
-    for (guint i = 0; i < item->deps->len && last[b] >= 0; i++)
-      is_dep |= g_array_index (item->deps, guint, i) == (guint) last[b];
-    if (is_dep && (best < 0 || last[b] > last[best]))
-      best = (gint) b;
-    if (spare < 0 && (last[b] < 0 || is_before (item, (guint) last[b])))
-      spare = (gint) b;
-  }
-  if (best >= 0)
-    return (guint) best;
-  if (spare >= 0)
-    return (guint) spare;
-  best = 0;
-  for (guint b = 1; b < BRANCHES; b++)
-    if (last[b] < last[best])
-      best = (gint) b;
-  return (guint) best;
-}
-
-/* What an item waits for in other branches of its part. */
-static gboolean
-find_waits (Frame *f, Item *item)
-{
-  gboolean ok = TRUE;
-
-  for (guint k = 0; k < item->deps->len; k++) {
-    guint d = g_array_index (item->deps, guint, k);
-    Item *dep = frame_item (f, d);
-    if (dep->branch == item->branch || dep->part != item->part)
-      continue;
-    g_array_append_val (item->waits, d);
-    ok &= dep->done || cudaEventCreateWithFlags (&dep->done,
-        cudaEventDisableTiming) == cudaSuccess;
-  }
-  return ok;
-}
-
-static gboolean
-assign_branches (Frame *f, ItemPart part)
-{
-  gint last[BRANCHES];
-  gboolean ok = TRUE;
-
-  memset (last, 0xff, sizeof last);
-  for (guint i = 0; i < f->items->len; i++) {
-    Item *item = frame_item (f, i);
-    gint ahead;
-    if (item->part != part)
-      continue;
-    item->branch = choose_branch (f, item, last);
-    ahead = last[item->branch];
-    ok &= find_waits (f, item);
-    item->overlaps = ahead >= 0 && item->waits->len == 0 &&
-        cuda_state (f->session)->device.clusters &&
-        times_of (f->session) == NULL;
-    last[item->branch] = (gint) i;
-  }
-  return ok;
-}
-
 /* Where the level's lists are described, on the device; levels that have an exit
  * launch those of the first. */
 static DcnnCudaList *
@@ -313,7 +237,7 @@ lists_of_level (const CudaState *state)
   return state->device_lists + level * (state->n_lists + 1);
 }
 
-/* ---- capture ---------------------------------------------------------------------- */
+/* ---- the graph ---------------------------------------------------------------------- */
 
 static cudaError_t
 launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
@@ -336,11 +260,10 @@ launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
       dcnn_cuda_launch_beside (f->session, item->index, words, &beside, queue);
 }
 
-/* A mark in the graph behind what was launched last. */
+/* A mark of time behind an item, or behind what is before the first. */
 static cudaError_t
-mark_time (Frame *f, const Item *item)
+mark_time (Frame *f, const Item *item, DcnnCudaBuild *build)
 {
-  CudaState *state = cuda_state (f->session);
   GArray *times = times_of (f->session);
   CudaTime t = { NULL, -1, FALSE };
   cudaError_t e = cudaEventCreate (&t.end);
@@ -350,105 +273,125 @@ mark_time (Frame *f, const Item *item)
   else if (item && item->kind == ITEM_LISTS)
     t = (CudaTime) { t.end, (gint) item->index, TRUE };
   if (e == cudaSuccess)
-    e = cudaEventRecordWithFlags (t.end, state->queue,
-        cudaEventRecordExternal);
+    e = cudaGraphAddEventRecordNode (&build->after[0], build->graph,
+        build->after, build->n_after, t.end);
+  build->n_after = 1;
   g_array_append_val (times, t);
   return e;
 }
 
-/* A stream of its own for a branch; NULL: *e says why. */
-static cudaStream_t
-new_branch (Frame *f, cudaError_t *e)
-{
-  cudaStream_t stream = NULL;
-
-  if (*e == cudaSuccess)
-    *e = cudaStreamCreateWithFlags (&stream, cudaStreamNonBlocking);
-  if (*e == cudaSuccess)
-    g_ptr_array_add (f->streams, stream);
-  return stream;
-}
-
-/* An item, behind what it waits for in other branches. */
+/* An item behind what is before it, which in a kernel's case it may overlap. */
 static cudaError_t
-launch_behind (Frame *f, const Item *item, cudaStream_t stream, GString *where)
+add_item (Frame *f, Item *item, gboolean overlaps, DcnnCudaBuild *build,
+    GString *where)
 {
-  DcnnCudaQueue queue = { stream, item->overlaps };
-  cudaError_t e = cudaSuccess;
+  cudaGraphNode_t before = build->n_after > 0 ? build->after[0] : NULL;
+  cudaError_t e = launch_item (f, item, (DcnnCudaQueue) { NULL, build,
+        overlaps });
 
-  for (guint k = 0; k < item->waits->len && e == cudaSuccess; k++)
-    e = cudaStreamWaitEvent (stream, frame_item (f, g_array_index (
-                item->waits, guint, k))->done, 0);
-  if (e == cudaSuccess && times_of (f->session) && item == frame_item (f, 0))
-    e = mark_time (f, NULL);
-  if (e == cudaSuccess)
-    e = launch_item (f, item, queue);
-  if (e == cudaSuccess && times_of (f->session))
-    e = mark_time (f, item);
-  if (e == cudaSuccess && item->done)
-    e = cudaEventRecord (item->done, stream);
+  item->empty = build->n_after != 1 || build->after[0] == before;
+  if (e == cudaSuccess && item->empty)
+    e = cudaGraphAddEmptyNode (&build->after[0], build->graph, build->after,
+        build->n_after);
+  build->n_after = 1;
+  item->node = build->after[0];
   if (e != cudaSuccess && item->kind == ITEM_NODE)
     g_string_printf (where, "launching node '%s'",
         plan_node (f->session->plan, (gint) item->index)->name);
   return e;
 }
 
-/* The items of a part, in branches that begin and end with the stream. */
-static cudaError_t
-launch_part (Frame *f, ItemPart part, cudaStream_t stream, GString *where)
+/* What an item waits for within its part, which does not end that, else what is
+ * there before it. Whether these are kernels, which it may overlap. */
+static gboolean
+go_behind (Frame *f, const Item *item, const DcnnCudaBuild *first,
+    DcnnCudaBuild *build)
 {
-  cudaStream_t branches[BRANCHES] = { stream };
-  cudaEvent_t start = NULL;
-  cudaError_t e = cudaEventCreateWithFlags (&start, cudaEventDisableTiming);
+  gboolean kernels = cuda_state (f->session)->device.clusters;
 
-  if (e == cudaSuccess)
-    e = cudaEventRecord (start, stream);
+  build->n_after = 0;
+  for (guint k = 0; k < item->deps->len; k++) {
+    Item *dep = frame_item (f, g_array_index (item->deps, guint, k));
+    if (dep->part != item->part)
+      continue;
+    dep->ends = FALSE;
+    kernels &= !dep->empty;
+    build->after[build->n_after++] = dep->node;
+  }
+  if (build->n_after > 0)
+    return kernels;
+  memcpy (build->after, first->after, first->n_after * sizeof *first->after);
+  build->n_after = first->n_after;
+  return FALSE;
+}
+
+/* The items of a part, behind what is there before; what is there then are those
+ * that end it. With marks of time they are one after the other. */
+static cudaError_t
+add_part (Frame *f, ItemPart part, DcnnCudaBuild *build, GString *where)
+{
+  g_autofree cudaGraphNode_t *after = g_new (cudaGraphNode_t,
+      f->items->len + 1);
+  DcnnCudaBuild next = { build->graph, after, 0 };
+  gboolean marks = times_of (f->session) != NULL;
+  guint n = 0;
+  cudaError_t e = cudaSuccess;
+
+  if (marks)
+    e = mark_time (f, NULL, build);
   for (guint i = 0; i < f->items->len && e == cudaSuccess; i++) {
-    const Item *item = frame_item (f, i);
+    Item *item = frame_item (f, i);
+    gboolean overlaps;
     if (item->part != part)
       continue;
-    if (branches[item->branch] == NULL) {
-      branches[item->branch] = new_branch (f, &e);
-      if (e == cudaSuccess)
-        e = cudaStreamWaitEvent (branches[item->branch], start, 0);
-    }
-    if (e == cudaSuccess)
-      e = launch_behind (f, item, branches[item->branch], where);
+    overlaps = go_behind (f, item, build, &next);
+    if (marks)
+      e = add_item (f, item, FALSE, build, where);
+    else
+      e = add_item (f, item, overlaps, &next, where);
+    if (e == cudaSuccess && marks)
+      e = mark_time (f, item, build);
   }
-  for (guint b = 1; b < BRANCHES && e == cudaSuccess; b++)
-    if (branches[b]) {
-      e = cudaEventRecord (start, branches[b]);
-      if (e == cudaSuccess)
-        e = cudaStreamWaitEvent (stream, start, 0);
-    }
-  if (start)
-    (void) cudaEventDestroy (start);
+  if (marks)
+    return e;
+  for (guint i = 0; i < f->items->len; i++)
+    if (frame_item (f, i)->part == part && frame_item (f, i)->ends)
+      build->after[n++] = frame_item (f, i)->node;
+  build->n_after = n > 0 ? n : build->n_after;
   return e;
 }
 
-/* behind: what is behind the exit; NULL: there is none. */
+/* All that a frame launches. */
 static cudaError_t
-launch_all (Frame *f, cudaGraph_t behind, GString *where)
+add_all (Frame *f, DcnnCudaBuild *build, GString *where)
 {
   CudaState *state = cuda_state (f->session);
   const CudaLevel *level = &state->levels[state->level];
-  guint32 *ran = behind == NULL ? NULL : state->counters +
+  struct cudaMemsetParams counters = { .dst = state->counters,
+    .elementSize = 4, .width = state->n_counters, .height = 1 };
+  g_autofree cudaGraphNode_t *behind = g_new (cudaGraphNode_t,
+      f->items->len + 1);
+  DcnnCudaBuild within = { NULL, behind, 0 };
+  guint32 *ran = level->exit == 0 ? NULL : state->counters +
       cuda_counter (f->session, CUDA_RAN);
-  cudaError_t e = cudaMemsetAsync (state->counters, 0, state->n_counters * 4,
-      state->queue);
+  cudaError_t e = cudaGraphAddMemsetNode (&build->after[0], build->graph, NULL,
+      0, &counters);
 
+  build->n_after = 1;
   if (e == cudaSuccess)
-    e = launch_part (f, PART_FIRST, state->queue, where);
-  if (e == cudaSuccess && behind)
-    e = dcnn_cuda_add_behind (f, state->queue, behind);
-  if (e == cudaSuccess && behind)
-    e = launch_part (f, PART_LAST, state->queue, where);
+    e = add_part (f, PART_FIRST, build, where);
+  if (e == cudaSuccess && level->exit > 0)
+    e = dcnn_cuda_add_conditional (f, build, &within.graph);
+  if (e == cudaSuccess && level->exit > 0)
+    e = add_part (f, PART_BEHIND, &within, where);
+  if (e == cudaSuccess && level->exit > 0)
+    e = add_part (f, PART_LAST, build, where);
   if (e == cudaSuccess && state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
         f->session->n_streams, ran, level->counted_late,
         state->counters + cuda_counter (f->session, CUDA_JOINED),
         state->counters + cuda_counter (f->session, CUDA_PENDING),
-        (DcnnCudaQueue) { state->queue, FALSE });
+        (DcnnCudaQueue) { NULL, build, FALSE });
   return e;
 }
 
@@ -473,7 +416,6 @@ frame_init (Frame *f, DcnnSession *session)
 
   f->session = session;
   f->items = g_ptr_array_new_with_free_func (item_free);
-  f->streams = g_ptr_array_new ();
   f->words = (2 * n + maps + 63) / 64 + 1;
   f->item_of_node = g_new (gint, n + 1);
   f->item_of_list = g_new (gint, 2 * n + 1);
@@ -486,9 +428,6 @@ frame_init (Frame *f, DcnnSession *session)
   put_all (f);
   if (cuda_state (session)->levels[cuda_state (session)->level].exit > 0)
     e = dcnn_cuda_plan_exit (f);
-  for (ItemPart part = PART_FIRST; part <= PART_LAST; part++)
-    if (!assign_branches (f, part))
-      e = cudaErrorMemoryAllocation;
   return e != cudaSuccess ? e : cudaMemcpy (lists_of_level (cuda_state (
               session)), f->ordered, f->n_ordered * sizeof (DcnnCudaList),
       cudaMemcpyHostToDevice);
@@ -497,9 +436,6 @@ frame_init (Frame *f, DcnnSession *session)
 static void
 frame_clear (Frame *f)
 {
-  for (guint i = 0; i < f->streams->len; i++)
-    (void) cudaStreamDestroy (f->streams->pdata[i]);
-  g_ptr_array_unref (f->streams);
   g_ptr_array_unref (f->items);
   g_free (f->item_of_node);
   g_free (f->item_of_list);
@@ -513,7 +449,7 @@ dump_items (const Frame *f)
 {
   const CudaState *state = cuda_state (f->session);
   const DcnnPlan *plan = f->session->plan;
-  guint lists = 0, overlaps = 0;
+  guint lists = 0;
 
   for (guint i = 0; i < f->items->len; i++) {
     const Item *item = frame_item (f, i);
@@ -521,7 +457,6 @@ dump_items (const Frame *f)
         item->kind == ITEM_LISTS ? "lists" :
         plan_node (plan, (gint) item->index)->name;
     lists += item->kind == ITEM_LISTS;
-    overlaps += item->overlaps;
     g_printerr ("cuda: %u %s", i, name);
     if (item->n_lists > 0)
       g_printerr (" makes %u to %u", item->first_list, item->first_list +
@@ -530,15 +465,14 @@ dump_items (const Frame *f)
       g_printerr (" list %d%s", state->early_now[item->index] ?
           state->early_list[item->index] : state->list_of[item->index],
           state->early_now[item->index] ? " early" : "");
-    g_printerr (" part %u branch %u%s after", item->part, item->branch,
-        item->overlaps ? " overlaps" : "");
+    g_printerr (" part %u after", item->part);
     for (guint d = 0; d < item->deps->len; d++)
       g_printerr (" %u", g_array_index (item->deps, guint, d));
     g_printerr ("\n");
   }
-  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, %u overlap, "
-      "exit before %u\n", state->level, f->items->len, lists, f->n_ordered,
-      overlaps, state->levels[state->level].exit);
+  g_printerr ("cuda: level %u: %u items, %u of them make %u lists, exit before "
+      "%u\n", state->level, f->items->len, lists, f->n_ordered,
+      state->levels[state->level].exit);
 }
 
 /* What is in the first level decides where the others have their exit. */
@@ -548,7 +482,6 @@ add_exits (const Frame *f)
   CudaState *state = cuda_state (f->session);
   guint exits[CUDA_MAX_EXITS];
 
-  state->n_levels -= state->n_exits; /* of a capture that was ended */
   state->n_exits = dcnn_cuda_find_exits (f, exits);
   dcnn_cuda_note_uses (f);
   for (guint i = 0; i < state->n_exits; i++) {
@@ -559,75 +492,30 @@ add_exits (const Frame *f)
   }
 }
 
-/* Whether somebody else ended a capture: whoever waits for the whole GPU, or makes its
- * default stream wait, ends all captures on it. */
-static gboolean
-was_ended (cudaError_t e)
-{
-  return e == cudaErrorStreamCaptureUnsupported ||
-      e == cudaErrorStreamCaptureInvalidated ||
-      e == cudaErrorStreamCaptureImplicit;
-}
-
-/* A stream's capture ends. That somebody else has ended it shows in other errors,
- * too. */
-static cudaError_t
-end_capture (cudaStream_t stream, cudaError_t e, cudaGraph_t *graph)
-{
-  enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
-  cudaError_t ended;
-
-  if (e != cudaSuccess && (cudaStreamIsCapturing (stream, &status) !=
-          cudaSuccess || status != cudaStreamCaptureStatusActive))
-    e = cudaErrorStreamCaptureInvalidated;
-  ended = cudaStreamEndCapture (stream, graph);
-  return e == cudaSuccess ? ended : e;
-}
-
-/* What is behind the exit has a graph of its own first: one whose capture ends
- * within a conditional node cannot be freed (driver 580). */
-static cudaError_t
-capture_behind (Frame *f, cudaGraph_t *behind, GString *where)
-{
-  CudaState *state = cuda_state (f->session);
-  cudaError_t e;
-
-  if (state->levels[state->level].exit == 0)
-    return cudaSuccess;
-  e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
-  if (e != cudaSuccess)
-    return e;
-  e = launch_part (f, PART_BEHIND, state->queue, where);
-  return end_capture (state->queue, e, behind);
-}
-
 /* The graph of state->level. */
 static cudaError_t
-capture_level (DcnnSession *session, GString *where)
+make_graph (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
   Frame f = { 0 };
-  cudaGraph_t graph = NULL, behind = NULL;
+  g_autofree cudaGraphNode_t *after = NULL;
+  DcnnCudaBuild build = { NULL, NULL, 0 };
   cudaError_t e = frame_init (&f, session);
 
+  build.after = after = g_new (cudaGraphNode_t, f.items->len + 1);
   if (e == cudaSuccess && state->level == 0)
     add_exits (&f);
   if (e == cudaSuccess)
-    e = capture_behind (&f, &behind, where);
+    e = cudaGraphCreate (&build.graph, 0);
   if (e == cudaSuccess)
-    e = cudaStreamBeginCapture (state->queue, cudaStreamCaptureModeRelaxed);
-  if (e == cudaSuccess) {
-    e = launch_all (&f, behind, where);
-    e = end_capture (state->queue, e, &graph);
-  }
+    e = add_all (&f, &build, where);
   if (e == cudaSuccess)
-    e = cudaGraphInstantiate (&state->levels[state->level].graph, graph, 0);
+    e = cudaGraphInstantiate (&state->levels[state->level].graph, build.graph,
+        0);
   if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
     dump_items (&f);
-  if (graph)
-    (void) cudaGraphDestroy (graph);
-  if (behind)
-    (void) cudaGraphDestroy (behind);
+  if (build.graph)
+    (void) cudaGraphDestroy (build.graph);
   frame_clear (&f);
   return e;
 }
@@ -643,24 +531,18 @@ forget_times (CudaLevel *level)
     level->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
 }
 
-/* Tries it is worth: a capture takes some milliseconds. */
-#define CAPTURES 50
-
 gboolean
-dcnn_cuda_capture (DcnnSession *session, GError **error)
+dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
 {
   CudaState *state = cuda_state (session);
-  g_autoptr (GString) where = g_string_new ("capturing the network");
+  g_autoptr (GString) where = g_string_new ("making the network's graph");
   cudaError_t e = cudaSuccess;
 
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
-      state->level++)
-    for (guint i = 0; i < CAPTURES && (i == 0 || was_ended (e)); i++) {
-      if (i > 0)
-        g_usleep (1000);
-      forget_times (&state->levels[state->level]);
-      e = capture_level (session, where);
-    }
+      state->level++) {
+    forget_times (&state->levels[state->level]);
+    e = make_graph (session, where);
+  }
   state->level = 0;
   return dcnn_cuda_check (e, where->str, error);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * cuda_graph.h - internal: what a frame launches, while its graph is captured.
+ * cuda_graph.h - internal: what a frame launches, while its graph is built.
  */
 #ifndef DCNN_ENGINE_CUDA_GRAPH_H
 #define DCNN_ENGINE_CUDA_GRAPH_H
@@ -31,10 +31,9 @@ typedef struct Item {
                               those waited for */
   GArray *deps;            /* of guint: none of them follows from another */
   ItemPart part;
-  guint branch;
-  gboolean overlaps;
-  GArray *waits;           /* of guint: items of other branches, of its part */
-  cudaEvent_t done;        /* NULL: nobody waits for it */
+  gboolean ends;           /* nothing of its part is behind it */
+  gboolean empty;          /* it launches nothing */
+  cudaGraphNode_t node;    /* its last one, once it is there */
 } Item;
 
 typedef struct Frame {
@@ -44,7 +43,6 @@ typedef struct Frame {
   gint *item_of_node, *item_of_map, *item_of_list; /* -1: not yet */
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;
-  GPtrArray *streams;      /* of cudaStream_t: branches */
 } Frame;
 
 static inline Item *
@@ -61,10 +59,10 @@ void dcnn_cuda_note_uses (const Frame *f);
 /* Which part each item is in, and what the second one begins with, of a level that
  * has an exit. */
 cudaError_t dcnn_cuda_plan_exit (Frame *f);
-/* The look, behind all that the stream has been asked for, and a copy of `behind`,
- * which runs only if anything has changed. */
-cudaError_t dcnn_cuda_add_behind (Frame *f, cudaStream_t stream,
-    cudaGraph_t behind);
+/* The look, behind what is there, and behind that a graph that is within it, which
+ * runs only if anything has changed. */
+cudaError_t dcnn_cuda_add_conditional (Frame *f, DcnnCudaBuild *build,
+    cudaGraph_t *within);
 
 G_END_DECLS
 

@@ -273,9 +273,8 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
     c.wide_from = 0; /* for tests, whose lists are short */
   second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
   e = dcnn_cuda_conv (&c, queue);
-  if (e == cudaSuccess && second)
-    e = dcnn_cuda_wgmma (&c, (DcnnCudaQueue) { queue.stream, TRUE });
-  return e;
+  queue.overlaps = TRUE;
+  return e == cudaSuccess && second ? dcnn_cuda_wgmma (&c, queue) : e;
 }
 
 static DcnnCudaRows

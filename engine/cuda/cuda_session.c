@@ -325,7 +325,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   /* whole maps are for frames that are dense in all streams, and what a stream
    * does must not follow from the others: with several, only cuts are dense */
   session->cpu->weighs_frames = session->n_streams == 1 && has_whole (state);
-  return dcnn_cuda_capture (session, error);
+  return dcnn_cuda_make_graphs (session, error);
 }
 
 /* What take_all() made on the host. */

@@ -17,8 +17,7 @@
  * for what is ahead of it by dcnn_cuda_wait () (programmatic dependent
  * launch): before it nothing may be read that a kernel of the frame writes.
  * What the host uploaded before the frame may be.
- * Launch functions return the launch's cudaError_t, which must be used; they
- * may be captured into a graph.
+ * Launch functions return the launch's cudaError_t, which must be used.
  */
 #ifndef DCNN_CUDA_H
 #define DCNN_CUDA_H
@@ -50,11 +49,20 @@ typedef struct DcnnCudaDevice {
  * knows neither clusters nor launches that overlap, less than 80 no tf32. */
 cudaError_t dcnn_cuda_compiled_for (int *capability);
 
-/* Where a kernel is launched. */
+/* A graph to which kernels are added: the next one behind `after`, which then is
+ * that kernel alone. */
+typedef struct DcnnCudaBuild {
+  cudaGraph_t graph;
+  cudaGraphNode_t *after; /* room for one at least */
+  size_t n_after;
+} DcnnCudaBuild;
+
+/* Where a kernel is launched: on the stream, unless it is added to a graph. */
 typedef struct DcnnCudaQueue {
   cudaStream_t stream;
-  uint32_t overlaps;     /* may begin while the launch ahead of it, which is
-                            all that it depends on, is running */
+  DcnnCudaBuild *build;  /* NULL: launched */
+  bool overlaps;         /* of a graph: may begin while what is ahead of it,
+                            kernels alone, is running */
 } DcnnCudaQueue;
 
 /* Elements of a vector: 16 bytes of half floats. Pixels and views begin and

@@ -215,7 +215,7 @@ dcnn_cuda_stage_convert_frames (const DcnnCudaStage *stages, uint32_t n,
 
   return dcnn_cuda_launch ((const void *) stage_convert,
       dim3 ((blocks + WARPS - 1) / WARPS, n), 32 * WARPS, 0, 1, arguments,
-      DcnnCudaQueue { queue, 0 });
+      DcnnCudaQueue { queue, NULL, false });
 }
 
 cudaError_t
@@ -225,10 +225,10 @@ dcnn_cuda_stage_sample_frames (const DcnnCudaStage *stages, uint32_t n,
   void *arguments[] = { &stages, &blocks };
   dim3 grid ((blocks + WARPS - 1) / WARPS, n);
   cudaError_t e = dcnn_cuda_launch ((const void *) stage_source, grid,
-      32 * WARPS, 0, 1, arguments, DcnnCudaQueue { queue, 0 });
+      32 * WARPS, 0, 1, arguments, DcnnCudaQueue { queue, NULL, false });
 
   return e == cudaSuccess ? dcnn_cuda_launch ((const void *) stage_sample,
-      grid, 32 * WARPS, 0, 1, arguments, DcnnCudaQueue { queue, 0 }) : e;
+      grid, 32 * WARPS, 0, 1, arguments, DcnnCudaQueue { queue, NULL, false }) : e;
 }
 
 cudaError_t
@@ -239,5 +239,5 @@ dcnn_cuda_stage_store_frames (const DcnnCudaStage *stages, uint32_t n,
 
   return dcnn_cuda_launch ((const void *) stage_store,
       dim3 ((blocks + WARPS - 1) / WARPS, n), 32 * WARPS, 0, 1, arguments,
-      DcnnCudaQueue { queue, 0 });
+      DcnnCudaQueue { queue, NULL, false });
 }

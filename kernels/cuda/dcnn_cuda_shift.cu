@@ -147,5 +147,5 @@ dcnn_cuda_shift (const DcnnCudaShift *things, uint32_t n, uint32_t n_streams,
 
   return dcnn_cuda_launch ((const void *) shift_kernel,
       dim3 (BLOCKS, n, n_streams), THREADS, 0, 1, arguments,
-      DcnnCudaQueue { queue, 0 });
+      DcnnCudaQueue { queue, NULL, false });
 }

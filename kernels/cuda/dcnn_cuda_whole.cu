@@ -347,7 +347,7 @@ dcnn_cuda_global (const DcnnCudaGlobal *global, DcnnCudaQueue queue)
         POOL_THREADS, 0, 1, arguments, queue);
     if (e != cudaSuccess)
       return e;
-    queue.overlaps = 1;
+    queue.overlaps = true;
   }
   return dcnn_cuda_launch ((const void *) global_kernel,
       dim3 (global->n_streams), THREADS, 0, 1, arguments, queue);

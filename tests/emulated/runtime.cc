@@ -8,12 +8,14 @@
  * What was asked for of a stream is not done before somebody waits: what the
  * host changes too early in pinned memory, or reads too early, shows.
  */
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -27,12 +29,14 @@
 
 typedef std::function<void ()> Work;
 
-/* What of a graph is done after which others. */
+/* What of a graph is done after which others, which are ahead of it there. */
 struct Node {
   Work work;
   std::vector<size_t> after;
+  EmulatedLaunch launch; /* of a kernel */
+  size_t place;
 };
-typedef std::vector<Node> Graph;
+typedef std::vector<std::shared_ptr<Node>> Graph;
 
 /* Whether what hangs on it runs. */
 struct Condition {
@@ -40,25 +44,41 @@ struct Condition {
 };
 
 static std::deque<Work> queue;
-static Graph *captured;    /* NULL: nothing is being captured */
-/* Of the graph that is being captured: what is next on a stream comes after
- * these, and so does who waits for an event. */
-static std::map<cudaStream_t, std::vector<size_t>> ends;
-static std::map<cudaEvent_t, std::vector<size_t>> events;
 static std::map<const char *, size_t> pinned;
 
-/* Does it when its turn has come; while a graph is captured, when that is
- * launched: then in any order that the graph's edges allow, another one each
- * time. */
 static void
-submit (cudaStream_t stream, Work work)
+submit (Work work)
 {
-  if (captured == NULL) {
-    queue.push_back (work);
-    return;
+  queue.push_back (work);
+}
+
+/* Who waits for a node of another graph, or for the same one twice, is told. */
+static cudaError_t
+add (cudaGraphNode_t *to, cudaGraph_t graph, const cudaGraphNode_t *after,
+    size_t n, std::shared_ptr<Node> node)
+{
+  Graph *g = (Graph *) graph;
+
+  node->place = g->size ();
+  g->push_back (node);
+  *to = (cudaGraphNode_t) node.get ();
+  for (size_t i = 0; i < n; i++) {
+    const Node *ahead = (const Node *) after[i];
+    if (ahead->place >= node->place || (*g)[ahead->place].get () != ahead ||
+        std::count (node->after.begin (), node->after.end (), ahead->place))
+      return cudaErrorInvalidValue;
+    node->after.push_back (ahead->place);
   }
-  captured->push_back (Node { work, ends[stream] });
-  ends[stream] = { captured->size () - 1 };
+  return cudaSuccess;
+}
+
+static std::shared_ptr<Node>
+new_node (Work work)
+{
+  auto node = std::make_shared<Node> ();
+
+  node->work = work;
+  return node;
 }
 
 /* In an order that the edges allow, and chance. */
@@ -70,8 +90,8 @@ run_graph (const Graph &graph)
   std::vector<std::vector<size_t>> before (graph.size ());
 
   for (size_t i = 0; i < graph.size (); i++) {
-    left[i] = graph[i].after.size ();
-    for (size_t other : graph[i].after)
+    left[i] = graph[i]->after.size ();
+    for (size_t other : graph[i]->after)
       before[other].push_back (i);
     if (left[i] == 0)
       ready.push_back (i);
@@ -81,7 +101,7 @@ run_graph (const Graph &graph)
     size_t at = (state >> 33) % ready.size (), i = ready[at];
     ready[at] = ready.back ();
     ready.pop_back ();
-    graph[i].work ();
+    graph[i]->work ();
     for (size_t next : before[i])
       if (--left[next] == 0)
         ready.push_back (next);
@@ -91,8 +111,6 @@ run_graph (const Graph &graph)
 static cudaError_t
 finish ()
 {
-  if (captured)
-    abort (); /* waiting while a graph is captured */
   while (!queue.empty ()) {
     Work work = queue.front ();
     queue.pop_front ();
@@ -106,6 +124,23 @@ emulated_kernels ()
 {
   static std::map<const void *, EmulatedBind> all;
   return all;
+}
+
+/* Arguments are copied now. */
+static cudaError_t
+describe (EmulatedLaunch *to, const void *kernel, dim3 grid, dim3 block,
+    size_t shared, void **arguments)
+{
+  auto bind = emulated_kernels ().find (kernel);
+
+  if (bind == emulated_kernels ().end ()) {
+    fprintf (stderr, "a kernel is missing in kernel.cc\n");
+    abort ();
+  }
+  if (shared > SHARED_BYTES)
+    return cudaErrorInvalidValue;
+  *to = EmulatedLaunch { grid, block, shared, 1, bind->second (arguments) };
+  return cudaSuccess;
 }
 
 static bool
@@ -242,9 +277,9 @@ cudaMemcpy (void *to, const void *from, size_t bytes, cudaMemcpyKind)
 }
 
 cudaError_t
-cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t stream)
+cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t)
 {
-  submit (stream, [=] { memset (to, value, bytes); });
+  submit ([=] { memset (to, value, bytes); });
   return cudaSuccess;
 }
 
@@ -252,14 +287,14 @@ cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t stream)
  * returns. */
 cudaError_t
 cudaMemcpyAsync (void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
-    cudaStream_t stream)
+    cudaStream_t)
 {
   if (kind == cudaMemcpyHostToDevice && !is_pinned (from)) {
     std::vector<char> held ((const char *) from, (const char *) from + bytes);
-    submit (stream, [=] { memcpy (to, held.data (), bytes); });
+    submit ([=] { memcpy (to, held.data (), bytes); });
     return cudaSuccess;
   }
-  submit (stream, [=] { memcpy (to, from, bytes); });
+  submit ([=] { memcpy (to, from, bytes); });
   return kind == cudaMemcpyDeviceToHost && !is_pinned (to) ? finish () :
       cudaSuccess;
 }
@@ -284,25 +319,14 @@ cudaError_t cudaStreamSynchronize (cudaStream_t) { return finish (); }
 cudaError_t cudaEventSynchronize (cudaEvent_t) { return finish (); }
 
 cudaError_t
-cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
+cudaEventRecord (cudaEvent_t, cudaStream_t)
 {
-  if (captured)
-    events[event] = ends[stream];
   return cudaSuccess;
 }
 
 cudaError_t
-cudaEventRecordWithFlags (cudaEvent_t event, cudaStream_t stream, unsigned)
+cudaStreamWaitEvent (cudaStream_t, cudaEvent_t, unsigned)
 {
-  return cudaEventRecord (event, stream);
-}
-
-cudaError_t
-cudaStreamWaitEvent (cudaStream_t stream, cudaEvent_t event, unsigned)
-{
-  if (captured)
-    ends[stream].insert (ends[stream].end (), events[event].begin (),
-        events[event].end ());
   return cudaSuccess;
 }
 
@@ -334,60 +358,76 @@ cudaEventElapsedTime (float *ms, cudaEvent_t, cudaEvent_t)
 }
 
 cudaError_t
-cudaStreamBeginCapture (cudaStream_t, cudaStreamCaptureMode)
+cudaGraphCreate (cudaGraph_t *to, unsigned)
 {
-  if (captured)
-    abort ();
-  captured = new Graph;
-  ends.clear ();
-  events.clear ();
+  *to = (cudaGraph_t) new Graph;
   return cudaSuccess;
 }
 
 cudaError_t
-cudaStreamEndCapture (cudaStream_t, cudaGraph_t *graph)
+cudaGraphAddEmptyNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n)
 {
-  *graph = (cudaGraph_t) captured;
-  captured = NULL;
-  return cudaSuccess;
+  return add (to, graph, after, n, new_node ([] { }));
 }
 
 cudaError_t
-cudaStreamIsCapturing (cudaStream_t, cudaStreamCaptureStatus *status)
+cudaGraphAddEventRecordNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n, cudaEvent_t)
 {
-  *status = captured ? cudaStreamCaptureStatusActive :
-      cudaStreamCaptureStatusNone;
-  return cudaSuccess;
-}
-
-/* A node's number, from 1 on, stands for the node. */
-cudaError_t
-cudaStreamGetCaptureInfo (cudaStream_t stream, cudaStreamCaptureStatus *status,
-    unsigned long long *, cudaGraph_t *graph, const cudaGraphNode_t **after,
-    const cudaGraphEdgeData **, size_t *n)
-{
-  static std::vector<cudaGraphNode_t> nodes;
-
-  *status = cudaStreamCaptureStatusActive;
-  nodes.clear ();
-  for (size_t i : ends[stream])
-    nodes.push_back ((cudaGraphNode_t) (i + 1));
-  if (graph)
-    *graph = (cudaGraph_t) captured;
-  if (after)
-    *after = nodes.data ();
-  if (n)
-    *n = nodes.size ();
-  return cudaSuccess;
+  return cudaGraphAddEmptyNode (to, graph, after, n);
 }
 
 cudaError_t
-cudaStreamUpdateCaptureDependencies (cudaStream_t stream,
-    cudaGraphNode_t *nodes, const cudaGraphEdgeData *, size_t n, unsigned)
+cudaGraphAddMemsetNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n, const cudaMemsetParams *params)
 {
-  ends[stream].clear ();
-  for (size_t i = 0; i < n; i++)
-    ends[stream].push_back ((size_t) nodes[i] - 1);
+  const cudaMemsetParams p = *params;
+
+  if (p.height != 1 || p.value != 0)
+    return cudaErrorInvalidValue; /* not asked for yet */
+  return add (to, graph, after, n, new_node ([=] { memset (p.dst, 0, p.width *
+            p.elementSize); }));
+}
+
+cudaError_t
+cudaGraphAddKernelNode (cudaGraphNode_t *to, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n, const cudaKernelNodeParams *params)
+{
+  auto node = new_node (NULL);
+  Node *kernel = node.get ();
+  cudaError_t e = describe (&kernel->launch, params->func, params->gridDim,
+      params->blockDim, params->sharedMemBytes, params->kernelParams);
+
+  kernel->work = [=] { emulated_run (kernel->launch); };
+  return e == cudaSuccess ? add (to, graph, after, n, node) : e;
+}
+
+cudaError_t
+cudaGraphKernelNodeSetAttribute (cudaGraphNode_t node, cudaLaunchAttributeID id,
+    const cudaLaunchAttributeValue *value)
+{
+  if (id != cudaLaunchAttributeClusterDimension)
+    return cudaErrorInvalidValue;
+  ((Node *) node)->launch.cluster = value->clusterDim.x;
+  return cudaSuccess;
+}
+
+/* Every node is behind those that are there before it. */
+cudaError_t
+cudaGraphAddDependencies (cudaGraph_t graph, const cudaGraphNode_t *from,
+    const cudaGraphNode_t *to, const cudaGraphEdgeData *, size_t n)
+{
+  Graph *g = (Graph *) graph;
+
+  for (size_t i = 0; i < n; i++) {
+    const Node *ahead = (const Node *) from[i];
+    Node *node = (Node *) to[i];
+    if (ahead->place >= node->place || (*g)[ahead->place].get () != ahead ||
+        (*g)[node->place].get () != node)
+      return cudaErrorInvalidValue;
+    node->after.push_back (ahead->place);
+  }
   return cudaSuccess;
 }
 
@@ -410,39 +450,17 @@ cudaGraphAddNode (cudaGraphNode_t *to, cudaGraph_t graph,
 {
   static std::deque<Graph> bodies;
   static cudaGraph_t body;
-  Graph *g = (Graph *) graph;
   Condition *condition = (Condition *) params->conditional.handle;
-  Node node = { NULL, {} };
 
   bodies.emplace_back ();
   const Graph *within = &bodies.back ();
-  node.work = [=] {
+  body = (cudaGraph_t) within;
+  params->conditional.phGraph_out = &body;
+  return add (to, graph, after, n, new_node ([=] {
     if (condition->value)
       run_graph (*within);
     condition->value = condition->first;
-  };
-  for (size_t i = 0; i < n; i++)
-    node.after.push_back ((size_t) after[i] - 1);
-  g->push_back (node);
-  body = (cudaGraph_t) within;
-  params->conditional.phGraph_out = &body;
-  *to = (cudaGraphNode_t) g->size ();
-  return cudaSuccess;
-}
-
-/* Copied, as it is. */
-cudaError_t
-cudaGraphAddChildGraphNode (cudaGraphNode_t *to, cudaGraph_t graph,
-    const cudaGraphNode_t *, size_t n, cudaGraph_t child)
-{
-  const Graph within = *(const Graph *) child;
-  Graph *g = (Graph *) graph;
-
-  if (n > 0)
-    abort ();
-  g->push_back (Node { [=] { run_graph (within); }, {} });
-  *to = (cudaGraphNode_t) g->size ();
-  return cudaSuccess;
+  }));
 }
 
 /* Of the device. */
@@ -479,11 +497,11 @@ cudaGraphExecDestroy (cudaGraphExec_t graph)
 }
 
 cudaError_t
-cudaGraphLaunch (cudaGraphExec_t graph, cudaStream_t stream)
+cudaGraphLaunch (cudaGraphExec_t graph, cudaStream_t)
 {
   const Graph *g = (const Graph *) graph;
 
-  submit (stream, [g] { run_graph (*g); });
+  submit ([g] { run_graph (*g); });
   return cudaSuccess;
 }
 
@@ -503,27 +521,20 @@ cudaFuncGetAttributes (cudaFuncAttributes *to, const void *)
   return cudaSuccess;
 }
 
-/* Arguments are copied now. */
 cudaError_t
 cudaLaunchKernelExC (const cudaLaunchConfig_t *config, const void *kernel,
     void **arguments)
 {
-  auto bind = emulated_kernels ().find (kernel);
-  EmulatedLaunch launch = { config->gridDim, config->blockDim,
-    config->dynamicSmemBytes, 1, {} };
+  EmulatedLaunch launch;
+  cudaError_t e = describe (&launch, kernel, config->gridDim, config->blockDim,
+      config->dynamicSmemBytes, arguments);
 
-  if (bind == emulated_kernels ().end ()) {
-    fprintf (stderr, "a kernel is missing in kernel.cc\n");
-    abort ();
-  }
-  if (launch.shared > SHARED_BYTES)
-    return cudaErrorInvalidValue;
   for (unsigned i = 0; i < config->numAttrs; i++)
     if (config->attrs[i].id == cudaLaunchAttributeClusterDimension)
       launch.cluster = config->attrs[i].val.clusterDim.x;
-  launch.entry = bind->second (arguments);
-  submit (config->stream, [launch] { emulated_run (launch); });
-  return cudaSuccess;
+  if (e == cudaSuccess)
+    submit ([launch] { emulated_run (launch); });
+  return e;
 }
 
 }

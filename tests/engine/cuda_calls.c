@@ -404,56 +404,63 @@ WRAP (cudaEventRecord, cudaEvent_t event, cudaStream_t stream)
       both_here (event, stream));
 }
 
-WRAP (cudaEventRecordWithFlags, cudaEvent_t event, cudaStream_t stream,
-    unsigned flags)
-{
-  CALL ("cudaEventRecordWithFlags", FALSE,
-      __real_cudaEventRecordWithFlags (event, stream, flags),
-      both_here (event, stream));
-}
-
 /* ---- graphs and launches ------------------------------------------------------------ */
 
-WRAP (cudaStreamBeginCapture, cudaStream_t stream,
-    enum cudaStreamCaptureMode mode)
+WRAP (cudaGraphCreate, cudaGraph_t *to, unsigned flags)
 {
-  CALL ("cudaStreamBeginCapture", FALSE,
-      __real_cudaStreamBeginCapture (stream, mode), used_here (stream));
+  CALL ("cudaGraphCreate", TRUE, __real_cudaGraphCreate (to, flags),
+      new_imitated ((void **) to));
 }
 
-static cudaError_t
-is_captured (const void *stream, enum cudaStreamCaptureStatus *status)
+WRAP (cudaGraphAddKernelNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n,
+    const struct cudaKernelNodeParams *params)
 {
-  *status = cudaStreamCaptureStatusActive;
-  return used_here (stream);
+  g_atomic_int_inc (&launches);
+  CALL ("cudaGraphAddKernelNode", FALSE,
+      __real_cudaGraphAddKernelNode (node, graph, after, n, params),
+      used_here (graph));
 }
 
-WRAP (cudaStreamIsCapturing, cudaStream_t stream,
-    enum cudaStreamCaptureStatus *status)
+WRAP (cudaGraphKernelNodeSetAttribute, cudaGraphNode_t node,
+    enum cudaLaunchAttributeID id, const union cudaLaunchAttributeValue *value)
 {
-  CALL ("cudaStreamIsCapturing", FALSE,
-      __real_cudaStreamIsCapturing (stream, status),
-      is_captured (stream, status));
+  CALL ("cudaGraphKernelNodeSetAttribute", FALSE,
+      __real_cudaGraphKernelNodeSetAttribute (node, id, value), cudaSuccess);
+}
+
+WRAP (cudaGraphAddMemsetNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n,
+    const struct cudaMemsetParams *params)
+{
+  CALL ("cudaGraphAddMemsetNode", FALSE,
+      __real_cudaGraphAddMemsetNode (node, graph, after, n, params),
+      used_here (graph));
+}
+
+WRAP (cudaGraphAddEventRecordNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n, cudaEvent_t event)
+{
+  CALL ("cudaGraphAddEventRecordNode", FALSE,
+      __real_cudaGraphAddEventRecordNode (node, graph, after, n, event),
+      both_here (graph, event));
+}
+
+WRAP (cudaGraphAddEmptyNode, cudaGraphNode_t *node, cudaGraph_t graph,
+    const cudaGraphNode_t *after, size_t n)
+{
+  CALL ("cudaGraphAddEmptyNode", FALSE,
+      __real_cudaGraphAddEmptyNode (node, graph, after, n),
+      used_here (graph));
 }
 
 #if CUDART_VERSION >= 13000
-WRAP (cudaStreamGetCaptureInfo, cudaStream_t stream,
-    enum cudaStreamCaptureStatus *status, unsigned long long *id,
-    cudaGraph_t *graph, const cudaGraphNode_t **after,
-    const cudaGraphEdgeData **edges, size_t *n)
+WRAP (cudaGraphAddDependencies, cudaGraph_t graph, const cudaGraphNode_t *from,
+    const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n)
 {
-  CALL ("cudaStreamGetCaptureInfo", FALSE,
-      __real_cudaStreamGetCaptureInfo (stream, status, id, graph, after, edges,
-          n), is_captured (stream, status));
-}
-
-WRAP (cudaStreamUpdateCaptureDependencies, cudaStream_t stream,
-    cudaGraphNode_t *nodes, const cudaGraphEdgeData *edges, size_t n,
-    unsigned flags)
-{
-  CALL ("cudaStreamUpdateCaptureDependencies", FALSE,
-      __real_cudaStreamUpdateCaptureDependencies (stream, nodes, edges, n,
-          flags), used_here (stream));
+  CALL ("cudaGraphAddDependencies", FALSE,
+      __real_cudaGraphAddDependencies (graph, from, to, edges, n),
+      used_here (graph));
 }
 
 WRAP (cudaGraphConditionalHandleCreate, cudaGraphConditionalHandle *handle,
@@ -461,7 +468,7 @@ WRAP (cudaGraphConditionalHandleCreate, cudaGraphConditionalHandle *handle,
 {
   CALL ("cudaGraphConditionalHandleCreate", FALSE,
       __real_cudaGraphConditionalHandleCreate (handle, graph, value, flags),
-      cudaSuccess);
+      used_here (graph));
 }
 
 static cudaError_t
@@ -473,14 +480,6 @@ imitate_node (struct cudaGraphNodeParams *params)
   return cudaSuccess;
 }
 
-WRAP (cudaGraphAddChildGraphNode, cudaGraphNode_t *node, cudaGraph_t graph,
-    const cudaGraphNode_t *after, size_t n, cudaGraph_t child)
-{
-  CALL ("cudaGraphAddChildGraphNode", FALSE,
-      __real_cudaGraphAddChildGraphNode (node, graph, after, n, child),
-      used_here (child));
-}
-
 WRAP (cudaGraphAddNode, cudaGraphNode_t *node, cudaGraph_t graph,
     const cudaGraphNode_t *after, const cudaGraphEdgeData *edges, size_t n,
     struct cudaGraphNodeParams *params)
@@ -489,34 +488,15 @@ WRAP (cudaGraphAddNode, cudaGraphNode_t *node, cudaGraph_t graph,
       __real_cudaGraphAddNode (node, graph, after, edges, n, params),
       imitate_node (params));
 }
-#endif
-
-cudaError_t __real_cudaGraphDestroy (cudaGraph_t graph);
-cudaError_t __real_cudaStreamEndCapture (cudaStream_t stream,
-    cudaGraph_t *graph);
-cudaError_t __wrap_cudaStreamEndCapture (cudaStream_t stream,
-    cudaGraph_t *graph);
-
-/* A capture ends in any case. */
-cudaError_t
-__wrap_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
+#else
+WRAP (cudaGraphAddDependencies, cudaGraph_t graph, const cudaGraphNode_t *from,
+    const cudaGraphNode_t *to, size_t n)
 {
-  cudaError_t e = cuda_calls_real () ?
-      __real_cudaStreamEndCapture (stream, graph) :
-      new_imitated ((void **) graph);
-
-  if (fails ("cudaStreamEndCapture", TRUE)) {
-    if (*graph && cuda_calls_real ())
-      (void) __real_cudaGraphDestroy (*graph);
-    else
-      free (*graph);
-    *graph = NULL;
-    return failure;
-  }
-  if (*graph)
-    g_atomic_int_inc (&live);
-  return e;
+  CALL ("cudaGraphAddDependencies", FALSE,
+      __real_cudaGraphAddDependencies (graph, from, to, n),
+      used_here (graph));
 }
+#endif
 
 WRAP (cudaGraphDestroy, cudaGraph_t graph)
 {

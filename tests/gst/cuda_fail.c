@@ -47,7 +47,7 @@ on_buffer (GstPad * pad, GstPadProbeInfo * info, gpointer data)
     cuda_calls_fail (c->call, c->failure, TRUE);
   if (c->frames == c->fails_at && c->faults)
     (void) dcnn_cuda_count ((const DcnnCudaCounted *) 64, 1, 1, NULL, NULL,
-        NULL, NULL, (DcnnCudaQueue) { NULL, FALSE }); /* nothing is there */
+        NULL, NULL, (DcnnCudaQueue) { NULL, NULL, FALSE }); /* nothing is there */
   return GST_PAD_PROBE_OK;
 }
 

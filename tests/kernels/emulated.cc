@@ -233,7 +233,7 @@ run_case (Case &c, uint64_t seed, Way way)
   DcnnCudaConv &p = c.conv;
   DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 ? 227 : 99) * 1024, false,
     way == WARP_GROUPS, way == WHOLE };
-  DcnnCudaQueue queue = { NULL, 0 };
+  DcnnCudaQueue queue = {};
   size_t room;
 
   if (way >= FLOATS) {

@@ -376,7 +376,7 @@ run (std::vector<List> &lists, const std::vector<DcnnCudaStream> &streams,
   const DcnnCudaList *d = described.data ();
   uint32_t n = (uint32_t) described.size ();
   if (way == BY_RULE) {
-    (void) dcnn_cuda_lists (d, n, most, n_streams, f, DcnnCudaQueue { NULL, 0 });
+    (void) dcnn_cuda_lists (d, n, most, n_streams, f, DcnnCudaQueue {});
   } else if (way >= BESIDE) {
     DcnnCudaBeside beside = { d, f, n, n_streams, 0, 0, 0 };
     DcnnCudaConv conv;
