@@ -69,6 +69,7 @@ gst_delta_overlay_stop (GstBaseTransform * trans)
   g_clear_pointer (&self->background, gst_delta_overlay_background_free);
   self->background_told = FALSE;
   self->history = (GstDeltaOverlayHistory) {0};
+  self->panel = (GstDeltaOverlayPanel) {0};
   self->damaged = 0;
   return TRUE;
 }
@@ -177,7 +178,8 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
     return;
   gst_delta_overlay_history_add (&self->history, stats);
   if (style->stats)
-    gst_delta_overlay_draw_stats (self->canvas, style, &self->history, stats);
+    gst_delta_overlay_draw_stats (self->canvas, style, &self->history,
+        &self->panel, stats);
 }
 
 static void

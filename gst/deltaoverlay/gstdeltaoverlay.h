@@ -36,6 +36,7 @@ struct _GstDeltaOverlay
   GstDeltaOverlayBackground *background; /* NULL: not used since caps */
   gboolean background_told;        /* its trouble was posted */
   GstDeltaOverlayHistory history;  /* for the statistics text */
+  GstDeltaOverlayPanel panel;      /* where that is */
   guint64 damaged;                 /* buffers that could not be drawn on */
 };
 

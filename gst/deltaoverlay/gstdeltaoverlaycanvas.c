@@ -61,6 +61,27 @@ gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
   }
 }
 
+gdouble
+gst_delta_overlay_canvas_covered (GstDeltaOverlayCanvas * canvas, gdouble x,
+    gdouble y, gdouble width, gdouble height)
+{
+  const gint left = CLAMP (floor (x), 0, canvas->width);
+  const gint right = CLAMP (ceil (x + width), 0, canvas->width);
+  const gint top = CLAMP (floor (y), 0, canvas->height);
+  const gint bottom = CLAMP (ceil (y + height), 0, canvas->height);
+  gsize drawn = 0;
+
+  cairo_surface_flush (canvas->surface);
+  for (gint row = top; row < bottom; row++) {
+    const guint32 *pixels = canvas->pixels + (gsize) row * canvas->stride_px;
+
+    for (gint i = MAX (left, canvas->left[row]); i < MIN (right,
+            canvas->right[row]); i++)
+      drawn += pixels[i] != 0;
+  }
+  return drawn / MAX (width * height, 1);
+}
+
 void
 gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas)
 {

@@ -35,6 +35,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDeltaOverlayCanvas,
 void gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
     gdouble y, gdouble width, gdouble height);
 
+/* Share of a rectangle's pixels that something was drawn on; what lies off the
+ * canvas counts as not drawn on. */
+gdouble gst_delta_overlay_canvas_covered (GstDeltaOverlayCanvas * canvas,
+    gdouble x, gdouble y, gdouble width, gdouble height);
+
 /* Makes transparent what was drawn. */
 void gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas);
 

@@ -50,6 +50,16 @@ typedef struct
   guint64 count;               /* ever added */
 } GstDeltaOverlayHistory;
 
+/* Where the panel of statistics lies: the corner that lately had the least
+ * drawn in it. Goes by what was drawn frame after frame, never by time. */
+typedef struct
+{
+  guint corner;                /* bit 0: right; bit 1: bottom */
+  gdouble covered[4];          /* share of each, a running mean */
+  guint waited;                /* frames that another was better by far */
+  gboolean placed;             /* it was drawn before */
+} GstDeltaOverlayPanel;
+
 typedef struct
 {
   gdouble red, green, blue;
@@ -108,9 +118,11 @@ void gst_delta_overlay_draw_motion (GstDeltaOverlayCanvas * canvas,
 /* gstdeltaoverlaystats.c */
 void gst_delta_overlay_history_add (GstDeltaOverlayHistory * history,
     const GstDeltaCnnStatsMeta * meta);
+/* Last of all: the panel makes way for what is drawn. */
 void gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
-    const GstDeltaOverlayHistory * history, const GstDeltaCnnStatsMeta * meta);
+    const GstDeltaOverlayHistory * history, GstDeltaOverlayPanel * panel,
+    const GstDeltaCnnStatsMeta * meta);
 
 G_END_DECLS
 

@@ -75,17 +75,59 @@ text_width (cairo_t * cr, const gchar * text, gdouble size, gboolean bold)
   return extents.x_advance;
 }
 
+/* What lies under the panel is a mean over about so many frames. It moves to
+ * where less is drawn under it, by this share of its area (half of a head) at
+ * least, and has been for so many frames: not for whoever hurries by, nor to
+ * and fro between two corners. */
+#define PANEL_FRAMES 8
+#define PANEL_GAIN 0.03
+#define PANEL_PATIENCE 32
+
+/* Where a panel of that size lies in a corner. */
+static void
+corner_place (const GstDeltaOverlayCanvas * canvas, guint corner,
+    gdouble margin, gdouble width, gdouble height, gdouble * x, gdouble * y)
+{
+  *x = corner & 1 ? canvas->width - margin - width : margin;
+  *y = corner & 2 ? canvas->height - margin - height : margin;
+}
+
+/* The panel's corner for this frame; of equal ones, the first. */
+static void
+place_panel (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayPanel * panel,
+    gdouble margin, gdouble width, gdouble height)
+{
+  guint best = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (panel->covered); i++) {
+    gdouble x, y, covered;
+
+    corner_place (canvas, i, margin, width, height, &x, &y);
+    covered = gst_delta_overlay_canvas_covered (canvas, x, y, width, height);
+    panel->covered[i] += (covered - panel->covered[i])
+        / (panel->placed ? PANEL_FRAMES : 1);
+    if (panel->covered[i] < panel->covered[best])
+      best = i;
+  }
+  if (panel->covered[best] + PANEL_GAIN >= panel->covered[panel->corner])
+    panel->waited = 0;
+  else if (++panel->waited >= PANEL_PATIENCE || !panel->placed)
+    panel->corner = best;
+  panel->placed = TRUE;
+}
+
 void
 gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
-    const GstDeltaOverlayHistory * history, const GstDeltaCnnStatsMeta * meta)
+    const GstDeltaOverlayHistory * history, GstDeltaOverlayPanel * panel,
+    const GstDeltaCnnStatsMeta * meta)
 {
   const gdouble size = gst_delta_overlay_font_size (style, canvas);
   const gdouble margin = 0.6 * size, pad = 0.8 * size;
-  const gdouble height = 5.6 * size, left = margin + pad;
+  const gdouble height = 5.6 * size;
   cairo_t *cr = canvas->cr;
   gchar title[64], detail[96];
-  gdouble width;
+  gdouble width, x, y;
 
   /* This frame's own numbers, in the words of reports and contact sheets. */
   g_snprintf (title, sizeof title, "%.1f %% of the work done",
@@ -100,14 +142,14 @@ gst_delta_overlay_draw_stats (GstDeltaOverlayCanvas * canvas,
   if (history->count == 0 || width + margin > canvas->width
       || height + margin > canvas->height)
     return;
-  gst_delta_overlay_rounded_rectangle (cr, margin, margin, width, height,
-      0.5 * size);
+  place_panel (canvas, panel, margin, width, height);
+  corner_place (canvas, panel->corner, margin, width, height, &x, &y);
+  gst_delta_overlay_rounded_rectangle (cr, x, y, width, height, 0.5 * size);
   cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
   cairo_fill (cr);
-  draw_text (cr, title, left, margin + 1.7 * size, 1.1 * size, TRUE, 1);
-  draw_text (cr, detail, left, margin + 3.1 * size, 0.9 * size, FALSE, 0.85);
-  draw_bars (cr, history, left, margin + 3.6 * size, width - 2 * pad,
+  draw_text (cr, title, x + pad, y + 1.7 * size, 1.1 * size, TRUE, 1);
+  draw_text (cr, detail, x + pad, y + 3.1 * size, 0.9 * size, FALSE, 0.85);
+  draw_bars (cr, history, x + pad, y + 3.6 * size, width - 2 * pad,
       1.3 * size);
-  gst_delta_overlay_canvas_mark (canvas, margin - 1, margin - 1, width + 2,
-      height + 2);
+  gst_delta_overlay_canvas_mark (canvas, x - 1, y - 1, width + 2, height + 2);
 }

@@ -496,6 +496,54 @@ GST_START_TEST (test_statistics_are_this_frame_s)
 
 GST_END_TEST;
 
+/* The corner that the panel lies in: 0 top left, 1 top right, 2 and 3 below. A
+ * box there is drawn lighter than the panel. */
+static guint
+panel_corner (GstHarness * h, gboolean somebody)
+{
+  const GstDeltaCnnDetection box = { 0, 0, 90, 60, 0.87f, 0, 0 };
+  GstBuffer *in = picture_new ("RGB", WIDTH, HEIGHT, 128, 0, 0, 0, 0), *out;
+  guint found = 4, dark = 0;
+
+  gst_buffer_add_delta_cnn_stats_meta (in, 0)->mac_share = 0.25;
+  if (somebody)
+    gst_delta_cnn_detection_meta_append
+        (gst_buffer_add_delta_cnn_detection_meta (in, 0), &box);
+  out = gst_harness_push_and_pull (h, in);
+  for (guint i = 0; i < 4; i++)
+    if (darkest (out, "RGB", i & 1 ? WIDTH - 14 : 14, i & 2 ? HEIGHT - 14 :
+            14) < 70) {
+      found = i;
+      dark++;
+    }
+  fail_unless (dark == 1, "%u panels", dark);
+  gst_buffer_unref (out);
+  return found;
+}
+
+/* The panel is where no results are: at once where they lie under it at first;
+ * when they come there and stay; not for whoever passes in a moment, nor back
+ * as soon as they have gone. */
+GST_START_TEST (test_panel_makes_way)
+{
+  GstHarness *h = overlay_new ("RGB", WIDTH, HEIGHT);
+  guint at = 0;
+
+  fail_unless (panel_corner (h, TRUE) == 1);
+  gst_harness_teardown (h);
+  h = overlay_new ("RGB", WIDTH, HEIGHT);
+  for (guint i = 0; i < 100; i++)
+    fail_unless (panel_corner (h, i / 4 == 8) == 0, "frame %u", i);
+  while (at < 100 && panel_corner (h, TRUE) == 0)
+    at++;
+  fail_unless (at > 8 && at < 48, "%u frames", at);
+  for (guint i = 0; i < 200; i++)
+    fail_unless (panel_corner (h, FALSE) == 1, "%u frames later", i);
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_classes)
 {
   const gchar *format = formats[__i__];
@@ -735,6 +783,7 @@ overlay_suite (void)
   tcase_add_loop_test (tcase, test_statistics, 0, n);
   tcase_add_test (tcase, test_statistics_are_this_frame_s);
   tcase_add_test (tcase, test_tag_holds_its_text);
+  tcase_add_test (tcase, test_panel_makes_way);
   tcase_add_test (tcase, test_bars);
   tcase_add_test (tcase, test_no_border_at_the_edge);
   tcase_add_loop_test (tcase, test_classes, 0, n);
