@@ -301,14 +301,18 @@ bus_error (Annotate *it, GError **error)
   return TRUE;
 }
 
-/* Frames of the clip by its duration; a camera gives what was asked for. */
+/* Frames of the clip by its pictures or its duration; a camera gives what was
+ * asked for. */
 static void
 guess_total (Annotate *it, GstSample *sample)
 {
   gint64 duration = 0;
   GstVideoInfo info;
+  guint64 pictures = tool_source_pictures (input);
   it->total = frames > 0 ? (guint64) frames : 0;
-  if (gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
+  if (pictures)
+    it->total = it->total ? MIN (it->total, pictures) : pictures;
+  else if (gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
       && info.fps_n && gst_element_query_duration (it->pipeline,
           GST_FORMAT_TIME, &duration) && duration > 0) {
     guint64 n = gst_util_uint64_scale_round ((guint64) duration,

@@ -22,6 +22,24 @@ struct ToolSource {
 
 /* ---- where frames come from -------------------------------------------- */
 
+static gboolean
+is_picture (const char *name)
+{
+  return g_str_has_suffix (name, ".jpg") || g_str_has_suffix (name, ".jpeg")
+      || g_str_has_suffix (name, ".png");
+}
+
+guint64
+tool_source_pictures (const char *location)
+{
+  g_autoptr (GDir) dir = g_dir_open (location, 0, NULL);
+  guint64 n = 0;
+  const char *name;
+  while (dir && (name = g_dir_read_name (dir)))
+    n += is_picture (name);
+  return n;
+}
+
 /* "00000.jpg" or "00000.png" ... in a folder: a pattern and its first number. */
 static char *
 describe_folder (const char *folder, GError **error)
@@ -32,10 +50,7 @@ describe_folder (const char *folder, GError **error)
   g_autofree char *first = NULL;
   const char *name;
   while ((name = g_dir_read_name (dir))) {
-    if (!g_str_has_suffix (name, ".jpg") && !g_str_has_suffix (name, ".jpeg")
-        && !g_str_has_suffix (name, ".png"))
-      continue;
-    if (!first || strcmp (name, first) < 0) {
+    if (is_picture (name) && (!first || strcmp (name, first) < 0)) {
       g_free (first);
       first = g_strdup (name);
     }

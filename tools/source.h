@@ -39,6 +39,9 @@ gboolean tool_source_next (ToolSource *source, DcnnFrame *frame,
 /* Frames expected; 0: not known (a camera, an odd container). */
 guint64 tool_source_total (ToolSource *source);
 
+/* How many pictures a folder holds; 0: it holds none, or is no folder. */
+guint64 tool_source_pictures (const char *location);
+
 /* Whether frames cannot be asked for at leisure. */
 gboolean tool_source_is_live (ToolSource *source);
 

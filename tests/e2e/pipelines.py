@@ -284,6 +284,14 @@ def case_moving_camera(bench):
     bench.run("gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!",
               "avidemux", "!", "multifilesink",
               f"location={folder}/%05d.jpg")
+    heights = []
+    for moments in (4, 1): # a folder's moments are spread over all of it
+        bench.run("deltacnn-annotate", "--input", folder, "--model", model,
+                  "--size", "192x144", "--moments", moments, "--sheet",
+                  out / "folder.png")
+        heights.append(int.from_bytes((out / "folder.png").read_bytes()
+                                      [20:24], "big"))
+    assert heights[0] > 2 * heights[1], f"heights of sheets: {heights}"
     drawn = bench.scratch / "drawn"
     drawn.mkdir()
     bench.run("gst-launch-1.0", "-q", "videotestsrc", "pattern=white",
