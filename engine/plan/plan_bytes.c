@@ -56,6 +56,8 @@ moves_only (const PlanNode *node)
 {
   return node->n_steps == 0 && (node->primary == DCNN_PRIMARY_MAX_POOL ||
       node->primary == DCNN_PRIMARY_RESAMPLE ||
+      node->primary == DCNN_PRIMARY_SPACE_TO_DEPTH ||
+      node->primary == DCNN_PRIMARY_DEPTH_TO_SPACE ||
       node->primary == DCNN_PRIMARY_COPY);
 }
 
@@ -77,7 +79,7 @@ sums_are_exact (const PlanNode *node)
     if (bias != rint (bias))
       return FALSE;
     for (gsize i = 0; i < inputs * taps; i++) {
-      gdouble w = (gdouble) op->weights[transposed ?
+      gdouble w = (gdouble) op->weights[transposed && inputs > 1 ?
           (i / taps * op->out_channels + o) * taps + i % taps :
           o * inputs * taps + i];
       if (w != rint (w) || fabs (w) > 255)
@@ -90,12 +92,15 @@ sums_are_exact (const PlanNode *node)
   return TRUE;
 }
 
-/* Whether groups fill steps and panels (kernels/cpu/bytes.h). */
+/* Whether groups fill steps and panels (kernels/cpu/bytes.h), or are of one
+ * channel. */
 static gboolean
 groups_fit (const PlanNode *node)
 {
   const guint groups = (guint) node->op.conv.groups;
 
+  if (node->primary == DCNN_PRIMARY_CONV_TRANSPOSE && groups > 1)
+    return groups == node->op.in_channels && groups == node->op.out_channels;
   return groups == 1 || (node->primary == DCNN_PRIMARY_GROUP_CONV &&
       node->op.in_channels / groups % 4 == 0 &&
       node->op.out_channels / groups % DCNN_LANES == 0);
@@ -138,8 +143,9 @@ dcnn_plan_bytes_refusal (const DcnnPlan *plan, const PlanNode *node)
     case DCNN_PRIMARY_GROUP_CONV:
     case DCNN_PRIMARY_CONV_TRANSPOSE:
       if (!groups_fit (node))
-        return "its groups have no multiple of 4 input and of 8 output "
-            "channels, or it is transposed";
+        return node->primary == DCNN_PRIMARY_CONV_TRANSPOSE ?
+            "its groups have more than one channel" : "its groups have no "
+            "multiple of 4 input and of 8 output channels";
       /* fall through */
     case DCNN_PRIMARY_CONV:
     case DCNN_PRIMARY_DEPTHWISE:
@@ -155,6 +161,8 @@ dcnn_plan_bytes_refusal (const DcnnPlan *plan, const PlanNode *node)
     case DCNN_PRIMARY_COPY:
     case DCNN_PRIMARY_RESIZE:
     case DCNN_PRIMARY_AVERAGE_POOL:
+    case DCNN_PRIMARY_SPACE_TO_DEPTH:
+    case DCNN_PRIMARY_DEPTH_TO_SPACE:
       return NULL;
     default:
       return "the operator has no kernel on bytes";

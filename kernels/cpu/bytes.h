@@ -42,7 +42,7 @@ typedef struct DcnnBytesConv {
   /* plain: panel after panel of `lanes` channels, steps in their order,
    *   narrow int8_t [tap][step][lane][4]
    *   wide   int16_t [tap][step][2][lane][2]: channels 0 and 2, 1 and 3
-   * depthwise: int16_t [pair of taps][channel padded][2] */
+   * depthwise: phase after phase, int16_t [pair of taps][channel padded][2] */
   const void *weights;
 } DcnnBytesConv;
 
@@ -87,6 +87,17 @@ static inline size_t
 dcnn_bytes_order (const DcnnBytesConv *conv)
 {
   return (size_t) conv->window.n_taps * (1 + conv->steps);
+}
+
+/* The first pair of taps of a phase, depthwise. */
+static inline size_t
+dcnn_bytes_first_pair (const DcnnBytesConv *conv, uint32_t phase)
+{
+  size_t pairs = 0;
+
+  for (uint32_t f = 0; f < phase; f++)
+    pairs += (conv->window.phases[f].n_taps + 1) / 2;
+  return pairs;
 }
 
 /* Input channel 4 step + i is the i-th of a step: where its weight lies in the

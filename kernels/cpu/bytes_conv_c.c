@@ -47,6 +47,9 @@ conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
       DCNN_PIXEL_X (pixel), &px);
   const uint32_t f = py * w->stride_x + px;
   const DcnnPhase *phase = &w->phases[f];
+  const int16_t *weights = (const int16_t *) conv->weights +
+      2 * (size_t) padded * (conv->base.depthwise
+          ? dcnn_bytes_first_pair (conv, f) : 0);
 
   for (uint32_t o = 0; o < conv->out_channels; o++) {
     uint32_t sum = (uint32_t) conv->bias[f * conv->bias_stride + o];
@@ -57,8 +60,9 @@ conv_pixel (const DcnnBytesConv *conv, const DcnnMap *in, uint32_t pixel,
       const uint8_t *from = ty < in->height && tx < in->width
           ? dcnn_map_bytes (in, ty, tx) : conv->zeros;
       if (conv->base.depthwise)
-        sum += (uint32_t) (from[o] * ((const int16_t *) conv->weights)[
-                ((size_t) t / 2 * padded + o) * 2 + t % 2]);
+        sum += (uint32_t) (from[o] * weights[((size_t) (t -
+                    phase->first_tap) / 2 * padded + o) * 2 +
+                (t - phase->first_tap) % 2]);
       else
         sum += sum_of_tap (conv, o, t, from);
     }

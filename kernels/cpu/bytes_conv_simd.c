@@ -5,8 +5,7 @@
  * What follows the sums is done in registers where it is as usual
  * (bytes_ending.h).
  */
-#include <stdlib.h>
-
+#include "bytes_dots.h"
 #include "bytes_ending.h"
 #include "conv_locate.h"
 
@@ -22,6 +21,7 @@ typedef struct Run {
   bool in_place;
   uint32_t block;          /* pixels, a multiple of TILE */
   const DcnnPhase *phase;  /* whose pixels are computed */
+  size_t first_pair;       /* depthwise: of taps, its first */
   const int32_t *bias;     /* of it */
   /* scratch */
   const uint32_t *pixels;  /* of the work, or of the phase */
@@ -48,22 +48,6 @@ typedef struct Run {
 
 /* ---- micro-kernels ------------------------------------------------------------- */
 
-/* Sums of products in one instruction: AVX512_VNNI, or AVX-VNNI, whose
- * encoding is another. */
-#ifdef DCNN_ISA_AVX512
-#define DOTS ""
-#define DOTS_IN "v" /* any of 32 registers */
-#define HAS_DOTS __builtin_cpu_supports ("avx512vnni")
-#else
-#define DOTS "%{vex%} "
-#define DOTS_IN "x"
-#if defined __clang__ && __clang_major__ < 18
-#define HAS_DOTS 0 /* that compiler cannot ask */
-#else
-#define HAS_DOTS __builtin_cpu_supports ("avxvnni")
-#endif
-#endif
-
 typedef struct Micro {
   const uintptr_t *rows;
   size_t row_step;
@@ -74,42 +58,6 @@ typedef struct Micro {
   uint32_t at;             /* pixel of the block */
   uintptr_t shift;         /* to the inputs of its group */
 } Micro;
-
-DCNN_INLINE __m256i
-four_bytes (uintptr_t p)
-{
-  int32_t four;
-
-  memcpy (&four, (const void *) p, 4);
-  return _mm256_set1_epi32 (four);
-}
-
-/* sum plus four products of bytes, or two of int16, in each lane: by one
- * instruction where the processor has it (dots), which is exact, as the others
- * are for weights packed so. Assembler: an intrinsic would want a function of
- * its own target around all of this. */
-DCNN_INLINE __m256i
-add_bytes (__m256i sum, __m256i bytes, __m256i weights, bool dots)
-{
-  if (dots)
-    __asm__ (DOTS "vpdpbusd %2, %1, %0" : "+" DOTS_IN (sum) : DOTS_IN (bytes),
-        DOTS_IN "m" (weights));
-  else
-    sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (_mm256_maddubs_epi16 (
-                bytes, weights), _mm256_set1_epi16 (1)));
-  return sum;
-}
-
-DCNN_INLINE __m256i
-add_shorts (__m256i sum, __m256i shorts, __m256i weights, bool dots)
-{
-  if (dots)
-    __asm__ (DOTS "vpdpwssd %2, %1, %0" : "+" DOTS_IN (sum) : DOTS_IN (shorts),
-        DOTS_IN "m" (weights));
-  else
-    sum = _mm256_add_epi32 (sum, _mm256_madd_epi16 (shorts, weights));
-  return sum;
-}
 
 /* Two steps whose sums of four products stay in int16. */
 DCNN_INLINE void
@@ -256,22 +204,6 @@ static MicroFn *const micros[2][2][3] = {
 };
 static const uint32_t micro_pixels[3] = { 6, 4, 3 };
 
-/* Where the processor has them, but for DELTACNN_VNNI=0, by which tests and
- * timings ask for the other way. */
-static bool
-uses_dots (void)
-{
-  static int known = -1;
-  int uses = __atomic_load_n (&known, __ATOMIC_RELAXED);
-
-  if (uses < 0) {
-    const char *wish = getenv ("DELTACNN_VNNI");
-    uses = !(wish && strcmp (wish, "0") == 0) && HAS_DOTS;
-    __atomic_store_n (&known, uses, __ATOMIC_RELAXED);
-  }
-  return uses;
-}
-
 /* All panels over n located pixels of the phase. */
 static void
 run_panels (const Run *run, uint32_t n)
@@ -326,7 +258,10 @@ depthwise_pixel (const Run *run, const Finish *from, uint32_t c, uint32_t i)
   const DcnnBytesConv *conv = run->conv;
   const Finish f = *from;
   const uint32_t padded = dcnn_padded (conv->out_channels);
-  const uint32_t n_taps = conv->window.n_taps;
+  const uint32_t n_taps = run->phase->n_taps;
+  const ptrdiff_t *offsets = run->offsets + run->phase->first_tap;
+  const int16_t *const weights = (const int16_t *) conv->weights +
+      2 * (size_t) padded * run->first_pair;
   const bool even = run->even[i];
   const uintptr_t *table = run->rows[i / TILE] + i % TILE;
   const uint8_t *operand = f.adds ? run->operands[i] : NULL;
@@ -335,12 +270,12 @@ depthwise_pixel (const Run *run, const Finish *from, uint32_t c, uint32_t i)
   uintptr_t *const taps = run->taps;
 
   for (uint32_t t = 0; t < n_taps; t++)
-    taps[t] = even ? run->base[i] + (uintptr_t) run->offsets[t]
-        : table[t * TILE];
-  taps[n_taps] = taps[n_taps - 1]; /* by weights of 0 */
+    taps[t] = even ? run->base[i] + (uintptr_t) offsets[t] : table[t * TILE];
+  if (n_taps > 0)
+    taps[n_taps] = taps[n_taps - 1]; /* by weights of 0 */
   for (; c < padded; c += 8) {
-    const int16_t *w = (const int16_t *) conv->weights + 2 * (size_t) c;
-    __m256i sum = _mm256_loadu_si256 ((const void *) (conv->bias + c));
+    const int16_t *w = weights + 2 * (size_t) c;
+    __m256i sum = _mm256_loadu_si256 ((const void *) (run->bias + c));
     for (uint32_t t = 0; t < n_taps; t += 2, w += 2 * (size_t) padded)
       sum = _mm256_add_epi32 (sum, two_taps (taps[t] + c, taps[t + 1] + c,
               _mm256_loadu_si256 ((const void *) w)));
@@ -552,7 +487,7 @@ static void
 run_depthwise (const Run *run, uint32_t n)
 {
   const DcnnWindowPlan *w = &run->conv->window;
-  const bool three = w->kernel_y == 3 && w->kernel_x == 3;
+  const bool three = w->kernel_y == 3 && w->kernel_x == 3 && !w->transposed;
   const Finish f = finish_of (run->job, &run->ending, run->to_bytes);
   const uint32_t c = three && run->conv->narrow && uses_dots ()
       ? depthwise_dots (run, &f, n) : 0;
@@ -761,6 +696,7 @@ run_phases (Run *run, uint32_t n, size_t first)
   for (uint32_t f = 0, begin = 0; f < w->n_phases; begin = run->starts[f++]) {
     run->phase = &w->phases[f];
     run->bias = run->conv->bias + f * run->conv->bias_stride;
+    run->first_pair = dcnn_bytes_first_pair (run->conv, f);
     run->pixels = run->members + begin;
     if (run->starts[f] > begin)
       run_pixels (run, run->starts[f] - begin, run->places + begin, first);

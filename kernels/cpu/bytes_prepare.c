@@ -160,20 +160,33 @@ pack_plain (const Source *s, const DcnnBytesConv *conv,
   }
 }
 
+/* The weight of a channel at a tap. */
+static int16_t
+tap_weight (const Source *s, uint32_t c, uint32_t tap)
+{
+  const DcnnTap *t = &s->window->taps[tap];
+
+  return (int16_t) s->weights[c * taps_of (s) +
+      t->ky * s->window->kernel_x + t->kx];
+}
+
 /* Whether all fit int8. */
 static bool
 pack_depthwise (const Source *s, int16_t *to)
 {
-  const size_t taps = taps_of (s);
   const uint32_t padded = dcnn_padded (s->in_span);
   bool narrow = true;
 
-  for (size_t t = 0; t < taps; t++)
-    for (uint32_t c = 0; c < s->in_span; c++) {
-      const int16_t w = (int16_t) s->weights[c * taps + t];
-      to[(t / 2 * padded + c) * 2 + t % 2] = w;
-      narrow &= w == (int8_t) w;
-    }
+  for (uint32_t f = 0; f < s->window->n_phases; f++) {
+    const DcnnPhase *phase = &s->window->phases[f];
+    for (uint32_t t = 0; t < phase->n_taps; t++)
+      for (uint32_t c = 0; c < s->in_span; c++) {
+        const int16_t w = tap_weight (s, c, phase->first_tap + t);
+        to[((size_t) (t / 2) * padded + c) * 2 + t % 2] = w;
+        narrow &= w == (int8_t) w;
+      }
+    to += (phase->n_taps + 1) / 2 * (size_t) padded * 2;
+  }
   return narrow;
 }
 
@@ -190,8 +203,7 @@ fill_bias (const Source *s, bool depthwise, const DcnnPhase *phase,
     int64_t sum = s->bias ? (int64_t) s->bias[o] : 0;
     for (uint32_t t = phase->first_tap; t < end; t++)
       for (uint32_t i = 0; i < n; i++)
-        sum += s->low * (int64_t) (depthwise
-            ? (int32_t) s->weights[o * taps_of (s) + t]
+        sum += s->low * (int64_t) (depthwise ? tap_weight (s, o, t)
             : weight_of (s, o, t, i));
     bias[o] = (int32_t) (uint32_t) (uint64_t) sum;
   }
@@ -237,7 +249,7 @@ bytes_prepare (Source *s, bool depthwise)
   const size_t map = DCNN_ALIGN64 (s->in_span * sizeof (uint32_t));
   const size_t orders = depthwise ? 0 : DCNN_ALIGN64 (panels_of (s) * taps *
       (1 + (size_t) steps_of (s)) * sizeof (uint16_t));
-  const size_t weights = depthwise ? (taps + 1) / 2 * padded * 4 + 64
+  const size_t weights = depthwise ? (taps + phases) * padded * 4 + 64
       : taps * steps_of (s) * dcnn_padded (s->out_channels) * 8 + 64;
   char *block = dcnn_prepared_new (head + plan + zeros + biases + map +
       orders + weights);
@@ -297,7 +309,7 @@ dcnn_k_bytes_conv_transpose_prepare (const DcnnConvParams *params,
     .in_position = in_position, .weights = weights, .bias = bias, .low = low,
     .transposed = true };
 
-  return bytes_prepare (&s, false);
+  return bytes_prepare (&s, params->groups > 1);
 }
 
 DcnnPrepared *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * bytes_rows.c - kernels of maps of bytes that move, choose and interpolate:
- * copy, resample, pooling, resize. Compiled once for each level.
+ * copy, resample, space to depth and back, pooling, resize. Compiled once for
+ * each level.
  */
 #include "bytes_tile.h"
 
@@ -59,6 +60,34 @@ average_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row)
     row[c] /= count;
 }
 
+/* Space to depth: block * block pixels one after the other, into to. */
+static void
+block_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *to)
+{
+  const uint32_t y = DCNN_PIXEL_Y (p) * l->block;
+  const uint32_t x = DCNN_PIXEL_X (p) * l->block;
+
+  for (uint32_t a = 0; a < l->block; a++)
+    for (uint32_t b = 0; b < l->block; b++, to += l->channels)
+      memcpy (to, dcnn_map_bytes (&job->in, y + a, x + b), l->channels);
+}
+
+/* Depth to space: in the in map, or in spare. */
+static const uint8_t *
+part_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
+    uint8_t *spare)
+{
+  const uint32_t y = DCNN_PIXEL_Y (p), x = DCNN_PIXEL_X (p), b = l->block;
+  const uint8_t *from = dcnn_map_bytes (&job->in, y / b, x / b);
+  const uint32_t part = y % b * b + x % b;
+
+  if (!l->crd)
+    return from + (size_t) part * l->channels;
+  for (uint32_t c = 0; c < l->channels; c++)
+    spare[c] = from[c * b * b + part];
+  return spare;
+}
+
 /* The bytes that an out pixel is made of, channel by channel: in the in map,
  * or in spare. */
 static const uint8_t *
@@ -72,6 +101,12 @@ row_bytes (const DcnnJob *job, const DcnnLocal *l, uint32_t p, uint8_t *spare)
   }
   if (job->primary == DCNN_PRIMARY_RESAMPLE)
     return dcnn_map_bytes (&job->in, l->index_y[y], l->index_x[x]);
+  if (job->primary == DCNN_PRIMARY_DEPTH_TO_SPACE)
+    return part_bytes (job, l, p, spare);
+  if (job->primary == DCNN_PRIMARY_SPACE_TO_DEPTH) {
+    block_bytes (job, l, p, spare);
+    return spare;
+  }
   const uint8_t *from = dcnn_map_bytes (&job->in, y, x);
   if (l->n_runs == 1 && l->runs[0].from == 0)
     return from;
@@ -363,7 +398,7 @@ lay_out (const DcnnJob *job, void *scratch, Space *space)
   return used;
 }
 
-/* Copy, resample, resize, pools. Cost: a load and a look-up or a conversion
+/* Copy, resample, space to depth and back, resize, pools. Cost: a load and a look-up or a conversion
  * an element; a maximum, a sum or a product a tap. */
 static void
 run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)

@@ -86,9 +86,9 @@ DcnnPrepared *dcnn_k_conv_transpose_prepare (const DcnnConvParams *params,
     const uint32_t *in_position, const float *weights, const float *bias);
 /* Of maps of bytes; low is the input's. Weights and bias are whole numbers, no
  * sum leaves int32. The bits are those of the float kernels while these are
- * exact (sums below 2^24). With groups > 1 (not transposed) input positions are
- * the identity, and a group has a multiple of 4 input and of DCNN_LANES output
- * channels. */
+ * exact (sums below 2^24). With groups > 1 input positions are the identity,
+ * and a group has a multiple of 4 input and of DCNN_LANES output channels;
+ * transposed: one of each. */
 DcnnPrepared *dcnn_k_bytes_conv_prepare (const DcnnConvParams *params,
     uint32_t out_channels, uint32_t in_channels, uint32_t in_span,
     const uint32_t *in_position, const float *weights, const float *bias,
@@ -154,8 +154,8 @@ typedef struct DcnnJob {
    * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units
    * are rows of the out map. */
   const uint32_t *pixels;
-  /* COPY, RESAMPLE and MAX_POOL of bytes: NULL, or what takes their first
-   * steps' place */
+  /* COPY, RESAMPLE, MAX_POOL, SPACE_TO_DEPTH and DEPTH_TO_SPACE of bytes: NULL,
+   * or what takes their first steps' place */
   const DcnnBytesTable *table;
   /* One byte per list entry; dense: per pixel, row-major, [height * width].
    * May be NULL when significance is ALWAYS. */
@@ -213,8 +213,8 @@ typedef struct DcnnCpuKernels {
   DcnnKernelFn run[DCNN_PRIMARY_COUNT];
   /* Jobs whose in map is of bytes, and COPY where any map is
    * (dcnn_job_on_bytes()): CONV, GROUP_CONV, CONV_TRANSPOSE and DEPTHWISE,
-   * prepared by dcnn_k_bytes_..._prepare(); COPY; RESIZE; AVERAGE_POOL; RESAMPLE without a
-   * fill; MAX_POOL without empty windows. Of both tables: the out map and
+   * prepared by dcnn_k_bytes_..._prepare(); COPY; RESIZE; AVERAGE_POOL;
+   * SPACE_TO_DEPTH; DEPTH_TO_SPACE; RESAMPLE without a fill; MAX_POOL without empty windows. Of both tables: the out map and
    * operands that are a MAP may be of bytes; the steps' result is whole
    * numbers in range where out is. */
   DcnnKernelFn run_bytes;

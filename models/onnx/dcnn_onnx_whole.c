@@ -377,21 +377,23 @@ onnx_whole_conv (OnnxNode *node, DcnnOp op, const DcnnParams *params)
   DcnnParams whole = *params;
   DcnnValueId pair[3];
   OnnxWhole out = { .axis = 1, .low = -INFINITY, .high = INFINITY };
+  gint64 channels;
 
   if (node->error || !x || !w || !x->exact || !w->exact || x->scale < 0
-      || w->scale < 0 || !onnx_whole_is_scalar (node, x->scale)
-      || (by == 1 && params->conv.groups != 1))
+      || w->scale < 0 || !onnx_whole_is_scalar (node, x->scale))
     return FALSE;
   weights = tensor_of (node, w->whole);
   if (!weights->data || weights->rank < 3
-      || (!onnx_whole_is_scalar (node, w->scale) && w->axis != by))
+      || (!onnx_whole_is_scalar (node, w->scale)
+          && (w->axis != by || (by == 1 && params->conv.groups != 1))))
     return FALSE;
+  channels = weights->dims[by] * (by == 1 ? params->conv.groups : 1);
   out.scale = onnx_whole_scales (node, DCNN_OP_MUL, x->scale,
-      spread_scale (node, w->scale, weights->dims[by], weights->rank));
+      spread_scale (node, w->scale, channels, weights->rank));
   pair[0] = x->whole;
   pair[1] = w->whole;
   pair[2] = biased && out.scale >= 0
-      ? whole_bias (node, out.scale, weights->dims[by]) : -1;
+      ? whole_bias (node, out.scale, channels) : -1;
   if (node->error || out.scale < 0 || (biased && pair[2] < 0))
     return FALSE;
   whole.conv.whole_numbers = true;

@@ -86,6 +86,10 @@ typedef struct Case {
   Pair in, out, operand;
   DcnnConvParams conv;
   DcnnPoolParams pool;
+  DcnnDepthParams depth;
+  uint32_t taps;           /* of RESIZE, each way */
+  uint32_t index[2][128];  /* [y, x], of RESIZE and RESAMPLE */
+  float lerp[2][128];
   float *weights, *bias;
   float factor[MOST + 2 * DCNN_LANES];
   float scale[MOST + 2 * DCNN_LANES], spread[MOST + 2 * DCNN_LANES];
@@ -191,8 +195,9 @@ static void
 weights_init (Case *k, Rng *rng)
 {
   const DcnnWindow *w = &k->conv.window;
-  const bool depthwise = k->primary == DCNN_PRIMARY_DEPTHWISE;
-  const uint32_t groups = depthwise ? k->in.channels
+  const bool each = k->primary == DCNN_PRIMARY_DEPTHWISE ||
+      (is_transposed (k) && k->groups > 1);
+  const uint32_t groups = each ? k->in.channels
       : k->primary == DCNN_PRIMARY_GROUP_CONV ? k->groups : 1;
   const size_t n = (size_t) (w->kernel[0] * w->kernel[1]) * k->out.channels *
       k->in.channels / groups;
@@ -209,6 +214,39 @@ weights_init (Case *k, Rng *rng)
   k->conv.groups = groups;
 }
 
+/* Sizes and tables of what only moves or interpolates. */
+static void
+move_init (Case *k, Rng *rng, uint32_t *height, uint32_t *width)
+{
+  const uint32_t in[2] = { *height, *width };
+  const uint32_t block = 1 + rng_below (rng, 2);
+  uint32_t *out[2] = { height, width };
+
+  k->depth = (DcnnDepthParams) { .block = block, .crd = rng_chance (rng, 50) };
+  k->taps = k->primary == DCNN_PRIMARY_RESAMPLE ? 1 : 1 + rng_below (rng, 3);
+  for (unsigned d = 0; d < 2; d++) {
+    if (k->primary == DCNN_PRIMARY_DEPTH_TO_SPACE)
+      *out[d] = in[d] * block;
+    else if (k->primary != DCNN_PRIMARY_SPACE_TO_DEPTH)
+      *out[d] = 1 + rng_below (rng, 40);
+    for (uint32_t i = 0; i < *out[d] * k->taps && i < 128; i++) {
+      k->index[d][i] = (i / k->taps * in[d] / *out[d] + i % k->taps) % in[d];
+      k->lerp[d][i] = (float) rng_below (rng, 9) / 8;
+      if (k->primary == DCNN_PRIMARY_RESIZE && rng_chance (rng, 5))
+        k->index[d][i] = UINT32_MAX;
+    }
+  }
+}
+
+static bool
+is_moved (const Case *k)
+{
+  return k->primary == DCNN_PRIMARY_RESIZE ||
+      k->primary == DCNN_PRIMARY_RESAMPLE ||
+      k->primary == DCNN_PRIMARY_SPACE_TO_DEPTH ||
+      k->primary == DCNN_PRIMARY_DEPTH_TO_SPACE;
+}
+
 /* FALSE: the window is larger than the map. */
 static bool
 case_init (Case *k, Rng *rng)
@@ -216,10 +254,12 @@ case_init (Case *k, Rng *rng)
   static const DcnnPrimary primaries[] = { DCNN_PRIMARY_CONV,
     DCNN_PRIMARY_CONV, DCNN_PRIMARY_DEPTHWISE, DCNN_PRIMARY_GROUP_CONV,
     DCNN_PRIMARY_CONV_TRANSPOSE, DCNN_PRIMARY_MAX_POOL,
-    DCNN_PRIMARY_AVERAGE_POOL, DCNN_PRIMARY_COPY };
+    DCNN_PRIMARY_AVERAGE_POOL, DCNN_PRIMARY_COPY, DCNN_PRIMARY_RESIZE,
+    DCNN_PRIMARY_RESAMPLE, DCNN_PRIMARY_SPACE_TO_DEPTH,
+    DCNN_PRIMARY_DEPTH_TO_SPACE };
   const uint32_t groups = 2 + rng_below (rng, 2);
   const int32_t low = -(int32_t) rng_below (rng, 256);
-  const uint32_t w = 1 + rng_below (rng, 34), h = 1 + rng_below (rng, 9);
+  uint32_t w = 1 + rng_below (rng, 34), h = 1 + rng_below (rng, 9);
   uint32_t ow = w, oh = h;
   uint32_t channels = 1 + rng_below (rng, rng_chance (rng, 50) ? 9 : 60);
   uint32_t out_channels = 1 + rng_below (rng, 60);
@@ -229,12 +269,26 @@ case_init (Case *k, Rng *rng)
   if (k->primary == DCNN_PRIMARY_GROUP_CONV) {
     channels = groups * 4 * (1 + rng_below (rng, 6));
     out_channels = groups * DCNN_LANES * (1 + rng_below (rng, 4));
-  } else if (k->primary != DCNN_PRIMARY_CONV && !is_transposed (k))
+  } else if (is_transposed (k) && rng_chance (rng, 50)) {
+    k->groups = 1;
+  } else if (k->primary != DCNN_PRIMARY_CONV)
     out_channels = channels;
+  if (is_moved (k)) {
+    move_init (k, rng, &oh, &ow);
+    if (k->primary == DCNN_PRIMARY_SPACE_TO_DEPTH) {
+      channels = 1 + rng_below (rng, 9);
+      out_channels = channels * (uint32_t) (k->depth.block * k->depth.block);
+      h = oh * (uint32_t) k->depth.block;
+      w = ow * (uint32_t) k->depth.block;
+    } else if (k->primary == DCNN_PRIMARY_DEPTH_TO_SPACE) {
+      out_channels = 1 + rng_below (rng, 20);
+      channels = out_channels * (uint32_t) (k->depth.block * k->depth.block);
+    }
+  }
   k->floats_in = rng_chance (rng, 30);
   k->floats_out = rng_chance (rng, 25);
   pair_init (&k->in, rng, w, h, channels, low);
-  if (k->primary != DCNN_PRIMARY_COPY) {
+  if (k->primary != DCNN_PRIMARY_COPY && !is_moved (k)) {
     window_init (k, rng, &k->conv.window);
     k->pool.window = k->conv.window;
     k->pool.count_include_pad = rng_chance (rng, 50);
@@ -301,6 +355,16 @@ prepare (const Case *k, bool bytes)
     case DCNN_PRIMARY_MAX_POOL:
     case DCNN_PRIMARY_AVERAGE_POOL:
       return dcnn_k_pool_prepare (&k->pool, in);
+    case DCNN_PRIMARY_RESIZE:
+      return dcnn_k_resize_prepare (in, k->out.height, k->taps, k->index[0],
+          k->lerp[0], k->out.width, k->taps, k->index[1], k->lerp[1]);
+    case DCNN_PRIMARY_RESAMPLE:
+      return dcnn_k_resample_prepare (in, k->out.height, k->index[0],
+          k->out.width, k->index[1], 0);
+    case DCNN_PRIMARY_SPACE_TO_DEPTH:
+      return dcnn_k_space_to_depth_prepare ((uint32_t) k->depth.block, in);
+    case DCNN_PRIMARY_DEPTH_TO_SPACE:
+      return dcnn_k_depth_to_space_prepare (&k->depth, out);
     default:
       return dcnn_k_copy_prepare (out, NULL, 0);
   }

@@ -66,10 +66,11 @@ class Net:
         return self.node("Conv", [x, self.constant(w), self.constant(self.rng.normal(0, .1, c_out))],
                          strides=[stride] * 2, pads=[kernel // 2] * 4, group=groups, kernel_shape=[kernel] * 2)
 
-    def conv_transpose(self, x, channels, stride=2):
-        w = self.rng.normal(0, np.sqrt(1 / channels), (channels, channels, stride, stride))
+    def conv_transpose(self, x, channels, groups=1, kernel=2, stride=2):
+        w = self.rng.normal(0, np.sqrt(groups / channels), (channels, channels // groups, kernel, kernel))
+        pads = [(kernel - stride) // 2] * 4
         return self.node("ConvTranspose", [x, self.constant(w), self.constant(self.rng.normal(0, .1, channels))],
-                         strides=[stride] * 2, kernel_shape=[stride] * 2)
+                         strides=[stride] * 2, kernel_shape=[kernel] * 2, pads=pads, group=groups)
 
     def norm(self, x, channels):
         values = [self.rng.uniform(.5, 1.5, channels), self.rng.normal(0, .2, channels),
@@ -87,7 +88,7 @@ class Net:
 
 def backbone(kind):
     """deep: 24 layers of one kind of block; deep-pools: what moves values, between convolutions; deep-kinds: grouped and
-    transposed convolutions, normalisations that nobody folded, a gate; mixed: everything else; head: ends in a
+    transposed convolutions, one of them depthwise, depth and space, normalisations that nobody folded, a gate; mixed: everything else; head: ends in a
     classifier."""
     net = Net()
     x = net.node("Relu", [net.conv("image", 3, 16, stride=2)])
@@ -109,8 +110,10 @@ def backbone(kind):
         for i in range(2):
             y = net.node("Relu", [net.conv(x, 16, 16, groups=2)])
             y = net.node("Relu", [net.norm(net.conv(y, 16, 16, 1), 16)])
-            y = net.node("Relu", [net.conv_transpose(y, 16)])
-            x = net.node("Relu", [net.conv(y, 16, 16, stride=2)])
+            y = net.node("Relu", [net.conv_transpose(y, 16, *((1, 2), (16, 4))[i])])
+            y = net.node("Relu", [net.conv(net.node("SpaceToDepth", [y], blocksize=2), 64, 32, 1)])
+            y = net.node("DepthToSpace", [y], blocksize=2, mode=("DCR", "CRD")[i])
+            x = net.node("Relu", [net.conv(y, 8, 16, stride=2)])
         gate = net.node("Sigmoid", [net.conv(net.node("GlobalAveragePool", [x]), 16, 16, 1)])
         return net.model(net.conv(net.node("Mul", [x, gate]), 16, 8, 1))
     y = net.node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)

@@ -122,7 +122,8 @@ check_frames (DcnnModel *model, const char *path, double allowed,
 
 /* Nodes that the processor runs with a kernel of bytes; printed: those that
  * would, but for what their reasons say. kinds: 1 grouped, 2 transposed
- * convolutions among them. */
+ * convolutions among them, 4 more than one of these, 8 space to depth, 16 the
+ * way back. */
 static guint
 count_byte_kernels (const DcnnModel *model, guint *kinds)
 {
@@ -135,7 +136,10 @@ count_byte_kernels (const DcnnModel *model, guint *kinds)
     dcnn_model_get_node (model, i, &node);
     n += g_str_has_prefix (node.kernel, "bytes-");
     *kinds |= g_str_equal (node.kernel, "bytes-group-conv") ? 1 :
-        g_str_equal (node.kernel, "bytes-conv-transpose") ? 2 : 0;
+        g_str_equal (node.kernel, "bytes-conv-transpose") ?
+        (*kinds & 2 ? 4 : 2) :
+        g_str_equal (node.kernel, "bytes-space-to-depth") ? 8 :
+        g_str_equal (node.kernel, "bytes-depth-to-space") ? 16 : 0;
     if (strstr (node.why, "on bytes: "))
       printf ("  %s: %s\n", node.kernel, node.why);
   }
@@ -159,7 +163,7 @@ check_bytes (const DcnnModel *model, const char *file)
   }
   if (!g_str_has_prefix (file, "deep-") || (bytes + 2 >= convolutions &&
           count_byte_kernels (model, &kinds) >= bytes &&
-          (kinds == 3 || !g_str_has_prefix (file, "deep-kinds"))))
+          (kinds == 31 || !g_str_has_prefix (file, "deep-kinds"))))
     return TRUE;
   printf ("  %u of %u convolutions write bytes, kinds %u\n", bytes,
       convolutions, kinds);
