@@ -8,8 +8,9 @@
  * changed pixels of all streams. A figure that the host decides by (what is
  * pending, how much was done) is that of the frame before.
  *
- * Maps are half floats, or floats with precision=f32; moments floats. When the
- * window has moved, what the device stores by place is shifted before the frame.
+ * Maps are half floats, with precision=bf16 bfloat16s, with precision=f32 floats;
+ * moments floats. When the window has moved, what the device stores by place is
+ * shifted before the frame.
  */
 #ifndef DCNN_ENGINE_CUDA_H
 #define DCNN_ENGINE_CUDA_H
@@ -123,10 +124,11 @@ typedef struct CudaState {
   void **buffers;          /* by plan buffer: [streams] of them */
   guint32 *pixels;         /* by plan buffer: elements from pixel to pixel */
   gboolean *floats;        /* by plan buffer */
+  gboolean bf16;           /* the others are bfloat16s, not half floats */
   guint64 **updated, **exact; /* by plan mask: [streams][words] */
   guint64 **pending;       /* by node that judges */
   double **rooms;          /* by GLOBAL node */
-  gfloat **exact_weights;  /* by convolution; NULL: maps are half floats */
+  gfloat **exact_weights;  /* by convolution; NULL: maps are no floats */
   gboolean tf32;           /* DELTACNN_CUDA_TF32: their operands are rounded */
   DcnnCudaList *lists;     /* host; device pointers inside */
   guint n_lists;
@@ -224,7 +226,10 @@ cudaError_t dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
     gint buffer);
 cudaError_t dcnn_cuda_download_buffer (const DcnnSession *session,
     guint stream, gint buffer);
-guint16 dcnn_cuda_half (float value);
+/* A number of two bytes: round to nearest even; what is too large becomes
+ * infinite. And back. */
+guint16 dcnn_cuda_narrow (gfloat value, gboolean bf16);
+gfloat dcnn_cuda_widen (guint16 word, gboolean bf16);
 /* cuda_lists.c: decides which nodes share a list, and describes them; what the
  * lists' entries and counters are is set later. */
 void dcnn_cuda_plan_lists (DcnnSession *session);

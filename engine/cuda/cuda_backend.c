@@ -80,7 +80,7 @@ cuda_layout (DcnnPrecision precision)
 {
   return (PlanLayout) { .pixel = DCNN_CUDA_LANES, .slice = DCNN_CUDA_LANES,
     .view = 1, .store = precision == DCNN_PRECISION_F32 ? PLAN_STORE_F32 :
-        PLAN_STORE_F16 };
+        precision == DCNN_PRECISION_BF16 ? PLAN_STORE_BF16 : PLAN_STORE_F16 };
 }
 
 /* The primary context, which the runtime library uses. */

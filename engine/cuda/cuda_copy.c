@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * cuda_copy.c - half floats on the host, and maps between it and the device.
+ * cuda_copy.c - numbers of two bytes on the host, and maps between it and the
+ * device.
  */
 #include "cuda.h"
 
-/* Round to nearest even; what is too large becomes infinite. */
-guint16
-dcnn_cuda_half (float value)
+static guint16
+half_of (float value)
 {
   union { float f; guint32 u; } v = { value };
   guint32 sign = v.u >> 16 & 0x8000, u = v.u & 0x7fffffff, shift, m;
@@ -29,8 +29,25 @@ dcnn_cuda_half (float value)
       (u + (m > 0x80000000u || (m == 0x80000000u && (u & 1)))));
 }
 
+/* The upper half of a float. */
+static guint16
+bf16_of (float value)
+{
+  union { float f; guint32 u; } v = { value };
+
+  if ((v.u & 0x7fffffff) > 0x7f800000)
+    return (guint16) (v.u >> 16 | 0x40); /* a NaN stays one */
+  return (guint16) ((v.u + 0x7fff + (v.u >> 16 & 1)) >> 16);
+}
+
+guint16
+dcnn_cuda_narrow (gfloat value, gboolean bf16)
+{
+  return bf16 ? bf16_of (value) : half_of (value);
+}
+
 static float
-float_of (guint16 h)
+float_of_half (guint16 h)
 {
   guint32 sign = (guint32) (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
   union { guint32 u; float f; } v;
@@ -42,6 +59,14 @@ float_of (guint16 h)
     v.u = sign | (e == 31 ? 0x7f800000 : (e + 112) << 23) | m << 13;
   }
   return v.f;
+}
+
+gfloat
+dcnn_cuda_widen (guint16 word, gboolean bf16)
+{
+  union { guint32 u; float f; } v = { (guint32) word << 16 };
+
+  return bf16 ? v.f : float_of_half (word);
 }
 
 /* Elements of a pixel that both sides have. */
@@ -69,7 +94,8 @@ dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
       if (size == 4)
         ((gfloat *) (gpointer) host)[i * pixel + c] = v;
       else
-        ((guint16 *) (gpointer) host)[i * pixel + c] = dcnn_cuda_half (v);
+        ((guint16 *) (gpointer) host)[i * pixel + c] =
+            dcnn_cuda_narrow (v, state->bf16);
     }
   return cudaMemcpy ((guint8 *) state->buffers[buffer] + stream * bytes, host,
       bytes, cudaMemcpyHostToDevice);
@@ -96,7 +122,8 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
     for (guint c = 0; c < shared_elements (state, b, buffer); c++)
       to[c] = size == 4 ?
           ((gfloat *) (gpointer) host)[i * pixel + c] :
-          float_of (((guint16 *) (gpointer) host)[i * pixel + c]);
+          dcnn_cuda_widen (((guint16 *) (gpointer) host)[i * pixel + c],
+          state->bf16);
   }
   return e;
 }

@@ -59,12 +59,6 @@ gboolean
 dcnn_cuda_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
     GError **error)
 {
-  if (options->precision == DCNN_PRECISION_BF16) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "device=cuda stores maps as half floats or floats; use precision auto, "
-        "f16 or f32, or device=cpu");
-    return FALSE;
-  }
   for (guint i = 0; i < plan->graph->inputs->len; i++) {
     DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
     gboolean mapped = FALSE;
@@ -94,7 +88,7 @@ map_of (const DcnnSession *session, gint index)
       &g_array_index (session->plan->buffers, PlanBuffer, map->buffer);
   DcnnCudaMap m = { .width = map->width, .height = map->height,
     .span = map->span, .pixel = state->pixels[map->buffer],
-    .f32 = state->floats[map->buffer] };
+    .f32 = state->floats[map->buffer], .bf16 = state->bf16 };
 
   m.stream = (guint64) b->width * b->height * m.pixel;
   m.data = (guint8 *) state->buffers[map->buffer] +
@@ -183,7 +177,7 @@ launch_floats (const DcnnSession *session, guint n, DcnnCudaConv *c,
   return e == cudaSuccess ? dcnn_cuda_floats (c, state->tf32, queue) : e;
 }
 
-/* A convolution of half floats, shared out. Returns the bytes of its room. */
+/* A convolution of maps that are no floats, shared out. Returns the bytes of its room. */
 static gsize
 shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
 {

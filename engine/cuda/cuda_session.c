@@ -12,6 +12,7 @@ take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
   state->buffers = g_new0 (void *, plan->buffers->len + 1);
   state->pixels = g_new0 (guint32, plan->buffers->len + 1);
   state->floats = g_new0 (gboolean, plan->buffers->len + 1);
+  state->bf16 = session->options.precision == DCNN_PRECISION_BF16;
   for (guint i = 0; i < plan->buffers->len; i++)
     state->floats[i] = session->options.precision == DCNN_PRECISION_F32;
   for (guint n = 0; n < plan->nodes->len; n++)
@@ -277,6 +278,26 @@ take_all (DcnnSession *session, cudaError_t *e)
   dcnn_cuda_take_moves (state, session, e);
 }
 
+/* Tensor cores have bfloat16 from 8.0 on. */
+static gboolean
+takes_precision (const DcnnSession *session, GError **error)
+{
+  int code = 0;
+
+  if (session->options.precision != DCNN_PRECISION_BF16)
+    return TRUE;
+  if (!dcnn_cuda_check (dcnn_cuda_compiled_for (&code),
+          "asking what the code is for", error))
+    return FALSE;
+  if (code >= 80)
+    return TRUE;
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
+      "precision=bf16 wants a GPU of compute capability 8.0 and code for it, "
+      "what runs here is for %d.%d; use precision auto, f16 or f32", code / 10,
+      code % 10);
+  return FALSE;
+}
+
 static gboolean
 has_whole (const CudaState *state)
 {
@@ -310,6 +331,8 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
     return FALSE;
   e = cudaSetDevice (MAX (session->device_index, 0));
   take_properties (state, MAX (session->device_index, 0), &e);
+  if (e == cudaSuccess && !takes_precision (session, error))
+    return FALSE;
   if (e == cudaSuccess)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
   take_all (session, &e);

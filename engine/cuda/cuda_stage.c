@@ -107,6 +107,7 @@ dcnn_cuda_stage_new (DcnnSession *session, gint map, gpointer data,
   stage->map = map;
   stage->to = (DcnnCudaMap) { .data = data, .width = m->width,
     .height = m->height, .span = m->span, .pixel = pixel, .f32 = f32,
+    .bf16 = session->options.precision == DCNN_PRECISION_BF16,
     .stream = (guint64) m->width * m->height * pixel };
   stage->updated = updated;
   stage->exact = exact;

@@ -104,7 +104,8 @@ pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
   packed = g_new (guint16, count);
   bias = g_malloc0 (bias_bytes);
   for (gsize i = 0; i < count; i++)
-    packed[i] = dcnn_cuda_half (floats[i]);
+    packed[i] = dcnn_cuda_narrow (floats[i],
+        plan->layout.store == PLAN_STORE_BF16);
   for (guint o = 0; o < op->out_channels && op->bias; o++)
     bias[plan_position (out, o)] = op->bias[o];
   to->weights = to_device (w, packed, count * sizeof *packed, e);

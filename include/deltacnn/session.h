@@ -63,13 +63,18 @@ typedef enum DcnnFit {
   DCNN_FIT_COUNT
 } DcnnFit;
 
-/* How feature maps are stored. Gates, moments, vectors and outputs are float32
- * always; sums are at least that. */
+/* How feature maps are stored; moments and vectors are float32 always, sums are at
+ * least that. X (ENUM, name, what it is) */
+#define DCNN_PRECISIONS(X)                                                     \
+  X (AUTO, "auto", "The device's choice: float32 on a processor, float16 on a GPU") \
+  X (F32, "f32", "float32")                                                    \
+  X (F16, "f16", "float16: 11 bits, up to 65504; a GPU's")                     \
+  X (BF16, "bf16", "bfloat16: 8 bits, float32's range; a GPU's, from compute capability 8.0 on")
+
 typedef enum DcnnPrecision {
-  DCNN_PRECISION_AUTO, /* the device's choice: the cpu's is float32 */
-  DCNN_PRECISION_F32,
-  DCNN_PRECISION_F16,
-  DCNN_PRECISION_BF16,
+#define DCNN_X(e, n, b) DCNN_PRECISION_##e,
+  DCNN_PRECISIONS (DCNN_X)
+#undef DCNN_X
   DCNN_PRECISION_COUNT
 } DcnnPrecision;
 

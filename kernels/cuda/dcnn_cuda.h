@@ -65,7 +65,7 @@ typedef struct DcnnCudaQueue {
                             kernels alone, is running */
 } DcnnCudaQueue;
 
-/* Elements of a vector: 16 bytes of half floats. Pixels and views begin and
+/* Elements of a vector: 16 bytes of two each. Pixels and views begin and
  * end on whole vectors. */
 #define DCNN_CUDA_LANES 8
 #define DCNN_CUDA_MAX_STEPS 12
@@ -73,12 +73,15 @@ typedef struct DcnnCudaQueue {
 /* A feature map (or a channel slice of one) of all streams. Element c of pixel
  * (y, x) of stream s is data[s * stream + (y * width + x) * pixel + c]. */
 typedef struct DcnnCudaMap {
-  void *data;            /* __half, or float when f32; 16-byte aligned */
+  void *data;            /* __half, or float when f32, or __nv_bfloat16; 16-byte
+                            aligned */
   uint64_t stream;       /* elements from stream to stream */
   uint32_t width, height;
   uint32_t span;         /* elements of a pixel that mean something */
   uint32_t pixel;        /* elements from pixel to pixel */
   uint32_t f32;          /* float elements (moments, small vectors) */
+  uint32_t bf16;         /* what is no float is bfloat16, not half: in all maps of a
+                            session, those of floats too */
 } DcnnCudaMap;
 
 typedef struct DcnnCudaStep {
@@ -140,7 +143,7 @@ typedef struct DcnnCudaMasks {
 typedef struct DcnnCudaNode {
   DcnnCudaMap in, out;
   uint32_t n_steps;
-  uint32_t plain;            /* all steps, where they are a map of half floats
+  uint32_t plain;            /* all steps, where they are a map, not of floats,
                                 that is added, Relu, or one after the other; 0:
                                 it is not so */
   DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
@@ -213,8 +216,8 @@ cudaError_t dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n,
 
 /* ---- nodes ------------------------------------------------------------------- */
 
-/* Convolution as an implicit GEMM on the list's rows. weights: device half,
- * [n_padded][k_padded], k = tap * span8 * 8 + position; zeros elsewhere.
+/* Convolution as an implicit GEMM on the list's rows. weights: device, as
+ * the maps, [n_padded][k_padded], k = tap * span8 * 8 + position; zeros elsewhere.
  * bias: device, [n_padded]. Writes whole vectors: positions past the channels
  * get what zero weights give.
  *
@@ -257,7 +260,7 @@ cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
 /* The same of whole maps, where every pixel of all streams is on the list and
  * joins: no list is read. Bits are those of dcnn_cuda_conv(). Accepted are
- * 9.0, maps of half floats, windows that do not transpose, of channels of which
+ * 9.0, maps of two bytes an element, windows that do not transpose, of channels of which
  * 32 are a whole part or which a 1x1 kernel reads. */
 bool dcnn_cuda_dense_accepts (const DcnnCudaConv *conv,
     const DcnnCudaDevice *device);

@@ -2,7 +2,8 @@
  *
  * dcnn_cuda_beside.cu - a convolution and, in other blocks of the same launch,
  * lists that are wanted next: both wait for the same launch, neither for the
- * other. So lists cost no launch, and no time in series.
+ * other. So lists cost no launch, and no time in series. Of half floats alone: what
+ * it saves is less than what a second set of the largest kernels costs.
  */
 #include "dcnn_cuda_list.cuh"
 #include "dcnn_cuda_tile.cuh"
@@ -18,7 +19,7 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
 
   dcnn_cuda_touch (p);
   if (blockIdx.x >= lists.blocks)
-    run_conv<BN, POOL, SHORT> (p, rows, shared, blockIdx.x - lists.blocks,
+    run_conv<__half, BN, POOL, SHORT> (p, rows, shared, blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);
   else
     make_lists_beside (lists, blockIdx.x, shared);
@@ -44,7 +45,7 @@ dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
   } while (lists->blocks > device->multiprocessors &&
       (lists->per *= 2) <= MOST_BESIDE);
   return p->room == NULL && p->long_from == UINT32_MAX &&
-      lists->blocks <= device->multiprocessors;
+      !p->node.in.bf16 && lists->blocks <= device->multiprocessors;
 }
 
 template<int BN, int POOL, bool SHORT>

@@ -7,7 +7,7 @@
  * at a time. In a cluster (sm_90), ranks share out the channels of the same
  * pixels, and splits of a rank share out k: the splits' sums are added in
  * their order, each split finishing some of the rows; a pixel's change is
- * summed over the ranks in theirs. Half products, float accumulators in the
+ * summed over the ranks in theirs. Products of two bytes, float accumulators in the
  * order of k, whatever the list: the same bits for a pixel wherever it stands.
  *
  * What decides is latency, in series: so weights are asked for before the wait
@@ -17,7 +17,7 @@
  */
 #include "dcnn_cuda_tile.cuh"
 
-template<int BN, int POOL, bool SHORT>
+template<typename T, int BN, int POOL, bool SHORT>
 __global__ void __launch_bounds__ (THREADS, RESIDENT (SHORT))
 conv_kernel (const __grid_constant__ DcnnCudaConv p)
 {
@@ -25,7 +25,8 @@ conv_kernel (const __grid_constant__ DcnnCudaConv p)
   __shared__ Rows rows;
 
   dcnn_cuda_touch (p);
-  run_conv<BN, POOL, SHORT> (p, rows, shared, blockIdx.x, gridDim.x);
+  if constexpr (dcnn_cuda_multiplies<T> ())
+    run_conv<T, BN, POOL, SHORT> (p, rows, shared, blockIdx.x, gridDim.x);
 }
 
 /* ---- launching ---------------------------------------------------------------------- */
@@ -101,7 +102,7 @@ dcnn_cuda_conv_shape (DcnnCudaConv *p, uint64_t pixels, uint64_t expected,
   return room * fit * share; /* whatever `most` of another launch is */
 }
 
-template<int BN, int POOL, bool SHORT>
+template<typename T, int BN, int POOL, bool SHORT>
 static cudaError_t
 launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
 {
@@ -112,7 +113,7 @@ launch (const DcnnCudaConv *p, DcnnCudaQueue queue)
   static_assert (STAGES_OF<WIDE, BN, POOL> >= 2, "stages of a wide tile");
   static_assert (SMALL_POOL + sizeof (Rows) + NARROW * (BN + 4) * 4 <=
       64 * 1024, "what a block has on 7.5");
-  return dcnn_cuda_launch ((const void *) conv_kernel<BN, POOL, SHORT>,
+  return dcnn_cuda_launch ((const void *) conv_kernel<T, BN, POOL, SHORT>,
       dim3 (p->node.blocks), THREADS, bytes, p->ranks * p->splits, arguments,
       queue);
 }
@@ -122,23 +123,31 @@ dcnn_cuda_compiled_for (int *capability)
 {
   cudaFuncAttributes attributes = {};
   cudaError_t e = cudaFuncGetAttributes (&attributes,
-      (const void *) conv_kernel<32, SMALL_POOL, false>);
+      (const void *) conv_kernel<__half, 32, SMALL_POOL, false>);
 
   *capability = attributes.ptxVersion;
   return e;
 }
 
-cudaError_t
-dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue)
+template<typename T>
+static cudaError_t
+launch_as (const DcnnCudaConv *conv, DcnnCudaQueue queue)
 {
   bool few = conv->channels == 32;
 
   if (conv->narrow)
-    return few ? launch<32, SMALL_POOL, true> (conv, queue) :
-        launch<64, SMALL_POOL, true> (conv, queue);
+    return few ? launch<T, 32, SMALL_POOL, true> (conv, queue) :
+        launch<T, 64, SMALL_POOL, true> (conv, queue);
   if (conv->pool == SMALL_POOL)
-    return few ? launch<32, SMALL_POOL, false> (conv, queue) :
-        launch<64, SMALL_POOL, false> (conv, queue);
-  return few ? launch<32, LARGE_POOL, false> (conv, queue) :
-      launch<64, LARGE_POOL, false> (conv, queue);
+    return few ? launch<T, 32, SMALL_POOL, false> (conv, queue) :
+        launch<T, 64, SMALL_POOL, false> (conv, queue);
+  return few ? launch<T, 32, LARGE_POOL, false> (conv, queue) :
+      launch<T, 64, LARGE_POOL, false> (conv, queue);
+}
+
+cudaError_t
+dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue)
+{
+  return conv->node.in.bf16 ? launch_as<__nv_bfloat16> (conv, queue) :
+      launch_as<__half> (conv, queue);
 }

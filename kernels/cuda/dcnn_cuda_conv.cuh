@@ -2,7 +2,8 @@
  *
  * dcnn_cuda_conv.cuh - what the kernels of convolutions on a list share: which
  * rows a block has and what they read, copies of both operands, and the way of
- * a row from its sums to the map: bias, steps, judgement, mask.
+ * a row from its sums to the map: bias, steps, judgement, mask. Copies are of
+ * elements of two bytes, whatever these hold.
  */
 #ifndef DCNN_CUDA_CONV_CUH
 #define DCNN_CUDA_CONV_CUH
@@ -134,7 +135,7 @@ transposed_tap (const DcnnCudaConv &p, int o, int k, int axis, int size,
 }
 
 /* What a tap of a transposed convolution reads for a pixel; NULL: nothing. */
-static __device__ __noinline__ const __half *
+static __device__ __noinline__ const uint16_t *
 transposed_input (const DcnnCudaConv &p, DcnnCudaPixel e, Tap tap)
 {
   int y, x;
@@ -144,7 +145,7 @@ transposed_input (const DcnnCudaConv &p, DcnnCudaPixel e, Tap tap)
       (int) p.node.in.width, &x);
 
   return tap.shift != NO_TAP && in_y && in_x ?
-      static_cast<const __half *> (p.node.in.data) + tap.shift +
+      static_cast<const uint16_t *> (p.node.in.data) + tap.shift +
       dcnn_cuda_at (p.node.in, dcnn_cuda_stream_of (e), y, x) : NULL;
 }
 
@@ -155,7 +156,7 @@ __device__ __forceinline__ void
 load_weights (const DcnnCudaConv &p, uint32_t channel0, uint32_t k,
     uint32_t to)
 {
-  const __half *weights = static_cast<const __half *> (p.weights);
+  const uint16_t *weights = static_cast<const uint16_t *> (p.weights);
   uint32_t piece = threadIdx.x & 7;
 
 #pragma unroll
@@ -171,7 +172,7 @@ load_weights (const DcnnCudaConv &p, uint32_t channel0, uint32_t k,
 template<int BM>
 struct Places {
   int2 corner[BM / 32];
-  const __half *base[BM / 32];
+  const uint16_t *base[BM / 32];
 };
 
 template<int BM>
@@ -184,7 +185,7 @@ take_places (const DcnnCudaConv &p, const Rows &rows, uint32_t n_rows,
     uint32_t row = (threadIdx.x >> 3) + i * 32;
     places.corner[i] = row < n_rows ? rows.corner[row] :
         make_int2 (INT_MIN / 2, 0);
-    places.base[i] = static_cast<const __half *> (p.node.in.data) +
+    places.base[i] = static_cast<const uint16_t *> (p.node.in.data) +
         rows.base[row];
   }
 }
@@ -219,7 +220,7 @@ load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
   }
 #pragma unroll 1
   for (uint32_t row = threadIdx.x >> 3; row < BM; row += 32) {
-    const __half *from = row < n_rows ?
+    const uint16_t *from = row < n_rows ?
         transposed_input (p, rows.pixel[row], tap) : NULL;
     copy_async (to + dcnn_piece_at (row, threadIdx.x & 7), from ? from :
         p.node.in.data, from != NULL);
@@ -256,7 +257,7 @@ ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
   uint32_t y = (e.at >> 16) & 0x7fff, x = e.at & 0x7fff;
   if (!part.direct) {
     early.old = *reinterpret_cast<const uint4 *> (
-        static_cast<const __half *> (p.node.out.data) +
+        static_cast<const uint16_t *> (p.node.out.data) +
         dcnn_cuda_at (p.node.out, s, y, x) + c);
     early.judge = p.node.judge[s * p.node.judge_stride];
     early.record = p.node.streams[s].record;
@@ -264,7 +265,7 @@ ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
   if (step < p.node.n_steps) {
     const DcnnCudaMap &m = p.node.steps[step].map;
     early.operand = *reinterpret_cast<const uint4 *> (
-        static_cast<const __half *> (m.data) + dcnn_cuda_at (m, s, y, x) + c);
+        static_cast<const uint16_t *> (m.data) + dcnn_cuda_at (m, s, y, x) + c);
   }
   return early;
 }
@@ -306,11 +307,11 @@ add_splits (const DcnnCudaConv &p, const Part &part, const float *sums,
 /* Bias, steps and comparison of the thread's row of one pass and chunk; the
  * rounded row to `results`, or to the map at once where all are stored, or where
  * the row's threads know all of its change. */
-template<int BM, int BN>
+template<typename T, int BM, int BN>
 __device__ __forceinline__ void
 finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
     uint32_t n_rows, uint32_t pass, uint32_t chunk, const float *sums,
-    __half *results, const float *bias, uint32_t early_step,
+    uint16_t *results, const float *bias, uint32_t early_step,
     const Early &early)
 {
   constexpr uint32_t V = BN / 8;
@@ -322,7 +323,7 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
   bool there = at < own && row < n_rows && c < span;
   DcnnCudaChange change = { 0, 0, 0 };
   DcnnCudaPixel e = { 0, 0 };
-  __half *to = NULL;
+  uint16_t *to = NULL;
   uint4 u = {};
 
   if (there) {
@@ -334,16 +335,16 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
 #pragma unroll
     for (int k = 0; k < 8; k++)
       v[k] += bias[k];
-    dcnn_cuda_steps (p.node, s, y, x, c, v, early_step, early.operand);
-    u = dcnn_cuda_pack (v);
-    to = static_cast<__half *> (p.node.out.data) +
+    dcnn_cuda_steps<T> (p.node, s, y, x, c, v, early_step, early.operand);
+    u = dcnn_cuda_pack<T> (v);
+    to = static_cast<uint16_t *> (p.node.out.data) +
         dcnn_cuda_at (p.node.out, s, y, x) + c;
     if (!part.direct && !part.whole)
       *reinterpret_cast<uint4 *> (results + row * part.stride + chunk * BN +
           c8 * 8) = u;
     if (!part.direct) {
-      dcnn_cuda_unpack (u, v);
-      dcnn_cuda_unpack (early.old, old);
+      dcnn_cuda_unpack<T> (u, v);
+      dcnn_cuda_unpack<T> (early.old, old);
       dcnn_cuda_compare (change, early.judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, span - c));
     }
@@ -379,7 +380,7 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
 template<int BM, int BN>
 __device__ void
 judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
-    uint32_t n_rows, const __half *results)
+    uint32_t n_rows, const uint16_t *results)
 {
   constexpr uint32_t V = BN / 8;
   uint32_t own = BM / part.sharing;
@@ -425,7 +426,7 @@ judge_rows (const DcnnCudaConv &p, Rows &rows, const Part &part,
     if (c >= p.node.out.span || rows.verdict[row] < DCNN_CUDA_JOINED)
       continue;
     const DcnnCudaPixel &e = rows.pixel[row];
-    *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
+    *reinterpret_cast<uint4 *> (static_cast<uint16_t *> (p.node.out.data) +
         dcnn_cuda_at (p.node.out, dcnn_cuda_stream_of (e),
             (e.at >> 16) & 0x7fff, e.at & 0x7fff) + c) =
         *reinterpret_cast<const uint4 *> (results + row * part.stride + v * 8);
@@ -493,7 +494,7 @@ take_own_row (const DcnnCudaConv &p, Rows &rows, uint32_t n_rows,
   int2 corner = corner_of (p, e, &base);
 
   places.corner[0] = row < n_rows ? corner : make_int2 (INT_MIN / 2, 0);
-  places.base[0] = static_cast<const __half *> (p.node.in.data) + base;
+  places.base[0] = static_cast<const uint16_t *> (p.node.in.data) + base;
   if ((threadIdx.x & 7) == 0) {
     rows.pixel[row] = row < n_rows ? e : DcnnCudaPixel { 0, 0 };
     rows.change[row] = DcnnCudaChange { 0, 0, 0 };

@@ -129,13 +129,14 @@ ask_operand (const DcnnCudaNode &n, uint32_t step, const DcnnCudaPixel &e,
 
   if (!there || step >= n.n_steps || c >= n.out.span)
     return uint4 { 0, 0, 0, 0 };
-  return *reinterpret_cast<const uint4 *> (static_cast<const __half *> (m.data) +
+  return *reinterpret_cast<const uint4 *> (static_cast<const uint16_t *> (
+          m.data) +
       dcnn_cuda_at (m, e.stream, e.at >> 16, e.at & 0xffff) + c);
 }
 
 /* Bias, steps and stores of the thread's two rows, 32 channels of one at a
  * time; a loop, so that there is one of each instruction. */
-template<int BN, int N>
+template<typename T, int BN, int N>
 __device__ __forceinline__ void
 finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
 {
@@ -172,11 +173,11 @@ finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
 #pragma unroll
     for (int k = 0; k < 8; k++)
       v[k] = own[k / 2][k % 2] + bias[k];
-    dcnn_cuda_steps (p.node, at.stream, at.at >> 16, at.at & 0xffff, c, v, step,
+    dcnn_cuda_steps<T> (p.node, at.stream, at.at >> 16, at.at & 0xffff, c, v, step,
         early);
-    *reinterpret_cast<uint4 *> (static_cast<__half *> (p.node.out.data) +
+    *reinterpret_cast<uint4 *> (static_cast<T *> (p.node.out.data) +
         dcnn_cuda_at (p.node.out, at.stream, at.at >> 16, at.at & 0xffff) + c) =
-        dcnn_cuda_pack (v);
+        dcnn_cuda_pack<T> (v);
   }
   for (int i = 0; i < 2; i++)
     if (chunk == 0 && quad == 0 && row + i * 8 < d.pixels && !p.node.passes)
@@ -184,7 +185,7 @@ finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
 }
 
 /* One tile, by all threads but the copier's. */
-template<int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS>
 __device__ __forceinline__ void
 multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
     uint32_t full, uint32_t empty, Turn &t)
@@ -214,7 +215,7 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
     group_begin ();
 #pragma unroll
     for (uint32_t k16 = 0; k16 < KB / 16; k16++)
-      group_multiply (sums, dcnn_wgmma_rows (a, k16, KB),
+      group_multiply<T> (sums, dcnn_wgmma_rows (a, k16, KB),
           dcnn_wgmma_rows (b, k16, KB));
     group_commit ();
     group_wait_others ();
@@ -230,10 +231,10 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
   for (int i = 0; PARTS && i < N; i++)
     if (d.conv.parts > 1)
       sums[i] = whole[PARTS ? i : 0] + sums[i];
-  finish_tile<BN> (d, sums, tile, chunk);
+  finish_tile<T, BN> (d, sums, tile, chunk);
 }
 
-template<int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS>
 __device__ __forceinline__ void
 run_maps (const Dense &d)
 {
@@ -260,18 +261,18 @@ run_maps (const Dense &d)
     return;
   }
   for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
-    multiply_tile<BN, KB, PARTS> (d, i / chunks, i % chunks, shared, full,
+    multiply_tile<T, BN, KB, PARTS> (d, i / chunks, i % chunks, shared, full,
         empty, t);
 }
 
 #endif
 
-template<int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS>
 __global__ void __launch_bounds__ (ALL_THREADS, PARTS ? 1 : 2)
 dense_kernel (const __grid_constant__ Dense d)
 {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  run_maps<BN, KB, PARTS> (d);
+  run_maps<T, BN, KB, PARTS> (d);
 #else
   dcnn_cuda_wait ();
 #endif
@@ -361,7 +362,7 @@ describe (Dense *d, uint32_t n_streams, uint32_t channels, uint32_t step)
   return describe_walk (walk, &d->rows);
 }
 
-template<int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS>
 static cudaError_t
 launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -376,18 +377,35 @@ launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
           d->conv.kernel[1]) * d->conv.span8 * 8 / KB;
   if (e != cudaSuccess)
     return e;
-  return dcnn_cuda_launch ((const void *) dense_kernel<BN, KB, PARTS>,
+  return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS>,
       dim3 (min (tiles, (PARTS ? 1 : 2) * device->multiprocessors)),
       ALL_THREADS, Stage<BN, KB>::BYTES, 1, arguments, queue);
 }
 
-template<int BN, int KB>
+template<typename T, int BN, int KB>
 static cudaError_t
 launch_parts (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
-  return d->conv.parts > 1 ? launch<BN, KB, true> (d, n_streams, device,
-      queue) : launch<BN, KB, false> (d, n_streams, device, queue);
+  return d->conv.parts > 1 ? launch<T, BN, KB, true> (d, n_streams, device,
+      queue) : launch<T, BN, KB, false> (d, n_streams, device, queue);
+}
+
+template<typename T>
+static cudaError_t
+launch_as (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
+    DcnnCudaQueue queue)
+{
+  bool wide_steps = step_channels (&d->conv) == 64;
+
+  if (d->conv.n_padded == 32)
+    return wide_steps ? launch_parts<T, 32, 64> (d, n_streams, device, queue) :
+        launch_parts<T, 32, 32> (d, n_streams, device, queue);
+  if ((d->conv.n_padded + 63) / 64 % 2)
+    return wide_steps ? launch_parts<T, 64, 64> (d, n_streams, device, queue) :
+        launch_parts<T, 64, 32> (d, n_streams, device, queue);
+  return wide_steps ? launch_parts<T, 128, 64> (d, n_streams, device, queue) :
+      launch_parts<T, 128, 32> (d, n_streams, device, queue);
 }
 
 cudaError_t
@@ -395,17 +413,10 @@ dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue)
 {
   Dense d = { *conv };
-  bool wide_steps = step_channels (conv) == 64;
 
   d.conv.parts = conv->splits;
   d.pixels = n_streams * conv->node.out.width * conv->node.out.height;
   d.flat = flat (conv);
-  if (conv->n_padded == 32)
-    return wide_steps ? launch_parts<32, 64> (&d, n_streams, device, queue) :
-        launch_parts<32, 32> (&d, n_streams, device, queue);
-  if ((conv->n_padded + 63) / 64 % 2)
-    return wide_steps ? launch_parts<64, 64> (&d, n_streams, device, queue) :
-        launch_parts<64, 32> (&d, n_streams, device, queue);
-  return wide_steps ? launch_parts<128, 64> (&d, n_streams, device, queue) :
-      launch_parts<128, 32> (&d, n_streams, device, queue);
+  return conv->node.in.bf16 ? launch_as<__nv_bfloat16> (&d, n_streams, device,
+      queue) : launch_as<__half> (&d, n_streams, device, queue);
 }

@@ -6,9 +6,12 @@
 #ifndef DCNN_CUDA_DEVICE_CUH
 #define DCNN_CUDA_DEVICE_CUH
 
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <math_constants.h>
+
+#include <type_traits>
 
 #include "dcnn_cuda.h"
 #include "dcnn_fused.h"
@@ -63,32 +66,125 @@ dcnn_cuda_at (const DcnnCudaMap &m, uint32_t s, uint32_t y, uint32_t x)
   return s * m.stream + (uint64_t) (y * m.width + x) * m.pixel;
 }
 
+/* ---- elements --------------------------------------------------------------- */
+
+/* T: what maps hold that are no floats, __half or __nv_bfloat16: DcnnCudaMap.bf16.
+ * Kernels are compiled for each, but for those that wait for memory alone. */
+template<typename T>
+struct DcnnCudaPair {
+  static constexpr bool BF16 = std::is_same<T, __nv_bfloat16>::value;
+  typedef typename std::conditional<BF16, __nv_bfloat162, __half2>::type Type;
+};
+
+/* Whether the code at hand multiplies T on tensor cores, which have bfloat16 from
+ * compute capability 8.0 on: see dcnn_cuda_compiled_for(). */
+template<typename T>
+__device__ constexpr bool
+dcnn_cuda_multiplies ()
+{
+#if defined (__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  return !DcnnCudaPair<T>::BF16;
+#else
+  return true;
+#endif
+}
+
+__device__ __forceinline__ float
+dcnn_cuda_widen (__half v)
+{
+  return __half2float (v);
+}
+
+__device__ __forceinline__ float
+dcnn_cuda_widen (__nv_bfloat16 v)
+{
+  return __bfloat162float (v);
+}
+
+__device__ __forceinline__ float2
+dcnn_cuda_widen (__half2 v)
+{
+  return __half22float2 (v);
+}
+
+__device__ __forceinline__ float2
+dcnn_cuda_widen (__nv_bfloat162 v)
+{
+  return __bfloat1622float2 (v);
+}
+
+template<typename T>
+__device__ __forceinline__ T
+dcnn_cuda_narrow (float v)
+{
+  if constexpr (DcnnCudaPair<T>::BF16)
+    return __float2bfloat16_rn (v);
+  else
+    return __float2half_rn (v);
+}
+
+template<typename T>
+__device__ __forceinline__ typename DcnnCudaPair<T>::Type
+dcnn_cuda_narrow (float a, float b)
+{
+  if constexpr (DcnnCudaPair<T>::BF16)
+    return __floats2bfloat162_rn (a, b);
+  else
+    return __floats2half2_rn (a, b);
+}
+
+/* One element of any map, where speed is another's. */
+__device__ __forceinline__ float
+dcnn_cuda_element (const DcnnCudaMap &m, uint64_t at)
+{
+  return m.f32 ? static_cast<const float *> (m.data)[at] : m.bf16 ?
+      dcnn_cuda_widen (static_cast<const __nv_bfloat16 *> (m.data)[at]) :
+      dcnn_cuda_widen (static_cast<const __half *> (m.data)[at]);
+}
+
+__device__ __forceinline__ void
+dcnn_cuda_set_element (const DcnnCudaMap &m, uint64_t at, float v)
+{
+  if (m.f32)
+    static_cast<float *> (m.data)[at] = v;
+  else if (m.bf16)
+    static_cast<__nv_bfloat16 *> (m.data)[at] =
+        dcnn_cuda_narrow<__nv_bfloat16> (v);
+  else
+    static_cast<__half *> (m.data)[at] = dcnn_cuda_narrow<__half> (v);
+}
+
 /* ---- vectors of eight ------------------------------------------------------- */
 
+template<typename T>
 __device__ __forceinline__ void
 dcnn_cuda_unpack (const uint4 &u, float *v)
 {
-  const __half2 *h = reinterpret_cast<const __half2 *> (&u);
+  typedef typename DcnnCudaPair<T>::Type Pair;
+  const Pair *h = reinterpret_cast<const Pair *> (&u);
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    float2 f = __half22float2 (h[i]);
+    float2 f = dcnn_cuda_widen (h[i]);
     v[2 * i] = f.x;
     v[2 * i + 1] = f.y;
   }
 }
 
+template<typename T>
 __device__ __forceinline__ uint4
 dcnn_cuda_pack (const float *v)
 {
+  typedef typename DcnnCudaPair<T>::Type Pair;
   uint4 u;
-  __half2 *h = reinterpret_cast<__half2 *> (&u);
+  Pair *h = reinterpret_cast<Pair *> (&u);
 #pragma unroll
   for (int i = 0; i < 4; i++)
-    h[i] = __floats2half2_rn (v[2 * i], v[2 * i + 1]);
+    h[i] = dcnn_cuda_narrow<T> (v[2 * i], v[2 * i + 1]);
   return u;
 }
 
 /* Eight elements from index `at` on, which is a multiple of 8. */
+template<typename T>
 __device__ __forceinline__ void
 dcnn_cuda_load (const DcnnCudaMap &m, uint64_t at, float *v)
 {
@@ -99,11 +195,12 @@ dcnn_cuda_load (const DcnnCudaMap &m, uint64_t at, float *v)
     v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
     v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
   } else {
-    dcnn_cuda_unpack (*reinterpret_cast<const uint4 *> (
-            static_cast<const __half *> (m.data) + at), v);
+    dcnn_cuda_unpack<T> (*reinterpret_cast<const uint4 *> (
+            static_cast<const T *> (m.data) + at), v);
   }
 }
 
+template<typename T>
 __device__ __forceinline__ void
 dcnn_cuda_store (const DcnnCudaMap &m, uint64_t at, const float *v)
 {
@@ -112,19 +209,20 @@ dcnn_cuda_store (const DcnnCudaMap &m, uint64_t at, const float *v)
     p[0] = make_float4 (v[0], v[1], v[2], v[3]);
     p[1] = make_float4 (v[4], v[5], v[6], v[7]);
   } else {
-    *reinterpret_cast<uint4 *> (static_cast<__half *> (m.data) + at) =
-        dcnn_cuda_pack (v);
+    *reinterpret_cast<uint4 *> (static_cast<T *> (m.data) + at) =
+        dcnn_cuda_pack<T> (v);
   }
 }
 
 /* Values as the map will hold them: what is judged is what is stored. */
+template<typename T>
 __device__ __forceinline__ void
 dcnn_cuda_round (const DcnnCudaMap &m, float *v)
 {
   if (!m.f32)
 #pragma unroll
     for (int i = 0; i < 8; i++)
-      v[i] = __half2float (__float2half_rn (v[i]));
+      v[i] = dcnn_cuda_widen (dcnn_cuda_narrow<T> (v[i]));
 }
 
 /* ---- steps ---------------------------------------------------------------------- */
@@ -208,7 +306,7 @@ dcnn_cuda_step_eight (int kind, float a, float b, DcnnCudaEight r,
   return r;
 }
 
-/* The first step that reads a map of half floats pixel by pixel, which may be
+/* The first step that reads a map, not of floats, pixel by pixel, which may be
  * asked for early; n_steps: none. */
 __device__ __forceinline__ uint32_t
 dcnn_cuda_early_step (const DcnnCudaNode &n)
@@ -225,7 +323,7 @@ dcnn_cuda_early_step (const DcnnCudaNode &n)
 /* All steps on the eight channels from c on of a pixel. early: what the step
  * early_step reads, already here; early_step n_steps: nothing is. SCALES: a
  * product is no rare step, as in normalisations of a kernel of their own. */
-template<bool SCALES = false>
+template<typename T, bool SCALES = false>
 __device__ __forceinline__ void
 dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     uint32_t c, float *v, uint32_t early_step, const uint4 &early)
@@ -234,9 +332,9 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     const DcnnCudaMap &m = n.steps[0].map;
     float e[8];
     if (early_step == 0)
-      dcnn_cuda_unpack (early, e);
+      dcnn_cuda_unpack<T> (early, e);
     else
-      dcnn_cuda_load (m, dcnn_cuda_at (m, s, y, x) + c, e);
+      dcnn_cuda_load<T> (m, dcnn_cuda_at (m, s, y, x) + c, e);
 #pragma unroll
     for (int k = 0; k < 8; k++)
       v[k] += e[k];
@@ -256,12 +354,12 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
       continue;
     }
     if (t.operand == DCNN_OPERAND_MAP && i == early_step) {
-      dcnn_cuda_unpack (early, e);
+      dcnn_cuda_unpack<T> (early, e);
     } else if (t.operand == DCNN_OPERAND_MAP) {
-      dcnn_cuda_load (t.map, dcnn_cuda_at (t.map, s, y, x) + c, e);
+      dcnn_cuda_load<T> (t.map, dcnn_cuda_at (t.map, s, y, x) + c, e);
     } else if (t.operand == DCNN_OPERAND_PIXEL) {
       float q[8];
-      dcnn_cuda_load (t.map, dcnn_cuda_at (t.map, s, y, x), q);
+      dcnn_cuda_load<T> (t.map, dcnn_cuda_at (t.map, s, y, x), q);
 #pragma unroll
       for (int k = 0; k < 8; k++)
         e[k] = q[0];
@@ -270,7 +368,7 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
       for (int k = 0; k < 8; k++)
         e[k] = t.vector[c + k];
     } else if (t.operand == DCNN_OPERAND_VECTOR) {
-      dcnn_cuda_load (t.map, s * t.map.stream + c, e);
+      dcnn_cuda_load<T> (t.map, s * t.map.stream + c, e);
     } else {
 #pragma unroll
       for (int k = 0; k < 8; k++)

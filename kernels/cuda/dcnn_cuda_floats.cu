@@ -167,13 +167,13 @@ floats_kernel (const __grid_constant__ DcnnCudaConv p)
         continue;
       for (int k = 0; k < 8; k++)
         v[k] += p.bias[c + k];
-      dcnn_cuda_steps (p.node, s, y, x, c, v, p.node.n_steps, uint4 {});
-      dcnn_cuda_round (out, v);
+      dcnn_cuda_steps<__half> (p.node, s, y, x, c, v, p.node.n_steps, uint4 {});
+      dcnn_cuda_round<__half> (out, v);
       if (p.node.passes) {
-        dcnn_cuda_store (out, at + c, v);
+        dcnn_cuda_store<__half> (out, at + c, v);
         continue;
       }
-      dcnn_cuda_load (out, at + c, old);
+      dcnn_cuda_load<__half> (out, at + c, old);
       dcnn_cuda_compare (change, judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, out.span - c));
       for (int k = 0; k < 8; k++)
@@ -194,7 +194,7 @@ floats_kernel (const __grid_constant__ DcnnCudaConv p)
       dcnn_cuda_note (p.node, e, verdict, p.node.streams[s].record);
     if (row < n_rows && verdict >= DCNN_CUDA_JOINED)
       for (uint32_t c = c8; c < out.span; c += CHANNELS)
-        dcnn_cuda_store (out, at + c, room + row * p.n_padded + c);
+        dcnn_cuda_store<__half> (out, at + c, room + row * p.n_padded + c);
   }
 }
 

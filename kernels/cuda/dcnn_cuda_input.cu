@@ -199,10 +199,7 @@ stage_store (const DcnnCudaStage *stages, uint32_t blocks)
       if (c < (s.gray ? 1 : 3))
         v = __fadd_rn (__fmul_rn ((float) dcnn_stage_channel (rgb, c, s.bgr,
                     s.gray), s.scale[c]), s.bias[c]);
-      if (s.map.f32)
-        ((float *) s.map.data)[pixel * s.map.pixel + c] = v;
-      else
-        ((__half *) s.map.data)[pixel * s.map.pixel + c] = __float2half_rn (v);
+      dcnn_cuda_set_element (s.map, pixel * s.map.pixel + c, v);
     }
   }
 }

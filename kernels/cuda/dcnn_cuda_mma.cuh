@@ -8,8 +8,11 @@
 #ifndef DCNN_CUDA_MMA_CUH
 #define DCNN_CUDA_MMA_CUH
 
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <stdint.h>
+
+#include <type_traits>
 
 __device__ __forceinline__ uint32_t
 shared_address (const void *p)
@@ -69,14 +72,23 @@ load_two_matrices (uint32_t at, uint32_t *r)
       : "=r" (r[0]), "=r" (r[1]) : "r" (at) : "memory");
 }
 
+/* T: what a and b hold. __nv_bfloat16 is there from sm_80 on, and no kernel has
+ * it before: see dcnn_cuda_compiled_for(). */
+template<typename T>
 __device__ __forceinline__ void
 multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 {
 #if __CUDA_ARCH__ >= 800
-  asm ("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])
-      : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1));
+#define DCNN_MULTIPLY(type)                                                    \
+  asm ("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 "          \
+      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                  \
+      : "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3])                     \
+      : "r" (a[0]), "r" (a[1]), "r" (a[2]), "r" (a[3]), "r" (b0), "r" (b1))
+  if constexpr (std::is_same<T, __nv_bfloat16>::value)
+    DCNN_MULTIPLY ("bf16");
+  else
+    DCNN_MULTIPLY ("f16");
+#undef DCNN_MULTIPLY
 #else
   asm ("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
       "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"

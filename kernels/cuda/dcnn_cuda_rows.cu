@@ -10,7 +10,7 @@
 /* ---- the kernel ------------------------------------------------------------------ */
 
 /* Nothing is judged: each thread takes eight channels of a pixel. */
-template<Group G>
+template<typename T, Group G>
 __device__ __forceinline__ void
 pass_on (const DcnnCudaRows &p)
 {
@@ -26,13 +26,13 @@ pass_on (const DcnnCudaRows &p)
     uint32_t s = dcnn_cuda_stream_of (px);
     uint32_t y = (px.at >> 16) & 0x7fff, x = px.at & 0x7fff;
     float v[8];
-    primary_row<G> (p, s, (int) y, (int) x, c, v);
-    dcnn_cuda_store (p.node.out, dcnn_cuda_at (p.node.out, s, y, x) + c, v);
+    primary_row<T, G> (p, s, (int) y, (int) x, c, v);
+    dcnn_cuda_store<T> (p.node.out, dcnn_cuda_at (p.node.out, s, y, x) + c, v);
   }
 }
 
 /* lanes: threads a pixel, a power of two up to 32. */
-template<Group G>
+template<typename T, Group G>
 __global__ void __launch_bounds__ (THREADS)
 rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
 {
@@ -41,7 +41,7 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
 
   dcnn_cuda_wait ();
   if (p.node.passes) {
-    pass_on<G> (p);
+    pass_on<T, G> (p);
     return;
   }
   uint32_t count = *p.node.count;
@@ -58,8 +58,8 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     uint64_t at = dcnn_cuda_at (p.node.out, s, y, x);
     float v[8], old[8], kept[8];
     for (uint32_t c = own * 8; there && c < span; c += lanes * 8) {
-      primary_row<G> (p, s, (int) y, (int) x, c, v);
-      dcnn_cuda_load (p.node.out, at + c, old);
+      primary_row<T, G> (p, s, (int) y, (int) x, c, v);
+      dcnn_cuda_load<T> (p.node.out, at + c, old);
       dcnn_cuda_compare (change, judge, v, old, p.node.weight +
           s * p.node.weight_stride + c, min (8, span - c));
       if (c == own * 8)
@@ -81,10 +81,10 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
     if (verdict < DCNN_CUDA_JOINED)
       continue;
     if (own * 8 < span)
-      dcnn_cuda_store (p.node.out, at + own * 8, kept);
+      dcnn_cuda_store<T> (p.node.out, at + own * 8, kept);
     for (uint32_t c = (own + lanes) * 8; c < span; c += lanes * 8) {
-      primary_row<G> (p, s, (int) y, (int) x, c, v);
-      dcnn_cuda_store (p.node.out, at + c, v);
+      primary_row<T, G> (p, s, (int) y, (int) x, c, v);
+      dcnn_cuda_store<T> (p.node.out, at + c, v);
     }
   }
 }
@@ -105,7 +105,10 @@ input_kernel (const __grid_constant__ DcnnCudaInput p)
       for (uint32_t k = 0; k < 8; k++)
         v[k] = c + k < p.map.span ?
             p.values[(uint64_t) i * p.values_stride + c + k] : 0;
-      dcnn_cuda_store (p.map, at + c, v);
+      if (p.map.bf16)
+        dcnn_cuda_store<__nv_bfloat16> (p.map, at + c, v);
+      else
+        dcnn_cuda_store<__half> (p.map, at + c, v);
     }
   }
 }
@@ -129,19 +132,30 @@ group_of (const DcnnCudaRows *p)
   }
 }
 
+template<typename T>
+static const void *
+kernel_of (Group g)
+{
+  static const void *const kernels[] = {
+    (const void *) rows_kernel<T, DEPTHWISE>,
+    (const void *) rows_kernel<T, POOL>, (const void *) rows_kernel<T, RESIZE>,
+    (const void *) rows_kernel<T, COPY>, (const void *) rows_kernel<T, GROUPED>,
+    (const void *) rows_kernel<T, CHANNELS> };
+
+  return kernels[g];
+}
+
 cudaError_t
 dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue)
 {
-  static const void *const kernels[] = {
-    (const void *) rows_kernel<DEPTHWISE>, (const void *) rows_kernel<POOL>,
-    (const void *) rows_kernel<RESIZE>, (const void *) rows_kernel<COPY>,
-    (const void *) rows_kernel<GROUPED>, (const void *) rows_kernel<CHANNELS> };
+  Group g = group_of (rows);
   uint32_t lanes = 1;
   void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &lanes };
 
   while (lanes < 32 && lanes * 8 < rows->node.out.span)
     lanes *= 2;
-  return dcnn_cuda_launch (kernels[group_of (rows)],
+  return dcnn_cuda_launch (rows->node.in.bf16 ?
+      kernel_of<__nv_bfloat16> (g) : kernel_of<__half> (g),
       dim3 (rows->node.blocks), THREADS, 0, 1, arguments, queue);
 }
 

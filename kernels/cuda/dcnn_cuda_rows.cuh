@@ -26,7 +26,7 @@ load_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     uint4 (&taps)[KH * KW])
 {
   const DcnnCudaMap &in = p.node.in;
-  const __half *data = static_cast<const __half *> (in.data);
+  const uint16_t *data = static_cast<const uint16_t *> (in.data);
   uint32_t there = 0;
 
 #pragma unroll
@@ -43,7 +43,7 @@ load_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   return there;
 }
 
-template<int KH, int KW>
+template<typename T, int KH, int KW>
 inline __device__ void
 depthwise_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -60,7 +60,7 @@ depthwise_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     if (!(there >> i & 1))
       continue;
     float4 a = w[0], b = w[1];
-    dcnn_cuda_unpack (taps[i], e);
+    dcnn_cuda_unpack<T> (taps[i], e);
     v[0] = fmaf (e[0], a.x, v[0]), v[1] = fmaf (e[1], a.y, v[1]);
     v[2] = fmaf (e[2], a.z, v[2]), v[3] = fmaf (e[3], a.w, v[3]);
     v[4] = fmaf (e[4], b.x, v[4]), v[5] = fmaf (e[5], b.y, v[5]);
@@ -68,6 +68,7 @@ depthwise_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   }
 }
 
+template<typename T>
 inline __device__ void
 depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -78,7 +79,7 @@ depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   for (int k = 0; k < 8; k++)
     v[k] = p.bias[c + k];
   if (p.kernel[0] == 3 && p.kernel[1] == 3 && !in.f32) {
-    depthwise_window<3, 3> (p, s, y, x, c, v);
+    depthwise_window<T, 3, 3> (p, s, y, x, c, v);
     return;
   }
   for (int ky = 0; ky < p.kernel[0]; ky++)
@@ -89,7 +90,7 @@ depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
       if (!input_at (p, y, ky, 0, (int) in.height, &iy) ||
           !input_at (p, x, kx, 1, (int) in.width, &ix))
         continue;
-      dcnn_cuda_load (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
+      dcnn_cuda_load<T> (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
       for (int k = 0; k < 8; k++)
         v[k] = fmaf (e[k], w[k], v[k]);
     }
@@ -104,7 +105,7 @@ keep_larger (const float *e, float *v)
     v[k] = e[k] > v[k] || isnan (e[k]) ? e[k] : v[k];
 }
 
-template<int KH, int KW>
+template<typename T, int KH, int KW>
 inline __device__ void
 max_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -117,11 +118,12 @@ max_window (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float e[8];
     if (!(there >> i & 1))
       continue;
-    dcnn_cuda_unpack (taps[i], e);
+    dcnn_cuda_unpack<T> (taps[i], e);
     keep_larger (e, v);
   }
 }
 
+template<typename T>
 inline __device__ void
 pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 {
@@ -132,7 +134,7 @@ pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
   for (int k = 0; k < 8; k++)
     v[k] = maximum ? -CUDART_INF_F : 0;
   if (maximum && !in.f32 && p.kernel[0] == 3 && p.kernel[1] == 3) {
-    max_window<3, 3> (p, s, y, x, c, v);
+    max_window<T, 3, 3> (p, s, y, x, c, v);
     return;
   }
   for (int ky = 0; ky < p.kernel[0]; ky++)
@@ -147,7 +149,7 @@ pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
           in_y && in_x;
       if (!in_y || !in_x)
         continue;
-      dcnn_cuda_load (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
+      dcnn_cuda_load<T> (in, dcnn_cuda_at (in, s, iy, ix) + c, e);
       if (maximum)
         keep_larger (e, v);
       else
@@ -159,13 +161,15 @@ pool (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
       v[k] = v[k] / n;
 }
 
+template<typename T>
 __device__ __forceinline__ float
 element (const DcnnCudaMap &m, uint64_t at)
 {
   return m.f32 ? static_cast<const float *> (m.data)[at] :
-      __half2float (static_cast<const __half *> (m.data)[at]);
+      dcnn_cuda_widen (static_cast<const T *> (m.data)[at]);
 }
 
+template<typename T>
 inline __device__ void
 copy (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 {
@@ -189,7 +193,7 @@ copy (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
   }
   uint64_t at = dcnn_cuda_at (in, s, sy, sx);
   if (source == NULL) {
-    dcnn_cuda_load (in, at + c, v);
+    dcnn_cuda_load<T> (in, at + c, v);
     return;
   }
   for (int k = 0; k < 8; k++) {
@@ -197,19 +201,20 @@ copy (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
     if (from == UINT32_MAX)
       v[k] = p.fill;
     else if (p.primary == DCNN_PRIMARY_SPACE_TO_DEPTH)
-      v[k] = element (in, dcnn_cuda_at (in, s, sy + (from >> 16) / p.block,
+      v[k] = element<T> (in, dcnn_cuda_at (in, s, sy + (from >> 16) / p.block,
               sx + (from >> 16) % p.block) + (from & 0xffff));
     else
-      v[k] = element (in, at + from);
+      v[k] = element<T> (in, at + from);
   }
 }
 
 /* Two rows of two taps, all asked for at once; sums in the order of resize (). */
+template<typename T>
 inline __device__ void
 resize_bilinear (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
 {
-  const __half *data = static_cast<const __half *> (p.node.in.data) + c;
+  const uint16_t *data = static_cast<const uint16_t *> (p.node.in.data) + c;
   uint4 taps[4];
 
 #pragma unroll
@@ -221,7 +226,7 @@ resize_bilinear (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float row[8] = {}, e[8];
 #pragma unroll
     for (int j = 0; j < 2; j++) {
-      dcnn_cuda_unpack (taps[i * 2 + j], e);
+      dcnn_cuda_unpack<T> (taps[i * 2 + j], e);
       for (int k = 0; k < 8; k++)
         row[k] = fmaf (e[k], p.weight_x[x * 2 + j], row[k]);
     }
@@ -230,13 +235,14 @@ resize_bilinear (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   }
 }
 
+template<typename T>
 inline __device__ void
 resize (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
 {
   for (int k = 0; k < 8; k++)
     v[k] = 0;
   if (p.taps_y == 2 && p.taps_x == 2 && !p.node.in.f32) {
-    resize_bilinear (p, s, y, x, c, v);
+    resize_bilinear<T> (p, s, y, x, c, v);
     return;
   }
   for (uint32_t ty = 0; ty < p.taps_y; ty++) {
@@ -244,7 +250,7 @@ resize (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
     uint32_t sy = p.index_y[y * p.taps_y + ty];
     for (uint32_t tx = 0; tx < p.taps_x; tx++) {
       uint32_t i = x * p.taps_x + tx;
-      dcnn_cuda_load (p.node.in, dcnn_cuda_at (p.node.in, s, sy,
+      dcnn_cuda_load<T> (p.node.in, dcnn_cuda_at (p.node.in, s, sy,
               p.index_x[i]) + c, e);
       for (int k = 0; k < 8; k++)
         row[k] = fmaf (e[k], p.weight_x[i], row[k]);
@@ -254,6 +260,7 @@ resize (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c, float *v)
   }
 }
 
+template<typename T>
 inline __device__ void
 group_conv (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -277,7 +284,7 @@ group_conv (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
         const float *w = p.weights + (uint64_t) (c + k) * p.group_in * taps +
             ky * p.kernel[1] + kx;
         for (uint32_t i = 0; i < p.group_in; i++)
-          sum = fmaf (element (in, at + i), w[i * taps], sum);
+          sum = fmaf (element<T> (in, at + i), w[i * taps], sum);
       }
     v[k] = sum;
   }
@@ -285,6 +292,7 @@ group_conv (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
 
 /* Softmax, arg max, mean, maximum, sum and normalisation over the channels of
  * one pixel; each lane looks at all of them. */
+template<typename T>
 inline __device__ void
 channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
@@ -295,7 +303,7 @@ channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   uint32_t best = 0;
 
   for (uint32_t i = 0; i < p.channels; i++) {
-    float e = element (in, at + i);
+    float e = element<T> (in, at + i);
     if (e > most || (p.flag && p.primary == DCNN_PRIMARY_ARG_MAX && e == most))
       most = e, best = i;
     sum += e;
@@ -311,13 +319,13 @@ channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   }
   float mean = sum / p.channels, total = 0;
   for (uint32_t i = 0; i < p.channels; i++) {
-    float e = element (in, at + i);
+    float e = element<T> (in, at + i);
     total += expf (e - most);
     squares += (e - mean) * (e - mean);
   }
   float inverse = rsqrtf (squares / p.channels + p.epsilon);
   for (int k = 0; k < 8; k++) {
-    float e = c + k < p.channels ? element (in, at + c + k) : 0;
+    float e = c + k < p.channels ? element<T> (in, at + c + k) : 0;
     if (c + k >= p.channels)
       v[k] = 0;
     else if (p.primary == DCNN_PRIMARY_LAYER_NORM)
@@ -331,26 +339,26 @@ channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
  * waits for the instructions, of another. */
 enum Group { DEPTHWISE, POOL, RESIZE, COPY, GROUPED, CHANNELS };
 
-template<Group G>
+template<typename T, Group G>
 __device__ __forceinline__ void
 primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
 {
   if constexpr (G == DEPTHWISE)
-    depthwise (p, s, y, x, c, v);
+    depthwise<T> (p, s, y, x, c, v);
   else if constexpr (G == POOL)
-    pool (p, s, y, x, c, v);
+    pool<T> (p, s, y, x, c, v);
   else if constexpr (G == RESIZE)
-    resize (p, s, y, x, c, v);
+    resize<T> (p, s, y, x, c, v);
   else if constexpr (G == GROUPED)
-    group_conv (p, s, y, x, c, v);
+    group_conv<T> (p, s, y, x, c, v);
   else if constexpr (G == CHANNELS)
-    channels (p, s, y, x, c, v);
+    channels<T> (p, s, y, x, c, v);
   else
-    copy (p, s, y, x, c, v);
-  dcnn_cuda_steps<G == COPY> (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
+    copy<T> (p, s, y, x, c, v);
+  dcnn_cuda_steps<T, G == COPY> (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
       p.node.n_steps, uint4 {});
-  dcnn_cuda_round (p.node.out, v);
+  dcnn_cuda_round<T> (p.node.out, v);
 }
 
 #endif

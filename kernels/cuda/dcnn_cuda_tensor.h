@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* A matrix of halves: `rows` rows of `columns`, `pitch` halves from row to row.
+/* A matrix of elements of two bytes: `rows` rows of `columns`, `pitch` elements from row to row.
  * A copy takes box_rows rows of box_columns, which is 32 or 64; what lies
  * outside comes as zeros. */
 struct DcnnMatrix {
@@ -17,13 +17,13 @@ struct DcnnMatrix {
   uint32_t box_rows, box_columns;
 };
 
-/* Maps of halves, as a window that walks over them sees them: a copy takes
+/* Maps of such elements, as a window that walks over them sees them: a copy takes
  * box_columns channels of box_rows pixels, each the one that the window's tap
  * reads, row by row and map by map from a given one on; zeros outside. */
 struct DcnnWalkedMaps {
   const void *data;
   uint32_t maps, height, width, channels;
-  uint64_t pitch;          /* halves from pixel to pixel */
+  uint64_t pitch;          /* elements from pixel to pixel */
   int32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
   uint32_t box_rows, box_columns;
 };

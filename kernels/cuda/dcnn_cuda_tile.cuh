@@ -39,26 +39,26 @@ template<int BM, int BN>
 __device__ __forceinline__ void
 load_operands (uint32_t a, uint32_t b, int kk, Operands<BM, BN> &f)
 {
-  using T = Tile<BM, BN>;
+  using W = Tile<BM, BN>;
   uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+  uint32_t wm = warp / W::WARPS_N * W::WM, wn = warp % W::WARPS_N * W::WN;
 
 #pragma unroll
-  for (int i = 0; i < T::MI; i++)
+  for (int i = 0; i < W::MI; i++)
     load_matrices (a + dcnn_piece_at (wm + i * 16 + (lane & 15),
             kk * 2 + (lane >> 4)), f.a[i]);
-  if constexpr (T::NJ == 1) {
+  if constexpr (W::NJ == 1) {
     load_two_matrices (b + dcnn_piece_at (wn + (lane & 7),
             kk * 2 + ((lane >> 3) & 1)), f.b[0]);
   } else {
 #pragma unroll
-    for (int j = 0; j < T::NJ / 2; j++)
+    for (int j = 0; j < W::NJ / 2; j++)
       load_matrices (b + dcnn_piece_at (wn + j * 16 + (lane & 7) +
               ((lane >> 4) << 3), kk * 2 + ((lane >> 3) & 1)), f.b[2 * j]);
   }
 }
 
-template<int BM, int BN>
+template<typename T, int BM, int BN>
 __device__ __forceinline__ void
 multiply_operands (const Operands<BM, BN> &f,
     float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
@@ -67,12 +67,12 @@ multiply_operands (const Operands<BM, BN> &f,
   for (int i = 0; i < Tile<BM, BN>::MI; i++)
 #pragma unroll
     for (int j = 0; j < Tile<BM, BN>::NJ; j++)
-      multiply (d[i][j], f.a[i], f.b[j][0], f.b[j][1]);
+      multiply<T> (d[i][j], f.a[i], f.b[j][0], f.b[j][1]);
 }
 
 /* A step of BK: operands[0] is there, each next pair loads while one is
  * multiplied. */
-template<int BM, int BN>
+template<typename T, int BM, int BN>
 __device__ __forceinline__ void
 multiply_step (uint32_t a, uint32_t b, Operands<BM, BN> (&operands)[2],
     float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
@@ -81,7 +81,7 @@ multiply_step (uint32_t a, uint32_t b, Operands<BM, BN> (&operands)[2],
   for (int kk = 0; kk < BK / 16; kk++) {
     if (kk + 1 < BK / 16)
       load_operands<BM, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
-    multiply_operands<BM, BN> (operands[kk & 1], d);
+    multiply_operands<T, BM, BN> (operands[kk & 1], d);
   }
 }
 
@@ -90,14 +90,14 @@ template<int BM, int BN>
 __device__ __forceinline__ void
 put_sums (float *sums, float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4])
 {
-  using T = Tile<BM, BN>;
+  using W = Tile<BM, BN>;
   uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  uint32_t wm = warp / T::WARPS_N * T::WM, wn = warp % T::WARPS_N * T::WN;
+  uint32_t wm = warp / W::WARPS_N * W::WM, wn = warp % W::WARPS_N * W::WN;
 
 #pragma unroll
-  for (int i = 0; i < T::MI; i++)
+  for (int i = 0; i < W::MI; i++)
 #pragma unroll
-    for (int j = 0; j < T::NJ; j++) {
+    for (int j = 0; j < W::NJ; j++) {
       uint32_t row = wm + i * 16 + (lane >> 2), c = wn + j * 8 + (lane & 3) * 2;
       *reinterpret_cast<float2 *> (sums + row * (BN + 4) + c) =
           make_float2 (d[i][j][0], d[i][j][1]);
@@ -159,12 +159,12 @@ load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
 }
 
 /* From a chunk's sums to the map, or to `results`. early: of the first pass. */
-template<int BM, int BN>
+template<typename T, int BM, int BN>
 __device__ __forceinline__ void
 finish_chunk (const DcnnCudaConv &p, Rows &rows, const Part &part,
     uint32_t n_rows, uint32_t chunk,
     float (&d)[Tile<BM, BN>::MI][Tile<BM, BN>::NJ][4], float *sums,
-    __half *results, const float *bias, uint32_t step, Early early)
+    uint16_t *results, const float *bias, uint32_t step, Early early)
 {
   constexpr uint32_t PASSES = BM * BN / 8 > THREADS ? BM * BN / 8 / THREADS : 1;
   uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
@@ -180,7 +180,7 @@ finish_chunk (const DcnnCudaConv &p, Rows &rows, const Part &part,
     Early next = early;
     if (i + 1 < PASSES)
       next = ask_early<BM, BN> (p, rows, part, n_rows, i + 1, channel0, step);
-    finish_row<BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
+    finish_row<T, BM, BN> (p, rows, part, n_rows, i, chunk, sums, results, bias,
         step, early);
     early = next;
   }
@@ -189,23 +189,23 @@ finish_chunk (const DcnnCudaConv &p, Rows &rows, const Part &part,
 /* One tile: n_rows (up to BM) rows, which `rows` has, by the block's chunks.
  * early_weights: the first STAGES - 1 stages' weights are on the way. stored: the
  * thread knows of no row that might not be stored. */
-template<int BM, int BN, int POOL>
+template<typename T, int BM, int BN, int POOL>
 __device__ void
 run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     const Places<BM> &places, char *shared, bool early_weights, bool stored)
 {
-  using T = Tile<BM, BN>;
+  using W = Tile<BM, BN>;
   constexpr int STAGES = STAGES_OF<BM, BN, POOL>;
   constexpr bool ALIAS = BM == WIDE; /* sums lie where the stages do */
   constexpr uint32_t A = BM * BK * 2, B = BN * BK * 2;
   float *sums = reinterpret_cast<float *> (shared + (ALIAS ? 0 : POOL));
-  __half *results = p.room ? static_cast<__half *> (p.room) +
+  uint16_t *results = p.room ? static_cast<uint16_t *> (p.room) +
       (uint64_t) blockIdx.x * NARROW * part.stride :
-      reinterpret_cast<__half *> (shared + POOL +
+      reinterpret_cast<uint16_t *> (shared + POOL +
           (ALIAS ? 0 : NARROW * (BN + 4) * 4));
   uint32_t weights = shared_address (shared), inputs = weights + STAGES * B;
   uint32_t step = dcnn_cuda_early_step (p.node);
-  float d[T::MI][T::NJ][4] = {};
+  float d[W::MI][W::NJ][4] = {};
   /* stages asked for so far, and where the copies may go on to */
   uint32_t ahead = 0, end = (ALIAS ? 1 : part.n_chunks) * part.n_k;
   uint32_t ahead_k = 0, ahead_chunk = 0, to = 0, slot = 0;
@@ -248,7 +248,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
     if (!ALIAS)
       early = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
-    float whole[T::MI][T::NJ][4];
+    float whole[W::MI][W::NJ][4];
     uint32_t next = 1, border = part.n_k / p.splits;
     for (uint32_t k = 0; k < part.n_k; k++) {
       uint32_t a = inputs + slot * A, b = weights + slot * B;
@@ -263,7 +263,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
         take_sums<BM, BN> (whole, d, next == 1);
         border = ++next == p.splits ? part.n_k : part.n_k * next / p.splits;
       }
-      multiply_step<BM, BN> (a, b, operands, d);
+      multiply_step<T, BM, BN> (a, b, operands, d);
     }
     if (ALIAS) {
       early = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
@@ -274,7 +274,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       copy_wait<0> ();
       __syncthreads ();
     }
-    finish_chunk<BM, BN> (p, rows, part, n_rows, chunk, d, sums, results, bias,
+    finish_chunk<T, BM, BN> (p, rows, part, n_rows, chunk, d, sums, results, bias,
         step, early);
     if (part.sharing > 1)
       cluster_sync ();
@@ -297,7 +297,7 @@ template<int BN>
 __device__ __forceinline__ void
 prefetch_weights (const DcnnCudaConv &p, const Part &part, uint32_t from)
 {
-  const __half *weights = static_cast<const __half *> (p.weights);
+  const uint16_t *weights = static_cast<const uint16_t *> (p.weights);
   uint32_t n = part.n_chunks * part.n_k * BN;
 
   for (uint32_t i = from * BN + threadIdx.x; i < n; i += THREADS) {
@@ -357,7 +357,7 @@ ask_weights (const DcnnCudaConv &p, const Part &part, uint32_t to, bool all)
 
 /* Long lists: every block of a cluster takes rows of its own but for the
  * ranks, which share theirs. */
-template<int BN, int POOL>
+template<typename T, int BN, int POOL>
 __device__ void
 run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
     uint32_t cluster, uint32_t clusters, char *shared)
@@ -381,14 +381,14 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
     Places<WIDE> places;
     __syncthreads ();
     take_places<WIDE> (p, rows, n_rows, places);
-    run_tile<WIDE, BN, POOL> (p, rows, part, n_rows, places, shared, false,
+    run_tile<T, WIDE, BN, POOL> (p, rows, part, n_rows, places, shared, false,
         stored);
   }
 }
 
 /* All that block `block` of `blocks` has to do, the wait for what is ahead of
  * the launch included. SHORT: p.narrow. */
-template<int BN, int POOL, bool SHORT>
+template<typename T, int BN, int POOL, bool SHORT>
 __device__ __forceinline__ void
 run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
     uint32_t blocks)
@@ -409,7 +409,7 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
     copy_wait<0> ();
     if (count > p.long_from)
       return; /* dcnn_cuda_wgmma() has it */
-    run_wide<BN, POOL> (p, rows, part, count, tile, tiles, shared);
+    run_wide<T, BN, POOL> (p, rows, part, count, tile, tiles, shared);
     return;
   }
   bool first = true;
@@ -421,7 +421,7 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
       e = p.node.list[tile * NARROW + row];
     }
     take_own_row (p, rows, n_rows, e, places);
-    run_tile<NARROW, BN, POOL> (p, rows, part, n_rows, places, shared, first,
+    run_tile<T, NARROW, BN, POOL> (p, rows, part, n_rows, places, shared, first,
         p.node.passes || row >= n_rows || (e.stream & DCNN_CUDA_FORCE));
     first = false;
   }

@@ -7,7 +7,8 @@
  *
  * The ranks of a cluster share a pixel's channels and judge it together, one
  * chunk each; where all of a tile's rows are stored nothing is compared. Sums
- * of the node's parts of k are added in turn, as dcnn_cuda_conv.cu does.
+ * of the node's parts of k are added in turn, as dcnn_cuda_conv.cu does. Halves
+ * alone.
  */
 #include "dcnn_cuda_conv.cuh"
 #include "dcnn_cuda_wgmma.cuh"
@@ -50,7 +51,7 @@ load_stage (const DcnnCudaConv &p, const Rows &rows,
       barrier_expect (barrier, S::B);
       for (uint32_t i = 0; i < BN / 64; i++)
         copy_bulk (weights + i * DCNN_TILE_HALVES * 2,
-            static_cast<const __half *> (p.tiles) + ((size_t) (chunk *
+            static_cast<const uint16_t *> (p.tiles) + ((size_t) (chunk *
                     (BN / 64) + i) * n_k + to.step) * DCNN_TILE_HALVES,
             DCNN_TILE_HALVES * 2, barrier);
     }
@@ -103,7 +104,7 @@ multiply_tile (const DcnnCudaConv &p, const Rows &rows, uint32_t n_rows,
     group_begin ();
 #pragma unroll
     for (uint32_t k16 = 0; k16 < BK / 16; k16++)
-      group_multiply (d, dcnn_wgmma_descriptor (a, k16),
+      group_multiply<__half> (d, dcnn_wgmma_descriptor (a, k16),
           dcnn_wgmma_descriptor (b, k16));
     group_commit ();
     load_stage<BN> (p, rows, places, n_rows, chunk, to, shared, full);
@@ -134,7 +135,7 @@ finish_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
   using S = Shape<BN>;
   constexpr uint32_t PASSES = WIDE * BN / 8 / THREADS;
   const float *sums = reinterpret_cast<const float *> (memory);
-  __half *results = reinterpret_cast<__half *> (memory + S::SUMS);
+  uint16_t *results = reinterpret_cast<uint16_t *> (memory + S::SUMS);
   uint32_t step = dcnn_cuda_early_step (p.node), channel0 = part.chunk0 * BN;
   float bias[8];
 
@@ -147,7 +148,7 @@ finish_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
           channel0, step);
 #pragma unroll
     for (uint32_t i = 0; i < 4; i++)
-      finish_row<WIDE, BN> (p, rows, part, n_rows, first + i, 0, sums, results,
+      finish_row<__half, WIDE, BN> (p, rows, part, n_rows, first + i, 0, sums, results,
           bias, step, early[i]);
   }
   if (!part.direct)
@@ -220,7 +221,7 @@ dcnn_cuda_wgmma_shape (DcnnCudaConv *p, const DcnnCudaDevice *device)
   uint32_t chunks = (p->n_padded + channels - 1) / channels;
 
   p->long_from = UINT32_MAX;
-  if (!device->warp_groups || p->tiles == NULL || (!p->node.passes &&
+  if (!device->warp_groups || p->tiles == NULL || p->node.in.bf16 || (!p->node.passes &&
           chunks > 8))
     return false;
   /* half of the multiprocessors have a tile */

@@ -7,6 +7,25 @@
 
 #define THREADS 512
 
+/* Eight elements of any map. */
+__device__ __forceinline__ void
+load_any (const DcnnCudaMap &m, uint64_t at, float *v)
+{
+  if (m.bf16)
+    dcnn_cuda_load<__nv_bfloat16> (m, at, v);
+  else
+    dcnn_cuda_load<__half> (m, at, v);
+}
+
+/* As the map will hold it. */
+__device__ __forceinline__ float
+rounded (const DcnnCudaMap &m, float v)
+{
+  return m.f32 ? v : m.bf16 ?
+      dcnn_cuda_widen (dcnn_cuda_narrow<__nv_bfloat16> (v)) :
+      dcnn_cuda_widen (dcnn_cuda_narrow<__half> (v));
+}
+
 /* ---- global operators --------------------------------------------------------------- */
 
 /* Does any source of the node hold anything this frame? By the whole block. */
@@ -35,7 +54,7 @@ reduce_map (const DcnnCudaGlobal &p, uint32_t s, uint32_t c,
 
   for (uint32_t i = threadIdx.x; i < pixels; i += THREADS) {
     float e[8];
-    dcnn_cuda_load (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
+    load_any (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
     for (int k = 0; k < 8; k++)
       if (center)
         sum[k] += (e[k] - center[k]) * (e[k] - center[k]);
@@ -102,10 +121,7 @@ store_row (const DcnnCudaGlobal &p, uint32_t s, uint32_t n,
       continue;
     float v = p.norm ? moment (p, i, width, mean[c], variance[c]) :
         (float) mean[c];
-    if (p.node.out.f32)
-      static_cast<float *> (p.node.out.data)[at] = v;
-    else
-      static_cast<__half *> (p.node.out.data)[at] = __float2half_rn (v);
+    dcnn_cuda_set_element (p.node.out, at, v);
   }
 }
 
@@ -139,7 +155,7 @@ pool_kernel (const __grid_constant__ DcnnCudaGlobal p)
     sum[k] = p.maximum ? -CUDART_INF : 0;
   for (uint32_t i = first; i < pixels && c < width; i += POOL_PIXELS) {
     float e[8];
-    dcnn_cuda_load (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
+    load_any (in, s * in.stream + (uint64_t) i * in.pixel + c, e);
     for (int k = 0; k < 8; k++)
       if (p.maximum)
         sum[k] = e[k] > sum[k] || isnan (e[k]) ? e[k] : sum[k];
@@ -211,10 +227,8 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
     if (c >= span)
       continue;
     v = p.norm ? moment (p, i, width, mean[c], variance[c]) : (float) mean[c];
-    old = out.f32 ? static_cast<float *> (out.data)[at] :
-        __half2float (static_cast<__half *> (out.data)[at]);
-    if (!out.f32)
-      v = __half2float (__float2half_rn (v));
+    old = dcnn_cuda_element (out, at);
+    v = rounded (out, v);
     change.flags |= v != old ? 1 : 0;
     change.flags |= isnan (v - old) && v != old ? 2 : 0;
     if (!p.norm) {
@@ -326,9 +340,7 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
         continue;
       }
       uint64_t at = dcnn_cuda_at (p.map, s, y, x) + p.position[c - 1];
-      to[i] = __float_as_uint (p.map.f32 ?
-          static_cast<const float *> (p.map.data)[at] :
-          __half2float (static_cast<const __half *> (p.map.data)[at]));
+      to[i] = __float_as_uint (dcnn_cuda_element (p.map, at));
     }
   }
 }

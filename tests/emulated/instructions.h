@@ -137,16 +137,21 @@ load_two_matrices (uint32_t at, uint32_t *r)
   emulated_load_matrices (at, r, 2);
 }
 
+/* What 16 bits mean, to an instruction for T. */
+template<typename T>
 static inline float
-emulated_half (uint32_t pair, unsigned i)
+emulated_element (uint32_t bits)
 {
-  __half_raw h;
-  h.x = (unsigned short) (pair >> 16 * i);
-  return __half2float (__half (h));
+  unsigned short u = (unsigned short) bits;
+  T v;
+
+  memcpy ((void *) &v, &u, 2);
+  return (float) v;
 }
 
 /* m16n8k16: a[i] is row lane / 4 + 8 (i & 1), columns lane % 4 * 2 + 8 (i / 2);
  * b rows lane % 4 * 2 + 8 i of column lane / 4; d as a, with columns of n. */
+template<typename T>
 static inline void
 multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 {
@@ -154,9 +159,9 @@ multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
   unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
 
   for (unsigned i = 0; i < 8; i++)
-    as[self][i] = emulated_half (a[i / 2], i % 2);
+    as[self][i] = emulated_element<T> (a[i / 2] >> 16 * (i % 2));
   for (unsigned i = 0; i < 4; i++)
-    bs[self][i] = emulated_half (i < 2 ? b0 : b1, i % 2);
+    bs[self][i] = emulated_element<T> ((i < 2 ? b0 : b1) >> 16 * (i % 2));
   emulated_warp_meets ();
   for (unsigned i = 0; i < 4; i++) {
     unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
@@ -198,20 +203,21 @@ multiply_floats (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 /* ---- instructions (in place of dcnn_cuda_wgmma.cuh) ------------------------------------- */
 
 #define DCNN_CUDA_WGMMA_CUH
+template<typename T>
 static inline float
-emulated_matrix_half (uint64_t descriptor, uint32_t row, uint32_t column)
+emulated_matrix_element (uint64_t descriptor, uint32_t row, uint32_t column)
 {
   bool whole = descriptor >> 62 == 1; /* rows of 128 bytes; 2: of 64 */
   uint32_t at = (uint32_t) (descriptor & 0x3fff) * 16 + row / 8 *
       ((uint32_t) (descriptor >> 32 & 0x3fff) * 16) + row % 8 * (whole ? 128 :
       64) + column * 2;
-  __half_raw h;
+  unsigned short bits;
 
   if (!whole && descriptor >> 62 != 2)
     abort ();
   at ^= (at >> 7 & (whole ? 7 : 3)) << 4;
-  memcpy (&h.x, emulated_at (at), 2);
-  return __half2float (__half (h));
+  memcpy (&bits, emulated_at (at), 2);
+  return emulated_element<T> (bits);
 }
 
 /* Products are asked for and made when waited for, as late as may be: what is
@@ -220,6 +226,7 @@ struct EmulatedProduct {
   uint64_t a, b;
   float *d;
   unsigned n, turn;
+  float (*element) (uint64_t descriptor, uint32_t row, uint32_t column);
 };
 struct EmulatedGroup {
   std::vector<EmulatedProduct> asked;
@@ -227,13 +234,14 @@ struct EmulatedGroup {
 };
 inline thread_local EmulatedGroup emulated_groups[EMULATED_THREADS];
 
-template<int N>
+template<typename T, int N>
 static inline void
 group_multiply (float (&d)[N], uint64_t a, uint64_t b)
 {
   EmulatedGroup &g = emulated_groups[emulated_block.now];
 
-  g.asked.push_back (EmulatedProduct { a, b, d, N, g.turn });
+  g.asked.push_back (EmulatedProduct { a, b, d, N, g.turn,
+    emulated_matrix_element<T> });
 }
 
 /* All but those of the last commits. */
@@ -250,8 +258,7 @@ emulated_make_products (unsigned left)
       unsigned row = thread / 32 * 16 + thread % 32 / 4 + (i / 2 & 1) * 8;
       unsigned column = i / 4 * 8 + thread % 4 * 2 + i % 2;
       for (unsigned k = 0; k < 16; k++)
-        p.d[i] += emulated_matrix_half (p.a, row, k) *
-            emulated_matrix_half (p.b, column, k);
+        p.d[i] += p.element (p.a, row, k) * p.element (p.b, column, k);
     }
   g.asked.erase (g.asked.begin (), g.asked.begin () + (long) done);
 }
@@ -375,7 +382,7 @@ describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
 
 /* One row of a box, swizzled; from NULL: zeros. */
 static inline void
-emulated_put_row (uint32_t to, uint32_t row, uint32_t columns, const __half *from,
+emulated_put_row (uint32_t to, uint32_t row, uint32_t columns, const uint16_t *from,
     uint64_t there)
 {
   for (uint32_t c = 0; c < columns; c++) {
@@ -399,7 +406,7 @@ copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
     abort ();
   for (uint32_t r = 0; r < m.box_rows; r++)
     emulated_put_row (to, r, m.box_columns, row + r < m.rows && column < m.columns ?
-        static_cast<const __half *> (m.data) + (row + r) * m.pitch + column :
+        static_cast<const uint16_t *> (m.data) + (row + r) * m.pitch + column :
         NULL, m.columns - column);
   emulated_bytes_came (barrier, m.box_rows * m.box_columns * 2);
 }
@@ -418,7 +425,7 @@ copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
     int at_y = y + (int) ky, at_x = x + (int) kx;
     bool there = n < w.maps && at_y >= 0 && at_y < (int) w.height &&
         at_x >= 0 && at_x < (int) w.width && channel < w.channels;
-    emulated_put_row (to, r, w.box_columns, there ? static_cast<const __half *> (w.data) +
+    emulated_put_row (to, r, w.box_columns, there ? static_cast<const uint16_t *> (w.data) +
         (((uint64_t) n * w.height + (uint64_t) at_y) * w.width +
             (uint64_t) at_x) * w.pitch + channel : NULL, w.channels - channel);
     x += w.stride[1];

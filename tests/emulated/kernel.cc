@@ -20,18 +20,32 @@ static const EmulatedKernel kernels[] = { look_kernel };
 #elif defined (EMULATED_CONV)
 #include "cuda/dcnn_cuda_conv.cu"
 static const EmulatedKernel kernels[] = {
-  conv_kernel<32, SMALL_POOL, true>, conv_kernel<64, SMALL_POOL, true>,
-  conv_kernel<32, SMALL_POOL, false>, conv_kernel<64, SMALL_POOL, false>,
-  conv_kernel<32, LARGE_POOL, false>, conv_kernel<64, LARGE_POOL, false> };
+  conv_kernel<__half, 32, SMALL_POOL, true>,
+  conv_kernel<__half, 64, SMALL_POOL, true>,
+  conv_kernel<__half, 32, SMALL_POOL, false>,
+  conv_kernel<__half, 64, SMALL_POOL, false>,
+  conv_kernel<__half, 32, LARGE_POOL, false>,
+  conv_kernel<__half, 64, LARGE_POOL, false>,
+  conv_kernel<__nv_bfloat16, 32, SMALL_POOL, true>,
+  conv_kernel<__nv_bfloat16, 64, SMALL_POOL, true>,
+  conv_kernel<__nv_bfloat16, 32, SMALL_POOL, false>,
+  conv_kernel<__nv_bfloat16, 64, SMALL_POOL, false>,
+  conv_kernel<__nv_bfloat16, 32, LARGE_POOL, false>,
+  conv_kernel<__nv_bfloat16, 64, LARGE_POOL, false> };
 #elif defined (EMULATED_FLOATS)
 #include "cuda/dcnn_cuda_floats.cu"
 static const EmulatedKernel kernels[] = { floats_kernel<false>,
   floats_kernel<true> };
 #elif defined (EMULATED_ROWS)
 #include "cuda/dcnn_cuda_rows.cu"
-static const EmulatedKernel kernels[] = { rows_kernel<DEPTHWISE>,
-  rows_kernel<POOL>, rows_kernel<RESIZE>, rows_kernel<COPY>,
-  rows_kernel<GROUPED>, rows_kernel<CHANNELS>, input_kernel };
+static const EmulatedKernel kernels[] = {
+  rows_kernel<__half, DEPTHWISE>, rows_kernel<__half, POOL>,
+  rows_kernel<__half, RESIZE>, rows_kernel<__half, COPY>,
+  rows_kernel<__half, GROUPED>, rows_kernel<__half, CHANNELS>,
+  rows_kernel<__nv_bfloat16, DEPTHWISE>, rows_kernel<__nv_bfloat16, POOL>,
+  rows_kernel<__nv_bfloat16, RESIZE>, rows_kernel<__nv_bfloat16, COPY>,
+  rows_kernel<__nv_bfloat16, GROUPED>, rows_kernel<__nv_bfloat16, CHANNELS>,
+  input_kernel };
 #elif defined (EMULATED_WGMMA)
 #include "cuda/dcnn_cuda_wgmma.cu"
 static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
@@ -48,13 +62,25 @@ static const EmulatedKernel kernels[] = {
   beside_kernel<32, LARGE_POOL, false>, beside_kernel<64, LARGE_POOL, false> };
 #elif defined (EMULATED_DENSE)
 #include "cuda/dcnn_cuda_dense.cu"
-static const EmulatedKernel kernels[] = { dense_kernel<32, 32, false>,
-  dense_kernel<32, 32, true>, dense_kernel<32, 64, false>,
-  dense_kernel<32, 64, true>, dense_kernel<64, 32, false>,
-  dense_kernel<64, 32, true>, dense_kernel<64, 64, false>,
-  dense_kernel<64, 64, true>, dense_kernel<128, 32, false>,
-  dense_kernel<128, 32, true>, dense_kernel<128, 64, false>,
-  dense_kernel<128, 64, true> };
+static const EmulatedKernel kernels[] = {
+  dense_kernel<__half, 32, 32, false>, dense_kernel<__half, 32, 32, true>,
+  dense_kernel<__half, 32, 64, false>, dense_kernel<__half, 32, 64, true>,
+  dense_kernel<__half, 64, 32, false>, dense_kernel<__half, 64, 32, true>,
+  dense_kernel<__half, 64, 64, false>, dense_kernel<__half, 64, 64, true>,
+  dense_kernel<__half, 128, 32, false>, dense_kernel<__half, 128, 32, true>,
+  dense_kernel<__half, 128, 64, false>, dense_kernel<__half, 128, 64, true>,
+  dense_kernel<__nv_bfloat16, 32, 32, false>,
+  dense_kernel<__nv_bfloat16, 32, 32, true>,
+  dense_kernel<__nv_bfloat16, 32, 64, false>,
+  dense_kernel<__nv_bfloat16, 32, 64, true>,
+  dense_kernel<__nv_bfloat16, 64, 32, false>,
+  dense_kernel<__nv_bfloat16, 64, 32, true>,
+  dense_kernel<__nv_bfloat16, 64, 64, false>,
+  dense_kernel<__nv_bfloat16, 64, 64, true>,
+  dense_kernel<__nv_bfloat16, 128, 32, false>,
+  dense_kernel<__nv_bfloat16, 128, 32, true>,
+  dense_kernel<__nv_bfloat16, 128, 64, false>,
+  dense_kernel<__nv_bfloat16, 128, 64, true> };
 #elif defined (EMULATED_SHIFT)
 #include "cuda/dcnn_cuda_shift.cu"
 static const EmulatedKernel kernels[] = { shift_kernel };

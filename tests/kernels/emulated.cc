@@ -66,28 +66,40 @@ any (unsigned n)
   return (unsigned) (random_state >> 33) % n;
 }
 
-/* A map on the host and, as the kernels have it, halves or floats. */
+/* A map on the host and, as the kernels have it, of two bytes or floats. */
 struct Map {
   DcnnCudaMap map;
   std::vector<float> values;
-  std::vector<__half> halves;
+  std::vector<uint16_t> words;
 };
+
+/* A number as the map's kernels have it, unless they have floats. */
+static uint16_t
+word_of (float v, bool bf16)
+{
+  __half h = dcnn_cuda_narrow<__half> (v);
+  __nv_bfloat16 b = dcnn_cuda_narrow<__nv_bfloat16> (v);
+  uint16_t word;
+
+  memcpy (&word, bf16 ? (void *) &b : (void *) &h, 2);
+  return word;
+}
 
 static Map
 new_map (unsigned width, unsigned height, unsigned span, unsigned extra,
-    bool f32)
+    bool f32, bool bf16)
 {
   Map m;
   unsigned pixel = (span + 7) / 8 * 8 + extra;
   size_t n = (size_t) STREAMS * width * height * pixel;
 
   m.map = DcnnCudaMap { NULL, (uint64_t) width * height * pixel, width, height,
-    span, pixel, f32 };
+    span, pixel, f32, bf16 };
   m.values.resize (n + 8);
-  m.halves.resize (n + 8);
+  m.words.resize (n + 8);
   for (size_t i = 0; i < n; i++) {
     m.values[i] = i % pixel < span ? (float) any (5) - 2 : 0;
-    m.halves[i] = __float2half_rn (m.values[i]);
+    m.words[i] = word_of (m.values[i], bf16);
   }
   return m;
 }
@@ -97,26 +109,36 @@ static DcnnCudaMap
 map_of (Map &m)
 {
   m.map.data = m.map.f32 ? (void *) m.values.data () :
-      (void *) m.halves.data ();
+      (void *) m.words.data ();
   return m.map;
 }
 
 static float
 value_of (const Map &m, size_t i)
 {
-  return m.map.f32 ? m.values[i] : __half2float (m.halves[i]);
+  DcnnCudaMap map = m.map;
+
+  map.data = m.map.f32 ? (void *) m.values.data () : (void *) m.words.data ();
+  return dcnn_cuda_element (map, i);
 }
 
-enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, WHOLE, FLOATS, ROUNDED,
-  WAYS };
-static const char *const way_names[] = { "narrow", "wide", "wgmma", "whole",
-  "floats", "tf32" };
+enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, WHOLE, FLOATS, ROUNDED };
+static const struct {
+  const char *name;
+  Way way;
+  bool bf16;
+} ways[] = { { "narrow", NARROW_TILES, false }, { "wide", WIDE_TILES, false },
+  { "wgmma", WARP_GROUPS, false }, { "whole", WHOLE, false },
+  { "narrow bf16", NARROW_TILES, true }, { "wide bf16", WIDE_TILES, true },
+  { "whole bf16", WHOLE, true }, { "floats", FLOATS, false },
+  { "tf32", ROUNDED, false } };
+#define WAYS ((int) (sizeof ways / sizeof *ways))
 
 struct Case {
   DcnnCudaConv conv;
   Map in, out, added;
   std::vector<float> weights, bias, ones;
-  std::vector<__half> half_weights, tiles, room;
+  std::vector<uint16_t> word_weights, tiles, room;
   std::vector<float> float_room;
   std::vector<DcnnCudaPixel> list;
   std::vector<uint64_t> updated, exact, pending;
@@ -126,7 +148,7 @@ struct Case {
 };
 
 static void
-make_weights (Case &c, unsigned channels, unsigned out_channels)
+make_weights (Case &c, unsigned channels, unsigned out_channels, bool bf16)
 {
   DcnnCudaConv &p = c.conv;
   unsigned taps = (unsigned) (p.kernel[0] * p.kernel[1]);
@@ -136,7 +158,7 @@ make_weights (Case &c, unsigned channels, unsigned out_channels)
       (out_channels + 63) / 64 * 64;
   p.k_padded = (taps * p.span8 * 8 + 63) / 64 * 64;
   c.weights.assign ((size_t) p.n_padded * p.k_padded + 64, 0);
-  c.half_weights.resize (c.weights.size ());
+  c.word_weights.resize (c.weights.size ());
   c.tiles.resize ((size_t) (p.n_padded + 63) / 64 * 64 * p.k_padded);
   memset ((void *) c.tiles.data (), 0, c.tiles.size () * 2);
   c.bias.assign ((p.n_padded + 63) / 64 * 64, 0);
@@ -149,9 +171,9 @@ make_weights (Case &c, unsigned channels, unsigned out_channels)
   }
   for (unsigned n = 0; n < p.n_padded; n++)
     for (unsigned k = 0; k < p.k_padded; k++) {
-      __half h = __float2half_rn (c.weights[(size_t) n * p.k_padded + k]);
-      c.half_weights[(size_t) n * p.k_padded + k] = h;
-      c.tiles[dcnn_tile_at (n, k, p.k_padded)] = h;
+      uint16_t w = word_of (c.weights[(size_t) n * p.k_padded + k], bf16);
+      c.word_weights[(size_t) n * p.k_padded + k] = w;
+      c.tiles[dcnn_tile_at (n, k, p.k_padded)] = w;
     }
 }
 
@@ -170,7 +192,7 @@ make_list (Case &c, unsigned share, bool force)
 }
 
 static void
-make_case (Case &c, uint64_t seed, Way way)
+make_case (Case &c, uint64_t seed, Way way, bool bf16)
 {
   static const unsigned in_channels[] = { 8, 3, 16, 24, 40, 64, 32, 96 };
   static const unsigned out_channels[] = { 8, 20, 33, 64, 72, 96, 128, 130 };
@@ -192,11 +214,11 @@ make_case (Case &c, uint64_t seed, Way way)
     p.pad[a] = (int) any (3);
   }
   width = 12 + any (9), height = 10 + any (9);
-  c.in = new_map (width, height, channels, any (2) * 8, f32);
+  c.in = new_map (width, height, channels, any (2) * 8, f32, bf16);
   c.out = new_map (p.transposed ? width * 2 : width, height, outs, any (2) * 8,
-      f32);
-  c.added = new_map (c.out.map.width, height, outs, 0, f32);
-  make_weights (c, channels, outs);
+      f32, bf16);
+  c.added = new_map (c.out.map.width, height, outs, 0, f32, bf16);
+  make_weights (c, channels, outs, bf16);
   p.node.passes = any (3) == 0;
   make_list (c, seed % 3 == 0 || way == WHOLE ? 100 : 20 + any (60),
       any (3) == 0 || way == WHOLE);
@@ -222,7 +244,7 @@ make_case (Case &c, uint64_t seed, Way way)
   p.node.streams = c.streams;
   p.node.judge = &c.judge;
   p.node.weight = c.ones.data ();
-  p.weights = f32 ? (void *) c.weights.data () : (void *) c.half_weights.data ();
+  p.weights = f32 ? (void *) c.weights.data () : (void *) c.word_weights.data ();
   p.bias = c.bias.data ();
   p.tiles = c.tiles.data ();
 }
@@ -317,13 +339,13 @@ settle_some (Case &c)
         e.at & 0x7fff);
     for (unsigned n = 0; n < c.out.map.span && i % 3 == 0; n++) {
       c.out.values[at + n] = plain (c, e, n);
-      c.out.halves[at + n] = __float2half_rn (c.out.values[at + n]);
+      c.out.words[at + n] = word_of (c.out.values[at + n], c.out.map.bf16);
     }
   }
 }
 
 static void
-check (const Case &c, const Map &before, uint64_t seed, Way way)
+check (const Case &c, const Map &before, uint64_t seed, const char *way)
 {
   const DcnnCudaConv &p = c.conv;
   Map want = before;
@@ -337,9 +359,9 @@ check (const Case &c, const Map &before, uint64_t seed, Way way)
     bool joins = (e.stream & DCNN_CUDA_FORCE) != 0;
     for (unsigned n = 0; n < c.out.map.span; n++) {
       float v = plain (c, e, n);
-      joins |= v != value_of (before, at + n);
       want.values[at + n] = v;
-      want.halves[at + n] = __float2half_rn (v);
+      want.words[at + n] = word_of (v, want.map.bf16);
+      joins |= value_of (want, at + n) != value_of (before, at + n);
     }
     if (joins && !p.node.passes)
       updated[s * p.node.masks.words + y / 8 * p.node.masks.blocks_x + x / 8] |=
@@ -350,7 +372,7 @@ check (const Case &c, const Map &before, uint64_t seed, Way way)
   if (wrong || updated != c.updated) {
     failures++;
     printf ("FAIL seed %llu %s: %u values%s; %ux%ux%u to %u, kernel %dx%d, %u "
-        "entries%s\n", (unsigned long long) seed, way_names[way], wrong,
+        "entries%s\n", (unsigned long long) seed, way, wrong,
         updated != c.updated ? ", another mask" : "", c.in.map.height,
         c.in.map.width, c.in.map.span, c.out.map.span, p.kernel[0], p.kernel[1],
         c.count, p.node.passes ? ", passes" : "");
@@ -367,20 +389,20 @@ main (int argc, char **argv)
   for (uint64_t seed = 1; seed <= (argc > 1 ? 60 : 4); seed++)
     for (int way = 0; way < WAYS && (!only || only == seed); way++) {
       Case c;
-      make_case (c, seed, (Way) way);
+      make_case (c, seed, ways[way].way, ways[way].bf16);
       /* 40 channels are whole steps of k of a 1x1 kernel alone */
-      if (way == WHOLE && !whole_maps::dcnn_cuda_dense_accepts (&c.conv,
-              &groups_there))
+      if (ways[way].way == WHOLE && !whole_maps::dcnn_cuda_dense_accepts (
+              &c.conv, &groups_there))
         continue;
       settle_some (c);
       Map before = c.out;
       ran[way]++;
-      run_case (c, seed, (Way) way);
-      check (c, before, seed, (Way) way);
+      run_case (c, seed, ways[way].way);
+      check (c, before, seed, ways[way].name);
     }
   for (int way = 0; way < WAYS && !only; way++)
     if (ran[way] < 2)
-      failures++, printf ("only %u cases of %s\n", ran[way], way_names[way]);
+      failures++, printf ("only %u cases of %s\n", ran[way], ways[way].name);
   printf ("%d failures\n", failures);
   return failures != 0;
 }
