@@ -60,7 +60,7 @@ TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
-         "cuda_memory": [], "drift": [],
+         "cuda_memory": [], "drift": [], "range": [],
          "sequences": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.
 ALONE = {"cuda_fail", "cuda_memory"}
@@ -73,18 +73,26 @@ NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", *OF_CUDA},
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
-         "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"}}
+         "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"},
+         "-bf16": {"DELTACNN_TEST_PRECISION": "bf16"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
                               "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"},
-                              "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
+                              "-exits": {"DELTACNN_CUDA_EXITS": "1"},
+                              **{"-bf16" + kind: {**KINDS["-bf16"],
+                                                  **KINDS[kind]}
+                                 for kind in ("-wide", "-small", "-lists")}},
               "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
                              "-lists": KINDS["-lists"],
                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
               "sequences": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}}}
+# What else runs with maps of bfloat16s, from compute capability 8.0 on.
+BF16 = {"camera", "pictures", "regions", "tails", "dense_rule", "sparse_dense",
+        "heads", "norms", "cuda_levels", "cuda_exits", "cuda_memory", "drift",
+        "sequences", "torus", "wants"}
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
@@ -241,7 +249,10 @@ def run_tests(check, programs):
     for test, arguments in TESTS.items():
         if test in NOT_ON.get(device, ()):
             continue
-        for kind, environment in MORE_KINDS.get(test, {"": {}}).items():
+        kinds = dict(MORE_KINDS.get(test, {"": {}}))
+        if test in BF16:
+            kinds["-bf16"] = KINDS["-bf16"]
+        for kind, environment in kinds.items():
             if kind and device in ("cpu", "sim"):
                 continue
             steps.append((test + kind, [programs.path(f"engine-{test}"),

@@ -76,8 +76,8 @@ run_net (guint64 seed, gboolean integer, DcnnPrecision precision,
   Judging judging = { criterion, threshold,
     criterion == DCNN_CRITERION_INFLUENCE ? influence : NULL };
   g_autoptr (DcnnSession) device = new_session (model, test_device (),
-      precision == DCNN_PRECISION_F16 && strcmp (test_device (),
-          "cpu") == 0 ? DCNN_PRECISION_AUTO : precision, &judging);
+      precision > DCNN_PRECISION_F32 && test_on_cpu () ? DCNN_PRECISION_AUTO :
+      precision, &judging);
   g_autoptr (DcnnSession) sim = new_session (model, "sim", precision,
       &judging);
   guint64 video = seed + 500;
@@ -100,7 +100,7 @@ test_integer (void)
 {
   for (guint64 seed = 1; seed <= 20 && !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0, DCNN_CRITERION_NRMS, 0);
+      run_net (seed, TRUE, test_precision (), 0, DCNN_CRITERION_NRMS, 0);
 }
 
 /* What is kept back is the same, by every criterion. */
@@ -113,7 +113,7 @@ test_judged (void)
   for (guint i = 0; i < 4; i++)
     for (guint64 seed = 1; seed <= 8 && !g_test_failed (); seed++)
       if (test_seed_runs (seed))
-        run_net (seed, TRUE, DCNN_PRECISION_AUTO, 0, criteria[i],
+        run_net (seed, TRUE, test_precision (), 0, criteria[i],
             i == 0 ? 0.3f : 1.3f);
 }
 
@@ -143,16 +143,29 @@ test_integer_floats (void)
       run_net (seed, TRUE, DCNN_PRECISION_F32, 0, DCNN_CRITERION_NRMS, 0);
 }
 
-/* Half precision stays near full precision; on the cpu, which has none, that
- * is sim's rounding alone. */
+/* Two bytes stay near full precision, by their bits: 11, or 8; on the cpu, which
+ * has none, that is sim's rounding alone. */
 static void
-test_half (void)
+run_rounded (DcnnPrecision precision)
 {
+  gdouble bound = precision == DCNN_PRECISION_BF16 ? 8 * 2e-2 : 2e-2;
+
   for (guint64 seed = 1; seed <= (stores_halves () ? 40 : 6) &&
       !g_test_failed (); seed++)
     if (test_seed_runs (seed))
-      run_net (seed, FALSE, DCNN_PRECISION_F16, 2e-2,
-          DCNN_CRITERION_NRMS, 0);
+      run_net (seed, FALSE, precision, bound, DCNN_CRITERION_NRMS, 0);
+}
+
+static void
+test_half (void)
+{
+  run_rounded (DCNN_PRECISION_F16);
+}
+
+static void
+test_bf16 (void)
+{
+  run_rounded (DCNN_PRECISION_BF16);
 }
 
 /* Streams side by side give the bits that each gives alone. */
@@ -302,17 +315,18 @@ typedef struct Pair {
   guint64 seed;
 } Pair;
 
-/* Whole numbers are what they are in maps of floats; halves hold no sums of
- * pictures. */
+/* Whole numbers are what they are in maps of floats; two bytes hold no sums of
+ * pictures, and are asked for where numbers are small. */
 static Pair
-pair_new (DcnnModel *model, DcnnSessionOptions *options, guint64 seed)
+pair_new (DcnnModel *model, DcnnSessionOptions *options, guint64 seed,
+    gboolean small)
 {
   g_autoptr (GError) error = NULL;
   Pair pair = { .seed = seed };
 
   options->device = test_device ();
   options->store_all = TRUE;
-  if (stores_halves () && options->precision == DCNN_PRECISION_AUTO)
+  if (stores_halves () && !small)
     options->precision = DCNN_PRECISION_F32;
   pair.device = dcnn_session_new (model, options, &error);
   g_assert_no_error (error);
@@ -435,7 +449,7 @@ run_pictures (guint64 seed)
 
   picture_options (&options, seed);
   frames = options.tuning.mode == DCNN_MODE_AUTO ? 4 : 24;
-  pair = pair_new (model, &options, seed);
+  pair = pair_new (model, &options, seed, FALSE);
   test_video_init (&video, seed, width, height);
   test_video_init (&other, seed + 1000, width, height);
   other.noise = 90;
@@ -493,7 +507,7 @@ run_auto (guint64 seed, guint *dear)
   options.tuning.threshold = 1.3f;
   options.tuning.gate_threshold = seed % 2 ? 0.3f : 0;
   options.tuning.settle_budget = 1;
-  pair = pair_new (model, &options, seed);
+  pair = pair_new (model, &options, seed, FALSE);
   pair.sim->arithmetic = pair.device->arithmetic;
   for (gint f = 0; f < 60 && !g_test_failed (); f++) {
     for (gsize p = 0; f < 40 && p < pixels; p++)
@@ -551,7 +565,7 @@ run_settling (guint64 seed)
   options.tuning.threshold = 1.3f;
   options.tuning.settle_budget = 1;
   options.tuning.refresh = 0.7f;
-  pair = pair_new (model, &options, seed);
+  pair = pair_new (model, &options, seed, FALSE);
   for (gint f = 0; f < 44 && !g_test_failed (); f++) {
     g_assert_true (dcnn_session_push_tensors (pair.device, 0, &frame, 0, NULL,
             &error));
@@ -616,9 +630,7 @@ run_window (guint64 seed, gboolean settle)
   options.tuning.threshold = seed % 2 ? 1.3f : 0;
   options.tuning.settle_budget = 1;
   options.tuning.settle = settle;
-  if (stores_halves () && !settle)
-    options.precision = DCNN_PRECISION_F16;
-  pair = pair_new (model, &options, seed);
+  pair = pair_new (model, &options, seed, !settle);
   for (gint f = 0; f < 30 && !g_test_failed (); f++) {
     crop (&canvas, motion.tile_y * (gint) summary.tile, motion.tile_x *
         (gint) summary.tile, &frame);
@@ -671,7 +683,7 @@ run_pan (guint64 seed)
   picture_options (&options, seed);
   options.fit = DCNN_FIT_STRETCH;
   options.tuning.settle = seed % 3 > 0;
-  pair = pair_new (model, &options, seed);
+  pair = pair_new (model, &options, seed, FALSE);
   test_video_init (&video, seed, 192, 160);
   video.noise = seed % 3 * 4;
   for (gint f = 0; f < 30 && !g_test_failed (); f++) {
@@ -721,6 +733,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/conformance/integer-floats", test_integer_floats);
   g_test_add_func ("/engine/conformance/real", test_real);
   g_test_add_func ("/engine/conformance/half", test_half);
+  g_test_add_func ("/engine/conformance/bf16", test_bf16);
   g_test_add_func ("/engine/conformance/streams", test_streams);
   g_test_add_func ("/engine/conformance/overlap", test_overlap);
   g_test_add_func ("/engine/conformance/pictures", test_pictures);

@@ -537,11 +537,28 @@ code_for_90 (struct cudaFuncAttributes *to)
   return cudaSuccess;
 }
 
+static gint compiled_for;  /* 0: as it is */
+
+void
+cuda_calls_compiled_for (gint capability)
+{
+  compiled_for = capability;
+}
+
+static cudaError_t
+with_code (struct cudaFuncAttributes *to, cudaError_t e)
+{
+  if (compiled_for)
+    to->ptxVersion = compiled_for;
+  return e;
+}
+
 WRAP (cudaFuncGetAttributes, struct cudaFuncAttributes *to,
     const void *function)
 {
   CALL ("cudaFuncGetAttributes", FALSE,
-      __real_cudaFuncGetAttributes (to, function), code_for_90 (to));
+      with_code (to, __real_cudaFuncGetAttributes (to, function)),
+      with_code (to, code_for_90 (to)));
 }
 
 WRAP (cudaLaunchKernelExC, const cudaLaunchConfig_t *config,

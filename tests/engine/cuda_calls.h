@@ -26,6 +26,10 @@ void cuda_calls_fail (guint n, cudaError_t error, gboolean all);
 guint cuda_calls_count (void);
 const char *cuda_calls_failed (void);
 
+/* From now on kernels say that they are compiled for that capability (75, 80 ...);
+ * 0: for what they are. */
+void cuda_calls_compiled_for (gint capability);
+
 /* Launches of kernels that were asked for, or put into a graph. */
 guint cuda_calls_launches (void);
 

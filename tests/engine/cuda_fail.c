@@ -326,6 +326,35 @@ test_lost (void)
   test_video_clear (&video);
 }
 
+/* Code for less than 8.0 has no bfloat16, and says what there is. */
+static void
+test_bf16 (void)
+{
+  static const gint code[] = { 75, 80, 90 };
+  g_autoptr (DcnnModel) model = new_model (2);
+
+  for (guint i = 0; i < G_N_ELEMENTS (code); i++) {
+    g_autoptr (GError) error = NULL;
+    gint before = cuda_calls_live ();
+    DcnnSession *session;
+    cuda_calls_compiled_for (code[i]);
+    session = new_session (model, "cuda", DCNN_PRECISION_BF16, &error);
+    g_assert_true ((session != NULL) == (code[i] >= 80));
+    if (session == NULL) {
+      g_assert_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE);
+      g_assert_nonnull (strstr (error->message, "8.0"));
+      g_assert_nonnull (strstr (error->message, "7.5"));
+      g_assert_nonnull (strstr (error->message, "f16"));
+    }
+    dcnn_session_free (session);
+    session = new_session (model, "cuda", DCNN_PRECISION_F16, NULL);
+    g_assert_nonnull (session);
+    dcnn_session_free (session);
+    g_assert_cmpint (cuda_calls_live (), ==, before);
+  }
+  cuda_calls_compiled_for (0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -337,6 +366,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-fail/waits", test_waits);
   g_test_add_func ("/engine/cuda-fail/recovers", test_recovers);
   g_test_add_func ("/engine/cuda-fail/two", test_two);
+  g_test_add_func ("/engine/cuda-fail/bf16", test_bf16);
   g_test_add_func ("/engine/cuda-fail/lost", test_lost);
   return g_test_run ();
 }

@@ -91,8 +91,7 @@ measured_influence (DcnnModel *model, guint64 seed)
   TestVideo video;
   DcnnFrame frame;
 
-  test_options_init (&options);
-  options.device = "cpu"; /* others cannot measure it */
+  test_options_on (&options, "cpu"); /* others cannot measure it */
   options.tuning.mode = DCNN_MODE_DENSE;
   options.store_all = TRUE;
   session = dcnn_session_new (model, &options, &error);

@@ -37,6 +37,22 @@ test_device (void)
   return named && *named ? named : "cpu";
 }
 
+DcnnPrecision
+test_precision (void)
+{
+  static const char *const names[] = {
+#define DCNN_X(e, n, b) n,
+    DCNN_PRECISIONS (DCNN_X)
+#undef DCNN_X
+  };
+  const char *named = g_getenv ("DELTACNN_TEST_PRECISION");
+
+  for (guint i = 0; named && i < DCNN_PRECISION_COUNT; i++)
+    if (strcmp (named, names[i]) == 0)
+      return (DcnnPrecision) i;
+  return DCNN_PRECISION_AUTO;
+}
+
 gboolean
 test_on_cpu (void)
 {
@@ -48,6 +64,16 @@ test_options_init (DcnnSessionOptions *options)
 {
   dcnn_session_options_init (options);
   options->device = test_device ();
+  options->precision = test_precision ();
+}
+
+void
+test_options_on (DcnnSessionOptions *options, const char *device)
+{
+  test_options_init (options);
+  options->device = device;
+  if (strcmp (device, test_device ()) != 0)
+    options->precision = DCNN_PRECISION_AUTO;
 }
 
 guint

@@ -28,9 +28,13 @@ gboolean test_seed_runs (guint64 seed);
  * engine runs on, but where it says another. */
 const char *test_device (void);
 gboolean test_on_cpu (void);
+/* What DELTACNN_TEST_PRECISION names, or auto: test_options_init()'s. */
+DcnnPrecision test_precision (void);
 /* dcnn_session_options_init() with that device: no test makes them otherwise
  * (tests/lint/lint.py devices). */
 void test_options_init (DcnnSessionOptions *options);
+/* The same on another device, which may have no such precision. */
+void test_options_on (DcnnSessionOptions *options, const char *device);
 
 /* 0 .. n-1 */
 guint test_random (guint64 *state, guint n);

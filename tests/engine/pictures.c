@@ -137,8 +137,7 @@ new_session (DcnnModel *model, const char *device, guint threads,
   DcnnSession *session;
   guint64 random = seed * 77 + 5;
 
-  test_options_init (&options);
-  options.device = device;
+  test_options_on (&options, device);
   options.streams = STREAMS;
   options.threads = threads;
   options.store_all = TRUE;

@@ -22,8 +22,7 @@ new_session_on (const char *device, DcnnModel *model, DcnnMode mode,
   DcnnSessionOptions options;
   DcnnSession *session;
 
-  test_options_init (&options);
-  options.device = device;
+  test_options_on (&options, device);
   options.threads = threads;
   options.tuning = (DcnnTuning) { .mode = mode };
   session = dcnn_session_new (model, &options, &error);
@@ -151,7 +150,8 @@ test_attention (void)
   g_autoptr (DcnnModel) model = model_of (attention_net (1, 12, 10));
   g_autoptr (DcnnGraph) again = attention_net (1, 12, 10);
   const char *device = test_device ();
-  gdouble bound = g_str_has_prefix (device, "cuda") ? 2e-2 : 1e-5;
+  gdouble bound = !g_str_has_prefix (device, "cuda") ? 1e-5 :
+      test_precision () == DCNN_PRECISION_BF16 ? 8 * 2e-2 : 2e-2;
   g_autoptr (DcnnSession) dense =
       new_session_on (device, model, DCNN_MODE_DENSE, 2);
   g_autoptr (DcnnSession) sparse =

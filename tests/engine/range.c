@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * range.c - numbers that a half float does not hold, on the device that
+ * DELTACNN_TEST_DEVICE names, or sim where that is the cpu.
+ */
+#include <math.h>
+
+#include "dcnn_engine.h"
+#include "maps.h"
+#include "nets.h"
+
+static DcnnSession *
+new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSessionOptions options;
+  DcnnSession *session;
+
+  test_options_init (&options);
+  options.device = device;
+  options.precision = precision;
+  options.tuning.mode = DCNN_MODE_SPARSE;
+  options.tuning.threshold = options.tuning.input_threshold = 0;
+  options.store_all = TRUE;
+  options.threads = 1;
+  session = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  return session;
+}
+
+static gboolean
+all_finite (DcnnSession *session)
+{
+  const DcnnTensor *t = &dcnn_session_get_output (session, 0, 0)->tensor;
+  gboolean finite = TRUE;
+
+  for (gint64 i = 0; i < dcnn_tensor_count (t); i++)
+    finite &= isfinite (((const gfloat *) t->data)[i]) != 0;
+  return finite;
+}
+
+/* Numbers of a million are near what they are in bfloat16, and infinite in half
+ * precision. */
+static void
+test_range (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *device = test_on_cpu () ? "sim" : test_device ();
+  const DcnnPrecision precisions[] = { DCNN_PRECISION_BF16, DCNN_PRECISION_F16 };
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnTensor frame;
+  guint64 state = 9;
+  TestNet net;
+  DcnnValueId v;
+
+  test_net_begin (&net, 5, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 24, 32), 12, 3, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_unary (&net,
+              DCNN_OP_RELU, v), 20, 3, 1, 1, 1));
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  frame = test_frame_new (model, &state, FALSE);
+  for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
+    ((gfloat *) frame.data)[i] *= 0x1p20f;
+  for (guint p = 0; p < 2; p++) {
+    g_autoptr (DcnnSession) session = new_session (model, device,
+        precisions[p]);
+    g_autoptr (DcnnSession) sim = new_session (model, "sim",
+        DCNN_PRECISION_F32);
+    sim->pass_on = session->pass_on;
+    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
+            &error));
+    g_assert_true (dcnn_session_push_tensors (sim, 0, &frame, 0, NULL, &error));
+    g_assert_true (all_finite (sim));
+    g_assert_cmpint (all_finite (session), ==, p == 0);
+    if (p == 0)
+      test_compare_maps (session, sim, 8 * 2e-2, FALSE, FALSE, 5, 0);
+  }
+  dcnn_tensor_free (&frame);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/range/million", test_range);
+  return g_test_run ();
+}
