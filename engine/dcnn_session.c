@@ -193,8 +193,8 @@ dcnn_session_predict_bytes (DcnnModel *model,
     return 0;
   if (backend == NULL || backend->predict == NULL) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-        "%s%s has no memory of its own in this build",
-        device ? "device=" : "no device", device ? device : "");
+        "%s%s memory of its own in this build", device ? device : "no device",
+        device ? " has no" : " has");
     return 0;
   }
   plan = dcnn_backend_plan (backend, model, options->precision, error);

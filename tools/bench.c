@@ -50,6 +50,9 @@ static const GOptionEntry entries[] = {
   { "device", 0, 0, G_OPTION_ARG_STRING, &chosen.device,
       "auto (default), or one of those below; NAME:1 is the second GPU of its "
       "kind", "D" },
+  { "precision", 0, 0, G_OPTION_ARG_STRING, &chosen.precision_text,
+      "How feature maps are stored: auto (default), f32; on a GPU also f16, bf16",
+      "P" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
       "Threads, the peer's too (default: one a core)", "N" },
   { "peer", 'p', 0, G_OPTION_ARG_STRING, &chosen.peer,
@@ -220,7 +223,9 @@ check_options (GError **error)
     g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
     return FALSE;
   }
-  if (!dcnn_device_check (chosen.device, error))
+  if (!dcnn_device_check (chosen.device, error)
+      || !tool_parse_precision (chosen.precision_text, &chosen.precision,
+          error))
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
     if (!chosen.mode_text || g_str_equal (chosen.mode_text, modes[i])) {

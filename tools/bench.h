@@ -18,7 +18,7 @@ typedef enum BenchMode { BENCH_BOTH, BENCH_SPARSE, BENCH_DENSE } BenchMode;
 
 /* What the command line asks for; strings owned. */
 typedef struct BenchOptions {
-  char *model, *size, *mode_text, *device, *peer, *python;
+  char *model, *size, *mode_text, *device, *precision_text, *peer, *python;
   char *synthetic_text;
   char *annotations;         /* NULL: none */
   char **clips;              /* NULL: none */
@@ -32,6 +32,7 @@ typedef struct BenchOptions {
   gint frames, skip, threads, streams;
   gboolean quiet, nodes, align, compare, energy, host_pictures;
   BenchMode mode;
+  DcnnPrecision precision;
 } BenchOptions;
 
 /* ---- peer -------------------------------------------------------------- */
@@ -174,6 +175,9 @@ gboolean bench_open (BenchRun *run, const BenchOptions *options,
 /* The same without sessions, and a session of it. */
 gboolean bench_open_model (BenchRun *run, const BenchOptions *options,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The device that it ran on and the precision that was asked for, of the object
+ * that builder is filling. */
+void bench_json_device (const BenchRun *run, JsonBuilder *builder);
 DcnnSession *bench_session_new (BenchRun *run, DcnnMode mode, guint streams,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Loads, opens and measures; figures are then in run. */

@@ -425,7 +425,7 @@ write_json (const BenchRun *run, const GArray *points, GError **error)
   json_builder_begin_object (builder);
   tool_json_string (builder, "model", model);
   tool_json_string (builder, "version", DCNN_VERSION);
-  tool_json_string (builder, "device", run->device);
+  bench_json_device (run, builder);
   tool_json_int (builder, "streams", run->options->streams);
   tool_json_int (builder, "threads", run->threads);
   tool_json_int (builder, "width", run->summary.input_width);

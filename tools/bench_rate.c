@@ -249,7 +249,7 @@ json_head (const RateRun *rate, JsonBuilder *builder)
   g_autofree char *model = g_path_get_basename (run->model_path);
   tool_json_string (builder, "model", model);
   tool_json_string (builder, "version", DCNN_VERSION);
-  tool_json_string (builder, "device", run->device);
+  bench_json_device (run, builder);
   tool_json_int (builder, "threads", run->threads);
   tool_json_int (builder, "width", run->summary.input_width);
   tool_json_int (builder, "height", run->summary.input_height);

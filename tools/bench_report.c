@@ -242,7 +242,7 @@ json_setup (const BenchRun *run, JsonBuilder *builder)
   if (!clip)
     tool_json_double (builder, "synthetic", run->options->synthetic);
   tool_json_string (builder, "version", DCNN_VERSION);
-  tool_json_string (builder, "device", run->device);
+  bench_json_device (run, builder);
   tool_json_int (builder, "threads", run->threads);
   tool_json_int (builder, "width", run->summary.input_width);
   tool_json_int (builder, "height", run->summary.input_height);

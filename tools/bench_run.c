@@ -18,6 +18,7 @@ bench_session_new (BenchRun *run, DcnnMode mode, guint streams,
   dcnn_session_options_init (&options);
   dcnn_modelinfo_apply (run->info, &options);
   options.device = run->options->device;
+  options.precision = run->options->precision;
   options.threads = run->threads;
   options.streams = streams;
   if (!tool_set_tunings (&options.tuning, run->options->set, error))
@@ -28,6 +29,14 @@ bench_session_new (BenchRun *run, DcnnMode mode, guint streams,
   if (session)
     run->device = dcnn_session_get_device (session);
   return session;
+}
+
+void
+bench_json_device (const BenchRun *run, JsonBuilder *builder)
+{
+  const char *precision = run->options->precision_text;
+  tool_json_string (builder, "device", run->device);
+  tool_json_string (builder, "precision", precision ? precision : "auto");
 }
 
 static DcnnSession *

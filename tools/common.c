@@ -29,6 +29,27 @@ tool_parse_size (const char *text, guint *width, guint *height,
   return FALSE;
 }
 
+gboolean
+tool_parse_precision (const char *text, DcnnPrecision *precision,
+    GError **error)
+{
+  static const char *const names[] = {
+#define DCNN_X(e, name, what) name,
+    DCNN_PRECISIONS (DCNN_X)
+#undef DCNN_X
+    NULL
+  };
+  for (guint i = 0; names[i]; i++)
+    if (!text || g_str_equal (text, names[i])) {
+      *precision = text ? (DcnnPrecision) i : *precision;
+      return TRUE;
+    }
+  g_autofree char *all = g_strjoinv (", ", (char **) names);
+  g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+      "precision \"%s\" is none of %s", text, all);
+  return FALSE;
+}
+
 /* ---- tuning ------------------------------------------------------------ */
 
 char *

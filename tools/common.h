@@ -22,6 +22,10 @@ G_BEGIN_DECLS
 gboolean tool_parse_size (const char *text, guint *width, guint *height,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* "auto", "f32", "f16" or "bf16". text NULL leaves it untouched. */
+gboolean tool_parse_precision (const char *text, DcnnPrecision *precision,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Applies one "key=value" to tuning. Keys: tool_tuning_help().
  * Returns FALSE with an error that lists the keys, or the values that do. */
 gboolean tool_set_tuning (DcnnTuning *tuning, const char *assignment,

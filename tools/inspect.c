@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char *size_text, *dot_path, *clip;
+static char *size_text, *dot_path, *clip, *precision_text;
 static gboolean as_json, why, dump, suggesting;
 
 static const GOptionEntry options[] = {
@@ -20,6 +20,9 @@ static const GOptionEntry options[] = {
       "Print one JSON object instead of tables", NULL },
   { "dot", 'd', 0, G_OPTION_ARG_FILENAME, &dot_path,
       "Write the fused graph for Graphviz; - is standard output", "FILE" },
+  { "precision", 'p', 0, G_OPTION_ARG_STRING, &precision_text,
+      "How a GPU is to store feature maps, for what it would hold: auto "
+      "(default: f16), f32, f16 or bf16", "P" },
   { "why", 'w', 0, G_OPTION_ARG_NONE, &why,
       "Say for each node which faster kernels were refused, and why", NULL },
   { "dump", 0, 0, G_OPTION_ARG_NONE, &dump,
@@ -172,16 +175,23 @@ print_tables (const Inspected *it, gboolean with_why)
 
 /* ---- program ----------------------------------------------------------- */
 
-/* What a GPU would hold; nothing where it cannot run the model. */
-static void
-predict_gpu (Inspected *it, DcnnSessionOptions wanted)
+/* What a GPU would hold; nothing where it cannot run the model, which is an error
+ * where a precision was asked for. */
+static gboolean
+predict_gpu (Inspected *it, DcnnSessionOptions wanted, GError **error)
 {
   wanted.device = NULL;
   wanted.streams = 1;
-  it->gpu_bytes = dcnn_session_predict_bytes (it->model, &wanted, NULL);
+  if (!tool_parse_precision (precision_text, &wanted.precision, error))
+    return FALSE;
+  it->gpu_bytes = dcnn_session_predict_bytes (it->model, &wanted,
+      precision_text ? error : NULL);
+  if (precision_text && !it->gpu_bytes)
+    return FALSE;
   wanted.streams = 9;
   it->gpu_stream_bytes = (dcnn_session_predict_bytes (it->model, &wanted,
           NULL) - it->gpu_bytes) / 8;
+  return TRUE;
 }
 
 static gboolean
@@ -199,7 +209,8 @@ measure (Inspected *it, GError **error)
   if (!session)
     return FALSE;
   it->session_bytes = dcnn_session_get_bytes (session);
-  predict_gpu (it, session_options);
+  if (!predict_gpu (it, session_options, error))
+    return FALSE;
   it->peak_bytes =
       tool_predict_peak (&it->summary, it->session_bytes, it->file_bytes);
   return TRUE;

@@ -28,7 +28,7 @@ cpu_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
   if (options->precision <= DCNN_PRECISION_F32)
     return TRUE;
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-      "device=cpu stores float32 only; use precision auto or f32");
+      "device=cpu stores float32 only; use precision=auto or f32, or a GPU");
   return FALSE;
 }
 

@@ -15,6 +15,7 @@ enum
   PROP_MODEL,
   PROP_DEVICE,
   PROP_CUDA_DEVICE_ID,
+  PROP_PRECISION,
   PROP_BATCH_TIMEOUT,
   PROP_STAND_ASIDE,
   PROP_PIPELINED,
@@ -72,6 +73,9 @@ set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
       return TRUE;
     case PROP_CUDA_DEVICE_ID:
       s->gpu_index = g_value_get_int (value);
+      return TRUE;
+    case PROP_PRECISION:
+      s->precision = (DcnnPrecision) g_value_get_enum (value);
       return TRUE;
     case PROP_BATCH_TIMEOUT:
       s->batch_timeout = g_value_get_int (value);
@@ -248,6 +252,9 @@ get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     case PROP_CUDA_DEVICE_ID:
       g_value_set_int (value, s->gpu_index);
       return TRUE;
+    case PROP_PRECISION:
+      g_value_set_enum (value, (gint) s->precision);
+      return TRUE;
     case PROP_BATCH_TIMEOUT:
       g_value_set_int (value, (gint) s->batch_timeout);
       return TRUE;
@@ -395,6 +402,11 @@ install_model_properties (GObjectClass * klass)
       g_param_spec_int ("cuda-device-id", "CUDA device ID",
           "Which GPU device means where it names none (-1 = the least loaded)", -1,
           255, -1, READY));
+  g_object_class_install_property (klass, PROP_PRECISION,
+      g_param_spec_enum ("precision", "Precision",
+          "How feature maps are stored. On a GPU bf16 is for networks that exceed "
+          "f16's 65504; a device that has not what is asked for is not used",
+          gst_delta_cnn_precision_get_type (), DCNN_PRECISION_AUTO, READY));
   g_object_class_install_property (klass, PROP_BATCH_TIMEOUT,
       g_param_spec_int ("batch-timeout", "Batch timeout",
           "Microseconds that a frame waits for those of other elements of this "

@@ -94,6 +94,7 @@ gst_delta_cnn_runner_open (GstDeltaCnnRunner * runner,
   runner->device = gst_delta_cnn_settings_get_device (settings);
   options->device = runner->device;
   options->threads = settings->threads;
+  options->precision = settings->precision;
   runner->base_tuning = options->tuning;
   gst_delta_cnn_settings_apply_tuning (settings, &options->tuning);
   gst_delta_cnn_runner_take_interest (runner, &options->tuning);

@@ -137,11 +137,11 @@ gst_delta_cnn_settings_get_key (const GstDeltaCnnSettings * settings)
   const GstDeltaCnnSettings *s = settings;
   GString *key = g_string_new (NULL);
 
-  g_string_append_printf (key, "%s|%s|%s|%s|%d|%d|%d|%d|%u|%"
+  g_string_append_printf (key, "%s|%s|%s|%s|%d|%d|%d|%d|%d|%u|%"
       G_GINT64_FORMAT "|%x", s->device ? s->device : "", s->model ? s->model : "",
       s->mean ? s->mean : "", s->scale ? s->scale : "", s->input_width,
-      s->input_height, s->resize, s->order, s->threads, s->batch_timeout,
-      s->set);
+      s->input_height, s->resize, s->order, s->precision, s->threads,
+      s->batch_timeout, s->set);
   for (guint i = 0; i < DCNN_TUNES_COUNT; i++)
     g_string_append_printf (key, "|%.9g", dcnn_tuning_get (&s->tuning, i));
   return g_string_free (key, FALSE);
@@ -223,6 +223,11 @@ DEFINE_ENUM (gst_delta_cnn_order_get_type, "GstDeltaCnnOrder",
   {GST_DELTA_CNN_ORDER_AUTO, "As the descriptor says, else RGB", "auto"},
   {GST_DELTA_CNN_ORDER_RGB, "Red first", "rgb"},
   {GST_DELTA_CNN_ORDER_BGR, "Blue first", "bgr"},)
+
+#define DCNN_X(e, name, what) {DCNN_PRECISION_##e, what, name},
+DEFINE_ENUM (gst_delta_cnn_precision_get_type, "GstDeltaCnnPrecision",
+  DCNN_PRECISIONS (DCNN_X))
+#undef DCNN_X
 
 #define DCNN_X(e, name, what) {DCNN_MODE_##e, what, name},
 DEFINE_ENUM (gst_delta_cnn_mode_get_type, "GstDeltaCnnMode",

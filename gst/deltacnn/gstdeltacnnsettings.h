@@ -66,6 +66,7 @@ typedef struct
   GstDeltaCnnOrder order;
   gint input_width, input_height; /* 0: the descriptor's or the model's */
   guint threads;
+  DcnnPrecision precision;
   DcnnTuning tuning;
   guint set;                      /* of tuning, bits 1 << DcnnTunes: by the user;
                                      what a descriptor may tell stays its
@@ -113,6 +114,7 @@ gboolean gst_delta_cnn_settings_apply_input (const GstDeltaCnnSettings *
 /* Types for properties. */
 GType gst_delta_cnn_resize_get_type (void);
 GType gst_delta_cnn_order_get_type (void);
+GType gst_delta_cnn_precision_get_type (void);
 GType gst_delta_cnn_mode_get_type (void);
 GType gst_delta_cnn_criterion_get_type (void);
 GType gst_delta_cnn_sampling_get_type (void);

@@ -98,6 +98,15 @@ def case_inspect(bench):
     for index, node in enumerate(report["nodes"]): # its operators, unquoted
         says(text, f"label=<<b>{index}</b> {node['ops']}<br/>")
     says(bench.run("deltacnn-inspect", model, "--dump").stdout, "# plan")
+    if "gpu_session_bytes" in report: # what a GPU would hold
+        held = {p: json.loads(bench.run(
+            "deltacnn-inspect", model, "--json", "--precision",
+            p).stdout)["gpu_session_bytes"] for p in ("f32", "f16", "bf16")}
+        assert held["f32"] > held["f16"] == held["bf16"] == \
+            report["gpu_session_bytes"], held
+    else:
+        says(bench.run("deltacnn-inspect", model, "--precision", "bf16",
+                       good=False).stderr, "no device has memory of its own")
 
 
 def case_inspect_suggest(bench):
@@ -374,6 +383,9 @@ def case_bench_errors(bench):
         says(bench.run(*with_model, "--synthetic", "0.1", "--set",
                        "treshold=1", good=False).stderr, "treshold",
              "input-threshold")
+        says(bench.run(*with_model, "--synthetic", "0.1", "--device", "cpu",
+                       "--precision", "bf16", good=False).stderr,
+             "float32 only")
         junk = bench.scratch / "junk.mp4"
         junk.write_bytes(b"no clip" * 100)
         bench.run(*with_model, "--clip", junk, good=False)

@@ -184,6 +184,37 @@ test_frames (void)
       cudaErrorLaunchOutOfResources);
 }
 
+/* Maps of each kind; of bfloat16 where code for 8.0 is. */
+static void
+test_precision (void)
+{
+  static const struct
+  {
+    const gchar *precision;
+    gint code;
+    const gchar *error;
+  } cases[] = { {"f16", 75, NULL}, {"bf16", 75, "8.0"}, {"bf16", 0, NULL},
+    {"f32", 0, NULL} };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    Case c;
+    case_init (&c);
+    gst_util_set_object_arg (G_OBJECT (c.element), "precision",
+        cases[i].precision);
+    cuda_calls_compiled_for (cases[i].code);
+    if (cases[i].error) {
+      g_assert_cmpuint (play (&c), ==, 1);
+      g_assert_nonnull (strstr (c.text, cases[i].error));
+      g_assert_nonnull (strstr (c.text, "precision=bf16"));
+    } else {
+      expect_works (&c);
+    }
+    cuda_calls_compiled_for (0);
+    expect_works (&c);
+    case_clear (&c);
+  }
+}
+
 /* An illegal address, on a GPU a real one, which stays for as long as the process
  * lives; so this is the last test. */
 static void
@@ -224,6 +255,7 @@ main (int argc, char **argv)
   g_test_message (cuda_calls_real () ? "on a GPU" : "no GPU: imitated");
   g_test_add_func ("/gst/cuda-fail/start", test_start);
   g_test_add_func ("/gst/cuda-fail/frames", test_frames);
+  g_test_add_func ("/gst/cuda-fail/precision", test_precision);
   g_test_add_func ("/gst/cuda-fail/lost", test_lost);
   return g_test_run ();
 }

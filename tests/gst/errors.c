@@ -175,6 +175,10 @@ GST_START_TEST (test_wrong_properties)
   start_fails (&f, "device=cuda", "device=cpu");
   g_object_set (f.element, "device", "tpu", NULL);
   start_fails (&f, "device=tpu", "cuda, cpu");
+  g_object_set (f.element, "device", "cpu", "scale", NULL, NULL);
+  gst_util_set_object_arg (G_OBJECT (f.element), "precision", "bf16");
+  start_fails (&f, "device=cpu stores float32 only", "precision=auto");
+  gst_util_set_object_arg (G_OBJECT (f.element), "precision", "auto");
   g_object_set (f.element, "device", NULL, "scale", NULL, "results-location",
       "/nowhere/results.json", NULL);
   start_fails (&f, "/nowhere/results.json", "cannot be written");

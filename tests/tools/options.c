@@ -31,6 +31,27 @@ test_sizes (void)
 }
 
 static void
+test_precisions (void)
+{
+  static const char *const wrong[] = { "", "bf", "bf16 ", "fp16", "F16", "int8",
+    NULL };
+  DcnnPrecision p = DCNN_PRECISION_F32;
+
+  g_assert_true (tool_parse_precision (NULL, &p, NULL));
+  g_assert_cmpint (p, ==, DCNN_PRECISION_F32);
+  g_assert_true (tool_parse_precision ("bf16", &p, NULL));
+  g_assert_cmpint (p, ==, DCNN_PRECISION_BF16);
+  g_assert_true (tool_parse_precision ("auto", &p, NULL));
+  g_assert_cmpint (p, ==, DCNN_PRECISION_AUTO);
+  for (guint i = 0; wrong[i]; i++) {
+    g_autoptr (GError) error = NULL;
+    g_assert_false (tool_parse_precision (wrong[i], &p, &error));
+    g_assert_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT);
+    g_assert_nonnull (strstr (error->message, "bf16"));
+  }
+}
+
+static void
 set (DcnnTuning *tuning, const char *assignment)
 {
   g_autoptr (GError) error = NULL;
@@ -142,6 +163,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tools/options/sizes", test_sizes);
+  g_test_add_func ("/tools/options/precisions", test_precisions);
   g_test_add_func ("/tools/options/tuning", test_tuning);
   g_test_add_func ("/tools/options/numbers", test_numbers);
   g_test_add_func ("/tools/options/progress", test_progress);
