@@ -38,10 +38,16 @@ static void
 scatter_pixels (const PlanMap *map, const PlanGatherSource *s,
     const float *const *pixels, const gint64 *at, guint n, DcnnTensor *to)
 {
-  if (to->dtype == DCNN_DTYPE_F32 && s->stride_c == 1 && !map->position) {
-    for (guint i = 0; i < n; i++)
-      memcpy ((float *) to->data + at[i], pixels[i],
-          map->channels * sizeof (float));
+  if (to->dtype == DCNN_DTYPE_F32 && s->stride_c == 1) {
+    for (guint c = 0, run; c < map->channels; c += run) {
+      const guint32 from = plan_position (map, c);
+      for (run = 1; c + run < map->channels &&
+          plan_position (map, c + run) == from + run;)
+        run++;
+      for (guint i = 0; i < n; i++)
+        memcpy ((float *) to->data + at[i] + c, pixels[i] + from,
+            run * sizeof (float));
+    }
     return;
   }
   for (guint c = 0; c < map->channels; c++) {

@@ -72,48 +72,62 @@ max_columns (float *row, const float *const *taps, uint32_t nx, uint32_t ny,
   }
 }
 
-/* Wide windows in dense runs: neighbours share their columns' maxima. */
+/* Wide windows: neighbours share their columns' maxima. */
 DCNN_INLINE bool
 shares_columns (const DcnnLocal *l)
 {
   return l->kernel[1] >= 4 && l->stride[1] <= 2;
 }
 
-/* The maximum of every column of the map over the window's rows. */
+/* Columns of the map whose maxima over a window's rows are known. */
+typedef struct PoolColumns {
+  float *data;         /* [map width][stride] */
+  size_t stride;
+  int32_t y, ny;       /* of the window */
+  int32_t begin, end;  /* empty: none */
+} PoolColumns;
+
+/* Makes known what the window reads, and, of a dense row, all: those come whole
+ * and begin at x = 0. */
 static void
-make_columns (const DcnnMap *in, const DcnnLocal *l, const PoolWindow *w,
-    const float **taps, float *columns, size_t stride)
+know_columns (const DcnnJob *job, const DcnnLocal *l, const PoolWindow *w,
+    uint32_t x, const float **taps, PoolColumns *known)
 {
-  for (uint32_t x = 0; x < in->width; x++) {
+  const DcnnMap *in = &job->in;
+  const int32_t end = w->x + (w->nx - 1) * l->dilation[1] + 1;
+
+  if (!job->pixels && x > 0)
+    return; /* since the row's first pixel */
+  if (!job->pixels || known->y != w->y || known->ny != w->ny ||
+      w->x < known->begin || w->x > known->end)
+    known->begin = known->end = job->pixels ? w->x : 0;
+  known->y = w->y;
+  known->ny = w->ny;
+  for (; known->end < (job->pixels ? end : (int32_t) in->width); known->end++) {
     for (int32_t a = 0; a < w->ny; a++)
-      taps[a] = in->data + in->col_offset[x]
-          + in->row_offset[w->y + a * l->dilation[0]];
-    max_columns (columns + x * stride, taps, 1, (uint32_t) w->ny, l->channels);
+      taps[a] = in->data + in->col_offset[known->end] +
+          in->row_offset[w->y + a * l->dilation[0]];
+    max_columns (known->data + (size_t) known->end * known->stride, taps, 1,
+        (uint32_t) w->ny, l->channels);
   }
 }
 
-/* Max pooling: the largest of the taps inside the map; a window with none
- * gives minus infinity. Cost: channels * taps loads a pixel; dense runs of
- * wide windows: channels * (kernel height / stride + kernel width). */
 DCNN_INLINE void
 max_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
-    void *spare)
+    const float **taps, PoolColumns *known)
 {
-  const float **taps = spare;
   PoolWindow w = pool_window (&job->in, l, p);
   uint32_t nx = (uint32_t) w.nx, ny = (uint32_t) w.ny;
-  bool shared = !job->pixels && shares_columns (l);
-  size_t stride = dcnn_tile_stride (l->channels);
-  float *columns = (float *) (void *) (taps + l->kernel[0] * l->kernel[1]);
-  /* Dense rows come whole: a new one begins at x = 0. */
-  if (shared && ny && DCNN_PIXEL_X (p) == 0)
-    make_columns (&job->in, l, &w, taps, columns, stride);
+  bool shared = shares_columns (l);
+
+  if (shared && ny && (nx || !job->pixels))
+    know_columns (job, l, &w, DCNN_PIXEL_X (p), taps, known);
   if (!nx || !ny) {
     fill_row (row, l->channels, -HUGE_VALF);
   } else if (shared) {
     for (uint32_t b = 0; b < nx; b++)
-      taps[b] = columns + ((uint32_t) w.x + b * (uint32_t) l->dilation[1])
-          * stride;
+      taps[b] = known->data + ((uint32_t) w.x + b * (uint32_t) l->dilation[1])
+          * known->stride;
     max_columns (row, taps, nx, 1, l->channels);
   } else {
     pool_taps (&job->in, l, &w, taps);
@@ -125,6 +139,22 @@ max_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
     else
       max_columns (row, taps, nx, ny, l->channels);
   }
+}
+
+/* Max pooling: the largest of the taps inside the map; a window with none
+ * gives minus infinity. Cost: channels * taps loads a pixel; wide windows, of
+ * dense rows and of runs in a list: channels * (kernel height / stride + kernel
+ * width). */
+DCNN_INLINE void
+max_pool_tile (const DcnnJob *job, const DcnnLocal *l, const DcnnTile *tile,
+    void *spare)
+{
+  const float **taps = spare;
+  PoolColumns known = { .y = -1, .stride = dcnn_tile_stride (l->channels),
+    .data = (float *) (void *) (taps + l->kernel[0] * l->kernel[1]) };
+
+  for (uint32_t i = 0; i < tile->n; i++)
+    max_pool_row (job, l, tile->pixels[i], tile->rows[i], taps, &known);
 }
 
 /* row[c] = sum over the taps in their order, n > 0. */
@@ -164,8 +194,7 @@ average_pool_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p,
     v_store (row + c, v_div (v_load (row + c), divisor));
 }
 
-/* Bytes for the pointers to one window's taps, and for the shared columns
- * whether this run is dense or not. */
+/* Bytes for the pointers to one window's taps, and for the shared columns. */
 static size_t
 window_bytes (const DcnnJob *job)
 {
@@ -176,7 +205,7 @@ window_bytes (const DcnnJob *job)
   return taps * sizeof (float *) + columns * sizeof (float);
 }
 
-DCNN_LOCAL_KERNEL (max_pool, max_pool_row, window_bytes (job))
+DCNN_LOCAL_TILES (max_pool, max_pool_tile, window_bytes (job))
 DCNN_LOCAL_KERNEL (average_pool, average_pool_row, window_bytes (job))
 
 /* ---- block sums ------------------------------------------------------- */
