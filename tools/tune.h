@@ -226,6 +226,20 @@ void tune_print (const Tuner *tuner, const TuneResult *result);
 
 /* ---- int8 models (tune_quantise.c) ----------------------------------------- */
 
+/* What tune_find_threshold() found: shares of a dense run's work, and errors
+ * against the model's own dense run. */
+typedef struct TuneThreshold {
+  double threshold;
+  double plain_macs, plain_error; /* the float32 model as its descriptor has it */
+  double first_macs;         /* the int8 model at the threshold it came with */
+  double macs, error;        /* at the one that was found */
+} TuneThreshold;
+/* A threshold for an int8 model of tuner's; info: its descriptor. On stretches
+ * of the first clip's first two thirds. */
+gboolean tune_find_threshold (const Tuner *tuner, DcnnModel *model,
+    const DcnnModelInfo *info, TuneThreshold *found, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /* The whole run of --quantize: reads, writes, prints. */
 gboolean tune_quantise (const TuneOptions *options, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -3,7 +3,8 @@
  * deltacnn-tune --quantize: an int8 model of a float32 one. Ranges are taken
  * from frames of the first clip's first two thirds, by each rule; the rule whose
  * outputs are nearer to the float32 net's there is taken, and what it costs is
- * said on frames that were held back. */
+ * said on frames that were held back. tune_threshold.c then finds a threshold
+ * for it. */
 #include "quantise.h"
 #include "tune.h"
 
@@ -33,6 +34,7 @@ typedef struct Quantiser {
   BenchAgreement tuned[QUANT_N_RULES], held[QUANT_N_RULES];
   guint layers, frames, held_frames;
   QuantRule chosen;
+  TuneThreshold threshold;   /* 0: not known yet */
   char *written;
 } Quantiser;
 
@@ -94,6 +96,11 @@ descriptor (const Quantiser *it, gboolean decodes)
   g_key_file_remove_group (keys, "influence", NULL);
   if (g_strcmp0 (criterion, "influence") == 0)
     g_key_file_remove_group (keys, "tuning", NULL);
+  if (it->threshold.threshold > 0) {
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+    g_ascii_formatd (digits, sizeof digits, "%.3g", it->threshold.threshold);
+    g_key_file_set_string (keys, "tuning", "threshold", digits);
+  }
   if (!decodes) {
     g_key_file_remove_key (keys, "deltacnn", "decoder", NULL);
     g_key_file_remove_group (keys, "decoder", NULL);
@@ -465,6 +472,10 @@ report (const Quantiser *it, const char *path, GError **error)
       (gint64) g_bytes_get_size (it->bytes[it->chosen]));
   tool_json_double (builder, "float_ms", median (it->plain.ms));
   tool_json_double (builder, "int8_ms", median (it->tried[it->chosen].ms));
+  tool_json_double (builder, "threshold", it->threshold.threshold);
+  tool_json_double (builder, "mac_share", it->threshold.macs);
+  tool_json_double (builder, "mac_share_before", it->threshold.first_macs);
+  tool_json_double (builder, "float_mac_share", it->threshold.plain_macs);
   json_builder_set_member_name (builder, "float32");
   json_builder_begin_array (builder);
   for (guint i = 0; i < it->plan->left->len; i++)
@@ -504,9 +515,17 @@ print (const Quantiser *it)
   g_print ("a dense frame: float32 %.2f ms, int8 %.2f ms; the file: %s, "
       "now %s\n", median (it->plain.ms), median (it->tried[it->chosen].ms),
       before, after);
+  g_autofree char *near =
+      tune_error_text (it->tuner, it->threshold.error);
+  g_autofree char *plain =
+      tune_error_text (it->tuner, it->threshold.plain_error);
+  g_print ("threshold %.3g: %.0f %% of the work of its dense run, %s (%.0f %% at "
+      "the threshold it came with; float32 %.0f %%, %s)\n",
+      it->threshold.threshold, 100 * it->threshold.macs, near,
+      100 * it->threshold.first_macs, 100 * it->threshold.plain_macs, plain);
   if (it->written)
-    g_print ("written: %s; its thresholds are the float32 model's: run "
-        "deltacnn-tune on it next\n", it->written);
+    g_print ("written: %s; deltacnn-tune may find better thresholds for it\n",
+        it->written);
 }
 
 static char *
@@ -602,6 +621,8 @@ run (Quantiser *it, GError **error)
   return it->folder && look (it, error)
       && try_rule (it, QUANT_LEAST_SQUARES, error)
       && try_rule (it, QUANT_EXTREMES, error) && find_loss (it, error)
+      && tune_find_threshold (tuner, it->tried[it->chosen].model,
+      it->tried[it->chosen].info, &it->threshold, error)
       && finish (it, error);
 }
 

@@ -12,6 +12,7 @@ names.
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -45,14 +46,16 @@ def case_quantize_loss(bench):
     report = bench.scratch / "r.json"
     size = ("--size", "192x112")
     out = quantise(bench, model, "--report", report, *size)
-    says(out.stdout, "layers work on bytes", "frames held back", "mask IoU", "written: ", "run deltacnn-tune")
+    says(out.stdout, "layers work on bytes", "frames held back", "mask IoU", "written: ", "% of the work")
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["written"] == str(made) and found["layers"] > 20 and found["metric"] == "iou", found
     assert found["loss"]["iou"] > .85, found
+    assert 0 < found["mac_share"] <= found["mac_share_before"] <= 1 and 0 < found["float_mac_share"] <= 1, found
     assert found["bytes_after"] == made.stat().st_size < .6 * model.stat().st_size, found
     info = pathlib.Path(f"{made}.modelinfo").read_text(encoding="utf-8")
     says(info, "decoder=segmentation", "-int8")
     assert "sha256" not in info and "[influence]" not in info, info
+    assert float(re.search(r"(?m)^threshold=(.*)$", info)[1]) >= .05, info
     shown = bench.run("deltacnn-bench", "--model", made, "--clip", bench.scene(40), "--frames", 8, "--json", "-", *size)
     assert json.loads(shown.stdout)["agreement"]["iou"] > .5, shown.stdout
     made.unlink()
