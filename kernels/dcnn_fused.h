@@ -17,6 +17,7 @@
   X (RELU, "Relu")              /* max (r, 0) */                               \
   X (CLIP, "Clip")              /* min (max (r, a), b) */                      \
   X (LEAKY_RELU, "LeakyRelu")   /* r < 0 ? a r : r */                          \
+  X (THRESHOLDED_RELU, "ThresholdedRelu") /* r > a ? r : 0 */                  \
   X (SIGMOID, "Sigmoid")                                                       \
   X (HARD_SIGMOID, "HardSigmoid") /* clamp (a r + b, 0, 1) */                  \
   X (HARD_SWISH, "HardSwish")   /* r clamp (r / 6 + 0.5, 0, 1) */              \

@@ -49,6 +49,9 @@ unary_step (const DcnnNode *gn, PlanStep *step)
     case DCNN_OP_LEAKY_RELU:
       step->kind = DCNN_STEP_LEAKY_RELU;
       return TRUE;
+    case DCNN_OP_THRESHOLDED_RELU:
+      step->kind = DCNN_STEP_THRESHOLDED_RELU;
+      return TRUE;
     case DCNN_OP_HARD_SIGMOID:
       step->kind = DCNN_STEP_HARD_SIGMOID;
       return TRUE;
@@ -118,6 +121,7 @@ keeps_zero (const PlanStep *s)
     return FALSE;
   switch (s->kind) {
     case DCNN_STEP_RELU: case DCNN_STEP_LEAKY_RELU: case DCNN_STEP_HARD_SWISH:
+    case DCNN_STEP_THRESHOLDED_RELU:
     case DCNN_STEP_SILU: case DCNN_STEP_TANH: case DCNN_STEP_ELU:
     case DCNN_STEP_GELU: case DCNN_STEP_GELU_TANH: case DCNN_STEP_ERF:
     case DCNN_STEP_MISH: case DCNN_STEP_SQRT: case DCNN_STEP_ABS:

@@ -246,6 +246,7 @@ unary (const PlanStep *s, gdouble r)
     case DCNN_STEP_RELU: return r < 0 ? 0 : r;
     case DCNN_STEP_CLIP: return clamp (r, s->a, s->b);
     case DCNN_STEP_LEAKY_RELU: return r < 0 ? s->a * r : r;
+    case DCNN_STEP_THRESHOLDED_RELU: return r > s->a ? r : 0;
     case DCNN_STEP_SIGMOID: return 1 / (1 + exp (-r));
     case DCNN_STEP_HARD_SIGMOID: return clamp (s->a * r + s->b, 0, 1);
     case DCNN_STEP_HARD_SWISH: return r * clamp (r / 6 + 0.5, 0, 1);

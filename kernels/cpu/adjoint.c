@@ -350,6 +350,7 @@ dcnn_k_step_slope (const DcnnStep *step, float r, float e, float *of_row,
     case DCNN_STEP_ROUND: /* what is rounded passes straight through */
       *of_row = r > step->a && r < step->b;
       return;
+    case DCNN_STEP_THRESHOLDED_RELU: *of_row = r > step->a; return;
     case DCNN_STEP_ADD: *of_row = 1; return;
     case DCNN_STEP_MUL: *of_row = e; *of_operand = r; return;
     default: break;

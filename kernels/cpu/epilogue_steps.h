@@ -22,6 +22,8 @@ dcnn_step_lanes (DcnnStepKind kind, v_t r, v_t e, float a, float b)
     case DCNN_STEP_CLIP: return v_min (v_set (b), v_max (va, r));
     case DCNN_STEP_LEAKY_RELU:
       return v_select (v_lt (r, zero), v_mul (r, va), r);
+    case DCNN_STEP_THRESHOLDED_RELU:
+      return v_select (v_lt (va, r), r, zero);
     case DCNN_STEP_SIGMOID: return v_sigmoid (r);
     case DCNN_STEP_HARD_SIGMOID:
       return v_min (one, v_max (zero, v_add (v_mul (r, va), v_set (b))));

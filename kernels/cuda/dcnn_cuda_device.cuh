@@ -247,6 +247,7 @@ dcnn_cuda_step (int kind, float a, float b, float r, float e)
     case DCNN_STEP_RELU: return r < 0 ? 0 : r;
     case DCNN_STEP_CLIP: return r < a ? a : r > b ? b : r;
     case DCNN_STEP_LEAKY_RELU: return r < 0 ? a * r : r;
+    case DCNN_STEP_THRESHOLDED_RELU: return r > a ? r : 0;
     case DCNN_STEP_SIGMOID: return dcnn_cuda_sigmoid (r);
     case DCNN_STEP_HARD_SWISH: return r * fminf (fmaxf (r / 6 + 0.5f, 0), 1);
     case DCNN_STEP_SILU: return r * dcnn_cuda_sigmoid (r);

@@ -172,7 +172,7 @@ layer_function (TestNet *net, DcnnValueId v)
 {
   static const DcnnOp ops[] = { DCNN_OP_ELU, DCNN_OP_SELU, DCNN_OP_GELU,
     DCNN_OP_ERF, DCNN_OP_SOFTPLUS, DCNN_OP_MISH, DCNN_OP_ABS, DCNN_OP_NEG,
-    DCNN_OP_HARD_SIGMOID, DCNN_OP_TANH };
+    DCNN_OP_HARD_SIGMOID, DCNN_OP_TANH, DCNN_OP_THRESHOLDED_RELU };
 
   if (pick (net, 3) == 0)
     v = test_net_conv (net, v, 7, 3, 1, 1, 1);

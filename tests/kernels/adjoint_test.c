@@ -480,14 +480,16 @@ sides (const DcnnStep *step, bool operand, double r, double e, double h,
 
 /* One slope; both sides must agree within what curvature explains, or there
  * is a kink near, where the slope may be anything between. A rounding's is
- * that of its clamp. */
+ * that of its clamp, a jump has none. */
 static bool
 check_slope (const DcnnStep *exact, bool operand, double r, double e,
     double got)
 {
+  const bool jumps = exact->kind == DCNN_STEP_THRESHOLDED_RELU;
   const DcnnStep clip = { .kind = DCNN_STEP_CLIP, .a = exact->a,
-    .b = exact->b };
-  const DcnnStep *step = exact->kind == DCNN_STEP_ROUND ? &clip : exact;
+    .b = jumps ? HUGE_VALF : exact->b };
+  const DcnnStep *step = jumps || exact->kind == DCNN_STEP_ROUND ? &clip
+      : exact;
   double at = operand ? e : r, value = check_step_value (step, r, e);
   double far[2], near[2];
   sides (step, operand, r, e, 4e-3 * fmax (1, fabs (at)), far);

@@ -267,6 +267,7 @@ check_step_value (const DcnnStep *step, double r, double e)
     case DCNN_STEP_RELU: return r < 0 ? 0 : r;
     case DCNN_STEP_CLIP: return r < a ? a : r > b ? b : r;
     case DCNN_STEP_LEAKY_RELU: return r < 0 ? a * r : r;
+    case DCNN_STEP_THRESHOLDED_RELU: return r > a ? r : 0;
     case DCNN_STEP_SIGMOID: return 1 / (1 + exp (-r));
     case DCNN_STEP_HARD_SIGMOID: return fmin (fmax (a * r + b, 0), 1);
     case DCNN_STEP_HARD_SWISH: return r * fmin (fmax (r / 6 + 0.5, 0), 1);

@@ -117,7 +117,7 @@ def activations():
     for make in makers:
         x = g.node("Add", g.conv(make(g, g.conv(x, 3, 4)), 4, 3), x)
     g.conv(x, 3, 2, "y")
-    return of_picture(g, opset=20, tails=1)
+    return of_picture(g, opset=20)
 
 
 def layer_norm(g, x, channels, axis):

@@ -58,7 +58,7 @@ make_net (void)
   add (graph, "Concat", "image groups", "joined", "axis", 1);
   add (graph, "Softmax", "joined", "soft", "axis", 1);
   add (graph, "Gather", "soft order", "shuffled", "axis", 1);
-  add (graph, "ThresholdedRelu", "shuffled", "threshold", NULL, 0);
+  add (graph, "Shrink", "shuffled", "threshold", NULL, 0);
   add (graph, "Conv", "threshold last", "back", NULL, 0);
   add (graph, "Conv", "back kernel", "dynamic", NULL, 0);
   add (graph, "Softmax", "back", "wide", "axis", 3);
