@@ -376,6 +376,10 @@ gboolean plan_step_of_op (const DcnnNode *gn, gboolean first, PlanStep *step);
  * parameters are computed. */
 gboolean plan_norm_steps (PlanBuilder *b, const DcnnNode *gn,
     const PlanMap *map, PlanStep *steps);
+/* A map of that size that holds a constant of floats, broadcast over it; -1: no
+ * memory. */
+gint plan_add_constant_map (PlanBuilder *b, const DcnnTensor *t, guint width,
+    guint height);
 /* Whether that node may work on its input `value` as it lies in the map: its
  * operand can be laid out so, and holes stay 0. */
 gboolean plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,

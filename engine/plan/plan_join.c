@@ -61,6 +61,33 @@ drop_identity (PlanMap *map)
   g_clear_pointer (&map->position, g_free);
 }
 
+/* A constant [1,C,H,W] of floats, such as a grid of coordinates. */
+static const DcnnTensor *
+constant_piece (PlanBuilder *b, DcnnValueId value)
+{
+  const DcnnTensor *t = &dcnn_graph_value (b->graph, value)->tensor;
+
+  return t->data && t->dtype == DCNN_DTYPE_F32 && t->rank == 4 &&
+      t->dims[0] == 1 ? t : NULL;
+}
+
+/* Maps of the constants that a concatenation joins, -1 for what is none; NULL:
+ * no memory. */
+static gint *
+constant_maps (PlanBuilder *b, const DcnnNode *gn)
+{
+  g_autofree gint *maps = g_new (gint, gn->n_inputs);
+
+  for (int i = 0; i < gn->n_inputs; i++) {
+    const DcnnTensor *t = constant_piece (b, gn->inputs[i]);
+    maps[i] = t ? plan_add_constant_map (b, t, (guint) t->dims[3],
+        (guint) t->dims[2]) : -1;
+    if (t && maps[i] < 0)
+      return NULL;
+  }
+  return g_steal_pointer (&maps);
+}
+
 static gboolean
 concat_fits (PlanBuilder *b, const DcnnNode *gn)
 {
@@ -72,7 +99,8 @@ concat_fits (PlanBuilder *b, const DcnnNode *gn)
   for (int i = 0; i < gn->n_inputs; i++) {
     const PlanValue *v = &b->plan->values[MAX (gn->inputs[i], 0)];
     if (!plan_is_map_shaped (b->plan, gn->inputs[i]) ||
-        dcnn_graph_value (b->graph, gn->inputs[i])->tensor.data != NULL)
+        (dcnn_graph_value (b->graph, gn->inputs[i])->tensor.data != NULL &&
+            constant_piece (b, gn->inputs[i]) == NULL))
       return FALSE;
     from_map |= v->map >= 0 || v->lazy;
   }
@@ -114,6 +142,7 @@ join_maps (PlanBuilder *b, gint index)
   guint offset = 0, channel = 0;
   gboolean lazy = TRUE;
   PlanMap *concat;
+  g_autofree gint *constants = NULL;
   gint out, whole = -1;
   int joined;
 
@@ -127,6 +156,9 @@ join_maps (PlanBuilder *b, gint index)
       return TRUE;
     b->plan->values[value].lazy = FALSE;
   }
+  constants = constant_maps (b, gn);
+  if (constants == NULL)
+    return plan_refuse (b, "there is no memory for its constants");
   out = plan_add_map (b->plan,
       (guint) dcnn_graph_value (b->graph, value)->tensor.dims[3],
       (guint) dcnn_graph_value (b->graph, value)->tensor.dims[2],
@@ -137,7 +169,8 @@ join_maps (PlanBuilder *b, gint index)
   joined = joined_before (b, gn, &whole);
   for (int i = joined > 0 ? joined - 1 : 0; i < gn->n_inputs; i++) {
     gint piece = i < joined ? whole :
-        placeable (b, plan_require_map (b, gn->inputs[i]));
+        placeable (b, constants[i] >= 0 ? constants[i] :
+            plan_require_map (b, gn->inputs[i]));
     PlanMap *p = plan_map (b->plan, piece);
     p->parent = out;
     p->parent_offset = offset;

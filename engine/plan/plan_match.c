@@ -159,6 +159,31 @@ broadcast_dims (const DcnnTensor *t, gint64 *dims)
     dims[4 - t->rank + i] = t->dims[i];
 }
 
+gint
+plan_add_constant_map (PlanBuilder *b, const DcnnTensor *t, guint width,
+    guint height)
+{
+  const float *data = t->data;
+  gint64 dims[4];
+  gint index;
+  float *to;
+  guint channels;
+
+  broadcast_dims (t, dims);
+  channels = (guint) dims[1];
+  to = g_try_new (float, (gsize) width * height * channels);
+  if (to == NULL)
+    return -1;
+  index = plan_add_map (b->plan, width, height, channels);
+  plan_map (b->plan, index)->constant = to;
+  for (guint y = 0; y < height; y++)
+    for (guint x = 0; x < width; x++)
+      for (guint c = 0; c < channels; c++)
+        *to++ = data[(c * dims[2] + (dims[2] > 1 ? y : 0)) * dims[3] +
+            (dims[3] > 1 ? x : 0)];
+  return index;
+}
+
 gboolean
 plan_step_fits (PlanBuilder *b, gint graph_node, DcnnValueId value,
     const PlanMap *map)
@@ -225,22 +250,11 @@ constant_operand (PlanBuilder *b, const DcnnTensor *t, gint out,
   if ((dims[2] != 1 && dims[2] != map->height) ||
       (dims[3] != 1 && dims[3] != map->width) || map->position != NULL)
     return FALSE;
-  index = plan_add_map (b->plan, map->width, map->height, (guint) dims[1]);
+  index = plan_add_constant_map (b, t, map->width, map->height);
   step->map = index;
   step->operand = dims[1] == 1 && map->channels > 1 ?
       DCNN_OPERAND_PIXEL : DCNN_OPERAND_MAP;
-  map = plan_map (b->plan, index);
-  plan_map (b->plan, index)->constant =
-      g_try_new (float, (gsize) map->width * map->height * map->channels);
-  if (map->constant == NULL)
-    return FALSE;
-  for (guint y = 0; y < map->height; y++)
-    for (guint x = 0; x < map->width; x++)
-      for (guint c = 0; c < map->channels; c++)
-        map->constant[((gsize) y * map->width + x) * map->channels + c] =
-            data[(c * dims[2] + (dims[2] > 1 ? y : 0)) * dims[3] +
-            (dims[3] > 1 ? x : 0)];
-  return TRUE;
+  return index >= 0;
 }
 
 /* A computed operand that broadcasts over the row's map. */

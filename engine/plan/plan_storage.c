@@ -145,6 +145,8 @@ node_moves (const DcnnPlan *plan, const PlanNode *node)
   if (node->kind != PLAN_KERNEL)
     return TRUE;
   in = plan_map (plan, node->in), out = plan_map (plan, node->out);
+  if (in->constant)
+    return FALSE;
   for (gint s = 0; s < node->n_steps; s++)
     if (node->steps[s].map >= 0 &&
         plan_map (plan, node->steps[s].map)->constant)

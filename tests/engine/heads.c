@@ -167,6 +167,22 @@ layer_prelu (TestNet *net, DcnnValueId v)
           slope));
 }
 
+/* A grid beside the map's channels, or before them. */
+static DcnnValueId
+layer_grid (TestNet *net, DcnnValueId v)
+{
+  gint64 dims[4] = { 1, 1 + (gint64) pick (net, 3), dim (net, v, 2),
+    dim (net, v, 3) };
+  DcnnParams p = { .axis = { .axis = 1 } };
+  guint at = pick (net, 2);
+  DcnnValueId two[2];
+
+  two[at] = test_net_constant (net, 4, dims);
+  two[!at] = v;
+  v = test_net_node (net, DCNN_OP_CONCAT, &p, 2, two, NULL);
+  return pick (net, 3) ? test_net_conv (net, v, 6, 3, 1, 1, 1) : v;
+}
+
 static DcnnValueId
 layer_function (TestNet *net, DcnnValueId v)
 {
@@ -301,7 +317,7 @@ make_net (guint64 seed)
   static DcnnValueId (*const layers[]) (TestNet *, DcnnValueId) = {
     layer_shuffle, layer_channels, layer_crop_pad, layer_focus, layer_depth,
     layer_split, layer_attention, layer_constant, layer_prelu, layer_function,
-    layer_softmax, layer_reduce, layer_norm, layer_resize };
+    layer_softmax, layer_reduce, layer_norm, layer_resize, layer_grid };
   static DcnnValueId (*const heads[]) (TestNet *, DcnnValueId) = {
     head_detection, head_classes, head_arg_max, head_map };
   TestNet net;

@@ -389,7 +389,7 @@ def coord_conv():
     x = g.node("Concat", x, g.node("Mul", rows, g.const(1 / HEIGHT)), columns, axis=1)
     x = g.node("Add", g.node("Relu", g.conv(x, 8, 6)), g.random(1, 6, HEIGHT, WIDTH))
     g.conv(x, 6, 3, "y")
-    return of_picture(g, tails=1)
+    return of_picture(g)
 
 
 # ---- sizes ------------------------------------------------------------------------
