@@ -26,6 +26,8 @@ typedef struct Run {
   bool in_place;            /* rows are computed in the out map */
   bool single;              /* each pixel reads one, inside the input */
   bool dots;                /* and makes one channel: dot products */
+  bool borders;             /* each reads one, or none: beyond the border */
+  bool beyond;              /* those are computed now: their bias */
   uint32_t block;           /* pixels of a block, a multiple of the tile */
   uint32_t chunk;           /* pixels of a stretch at once */
   uintptr_t gap;            /* bytes between windows of neighbours */
@@ -204,6 +206,8 @@ run_begin (Run *run, size_t pixels)
     run->data_rows[i] = run->data + i * run->stride;
   run->rows_at = run->in_place ? run->out : run->data_rows;
   run->single = reads_single (w, run->job);
+  run->borders = !w->transposed && w->n_taps == 1 && !run->single;
+  run->beyond = false;
   run->dots = run->single && run->conv->out_channels == 1;
   if (run->dots)
     spread_weights (run);

@@ -87,7 +87,7 @@ panel_begin (const Run *run, uint32_t f, uint32_t p, DcnnMicro *m)
 
   m->offsets = run->offsets +
       (run->single ? conv->window.n_taps : phase->first_tap);
-  m->n_taps = phase->n_taps;
+  m->n_taps = run->beyond ? 0 : phase->n_taps;
   m->depth = panel->in_count;
   m->weights = run->packing->weights +
       run->packing->offsets[f * run->packing->n_panels + p];
@@ -177,6 +177,34 @@ run_phases (Run *run, uint32_t n, size_t first)
     if (run->starts[f] > begin)
       run_phase (run, f, run->members + begin, run->places + begin,
           run->starts[f] - begin, first);
+}
+
+/* A block of a window of one tap, such as a padded 1x1: pixels that read beyond
+ * the border are their bias, so they are parted from the others. */
+static void
+run_borders (Run *run, uint32_t n, size_t first)
+{
+  const DcnnWindowPlan *w = &run->conv->window;
+  const DcnnTap *tap = &w->taps[0];
+  uint32_t inside = 0, beyond = n;
+
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t y = DCNN_PIXEL_Y (run->pixels[i]) * w->stride_y + tap->dy -
+        w->pad_y;
+    const uint32_t x = DCNN_PIXEL_X (run->pixels[i]) * w->stride_x + tap->dx -
+        w->pad_x;
+    const uint32_t at = y < run->job->in.height && x < run->job->in.width
+        ? inside++ : --beyond;
+    run->members[at] = run->pixels[i];
+    run->places[at] = i;
+  }
+  if (inside > 0)
+    run_phase (run, 0, run->members, run->places, inside, first);
+  run->beyond = true;
+  if (inside < n)
+    run_phase (run, 0, run->members + inside, run->places + inside, n - inside,
+        first);
+  run->beyond = false;
 }
 
 /* ---- whole rows, in place ------------------------------------------------- */
@@ -449,6 +477,8 @@ run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
       run_dots (&run, n, position);
     else if (run.conv->window.transposed)
       run_phases (&run, n, position);
+    else if (run.borders)
+      run_borders (&run, n, position);
     else
       run_phase (&run, 0, run.pixels, NULL, n, position);
     position += n;
