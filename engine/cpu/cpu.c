@@ -123,15 +123,18 @@ make_scratch (DcnnSession *session)
 static gboolean
 cpu_session_new (DcnnSession *session, GError **error)
 {
-  gboolean ok = TRUE;
+  gboolean ok = dcnn_session_fits (session, error);
 
   session->cpu = g_new0 (CpuSession, 1);
   session->cpu->streams = g_new0 (CpuStream, session->n_streams);
   for (guint s = 0; s < session->n_streams; s++)
     session->streams[s].cpu = &session->cpu->streams[s];
   session->cpu->kernels = dcnn_cpu_kernels ();
-  for (guint s = 0; s < session->n_streams && ok; s++)
-    ok = dcnn_stream_init (&session->streams[s], session, error);
+  for (guint s = 0; s < session->n_streams && ok; s++) {
+    ok = dcnn_stream_init (&session->streams[s], session);
+    if (!ok)
+      dcnn_session_no_memory (session, error);
+  }
   if (ok && !make_scratch (session)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
         "out of memory for a session's scratch");

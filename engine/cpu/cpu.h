@@ -170,13 +170,18 @@ dcnn_cpu_node (const DcnnSession *session, guint node)
  * and the system has them; to be freed with free(). NULL: none. Adds to total
  * either way. */
 gpointer dcnn_take (gsize bytes, gsize *total);
+/* What a stream will hold, with those nodes inside of blocks; on_bytes: maps
+ * that may be of bytes are. */
+gsize dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks,
+    gboolean on_bytes);
+/* The same, of sessions as they are by default. */
 gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
 /* A KERNEL node's job on those maps, by plan map. on_bytes: where they are of
  * bytes, the job is. */
 void dcnn_cpu_job (const PlanNode *node, const CpuNode *packed,
     gboolean on_bytes, const DcnnMap *maps, DcnnJob *job);
-gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session,
-    GError **error);
+/* FALSE: out of memory. */
+gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session);
 void dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan);
 /* The rows of a map that lie in the band being settled. */
 void dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask);
@@ -192,6 +197,15 @@ void dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
  * words for it. NULL: empty. */
 const DcnnMask *dcnn_stream_mask (const DcnnPlan *plan,
     const StreamMask *masks, gint map, DcnnMask *room);
+
+/* ---- cpu_memory.c -------------------------------------------------------- */
+
+/* Whether RAM and swap can hold all of a session's streams: one that they cannot
+ * is refused before anything of it is taken. TRUE where nobody knows. */
+gboolean dcnn_session_fits (const DcnnSession *session, GError **error);
+/* Sets the error: what was needed, what there is, the node that keeps the
+ * most, the remedy. */
+void dcnn_session_no_memory (const DcnnSession *session, GError **error);
 
 /* ---- dcnn_run.c: one frame ---------------------------------------------- */
 

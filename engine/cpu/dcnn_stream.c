@@ -45,12 +45,12 @@ global_sums_bytes (const DcnnPlan *plan, const PlanNode *node)
 }
 
 gsize
-dcnn_stream_predict_bytes (const DcnnPlan *plan)
+dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks, gboolean on_bytes)
 {
   gsize bytes = 0;
 
   for (guint i = 0; i < plan->buffers->len; i++)
-    bytes += stored_bytes (plan, i, PLAN_BLOCKS_PAYING, TRUE);
+    bytes += stored_bytes (plan, i, blocks, on_bytes);
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
     bytes += sizeof (CpuNodeState);
@@ -65,6 +65,12 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
   for (guint p = 0; p < plan->places->len; p++)
     bytes += g_array_index (plan->places, gsize, p);
   return bytes;
+}
+
+gsize
+dcnn_stream_predict_bytes (const DcnnPlan *plan)
+{
+  return dcnn_stream_bytes (plan, PLAN_BLOCKS_PAYING, TRUE);
 }
 
 /* ---- allocation -------------------------------------------------------------- */
@@ -348,7 +354,7 @@ find_input_mask (DcnnStream *stream, const DcnnPlan *plan)
 }
 
 gboolean
-dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
+dcnn_stream_init (DcnnStream *stream, DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
   gboolean ok = TRUE;
@@ -364,10 +370,6 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session, GError **error)
   init_tensors (stream, plan, &ok);
   if (ok)
     init_outputs (stream, plan);
-  else
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
-        "out of memory: a stream needs %.1f MiB; use a smaller input size or "
-        "fewer streams", dcnn_stream_predict_bytes (plan) / 1048576.0);
   return ok;
 }
 

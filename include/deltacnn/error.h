@@ -16,7 +16,8 @@ typedef enum DcnnError {
   DCNN_ERROR_INVALID,     /* well-formed but wrong: shapes, types, cycles */
   DCNN_ERROR_UNSUPPORTED, /* valid but not ours: the message lists all nodes */
   DCNN_ERROR_LIMIT,       /* too large */
-  DCNN_ERROR_MEMORY,      /* an allocation failed */
+  DCNN_ERROR_MEMORY,      /* an allocation failed, or more is asked for
+                             than the machine has */
   DCNN_ERROR_ARGUMENT,    /* the caller's mistake */
   DCNN_ERROR_DEVICE,      /* device lost or absent */
 } DcnnError;

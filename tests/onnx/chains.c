@@ -304,6 +304,7 @@ turn_rows (Chain *chain)
 
 #define ANY -1
 #define TURNED -2
+#define BLOCKS 6               /* in kinds */
 
 /* kind: all links are of it; or of any, by chance. relu: ends on a map. */
 static Pk *
@@ -655,6 +656,54 @@ test_huge (void)
   }
 }
 
+/* Links of nodes on maps, whose streams together want more than twice what the
+ * machine has: no session, nothing of it touched, and the error says which node
+ * wants the most and what to do. */
+static void
+refuse (guint links, const gint64 *dims, guint many, const char *remedy)
+{
+  Pk *bytes = make_chain (BLOCKS, links, dims, TRUE, 1);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (load (bytes), &error);
+  struct rusage before, after;
+  DcnnSessionOptions options;
+  char want[96];
+
+  g_assert_no_error (error);
+  dcnn_session_options_init (&options);
+  options.threads = 1;
+  options.streams = many;
+  getrusage (RUSAGE_SELF, &before);
+  g_assert_null (dcnn_session_new (model, &options, &error));
+  getrusage (RUSAGE_SELF, &after);
+  g_test_message ("%s", error->message);
+  g_assert_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY);
+  g_snprintf (want, sizeof want, "%u stream%s of ", many, many > 1 ? "s" : "");
+  g_assert_nonnull (strstr (error->message, want));
+  /* a map of 4 channels takes 8, one of 16 a quarter of the pixels */
+  g_snprintf (want, sizeof want, "(DepthToSpace) keeps the most, "
+      "%.1f MiB; use a smaller input size%s",
+      (double) (8 * 4 * dims[2] * dims[3]) / 1048576.0, remedy);
+  g_assert_nonnull (strstr (error->message, want));
+  g_assert_cmpint (after.ru_maxrss - before.ru_maxrss, <, 64 << 10);
+  g_byte_array_unref (bytes);
+}
+
+static void
+test_refused (void)
+{
+  static const gint64 wide[4] = { 1, 4, 4096, 4096 };
+  const double machine = (double) sysconf (_SC_PHYS_PAGES) *
+      (double) sysconf (_SC_PAGESIZE);
+  guint links = 2 + (guint) (2 * machine / (768 << 20));
+  gint64 dims[4] = { 1, 4, 1024, 64 };
+
+  refuse (links, wide, 1, "");
+  /* 1024 streams, each 1/512 of the machine, in 4 pairs of 12 bytes a value */
+  dims[3] = MAX (64, (gint64) (machine / 512 / (4 * 12 * 4 * 1024)) / 2 * 2);
+  refuse (4, dims, 1024, " or fewer streams");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -664,6 +713,7 @@ main (int argc, char **argv)
   g_test_add_func ("/onnx/chains/mixed", test_mixed);
   g_test_add_func ("/onnx/chains/web", test_web);
   g_test_add_func ("/onnx/chains/huge", test_huge);
+  g_test_add_func ("/onnx/chains/refused", test_refused);
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++) {
     g_autofree char *path = g_strdup_printf ("/onnx/chains/growth/%s",
         kinds[k].name);
