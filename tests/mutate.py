@@ -132,9 +132,9 @@ def read_list(path=LIST):
 
 def known_files(root=ROOT):
     """Text of the product's code, by path."""
-    names = run(["git", "-C", ROOT, "ls-files", *(f"{top}/*" for top in TOPS)]).stdout.splitlines()
-    return {n: (root / n).read_text(encoding="utf-8") for n in names
-            if n.endswith((".c", ".h", ".cpp")) and (root / n).is_file()}
+    return {str(path.relative_to(root)): path.read_text(encoding="utf-8")
+            for top in TOPS for path in sorted((root / top).rglob("*"))
+            if path.suffix in (".c", ".h", ".cpp") and path.is_file()}
 
 
 def locate(mutants, files):
