@@ -53,6 +53,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -289,9 +290,10 @@ def hangs(child, budget):
 
 def run_test(test, budget=1e9):
     """"": passed, or was skipped; else how it failed."""
-    env = dict(os.environ, DELTACNN_TEST_QUICK="1", **test.env)
-    with subprocess.Popen(test.command, env=env, cwd=BUILD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          stdin=subprocess.DEVNULL, start_new_session=True) as child:
+    with tempfile.TemporaryDirectory(dir=PLACE, prefix="scratch-", ignore_cleanup_errors=True) as scratch, \
+            subprocess.Popen(test.command, env=dict(os.environ, DELTACNN_TEST_QUICK="1", TMPDIR=scratch, **test.env),
+                             cwd=BUILD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             stdin=subprocess.DEVNULL, start_new_session=True) as child:
         if hangs(child, budget):
             os.killpg(child.pid, signal.SIGKILL)
             return "hangs"

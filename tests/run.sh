@@ -119,7 +119,8 @@ names() {
 run_suite() {
   local dir=$1 label=$2 selected=() multiplier=4 # other work on the machine fails no test
   mapfile -t selected < <(names "$dir" "$label")
-  rm -f "$dir/meson-logs/testlog.json"
+  rm -rf "$dir/meson-logs/testlog.json" "$dir/scratch"
+  mkdir "$dir/scratch"
   [ ${#selected[@]} -gt 0 ] || return 0
   [ "$label" = tests ] || multiplier=8
   say "$label: ${#selected[@]} tests in $dir"

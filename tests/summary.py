@@ -89,12 +89,18 @@ def read_log(folder):
         return [json.loads(line) for line in lines if line.strip()]
 
 
+def left_behind(folder):
+    """What tests that passed have not removed; libraries' own begins with a dot."""
+    return sorted(f"scratch/{path.name}" for path in pathlib.Path(folder).glob("scratch/[!.]*"))
+
+
 def summary(folders, pattern):
     counts = collections.Counter()
     skips = collections.defaultdict(list)
-    failures = []
+    failures, left = [], []
     slow = []
     for folder in folders:
+        before = len(failures)
         for entry in read_log(folder):
             name = short_name(entry["name"])
             slow.append((entry.get("duration", 0), f"{name} ({folder})"))
@@ -106,6 +112,8 @@ def summary(folders, pattern):
             else:
                 counts["failed"] += 1
                 failures.append((folder, name, entry["result"]))
+        if len(failures) == before:
+            left += [f"{folder}/{name}" for name in left_behind(folder)]
     print()
     for seconds, name in sorted(slow, reverse=True)[:5]:
         if seconds >= 5:
@@ -116,11 +124,15 @@ def summary(folders, pattern):
         sanitized = "" if "san" in folder else "--quick "
         print(f"  FAILED ({result.lower()}, {folder}): {name}\n"
               f"    rerun: tests/run.sh {sanitized}'^{re.escape(name)}$'")
+    if left:
+        counts["failed"] += 1
+        print(f"  FAILED (left behind by tests that passed): {', '.join(left)}\n"
+              f"    tests/run.sh PATTERN finds out which")
     if not counts:
         print(f"  no test matches '{pattern}'; tests/run.sh --list shows all")
     print(f"{counts['passed']} passed, {counts['failed']} failed, "
           f"{counts['skipped']} skipped")
-    return 1 if failures or not counts["passed"] else 0
+    return 1 if failures or left or not counts["passed"] else 0
 
 
 def main(arguments):

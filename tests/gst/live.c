@@ -406,13 +406,13 @@ GST_END_TEST;
 
 GST_START_TEST (test_two_in_one_process)
 {
+  g_autofree gchar *model = NULL;
   Fixture f, g;
 
   start (&f);
   fixture_init (&g);
-  g_free (g.dir);
-  g.dir = g_strdup (f.dir);
-  fixture_model (&g, TINY_MASK, SIZE, SIZE);
+  g_object_get (f.element, "model", &model, NULL);
+  g_object_set (g.element, "model", model, NULL);
   fixture_play (&g, "RGB", SIZE, SIZE);
   fail_unless (changed_share (&f, square (0)) == 1);
   fail_unless (changed_share (&g, square (16)) == 1);

@@ -255,6 +255,8 @@ ort_check (const OrtCase *self)
 
   if (!graph || !folder) {
     printf ("FAIL %s: %s\n", name, error ? error->message : "no folder");
+    if (folder)
+      g_rmdir (folder);
     return FALSE;
   }
   if (self->width > 0) {

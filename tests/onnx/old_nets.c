@@ -25,17 +25,18 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
-  const char *arguments[] = { ort_python (), MAKE_OLD_NETS, folder, NULL };
+  g_autofree char *folder = NULL;
   guint failed = 0, count = 0;
   const char *name;
 
-  if (!folder || !ort_available ("onnx")) {
+  if (!ort_available ("onnx")) {
     printf ("SKIP: %s has no onnx or onnxruntime: set DELTACNN_PYTHON\n",
         ort_python ());
     return 77;
   }
-  if (!ort_run (arguments))
+  folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
+  if (!folder || !ort_run ((const char *const[]) { ort_python (),
+              MAKE_OLD_NETS, folder, NULL }))
     return 1;
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   while (dir && (name = g_dir_read_name (dir)))

@@ -61,22 +61,24 @@ int
 main (int argc, char **argv)
 {
   gboolean tiny = argc < 2 || strcmp (argv[1], "full") != 0;
-  g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
+  g_autofree char *folder = NULL;
   gboolean quick = g_strcmp0 (g_getenv ("DELTACNN_TEST_QUICK"), "1") == 0;
   int failed = 0, count = 0;
 
-  if (!folder || !ort_available ("onnx")) {
+  if (!ort_available ("onnx")) {
     printf ("SKIP: %s has no onnx or onnxruntime: set DELTACNN_PYTHON\n",
         ort_python ());
     return 77;
   }
-  for (gsize i = 0; i < G_N_ELEMENTS (nets); i++) {
+  folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
+  for (gsize i = 0; folder && i < G_N_ELEMENTS (nets); i++) {
     if (quick && i > 0 && strcmp (nets[i].name, nets[i - 1].name) == 0)
       continue;
     failed += !check_net (&nets[i], tiny, folder);
     count++;
   }
-  g_rmdir (folder);
+  if (folder)
+    g_rmdir (folder);
   printf ("%d nets, %d failed\n", count, failed);
-  return failed > 0;
+  return failed > 0 || count == 0;
 }
