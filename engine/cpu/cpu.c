@@ -78,26 +78,46 @@ largest_kernel_scratch (const DcnnSession *session, const DcnnStream *stream)
   return bytes;
 }
 
+/* The longest list: of a map's pixels that a kernel computes, or of the blocks of
+ * one that becomes a global's. Inputs have none, and are often the largest maps. */
+static gsize
+longest_list (const DcnnPlan *plan)
+{
+  gsize entries = 1;
+
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, n);
+    const PlanMap *map;
+    if (node->kind == PLAN_KERNEL) {
+      map = plan_map (plan, node->out);
+      entries = MAX (entries, (gsize) map->width * map->height);
+    } else if (node->kind == PLAN_GLOBAL) {
+      map = plan_map (plan, node->in);
+      entries = MAX (entries, dcnn_mask_words (map->width, map->height));
+    }
+  }
+  return entries;
+}
+
 static gboolean
 make_scratch (DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
-  gsize words = 1, pixels = 1, span = 64, bytes;
+  gsize words = 1, entries = longest_list (plan), span = 64, bytes;
   gboolean ok = TRUE;
 
   for (guint i = 0; i < plan->maps->len; i++) {
     const PlanMap *map = plan_map (plan, i);
     words = MAX (words, dcnn_mask_words (map->width, map->height));
-    pixels = MAX (pixels, (gsize) map->width * map->height);
     span = MAX (span, (gsize) map->span + DCNN_LANES);
   }
   session->cpu->rooms[0] = dcnn_take (CPU_ROOMS * words * 8,
       &session->cpu->bytes);
   session->cpu->mask_scratch = dcnn_take (largest_mask_scratch (plan),
       &session->cpu->bytes);
-  session->cpu->list = dcnn_take ((pixels + 64) * sizeof (guint32),
+  session->cpu->list = dcnn_take ((entries + 64) * sizeof (guint32),
       &session->cpu->bytes);
-  session->cpu->verdicts = dcnn_take (pixels + 64, &session->cpu->bytes);
+  session->cpu->verdicts = dcnn_take (entries + 64, &session->cpu->bytes);
   session->cpu->ones = dcnn_take (span * sizeof (float), &session->cpu->bytes);
   session->cpu->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
       &session->cpu->bytes);

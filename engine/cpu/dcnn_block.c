@@ -24,7 +24,7 @@
  * place. */
 typedef struct Ring {
   DcnnMap map;             /* without data, which is a thread's own */
-  guint32 *tables;         /* offsets of rows (sparse), rows (dense), columns */
+  guint32 *tables;         /* offsets of columns, rows (dense), rows (sparse) */
   gsize offset;            /* bytes from the start of a thread's rings */
 } Ring;
 
@@ -105,29 +105,34 @@ reserve (gsize *total, gsize bytes)
   return at;
 }
 
-/* A ring of so many rows in sparse and in dense frames. */
+/* A ring of so many rows in sparse and in dense frames; 0: never sparse. */
 static gboolean
 ring_init (DcnnSession *session, Ring *ring, const PlanMap *map,
     guint sparse_rows, guint dense_rows, gsize *total)
 {
   static const guint32 no_torus[2] = { 0, 0 };
-  const guint h = map->height, floats = dcnn_padded (map->span);
+  const guint h = map->height, w = map->width;
+  const guint floats = dcnn_padded (map->span);
+  guint32 *dense, *sparse;
 
-  ring->tables = dcnn_take ((2 * h + map->width) * sizeof (guint32),
-      &session->cpu->bytes);
+  ring->tables = dcnn_take ((w + (sparse_rows ? 2 : 1) * h) *
+      sizeof (guint32), &session->cpu->bytes);
   if (ring->tables == NULL)
     return FALSE;
+  dense = ring->tables + w;
+  sparse = sparse_rows ? dense + h : NULL;
+  for (guint x = 0; x < w; x++)
+    ring->tables[x] = x * floats;
   for (guint y = 0; y < h; y++) {
-    ring->tables[y] = y % sparse_rows * map->width * floats;
-    ring->tables[h + y] = y % dense_rows * map->width * floats;
+    dense[y] = y % dense_rows * w * floats;
+    if (sparse)
+      sparse[y] = y % sparse_rows * w * floats;
   }
-  for (guint x = 0; x < map->width; x++)
-    ring->tables[2 * h + x] = x * floats;
   ring->offset = reserve (total,
       ring_bytes (map, MAX (sparse_rows, dense_rows)));
-  ring->map = (DcnnMap) { .width = map->width, .height = h,
-    .channels = map->span, .writable = floats, .row_offset = ring->tables,
-    .col_offset = ring->tables + 2 * h, .torus = no_torus };
+  ring->map = (DcnnMap) { .width = w, .height = h, .channels = map->span,
+    .writable = floats, .row_offset = sparse ? sparse : dense,
+    .col_offset = ring->tables, .torus = no_torus };
   return TRUE;
 }
 
@@ -169,6 +174,7 @@ block_init (DcnnSession *session, const BlockSet *set, gint n, gsize *most)
   const PlanNode *depthwise = plan_node (plan, plan_node (plan, n)->depthwise);
   const DcnnWindow *w = &depthwise->window;
   const PlanMap *thin = plan_map (plan, depthwise->out), *wide = NULL;
+  const gboolean sparse = set == &session->cpu->sets[0];
   gsize total = 0;
 
   block->end = n;
@@ -182,15 +188,15 @@ block_init (DcnnSession *session, const BlockSet *set, gint n, gsize *most)
   if (session->threads > 1) /* two for each, at least */
     block->strip = MAX (1, MIN (block->strip,
             thin->height / (2 * session->threads)));
-  if (!ring_init (session, &block->thin, thin, STRIP, block->strip, &total))
+  if (!ring_init (session, &block->thin, thin, sparse ? STRIP : 0, block->strip,
+          &total))
     return FALSE;
-  if (wide) {
-    if (!ring_init (session, &block->wide, wide, rows_needed (w, STRIP),
-            rows_needed (w, block->strip), &total))
-      return FALSE;
+  if (wide && !ring_init (session, &block->wide, wide, sparse ?
+          rows_needed (w, STRIP) : 0, rows_needed (w, block->strip), &total))
+    return FALSE;
+  if (wide && sparse)
     block->list = reserve (&total, (rows_needed (w, STRIP) * wide->width + 64)
         * sizeof (guint32));
-  }
   *most = MAX (*most, total);
   return TRUE;
 }
@@ -357,7 +363,7 @@ ring_map (const Ring *ring, gchar *memory, gboolean dense)
 
   map.data = (float *) (gpointer) (memory + ring->offset);
   if (dense)
-    map.row_offset = ring->tables + map.height;
+    map.row_offset = ring->tables + map.width;
   return map;
 }
 

@@ -56,7 +56,7 @@ dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks, gboolean on_bytes)
     bytes += sizeof (CpuNodeState);
     if (node->kind == PLAN_GLOBAL)
       bytes += global_sums_bytes (plan, node);
-    if (node->out >= 0) {
+    if (node->out >= 0 && !dcnn_plan_inside (plan, n, PLAN_BLOCKS_PAYING)) {
       const PlanMap *map = plan_map (plan, node->out);
       bytes += 3 * 8 * dcnn_mask_words (map->width, map->height) +
           dcnn_padded (map->span) * 4;
@@ -109,6 +109,14 @@ take_mask (DcnnStream *stream, StreamMask *m, guint width, guint height,
 {
   dcnn_mask_init (&m->mask, width, height, take (stream,
           dcnn_mask_words (width, height) * 8, ok));
+}
+
+/* Whether a node is always computed on the way to another: its map is never
+ * stored, nor judged, and needs no masks. */
+static gboolean
+never_runs (const DcnnSession *session, gint node)
+{
+  return dcnn_plan_inside (session->plan, node, session->plan_blocks);
 }
 
 /* Where a device has the maps, those on the host are for one stream at a time to
@@ -268,14 +276,14 @@ init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
       state->moments = take (stream, global_sums_bytes (plan, node), ok);
     else if (node->kind == PLAN_GLOBAL)
       state->sums = take (stream, global_sums_bytes (plan, node), ok);
-    if (node->out < 0 || !*ok)
+    if (*ok && node->kind == PLAN_KERNEL)
+      dcnn_cpu_job (node, dcnn_cpu_node (session, n), session->on_bytes,
+          stream->cpu->maps, &state->job);
+    if (node->out < 0 || !*ok || never_runs (session, n))
       continue;
     out = plan_map (plan, node->out);
     take_mask (stream, &state->pending, out->width, out->height, ok);
     state->inv_spread = take (stream, dcnn_padded (out->span) * 4, ok);
-    if (*ok && node->kind == PLAN_KERNEL)
-      dcnn_cpu_job (node, dcnn_cpu_node (session, n), session->on_bytes,
-          stream->cpu->maps, &state->job);
   }
 }
 
@@ -319,13 +327,15 @@ init_outputs (DcnnStream *stream, const DcnnPlan *plan)
 }
 
 static void
-init_masks (DcnnStream *stream, const DcnnPlan *plan, gboolean *ok)
+init_masks (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
+  const DcnnPlan *plan = session->plan;
+
   stream->masks = g_new0 (StreamMask, plan->n_masks + 1);
   stream->cpu->exact = g_new0 (StreamMask, plan->n_masks + 1);
   for (guint i = 0; i < plan->maps->len; i++) {
     const PlanMap *map = plan_map (plan, i);
-    if (map->mask >= 0) {
+    if (map->mask >= 0 && !never_runs (session, map->source)) {
       take_mask (stream, &stream->masks[map->mask], map->width, map->height,
           ok);
       take_mask (stream, &stream->cpu->exact[map->mask], map->width,
@@ -364,7 +374,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session)
   stream->cpu->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   for (guint i = 0; i < plan->maps->len && ok; i++)
     init_map (stream, plan, i, session->on_bytes);
-  init_masks (stream, plan, &ok);
+  init_masks (stream, session, &ok);
   stream->input_mask = find_input_mask (stream, plan);
   init_nodes (stream, session, &ok);
   init_tensors (stream, plan, &ok);

@@ -179,6 +179,53 @@ test_which (void)
   }
 }
 
+/* ---- memory ----------------------------------------------------------------- */
+
+/* Nodes that are always inside of a block have neither masks nor spreads; those
+ * that a session stores have both. */
+static void
+test_masks (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (&kinds[0], 1, 32,
+          32), &error);
+  g_assert_no_error (error);
+  for (guint store_all = 0; store_all < 2; store_all++) {
+    g_autoptr (DcnnSession) s = new_session (model, DCNN_MODE_SPARSE,
+        store_all != 0, 1);
+    const CpuStream *cpu = s->streams[0].cpu;
+    for (guint n = 0; n < 8; n++) {
+      gboolean inside = !store_all && (n == 2 || n == 5);
+      gint mask = plan_map (s->plan, plan_node (s->plan, n)->out)->mask;
+      g_assert_cmpint (cpu->nodes[n].pending.mask.words == NULL, ==, inside);
+      g_assert_cmpint (cpu->nodes[n].inv_spread == NULL, ==, inside);
+      g_assert_cmpint (cpu->exact[mask].mask.words == NULL, ==, inside);
+      g_assert_cmpint (s->streams[0].masks[mask].mask.words == NULL, ==,
+          inside);
+    }
+  }
+}
+
+/* Scratch for lists is as long as the longest, whatever the input's size: less
+ * than two bytes for each of its pixels, masks included; a list takes five. */
+static void
+test_lists (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  g_autoptr (DcnnSession) session = NULL;
+  TestNet net;
+
+  test_net_begin (&net, 1, FALSE);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_input (&net,
+              3, 512, 512), 4, 3, 8, 1, 1));
+  model = dcnn_model_new (net.graph, &error);
+  g_assert_no_error (error);
+  session = new_session (model, DCNN_MODE_SPARSE, FALSE, 1);
+  g_assert_cmpuint (dcnn_session_get_bytes (session), <,
+      dcnn_stream_predict_bytes (model->plan) + 2 * 512 * 512);
+}
+
 typedef enum Spoiler {
   SPOIL_READER,            /* somebody else reads the depthwise map */
   SPOIL_OUTPUT,            /* it is an output */
@@ -379,6 +426,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/blocks/not", test_not);
   g_test_add_func ("/engine/blocks/folded", test_folded);
   g_test_add_func ("/engine/blocks/copy", test_copy);
+  g_test_add_func ("/engine/blocks/masks", test_masks);
+  g_test_add_func ("/engine/blocks/lists", test_lists);
   g_test_add_func ("/engine/blocks/pays", test_pays);
   g_test_add_func ("/engine/blocks/bits", test_bits);
   g_test_add_func ("/engine/blocks/rings", test_rings);
