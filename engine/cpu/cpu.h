@@ -40,6 +40,7 @@ typedef struct StreamMove {
 
 typedef struct CpuStream {
   CpuNodeState *nodes;     /* by plan node */
+  DcnnStep *steps;         /* of their jobs, one node's after the other's */
   guint8 *block;           /* all buffers, one after the other */
   gfloat **buffers;        /* by plan buffer */
   guint32 **row_offset, **col_offset; /* by plan geometry */
@@ -176,10 +177,12 @@ gsize dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks,
     gboolean on_bytes);
 /* The same, of sessions as they are by default. */
 gsize dcnn_stream_predict_bytes (const DcnnPlan *plan);
+/* Steps of all KERNEL nodes. */
+guint dcnn_cpu_count_steps (const DcnnPlan *plan);
 /* A KERNEL node's job on those maps, by plan map. on_bytes: where they are of
- * bytes, the job is. */
+ * bytes, the job is. steps: zeroed; the job's lie there, and it moves past them. */
 void dcnn_cpu_job (const PlanNode *node, const CpuNode *packed,
-    gboolean on_bytes, const DcnnMap *maps, DcnnJob *job);
+    gboolean on_bytes, const DcnnMap *maps, DcnnStep **steps, DcnnJob *job);
 /* FALSE: out of memory. */
 gboolean dcnn_stream_init (DcnnStream *stream, DcnnSession *session);
 void dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan);

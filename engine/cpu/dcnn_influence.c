@@ -30,6 +30,7 @@ typedef struct Values {
   guint32 **offsets;       /* by plan geometry: of rows, then of columns */
   DcnnMap *maps;           /* by plan map */
   DcnnJob *jobs;           /* by plan node; of KERNEL nodes */
+  DcnnStep *steps;         /* of these */
   float *ones;             /* [span of the widest map, padded] */
 } Values;
 
@@ -118,6 +119,7 @@ values_clear (Values *v)
   g_free (v->offsets);
   g_free (v->maps);
   g_free (v->jobs);
+  g_free (v->steps);
   free (v->ones);
 }
 
@@ -128,12 +130,14 @@ values_init (Values *v, DcnnSession *session, guint stream,
   const DcnnPlan *plan = v->plan = session->plan;
   gsize most = 1, span = 1;
   g_autofree gfloat *room = NULL;
+  DcnnStep *steps;
   gboolean ok;
 
   v->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   v->offsets = g_new0 (guint32 *, plan->geometries->len + 1);
   v->maps = g_new0 (DcnnMap, plan->maps->len + 1);
   v->jobs = g_new0 (DcnnJob, plan->nodes->len + 1);
+  v->steps = steps = g_new0 (DcnnStep, dcnn_cpu_count_steps (plan) + 1);
   for (guint i = 0; i < plan->geometries->len; i++)
     v->offsets[i] = new_offsets (&g_array_index (plan->geometries,
             PlanGeometry, i));
@@ -158,7 +162,7 @@ values_init (Values *v, DcnnSession *session, guint stream,
   for (guint n = 0; ok && n < plan->nodes->len; n++)
     if (plan_node (plan, (gint) n)->kind == PLAN_KERNEL)
       dcnn_cpu_job (plan_node (plan, (gint) n), &weights->nodes[n], FALSE,
-          v->maps, &v->jobs[n]);
+          v->maps, &steps, &v->jobs[n]);
   return ok;
 }
 

@@ -47,7 +47,7 @@ global_sums_bytes (const DcnnPlan *plan, const PlanNode *node)
 gsize
 dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks, gboolean on_bytes)
 {
-  gsize bytes = 0;
+  gsize bytes = dcnn_cpu_count_steps (plan) * sizeof (DcnnStep);
 
   for (guint i = 0; i < plan->buffers->len; i++)
     bytes += stored_bytes (plan, i, blocks, on_bytes);
@@ -56,7 +56,7 @@ dcnn_stream_bytes (const DcnnPlan *plan, PlanBlocks blocks, gboolean on_bytes)
     bytes += sizeof (CpuNodeState);
     if (node->kind == PLAN_GLOBAL)
       bytes += global_sums_bytes (plan, node);
-    if (node->out >= 0 && !dcnn_plan_inside (plan, n, PLAN_BLOCKS_PAYING)) {
+    if (node->out >= 0 && !dcnn_plan_inside (plan, n, blocks)) {
       const PlanMap *map = plan_map (plan, node->out);
       bytes += 3 * 8 * dcnn_mask_words (map->width, map->height) +
           dcnn_padded (map->span) * 4;
@@ -234,9 +234,20 @@ init_map (DcnnStream *stream, const DcnnPlan *plan, guint index,
             map->channels * sizeof (float));
 }
 
+guint
+dcnn_cpu_count_steps (const DcnnPlan *plan)
+{
+  guint count = 0;
+
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (plan_node (plan, n)->kind == PLAN_KERNEL)
+      count += (guint) plan_node (plan, n)->n_steps;
+  return count;
+}
+
 void
 dcnn_cpu_job (const PlanNode *node, const CpuNode *packed, gboolean on_bytes,
-    const DcnnMap *maps, DcnnJob *job)
+    const DcnnMap *maps, DcnnStep **steps, DcnnJob *job)
 {
   job->primary = node->primary;
   job->prepared = packed->bytes && on_bytes ? packed->bytes :
@@ -245,9 +256,10 @@ dcnn_cpu_job (const PlanNode *node, const CpuNode *packed, gboolean on_bytes,
   job->in = maps[node->in];
   job->out = maps[node->out];
   job->n_steps = (guint) node->n_steps;
+  job->steps = *steps;
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
-    DcnnStep *step = &job->steps[s];
+    DcnnStep *step = (*steps)++;
     step->kind = from->kind;
     step->operand = from->operand;
     step->a = from->a;
@@ -265,8 +277,12 @@ init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
   const DcnnPlan *plan = session->plan;
 
+  DcnnStep *steps;
+
   stream->cpu->nodes = g_try_new0 (CpuNodeState, plan->nodes->len + 1);
-  *ok &= stream->cpu->nodes != NULL;
+  stream->cpu->steps = steps = g_try_new0 (DcnnStep,
+      dcnn_cpu_count_steps (plan) + 1);
+  *ok &= stream->cpu->nodes != NULL && steps != NULL;
   for (guint n = 0; n < plan->nodes->len && *ok; n++) {
     const PlanNode *node = plan_node (plan, n);
     CpuNodeState *state = &stream->cpu->nodes[n];
@@ -278,7 +294,7 @@ init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
       state->sums = take (stream, global_sums_bytes (plan, node), ok);
     if (*ok && node->kind == PLAN_KERNEL)
       dcnn_cpu_job (node, dcnn_cpu_node (session, n), session->on_bytes,
-          stream->cpu->maps, &state->job);
+          stream->cpu->maps, &steps, &state->job);
     if (node->out < 0 || !*ok || never_runs (session, n))
       continue;
     out = plan_map (plan, node->out);
@@ -407,6 +423,7 @@ dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
   free (stream->cpu->force.words);
   dcnn_input_stage_free (stream->cpu->stage);
   g_free (stream->cpu->nodes);
+  g_free (stream->cpu->steps);
   g_free (stream->cpu->buffers);
   g_free (stream->cpu->row_offset);
   g_free (stream->cpu->col_offset);

@@ -148,7 +148,7 @@ typedef struct DcnnJob {
   const DcnnPrepared *prepared;
   DcnnMap in, out;
   uint32_t n_steps;
-  DcnnStep steps[DCNN_MAX_STEPS];
+  const DcnnStep *steps;   /* [n_steps] */
   DcnnSignificance significance;
   /* Sparse: the pixels to work on, each once, in the order of lists
    * (DCNN_LIST_TILE); work units are list indices. NULL: dense, work units

@@ -188,13 +188,14 @@ bench_shape (const DcnnCpuKernels *kernels, const Shape *s, double peak,
     bool csv)
 {
   static const uint32_t shares[] = { 1, 5, 25, 100 };
-  Bench b = { .job = { .primary = s->primary, .n_steps = 1 } };
+  static const DcnnStep relu = { .kind = DCNN_STEP_RELU };
+  Bench b = { .job = { .primary = s->primary, .n_steps = 1,
+      .steps = &relu } };
   Rng rng;
 
   bench_prepare (&b, s);
   b.job.in = b.in.map;
   b.job.out = b.out.map;
-  b.job.steps[0].kind = DCNN_STEP_RELU;
   double pixels = (double) b.out.map.width * b.out.map.height;
   double dense = time_job (kernels, &b.job, b.out.map.height);
   double rate = b.macs_per_pixel * pixels / dense * 1e-9;

@@ -93,7 +93,8 @@ typedef struct Case {
   float *weights, *bias;
   float factor[MOST + 2 * DCNN_LANES];
   float scale[MOST + 2 * DCNN_LANES], spread[MOST + 2 * DCNN_LANES];
-  DcnnJob job;             /* on bytes; without prepared */
+  DcnnStep steps[DCNN_MAX_STEPS];
+  DcnnJob job;             /* on bytes, of these steps; without prepared */
   bool floats_in, floats_out;
   uint32_t groups;         /* of GROUP_CONV */
 } Case;
@@ -147,7 +148,7 @@ steps_init (Case *k, Rng *rng)
 {
   const bool windowed = is_conv (k);
   const float low = (float) k->out.low;
-  DcnnStep *s = k->job.steps;
+  DcnnStep *s = k->steps;
 
   for (uint32_t c = 0; c < k->out.channels; c++)
     k->factor[c] = (float) rng_range (rng, -16, 16) / 8;
@@ -188,7 +189,8 @@ steps_init (Case *k, Rng *rng)
   if (k->floats_out)
     *s++ = (DcnnStep) { .kind = DCNN_STEP_MUL,
       .operand = DCNN_OPERAND_SCALAR, .a = 0.125f };
-  k->job.n_steps = (uint32_t) (s - k->job.steps);
+  k->job.n_steps = (uint32_t) (s - k->steps);
+  k->job.steps = k->steps;
 }
 
 static void
@@ -376,6 +378,7 @@ static void
 run_floats (const Case *k, const DcnnJob *bytes, float *out,
     uint8_t *verdicts, size_t units)
 {
+  DcnnStep steps[DCNN_MAX_STEPS];
   DcnnJob job = *bytes;
   DcnnPrepared *prepared = prepare (k, false);
   const DcnnCpuKernels *c = dcnn_cpu_kernels_at (0);
@@ -388,9 +391,12 @@ run_floats (const Case *k, const DcnnJob *bytes, float *out,
   job.out = k->out.as_floats;
   job.out.data = out;
   job.verdicts = verdicts;
-  for (uint32_t s = 0; s < job.n_steps; s++)
-    if (job.steps[s].operand == DCNN_OPERAND_MAP)
-      job.steps[s].map = k->operand.as_floats;
+  for (uint32_t s = 0; s < job.n_steps; s++) {
+    steps[s] = bytes->steps[s];
+    if (steps[s].operand == DCNN_OPERAND_MAP)
+      steps[s].map = k->operand.as_floats;
+  }
+  job.steps = steps;
   size = c->scratch_bytes (&job);
   void *scratch = aligned_alloc (64, DCNN_ALIGN64 (size));
   c->run[job.primary] (&job, 0, units, scratch);
@@ -451,8 +457,8 @@ run_level (Case *k, const DcnnCpuKernels *kernels, Rng *rng)
   k->job.verdicts = have;
   k->job.table = NULL;
   if (k->primary == DCNN_PRIMARY_COPY && !k->floats_in && rng_chance (rng, 70)) {
-    k->job.steps[0].operand = DCNN_OPERAND_SCALAR;
-    k->job.steps[0].a = 0.25f;
+    k->steps[0].operand = DCNN_OPERAND_SCALAR;
+    k->steps[0].a = 0.25f;
     dcnn_bytes_table_fill (&table, kernels, k->job.steps, k->job.n_steps, 2,
         k->in.low, k->out.low);
     k->job.table = &table;

@@ -375,16 +375,14 @@ case_clear (Case *k)
 static DcnnJob
 case_job (const Case *k)
 {
-  DcnnJob job = {
+  return (DcnnJob) {
     .primary = k->primary,
     .prepared = k->prepared,
     .in = k->in.map,
     .out = k->out.map,
     .n_steps = k->n_steps,
+    .steps = k->steps,
   };
-
-  memcpy (job.steps, k->steps, sizeof k->steps);
-  return job;
 }
 
 static bool

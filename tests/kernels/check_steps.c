@@ -241,11 +241,9 @@ check_limits (Case *k, const DcnnCpuKernels *kernels, const DcnnJob *base,
 static DcnnJob
 case_job (const Case *k)
 {
-  DcnnJob job = { .primary = DCNN_PRIMARY_DEPTHWISE, .prepared = k->identity,
-    .in = k->in.map, .out = k->out.map, .n_steps = 1 };
-
-  job.steps[0] = k->step;
-  return job;
+  return (DcnnJob) { .primary = DCNN_PRIMARY_DEPTHWISE,
+    .prepared = k->identity, .in = k->in.map, .out = k->out.map,
+    .n_steps = 1, .steps = &k->step };
 }
 
 bool

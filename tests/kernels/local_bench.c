@@ -52,14 +52,11 @@ bench_one (const char *name, DcnnPrimary primary, DcnnPrepared *prepared,
   uint32_t *list = pixel_list_new (&rng, out_size, out_size, 10, &n);
   uint8_t *verdicts = malloc (pixels);
   float *inv = calloc (out_channels + 32, sizeof *inv);
+  const DcnnStep steps[] = { { .kind = DCNN_STEP_ADD,
+      .operand = DCNN_OPERAND_MAP, .map = in.map }, { .kind = DCNN_STEP_RELU } };
   DcnnJob job = { .primary = primary, .prepared = prepared, .in = in.map,
-    .out = out.map, .verdicts = verdicts };
-  if (add_relu) {
-    job.steps[0] = (DcnnStep) { .kind = DCNN_STEP_ADD,
-      .operand = DCNN_OPERAND_MAP, .map = in.map };
-    job.steps[1] = (DcnnStep) { .kind = DCNN_STEP_RELU };
-    job.n_steps = 2;
-  }
+    .out = out.map, .n_steps = add_relu ? 2 : 0, .steps = steps,
+    .verdicts = verdicts };
   double bytes = 4.0 * (double) in_size * in_size * in.pixel_floats
       + 4.0 * (double) pixels * out.pixel_floats;
   for (unsigned i = 0; (kernels = dcnn_cpu_kernels_at (i)); i++) {

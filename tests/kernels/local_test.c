@@ -319,15 +319,15 @@ case_clear (LocalCase *k)
 }
 
 static DcnnJob
-case_job (const LocalCase *k)
+case_job (LocalCase *k)
 {
   DcnnJob job = { .primary = k->primary, .prepared = k->prepared,
-    .in = k->in.map, .out = k->out.map };
+    .in = k->in.map, .out = k->out.map, .steps = k->steps };
   if (k->add)
-    job.steps[job.n_steps++] = (DcnnStep) { .kind = DCNN_STEP_ADD,
+    k->steps[job.n_steps++] = (DcnnStep) { .kind = DCNN_STEP_ADD,
       .operand = DCNN_OPERAND_MAP, .map = k->residual.map };
   if (k->relu)
-    job.steps[job.n_steps++] = (DcnnStep) { .kind = DCNN_STEP_RELU };
+    k->steps[job.n_steps++] = (DcnnStep) { .kind = DCNN_STEP_RELU };
   return job;
 }
 

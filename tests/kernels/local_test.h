@@ -21,6 +21,7 @@ typedef struct LocalCase {
   float value;
   uint32_t *source, *index_y, *index_x;
   float *weight_y, *weight_x, *scale, *bias;
+  DcnnStep steps[2];       /* of the job, once it is made */
 } LocalCase;
 
 /* Times every primary on common shapes, dense and sparse, on every level. */
