@@ -52,6 +52,8 @@ GST_START_TEST (test_box_is_related_to_its_class)
       g_quark_from_string ("dog"));
   confidence = gst_analytics_cls_mtd_get_level (&class, 0);
   fail_unless (confidence == score);
+  fail_unless (gst_analytics_relation_meta_exist (relations, class.id, box.id,
+          1, GST_ANALYTICS_REL_TYPE_RELATE_TO, NULL), "only one way");
   /* one box, and no other */
   fail_unless (!gst_analytics_relation_meta_iterate (relations, &state,
           gst_analytics_od_mtd_get_mtd_type (), &box));
@@ -98,7 +100,102 @@ GST_START_TEST (test_pose_is_a_box)
 
 GST_END_TEST;
 
+/* A bright square in frame n of 25 a second. */
+static GstBuffer *
+square (guint n)
+{
+  GstBuffer *buffer = picture_new ("RGB", SIZE, SIZE, 0, 8, 8, 16, 255);
+
+  GST_BUFFER_PTS (buffer) = n * 40 * GST_MSECOND;
+  GST_BUFFER_DURATION (buffer) = 40 * GST_MSECOND;
+  return buffer;
+}
+
+static gboolean
+tells_upstream (GstBuffer * buffer)
+{
 #if GST_CHECK_VERSION (1, 26, 0)
+  if (gst_buffer_get_tensor_meta (buffer))
+    return TRUE;
+#endif
+  return gst_buffer_get_analytics_relation_meta (buffer) != NULL;
+}
+
+/* What passes without being run carries the last results in our metas, which
+ * say so. Upstream's cannot: nothing there, whatever the model looks for and
+ * why it was not run. */
+GST_START_TEST (test_nothing_stale)
+{
+  static const TinyKind kinds[] = { TINY_BOXES, TINY_POSE, TINY_MASK,
+    TINY_LABEL
+  };
+
+  for (guint why = 0; why < 3; why++) {
+    GstBuffer *in = square (1), *out;
+    Fixture f;
+
+    fixture_init (&f);
+    fixture_model (&f, kinds[__i__], kinds[__i__] == TINY_LABEL ? 8 : SIZE,
+        kinds[__i__] == TINY_LABEL ? 8 : SIZE);
+    gst_util_set_object_arg (G_OBJECT (f.element), "attach", "segmentation+"
+        "poses+detections+classes+stats+tensors+analytics");
+    fixture_play (&f, "RGB", SIZE, SIZE);
+    out = fixture_run (&f, square (0));
+    fail_unless (!buffer_stats (out)->stale && tells_upstream (out));
+    gst_buffer_unref (out);
+
+    if (why == 0) {
+      GST_BUFFER_FLAG_SET (in, GST_BUFFER_FLAG_GAP);
+    } else if (why == 1) {
+      gst_buffer_set_size (in, 100);
+    } else {
+      fail_unless (gst_harness_push_upstream_event (f.harness,
+              gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0,
+                  40 * GST_MSECOND, 40 * GST_MSECOND)));
+    }
+    out = fixture_run (&f, in);
+    fail_unless (buffer_stats (out)->stale);
+    fail_unless (!tells_upstream (out), "kind %d, reason %u", __i__, why);
+    gst_buffer_unref (out);
+
+    out = fixture_run (&f, square (40));
+    fail_unless (!buffer_stats (out)->stale && tells_upstream (out));
+    gst_buffer_unref (out);
+    fixture_clear (&f);
+  }
+}
+
+GST_END_TEST;
+
+#if GST_CHECK_VERSION (1, 26, 0)
+/* Behind the net that ships: background and person, over the whole frame. */
+GST_START_TEST (test_shipped_net)
+{
+  GstAnalyticsSegmentationMtd mask;
+  gpointer state = NULL;
+  gint x, y;
+  guint w, h;
+  GstBuffer *out, *pixels;
+  Fixture f;
+
+  fixture_init (&f);
+  g_object_set (f.element, "model", g_getenv ("DELTACNN_TEST_NET"),
+      "input-width", 96, "input-height", 64, NULL);
+  fixture_play (&f, "RGB", 96, 64);
+  out = fixture_run (&f, picture_new ("RGB", 96, 64, 90, 30, 10, 40, 200));
+  fail_unless (gst_analytics_relation_meta_iterate (relations_of (out),
+          &state, gst_analytics_segmentation_mtd_get_mtd_type (), &mask));
+  pixels = gst_analytics_segmentation_mtd_get_mask (&mask, &x, &y, &w, &h);
+  fail_unless (x == 0 && y == 0 && w == 96 && h == 64);
+  fail_unless_equals_int (gst_analytics_segmentation_mtd_get_region_count
+      (&mask), 2);
+  gst_buffer_unref (pixels);
+  gst_buffer_unref (out);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_mask_has_regions)
 {
   GstAnalyticsRelationMeta *relations;
@@ -237,7 +334,9 @@ analytics_suite (void)
   suite_add_tcase (suite, tests);
   tcase_add_test (tests, test_box_is_related_to_its_class);
   tcase_add_test (tests, test_pose_is_a_box);
+  tcase_add_loop_test (tests, test_nothing_stale, 0, 4);
 #if GST_CHECK_VERSION (1, 26, 0)
+  tcase_add_test (tests, test_shipped_net);
   tcase_add_test (tests, test_mask_has_regions);
   tcase_add_test (tests, test_mask_ends_with_the_frame);
   tcase_add_loop_test (tests, test_tensors_have_ids, 0, 2);
