@@ -48,6 +48,7 @@ static const struct {
   { "gradient", "training" },
   { "identity_opt", "optional values" },
   { "einsum_batch_diagonal", "diagonals, dots" },
+  { "gridsample_volumetric", "grids of three dimensions" },
   { "nllloss", "losses" },
   { "sce_", "losses" },
 };
