@@ -29,11 +29,30 @@ THREADED = re.compile(r"engine/(pool|streams|api/tuning)$|gst/(batch|live|lines|
 
 
 def short_name(test):
-    """'deltacnn:kernels / mask' or an introspected test to 'kernels/mask'."""
+    """Of a test as it is introspected, or of its name in the log.
+
+    >>> short_name({"suite": ["deltacnn:kernels"], "name": "mask"})
+    'kernels/mask'
+    >>> short_name("deltacnn:kernels / mask")
+    'kernels/mask'
+    >>> short_name("deltacnn / mask"), short_name("deltacnn:onnx+slow / onnx/why")
+    ('deltacnn/mask', 'onnx/why')
+
+    Meson 1.12 writes it another way:
+
+    >>> short_name("kernels - deltacnn:mask")
+    'kernels/mask'
+    >>> short_name("deltacnn:mask"), short_name("onnx+slow - deltacnn:onnx/why")
+    ('deltacnn/mask', 'onnx/why')
+    """
     if isinstance(test, dict):
         suites = [s.split(":")[-1] for s in test["suite"]]
         return join(suites[0], test["name"])
-    suite, _, name = test.partition(" / ")
+    suite, apart, name = test.partition(" / ")
+    if not apart:
+        suite, _, name = test.rpartition(" - ")
+        project, _, name = name.partition(":")
+        suite = suite or project
     return join(suite.split(":")[-1].split("+")[0], name.strip() or suite)
 
 
