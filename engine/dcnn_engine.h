@@ -81,6 +81,7 @@ typedef struct DcnnStream {
   gfloat *interest;
   gboolean interest_set;
   DcnnFrameStats stats;
+  gint not_finite;         /* the node of stats.not_finite */
   /* filled by the backend */
   DcnnOutput *outputs;
   StreamMask *input_mask;  /* NULL: none */
@@ -170,6 +171,20 @@ void dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,
  * everywhere. */
 gboolean dcnn_view_regions (DcnnSession *session, guint stream,
     DcnnMask *mask);
+
+/* ---- numbers ------------------------------------------------------------ */
+
+/* A node's map holds what is infinite or no number: the first such node is told
+ * where maps are of half floats, which end sooner than networks. */
+static inline void
+dcnn_see_not_finite (const DcnnSession *session, DcnnStream *stream, gint node)
+{
+  if (session->plan->layout.store != PLAN_STORE_F16 ||
+      (stream->stats.not_finite && node >= stream->not_finite))
+    return;
+  stream->not_finite = node;
+  stream->stats.not_finite = plan_node (session->plan, node)->name;
+}
 
 /* ---- the clock ---------------------------------------------------------- */
 

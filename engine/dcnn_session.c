@@ -606,6 +606,7 @@ dcnn_session_reset (DcnnSession *session, guint stream)
   s->first = TRUE;
   s->in_flight = s->interest_set = FALSE;
   s->stats.frames = 0;
+  s->stats.not_finite = NULL;
 }
 
 void

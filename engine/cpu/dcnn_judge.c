@@ -88,8 +88,9 @@ add_bytes (const guint8 *restrict from, gint low, guint n,
 
 /* The standard deviation of each channel over the map as it is stored; a
  * channel far quieter than the others counts as a tenth of their rms, so that
- * rounding in a dead channel is not mistaken for news. */
-static void
+ * rounding in a dead channel is not mistaken for news. FALSE: some number is none,
+ * or infinite. */
+static gboolean
 measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
     CpuNodeState *state)
 {
@@ -110,11 +111,10 @@ measure_spread (const DcnnMap *map, guint channels, gdouble *sum,
     total += sum2[c];
   }
   state->spread_valid = total > 0 && isfinite (total);
-  if (!state->spread_valid)
-    return;
-  for (guint c = 0; c < map->channels; c++)
+  for (guint c = 0; c < map->channels && state->spread_valid; c++)
     state->inv_spread[c] =
         (float) (1 / sqrt (MAX (sum2[c], 0.01 * total / channels)));
+  return isfinite (total) != 0;
 }
 
 gboolean
@@ -138,11 +138,12 @@ dcnn_measure_spreads (DcnnSession *session, DcnnStream *stream)
         (stream->cpu->maps[node->out].data == NULL &&
             stream->cpu->maps[node->out].bytes == NULL))
       continue;
-    if (stream->cpu->maps[node->out].width > 1 ||
-        stream->cpu->maps[node->out].height > 1)
-      measure_spread (&stream->cpu->maps[node->out],
+    if ((stream->cpu->maps[node->out].width > 1 ||
+            stream->cpu->maps[node->out].height > 1) &&
+        !measure_spread (&stream->cpu->maps[node->out],
           plan_map (session->plan, node->out)->channels,
-          session->cpu->spread_sums, &stream->cpu->nodes[n]);
+          session->cpu->spread_sums, &stream->cpu->nodes[n]))
+      dcnn_see_not_finite (session, stream, (gint) n);
   }
 }
 

@@ -91,6 +91,7 @@ struct _GstDeltaCnn
   gboolean told_fall_back;     /* why auto is not what one might expect */
   guint late_in_a_row;
   guint64 found_nothing;       /* frames in a row; G_MAXUINT64: reported */
+  gboolean told_not_finite;
   DcnnMotion motion;           /* where the window was last said to lie */
   gboolean by_matrix;          /* motions tell matrices: anchor goes by them */
   DcnnAnchor anchor;

@@ -167,6 +167,26 @@ report_no_decoder (GstDeltaCnn * self)
           gst_delta_cnn_runner_get_path (self->runner)), (NULL));
 }
 
+/* Half floats end where the network does not. */
+static void
+report_not_finite (GstDeltaCnn * self)
+{
+  DcnnFrameStats stats;
+
+  if (self->told_not_finite)
+    return;
+  gst_delta_cnn_runner_get_stats (self->runner, &stats);
+  if (!stats.not_finite)
+    return;
+  self->told_not_finite = TRUE;
+  GST_ELEMENT_WARNING (self, STREAM, DECODE,
+      ("Model %s makes numbers in node '%s' that are infinite or none in the GPU's "
+          "half floats, which end at 65504, so results may be wrong; set "
+          "precision=bf16 (or f32), or device=cpu.",
+          gst_delta_cnn_runner_get_name (self->runner), stats.not_finite),
+      (NULL));
+}
+
 static void
 report_found_nothing (GstDeltaCnn * self)
 {
@@ -279,6 +299,7 @@ take_results (GstDeltaCnn * self, GstBuffer * buffer,
   gst_delta_cnn_timing_account (self, &results->cost);
   gst_delta_cnn_timing_post_stats (self, FALSE);
   report_found_nothing (self);
+  report_not_finite (self);
 }
 
 /* Makes self->job of a buffer. FALSE: it is not run, *flow says whether it goes

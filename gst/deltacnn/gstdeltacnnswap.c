@@ -61,6 +61,7 @@ gst_delta_cnn_swap_install (GstDeltaCnn * self, GstDeltaCnnRunner * runner)
   gst_delta_cnn_windows_drop (self->windows);
   self->runner = runner;
   self->found_nothing = 0;
+  self->told_not_finite = FALSE;
   gst_delta_cnn_motion_forget (self);
   g_clear_pointer (&self->last, gst_delta_cnn_results_unref);
   if (facts) {

@@ -372,7 +372,12 @@ typedef struct DcnnFrameStats {
                               scene; else nearly 0 */
   gboolean dense;          /* the whole frame ran dense */
   gboolean settled;        /* outputs equal a dense run on S_0 */
-  gpointer reserved[3];      /* 0; what is added later comes out of it */
+  const char *not_finite;  /* of maps of half floats, which end at 65504: a node whose
+                              map holds what is infinite or no number. Looked for in
+                              outputs of dense frames and of every 16th, and in maps
+                              whose spreads are measured, when they are; NULL: not
+                              seen since the reset */
+  gpointer reserved[2];      /* 0; what is added later comes out of it */
 } DcnnFrameStats;
 void dcnn_session_get_stats (DcnnSession *session, guint stream,
     DcnnFrameStats *stats);
