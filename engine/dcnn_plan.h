@@ -230,6 +230,16 @@ plan_node (const DcnnPlan *plan, gint i)
   return (PlanNode *) plan->nodes->pdata[i];
 }
 
+/* Is a map filled from outside of the maps: by an input, or by a dense tensor? */
+static inline gboolean
+plan_map_comes_in (const DcnnPlan *plan, gint i)
+{
+  const PlanMap *map = plan_map (plan, i);
+
+  return map->graph_input >= 0 || (map->source >= 0 &&
+      plan_node (plan, map->source)->kind == PLAN_IMPORT);
+}
+
 /* The map that takes the picture; -1: no input is one. */
 static inline gint
 plan_picture_map (const DcnnPlan *plan)

@@ -55,21 +55,21 @@ HERE = pathlib.Path(__file__).resolve().parent
 # load on the processor.
 TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "regions": [],
-         "tails": ["-p", "/engine/tails/attention"],
+         "tails": ["-p", "/engine/tails/attention",
+                   "-p", "/engine/tails/between",
+                   "-p", "/engine/tails/between-streams"],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
          "cuda_memory": [], "drift": [], "range": [],
-         "sequences": [], "torus": [], "wants": []}
+         "sequences": [], "states": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.
 ALONE = {"cuda_fail", "cuda_memory"}
-# sim takes no pictures and runs no frame dense; on the cpu nothing passes on;
-# cuda refuses inputs that are no maps.
+# sim takes no pictures and runs no frame dense; on the cpu nothing passes on.
 OF_CUDA = {"cuda_levels", "cuda_exits", "cuda_fail", "cuda_memory"}
 NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", *OF_CUDA},
-          "cpu": {"passing", *OF_CUDA},
-          "cuda": {"inputs"}}
+          "cpu": {"passing", *OF_CUDA}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},

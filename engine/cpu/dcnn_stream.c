@@ -127,8 +127,8 @@ borrows (const DcnnStream *stream, const DcnnSession *session, guint buffer)
   if (!session->maps_elsewhere || stream == session->streams)
     return FALSE;
   for (guint m = 0; m < session->plan->maps->len; m++) {
-    const PlanMap *map = plan_map (session->plan, (gint) m);
-    if (map->buffer == (gint) buffer && map->graph_input >= 0)
+    if (plan_map (session->plan, (gint) m)->buffer == (gint) buffer &&
+        plan_map_comes_in (session->plan, (gint) m))
       return FALSE;
   }
   return TRUE;

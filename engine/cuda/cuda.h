@@ -150,6 +150,11 @@ typedef struct CudaState {
   guint n_counted;
   gint *counted_node;      /* by counted: plan node */
   guint n_exits;           /* as many levels, the last ones, have one */
+  /* see cuda_sections.c */
+  gboolean sectioned;
+  guint n_sections;
+  cudaGraphExec_t *sections; /* NULL: the first, which is the level's graph */
+  guint *section_of;       /* by plan node: of gathers, tails and imports */
   DcnnCudaLive *live;      /* device: [exits][n_masks + 1] */
   guint32 *counted_late;   /* device: [exits][nodes + 1] */
   guint *last_use;         /* by list: the last item that it is for */
@@ -257,6 +262,22 @@ void dcnn_cuda_take_parcels (CudaState *state, const DcnnSession *session,
     cudaError_t *e);
 cudaError_t dcnn_cuda_take_outputs (DcnnSession *session,
     const guint *streams, guint n, guint wants);
+/* The same of a section alone (cuda_sections.c), all of it. */
+cudaError_t dcnn_cuda_take_section (DcnnSession *session,
+    const guint *streams, guint n, guint section);
+/* cuda_sections.c: whether a session's frames are in sections, and how many there
+ * are at most; before its graphs are made. */
+void dcnn_cuda_plan_sections (DcnnSession *session);
+/* A frame of some streams whose first section is launched, to its end. */
+cudaError_t dcnn_cuda_run_sections (DcnnSession *session,
+    const BackendFrame *frames, guint n);
+/* cuda_backend.c: an incoming map's masks and changed pixels of a stream, after
+ * those that are listed; staged: these are on the device already. Then what is
+ * listed to the device. */
+void dcnn_cuda_list_input (DcnnSession *session, guint stream, guint map,
+    gboolean staged);
+cudaError_t dcnn_cuda_upload_input (DcnnSession *session, guint map);
+cudaError_t dcnn_cuda_download_counters (DcnnSession *session);
 /* cuda_memory.c: zeroed memory of the session; NULL: *e says why. The host's
  * is pinned: the device copies from and to it by itself. */
 void *dcnn_cuda_take (CudaState *state, gsize bytes, cudaError_t *e);

@@ -72,14 +72,14 @@ cuda_available (gint index, GError **error)
   return dcnn_cuda_usable (index, error);
 }
 
-/* A pixel is whole vectors, pictures' too, and so is a piece of a
- * concatenation. A view may begin anywhere, for outputs are read from it
- * channel by channel; nodes that would read between vectors are refused. */
+/* A pixel is whole vectors, pictures' too, and so are a piece of a concatenation
+ * and what is before a view. */
 static PlanLayout
 cuda_layout (DcnnPrecision precision)
 {
   return (PlanLayout) { .pixel = DCNN_CUDA_LANES, .slice = DCNN_CUDA_LANES,
-    .view = 1, .store = precision == DCNN_PRECISION_F32 ? PLAN_STORE_F32 :
+    .view = DCNN_CUDA_LANES,
+    .store = precision == DCNN_PRECISION_F32 ? PLAN_STORE_F32 :
         precision == DCNN_PRECISION_BF16 ? PLAN_STORE_BF16 : PLAN_STORE_F16 };
 }
 
@@ -123,10 +123,8 @@ cuda_retune (DcnnSession *session, const DcnnTuning *before)
 
 /* ---- up ------------------------------------------------------------------------ */
 
-/* Masks of an input map, and its changed pixels after those that are listed.
- * staged: these are on the device already. */
-static void
-list_input (DcnnSession *session, guint s, guint m, gboolean staged)
+void
+dcnn_cuda_list_input (DcnnSession *session, guint s, guint m, gboolean staged)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
@@ -252,8 +250,9 @@ picture_on_host (DcnnSession *session, DcnnStream *stream,
   if (frame->picture->memory == DCNN_MEMORY_HOST)
     return dcnn_picture_update (session, stream, frame->picture, error);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "the frame is in device memory, which the input stage on the host cannot "
-      "read; unset DELTACNN_CUDA_STAGE, or download the frame first");
+      "the frame is in device memory, and pictures of this network are taken on "
+      "the host (it has inputs besides the picture, or DELTACNN_CUDA_STAGE=host "
+      "is set); download the frame first");
   return FALSE;
 }
 
@@ -267,15 +266,42 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
     dcnn_cpu_take_tensors (session, stream, frame);
   else if (!state->stage && !picture_on_host (session, stream, frame, error))
     return FALSE;
+  stream->cpu->macs_done = stream->cpu->settled_macs = 0;
   state->first[frame->stream] = stream->first;
   state->fresh[frame->stream] = TRUE;
   describe_stream (session, frame->stream);
   for (guint m = 0; m < session->plan->maps->len; m++)
     if (plan_map (session->plan, m)->graph_input >= 0)
-      list_input (session, frame->stream, m, state->stage && frame->picture);
+      dcnn_cuda_list_input (session, frame->stream, m, state->stage &&
+          frame->picture && m == (guint) plan_picture_map (session->plan));
   stream->stats.input_ns = dcnn_now_ns () - frame->start_ns;
   return dcnn_cuda_check (judge_all (session, frame->stream),
       "uploading thresholds", error);
+}
+
+cudaError_t
+dcnn_cuda_upload_input (DcnnSession *session, guint m)
+{
+  CudaState *state = cuda_state (session);
+  const PlanMap *map = plan_map (session->plan, m);
+  gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
+      session->n_streams;
+  gsize n = state->host_count[m];
+  cudaError_t e = cudaMemcpyAsync (state->input_count + m,
+      state->host_count + m, 4, cudaMemcpyHostToDevice, state->queue);
+
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (state->updated[map->mask], state->host_updated[m],
+        bytes, cudaMemcpyHostToDevice, state->queue);
+  if (e == cudaSuccess)
+    e = cudaMemcpyAsync (state->exact[map->mask], state->host_exact[m],
+        bytes, cudaMemcpyHostToDevice, state->queue);
+  if (e == cudaSuccess && n > 0)
+    e = cudaMemcpyAsync (state->input_list[m], state->host_list[m],
+        n * sizeof (DcnnCudaPixel), cudaMemcpyHostToDevice, state->queue);
+  return e == cudaSuccess && n > 0 ? cudaMemcpyAsync (state->input_values[m],
+      state->host_values[m], n * map->span * sizeof (gfloat),
+      cudaMemcpyHostToDevice, state->queue) : e;
 }
 
 static cudaError_t
@@ -283,34 +309,23 @@ upload (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   const DcnnPlan *plan = session->plan;
-  guint streams = session->n_streams;
   cudaError_t e = cudaMemcpyAsync (state->streams, state->host_streams,
-      streams * sizeof (DcnnCudaStream), cudaMemcpyHostToDevice,
+      session->n_streams * sizeof (DcnnCudaStream), cudaMemcpyHostToDevice,
       state->queue);
 
-  if (e == cudaSuccess)
-    e = cudaMemcpyAsync (state->input_count, state->host_count,
-        plan->maps->len * 4, cudaMemcpyHostToDevice, state->queue);
-  for (guint m = 0; m < plan->maps->len && e == cudaSuccess; m++) {
-    const PlanMap *map = plan_map (plan, m);
-    gsize bytes = dcnn_mask_words (map->width, map->height) * 8 * streams;
-    gsize n = state->host_count[m];
-    if (map->graph_input < 0)
-      continue;
-    e = cudaMemcpyAsync (state->updated[map->mask], state->host_updated[m],
-        bytes, cudaMemcpyHostToDevice, state->queue);
-    if (e == cudaSuccess)
-      e = cudaMemcpyAsync (state->exact[map->mask], state->host_exact[m],
-          bytes, cudaMemcpyHostToDevice, state->queue);
-    if (e == cudaSuccess && n > 0)
-      e = cudaMemcpyAsync (state->input_list[m], state->host_list[m],
-          n * sizeof (DcnnCudaPixel), cudaMemcpyHostToDevice, state->queue);
-    if (e == cudaSuccess && n > 0)
-      e = cudaMemcpyAsync (state->input_values[m], state->host_values[m],
-          n * map->span * sizeof (gfloat), cudaMemcpyHostToDevice,
-          state->queue);
-  }
+  for (guint m = 0; m < plan->maps->len && e == cudaSuccess; m++)
+    if (plan_map (plan, (gint) m)->graph_input >= 0)
+      e = dcnn_cuda_upload_input (session, m);
   return e;
+}
+
+cudaError_t
+dcnn_cuda_download_counters (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+
+  return cudaMemcpyAsync (state->host_counters, state->counters,
+      state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
 }
 
 /* Streams without a frame have nothing in any mask. */
@@ -330,7 +345,7 @@ clear_inputs (DcnnSession *session)
     gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
         session->n_streams;
     state->host_count[m] = 0;
-    if (map->graph_input < 0)
+    if (!plan_map_comes_in (session->plan, (gint) m))
       continue;
     memset (state->host_updated[m], 0, bytes);
     memset (state->host_exact[m], 0, bytes);
@@ -405,7 +420,7 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     if (!take_frame (session, &frames[i], error))
       return FALSE;
   state->in_flight = TRUE;
-  state->idle = nothing_to_do (session);
+  state->idle = !state->sectioned && nothing_to_do (session);
   for (guint i = 0; i < n; i++)
     state->quiet[frames[i].stream] = state->idle;
   if (state->idle) {
@@ -420,8 +435,8 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
     e = cudaGraphLaunch (state->levels[state->level].graph, state->queue);
   if (e == cudaSuccess) {
     memset (state->behind, 0xff, session->n_streams * sizeof *state->behind);
-    e = cudaMemcpyAsync (state->host_counters, state->counters,
-        state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
+    e = state->sectioned ? dcnn_cuda_run_sections (session, frames, n) :
+        dcnn_cuda_download_counters (session);
   }
   return dcnn_cuda_check (e, "running a frame", error);
 }
@@ -442,7 +457,6 @@ take_counts (DcnnSession *session, guint s)
   const guint32 *joined = state->host_counters +
       cuda_counter (session, CUDA_JOINED);
 
-  stream->cpu->macs_done = stream->cpu->settled_macs = 0;
   for (guint n = 0; n < plan->nodes->len; n++)
     stream->nodes[n].stats.frames++;
   for (guint i = 0; i < state->n_counted; i++) {
@@ -574,7 +588,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
       state->fresh[s] = FALSE;
-      state->due[s] = ~0u;
+      state->due[s] = state->sectioned ? 0 : ~0u; /* all is taken then */
       state->order[n++] = s;
       take_counts (session, s);
     }
@@ -663,6 +677,7 @@ cuda_reset (DcnnSession *session, guint stream)
 const DcnnBackend dcnn_backend_cuda = {
   .name = "cuda",
   .memories = 1u << DCNN_MEMORY_CUDA,
+  .keeps_states = TRUE,
   .samples = TRUE,
   .regions = TRUE,
   .present = cuda_present,

@@ -40,6 +40,7 @@ add_dep (Frame *f, Item *item, gint dep)
 
   if (dep < 0 || is_before (item, d))
     return;
+  item->section = MAX (item->section, frame_item (f, d)->section);
   for (gsize w = 0; w < f->words; w++)
     item->before[w] |= frame_item (f, d)->before[w];
   item->before[d / 64] |= 1ull << (d % 64);
@@ -208,15 +209,50 @@ put_early (Frame *f, guint n)
   return TRUE;
 }
 
+/* A tail is run by the host once it has all that it reads. */
+static void
+note_tail (Frame *f, guint n)
+{
+  const DcnnPlan *plan = f->session->plan;
+  const DcnnNode *gn = dcnn_graph_node (plan->graph,
+      plan_node (plan, (gint) n)->graph_node);
+  guint section = 0;
+
+  for (gint i = 0; i < gn->n_inputs; i++)
+    if (gn->inputs[i] >= 0)
+      section = MAX (section, f->section_of_value[gn->inputs[i]]);
+  for (gint i = 0; i < gn->n_outputs; i++)
+    if (gn->outputs[i] >= 0)
+      f->section_of_value[gn->outputs[i]] = section;
+  cuda_state (f->session)->section_of[n] = section;
+}
+
+/* What the host has done in one section comes in with the next one. */
+static void
+put_import (Frame *f, guint n)
+{
+  CudaState *state = cuda_state (f->session);
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  Item *item = new_item (f, ITEM_INPUT, (guint) node->out);
+
+  item->section = state->section_of[n] = f->section_of_value[node->value] + 1;
+  state->n_sections = MAX (state->n_sections, item->section + 1);
+  f->item_of_node[n] = put_item (f, item);
+}
+
 static void
 put_node (Frame *f, guint n)
 {
-  const CudaState *state = cuda_state (f->session);
+  CudaState *state = cuda_state (f->session);
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
   gint list = state->list_of[n];
   Item *item;
 
-  if (node->kind == PLAN_TAIL || put_early (f, n))
+  if (node->kind == PLAN_TAIL)
+    note_tail (f, n);
+  if (node->kind == PLAN_IMPORT)
+    put_import (f, n);
+  if (node->kind == PLAN_TAIL || node->kind == PLAN_IMPORT || put_early (f, n))
     return;
   if (list >= 0 && f->item_of_list[list] < 0)
     put_lists (f, (guint) list, n);
@@ -225,6 +261,8 @@ put_node (Frame *f, guint n)
     add_dep (f, item, f->item_of_list[list]);
   add_reads (f, item, node);
   f->item_of_node[n] = put_item (f, item);
+  if (node->kind == PLAN_GATHER)
+    f->section_of_value[node->value] = state->section_of[n] = item->section;
 }
 
 /* Where the level's lists are described, on the device; levels that have an exit
@@ -312,7 +350,7 @@ go_behind (Frame *f, const Item *item, const DcnnCudaBuild *first,
   build->n_after = 0;
   for (guint k = 0; k < item->deps->len; k++) {
     Item *dep = frame_item (f, g_array_index (item->deps, guint, k));
-    if (dep->part != item->part)
+    if (dep->part != item->part || dep->section != item->section)
       continue;
     dep->ends = FALSE;
     kernels &= !dep->empty;
@@ -325,10 +363,17 @@ go_behind (Frame *f, const Item *item, const DcnnCudaBuild *first,
   return FALSE;
 }
 
+static gboolean
+is_in (const Item *item, ItemPart part, guint section)
+{
+  return item->part == part && item->section == section;
+}
+
 /* The items of a part, behind what is there before; what is there then are those
  * that end it. With marks of time they are one after the other. */
 static cudaError_t
-add_part (Frame *f, ItemPart part, DcnnCudaBuild *build, GString *where)
+add_part (Frame *f, ItemPart part, guint section, DcnnCudaBuild *build,
+    GString *where)
 {
   g_autofree cudaGraphNode_t *after = g_new (cudaGraphNode_t,
       f->items->len + 1);
@@ -342,7 +387,7 @@ add_part (Frame *f, ItemPart part, DcnnCudaBuild *build, GString *where)
   for (guint i = 0; i < f->items->len && e == cudaSuccess; i++) {
     Item *item = frame_item (f, i);
     gboolean overlaps;
-    if (item->part != part)
+    if (!is_in (item, part, section))
       continue;
     overlaps = go_behind (f, item, build, &next);
     if (marks)
@@ -355,38 +400,49 @@ add_part (Frame *f, ItemPart part, DcnnCudaBuild *build, GString *where)
   if (marks)
     return e;
   for (guint i = 0; i < f->items->len; i++)
-    if (frame_item (f, i)->part == part && frame_item (f, i)->ends)
+    if (is_in (frame_item (f, i), part, section) && frame_item (f, i)->ends)
       build->after[n++] = frame_item (f, i)->node;
   build->n_after = n > 0 ? n : build->n_after;
   return e;
 }
 
-/* All that a frame launches. */
+/* The exit, and what follows. */
 static cudaError_t
-add_all (Frame *f, DcnnCudaBuild *build, GString *where)
+add_exit (Frame *f, DcnnCudaBuild *build, GString *where)
+{
+  g_autofree cudaGraphNode_t *after = g_new (cudaGraphNode_t,
+      f->items->len + 1);
+  DcnnCudaBuild within = { NULL, after, 0 };
+  cudaError_t e = dcnn_cuda_add_conditional (f, build, &within.graph);
+
+  if (e == cudaSuccess)
+    e = add_part (f, PART_BEHIND, 0, &within, where);
+  return e == cudaSuccess ? add_part (f, PART_LAST, 0, build, where) : e;
+}
+
+/* All that a frame launches in a section. */
+static cudaError_t
+add_section (Frame *f, guint section, DcnnCudaBuild *build, GString *where)
 {
   CudaState *state = cuda_state (f->session);
   const CudaLevel *level = &state->levels[state->level];
   struct cudaMemsetParams counters = { .dst = state->counters,
     .elementSize = 4, .width = state->n_counters, .height = 1 };
-  g_autofree cudaGraphNode_t *behind = g_new (cudaGraphNode_t,
-      f->items->len + 1);
-  DcnnCudaBuild within = { NULL, behind, 0 };
   guint32 *ran = level->exit == 0 ? NULL : state->counters +
       cuda_counter (f->session, CUDA_RAN);
-  cudaError_t e = cudaGraphAddMemsetNode (&build->after[0], build->graph, NULL,
-      0, &counters);
+  cudaError_t e = cudaSuccess;
 
-  build->n_after = 1;
+  if (section == 0) {
+    e = cudaGraphAddMemsetNode (&build->after[0], build->graph, NULL, 0,
+        &counters);
+    build->n_after = 1;
+  }
   if (e == cudaSuccess)
-    e = add_part (f, PART_FIRST, build, where);
+    e = add_part (f, PART_FIRST, section, build, where);
   if (e == cudaSuccess && level->exit > 0)
-    e = dcnn_cuda_add_conditional (f, build, &within.graph);
-  if (e == cudaSuccess && level->exit > 0)
-    e = add_part (f, PART_BEHIND, &within, where);
-  if (e == cudaSuccess && level->exit > 0)
-    e = add_part (f, PART_LAST, build, where);
-  if (e == cudaSuccess && state->n_counted > 0)
+    e = add_exit (f, build, where);
+  if (e == cudaSuccess && section + 1 == state->n_sections &&
+      state->n_counted > 0)
     e = dcnn_cuda_count (state->counted, state->n_counted,
         f->session->n_streams, ran, level->counted_late,
         state->counters + cuda_counter (f->session, CUDA_JOINED),
@@ -421,6 +477,7 @@ frame_init (Frame *f, DcnnSession *session)
   f->item_of_list = g_new (gint, 2 * n + 1);
   f->item_of_map = g_new (gint, maps + 1);
   f->ordered = g_new0 (DcnnCudaList, 2 * n + 1);
+  f->section_of_value = g_new0 (guint, plan->graph->values->len + 1);
   memset (f->item_of_node, 0xff, sizeof (gint) * n);
   memset (f->item_of_list, 0xff, sizeof (gint) * 2 * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
@@ -441,6 +498,7 @@ frame_clear (Frame *f)
   g_free (f->item_of_list);
   g_free (f->item_of_map);
   g_free (f->ordered);
+  g_free (f->section_of_value);
 }
 
 /* What a frame launches: a line an item, on standard error. */
@@ -465,7 +523,7 @@ dump_items (const Frame *f)
       g_printerr (" list %d%s", state->early_now[item->index] ?
           state->early_list[item->index] : state->list_of[item->index],
           state->early_now[item->index] ? " early" : "");
-    g_printerr (" part %u after", item->part);
+    g_printerr (" part %u section %u after", item->part, item->section);
     for (guint d = 0; d < item->deps->len; d++)
       g_printerr (" %u", g_array_index (item->deps, guint, d));
     g_printerr ("\n");
@@ -492,30 +550,39 @@ add_exits (const Frame *f)
   }
 }
 
-/* The graph of state->level. */
 static cudaError_t
-make_graph (DcnnSession *session, GString *where)
+make_graph (Frame *f, guint section, cudaGraphExec_t *to, GString *where)
+{
+  g_autofree cudaGraphNode_t *after = g_new (cudaGraphNode_t,
+      f->items->len + 1);
+  DcnnCudaBuild build = { NULL, after, 0 };
+  cudaError_t e = cudaGraphCreate (&build.graph, 0);
+
+  if (e == cudaSuccess)
+    e = add_section (f, section, &build, where);
+  if (e == cudaSuccess)
+    e = cudaGraphInstantiate (to, build.graph, 0);
+  if (build.graph)
+    (void) cudaGraphDestroy (build.graph);
+  return e;
+}
+
+/* The graphs of state->level. */
+static cudaError_t
+make_level (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
   Frame f = { 0 };
-  g_autofree cudaGraphNode_t *after = NULL;
-  DcnnCudaBuild build = { NULL, NULL, 0 };
   cudaError_t e = frame_init (&f, session);
 
-  build.after = after = g_new (cudaGraphNode_t, f.items->len + 1);
   if (e == cudaSuccess && state->level == 0)
     add_exits (&f);
   if (e == cudaSuccess)
-    e = cudaGraphCreate (&build.graph, 0);
-  if (e == cudaSuccess)
-    e = add_all (&f, &build, where);
-  if (e == cudaSuccess)
-    e = cudaGraphInstantiate (&state->levels[state->level].graph, build.graph,
-        0);
+    e = make_graph (&f, 0, &state->levels[state->level].graph, where);
+  for (guint i = 1; i < state->n_sections && e == cudaSuccess; i++)
+    e = make_graph (&f, i, &state->sections[i], where);
   if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
     dump_items (&f);
-  if (build.graph)
-    (void) cudaGraphDestroy (build.graph);
   frame_clear (&f);
   return e;
 }
@@ -541,7 +608,7 @@ dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
       state->level++) {
     forget_times (&state->levels[state->level]);
-    e = make_graph (session, where);
+    e = make_level (session, where);
   }
   state->level = 0;
   return dcnn_cuda_check (e, where->str, error);

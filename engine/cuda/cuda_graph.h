@@ -31,6 +31,7 @@ typedef struct Item {
                               those waited for */
   GArray *deps;            /* of guint: none of them follows from another */
   ItemPart part;
+  guint section;           /* see cuda_sections.c */
   gboolean ends;           /* nothing of its part is behind it */
   gboolean empty;          /* it launches nothing */
   cudaGraphNode_t node;    /* its last one, once it is there */
@@ -41,6 +42,7 @@ typedef struct Frame {
   GPtrArray *items;        /* of Item*: each behind those that it waits for */
   gsize words;             /* of a set of items */
   gint *item_of_node, *item_of_map, *item_of_list; /* -1: not yet */
+  guint *section_of_value; /* in which the host has it */
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;
 } Frame;

@@ -32,22 +32,11 @@ accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
 {
   guint sources = 0;
 
-  if (node->kind == PLAN_IMPORT)
-    return refuse (node, "a dense tensor becomes a map again in the middle of "
-        "the network", error);
   if (node->kind == PLAN_TAIL || node->kind == PLAN_GATHER)
     return TRUE;
   for (guint i = 0; node->terms && i < node->terms->len; i++)
     sources += plan_count_masks (plan, g_array_index (node->terms, PlanTerm,
             i).map);
-  for (gint s = -1; s < node->n_steps; s++) {
-    gint map = s < 0 ? node->in : node->steps[s].map;
-    if (map >= 0 && plan_map (plan, map)->offset % DCNN_CUDA_LANES)
-      return refuse (node, "a channel slice that it reads begins between "
-          "vectors", error);
-  }
-  if (plan_map (plan, node->out)->offset % DCNN_CUDA_LANES)
-    return refuse (node, "its channels begin between vectors", error);
   if (sources > DCNN_CUDA_MAX_SOURCES ||
       (node->kind == PLAN_GLOBAL &&
           plan_count_masks (plan, node->in) > DCNN_CUDA_MAX_SOURCES))
@@ -59,18 +48,7 @@ gboolean
 dcnn_cuda_accepts (const DcnnPlan *plan, const DcnnSessionOptions *options,
     GError **error)
 {
-  for (guint i = 0; i < plan->graph->inputs->len; i++) {
-    DcnnValueId id = g_array_index (plan->graph->inputs, DcnnValueId, i);
-    gboolean mapped = FALSE;
-    for (guint m = 0; m < plan->maps->len; m++)
-      mapped |= plan_map (plan, m)->graph_input == (gint) i;
-    if (!mapped) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
-          "device=cuda takes inputs that are maps, which '%s' is not; use "
-          "device=cpu", dcnn_graph_value (plan->graph, id)->name);
-      return FALSE;
-    }
-  }
+  (void) options;
   for (guint n = 0; n < plan->nodes->len; n++)
     if (!accepts_node (plan, plan_node (plan, n), error))
       return FALSE;

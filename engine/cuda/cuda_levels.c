@@ -140,7 +140,9 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
       !state->exact_weights ? 3 : early ? 2 : 1;
-  if (state->device.whole_maps && !state->exact_weights)
+  if (state->sectioned) /* one level, whose graphs are the sections' */
+    state->n_levels = 1;
+  else if (state->device.whole_maps && !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
 }

@@ -101,8 +101,20 @@ dcnn_cuda_take_parcels (CudaState *state, const DcnnSession *session,
 typedef struct TakeWork {
   DcnnSession *session;
   const guint *streams;
-  guint32 taken[MOST_STREAMS]; /* bits, by stream of these */
+  guint wants, section;    /* see is_asked() */
+  guint32 asked[MOST_STREAMS]; /* due, by stream of these */
 } TakeWork;
+
+/* Whether a parcel is to be taken of the k-th stream. */
+static gboolean
+is_asked (const TakeWork *work, guint k, const CudaParcel *parcel)
+{
+  const CudaState *state = cuda_state (work->session);
+
+  return state->sectioned ?
+      state->section_of[parcel->node] == work->section :
+      (work->wants & parcel->wants) && (work->asked[k] >> parcel->bit & 1);
+}
 
 /* Entries of a parcel that a stream has to take. */
 static guint
@@ -161,7 +173,8 @@ scatter (DcnnSession *session, guint s, guint p, const guint32 *entries)
       PlanGatherSource, parcel->source);
   const PlanMap *map = plan_map (session->plan, source->map);
   gint tensor = session->plan->values[node->value].tensor;
-  StreamMask *updated = map->mask < 0 || map->graph_input >= 0 ? NULL :
+  StreamMask *updated = map->mask < 0 ||
+      plan_map_comes_in (session->plan, source->map) ? NULL :
       &stream->masks[map->mask];
   gboolean rows = stream->cpu->tensor_rows &&
       stream->cpu->tensor_rows[tensor];
@@ -205,7 +218,7 @@ take_work (gpointer data, gsize begin, gsize end, guint thread)
       const CudaParcel *parcel = dcnn_cuda_parcel (state, p);
       gint tensor = work->session->plan->values[plan_node (
               work->session->plan, (gint) parcel->node)->value].tensor;
-      if (!(work->taken[k] >> parcel->bit & 1))
+      if (!is_asked (work, (guint) k, parcel))
         continue;
       if (parcel->source == 0) {
         (void) dcnn_forget_rows (stream, tensor);
@@ -217,21 +230,22 @@ take_work (gpointer data, gsize begin, gsize end, guint thread)
   }
 }
 
-/* Asks for what is wanted of a stream; adds how many entries. */
+/* Asks for what is wanted of the k-th stream; adds how many words. */
 static cudaError_t
-ask_for (DcnnSession *session, guint s, guint wants, guint32 *staging,
-    guint32 *taken, guint64 *words)
+ask_for (TakeWork *work, guint k, guint64 *words)
 {
+  DcnnSession *session = work->session;
   CudaState *state = cuda_state (session);
+  guint s = work->streams[k];
+  guint32 *staging = state->staging + k * state->parcel_words;
   cudaError_t e = cudaSuccess;
 
-  *taken = state->due[s] & 1u << TAILS_BIT;
+  work->asked[k] = state->due[s];
   for (guint p = 0; p < state->parcels->len && e == cudaSuccess; p++) {
     const CudaParcel *parcel = dcnn_cuda_parcel (state, p);
     gsize n = entries_of (session, p, s) * entry_words (parcel);
-    if (!(wants & parcel->wants) || !(state->due[s] >> parcel->bit & 1))
+    if (!is_asked (work, k, parcel))
       continue;
-    *taken |= 1u << parcel->bit;
     *words += n;
     if (n > 0)
       e = cudaMemcpyAsync (staging + parcel->at, parcel->entries +
@@ -240,19 +254,38 @@ ask_for (DcnnSession *session, guint s, guint wants, guint32 *staging,
   return e;
 }
 
+/* Tails whose tensors are there. */
+static void
+run_tails (const TakeWork *work, guint k)
+{
+  DcnnSession *session = work->session;
+  const CudaState *state = cuda_state (session);
+
+  if (!state->sectioned && !(work->asked[k] >> TAILS_BIT))
+    return;
+  for (guint n = 0; n < session->plan->nodes->len; n++)
+    if (plan_node (session->plan, (gint) n)->kind == PLAN_TAIL &&
+        (!state->sectioned || state->section_of[n] == work->section))
+      dcnn_run_tail (session, &session->streams[work->streams[k]], (gint) n);
+}
+
 /* What follows on the host, once its tensors are there. */
 static void
-finish_stream (DcnnSession *session, guint s, guint32 taken)
+finish_stream (const TakeWork *work, guint k)
 {
+  DcnnSession *session = work->session;
   CudaState *state = cuda_state (session);
+  guint s = work->streams[k];
   DcnnStream *stream = &session->streams[s];
   const DcnnPlan *plan = session->plan;
+  guint32 taken = state->sectioned ? 0 : 1u << TAILS_BIT;
 
+  for (guint p = 0; p < state->parcels->len && !state->sectioned; p++)
+    if (is_asked (work, k, dcnn_cuda_parcel (state, p)))
+      taken |= 1u << dcnn_cuda_parcel (state, p)->bit;
+  run_tails (work, k);
   state->due[s] &= ~taken;
   state->behind[s] &= ~taken;
-  for (guint n = 0; n < plan->nodes->len && (taken >> TAILS_BIT); n++)
-    if (plan_node (plan, (gint) n)->kind == PLAN_TAIL)
-      dcnn_run_tail (session, stream, (gint) n);
   for (guint i = 0; i < plan->graph->outputs->len; i++) {
     const PlanValue *v = &plan->values[
         g_array_index (plan->graph->outputs, DcnnValueId, i)];
@@ -261,28 +294,42 @@ finish_stream (DcnnSession *session, guint s, guint32 taken)
   }
 }
 
-cudaError_t
-dcnn_cuda_take_outputs (DcnnSession *session, const guint *streams, guint n,
-    guint wants)
+static cudaError_t
+take (DcnnSession *session, const guint *streams, guint n, guint wants,
+    guint section)
 {
   CudaState *state = cuda_state (session);
   guint most = state->staging_streams;
   cudaError_t e = cudaSuccess;
 
   for (guint first = 0; first < n && e == cudaSuccess; first += most) {
-    guint k, some = MIN (most, n - first);
+    guint some = MIN (most, n - first);
     guint64 words = 0;
-    TakeWork work = { session, streams + first, { 0 } };
-    for (k = 0; k < some && e == cudaSuccess; k++)
-      e = ask_for (session, work.streams[k], wants, state->staging +
-          k * state->parcel_words, &work.taken[k], &words);
+    TakeWork work = { session, streams + first, wants, section, { 0 } };
+    for (guint k = 0; k < some && e == cudaSuccess; k++)
+      e = ask_for (&work, k, &words);
     if (e == cudaSuccess && words > 0)
       e = cudaStreamSynchronize (state->queue);
     if (e != cudaSuccess)
       break;
     dcnn_run_parallel (session, some, 1, words, take_work, &work);
-    for (k = 0; k < some; k++)
-      finish_stream (session, work.streams[k], work.taken[k]);
+    for (guint k = 0; k < some; k++)
+      finish_stream (&work, k);
   }
   return e;
+}
+
+cudaError_t
+dcnn_cuda_take_outputs (DcnnSession *session, const guint *streams, guint n,
+    guint wants)
+{
+  return cuda_state (session)->sectioned ? cudaSuccess :
+      take (session, streams, n, wants, 0);
+}
+
+cudaError_t
+dcnn_cuda_take_section (DcnnSession *session, const guint *streams, guint n,
+    guint section)
+{
+  return take (session, streams, n, DCNN_WANT_ALL, section);
 }

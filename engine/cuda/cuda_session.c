@@ -179,7 +179,7 @@ take_inputs (CudaState *state, const DcnnSession *session, cudaError_t *e)
     gsize pixels = (gsize) map->width * map->height * session->n_streams;
     gsize words = dcnn_mask_words (map->width, map->height) * 8 *
         session->n_streams;
-    if (map->graph_input < 0)
+    if (!plan_map_comes_in (plan, (gint) m))
       continue;
     state->input_list[m] = dcnn_cuda_take (state, pixels * sizeof (DcnnCudaPixel), e);
     state->host_list[m] = dcnn_cuda_take_host (state, pixels * sizeof (DcnnCudaPixel),
@@ -204,11 +204,16 @@ fill_constants (const DcnnSession *session, cudaError_t *e)
   }
 }
 
-/* Does the device convert pictures, where the model takes any? */
+/* Does the device convert pictures, where the model takes any? All other inputs are
+ * then outputs that are fed back; pictures that are kept are kept on the host. */
 static gboolean
 has_stage (const DcnnPlan *plan)
 {
-  return plan->image_input >= 0 && plan->graph->inputs->len == 1 &&
+  guint fed = 0;
+
+  for (guint i = 0; i < plan->states->len; i++)
+    fed += g_array_index (plan->states, PlanState, i).source_map < 0;
+  return plan->image_input >= 0 && plan->graph->inputs->len == 1 + fed &&
       g_strcmp0 (g_getenv ("DELTACNN_CUDA_STAGE"), "host") != 0;
 }
 
@@ -344,6 +349,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
       !dcnn_cuda_check (dcnn_cuda_describe_moves (session),
           "allocating a session", error))
     return FALSE;
+  dcnn_cuda_plan_sections (session);
   dcnn_cuda_plan_levels (session);
   /* whole maps are for frames that are dense in all streams, and what a stream
    * does must not follow from the others: with several, only cuts are dense */
@@ -423,6 +429,11 @@ dcnn_cuda_session_free (DcnnSession *session)
   dcnn_cuda_stage_free (state->stage);
   for (guint l = 0; l < state->n_levels; l++)
     free_level (&state->levels[l]);
+  for (guint i = 1; i < state->n_sections; i++)
+    if (state->sections[i])
+      (void) cudaGraphExecDestroy (state->sections[i]);
+  g_free (state->sections);
+  g_free (state->section_of);
   if (state->queue)
     (void) cudaStreamDestroy (state->queue);
   for (guint i = 0; i < state->memory->len; i++)

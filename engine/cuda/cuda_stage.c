@@ -561,6 +561,8 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
   gsize at = frame->stream * stage->words;
   const DcnnMask *force = stream->cpu->dense ? NULL :
       dcnn_picture_forced (stream, plan_map (session->plan, stage->map));
+  gsize pixels = (gsize) stage->width * stage->height;
+  gsize kept = dcnn_states_feed (session, stream, &pixels);
 
   tell_shadow (stage, stream, frame->stream);
   memcpy (changed->words, stage->host_changed + at, stage->words * 8);
@@ -571,8 +573,7 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
     dcnn_input_widen_mask (stream->cpu->stage,
         &stage->views[frame->stream].params, force, changed);
   dcnn_picture_keep_regions (session, stream, force, changed);
-  dcnn_picture_decide (session, stream, 0,
-      (gsize) stage->width * stage->height);
+  dcnn_picture_decide (session, stream, kept, pixels);
 }
 
 gboolean

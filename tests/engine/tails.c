@@ -13,6 +13,7 @@
 
 #include "cpu.h"
 #include "nets.h"
+#include "video.h"
 
 static DcnnSession *
 new_session_on (const char *device, DcnnModel *model, DcnnMode mode,
@@ -178,6 +179,115 @@ test_attention (void)
     test_video_step (&state, &frame, FALSE);
   }
   dcnn_tensor_free (&frame);
+}
+
+/* ---- tensors that become maps again --------------------------------------------------------- */
+
+/* Twice an attention over all pixels, whose result a convolution reads, added to what
+ * went in. */
+static DcnnGraph *
+between_net (guint64 seed, gint h, gint w)
+{
+  static const gint turn[2] = { 1, 0 };
+  DcnnValueId v;
+  TestNet net;
+
+  test_net_begin (&net, seed, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, h, w), 8, 3, 1, 1, 1);
+  for (guint i = 0; i < 2; i++) {
+    DcnnValueId q, k, u;
+    q = test_net_transpose (&net, projection (&net, v, 4, h * w), 2, turn);
+    k = projection (&net, v, 4, h * w);
+    u = test_net_transpose (&net, projection (&net, v, 8, h * w), 2, turn);
+    u = matmul (&net, softmax (&net, matmul (&net, q, k), 1), u);
+    u = test_net_reshape (&net, test_net_transpose (&net, u, 2, turn), 4,
+        (const gint64[]) { 1, 8, h, w });
+    v = test_net_binary (&net, DCNN_OP_ADD, v, test_net_conv (&net, u, 8, 3, 1,
+            1, 1));
+  }
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 5, 3, 1, 1, 1));
+  return net.graph;
+}
+
+static void
+test_between (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = model_of (between_net (4, 12, 16));
+  g_autoptr (DcnnGraph) again = between_net (4, 12, 16);
+  const char *device = test_device ();
+  gdouble bound = g_str_has_prefix (device, "cpu") ? 1e-5 : 2e-2;
+  g_autoptr (DcnnSession) dense =
+      new_session_on (device, model, DCNN_MODE_DENSE, 1);
+  g_autoptr (DcnnSession) sparse =
+      new_session_on (device, model, DCNN_MODE_SPARSE, 1);
+  DcnnTensor want = { 0 }, frame;
+  DcnnFrameStats stats;
+  guint64 state = 3;
+
+  frame = test_frame_new (model, &state, FALSE);
+  for (guint f = 0; f < 6; f++) {
+    push (dense, &frame);
+    push (sparse, &frame);
+    g_assert_true (dcnn_graph_run_reference (again, &frame, &want, &error));
+    g_assert_cmpfloat (worst_difference (output (dense), &want), <, bound);
+    g_assert_cmpmem (output (sparse)->data, 5 * 12 * 16 * 4,
+        output (dense)->data, 5 * 12 * 16 * 4);
+    dcnn_session_get_stats (dense, 0, &stats);
+    g_assert_cmpuint (stats.macs_done, ==, stats.macs_dense);
+    dcnn_tensor_free (&want);
+    if (f != 3) /* once nothing changes */
+      test_video_step (&state, &frame, FALSE);
+  }
+  dcnn_tensor_free (&frame);
+}
+
+/* Two streams of one session, together and in turn, each as if it were alone. */
+static void
+test_between_streams (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = model_of (between_net (5, 16, 24));
+  g_autoptr (DcnnSession) together = NULL;
+  DcnnSession *alone[2];
+  DcnnSessionOptions options;
+  TestVideo videos[2];
+
+  test_options_init (&options);
+  options.streams = 2;
+  together = dcnn_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  for (guint s = 0; s < 2; s++) {
+    alone[s] = new_session_on (test_device (), model, DCNN_MODE_AUTO, 1);
+    g_assert_true (dcnn_session_set_tuning (alone[s], &options.tuning, NULL));
+    test_video_init (&videos[s], s + 1, 24, 16);
+  }
+  for (guint f = 0; f < 12; f++) {
+    DcnnSubmission both[2];
+    DcnnFrame frames[2];
+    guint first = f % 4 == 1, n = f % 4 == 3 ? 1 : 2 - first;
+    for (guint s = 0; s < 2; s++) {
+      if (f % 5 != 4)
+        test_video_move (&videos[s]);
+      test_video_draw (&videos[s], DCNN_FORMAT_RGB, FALSE, &frames[s]);
+      both[s] = (DcnnSubmission) { s, &frames[s], NULL, { NULL } };
+    }
+    g_assert_true (dcnn_session_submit (together, both + first, n, &error));
+    for (guint s = first; s < first + n; s++) {
+      const DcnnTensor *a, *b;
+      g_assert_true (dcnn_session_push_frame (alone[s], 0, &frames[s], NULL,
+              &error));
+      g_assert_true (dcnn_session_wait (together, s, DCNN_WANT_ALL, &error));
+      a = &dcnn_session_get_output (together, s, 0)->tensor;
+      b = output (alone[s]);
+      g_assert_cmpmem (a->data, (gsize) dcnn_tensor_count (a) * 4, b->data,
+          (gsize) dcnn_tensor_count (b) * 4);
+    }
+  }
+  for (guint s = 0; s < 2; s++) {
+    dcnn_session_free (alone[s]);
+    test_video_clear (&videos[s]);
+  }
 }
 
 /* ---- rows ------------------------------------------------------------------------------ */
@@ -363,6 +473,8 @@ main (int argc, char **argv)
   }
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/tails/attention", test_attention);
+  g_test_add_func ("/engine/tails/between", test_between);
+  g_test_add_func ("/engine/tails/between-streams", test_between_streams);
   g_test_add_func ("/engine/tails/rows", test_rows);
   g_test_add_func ("/engine/tails/rows-of-maps", test_rows_of_maps);
   g_test_add_func ("/engine/tails/kernels", test_kernels);
