@@ -271,7 +271,7 @@ void dcnn_cuda_plan_sections (DcnnSession *session);
 /* A frame of some streams whose first section is launched, to its end. */
 cudaError_t dcnn_cuda_run_sections (DcnnSession *session,
     const BackendFrame *frames, guint n);
-/* cuda_backend.c: an incoming map's masks and changed pixels of a stream, after
+/* cuda_inputs.c: an incoming map's masks and changed pixels of a stream, after
  * those that are listed; staged: these are on the device already. Then what is
  * listed to the device. */
 void dcnn_cuda_list_input (DcnnSession *session, guint stream, guint map,

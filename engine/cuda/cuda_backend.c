@@ -123,38 +123,6 @@ cuda_retune (DcnnSession *session, const DcnnTuning *before)
 
 /* ---- up ------------------------------------------------------------------------ */
 
-void
-dcnn_cuda_list_input (DcnnSession *session, guint s, guint m, gboolean staged)
-{
-  CudaState *state = cuda_state (session);
-  DcnnStream *stream = &session->streams[s];
-  const PlanMap *map = plan_map (session->plan, m);
-  const StreamMask *u = &stream->masks[map->mask];
-  const StreamMask *x = &stream->cpu->exact[map->mask];
-  gsize words = dcnn_mask_words (map->width, map->height);
-  guint64 *updated = state->host_updated[m] + s * words;
-  guint64 *exact = state->host_exact[m] + s * words;
-  guint32 n = state->host_count[m];
-
-  for (gsize w = 0; w < words; w++) {
-    guint64 all;
-    updated[w] = u->any ? u->mask.words[w] : 0;
-    exact[w] = x->any ? x->mask.words[w] : 0;
-    all = updated[w] | exact[w];
-    state->staged |= staged && all;
-    for (; all && !staged; all &= all - 1, n++) {
-      guint bit = (guint) __builtin_ctzll (all);
-      guint y = (guint) (w / u->mask.blocks_x) * 8 + bit / 8;
-      guint px = (guint) (w % u->mask.blocks_x) * 8 + bit % 8;
-      state->host_list[m][n] = (DcnnCudaPixel) { DCNN_PIXEL (y, px), s };
-      memcpy (state->host_values[m] + (gsize) n * map->span,
-          dcnn_map_pixel (&stream->cpu->maps[m], y, px),
-          map->span * sizeof (gfloat));
-    }
-  }
-  state->host_count[m] = n;
-}
-
 static void
 judge_node (DcnnSession *session, guint s, guint n, DcnnCudaJudge *to)
 {
@@ -279,31 +247,6 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
       "uploading thresholds", error);
 }
 
-cudaError_t
-dcnn_cuda_upload_input (DcnnSession *session, guint m)
-{
-  CudaState *state = cuda_state (session);
-  const PlanMap *map = plan_map (session->plan, m);
-  gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
-      session->n_streams;
-  gsize n = state->host_count[m];
-  cudaError_t e = cudaMemcpyAsync (state->input_count + m,
-      state->host_count + m, 4, cudaMemcpyHostToDevice, state->queue);
-
-  if (e == cudaSuccess)
-    e = cudaMemcpyAsync (state->updated[map->mask], state->host_updated[m],
-        bytes, cudaMemcpyHostToDevice, state->queue);
-  if (e == cudaSuccess)
-    e = cudaMemcpyAsync (state->exact[map->mask], state->host_exact[m],
-        bytes, cudaMemcpyHostToDevice, state->queue);
-  if (e == cudaSuccess && n > 0)
-    e = cudaMemcpyAsync (state->input_list[m], state->host_list[m],
-        n * sizeof (DcnnCudaPixel), cudaMemcpyHostToDevice, state->queue);
-  return e == cudaSuccess && n > 0 ? cudaMemcpyAsync (state->input_values[m],
-      state->host_values[m], n * map->span * sizeof (gfloat),
-      cudaMemcpyHostToDevice, state->queue) : e;
-}
-
 static cudaError_t
 upload (DcnnSession *session)
 {
@@ -317,15 +260,6 @@ upload (DcnnSession *session)
     if (plan_map (plan, (gint) m)->graph_input >= 0)
       e = dcnn_cuda_upload_input (session, m);
   return e;
-}
-
-cudaError_t
-dcnn_cuda_download_counters (DcnnSession *session)
-{
-  CudaState *state = cuda_state (session);
-
-  return cudaMemcpyAsync (state->host_counters, state->counters,
-      state->n_counters * 4, cudaMemcpyDeviceToHost, state->queue);
 }
 
 /* Streams without a frame have nothing in any mask. */
