@@ -175,7 +175,10 @@ report_not_finite (GstDeltaCnn * self)
 
   if (self->told_not_finite)
     return;
-  gst_delta_cnn_runner_get_stats (self->runner, &stats);
+  if (self->active.windows > 0)
+    gst_delta_cnn_windows_get_stats (self->windows, &stats);
+  else
+    gst_delta_cnn_runner_get_stats (self->runner, &stats);
   if (!stats.not_finite)
     return;
   self->told_not_finite = TRUE;

@@ -92,6 +92,15 @@ gst_delta_cnn_windows_describe_outputs (GstDeltaCnnWindows * windows)
 }
 
 void
+gst_delta_cnn_windows_get_stats (const GstDeltaCnnWindows * windows,
+    DcnnFrameStats * stats)
+{
+  memset (stats, 0, sizeof *stats);
+  if (windows->ran)
+    gst_delta_cnn_runner_get_stats (windows->ran, stats);
+}
+
+void
 gst_delta_cnn_windows_set_tuning (GstDeltaCnnWindows * windows,
     const GstDeltaCnnSettings * settings)
 {

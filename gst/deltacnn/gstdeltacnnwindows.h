@@ -45,6 +45,9 @@ GstDeltaCnnResults *gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
 /* "output 'heatmap' ranges from ..." of the last window that was run; new text.
  * NULL: none was. */
 gchar *gst_delta_cnn_windows_describe_outputs (GstDeltaCnnWindows * windows);
+/* Its statistics; zeros: none was. */
+void gst_delta_cnn_windows_get_stats (const GstDeltaCnnWindows * windows,
+    DcnnFrameStats * stats);
 
 G_END_DECLS
 

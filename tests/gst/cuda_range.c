@@ -12,6 +12,7 @@
 
 #define FRAMES 4
 #define PATIENCE (60 * GST_SECOND)
+#define ONE_WINDOW "windows=1 regions=8,8,16,16"
 
 const GstPluginDesc *gst_plugin_deltacnn_get_desc (void);
 
@@ -43,7 +44,7 @@ on_message (GstBus * bus, GstMessage * message, gpointer data)
 /* Plays the pictures, of values up to 255 times scale, to the end. */
 static void
 play (const gchar * model, const gchar * precision, const gchar * scale,
-    Said * said)
+    const gchar * more, Said * said)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) pipeline = NULL;
@@ -51,8 +52,8 @@ play (const gchar * model, const gchar * precision, const gchar * scale,
   g_autoptr (GstMessage) message = NULL;
   g_autofree gchar *text = g_strdup_printf ("videotestsrc pattern=ball "
       "num-buffers=%d ! video/x-raw,format=RGB,width=32,height=32,"
-      "framerate=25/1 ! deltacnn model=%s device=cuda precision=%s scale=%s ! "
-      "fakesink", FRAMES, model, precision, scale);
+      "framerate=25/1 ! deltacnn model=%s device=cuda precision=%s scale=%s %s ! "
+      "fakesink", FRAMES, model, precision, scale, more);
 
   memset (said, 0, sizeof *said);
   g_mutex_init (&said->lock);
@@ -80,17 +81,19 @@ test_warning (void)
 {
   static const struct
   {
-    const gchar *precision, *scale;
+    const gchar *precision, *scale, *more;
     guint warnings;
-  } cases[] = { {"auto", "0.004", 0}, {"auto", "100000", 1},
-    {"f16", "100000", 1}, {"bf16", "100000", 0}, {"f32", "100000", 0} };
+  } cases[] = { {"auto", "0.004", "", 0}, {"auto", "100000", "", 1},
+    {"f16", "100000", "", 1}, {"bf16", "100000", "", 0},
+    {"f32", "100000", "", 0}, {"auto", "100000", ONE_WINDOW, 1},
+    {"bf16", "100000", ONE_WINDOW, 0} };
   g_autofree gchar *dir = tiny_folder_new ();
   g_autofree gchar *model = tiny_model_write (dir, "model", TINY_MASK, 32, 32,
       NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     Said said;
-    play (model, cases[i].precision, cases[i].scale, &said);
+    play (model, cases[i].precision, cases[i].scale, cases[i].more, &said);
     g_test_message ("%s, scale %s: %s", cases[i].precision, cases[i].scale,
         said.text ? said.text : "nothing said");
     g_assert_cmpuint (said.warnings, ==, cases[i].warnings);
