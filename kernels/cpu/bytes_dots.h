@@ -19,9 +19,11 @@
 #define DOTS ""
 #define DOTS_IN "v" /* any of 32 registers */
 #define HAS_DOTS __builtin_cpu_supports ("avx512vnni")
+#define HAS_PERMUTES __builtin_cpu_supports ("avx512vbmi")
 #else
 #define DOTS "%{vex%} "
 #define DOTS_IN "x"
+#define HAS_PERMUTES 0
 #if defined __clang__ && __clang_major__ < 18
 #define HAS_DOTS 0 /* that compiler cannot ask */
 #else
@@ -65,20 +67,37 @@ add_shorts (__m256i sum, __m256i shorts, __m256i weights, bool dots)
   return sum;
 }
 
-/* Where the processor has them, but for DELTACNN_VNNI=0, by which tests and
- * timings ask for the other way. */
+/* 0: nothing of it; 1: sums of products; 2: and permutations of bytes
+ * (AVX512_VBMI). What the processor has, or less by DELTACNN_VNNI, by which
+ * tests and timings ask for the other ways. */
+static int
+dots_level (void)
+{
+  static int known = -1;
+  int level = __atomic_load_n (&known, __ATOMIC_RELAXED);
+
+  if (level < 0) {
+    const char *wish = getenv ("DELTACNN_VNNI");
+    const int most = wish && *wish >= '0' && *wish <= '2' ? *wish - '0' : 2;
+    level = !HAS_DOTS ? 0 : HAS_PERMUTES ? 2 : 1;
+    level = level < most ? level : most;
+    __atomic_store_n (&known, level, __ATOMIC_RELAXED);
+  }
+  return level;
+}
+
 static bool
 uses_dots (void)
 {
-  static int known = -1;
-  int uses = __atomic_load_n (&known, __ATOMIC_RELAXED);
-
-  if (uses < 0) {
-    const char *wish = getenv ("DELTACNN_VNNI");
-    uses = !(wish && strcmp (wish, "0") == 0) && HAS_DOTS;
-    __atomic_store_n (&known, uses, __ATOMIC_RELAXED);
-  }
-  return uses;
+  return dots_level () > 0;
 }
+
+#ifdef DCNN_ISA_AVX512
+static bool
+uses_permutes (void)
+{
+  return dots_level () > 1;
+}
+#endif
 
 #endif
