@@ -13,7 +13,7 @@
 #             package opencv-doc (a 96 MB download, once; 8 MB are kept)
 #   --model   an ONNX file or the name of a model. Default: people-seg
 #   --frames  stop after N frames. Default: the whole clip; of cameras, 300
-#   --device  auto (default) or cpu
+#   --device  auto (default), cuda or cpu
 #   --out     where to write annotated.mp4, contact-sheet.png and report.json.
 #             Default: out/
 #   --size    of the network's input. Default: what the model's descriptor says
