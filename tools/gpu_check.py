@@ -355,6 +355,21 @@ def run_streams(check, programs):
             (line for line in text.splitlines() if ": skipped: " in line), ""))
 
 
+def run_precisions(check, programs):
+    """The same frames by each kind of maps: bf16 takes f16's bytes and rate."""
+    chosen = check.chosen
+    if not chosen.device.startswith("cuda") or not chosen.models:
+        return
+    model, _, size = chosen.models[0].partition("@")
+    for precision in ("f16", "bf16", "f32"):
+        check.step(f"precision-{precision}", [
+            programs.path("deltacnn-bench"), "--model", model,
+            *(["--size", size] if size else []), "--device", chosen.device,
+            "--precision", precision, "--streams", "16", "--frames", "40",
+            "--synthetic", "0%,5%,100%", "--set", "dilation=0", "--set",
+            "settle=0"], 120)
+
+
 def find_nets(check):
     """The folder of networks to measure; exported where they are missing."""
     chosen = check.chosen
@@ -420,6 +435,7 @@ def run(chosen):
         run_sanitizer(check, programs)
     gpu_pipelines.run_pipelines(check, programs)
     run_streams(check, programs)
+    run_precisions(check, programs)
     run_figures(check, programs)
     with tarfile.open(chosen.out / "logs.tar.gz", "w:gz") as archive:
         archive.add(check.logs, arcname="logs")
