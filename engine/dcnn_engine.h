@@ -80,6 +80,8 @@ typedef struct DcnnStream {
   NodeState *nodes;        /* by plan node */
   gfloat *interest;
   gboolean interest_set;
+  guint64 places;          /* where results lie, for settling: DcnnSettling; 0:
+                              it does not matter */
   DcnnFrameStats stats;
   gint not_finite;         /* the node of stats.not_finite */
   /* filled by the backend */
@@ -162,7 +164,7 @@ void dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
     const gint kept[4], DcnnInputView *view);
 /* By what is compared instead where a frame is sampled between its pixels
  * (DCNN_INPUT_WARPED). */
-void dcnn_view_between (const DcnnSession *session, const DcnnStream *stream,
+void dcnn_view_between (const DcnnSession *session, DcnnStream *stream,
     DcnnInputParams *params);
 /* Where a frame's picture goes in the network's input. */
 void dcnn_view_fit (const DcnnSession *session, const DcnnFrame *frame,

@@ -14,10 +14,17 @@
 #include <string.h>
 
 #include "dcnn_homography.h"
+#include "policy/settling.h"
 
-/* What counts near the last results while a frame is sampled between its
- * pixels, of the threshold; 2.5 times as much where none is near. */
-#define MOVING_NEAR 0.6f
+/* Where no result is near, a difference counts for this much of itself; while a
+ * frame is sampled between its pixels, for less. */
+#define INTEREST_FAR 0.4f
+#define MOVING_FAR 0.15f
+/* What counts near the last results then, of the threshold: so it is twice the
+ * threshold where none is near. */
+#define MOVING_NEAR 0.3f
+/* Weights of results themselves, not of what lies around. */
+#define MOVING_RESULT 0.9f
 /* Not where they are near more of the picture than this. */
 #define MOVING_NEAR_MOST 0.5f
 /* Nor after a frame of which more changed than this: it ran dense, or nearly, and
@@ -64,6 +71,7 @@ dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
   p->threshold = session->tuning.input_threshold;
   p->noise_suppression = session->tuning.noise_suppression;
   p->dilation = session->tuning.dilation;
+  p->interest_far = INTEREST_FAR;
   if (session->tuning.interest && stream->interest_set)
     p->interest = stream->interest;
 }
@@ -94,14 +102,28 @@ sampled_dilation (guint dilation, guint shorter_side)
           DCNN_DILATION_MOST));
 }
 
-/* Between pixels most changes are edges of another shift: one threshold for the
- * whole picture spends the work on those that no result is near. Where nothing
- * was found, or results are nearly everywhere, there is nothing to choose.
- * stats.changed_share is the last frame's still. */
-static void
-weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
-    guint blocks, DcnnInputParams *params)
+/* The cells in which results lie. */
+static guint64
+find_places (const gfloat *interest, guint blocks_x, guint blocks_y)
 {
+  guint64 places = 0;
+
+  for (guint y = 0; y < blocks_y; y++)
+    for (guint x = 0; x < blocks_x; x++)
+      if (interest[y * blocks_x + x] >= MOVING_RESULT)
+        places |= dcnn_settling_cell (y, blocks_y, x, blocks_x);
+  return places;
+}
+
+/* Between pixels most changes are edges of another shift: one threshold for the
+ * whole picture spends the work on those that no result is near, and so does
+ * settling. Where nothing was found, or results are nearly everywhere, there is
+ * nothing to choose. stats.changed_share is the last frame's still. */
+static void
+weigh_by_results (const DcnnSession *session, DcnnStream *stream,
+    guint blocks_x, guint blocks_y, DcnnInputParams *params)
+{
+  const guint blocks = blocks_x * blocks_y;
   gfloat near = 0;
 
   if (!session->tuning.moving_interest || session->tuning.interest ||
@@ -114,17 +136,19 @@ weigh_by_results (const DcnnSession *session, const DcnnStream *stream,
     return;
   params->threshold *= MOVING_NEAR;
   params->interest = stream->interest;
+  params->interest_far = MOVING_FAR;
+  stream->places = find_places (stream->interest, blocks_x, blocks_y);
 }
 
 void
-dcnn_view_between (const DcnnSession *session, const DcnnStream *stream,
+dcnn_view_between (const DcnnSession *session, DcnnStream *stream,
     DcnnInputParams *params)
 {
   guint width, height;
 
   plan_picture_size (session->plan, &width, &height);
   params->dilation = sampled_dilation (params->dilation, MIN (width, height));
-  weigh_by_results (session, stream, (guint) dcnn_mask_words (width, height),
+  weigh_by_results (session, stream, (width + 7) / 8, (height + 7) / 8,
       params);
 }
 
@@ -258,6 +282,7 @@ dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
       onto_canvas (session, motion, frame->picture, &g, &canvas);
   stream->stats.aligned = stream->looks;
   stream->afresh = restart;
+  stream->places = 0;
   stream->weighs = stream->looks && motion->weigh;
   if (stream->looks && motion->place) {
     gdouble x = g.dst_x + g.dst_w / 2.0, y = g.dst_y + g.dst_h / 2.0;

@@ -215,7 +215,7 @@ dcnn_input_change_limit (const DcnnInputParams *params, size_t block)
   if (params->interest) {
     float m = params->interest[block];
     m = m > 0.0f ? m < 1.0f ? m : 1.0f : 0.0f;
-    limit /= 0.4f + 0.6f * m;
+    limit /= params->interest_far + (1 - params->interest_far) * m;
   }
   return (uint8_t) (limit > 0.0f ? limit < 255.0f ? limit : 255.0f : 0.0f);
 }

@@ -44,9 +44,10 @@ typedef struct DcnnInputParams {
    * neighbour among 8 are dropped. */
   bool noise_suppression;
   uint32_t dilation; /* px; 0: off */
-  /* Region of interest: difference x (0.4 + 0.6 m), m in 0..1 per pixel at
-   * 1/8 of the window (one float a block, row-major); NULL: off. */
+  /* Region of interest: difference x (far + (1 - far) m), m in 0..1 per pixel
+   * at 1/8 of the window (one float a block, row-major); NULL: off. */
   const float *interest;
+  float interest_far; /* over 0: what a difference counts far from interest */
 } DcnnInputParams;
 
 /* The largest difference of a channel, 0 .. 255, that is not a change, in

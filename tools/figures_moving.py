@@ -132,9 +132,9 @@ def bench(options, name, arguments):
 
 def agreement(a):
     if "iou" in a:
-        return f"IoU {a['iou']:.3f}"
+        return f"IoU {a['iou']:.4f}"
     if "f1_near" in a:
-        return f"boxes {a['f1']:.3f}, near {a['f1_near']:.3f}"
+        return f"boxes {a['f1']:.4f}, near {a['f1_near']:.3f}"
     return f"{100 * a['relative_rms']:.1f} % rms" if a else "-"
 
 

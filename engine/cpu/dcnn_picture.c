@@ -122,7 +122,7 @@ dcnn_settle_input (DcnnSession *session, DcnnStream *stream, gint mask,
 {
   StreamMask *exact = mask < 0 ? NULL : &stream->cpu->exact[mask];
   DcnnSettlingFrame frame = { stream->cpu->dense, stream->cpu->move.active,
-    changed, pixels };
+    changed, pixels, stream->places };
   DcnnSettlingKind kind =
       dcnn_settling_frame (&stream->cpu->settling, &session->tuning, &frame);
 

@@ -473,16 +473,35 @@ dcnn_stream_mask (const DcnnPlan *plan, const StreamMask *masks, gint index,
   return or_pieces (plan, masks, map, room, FALSE) ? room : NULL;
 }
 
+/* Of a row, the pixels in those cells. */
+static void
+fill_cells (DcnnMask *mask, guint y, guint64 places)
+{
+  const guint n = DCNN_SETTLE_CELLS;
+  guint row = (guint) (places >> (y * n / mask->height * n)) & ((1u << n) - 1);
+
+  for (guint cell = 0, end; row >> cell; cell = end) {
+    guint x0, x1;
+    for (end = cell + 1; end < n && (row >> end & 1) == (row >> cell & 1);)
+      end++;
+    x0 = (cell * mask->width + n - 1) / n; /* as x * n / width goes */
+    x1 = (end * mask->width + n - 1) / n;
+    if (row >> cell & 1)
+      dcnn_mask_fill_rect (mask, (gint) x0, (gint) y, (gint) (x1 - x0), 1);
+  }
+}
+
 void
 dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask)
 {
+  const DcnnSettling *s = &stream->cpu->settling;
   guint first[2], end[2];
 
-  dcnn_settling_band (&stream->cpu->settling, mask->height, first, end);
+  dcnn_settling_band (s, mask->height, first, end);
   dcnn_mask_clear (mask);
   for (guint i = 0; i < 2; i++)
-    dcnn_mask_fill_rect (mask, 0, (gint) first[i], (gint) mask->width,
-        (gint) (end[i] - first[i]));
+    for (guint y = first[i]; y < end[i]; y++)
+      fill_cells (mask, y, s->places);
 }
 
 /* ---- moving the window ------------------------------------------------------------- */

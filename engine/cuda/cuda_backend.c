@@ -204,6 +204,7 @@ describe_stream (DcnnSession *session, guint s)
   to->record = (guint32) session->tuning.settle;
   to->band_from = stream->cpu->settling.band_from;
   to->band_to = stream->cpu->settling.band_to;
+  to->places = stream->cpu->settling.places;
   to->turns = (guint32) ceilf (1 / budget);
   to->turn = (guint32) (stream->stats.frames % to->turns);
   to->move[0] = stream->cpu->move.active ? stream->cpu->move.dy : 0;

@@ -414,7 +414,7 @@ static void
 describe (CudaStage *stage, const DcnnSession *session, guint s,
     const DcnnFrame *frame, DcnnCudaStage *to)
 {
-  const DcnnStream *stream = &session->streams[s];
+  DcnnStream *stream = &session->streams[s];
   StageStream *own = &stage->streams[s];
   gsize picture = (gsize) stage->width * stage->height * 3;
   gsize at = s * stage->words, shadow_at = at + stage->n_streams *

@@ -26,6 +26,12 @@ G_BEGIN_DECLS
  * and the next one waits twice as long. */
 #define DCNN_SETTLE_FRAMES 3
 #define DCNN_SETTLE_WAIT_MOST 4096
+/* Of so many rounds of bands over the picture, all but the last are of the cells
+ * in which results lie alone. */
+#define DCNN_SETTLE_ROUNDS 4
+/* The picture has so many cells each way, of each map so many; bit 0 of a set of
+ * them is the first of the first row. */
+#define DCNN_SETTLE_CELLS 8
 /* Frames after which spreads are measured again: the first picture of a
  * camera is often no picture. */
 #define DCNN_SPREAD_AGAIN_1 16
@@ -44,6 +50,9 @@ typedef struct DcnnSettling {
   guint still_frames;      /* in a row */
   gboolean stale;          /* something changed since the last was done */
   gdouble band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  guint64 places;          /* of the band: cells of the picture that are its */
+  guint rounds;            /* of bands over the picture, modulo
+                              DCNN_SETTLE_ROUNDS */
   gdouble busy;            /* mean share of the dense work for changes */
   guint due;               /* still frames before the next may start */
   guint wait;              /* frames between two, growing while noise keeps
@@ -57,6 +66,8 @@ typedef struct DcnnSettlingFrame {
   gboolean dense;          /* it runs dense: everything is exact after it */
   gboolean moving;         /* the window moves in it */
   gsize changed, pixels;   /* of the input, after refining */
+  guint64 places;          /* cells in which results lie: bands are settled in
+                              those first; 0: everywhere alike */
 } DcnnSettlingFrame;
 
 /* Back to a stream's first frame. */
@@ -69,6 +80,14 @@ void dcnn_settling_distrust (DcnnSettling *s);
  * or nowhere. */
 DcnnSettlingKind dcnn_settling_frame (DcnnSettling *s,
     const DcnnTuning *tuning, const DcnnSettlingFrame *frame);
+/* The cell of pixel (y, x) of a map of that size, as a set of one. */
+static inline guint64
+dcnn_settling_cell (guint y, guint height, guint x, guint width)
+{
+  return G_GUINT64_CONSTANT (1) << (y * DCNN_SETTLE_CELLS / height *
+      DCNN_SETTLE_CELLS + x * DCNN_SETTLE_CELLS / width);
+}
+
 /* Rows of the band in a map of that height: first[i] .. end[i] - 1 for i of
  * 0, 1, either of which may be empty. */
 void dcnn_settling_band (const DcnnSettling *s, guint height, guint first[2],

@@ -278,9 +278,10 @@ store_pixel (SimStream *sim, gint map, guint y, guint x)
  * to marks (NULL: the input is as it was given). */
 static void
 settle (SimStream *sim, const guint8 *changed, guint8 *exact, guint width,
-    guint height, gsize n_changed, gsize pixels)
+    guint height, gsize n_changed, gsize pixels, guint64 places)
 {
-  DcnnSettlingFrame frame = { sim->all, sim->moving, n_changed, pixels };
+  DcnnSettlingFrame frame = { sim->all, sim->moving, n_changed, pixels,
+    places };
   DcnnSettlingKind kind = dcnn_settling_frame (&sim->settling, &sim->tuning,
       &frame);
   guint first[2] = { 0, 0 }, end[2] = { height, 0 };
@@ -292,7 +293,8 @@ settle (SimStream *sim, const guint8 *changed, guint8 *exact, guint width,
       gsize p = (gsize) y * width + x;
       exact[p] = kind != DCNN_SETTLING_NOTHING && sim->differs[p] &&
           !changed[p] && ((y >= first[0] && y < end[0]) ||
-          (y >= first[1] && y < end[1]));
+          (y >= first[1] && y < end[1])) && (kind != DCNN_SETTLING_BAND ||
+          (sim->settling.places & dcnn_settling_cell (y, height, x, width)));
     }
 }
 
@@ -397,7 +399,7 @@ sim_take_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
     sim_states_feed (session, sim);
   }
   settle (sim, marks.changed, sim->maps.exact[map], m->width, m->height, count,
-      all);
+      all, stream->places);
   for (guint y = 0; y < m->height; y++)
     for (guint x = 0; x < m->width; x++)
       if (marks.changed[(gsize) y * m->width + x] ||
@@ -442,5 +444,5 @@ sim_take_tensors (DcnnSession *session, SimStream *sim, DcnnStream *stream)
       sim->input_pixels : 1;
   if (sim->dense_input_changed)
     changed = MAX (changed, sim->input_pixels / 2 + 1);
-  settle (sim, NULL, NULL, 0, 0, changed, sim->input_pixels);
+  settle (sim, NULL, NULL, 0, 0, changed, sim->input_pixels, 0);
 }

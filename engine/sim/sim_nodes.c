@@ -147,14 +147,15 @@ run_candidates (KernelRun *run, const guint8 *candidates, gboolean whole)
 }
 
 static gboolean
-in_band (const SimStream *sim, guint y, guint height)
+in_band (const SimStream *sim, guint y, guint height, guint x, guint width)
 {
   guint first[2], end[2];
 
   if (sim->settling.now != DCNN_SETTLING_BAND)
     return TRUE;
   dcnn_settling_band (&sim->settling, height, first, end);
-  return (y >= first[0] && y < end[0]) || (y >= first[1] && y < end[1]);
+  return ((y >= first[0] && y < end[0]) || (y >= first[1] && y < end[1])) &&
+      (sim->settling.places & dcnn_settling_cell (y, height, x, width));
 }
 
 /* Of what waits, the band or as much as the budget allows, at threshold 0.
@@ -177,7 +178,8 @@ run_settling (KernelRun *run)
   for (guint y = 0; y < run->out->height; y++)
     for (guint x = 0; x < run->out->width; x++, p++) {
       if (!run->pending[p] || count >= limit ||
-          (!passes && !in_band (sim, y, run->out->height)))
+          (!passes && !in_band (sim, y, run->out->height, x,
+                  run->out->width)))
         continue;
       count++;
       run->pending[p] = FALSE;

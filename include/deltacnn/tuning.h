@@ -70,8 +70,9 @@ typedef enum DcnnCriterion {
  *                 by whole pixels; nothing at an input_threshold of 0
  * interest        dcnn_session_set_interest(): input_threshold near the results, up
  *                 to 2.5 times it elsewhere
- * moving_interest likewise, only of a frame that is sampled between its pixels: 0.6
- *                 of input_threshold near them, up to 1.5 times it elsewhere;
+ * moving_interest likewise, only of a frame that is sampled between its pixels: 0.3
+ *                 of input_threshold near them, up to twice it elsewhere, and
+ *                 refreshing where they lie in three rounds of four;
  *                 with interest off, results in less than half of it, and at
  *                 most half of the last frame changed */
 #define DCNN_TUNINGS(X)                                                        \

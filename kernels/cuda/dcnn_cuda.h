@@ -112,6 +112,8 @@ typedef struct DcnnCudaStream {
   uint32_t settling;     /* 0 nothing, 1 band, 2 all, as StreamSettling */
   uint32_t record;       /* what is kept back is recorded as pending */
   double band_from, band_to; /* of the height; band_to may exceed 1: wraps */
+  uint64_t places;       /* of the band: cells of 8 by 8 over the map that are
+                            its; bit 0 is the first of the first row */
   uint32_t turn, turns;  /* settling all: blocks whose number is turn modulo
                             turns */
   int32_t move[2];       /* network pixels (y, x) that the window has moved; what

@@ -315,10 +315,25 @@ candidates (const DcnnCudaList &p, bool exact, uint32_t s, int by, int bx,
 
 /* ---- what does not depend on masks -------------------------------------------------- */
 
+/* Of a row of a block, the pixels in those cells. */
+inline __device__ uint32_t
+in_cells (uint64_t places, uint32_t y, uint32_t height, uint32_t bx,
+    uint32_t width)
+{
+  uint32_t cells = (uint32_t) (places >> (y * 8 / height * 8)), row = 0;
+
+  for (uint32_t i = 0; i < 8 && bx * 8 + i < width; i++)
+    row |= (cells >> ((bx * 8 + i) * 8 / width) & 1) << i;
+  return row;
+}
+
 /* Pixels of the block whose turn it is to be settled. */
 inline __device__ uint64_t
-turn_of (const DcnnCudaStream &f, uint32_t height, uint32_t by, uint32_t w)
+turn_of (const DcnnCudaStream &f, const DcnnCudaList &p, uint32_t by,
+    uint32_t bx, uint32_t w)
 {
+  int height = (int) p.height;
+
   if (f.settling == 0)
     return 0;
   if (f.settling == 2)
@@ -327,8 +342,9 @@ turn_of (const DcnnCudaStream &f, uint32_t height, uint32_t by, uint32_t w)
   uint64_t rows = 0;
   for (int r = 0; r < 8; r++) {
     int y = (int) by * 8 + r;
-    if ((y >= from && y < to) || y + (int) height < to)
-      rows |= 0xffull << (8 * r);
+    if (y < height && ((y >= from && y < to) || y + height < to))
+      rows |= (f.places == ~0ull ? 0xffull : (uint64_t) in_cells (f.places,
+              (uint32_t) y, p.height, bx, p.width)) << (8 * r);
   }
   return rows;
 }
@@ -378,7 +394,7 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t w)
   l.inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
       0x0101010101010101ull * ((1u << columns) - 1);
   l.entering = (f.dense ? ~0ull : entering (p, f, by, bx)) & l.inside;
-  l.turn = turn_of (f, p.height, by, w);
+  l.turn = turn_of (f, p, by, bx, w);
   return l;
 }
 

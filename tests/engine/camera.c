@@ -729,13 +729,13 @@ patches_changed (gboolean weighed, gdouble shift, gint step, gboolean busy)
   return dcnn_mask_get (mask, 19, 20) + 2 * dcnn_mask_get (mask, 67, 68);
 }
 
-/* Between pixels: 0.6 of the threshold at results, 1.5 far away, unless it is busy. */
+/* Between pixels: 0.3 of the threshold at results, 2 far away, unless it is busy. */
 static void
 test_moving_interest (void)
 {
   static const struct { gboolean weighed; gdouble shift; gint step;
-      guint changed; gboolean busy; } cases[] = { { TRUE, 0.25, 11, 0 },
-    { TRUE, 0.25, 15, 1 }, { TRUE, 0.25, 28, 1 }, { TRUE, 0.25, 34, 3 },
+      guint changed; gboolean busy; } cases[] = { { TRUE, 0.25, 5, 0 },
+    { TRUE, 0.25, 8, 1 }, { TRUE, 0.25, 38, 1 }, { TRUE, 0.25, 44, 3 },
     { FALSE, 0.25, 15, 0 }, { FALSE, 0.25, 28, 3 }, { TRUE, 3, 15, 0 },
     { TRUE, 3, 28, 3 }, { TRUE, 0.25, 15, 0, TRUE }, { TRUE, 0.25, 28, 3, TRUE } };
 

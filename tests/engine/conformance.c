@@ -400,6 +400,7 @@ picture_options (DcnnSessionOptions *options, guint64 seed)
   options->tuning.noise_suppression = test_random (&state, 2);
   options->tuning.dilation = test_random (&state, 4);
   options->tuning.interest = test_random (&state, 2);
+  options->tuning.moving_interest = TRUE;
   options->tuning.settle_budget = 1;
   options->tuning.refresh = 0.5f;
 }
@@ -431,7 +432,8 @@ set_regions (const Pair *pair, gint frame)
           &error));
 }
 
-/* Squares move, then the scene is still and settles; under "auto" one cut. */
+/* Squares move, then the scene is still and settles; under "auto" one cut. Every
+ * other seed looks between the frame's pixels, and is weighed by its results. */
 static void
 run_pictures (guint64 seed)
 {
@@ -442,6 +444,8 @@ run_pictures (guint64 seed)
   guint width = 30 + test_random (&state, 170);
   guint height = 30 + test_random (&state, 130);
   DcnnPixelFormat format = (DcnnPixelFormat) (seed % DCNN_FORMAT_COUNT);
+  const DcnnMotion between = { .matrix = { 1, 0, 0.4, 0, 1, 0.3, 0, 0, 1 } };
+  const DcnnMotion *motion = seed % 2 ? &between : NULL;
   DcnnSessionOptions options;
   TestVideo video, other;
   Pair pair;
@@ -463,9 +467,9 @@ run_pictures (guint64 seed)
       video.noise = 0;
     set_regions (&pair, f);
     test_video_draw (cut ? &other : &video, format, FALSE, &frame);
-    g_assert_true (dcnn_session_push_frame (pair.device, 0, &frame, NULL,
+    g_assert_true (dcnn_session_push_frame (pair.device, 0, &frame, motion,
             &error));
-    g_assert_true (dcnn_session_push_frame (pair.sim, 0, &frame, NULL,
+    g_assert_true (dcnn_session_push_frame (pair.sim, 0, &frame, motion,
             &error));
     pair_compare (&pair, FALSE, f);
     if (f % 4 == 0)

@@ -148,6 +148,8 @@ new_session (DcnnModel *model, const char *device, guint threads,
   options.tuning.dilation = test_random (&random, 5);
   options.tuning.noise_suppression = test_random (&random, 2);
   options.tuning.settle = test_random (&random, 4) > 0;
+  options.tuning.moving_interest = looks;
+  options.tuning.refresh = 1;
   options.tuning.input_threshold = test_random (&random, 3) ? 0.05f : 0;
   if (looks)
     options.tuning.sampling = (DcnnSampling) (seed % DCNN_SAMPLING_COUNT);

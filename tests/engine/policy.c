@@ -181,6 +181,58 @@ test_band (void)
       DCNN_SETTLING_NOTHING);
 }
 
+/* Where results lie in 8 of the 64 cells, three rounds are of those, with bands
+ * eight times as high; the fourth is of all. Where nothing is told, all are. */
+static void
+test_places (void)
+{
+  const guint64 places = G_GUINT64_CONSTANT (0xf00000f000);
+  DcnnTuning tuning = tuning_of_default ();
+  DcnnSettling s = { .busy = 0.5 };
+  DcnnSettlingFrame frame = { FALSE, FALSE, 900, 10000, places };
+  guint of_places = 0, of_all = 0;
+
+  tuning.refresh = 0.1f;
+  for (guint n = 0; n < 60; n++) {
+    gdouble rows;
+    dcnn_settling_frame (&s, &tuning, &frame);
+    rows = s.band_to - s.band_from;
+    g_assert_true (s.places == places || s.places == ~G_GUINT64_CONSTANT (0));
+    g_assert_cmpfloat_with_epsilon (rows, s.places == places ? 0.4 : 0.05,
+        1e-6);
+    of_places += s.places == places;
+    of_all += s.places != places;
+    dcnn_settling_ends (&s, 100, TRUE);
+  }
+  g_assert_cmpuint (of_places, >=, 14); /* 7 or 8 bands in three rounds, 20 in one */
+  g_assert_cmpuint (of_all, >=, 36);
+  frame.places = 1; /* no higher than the picture */
+  s.rounds = 0;
+  dcnn_settling_frame (&s, &tuning, &frame);
+  g_assert_cmpfloat (s.band_to - s.band_from, ==, 1);
+  frame.places = 0;
+  dcnn_settling_frame (&s, &tuning, &frame);
+  g_assert_true (s.places == ~G_GUINT64_CONSTANT (0));
+}
+
+/* Every pixel is in one cell, those of a map half as large in the same. */
+static void
+test_cells (void)
+{
+  guint64 seen = 0;
+
+  for (guint y = 0; y < 40; y++)
+    for (guint x = 0; x < 72; x++) {
+      guint64 cell = dcnn_settling_cell (y, 40, x, 72);
+      g_assert_cmpint (__builtin_popcountll (cell), ==, 1);
+      g_assert_true (dcnn_settling_cell (y / 2, 20, x / 2, 36) == cell ||
+          (y & 1) || (x & 1));
+      seen |= cell;
+    }
+  g_assert_true (seen == ~G_GUINT64_CONSTANT (0));
+  g_assert_true (dcnn_settling_cell (0, 1, 0, 1) == 1);
+}
+
 static void
 test_spreads (void)
 {
@@ -437,6 +489,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/noise", test_noise);
   g_test_add_func ("/engine/policy/late", test_late);
   g_test_add_func ("/engine/policy/band", test_band);
+  g_test_add_func ("/engine/policy/places", test_places);
+  g_test_add_func ("/engine/policy/cells", test_cells);
   g_test_add_func ("/engine/policy/busy", test_busy);
   g_test_add_func ("/engine/policy/spreads", test_spreads);
   g_test_add_func ("/engine/policy/criterion", test_criterion);

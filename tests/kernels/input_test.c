@@ -299,6 +299,7 @@ random_params (DcnnInputParams *p, const float *interest)
   p->noise_suppression = !check_random (3);
   p->dilation = check_random (2) ? check_random (12) : 0;
   p->interest = check_random (3) ? NULL : interest;
+  p->interest_far = check_random (2) ? 0.4f : 0.25f;
 }
 
 /* ---- masks by brute force --------------------------------------------- */
@@ -309,8 +310,7 @@ limit_at (const DcnnInputParams *p, const DcnnMask *m, uint32_t y, uint32_t x)
   float t = p->threshold * 255.0f;
   if (p->interest) {
     float i = p->interest[(y / 8) * m->blocks_x + x / 8];
-    i = i > 1 ? 1 : i < 0 ? 0 : i;
-    t = t / (0.4f + 0.6f * i);
+    t /= p->interest_far + (1 - p->interest_far) * (i > 1 ? 1 : i < 0 ? 0 : i);
   }
   return floorf (t);
 }

@@ -97,6 +97,7 @@ fill_rest (Case *c)
   for (size_t i = 0; i < words; i++)
     c->interest[i] = check_random_float () * 1.4f;
   p->interest = check_random (2) ? c->interest : NULL;
+  p->interest_far = 0.4f;
 }
 
 /* Some bytes become others, most stay. */

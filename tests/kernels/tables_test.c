@@ -150,7 +150,7 @@ check_limits (void)
 {
   const float interest[] = { 0, 0.5f, 1, 7, NAN };
   const uint8_t want[] = { 31, 18, 12, 12, 31 };
-  DcnnInputParams p = { .threshold = 0.05f };
+  DcnnInputParams p = { .threshold = 0.05f, .interest_far = 0.4f };
 
   at = 0;
   EXPECT (dcnn_input_change_limit (&p, 3) == 12, "0.05 of 255 is 12");
@@ -159,6 +159,9 @@ check_limits (void)
     EXPECT (dcnn_input_change_limit (&p, b) == want[b],
         "block %zu has the limit %d, not %d", b,
         dcnn_input_change_limit (&p, b), want[b]);
+  p.interest_far = 0.1f;
+  EXPECT (dcnn_input_change_limit (&p, 0) == 127, "ten times the threshold");
+  EXPECT (dcnn_input_change_limit (&p, 2) == 12, "the same at interest");
   p.threshold = 0;
   EXPECT (dcnn_input_change_limit (&p, 0) == 0, "0: any difference");
   p.threshold = 1;
