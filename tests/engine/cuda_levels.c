@@ -201,7 +201,8 @@ run_seed (guint64 seed, gboolean early, const char *groups)
   DcnnTensor frame = test_frame_new (other->model, &video, FALSE);
 
   g_assert_cmpuint (cuda_state (plain)->n_levels, ==, 1);
-  if (early && seed % 2 && seed < RESIDUAL) /* lists without a launch */
+  /* lists without a launch of their own, which bfloat16s have none of */
+  if (early && seed % 2 && seed < RESIDUAL && !state->bf16)
     g_assert_cmpuint (launches, <, state->n_levels * plain_launches);
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     push (plain, &frame, f);
