@@ -218,6 +218,9 @@ make_streams (unsigned n)
     f.settling = any (3);
     f.band_from = any (8) / 8.0;
     f.band_to = f.band_from + (1 + any (8)) / 8.0;
+    f.places = any (2) ? ~0ull : 0;
+    for (int i = 0; i < 64 && f.places != ~0ull; i += 8)
+      f.places |= (uint64_t) any (256) << i;
     f.turns = 1 + any (3);
     f.turn = any (f.turns);
     for (int a = 0; a < 2 && any (4) == 0; a++)
@@ -282,6 +285,9 @@ is_turn (const DcnnCudaStream &f, const DcnnCudaList &p, unsigned y, unsigned x)
 
   if (f.settling == 2)
     return (y / 8 * p.blocks_x + x / 8) % f.turns == f.turn;
+  if (f.settling && !(f.places >> (y * 8 / p.height * 8 +
+              x * 8 / p.width) & 1))
+    return false; /* of another cell */
   return f.settling && (((int) y >= from && (int) y < to) ||
       (int) (y + p.height) < to);
 }
