@@ -175,6 +175,22 @@ def case_summary(bench):
         assert "group " in line or "-D" in line, (name, line)
 
 
+def case_old_nvcc(bench):
+    """An nvcc that is too old is no nvcc, and refused by its version where CUDA is asked for."""
+    old = bench.scratch / "old"
+    old.mkdir()
+    nvcc = old / "nvcc"
+    nvcc.write_text("#!/bin/sh\necho 'Copyright (c) 2005-2022'\necho 'Cuda compilation tools, release 11.8, V11.8.89'\n",
+                    encoding="utf-8")
+    nvcc.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{old}:{os.environ['PATH']}"}
+    for cuda, status, text in (("auto", 0, "older than 12.0"), ("enabled", 1, "11.8: 12.0 or newer is needed")):
+        out = subprocess.run(["meson", "setup", bench.scratch / f"old-{cuda}", ROOT, f"-Dcuda={cuda}", "-Dtests=disabled"],
+                             text=True, capture_output=True, timeout=280, check=False, env=environment)
+        assert out.returncode == status, out.stdout + out.stderr
+        says(out.stdout, text)
+
+
 def case_devenv(bench):
     """In `meson devenv`, as the README has it: programs, elements and models by name."""
     bench.need_model()
