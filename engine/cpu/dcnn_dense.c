@@ -131,8 +131,8 @@ typedef struct ScatterWork {
 
 /* A row whose pixels lie evenly here and follow each other in the tensor. */
 static void
-scatter_even (const PlanMap *map, const float *from, gsize gap, gsize stride_c,
-    float *to)
+scatter_even (const PlanMap *map, const float *from, gsize gap,
+    gint64 stride_c, float *to)
 {
   for (guint c = 0; c < map->channels; c++, to += stride_c) {
     const float *at = from + plan_position (map, c);
@@ -159,8 +159,7 @@ scatter_rows (gpointer data, gsize begin, gsize end, guint thread)
   for (gsize y = begin; y < end; y++) {
     if (even) {
       scatter_even (map, dcnn_map_pixel (work->from, (guint32) y, 0), gap,
-          (gsize) s->stride_c,
-          (float *) work->to->data + s->base + (gint64) y * s->stride_y);
+          s->stride_c, (float *) work->to->data + s->base + (gint64) y * s->stride_y);
       continue;
     }
     for (guint x = 0; x < map->width; x += 16) {
