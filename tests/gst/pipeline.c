@@ -170,6 +170,7 @@ GST_START_TEST (test_no_leaks)
   if (!launcher || SANITIZED || THREADS_SANITIZED) {
     g_printerr ("skipped: no gst-launch-1.0, or one that cannot load a "
         "sanitizers' build\n");
+    tiny_folder_remove (dir);
     return;
   }
   if (plugin) {
