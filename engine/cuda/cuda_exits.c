@@ -161,7 +161,6 @@ tell_late (const Frame *f, CudaLevel *level)
   const DcnnPlan *plan = f->session->plan;
   g_autofree guint32 *counted = g_new0 (guint32, state->n_counted + 1);
 
-  g_free (level->late);
   level->late = g_new0 (gboolean, (gsize) plan->n_masks + 1);
   for (guint m = 0; m < plan->maps->len; m++)
     if (plan_map (plan, (gint) m)->mask >= 0)

@@ -587,17 +587,6 @@ make_level (DcnnSession *session, GString *where)
   return e;
 }
 
-/* Marks of time, where they are asked for: none yet. */
-static void
-forget_times (CudaLevel *level)
-{
-  for (guint i = 0; level->times && i < level->times->len; i++)
-    (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
-  g_clear_pointer (&level->times, g_array_unref);
-  if (g_getenv ("DELTACNN_CUDA_TIMES"))
-    level->times = g_array_new (FALSE, FALSE, sizeof (CudaTime));
-}
-
 gboolean
 dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
 {
@@ -607,7 +596,9 @@ dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
 
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
       state->level++) {
-    forget_times (&state->levels[state->level]);
+    if (g_getenv ("DELTACNN_CUDA_TIMES"))
+      state->levels[state->level].times = g_array_new (FALSE, FALSE,
+          sizeof (CudaTime));
     e = make_level (session, where);
   }
   state->level = 0;

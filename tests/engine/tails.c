@@ -63,22 +63,34 @@ projection (TestNet *net, DcnnValueId v, gint c, gint pixels)
       (const gint64[]) { c, pixels });
 }
 
-/* Attention over all pixels: softmax (q' k) v'. */
+static DcnnValueId
+turned (TestNet *net, DcnnValueId v)
+{
+  static const gint turn[2] = { 1, 0 };
+
+  return test_net_transpose (net, v, 2, turn);
+}
+
+/* Attention over all pixels of x: softmax (q' k) v', [pixels, c]. */
+static DcnnValueId
+attention (TestNet *net, DcnnValueId x, gint c, gint pixels)
+{
+  DcnnValueId q = turned (net, projection (net, x, 4, pixels));
+  DcnnValueId k = projection (net, x, 4, pixels);
+  DcnnValueId v = turned (net, projection (net, x, c, pixels));
+
+  return matmul (net, softmax (net, matmul (net, q, k), 1), v);
+}
+
 static DcnnGraph *
 attention_net (guint64 seed, gint h, gint w)
 {
-  static const gint turn[2] = { 1, 0 };
-  DcnnValueId x, q, k, v;
+  DcnnValueId v;
   TestNet net;
 
   test_net_begin (&net, seed, FALSE);
-  x = test_net_input (&net, 3, h, w);
-  q = test_net_transpose (&net, projection (&net, x, 4, h * w), 2, turn);
-  k = projection (&net, x, 4, h * w);
-  v = test_net_transpose (&net, projection (&net, x, 32, h * w), 2, turn);
-  q = softmax (&net, matmul (&net, q, k), 1);
-  v = test_net_unary (&net, DCNN_OP_SIGMOID, matmul (&net, q, v));
-  dcnn_graph_add_output (net.graph, v);
+  v = attention (&net, test_net_input (&net, 3, h, w), 32, h * w);
+  dcnn_graph_add_output (net.graph, test_net_unary (&net, DCNN_OP_SIGMOID, v));
   return net.graph;
 }
 
@@ -188,18 +200,13 @@ test_attention (void)
 static DcnnGraph *
 between_net (guint64 seed, gint h, gint w)
 {
-  static const gint turn[2] = { 1, 0 };
-  DcnnValueId q, k, u, v;
+  DcnnValueId u, v;
   TestNet net;
 
   test_net_begin (&net, seed, FALSE);
   v = test_net_conv (&net, test_net_input (&net, 3, h, w), 8, 3, 1, 1, 1);
   v = test_net_conv (&net, softmax (&net, v, 3), 8, 3, 1, 1, 1);
-  q = test_net_transpose (&net, projection (&net, v, 4, h * w), 2, turn);
-  k = projection (&net, v, 4, h * w);
-  u = test_net_transpose (&net, projection (&net, v, 8, h * w), 2, turn);
-  u = matmul (&net, softmax (&net, matmul (&net, q, k), 1), u);
-  u = test_net_reshape (&net, test_net_transpose (&net, u, 2, turn), 4,
+  u = test_net_reshape (&net, turned (&net, attention (&net, v, 8, h * w)), 4,
       (const gint64[]) { 1, 8, h, w });
   v = test_net_binary (&net, DCNN_OP_ADD, v, test_net_conv (&net, u, 8, 3, 1, 1,
           1));
