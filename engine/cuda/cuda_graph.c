@@ -304,6 +304,7 @@ mark_time (Frame *f, const Item *item, DcnnCudaBuild *build)
 {
   GArray *times = times_of (f->session);
   CudaTime t = { NULL, -1, FALSE };
+  cudaGraphNode_t node = NULL;
   cudaError_t e = cudaEventCreate (&t.end);
 
   if (item && item->kind == ITEM_NODE)
@@ -311,8 +312,9 @@ mark_time (Frame *f, const Item *item, DcnnCudaBuild *build)
   else if (item && item->kind == ITEM_LISTS)
     t = (CudaTime) { t.end, (gint) item->index, TRUE };
   if (e == cudaSuccess)
-    e = cudaGraphAddEventRecordNode (&build->after[0], build->graph,
-        build->after, build->n_after, t.end);
+    e = cudaGraphAddEventRecordNode (&node, build->graph, build->after,
+        build->n_after, t.end);
+  build->after[0] = node;
   build->n_after = 1;
   g_array_append_val (times, t);
   return e;
@@ -329,10 +331,12 @@ add_item (Frame *f, Item *item, gboolean overlaps, DcnnCudaBuild *build,
 
   item->empty = build->n_after != 1 || build->after[0] == before;
   if (e == cudaSuccess && item->empty)
-    e = cudaGraphAddEmptyNode (&build->after[0], build->graph, build->after,
+    e = cudaGraphAddEmptyNode (&item->node, build->graph, build->after,
         build->n_after);
+  else
+    item->node = build->after[0];
+  build->after[0] = item->node;
   build->n_after = 1;
-  item->node = build->after[0];
   if (e != cudaSuccess && item->kind == ITEM_NODE)
     g_string_printf (where, "launching node '%s'",
         plan_node (f->session->plan, (gint) item->index)->name);
