@@ -56,13 +56,23 @@ may_run (const DcnnBackend *backend, gint index, DcnnModel *model,
   return plan && dcnn_backend_accepts (backend, plan, options, error);
 }
 
-/* model NULL: any. index: the number of the device, of those kinds that may be
- * absent; becomes the one chosen. */
-static const DcnnBackend *
-best_backend (DcnnModel *model, const DcnnSessionOptions *options,
-    gint *index, GString *why, gboolean *fell_back, GError **error)
+static void
+pass_over (guint i, const GError *why_not, GString *why, gboolean *fell_back)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
+  g_string_append_printf (why, "%s%s: %s", why->len ? "\n" : "",
+      backends[i].name, why_not->message);
+  *fell_back |= backends[i].table->present == NULL ||
+      backends[i].table->present ();
+}
+
+/* From the one with that number on. model NULL: any. index: the number of the
+ * device, of those kinds that may be absent; becomes the one chosen. */
+static const DcnnBackend *
+best_backend (guint first, DcnnModel *model,
+    const DcnnSessionOptions *options, gint *index, GString *why,
+    gboolean *fell_back, GError **error)
+{
+  for (guint i = first; i < G_N_ELEMENTS (backends); i++) {
     g_autoptr (GError) refusal = NULL;
     gint number = backends[i].table->present ? *index : -1;
     if (!backends[i].automatic)
@@ -71,10 +81,7 @@ best_backend (DcnnModel *model, const DcnnSessionOptions *options,
       *index = number;
       return backends[i].table;
     }
-    g_string_append_printf (why, "%s%s: %s", why->len ? "\n" : "",
-        backends[i].name, refusal->message);
-    *fell_back |= backends[i].table->present == NULL ||
-        backends[i].table->present ();
+    pass_over (i, refusal, why, fell_back);
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_DEVICE,
       "no device can run this: %s", why->str);
@@ -118,27 +125,43 @@ dcnn_backend_named (const char *device, gint *index, GError **error)
   return NULL;
 }
 
+/* What DELTACNN_DEVICE has in place of "auto"; NULL: nothing, or a device is
+ * named. */
+static const char *
+wished_device (const char *device)
+{
+  const char *wish = g_getenv ("DELTACNN_DEVICE");
+
+  return (device == NULL || strcmp (device, "auto") == 0) && wish && *wish ?
+      wish : NULL;
+}
+
+/* Is the first that can to be taken? index: as in "auto:3". */
+static gboolean
+is_automatic (const char *device, gint *index)
+{
+  const char *wish = wished_device (device);
+
+  device = wish ? wish : device;
+  *index = -1;
+  return device == NULL || (g_str_has_prefix (device, "auto") &&
+      parse_index (device + 4, index));
+}
+
 static const DcnnBackend *
 find (const char *device, DcnnModel *model,
     const DcnnSessionOptions *options, gint *index, GString *why,
     gboolean *fell_back, GError **error)
 {
-  const char *wish = g_getenv ("DELTACNN_DEVICE");
+  const char *wish = wished_device (device);
   const DcnnBackend *backend;
-  gboolean wished;
 
-  *index = -1;
-  *fell_back = FALSE;
-  wished = (device == NULL || strcmp (device, "auto") == 0) && wish && *wish;
-  if (wished)
-    device = wish;
-  if (device == NULL || (g_str_has_prefix (device, "auto") &&
-          parse_index (device + 4, index)))
-    return best_backend (model, options, index, why, fell_back, error);
-  backend = dcnn_backend_named (device, index, error);
+  if (is_automatic (device, index))
+    return best_backend (0, model, options, index, why, fell_back, error);
+  backend = dcnn_backend_named (wish ? wish : device, index, error);
   if (backend && may_run (backend, *index, model, options, error))
     return backend;
-  if (wished)
+  if (wish)
     g_prefix_error (error, "DELTACNN_DEVICE is %s: ", wish);
   return NULL;
 }
@@ -148,7 +171,7 @@ static const DcnnBackend *
 find_device (const char *device, gint *index, GError **error)
 {
   g_autoptr (GString) why = g_string_new (NULL);
-  gboolean fell_back;
+  gboolean fell_back = FALSE;
 
   return find (device, NULL, NULL, index, why, &fell_back, error);
 }
@@ -158,6 +181,22 @@ dcnn_backend_choose (DcnnModel *model, const DcnnSessionOptions *options,
     gint *index, GString *why, gboolean *fell_back, GError **error)
 {
   return find (options->device, model, options, index, why, fell_back, error);
+}
+
+const DcnnBackend *
+dcnn_backend_choose_next (const DcnnBackend *backend, const GError *failure,
+    DcnnModel *model, const DcnnSessionOptions *options, gint *index,
+    GString *why, gboolean *fell_back, GError **error)
+{
+  guint i = 0;
+
+  if (!is_automatic (options->device, index) || backend->present == NULL ||
+      !g_error_matches (failure, DCNN_ERROR, DCNN_ERROR_DEVICE))
+    return NULL;
+  while (backends[i].table != backend)
+    i++;
+  pass_over (i, failure, why, fell_back);
+  return best_backend (i + 1, model, options, index, why, fell_back, error);
 }
 
 /* ---- kinds ------------------------------------------------------------------------ */

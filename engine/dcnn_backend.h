@@ -135,12 +135,18 @@ gboolean dcnn_backend_accepts (const DcnnBackend *backend,
 const DcnnPlan *dcnn_backend_plan (const DcnnBackend *backend,
     DcnnModel *model, DcnnPrecision precision, GError **error);
 
-/* The same, and that accepts the model's plan with the options. why: what "auto" passed
- * over, as dcnn_session_get_device_why(). fell_back: something that is there
- * was passed over. */
+/* The same, and that accepts the model's plan with the options. why: gets what
+ * "auto" passed over, as dcnn_session_get_device_why(). fell_back: becomes TRUE
+ * where something that is there was passed over. */
 const DcnnBackend *dcnn_backend_choose (DcnnModel *model,
     const DcnnSessionOptions *options, gint *index, GString *why,
     gboolean *fell_back, GError **error);
+/* The next one after `backend`, on which a session could not be made for the
+ * reason `failure`. NULL: failure is the answer (error is not set), since a
+ * device was named, or what failed is not the device; or there is none (error). */
+const DcnnBackend *dcnn_backend_choose_next (const DcnnBackend *backend,
+    const GError *failure, DcnnModel *model, const DcnnSessionOptions *options,
+    gint *index, GString *why, gboolean *fell_back, GError **error);
 
 /* For tests on any backend: the values of a plan's map after the stream's last
  * frame, [height][width][channels] in logical channels, and its update mask of

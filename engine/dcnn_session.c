@@ -203,25 +203,14 @@ dcnn_session_predict_bytes (DcnnModel *model,
   return backend->predict (plan, options);
 }
 
-DcnnSession *
-dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
-    GError **error)
+/* On that backend, which accepts the model. */
+static DcnnSession *
+new_on (const DcnnBackend *backend, gint index, DcnnModel *model,
+    const DcnnSessionOptions *options, GError **error)
 {
-  g_autoptr (GString) why = g_string_new (NULL);
-  const DcnnBackend *backend;
-  DcnnSession *session;
-  gboolean fell_back;
-  gint index;
+  DcnnSession *session = g_new0 (DcnnSession, 1);
 
-  if (!dcnn_check_options (options, error))
-    return NULL;
-  backend = dcnn_backend_choose (model, options, &index, why, &fell_back,
-      error);
-  if (backend == NULL)
-    return NULL;
-  session = g_new0 (DcnnSession, 1);
-  session->device_why = g_steal_pointer (&why);
-  session->fell_back = fell_back;
+  session->device_why = g_string_new (NULL);
   session->model = dcnn_model_ref (model);
   session->device_index = index;
   session->options = *options;
@@ -248,6 +237,38 @@ dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
   }
   dcnn_session_free (session);
   return NULL;
+}
+
+DcnnSession *
+dcnn_session_new (DcnnModel *model, const DcnnSessionOptions *options,
+    GError **error)
+{
+  g_autoptr (GString) why = g_string_new (NULL);
+  const DcnnBackend *backend;
+  DcnnSession *session = NULL;
+  gboolean fell_back = FALSE;
+  gint index;
+
+  if (!dcnn_check_options (options, error))
+    return NULL;
+  backend = dcnn_backend_choose (model, options, &index, why, &fell_back,
+      error);
+  while (backend && session == NULL) {
+    g_autoptr (GError) failure = NULL, none = NULL;
+    session = new_on (backend, index, model, options, &failure);
+    if (session)
+      break;
+    backend = dcnn_backend_choose_next (backend, failure, model, options,
+        &index, why, &fell_back, &none);
+    if (backend == NULL)
+      g_propagate_error (error, none ? g_steal_pointer (&none) :
+          g_steal_pointer (&failure));
+  }
+  if (session == NULL)
+    return NULL;
+  g_string_assign (session->device_why, why->str);
+  session->fell_back = fell_back;
+  return session;
 }
 
 void

@@ -61,7 +61,8 @@ CudaGroups dcnn_cuda_groups (gint index, cudaError_t *e);
  * current device. TRUE: e is success. An error after which the GPU answers this
  * process no more is remembered. */
 gboolean dcnn_cuda_check (cudaError_t e, const char *what, GError **error);
-/* Has no such error come from that GPU? */
+/* Does that GPU, from 0 on, still take something from this process? Where another
+ * was lost, this one is tried. */
 gboolean dcnn_cuda_usable (gint index, GError **error);
 
 /* What a GATHER takes of one map, for the host. */

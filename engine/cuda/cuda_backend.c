@@ -58,6 +58,8 @@ cuda_available (gint index, GError **error)
         "device=cuda:%d: there are %d GPUs, from cuda:0 on", index, n);
     return FALSE;
   }
+  if (!dcnn_cuda_usable (MAX (index, 0), error))
+    return FALSE;
   e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
       MAX (index, 0));
   if (e == cudaSuccess)
@@ -69,7 +71,7 @@ cuda_available (gint index, GError **error)
         "device=cpu", MAX (index, 0), major, minor);
     return FALSE;
   }
-  return dcnn_cuda_usable (index, error);
+  return TRUE;
 }
 
 /* A pixel is whole vectors, pictures' too, and so are a piece of a concatenation

@@ -184,7 +184,8 @@ const char *dcnn_session_get_device (DcnnSession *session);
  * nothing. Borrowed from the session. */
 const char *dcnn_session_get_device_why (DcnnSession *session);
 /* Of that, something is there and could not be used: a GPU whose driver is too
- * old, a network that it cannot run. FALSE where there is no such device. */
+ * old, a network that it cannot run, a fault while the session was made. FALSE
+ * where there is no such device. */
 gboolean dcnn_session_fell_back (DcnnSession *session);
 
 /* The camera's motion for one frame. All of it is absolute, not relative to the

@@ -17,6 +17,8 @@ static cudaError_t failure;
 static gboolean all_calls;
 static const char *failed;
 static __thread int current;
+static CudaCallsLoss loss;
+static gint lost_gpu;        /* and one: 0: none; atomic */
 
 void
 cuda_calls_fail (guint n, cudaError_t error, gboolean all)
@@ -89,14 +91,41 @@ let_go (void *p)
   g_mutex_unlock (&sizes_lock);
 }
 
+void
+cuda_calls_lose (CudaCallsLoss how)
+{
+  loss = how;
+  g_atomic_int_set (&lost_gpu, 0);
+}
+
+/* After a fault, for as long as the process lives. */
+static gboolean
+is_lost (const char *name)
+{
+  static const char *const asks[] = { "cudaGetDeviceCount", "cudaSetDevice",
+    "cudaGetDevice", "cudaDeviceGetAttribute", NULL };
+  gint gpu = g_atomic_int_get (&lost_gpu) - 1;
+
+  if (gpu < 0 || g_strv_contains (asks, name))
+    return FALSE;
+  return gpu == current || loss == CUDA_CALLS_LOSE_ALL ||
+      (loss == CUDA_CALLS_LOSE_PINNED && strcmp (name, "cudaMallocHost") == 0) ||
+      (loss == CUDA_CALLS_LOSE_WAITS &&
+      strcmp (name, "cudaStreamSynchronize") == 0);
+}
+
 static gboolean
 fails (const char *name, gboolean makes)
 {
+  if (is_lost (name))
+    return TRUE;
   if (!makes && !all_calls)
     return FALSE;
   if (g_atomic_int_add (&number, 1) + 1 != failing)
     return FALSE;
   failed = name;
+  if (loss != CUDA_CALLS_LOSE_NONE)
+    g_atomic_int_set (&lost_gpu, current + 1);
   return TRUE;
 }
 

@@ -26,6 +26,19 @@ void cuda_calls_fail (guint n, cudaError_t error, gboolean all);
 guint cuda_calls_count (void);
 const char *cuda_calls_failed (void);
 
+/* What an imitated GPU does after a call on it that was made to fail, as GPUs do
+ * after a fault: nothing; each call on that GPU fails so; on every GPU; on every
+ * GPU, but on others only what takes pinned memory, or waits. What
+ * asks which GPUs there are, and what frees, does not fail. */
+typedef enum CudaCallsLoss {
+  CUDA_CALLS_LOSE_NONE,
+  CUDA_CALLS_LOSE_ONE,
+  CUDA_CALLS_LOSE_ALL,
+  CUDA_CALLS_LOSE_PINNED,
+  CUDA_CALLS_LOSE_WAITS,
+} CudaCallsLoss;
+void cuda_calls_lose (CudaCallsLoss loss);
+
 /* From now on kernels say that they are compiled for that capability (75, 80 ...);
  * 0: for what they are. */
 void cuda_calls_compiled_for (gint capability);

@@ -326,6 +326,60 @@ test_lost (void)
   test_video_clear (&video);
 }
 
+/* With "auto", a call that fails while a session is made takes it to the cpu, which
+ * says why. Memory that others have does not: a session that is too large for a
+ * GPU is not wanted on the cpu. Nor does what is no device's fault. */
+static void
+test_goes_on (void)
+{
+  g_autoptr (DcnnModel) model = new_model (2);
+  gboolean last = FALSE;
+  guint n;
+
+  for (n = 1; !last && !g_test_failed (); n += 1 + 6 * !g_test_slow ()) {
+    g_autoptr (GError) error = NULL;
+    DcnnSession *session;
+    gint before = cuda_calls_live ();
+    cuda_calls_fail (n, cudaErrorLaunchOutOfResources, TRUE);
+    session = new_session (model, "auto", DCNN_PRECISION_AUTO, &error);
+    last = cuda_calls_failed () == NULL;
+    g_assert_no_error (error);
+    if (g_str_has_prefix (dcnn_session_get_device (session), "cuda") != last ||
+        dcnn_session_fell_back (session) == last ||
+        (*dcnn_session_get_device_why (session) == '\0') != last) {
+      g_test_message ("call %u (%s): on %s, since \"%s\"", n,
+          cuda_calls_failed (), dcnn_session_get_device (session),
+          dcnn_session_get_device_why (session));
+      g_test_fail ();
+    }
+    cuda_calls_fail (0, cudaSuccess, FALSE);
+    dcnn_session_free (session);
+    g_assert_cmpint (cuda_calls_live (), ==, before);
+  }
+  g_test_message ("%u calls", n);
+  g_assert_cmpuint (n, >, 40);
+}
+
+static void
+test_stays (void)
+{
+  static const cudaError_t failures[] = { cudaErrorMemoryAllocation,
+    cudaErrorLaunchOutOfResources };
+  static const char *const devices[] = { "auto", "cuda" };
+  static const DcnnError codes[] = { DCNN_ERROR_MEMORY, DCNN_ERROR_DEVICE };
+  g_autoptr (DcnnModel) model = new_model (2);
+
+  for (guint i = 0; i < G_N_ELEMENTS (failures); i++) {
+    g_autoptr (GError) error = NULL;
+    cuda_calls_fail (1, failures[i], FALSE); /* of those that make something */
+    g_assert_null (new_session (model, devices[i], DCNN_PRECISION_AUTO,
+            &error));
+    g_assert_nonnull (cuda_calls_failed ());
+    g_assert_error (error, DCNN_ERROR, (gint) codes[i]);
+  }
+  cuda_calls_fail (0, cudaSuccess, FALSE);
+}
+
 /* Code for less than 8.0 has no bfloat16, and says what there is. */
 static void
 test_bf16 (void)
@@ -366,6 +420,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-fail/waits", test_waits);
   g_test_add_func ("/engine/cuda-fail/recovers", test_recovers);
   g_test_add_func ("/engine/cuda-fail/two", test_two);
+  g_test_add_func ("/engine/cuda-fail/goes-on", test_goes_on);
+  g_test_add_func ("/engine/cuda-fail/stays", test_stays);
   g_test_add_func ("/engine/cuda-fail/bf16", test_bf16);
   g_test_add_func ("/engine/cuda-fail/lost", test_lost);
   return g_test_run ();

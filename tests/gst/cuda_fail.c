@@ -13,6 +13,7 @@
 
 #include "cuda_calls.h"
 #include "dcnn_cuda.h"
+#include "deltacnn/session.h"
 #include "tiny_models.h"
 
 #define FRAMES 10
@@ -34,9 +35,25 @@ typedef struct
   cudaError_t failure;
   gboolean faults;             /* at that frame a kernel really does */
   GMutex lock;                 /* guards the rest: messages come from threads */
-  guint errors;
-  gchar *text;
+  guint errors, warnings;
+  gchar *text, *warning;       /* the last one's */
 } Case;
+
+/* A kernel reads where nothing is, on the GPU at hand, and is waited for: so what
+ * is asked of that GPU next is answered by the fault. */
+static void
+fault (void)
+{
+  cudaError_t launched, e;
+  int gpu = -1;
+
+  (void) cudaGetDevice (&gpu);
+  launched = dcnn_cuda_count ((const DcnnCudaCounted *) 64, 1, 1, NULL, NULL,
+      NULL, NULL, (DcnnCudaQueue) { NULL, NULL, FALSE });
+  e = cudaStreamSynchronize (NULL);
+  g_test_message ("a kernel faults on GPU %d: launch: %s; wait: %s", gpu,
+      cudaGetErrorString (launched), cudaGetErrorString (e));
+}
 
 static GstPadProbeReturn
 on_buffer (GstPad * pad, GstPadProbeInfo * info, gpointer data)
@@ -46,26 +63,31 @@ on_buffer (GstPad * pad, GstPadProbeInfo * info, gpointer data)
   if (++c->frames == c->fails_at && c->call > 0)
     cuda_calls_fail (c->call, c->failure, TRUE);
   if (c->frames == c->fails_at && c->faults)
-    (void) dcnn_cuda_count ((const DcnnCudaCounted *) 64, 1, 1, NULL, NULL,
-        NULL, NULL, (DcnnCudaQueue) { NULL, NULL, FALSE }); /* nothing is there */
+    fault ();
   return GST_PAD_PROBE_OK;
 }
 
-/* Errors of the element, when they are posted. */
+/* Errors and warnings of the element, when they are posted. */
 static GstBusSyncReply
 on_message (GstBus * bus, GstMessage * message, gpointer data)
 {
   Case *c = data;
   g_autoptr (GError) error = NULL;
+  const gboolean fatal = GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR;
+  gchar **text;
 
-  if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_ERROR ||
-      GST_MESSAGE_SRC (message) != GST_OBJECT (c->element))
+  if (GST_MESSAGE_SRC (message) != GST_OBJECT (c->element) ||
+      (!fatal && GST_MESSAGE_TYPE (message) != GST_MESSAGE_WARNING))
     return GST_BUS_PASS;
-  gst_message_parse_error (message, &error, NULL);
+  if (fatal)
+    gst_message_parse_error (message, &error, NULL);
+  else
+    gst_message_parse_warning (message, &error, NULL);
   g_mutex_lock (&c->lock);
-  c->errors++;
-  g_free (c->text);
-  c->text = g_strdup (error->message);
+  *(fatal ? &c->errors : &c->warnings) += 1;
+  text = fatal ? &c->text : &c->warning;
+  g_free (*text);
+  *text = g_strdup (error->message);
   g_mutex_unlock (&c->lock);
   return GST_BUS_PASS;
 }
@@ -102,6 +124,7 @@ case_clear (Case * c)
   tiny_folder_remove (c->dir);
   g_mutex_clear (&c->lock);
   g_free (c->text);
+  g_free (c->warning);
   g_free (c->dir);
 }
 
@@ -114,7 +137,7 @@ play (Case * c)
   GstMessage *message;
 
   c->frames = 0;
-  c->errors = 0;
+  c->errors = c->warnings = 0;
   if (c->call > 0 && c->fails_at == 0)
     cuda_calls_fail (c->call, c->failure, TRUE);
   if (gst_element_set_state (c->pipeline, GST_STATE_PLAYING) !=
@@ -215,11 +238,38 @@ test_precision (void)
   }
 }
 
-/* An illegal address, on a GPU a real one, which stays for as long as the process
- * lives; so this is the last test. */
+/* What became of a run, for whoever reads the log. */
 static void
-test_lost (void)
+tell_run (const Case * c, const gchar * what, guint launches)
 {
+  g_test_message ("%s: %d frames of %d, %u launches; %u errors: %s; "
+      "%u warnings: %s", what, c->frames, FRAMES,
+      cuda_calls_launches () - launches, c->errors,
+      c->errors ? c->text : "-", c->warnings, c->warnings ? c->warning : "-");
+}
+
+/* Whether sessions may be put onto each GPU, and why not. */
+static void
+tell_gpus (void)
+{
+  int n = 0;
+
+  (void) cudaGetDeviceCount (&n);
+  for (int i = 0; i < n; i++) {
+    g_autofree gchar *name = g_strdup_printf ("cuda:%d", i);
+    g_autoptr (GError) error = NULL;
+    g_test_message ("%s of %d: %s", name, n,
+        dcnn_device_check (name, &error) ? "may be used" : error->message);
+  }
+}
+
+/* A GPU that is lost is one error; device=cuda:0 then says so, and device=auto goes
+ * on: with another GPU, if that still works, else with the cpu. moves: it must
+ * be another GPU. */
+static void
+lose_gpu (CudaCallsLoss loss, gboolean moves)
+{
+  guint launches = cuda_calls_launches ();
   Case c;
 
   case_init (&c);
@@ -228,21 +278,74 @@ test_lost (void)
   c.faults = cuda_calls_real ();
   c.call = c.faults ? 0 : 2;
   c.failure = cudaErrorIllegalAddress;
-  g_assert_cmpuint (play (&c), ==, 1);
-  g_test_message ("%s", c.text);
+  cuda_calls_lose (loss);
+  (void) play (&c);
+  tell_run (&c, "device=cuda:0, which faults", launches);
+  g_assert_cmpuint (c.errors, ==, 1);
   c.call = 0;
   c.faults = FALSE;
-  cuda_calls_fail (0, cudaSuccess, FALSE);
-  g_assert_cmpuint (play (&c), ==, 1);
+  launches = cuda_calls_launches ();
+  (void) play (&c);
+  tell_run (&c, "device=cuda:0 again", launches);
+  g_assert_cmpuint (c.errors, ==, 1);
   g_assert_nonnull (strstr (c.text, "process"));
   g_object_set (c.element, "device", "auto", NULL);
-  expect_works (&c);
+  launches = cuda_calls_launches ();
+  (void) play (&c);
+  tell_run (&c, "device=auto", launches);
+  tell_gpus ();
+  launches = cuda_calls_launches () - launches;
+  g_assert_cmpuint (c.errors, ==, 0);
+  g_assert_cmpint (c.frames, ==, FRAMES);
+  if (!cuda_calls_real ()) {
+    g_assert_cmpint (launches > FRAMES, ==, moves);
+    g_assert_cmpuint (c.warnings, ==, moves ? 0 : 1);
+  }
+  cuda_calls_lose (CUDA_CALLS_LOSE_NONE);
   case_clear (&c);
+}
+
+/* An illegal address, on a GPU a real one, which stays for as long as the process
+ * lives; so this is the last test. What the other GPU does then is not the same
+ * everywhere: each is imitated, in a process of its own. */
+static void
+test_lost (void)
+{
+  static const gchar *const others[] = { "one", "all", "pinned", "waits" };
+
+  if (cuda_calls_real ()) {
+    lose_gpu (CUDA_CALLS_LOSE_NONE, FALSE);
+    return;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
+    g_autofree gchar *path = g_strdup_printf
+        ("/gst/cuda-fail/lost/subprocess/%s", others[i]);
+    g_test_trap_subprocess (path, 0, G_TEST_SUBPROCESS_INHERIT_STDOUT |
+        G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_test_trap_assert_passed ();
+  }
+}
+
+static void
+test_lost_so (gconstpointer loss)
+{
+  lose_gpu ((CudaCallsLoss) GPOINTER_TO_UINT (loss), GPOINTER_TO_UINT (loss)
+      == CUDA_CALLS_LOSE_ONE);
 }
 
 int
 main (int argc, char **argv)
 {
+  static const struct
+  {
+    const gchar *path;
+    CudaCallsLoss loss;
+  } lost[] = {
+    {"/gst/cuda-fail/lost/subprocess/one", CUDA_CALLS_LOSE_ONE},
+    {"/gst/cuda-fail/lost/subprocess/all", CUDA_CALLS_LOSE_ALL},
+    {"/gst/cuda-fail/lost/subprocess/pinned", CUDA_CALLS_LOSE_PINNED},
+    {"/gst/cuda-fail/lost/subprocess/waits", CUDA_CALLS_LOSE_WAITS},
+  };
   const GstPluginDesc *desc = gst_plugin_deltacnn_get_desc ();
 
   g_test_init (&argc, &argv, NULL);
@@ -257,5 +360,8 @@ main (int argc, char **argv)
   g_test_add_func ("/gst/cuda-fail/frames", test_frames);
   g_test_add_func ("/gst/cuda-fail/precision", test_precision);
   g_test_add_func ("/gst/cuda-fail/lost", test_lost);
+  for (guint i = 0; i < G_N_ELEMENTS (lost); i++)
+    g_test_add_data_func (lost[i].path, GUINT_TO_POINTER (lost[i].loss),
+        test_lost_so);
   return g_test_run ();
 }
