@@ -74,8 +74,6 @@ void plan_trace_end (Trace *t);
 const gint64 *plan_trace_indices (Trace *t, Traced *traced);
 /* Takes so many indices from the budgets. FALSE: over one, and the trace fails. */
 gboolean plan_trace_spend (Trace *t, gint64 indices);
-/* Room for a table of n, the trace's; NULL: over the budget, or out of memory. */
-gint64 *plan_trace_table (Trace *t, gint64 n);
 
 /* plan_digits.c: views of views. out->shape is set. FALSE: it is none. */
 gboolean plan_view_reshape (Trace *t, const Traced *in, Traced *out);

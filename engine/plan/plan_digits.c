@@ -21,8 +21,9 @@ plan_trace_spend (Trace *t, gint64 indices)
   return TRUE;
 }
 
-gint64 *
-plan_trace_table (Trace *t, gint64 n)
+/* Room for a table of n, the trace's; NULL: over the budget, or out of memory. */
+static gint64 *
+new_table (Trace *t, gint64 n)
 {
   gint64 *table = n > 0 && plan_trace_spend (t, n) ? g_try_new (gint64, n) : NULL;
 
@@ -85,7 +86,7 @@ split_table (Trace *t, const TraceDigit *from, gint64 size, TraceDigit *outer,
     if (from->table[i] == PLAN_NOTHING || from->table[i] !=
         from->table[i / size * size] + from->table[i % size] - from->table[0])
       return FALSE;
-  table = plan_trace_table (t, n + size);
+  table = new_table (t, n + size);
   if (table == NULL)
     return FALSE;
   for (gint64 i = 0; i < n; i++)
@@ -268,7 +269,7 @@ plan_view_pick (Trace *t, const Traced *in, int dim, const TracePick *pick,
       if (!copy_dimension (in, i, out, &used))
         return FALSE;
     } else {
-      if ((table = plan_trace_table (t, n)) == NULL)
+      if ((table = new_table (t, n)) == NULL)
         return FALSE;
       for (gint64 k = 0; k < n; k++) {
         gint64 at = pick->of ? pick->of (pick, k, size) :
@@ -307,7 +308,7 @@ same_dimension (const Traced *a, const Traced *c, int dim)
 gboolean
 plan_view_join (Trace *t, const Traced *const *in, int n, int dim, Traced *out)
 {
-  gint64 *table = plan_trace_table (t, out->shape.dims[dim]);
+  gint64 *table = new_table (t, out->shape.dims[dim]);
   gint64 at = 0;
   int used = 0;
 

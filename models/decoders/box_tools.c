@@ -185,8 +185,10 @@ box_spread (const DcnnDetection *box, gfloat spread[3])
   spread[2] = (a - b) * c * s;
 }
 
-gfloat
-dcnn_box_prob_iou (const DcnnDetection *a, const DcnnDetection *b)
+/* Intersection over union of boxes turned by their angles, as overlap of
+ * Gaussians. */
+static gfloat
+turned_iou (const DcnnDetection *a, const DcnnDetection *b)
 {
   const gfloat tiny = 1e-7f;
   gfloat p[3], q[3], dx, dy, det, distance;
@@ -222,7 +224,7 @@ dcnn_box_finder_finish (DcnnBoxFinder *finder, DcnnDecoder *decoder)
       if (finder->per_class && box[k].class_id != box[i].class_id)
         continue;
       keep = (box[k].angle != 0 || box[i].angle != 0
-          ? dcnn_box_prob_iou (&box[k], &box[i])
+          ? turned_iou (&box[k], &box[i])
           : dcnn_box_iou (&box[k], &box[i])) <= finder->max_iou;
     }
     if (keep) {

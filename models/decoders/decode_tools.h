@@ -65,8 +65,6 @@ void dcnn_ranking_sort (DcnnRanking *ranking);
 
 /* Intersection over union of two boxes of the frame. */
 gfloat dcnn_box_iou (const DcnnDetection *a, const DcnnDetection *b);
-/* The same of boxes turned by their angles, as overlap of Gaussians. */
-gfloat dcnn_box_prob_iou (const DcnnDetection *a, const DcnnDetection *b);
 
 /* Appends a box given by its edges in network pixels: to frame pixels,
  * clipped to the frame; what is empty or not finite is dropped (FALSE). */

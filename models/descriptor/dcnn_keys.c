@@ -46,8 +46,10 @@ line_is_key (const char *start, const char *stop, const char *key)
   return (gsize) (equal - start) == n && memcmp (start, key, n) == 0;
 }
 
-guint
-dcnn_keys_line (const DcnnKeys *keys, const char *group, const char *key)
+/* Line (from 1) of key in group, or of the group with key NULL; 0: not
+ * found. Linear in the file's length: for errors only. */
+static guint
+line_of (const DcnnKeys *keys, const char *group, const char *key)
 {
   gboolean inside = FALSE;
   guint line = 0, found = 0;
@@ -76,7 +78,7 @@ dcnn_keys_fail (const DcnnKeys *keys, GError **error, const char *group,
     const char *key, const char *format, ...)
 {
   g_autofree char *text = NULL;
-  guint line = dcnn_keys_line (keys, group, key);
+  guint line = line_of (keys, group, key);
   va_list args;
 
   va_start (args, format);
@@ -113,7 +115,7 @@ void
 dcnn_keys_ignore (const DcnnKeys *keys, const char *group, const char *key)
 {
   g_warning ("%s:%u: [%.200s]%s%.200s is not known here and has no effect",
-      keys->origin, dcnn_keys_line (keys, group, key), group,
+      keys->origin, line_of (keys, group, key), group,
       key != NULL ? " " : "", key != NULL ? key : "");
 }
 

@@ -26,11 +26,6 @@ typedef struct DcnnKeys {
   const char *origin; /* file name for messages */
 } DcnnKeys;
 
-/* Line (from 1) of key in group, or of the group with key NULL; 0: not
- * found. Linear in the file's length: for errors only. */
-guint dcnn_keys_line (const DcnnKeys *keys, const char *group,
-    const char *key);
-
 /* Sets DCNN_ERROR_INVALID: "ORIGIN:LINE: [group] key: TEXT". key may be NULL.
  * Always returns FALSE. */
 gboolean dcnn_keys_fail (const DcnnKeys *keys, GError **error,

@@ -18,10 +18,14 @@ typedef void (*DcnnRefFn) (const DcnnParams *params, int n_inputs,
     const DcnnTensor *const *inputs, int n_outputs,
     DcnnTensor *const *outputs);
 
-#define DCNN_OP(ENUM, name, infer, ref, lowering)                              \
-  void dcnn_ref_##ref (const DcnnParams *params, int n_inputs,                 \
+/* The head of every reference operator. */
+#define DCNN_REF(name)                                                         \
+  void                                                                         \
+  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
       const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs);
+      DcnnTensor *const *outputs)
+
+#define DCNN_OP(ENUM, name, infer, ref, lowering) DCNN_REF (ref);
 #include "../../ops.def"
 #undef DCNN_OP
 

@@ -69,14 +69,9 @@ binary_run (const DcnnParams *p, const DcnnTensor *a, const DcnnTensor *b,
   {                                                                            \
     return u;                                                                  \
   }
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
 #define BINARY(name, f, s, u)                                                  \
   FUNCTIONS (name, f, s, u)                                                    \
-  KERNEL (name)                                                                \
+  DCNN_REF (name)                                                              \
   {                                                                            \
     if (outputs[0])                                                            \
       binary_run (params, inputs[0], inputs[1], outputs[0], f_##name,          \
@@ -155,7 +150,7 @@ BINARY_BITS (bitwise_xor, 0, a ^ b)
 
 /* Of any number of inputs, from the left. */
 #define VARIADIC(name)                                                         \
-  KERNEL (name)                                                                \
+  DCNN_REF (name)                                                              \
   {                                                                            \
     if (!outputs[0])                                                           \
       return;                                                                  \
@@ -171,7 +166,7 @@ VARIADIC (min)
 VARIADIC (max)
 
 /* Where: condition ? x : y. */
-KERNEL (where)
+DCNN_REF (where)
 {
   const DcnnTensor *out = outputs[0];
   int64_t stride[3][DCNN_MAX_RANK], index[DCNN_MAX_RANK] = { 0 }, at = 0;

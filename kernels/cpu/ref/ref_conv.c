@@ -149,9 +149,7 @@ conv_channels_any_one (const Geometry *g, int64_t image, int64_t channel)
   conv_channels (g, false, image, channel, 1);
 }
 
-void
-dcnn_ref_conv (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (conv)
 {
   Geometry g;
   bool f32;
@@ -229,9 +227,7 @@ transpose_pixels (const Geometry *g, int64_t image, int64_t channel,
   }
 }
 
-void
-dcnn_ref_conv_transpose (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (conv_transpose)
 {
   Geometry g;
   int64_t rows, at = 0;

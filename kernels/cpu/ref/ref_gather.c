@@ -7,12 +7,6 @@
 #include "ref.h"
 #include "ref_util.h"
 
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
-
 /* Index i of an index tensor into a dimension of n >= 1. */
 static int64_t
 index_at (const DcnnTensor *indices, int64_t i, int64_t n)
@@ -23,7 +17,7 @@ index_at (const DcnnTensor *indices, int64_t i, int64_t n)
   return value >= n ? n - 1 : value;
 }
 
-KERNEL (gather)
+DCNN_REF (gather)
 {
   const DcnnTensor *in = inputs[0], *indices = inputs[1], *out = outputs[0];
   int axis = (int) params->axis.axis;
@@ -56,7 +50,7 @@ element_offset (const DcnnTensor *data, const int64_t *index, int axis,
   return offset;
 }
 
-KERNEL (gather_elements)
+DCNN_REF (gather_elements)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   int axis = (int) params->axis.axis;
@@ -109,7 +103,7 @@ scatter_one (DcnnScatterReduction reduction, const DcnnTensor *out, int64_t to,
     dcnn_ref_set_int (out, to, b);
 }
 
-KERNEL (scatter_elements)
+DCNN_REF (scatter_elements)
 {
   const DcnnTensor *indices = inputs[1], *out = outputs[0];
   int axis = (int) params->scatter.axis;
@@ -141,7 +135,7 @@ tuple_offset (const DcnnTensor *data, int first, const DcnnTensor *indices,
   return offset;
 }
 
-KERNEL (gather_nd)
+DCNN_REF (gather_nd)
 {
   const DcnnTensor *in = inputs[0], *indices = inputs[1], *out = outputs[0];
   int batch_dims = (int) params->axis.axis, depth;
@@ -163,7 +157,7 @@ KERNEL (gather_nd)
   }
 }
 
-KERNEL (scatter_nd)
+DCNN_REF (scatter_nd)
 {
   const DcnnTensor *indices = inputs[1], *out = outputs[0];
   int64_t tuples, inner;
@@ -183,7 +177,7 @@ KERNEL (scatter_nd)
 }
 
 /* Inputs: indices, values (off, on). The new axis's length is the output's. */
-KERNEL (one_hot)
+DCNN_REF (one_hot)
 {
   const DcnnTensor *indices = inputs[0], *values = inputs[1];
   const DcnnTensor *out = outputs[0];

@@ -123,9 +123,7 @@ read_at (const Plane *plane, double y, double x)
 }
 
 /* grid [n, h, w, 2]: x and y of each out pixel. */
-void
-dcnn_ref_grid_sample (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (grid_sample)
 {
   const DcnnTensor *in = inputs[0], *grid = inputs[1], *out = outputs[0];
   int64_t pixels;

@@ -6,12 +6,6 @@
 #include "ref.h"
 #include "ref_util.h"
 
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
-
 /* Columns done at once: their sums live on the stack. */
 #define COLUMNS 256
 
@@ -43,7 +37,7 @@ row_times_columns (const Matrix *a, const Matrix *b, int64_t r, int64_t depth,
   }
 }
 
-KERNEL (matmul)
+DCNN_REF (matmul)
 {
   const DcnnTensor *a = inputs[0], *b = inputs[1], *out = outputs[0];
   DcnnTensor a2 = *a, b2 = *b, o2;
@@ -83,7 +77,7 @@ KERNEL (matmul)
   } while (ref_next (o2.rank, o2.dims, index));
 }
 
-KERNEL (gemm)
+DCNN_REF (gemm)
 {
   const DcnnGemmParams *p = &params->gemm;
   const DcnnTensor *a = inputs[0], *b = inputs[1], *out = outputs[0];

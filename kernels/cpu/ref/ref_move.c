@@ -7,13 +7,7 @@
 #include "ref.h"
 #include "ref_util.h"
 
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
-
-KERNEL (identity)
+DCNN_REF (identity)
 {
   if (outputs[0])
     memcpy (outputs[0]->data, inputs[0]->data,
@@ -22,13 +16,13 @@ KERNEL (identity)
 }
 
 /* The elements in order, in another shape. */
-KERNEL (reshape)
+DCNN_REF (reshape)
 {
   dcnn_ref_identity (params, n_inputs, inputs, n_outputs, outputs);
 }
 
 /* Floats to integers truncate; to bool: not 0. */
-KERNEL (cast)
+DCNN_REF (cast)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   if (!out)
@@ -50,7 +44,7 @@ copy_blocks (int64_t outer, char *dst, size_t dst_step, const char *src,
     memcpy (dst + (size_t) i * dst_step, src + (size_t) i * src_step, bytes);
 }
 
-KERNEL (concat)
+DCNN_REF (concat)
 {
   const DcnnTensor *out = outputs[0];
   int axis = (int) params->axis.axis;
@@ -71,7 +65,7 @@ KERNEL (concat)
 /* Sizes along the axis are those of the outputs; an unused output's share is
  * what is left, so at most one output may be unused here: infer gives every
  * output a value. */
-KERNEL (split)
+DCNN_REF (split)
 {
   const DcnnTensor *in = inputs[0];
   int axis = (int) params->axis.axis;
@@ -86,7 +80,7 @@ KERNEL (split)
   }
 }
 
-KERNEL (slice)
+DCNN_REF (slice)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   const DcnnSliceParams *p = &params->slice;
@@ -119,7 +113,7 @@ pad_source (DcnnPadMode mode, int64_t i, int64_t n)
   return -1;
 }
 
-KERNEL (pad)
+DCNN_REF (pad)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   const DcnnPadParams *p = &params->pad;
@@ -145,7 +139,7 @@ KERNEL (pad)
   } while (ref_next (out->rank, out->dims, index));
 }
 
-KERNEL (transpose)
+DCNN_REF (transpose)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   int64_t strides[DCNN_MAX_RANK], from[DCNN_MAX_RANK], to[DCNN_MAX_RANK];
@@ -159,14 +153,14 @@ KERNEL (transpose)
       in->data, from, out->data, to);
 }
 
-KERNEL (expand)
+DCNN_REF (expand)
 {
   if (outputs[0])
     dcnn_ref_broadcast (inputs[0], outputs[0]);
 }
 
 /* Each dimension as (repeats, size), the repeats read with stride 0. */
-KERNEL (tile)
+DCNN_REF (tile)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   int64_t dims[2 * DCNN_MAX_RANK], from[2 * DCNN_MAX_RANK];
@@ -210,14 +204,14 @@ depth_move (const DcnnDepthParams *p, const DcnnTensor *wide,
       to_wide ? wide_stride : deep_stride);
 }
 
-KERNEL (depth_to_space)
+DCNN_REF (depth_to_space)
 {
   if (outputs[0])
     depth_move (&params->depth, outputs[0], inputs[0], inputs[0]->data,
         outputs[0]->data, true);
 }
 
-KERNEL (space_to_depth)
+DCNN_REF (space_to_depth)
 {
   if (outputs[0])
     depth_move (&params->depth, inputs[0], outputs[0], inputs[0]->data,
@@ -225,7 +219,7 @@ KERNEL (space_to_depth)
 }
 
 /* Keeps the lower or upper triangle of each matrix, zeros elsewhere. */
-KERNEL (trilu)
+DCNN_REF (trilu)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   int64_t rows, cols, n;

@@ -6,14 +6,8 @@
 #include "ref.h"
 #include "ref_util.h"
 
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
-
 /* Inputs: x, scale, bias, mean, variance; the latter four per channel. */
-KERNEL (batch_norm)
+DCNN_REF (batch_norm)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   int64_t channels, n;
@@ -67,14 +61,14 @@ normalise_groups (const DcnnTensor *in, const DcnnTensor *scale,
   }
 }
 
-KERNEL (instance_norm)
+DCNN_REF (instance_norm)
 {
   if (outputs[0])
     normalise_groups (inputs[0], inputs[1], inputs[2], outputs[0],
         inputs[0]->dims[1], params->norm.epsilon);
 }
 
-KERNEL (group_norm)
+DCNN_REF (group_norm)
 {
   if (outputs[0])
     normalise_groups (inputs[0], inputs[1], inputs[2], outputs[0],
@@ -82,7 +76,7 @@ KERNEL (group_norm)
 }
 
 /* Inputs: x, scale, bias or NULL; outputs: y, mean, 1/deviation. */
-KERNEL (layer_norm)
+DCNN_REF (layer_norm)
 {
   const DcnnTensor *in = inputs[0];
   const DcnnTensor *bias = n_inputs > 2 ? inputs[2] : NULL;
@@ -104,7 +98,7 @@ KERNEL (layer_norm)
 }
 
 /* Local response normalisation across `size` neighbouring channels. */
-KERNEL (lrn)
+DCNN_REF (lrn)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   const DcnnLrnParams *p = &params->lrn;

@@ -73,9 +73,7 @@ look (const Geometry *g, const DcnnTensor *in, int64_t base,
   return f;
 }
 
-void
-dcnn_ref_average_pool (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (average_pool)
 {
   Geometry g;
   int64_t plane_size, at = 0;
@@ -93,9 +91,7 @@ dcnn_ref_average_pool (const DcnnParams *params, int n_inputs,
   }
 }
 
-void
-dcnn_ref_max_pool (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (max_pool)
 {
   const DcnnTensor *out = outputs[0], *indices = NULL;
   Geometry g;
@@ -149,16 +145,12 @@ global_pool (const DcnnTensor *in, const DcnnTensor *out, bool max)
   }
 }
 
-void
-dcnn_ref_global_average_pool (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (global_average_pool)
 {
   global_pool (inputs[0], outputs[0], false);
 }
 
-void
-dcnn_ref_global_max_pool (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (global_max_pool)
 {
   global_pool (inputs[0], outputs[0], true);
 }

@@ -7,12 +7,6 @@
 #include "ref.h"
 #include "ref_util.h"
 
-#define KERNEL(name)                                                           \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)
-
 /* A reduction: start, then step for each element, then finish with the count
  * of elements. shift: subtracted from each element first (the maximum, for
  * LogSumExp), given to finish as well. */
@@ -128,7 +122,7 @@ reduce_run (const Reduction *r, const DcnnReduceParams *p,
 }
 
 #define REDUCE(name, start, step, finish, shifted)                             \
-  KERNEL (name)                                                                \
+  DCNN_REF (name)                                                                \
   {                                                                            \
     static const Reduction r = { start, step, finish, shifted };               \
     reduce_run (&r, &params->reduce, inputs[0], outputs[0]);                   \
@@ -202,17 +196,17 @@ soft_run (SoftKind kind, const DcnnParams *params, const DcnnTensor *in,
       soft_line (kind, in, out, o * l.n * l.inner + i, l.n, l.inner);
 }
 
-KERNEL (softmax)
+DCNN_REF (softmax)
 {
   soft_run (SOFT_MAX, params, inputs[0], outputs[0]);
 }
 
-KERNEL (log_softmax)
+DCNN_REF (log_softmax)
 {
   soft_run (SOFT_LOG, params, inputs[0], outputs[0]);
 }
 
-KERNEL (hardmax)
+DCNN_REF (hardmax)
 {
   soft_run (SOFT_HARD, params, inputs[0], outputs[0]);
 }
@@ -242,17 +236,17 @@ arg_run (const DcnnAxisParams *p, const DcnnTensor *in, const DcnnTensor *out,
   }
 }
 
-KERNEL (arg_max)
+DCNN_REF (arg_max)
 {
   arg_run (&params->axis, inputs[0], outputs[0], 1);
 }
 
-KERNEL (arg_min)
+DCNN_REF (arg_min)
 {
   arg_run (&params->axis, inputs[0], outputs[0], -1);
 }
 
-KERNEL (cum_sum)
+DCNN_REF (cum_sum)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   const DcnnAxisParams *p = &params->axis;
@@ -274,7 +268,7 @@ KERNEL (cum_sum)
 
 /* The k largest (or smallest) of each line, by repeated selection: outputs
  * values and indices, best first, the lower index first among equals. */
-KERNEL (top_k)
+DCNN_REF (top_k)
 {
   const DcnnTensor *in = inputs[0];
   const DcnnTopKParams *p = &params->top_k;

@@ -25,9 +25,7 @@ sample (const DcnnTensor *in, const DcnnResizeTaps *taps,
   return sum;
 }
 
-void
-dcnn_ref_resize (const DcnnParams *params, int n_inputs,
-    const DcnnTensor *const *inputs, int n_outputs, DcnnTensor *const *outputs)
+DCNN_REF (resize)
 {
   const DcnnTensor *in = inputs[0], *out = outputs[0];
   const DcnnResizeParams *p = &params->resize;

@@ -33,10 +33,7 @@ unary_run (const DcnnParams *params, const DcnnTensor *in,
 }
 
 #define UNARY_RUN(name, int_function)                                          \
-  void                                                                         \
-  dcnn_ref_##name (const DcnnParams *params, int n_inputs,                     \
-      const DcnnTensor *const *inputs, int n_outputs,                          \
-      DcnnTensor *const *outputs)                                              \
+  DCNN_REF (name)                                                              \
   {                                                                            \
     if (outputs[0])                                                            \
       unary_run (params, inputs[0], outputs[0], f_##name, int_function);       \
