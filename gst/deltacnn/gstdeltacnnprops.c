@@ -7,7 +7,10 @@
  */
 #include "gstdeltacnn.h"
 
+#include <stddef.h>
+
 #include "deltacnn/decode.h"
+#include "gstdeltacnnfield.h"
 
 enum
 {
@@ -52,81 +55,44 @@ enum
 /* For the blurb, from the one list. */
 #define DECODER_NAME(suffix, name, finds, reads) name ", "
 
-static void
-replace_string (gchar ** place, const GValue * value)
-{
-  g_free (*place);
-  *place = g_value_dup_string (value);
-}
+#define FIELD(name) offsetof (GstDeltaCnnSettings, name)
 
-/* Properties that say what a model is loaded from and how. TRUE: it was one.
- * With the object lock held. */
-static gboolean
-set_loading_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
-{
-  switch (id) {
-    case PROP_MODEL:
-      replace_string (&s->model, value);
-      return TRUE;
-    case PROP_DEVICE:
-      replace_string (&s->device, value);
-      return TRUE;
-    case PROP_CUDA_DEVICE_ID:
-      s->gpu_index = g_value_get_int (value);
-      return TRUE;
-    case PROP_PRECISION:
-      s->precision = (DcnnPrecision) g_value_get_enum (value);
-      return TRUE;
-    case PROP_BATCH_TIMEOUT:
-      s->batch_timeout = g_value_get_int (value);
-      return TRUE;
-    case PROP_PIPELINED:
-      s->pipelined = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_INPUT_WIDTH:
-      s->input_width = g_value_get_int (value);
-      return TRUE;
-    case PROP_INPUT_HEIGHT:
-      s->input_height = g_value_get_int (value);
-      return TRUE;
-    case PROP_RESIZE:
-      s->resize = g_value_get_enum (value);
-      return TRUE;
-    case PROP_CHANNEL_ORDER:
-      s->order = g_value_get_enum (value);
-      return TRUE;
-    case PROP_MEAN:
-      replace_string (&s->mean, value);
-      return TRUE;
-    case PROP_SCALE:
-      replace_string (&s->scale, value);
-      return TRUE;
-    case PROP_LABELS:
-      replace_string (&s->labels, value);
-      return TRUE;
-    case PROP_DECODER:
-      replace_string (&s->decoder, value);
-      return TRUE;
-    case PROP_THREADS:
-      s->threads = g_value_get_uint (value);
-      return TRUE;
-    case PROP_RESULTS_LOCATION:
-      replace_string (&s->results_location, value);
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
+/* Where each is kept; the statistics are not. */
+static const gsize places[PROP_TUNING] = {
+  [PROP_MODEL] = FIELD (model),
+  [PROP_DEVICE] = FIELD (device),
+  [PROP_CUDA_DEVICE_ID] = FIELD (gpu_index),
+  [PROP_PRECISION] = FIELD (precision),
+  [PROP_BATCH_TIMEOUT] = FIELD (batch_timeout),
+  [PROP_STAND_ASIDE] = FIELD (stand_aside),
+  [PROP_PIPELINED] = FIELD (pipelined),
+  [PROP_REGIONS] = FIELD (regions),
+  [PROP_ROI_METAS] = FIELD (roi_metas),
+  [PROP_ROI_TYPE] = FIELD (roi_type),
+  [PROP_REGION_MARGIN] = FIELD (region_margin),
+  [PROP_WINDOWS] = FIELD (windows),
+  [PROP_INPUT_WIDTH] = FIELD (input_width),
+  [PROP_INPUT_HEIGHT] = FIELD (input_height),
+  [PROP_RESIZE] = FIELD (resize),
+  [PROP_CHANNEL_ORDER] = FIELD (order),
+  [PROP_MEAN] = FIELD (mean),
+  [PROP_SCALE] = FIELD (scale),
+  [PROP_LABELS] = FIELD (labels),
+  [PROP_DECODER] = FIELD (decoder),
+  [PROP_SCORE_THRESHOLD] = FIELD (score_threshold),
+  [PROP_ATTACH] = FIELD (attach),
+  [PROP_THREADS] = FIELD (threads),
+  [PROP_QOS] = FIELD (qos),
+  [PROP_STATS_INTERVAL] = FIELD (stats_interval_ms),
+  [PROP_RESULTS_LOCATION] = FIELD (results_location),
+};
 
 /* Properties of the engine's tuning; all live. */
-static gboolean
-set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
+static void
+set_tuning_property (GstDeltaCnnSettings * s, guint tunes, const GValue * value)
 {
-  const guint tunes = id - PROP_TUNING;
   gdouble number;
 
-  if (id < PROP_TUNING || tunes >= DCNN_TUNES_COUNT)
-    return FALSE;
   switch (dcnn_tuning_info (tunes)->kind) {
     case DCNN_TUNING_KIND_FLOAT:
       number = g_value_get_float (value);
@@ -142,80 +108,6 @@ set_tuning_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
   }
   dcnn_tuning_set (&s->tuning, tunes, number);
   s->set |= 1u << tunes;
-  return TRUE;
-}
-
-/* Properties that say where is inferred; all live. */
-static gboolean
-set_region_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
-{
-  switch (id) {
-    case PROP_REGIONS:
-      replace_string (&s->regions, value);
-      return TRUE;
-    case PROP_ROI_METAS:
-      s->roi_metas = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_ROI_TYPE:
-      replace_string (&s->roi_type, value);
-      return TRUE;
-    case PROP_REGION_MARGIN:
-      s->region_margin = g_value_get_uint (value);
-      return TRUE;
-    case PROP_WINDOWS:
-      s->windows = g_value_get_uint (value);
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
-
-static gboolean
-get_region_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
-{
-  switch (id) {
-    case PROP_REGIONS:
-      g_value_set_string (value, s->regions);
-      return TRUE;
-    case PROP_ROI_METAS:
-      g_value_set_boolean (value, s->roi_metas);
-      return TRUE;
-    case PROP_ROI_TYPE:
-      g_value_set_string (value, s->roi_type);
-      return TRUE;
-    case PROP_REGION_MARGIN:
-      g_value_set_uint (value, s->region_margin);
-      return TRUE;
-    case PROP_WINDOWS:
-      g_value_set_uint (value, s->windows);
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
-
-static gboolean
-set_result_property (GstDeltaCnnSettings * s, guint id, const GValue * value)
-{
-  switch (id) {
-    case PROP_SCORE_THRESHOLD:
-      s->score_threshold = g_value_get_float (value);
-      return TRUE;
-    case PROP_ATTACH:
-      s->attach = g_value_get_flags (value);
-      return TRUE;
-    case PROP_QOS:
-      s->qos = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_STAND_ASIDE:
-      s->stand_aside = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_STATS_INTERVAL:
-      s->stats_interval_ms = g_value_get_uint (value);
-      return TRUE;
-    default:
-      return FALSE;
-  }
 }
 
 static void
@@ -224,86 +116,23 @@ gst_delta_cnn_set_property (GObject * object, guint id, const GValue * value,
 {
   GstDeltaCnn *self = (GstDeltaCnn *) object;
   GstDeltaCnnSettings *settings = &self->settings;
-  gboolean known;
 
   GST_OBJECT_LOCK (self);
-  known = set_tuning_property (settings, id, value)
-      || set_result_property (settings, id, value)
-      || set_region_property (settings, id, value)
-      || set_loading_property (settings, id, value);
+  if (id >= PROP_TUNING)
+    set_tuning_property (settings, id - PROP_TUNING, value);
+  else
+    gst_delta_cnn_field_set ((guint8 *) settings + places[id], value);
   self->settings_changed = TRUE;
   GST_OBJECT_UNLOCK (self);
-  if (!known)
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   if (id == PROP_MODEL)
     gst_delta_cnn_swap_request (self);
 }
 
-static gboolean
-get_loading_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
+static void
+get_tuning_property (const GstDeltaCnnSettings * s, guint tunes, GValue * value)
 {
-  switch (id) {
-    case PROP_MODEL:
-      g_value_set_string (value, s->model);
-      return TRUE;
-    case PROP_DEVICE:
-      g_value_set_string (value, s->device);
-      return TRUE;
-    case PROP_CUDA_DEVICE_ID:
-      g_value_set_int (value, s->gpu_index);
-      return TRUE;
-    case PROP_PRECISION:
-      g_value_set_enum (value, (gint) s->precision);
-      return TRUE;
-    case PROP_BATCH_TIMEOUT:
-      g_value_set_int (value, (gint) s->batch_timeout);
-      return TRUE;
-    case PROP_PIPELINED:
-      g_value_set_boolean (value, s->pipelined);
-      return TRUE;
-    case PROP_INPUT_WIDTH:
-      g_value_set_int (value, s->input_width);
-      return TRUE;
-    case PROP_INPUT_HEIGHT:
-      g_value_set_int (value, s->input_height);
-      return TRUE;
-    case PROP_RESIZE:
-      g_value_set_enum (value, s->resize);
-      return TRUE;
-    case PROP_CHANNEL_ORDER:
-      g_value_set_enum (value, s->order);
-      return TRUE;
-    case PROP_MEAN:
-      g_value_set_string (value, s->mean);
-      return TRUE;
-    case PROP_SCALE:
-      g_value_set_string (value, s->scale);
-      return TRUE;
-    case PROP_LABELS:
-      g_value_set_string (value, s->labels);
-      return TRUE;
-    case PROP_DECODER:
-      g_value_set_string (value, s->decoder);
-      return TRUE;
-    case PROP_THREADS:
-      g_value_set_uint (value, s->threads);
-      return TRUE;
-    case PROP_RESULTS_LOCATION:
-      g_value_set_string (value, s->results_location);
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
-
-static gboolean
-get_tuning_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
-{
-  const guint tunes = id - PROP_TUNING;
   gdouble number;
 
-  if (id < PROP_TUNING || tunes >= DCNN_TUNES_COUNT)
-    return FALSE;
   number = dcnn_tuning_get (&s->tuning, tunes);
   switch (dcnn_tuning_info (tunes)->kind) {
     case DCNN_TUNING_KIND_FLOAT:
@@ -318,31 +147,6 @@ get_tuning_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
     default:
       g_value_set_enum (value, (gint) number);
   }
-  return TRUE;
-}
-
-static gboolean
-get_result_property (const GstDeltaCnnSettings * s, guint id, GValue * value)
-{
-  switch (id) {
-    case PROP_SCORE_THRESHOLD:
-      g_value_set_float (value, s->score_threshold);
-      return TRUE;
-    case PROP_ATTACH:
-      g_value_set_flags (value, s->attach);
-      return TRUE;
-    case PROP_QOS:
-      g_value_set_boolean (value, s->qos);
-      return TRUE;
-    case PROP_STAND_ASIDE:
-      g_value_set_boolean (value, s->stand_aside);
-      return TRUE;
-    case PROP_STATS_INTERVAL:
-      g_value_set_uint (value, s->stats_interval_ms);
-      return TRUE;
-    default:
-      return FALSE;
-  }
 }
 
 static void
@@ -351,20 +155,17 @@ gst_delta_cnn_get_property (GObject * object, guint id, GValue * value,
 {
   GstDeltaCnn *self = (GstDeltaCnn *) object;
   const GstDeltaCnnSettings *settings = &self->settings;
-  gboolean known;
 
   if (id == PROP_STATS) {
     g_value_take_boxed (value, gst_delta_cnn_timing_stats (self));
     return;
   }
   GST_OBJECT_LOCK (self);
-  known = get_tuning_property (settings, id, value)
-      || get_result_property (settings, id, value)
-      || get_region_property (settings, id, value)
-      || get_loading_property (settings, id, value);
+  if (id >= PROP_TUNING)
+    get_tuning_property (settings, id - PROP_TUNING, value);
+  else
+    gst_delta_cnn_field_get ((const guint8 *) settings + places[id], value);
   GST_OBJECT_UNLOCK (self);
-  if (!known)
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 /* Static storage. */

@@ -29,15 +29,9 @@ gst_delta_cnn_settings_init (GstDeltaCnnSettings * settings)
 void
 gst_delta_cnn_settings_clear (GstDeltaCnnSettings * settings)
 {
-  g_clear_pointer (&settings->model, g_free);
-  g_clear_pointer (&settings->labels, g_free);
-  g_clear_pointer (&settings->decoder, g_free);
-  g_clear_pointer (&settings->mean, g_free);
-  g_clear_pointer (&settings->scale, g_free);
-  g_clear_pointer (&settings->results_location, g_free);
-  g_clear_pointer (&settings->regions, g_free);
-  g_clear_pointer (&settings->roi_type, g_free);
-  g_clear_pointer (&settings->device, g_free);
+#define CLEAR(name) g_clear_pointer (&settings->name, g_free);
+  GST_DELTA_CNN_SETTINGS_STRINGS (CLEAR)
+#undef CLEAR
 }
 
 void
@@ -45,15 +39,9 @@ gst_delta_cnn_settings_copy (const GstDeltaCnnSettings * from,
     GstDeltaCnnSettings * to)
 {
   *to = *from;
-  to->model = g_strdup (from->model);
-  to->labels = g_strdup (from->labels);
-  to->decoder = g_strdup (from->decoder);
-  to->mean = g_strdup (from->mean);
-  to->scale = g_strdup (from->scale);
-  to->results_location = g_strdup (from->results_location);
-  to->regions = g_strdup (from->regions);
-  to->roi_type = g_strdup (from->roi_type);
-  to->device = g_strdup (from->device);
+#define COPY(name) to->name = g_strdup (from->name);
+  GST_DELTA_CNN_SETTINGS_STRINGS (COPY)
+#undef COPY
 }
 
 void
@@ -137,9 +125,8 @@ gst_delta_cnn_settings_get_key (const GstDeltaCnnSettings * settings)
   const GstDeltaCnnSettings *s = settings;
   GString *key = g_string_new (NULL);
 
-  g_string_append_printf (key, "%s|%s|%s|%s|%d|%d|%d|%d|%d|%u|%"
-      G_GINT64_FORMAT "|%x", s->device ? s->device : "", s->model ? s->model : "",
-      s->mean ? s->mean : "", s->scale ? s->scale : "", s->input_width,
+  g_string_append_printf (key, "%s|%s|%s|%s|%d|%d|%d|%d|%d|%u|%d|%x",
+      s->device ? s->device : "", s->model ? s->model : "", s->mean ? s->mean : "", s->scale ? s->scale : "", s->input_width,
       s->input_height, s->resize, s->order, s->precision, s->threads,
       s->batch_timeout, s->set);
   for (guint i = 0; i < DCNN_TUNES_COUNT; i++)

@@ -54,14 +54,19 @@ typedef enum
 /* input-width, input-height: follow the frame's size. */
 #define GST_DELTA_CNN_SIZE_FRAME (-1)
 
+/* Settings of their own memory; device NULL: auto. */
+#define GST_DELTA_CNN_SETTINGS_STRINGS(X)                                      \
+  X (model) X (labels) X (decoder) X (mean) X (scale) X (results_location)     \
+  X (regions) X (roi_type) X (device)
+
 typedef struct
 {
-  gchar *model, *labels, *decoder, *mean, *scale, *results_location;
-  gchar *regions, *roi_type;
-  gchar *device;                  /* NULL: auto */
+#define STRING(name) gchar *name;
+  GST_DELTA_CNN_SETTINGS_STRINGS (STRING)
+#undef STRING
   gint gpu_index;                 /* -1: none named */
   gint placed_gpu;                /* where several are and none is named; -1 */
-  gint64 batch_timeout;           /* us; see gst_delta_cnn_seat_new() */
+  gint batch_timeout;             /* us; see gst_delta_cnn_seat_new() */
   GstDeltaCnnResize resize;
   GstDeltaCnnOrder order;
   gint input_width, input_height; /* 0: the descriptor's or the model's */

@@ -182,6 +182,35 @@ gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
   cairo_close_path (cr);
 }
 
+gboolean
+gst_delta_overlay_legend_row (GstDeltaOverlayCanvas * canvas, gdouble size,
+    guint row, const gchar * text, gdouble * left, gdouble * top)
+{
+  cairo_t *cr = canvas->cr;
+  cairo_text_extents_t extents;
+  gdouble width;
+
+  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+      CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size (cr, 0.9 * size);
+  cairo_text_extents (cr, text, &extents);
+  width = extents.x_advance + 3.4 * size;
+  *left = canvas->width - width - 0.6 * size;
+  *top = canvas->height - 2.4 * size - 2 * size * row;
+  if (*left < 0 || *top < 0)
+    return FALSE;
+  gst_delta_overlay_rounded_rectangle (cr, *left, *top, width, 1.8 * size,
+      0.4 * size);
+  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
+  cairo_fill (cr);
+  cairo_set_source_rgba (cr, 1, 1, 1, 0.9);
+  cairo_move_to (cr, *left + 2.8 * size, *top + 1.2 * size);
+  cairo_show_text (cr, text);
+  gst_delta_overlay_canvas_mark (canvas, *left - 1, *top - 1, width + 2,
+      1.8 * size + 2);
+  return TRUE;
+}
+
 /* "person 87 %", as far as the style wants it; new text or NULL. */
 static gchar *
 label_text (const GstDeltaOverlayStyle * style, GQuark quark, gint class_id,

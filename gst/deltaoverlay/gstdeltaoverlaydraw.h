@@ -92,6 +92,11 @@ void gst_delta_overlay_mask_cover (const GstDeltaCnnSegmentationMeta * meta,
 /* Adds a rectangle with round corners to the path. */
 void gst_delta_overlay_rounded_rectangle (cairo_t * cr, gdouble x, gdouble y,
     gdouble w, gdouble h, gdouble radius);
+/* A row of the legend at the bottom right, with room for a sign of 1.9 x size
+ * before its text; row 0 is the lowest. left, top: its corner. FALSE: there is
+ * no room. */
+gboolean gst_delta_overlay_legend_row (GstDeltaOverlayCanvas * canvas,
+    gdouble size, guint row, const gchar * text, gdouble * left, gdouble * top);
 void gst_delta_overlay_draw_poses (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnPoseMeta * meta);
 /* Text, and numbers by name; of many without names, how many. Below the region

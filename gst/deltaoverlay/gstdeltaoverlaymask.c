@@ -135,33 +135,15 @@ void
 gst_delta_overlay_draw_legend (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style)
 {
-  static const gchar text[] = "recomputed";
   const gdouble size = gst_delta_overlay_font_size (style, canvas);
   const gint period = hatch_period (style, canvas);
   const guint32 color = hatch_color (style) | 0xff000000;
-  cairo_t *cr = canvas->cr;
-  cairo_text_extents_t extents;
-  gdouble width, left, top;
+  gdouble left, top;
   gint x0, y0;
 
-  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-      CAIRO_FONT_WEIGHT_NORMAL);
-  cairo_set_font_size (cr, 0.9 * size);
-  cairo_text_extents (cr, text, &extents);
-  width = extents.x_advance + 3.4 * size;
-  left = canvas->width - width - 0.6 * size;
-  top = canvas->height - 2.4 * size;
-  if (left < 0 || top < 0)
+  if (!gst_delta_overlay_legend_row (canvas, size, 0, "recomputed", &left,
+          &top))
     return;
-  gst_delta_overlay_rounded_rectangle (cr, left, top, width, 1.8 * size,
-      0.4 * size);
-  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
-  cairo_fill (cr);
-  cairo_set_source_rgba (cr, 1, 1, 1, 0.9);
-  cairo_move_to (cr, left + 2.8 * size, top + 1.2 * size);
-  cairo_show_text (cr, text);
-  gst_delta_overlay_canvas_mark (canvas, left - 1, top - 1, width + 2,
-      1.8 * size + 2);
   cairo_surface_flush (canvas->surface);
   x0 = left + 0.5 * size;
   y0 = top + 0.4 * size;

@@ -109,36 +109,16 @@ describe (const GstDeltaCnnMotionMeta * meta)
   }
 }
 
-/* One row of the legend, in the hatching's own manner, `row` rows above it.
- * Returns the middle of its sign; x 0: there is no room. */
-static gdouble
+/* x, y: the middle of the row's sign. FALSE: there is no room. */
+static gboolean
 legend_row (GstDeltaOverlayCanvas * canvas, gdouble size, guint row,
-    const gchar * text, gdouble * y)
+    const gchar * text, gdouble * x, gdouble * y)
 {
-  cairo_t *cr = canvas->cr;
-  cairo_text_extents_t extents;
-  gdouble width, left, top;
-
-  cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-      CAIRO_FONT_WEIGHT_NORMAL);
-  cairo_set_font_size (cr, 0.9 * size);
-  cairo_text_extents (cr, text, &extents);
-  width = extents.x_advance + 3.4 * size;
-  left = canvas->width - width - 0.6 * size;
-  top = canvas->height - 2.4 * size - 2 * size * row;
-  if (left < 0 || top < 0)
-    return 0;
-  gst_delta_overlay_rounded_rectangle (cr, left, top, width, 1.8 * size,
-      0.4 * size);
-  cairo_set_source_rgba (cr, 0.03, 0.05, 0.08, 0.7);
-  cairo_fill (cr);
-  cairo_set_source_rgba (cr, 1, 1, 1, 0.9);
-  cairo_move_to (cr, left + 2.8 * size, top + 1.2 * size);
-  cairo_show_text (cr, text);
-  gst_delta_overlay_canvas_mark (canvas, left - 1, top - 1, width + 2,
-      1.8 * size + 2);
-  *y = top + 0.9 * size;
-  return left + 1.45 * size;
+  if (!gst_delta_overlay_legend_row (canvas, size, row, text, x, y))
+    return FALSE;
+  *x += 1.45 * size;
+  *y += 0.9 * size;
+  return TRUE;
 }
 
 static void
@@ -147,21 +127,20 @@ draw_legend (GstDeltaOverlayCanvas * canvas,
     gboolean window, guint row)
 {
   g_autofree gchar *state = describe (meta);
-  gdouble x, y = 0;
+  gdouble x, y;
 
-  if (window && (x = legend_row (canvas, size, row++, "window", &y)) > 0) {
+  if (window && legend_row (canvas, size, row++, "window", &x, &y)) {
     cairo_rectangle (canvas->cr, x - 0.8 * size, y - 0.4 * size, 1.6 * size,
         0.8 * size);
     stroke_dashed (canvas->cr, 0.5 * line);
   }
   if (gst_delta_cnn_motion_meta_get_n_tracks (meta) > 0) {
-    if ((x = legend_row (canvas, size, row++, "moves by itself", &y)) > 0)
+    if (legend_row (canvas, size, row++, "moves by itself", &x, &y))
       dot (canvas->cr, by_itself, x, y, line);
-    if ((x = legend_row (canvas, size, row++, "moves with the scene",
-                &y)) > 0)
+    if (legend_row (canvas, size, row++, "moves with the scene", &x, &y))
       dot (canvas->cr, with_scene, x, y, line);
   }
-  if ((x = legend_row (canvas, size, row, state, &y)) > 0)
+  if (legend_row (canvas, size, row, state, &x, &y))
     dot (canvas->cr, meta->state == GST_DELTA_CNN_MOTION_LOST ? by_itself :
         with_scene, x, y, 1.5 * line);
 }

@@ -4,11 +4,10 @@
  * PLAYING and apply from the next frame on; the reference is kept.
  */
 #include "gstframealign.h"
+#include "gstdeltacnnfield.h"
 
 #include <stddef.h>
 
-#define LIVE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS \
-    | GST_PARAM_MUTABLE_PLAYING | GST_PARAM_CONTROLLABLE)
 #define FIELD(name) offsetof (GstFrameAlignSettings, name)
 
 static GType
@@ -48,17 +47,8 @@ reference_get_type (void)
   return (GType) type;
 }
 
-/* Each is a field of the settings; enums are told by their type function. */
-typedef struct
-{
-  const gchar *name, *nick, *blurb;
-  GType type;
-  gsize offset;
-  gdouble minimum, maximum;
-  GType (*enum_type) (void);
-} Property;
-
-static const Property properties[] = {
+/* Each is a field of the settings. */
+static const GstDeltaCnnField properties[] = {
   {"enabled", "Enabled", "Estimate motion; when not, buffers pass as they are",
       G_TYPE_BOOLEAN, FIELD (enabled), 0, 1, NULL},
   {"method", "Method", "What the camera is taken to do; less is steadier where "
@@ -155,18 +145,10 @@ gst_frame_align_set_property (GObject * object, guint id, const GValue * value,
     GParamSpec * pspec)
 {
   GstFrameAlign *self = (GstFrameAlign *) object;
-  const Property *property = &properties[MIN (id, PROP_STATS - 1) - 1];
-  guint8 *field = (guint8 *) & self->settings + property->offset;
 
   GST_OBJECT_LOCK (self);
-  if (property->type == G_TYPE_ENUM)
-    *(gint *) (void *) field = g_value_get_enum (value);
-  else if (property->type == G_TYPE_BOOLEAN)
-    *(gboolean *) (void *) field = g_value_get_boolean (value);
-  else if (property->type == G_TYPE_DOUBLE)
-    *(gdouble *) (void *) field = g_value_get_double (value);
-  else
-    *(guint *) (void *) field = g_value_get_uint (value);
+  gst_delta_cnn_field_set ((guint8 *) & self->settings
+      + properties[id - 1].offset, value);
   self->settings_changed = TRUE;
   GST_OBJECT_UNLOCK (self);
 }
@@ -176,41 +158,16 @@ gst_frame_align_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
   GstFrameAlign *self = (GstFrameAlign *) object;
-  const Property *property = &properties[MIN (id, PROP_STATS - 1) - 1];
-  const guint8 *field = (guint8 *) & self->settings + property->offset;
   GstFrameAlignTotals totals;
 
   GST_OBJECT_LOCK (self);
   totals = self->totals;
-  if (id == PROP_STATS)
-    ;                           /* made without the lock */
-  else if (property->type == G_TYPE_ENUM)
-    g_value_set_enum (value, *(const gint *) (const void *) field);
-  else if (property->type == G_TYPE_BOOLEAN)
-    g_value_set_boolean (value, *(const gboolean *) (const void *) field);
-  else if (property->type == G_TYPE_DOUBLE)
-    g_value_set_double (value, *(const gdouble *) (const void *) field);
-  else
-    g_value_set_uint (value, *(const guint *) (const void *) field);
+  if (id != PROP_STATS)
+    gst_delta_cnn_field_get ((guint8 *) & self->settings
+        + properties[id - 1].offset, value);
   GST_OBJECT_UNLOCK (self);
   if (id == PROP_STATS)
     g_value_take_boxed (value, totals_to_structure (&totals));
-}
-
-static GParamSpec *
-make_spec (const Property * p, const void *field)
-{
-  if (p->type == G_TYPE_ENUM)
-    return g_param_spec_enum (p->name, p->nick, p->blurb, p->enum_type (),
-        *(const gint *) field, LIVE);
-  if (p->type == G_TYPE_BOOLEAN)
-    return g_param_spec_boolean (p->name, p->nick, p->blurb,
-        *(const gboolean *) field, LIVE);
-  if (p->type == G_TYPE_DOUBLE)
-    return g_param_spec_double (p->name, p->nick, p->blurb, p->minimum,
-        p->maximum, *(const gdouble *) field, LIVE);
-  return g_param_spec_uint (p->name, p->nick, p->blurb, p->minimum, p->maximum,
-      *(const guint *) field, LIVE);
 }
 
 void
@@ -221,9 +178,8 @@ gst_frame_align_install_properties (GObjectClass * klass)
   gst_frame_align_settings_init (&defaults);
   klass->set_property = gst_frame_align_set_property;
   klass->get_property = gst_frame_align_get_property;
-  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
-    g_object_class_install_property (klass, i + 1, make_spec (&properties[i],
-            (const guint8 *) &defaults + properties[i].offset));
+  gst_delta_cnn_fields_install (klass, properties, G_N_ELEMENTS (properties),
+      &defaults);
   g_object_class_install_property (klass, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Counts of frames aligned, re-anchored and lost, and times, since "
