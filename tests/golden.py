@@ -25,6 +25,7 @@ DELTACNN_UPDATE_GOLDEN=1 writes tests/models/golden.txt anew; say why in
 docs/decisions.md. Skipped (77) where there is no avx2."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -202,4 +203,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main(sys.argv[1:]))

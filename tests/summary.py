@@ -15,6 +15,7 @@ import collections
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -168,4 +169,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main(sys.argv[1:]))

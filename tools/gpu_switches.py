@@ -24,6 +24,7 @@ import json
 import math
 import pathlib
 import re
+import signal
 import sys
 import time
 
@@ -165,4 +166,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main())

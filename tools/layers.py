@@ -11,6 +11,7 @@ tools/docgen.py writes the picture, and a test keeps it true. Standard library o
 """
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -113,4 +114,5 @@ def draw():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.stdout.write(draw())

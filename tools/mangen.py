@@ -8,6 +8,7 @@ Standard library only.
 """
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -67,4 +68,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ timed, as the frame's preparation is not either. A wrong start prints one line
 import importlib
 import mmap
 import os
+import signal
 import sys
 import time
 
@@ -154,4 +155,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main(sys.argv[1:]))

@@ -11,6 +11,7 @@ packages numpy, onnx and onnxruntime.
 import collections
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -67,6 +68,7 @@ def profile(path, size, threads):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     print(json.dumps(profile(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

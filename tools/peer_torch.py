@@ -21,6 +21,7 @@ TensorRT is not among the peers.
 import argparse
 import json
 import pathlib
+import signal
 import statistics
 import sys
 import time
@@ -354,4 +355,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main())

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -163,6 +164,35 @@ def case_spaces(bench):
                              text=True, capture_output=True, env=bench.environment, check=False)
         assert out.returncode in (0, 77), f"{script}.py {case}:\n{out.stdout[-2000:]}{out.stderr[-3000:]}"
         assert out.returncode == 0 or not e2e.model_missing(), out.stdout
+
+
+def case_closed_pipe(bench):
+    """Whoever reads a program's output may go: it ends by the signal or well, and says nothing of pipes."""
+    lines = [[str(bench.build / "tools" / f"deltacnn-{name}"), "--help"]
+             for name in ("inspect", "bench", "tune", "annotate", "scene", "models")]
+    lines += [[str(p), "--help"] for p in (bench.build / "pipelines").glob("*") if p.is_file() and os.access(p, os.X_OK)]
+    lines += [[lines[5][0], *words] for words in (["list"], ["list", "--json"], ["info", "people-seg"], ["verify"])]
+    if not e2e.model_missing():
+        lines += [[lines[0][0], *words, str(e2e.MODEL)] for words in ([], ["--json"], ["--dump"])]
+        scene = str(bench.scene(3))
+        lines += [[lines[1][0], "--model", "people-seg", "--clip", scene, *words] for words in ([], ["--json", "-"])]
+    for script in [*ROOT.glob("tools/*.*"), *ROOT.glob("pipelines/*.sh"), *ROOT.glob("tests/*.*"), ROOT / "tests/lint/lint.py"]:
+        text = script.read_text(encoding="utf-8") if script.suffix in (".py", ".sh") else ""
+        if script.name != "common.sh" and ("import argparse" in text or "--help)" in text):
+            lines.append([str(script), "--help"])
+    lines.append([sys.executable, str(ROOT / "tools/layers.py")])
+    wrong = []
+    for line in lines:
+        if not os.path.exists(line[0]):
+            continue
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "wb") as output:
+            out = subprocess.run(line, stdout=output, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                                 check=False, timeout=120, env=bench.environment)
+        if out.returncode not in (0, -signal.SIGPIPE, 128 + signal.SIGPIPE) or re.search("Traceback|[Bb]roken ?[Pp]ipe", out.stderr):
+            wrong.append(f"{' '.join(line)}: exit status {out.returncode}\n{out.stderr[-300:]}")
+    assert len(lines) > 30 and not wrong, "\n".join(wrong)
 
 
 if __name__ == "__main__":

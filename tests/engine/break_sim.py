@@ -7,6 +7,7 @@ engine-conformance sees it: what the oracle is worth. Run by hand:
 
 Every break must be seen. The sources are put back."""
 import os
+import signal
 import subprocess
 import sys
 
@@ -168,4 +169,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main())

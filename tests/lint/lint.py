@@ -9,6 +9,7 @@ would do) and exits 1 when there is any. Standard library only. A new check is
 one function in checks_source.py or checks_build.py with the decorator @check.
 """
 import pathlib
+import signal
 import sys
 
 import checks_build
@@ -48,4 +49,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) # "... | head" ends it quietly
     sys.exit(main(sys.argv[1:]))
