@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "elements.h"
+
 typedef struct
 {
   const gchar *model, *results, *codec;
@@ -190,7 +192,9 @@ main (int argc, char **argv)
       || g_str_equal (server.codec, "h265"));
   for (int i = 1; good && i < argc; i++)
     good = add_camera (&server, argv[i]);
-  if (good) {
+  if (good && !find_elements ()) {
+    status = 1;
+  } else if (good) {
     status = serve (&server, port, address ? address : "0.0.0.0");
   } else {
     g_autofree gchar *help = g_option_context_get_help (context, TRUE, NULL);

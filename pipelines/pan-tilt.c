@@ -18,6 +18,7 @@
 #include <string.h>
 
 /* <gst/deltacnn/gstdeltacnnmotionmeta.h> where the project is installed */
+#include "elements.h"
 #include "gstdeltacnnmotionmeta.h"
 
 #define WIDTH 480
@@ -259,7 +260,7 @@ main (int argc, char **argv)
     return 2;
   }
   g_option_context_free (context);
-  good = run (model ? model : "people-seg", width, height, (guint) frames,
+  good = find_elements () && run (model ? model : "people-seg", width, height, (guint) frames,
       TRUE, &with) && run (model ? model : "people-seg", width, height,
       (guint) frames, FALSE, &without);
   if (good)

@@ -17,10 +17,16 @@
  * The first try is at once, then after 1, 2, 4 ... 30 seconds; a frame that
  * arrives sets that back. A wrong user or password is not tried again unless
  * it has been right before: cameras lock those out who guess.
+ *
+ * Without a display (neither DISPLAY nor WAYLAND_DISPLAY) there is no window;
+ * results that no file was named for then go to standard output.
  */
 #include <glib-unix.h>
 #include <gst/gst.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "elements.h"
 
 #define MAX_WAIT_S 30
 #define LOOK_MS 200
@@ -367,7 +373,26 @@ run (Camera * camera, gint seconds)
   g_source_remove (watch);
   drop_source (camera);
   gst_element_set_state (camera->pipeline, GST_STATE_NULL);
-  g_print ("%" G_GUINT64_FORMAT " frames\n", camera->frames);
+  g_printerr ("%" G_GUINT64_FORMAT " frames\n", camera->frames);
+}
+
+/* autovideosink looks for a screen whatever there is, and some of what it tries
+ * crashes without one. */
+static gchar *
+default_sink (gchar ** results)
+{
+  struct stat out;
+  gboolean follow;
+
+  if (g_getenv ("DISPLAY") || g_getenv ("WAYLAND_DISPLAY"))
+    return g_strdup ("autovideosink");
+  /* A socket, as a service has, cannot be opened by name. */
+  follow = !*results && fstat (1, &out) == 0 && !S_ISSOCK (out.st_mode);
+  if (follow)
+    *results = g_strdup ("/dev/stdout");
+  g_printerr ("There is no display, so no window (--sink says where else the "
+      "picture goes)%s\n", follow ? "; results follow." : ".");
+  return g_strdup ("fakesink");
 }
 
 int
@@ -380,9 +405,11 @@ main (int argc, char **argv)
     {"model", 0, 0, G_OPTION_ARG_STRING, &model, "ONNX file or name (default: "
           "people-seg)", "NAME"},
     {"results", 0, 0, G_OPTION_ARG_FILENAME, &results, "file that results are "
-          "appended to as JSON lines", "FILE"},
+          "appended to as JSON lines (default: standard output where there is "
+          "no display, else none)", "FILE"},
     {"sink", 0, 0, G_OPTION_ARG_STRING, &sink, "where the picture goes, as in "
-          "gst-launch-1.0 (default: autovideosink)", "ELEMENTS"},
+          "gst-launch-1.0 (default: a window, or nowhere without a display)",
+          "ELEMENTS"},
     {"stall", 0, 0, G_OPTION_ARG_DOUBLE, &stall_s, "seconds without a frame "
           "after which to connect again (default: 5)", "SECONDS"},
     {"seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "stop after so long", "N"},
@@ -409,10 +436,14 @@ main (int argc, char **argv)
   camera.address = argv[1];
   camera.shown = hide_password (argv[1]);
   camera.stall_s = stall_s;
+  if (!sink)
+    sink = default_sink (&results);
   camera.loop = g_main_loop_new (NULL, FALSE);
   g_mutex_init (&camera.lock);
-  if (make_pipeline (&camera, model ? model : "people-seg", results,
-          sink ? sink : "autovideosink", &error)) {
+  if (!find_elements ()) {
+    camera.status = 1;
+  } else if (make_pipeline (&camera, model ? model : "people-seg", results,
+          sink, &error)) {
     run (&camera, seconds);
     gst_object_unref (camera.bus);
     gst_object_unref (camera.pipeline);
