@@ -90,7 +90,7 @@ def ops():
 def tuning_row(line):
     """A row of the table of DCNN_TUNINGS."""
     field, name, kind, least, most, default, told, what = line
-    if kind in ("MODE", "CRITERION"):
+    if kind in ("MODE", "CRITERION", "SAMPLING"):
         extent, default = "a name", default.rsplit("_", 1)[1].lower()
     elif kind == "BOOL":
         extent, default = "true, false", default.lower()
@@ -144,6 +144,7 @@ def kernels():
                   [tuning_row(a) for a, _ in x_macro(path, "DCNN_TUNINGS")])
     for title, macro, where in (
             ("Criteria", "DCNN_CRITERIA", path), ("Modes", "DCNN_MODES", path),
+            ("Samplings", "DCNN_SAMPLINGS", "include/deltacnn/frame.h"),
             ("Fits", "DCNN_FITS", "include/deltacnn/session.h")):
         text += f"\n## {title}\n\n"
         text += table(["name", "what"], [(f"`{a[1]}`", a[2])
@@ -175,7 +176,8 @@ def property_rows(text):
     blocks = re.split(r"\n(?=  [a-z][a-z0-9-]*\s*: )", part)
     for block in blocks:
         match = re.match(r"\s*([a-z][a-z0-9-]*)\s*: (.*)", block)
-        if not match or match.group(1) in ("name", "parent", "qos"):
+        if not match or match.group(1) in ("name", "parent") or (
+                match.group(1) == "qos" and match.group(2).startswith("Handle ")): # the base class's
             continue
         flags = re.search(r"flags: (.*)", block)
         kind = re.search(r"\n\s+((?:Unsigned |)(?:Integer64|Integer|Float|"
@@ -196,6 +198,8 @@ def property_rows(text):
                 what = "any of " + what
         elif span:
             what = f"{span.group(1)} to {span.group(2)}"
+            if "0xRRGGBB" in match.group(2):
+                what, default = "a colour", f"0x{int(default):06x}"
         else:
             what = kind.split()[0].lower() if kind else ""
         live = "changeable in" in (flags.group(1) if flags else "") \

@@ -14,7 +14,7 @@
  * ## Example
  * |[
  * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! videoconvert !
- *     deltacnn model=people.onnx ! deltaoverlay ! videoconvert ! autovideosink
+ *     deltacnn model=people-seg ! deltaoverlay ! videoconvert ! autovideosink
  * ]|
  *
  * Since: 0.1

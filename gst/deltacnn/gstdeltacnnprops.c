@@ -330,7 +330,7 @@ install_region_properties (GObjectClass * klass)
   g_object_class_install_property (klass, PROP_REGION_MARGIN,
       g_param_spec_uint ("region-margin", "Region margin",
           "Pixels of the network's input by which regions are widened, before "
-          "they go out to whole tiles", 0, 4096, 16, LIVE));
+          "they are rounded out to whole tiles", 0, 4096, 16, LIVE));
   g_object_class_install_property (klass, PROP_WINDOWS,
       g_param_spec_uint ("windows", "Windows",
           "In place of the whole frame, see a window on each of up to so many "
@@ -353,8 +353,8 @@ install_result_properties (GObjectClass * klass)
           LIVE));
   g_object_class_install_property (klass, PROP_STAND_ASIDE,
       g_param_spec_boolean ("stand-aside", "Stand aside",
-          "Where following the camera (framealign) saves next to nothing, take "
-          "frames as they lie for a while", TRUE, LIVE));
+          "While following the camera (framealign) saves next to nothing, run "
+          "frames without it", TRUE, LIVE));
   /* In place of GstBaseTransform's, which drops late frames. */
   g_object_class_install_property (klass, PROP_QOS,
       g_param_spec_boolean ("qos", "QoS",

@@ -17,7 +17,7 @@
  * ## Example
  * |[
  * gst-launch-1.0 filesrc location=night.mp4 ! decodebin ! videoconvert !
- *     deltacnn model=lowlight ! videoconvert ! deltaimage ! videoconvert !
+ *     deltacnn model=lowlight.onnx ! videoconvert ! deltaimage ! videoconvert !
  *     autovideosink
  * ]|
  *

@@ -13,7 +13,7 @@
  * ## Example
  * |[
  * gst-launch-1.0 filesrc location=street.mp4 ! decodebin ! videoconvert !
- *     deltacnn model=people.onnx ! deltaoverlay updates=true ! videoconvert !
+ *     deltacnn model=people-seg ! deltaoverlay updates=true ! videoconvert !
  *     autovideosink
  * ]|
  *

@@ -22,9 +22,9 @@ static const GstDeltaCnnField properties[] = {
         "left: the five best classes, numbers, text", G_TYPE_BOOLEAN, FIELD (classes), 0, 0, NULL},
   {"labels", "Labels", "Write the class's name", G_TYPE_BOOLEAN,
       FIELD (labels), 0, 0, NULL},
-  {"scores", "Scores", "Write the score behind it", G_TYPE_BOOLEAN,
+  {"scores", "Scores", "Write the score behind the class's name", G_TYPE_BOOLEAN,
       FIELD (scores), 0, 0, NULL},
-  {"updates", "Updates", "Hatch what was recomputed",
+  {"updates", "Updates", "Hatch what was recomputed in this frame",
       G_TYPE_BOOLEAN, FIELD (updates), 0, 0, NULL},
   {"motion", "Motion", "Show how the camera moved: the points that framealign "
         "followed (its tracks=true), deltacnn's view window, the state",

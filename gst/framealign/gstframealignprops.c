@@ -74,9 +74,9 @@ static const GstDeltaCnnField properties[] = {
   {"dead-zone", "Dead zone", "The matrix stays while no corner of the picture "
         "has moved by more pixels than this", G_TYPE_DOUBLE,
       FIELD (dead_zone), 0, 100, NULL},
-  {"smoothing", "Smoothing", "Small moves are followed late, by at most so "
-        "many pixels (0 = not)", G_TYPE_DOUBLE, FIELD (smoothing), 0, 100,
-      NULL},
+  {"smoothing", "Smoothing", "Small moves are followed slowly, the result "
+        "lagging by at most so many pixels (0 = every move at once)",
+      G_TYPE_DOUBLE, FIELD (smoothing), 0, 100, NULL},
   {"tracks", "Tracks", "Attach the points that were followed, for deltaoverlay "
         "motion=true", G_TYPE_BOOLEAN, FIELD (tracks), 0, 1, NULL},
 };

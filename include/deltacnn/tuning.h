@@ -82,7 +82,7 @@ typedef enum DcnnCriterion {
   X (input_threshold, "input-threshold", FLOAT, 0, 1, 0.05, TOLD, "A pixel whose channels all changed by less, on a scale of 0 to 1, has not changed") \
   X (gate_threshold, "gate-threshold", FLOAT, 0, DCNN_THRESHOLD_MOST, 0.2, TOLD, "The threshold of gates (squeeze and excite), relative to their own strength") \
   X (dilation, "dilation", UINT, 0, DCNN_DILATION_MOST, 3, TOLD, "Pixels of the network's input by which what changed is widened") \
-  X (forgive, "forgive", FLOAT, 0, 1, 0.5, OWN, "With a moving camera: what a shift by so many pixels of the network's input would change at an edge has not changed") \
+  X (forgive, "forgive", FLOAT, 0, 1, 0.5, OWN, "With a moving camera: a change at an edge does not count where a shift by so many pixels of the network's input explains it") \
   X (noise_suppression, "noise-suppression", BOOL, 0, 1, FALSE, OWN, "Drop changes of single pixels (noisy cameras with a low input-threshold)") \
   X (interest, "interest", BOOL, 0, 1, FALSE, OWN, "Weigh changes by how near they are to the previous results") \
   X (settle, "settle", BOOL, 0, 1, TRUE, OWN, "When the scene is still, recompute what the thresholds left until the result equals the dense one") \

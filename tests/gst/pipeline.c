@@ -88,6 +88,73 @@ GST_START_TEST (test_seeks)
 
 GST_END_TEST;
 
+/* Sizes and formats that change in mid-stream, from one pixel to 8K and back,
+ * with flushes and seeks' segments between: each frame comes out, none of the
+ * elements warns (Check fails on that), and the end may come at once. */
+GST_START_TEST (test_sizes_change_in_mid_stream)
+{
+  static const struct
+  {
+    const gchar *format;
+    gint width, height;
+  } streams[] = { { "GRAY8", 1, 1 }, { "NV12", 3, 5 }, { "I420", 7680, 4320 },
+    { "RGB", 1, 1 }, { "GRAY8", 641, 3 }, { "BGRA", 64, 48 },
+    { "NV12", 7680, 4320 }, { "I420", 1, 481 }, { "RGB", 64, 48 } };
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *model = tiny_model_write (dir, "model", TINY_MASK, 64, 48,
+      NULL);
+  g_autoptr (GstElementFactory) align = gst_element_factory_find ("framealign");
+  g_autofree gchar *launch = g_strdup_printf ("%s deltacnn model=%s ! "
+      "deltaoverlay updates=true motion=true", align ?
+      "framealign tracks=true !" : "", model);
+  GstHarness *h = gst_harness_new_parse (launch);
+  guint out = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (streams); i++) {
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=%s,width=%d,"
+        "height=%d,framerate=25/1", streams[i].format, streams[i].width,
+        streams[i].height);
+    GstVideoInfo info;
+
+    gst_harness_set_src_caps_str (h, caps);
+    gst_video_info_init (&info);
+    gst_video_info_set_format (&info, gst_video_format_from_string
+        (streams[i].format), streams[i].width, streams[i].height);
+    for (guint frame = 0; frame < 2; frame++) {
+      GstBuffer *buffer = gst_buffer_new_allocate (NULL, info.size, NULL);
+
+      gst_buffer_memset (buffer, 0, 40 + 90 * frame, info.size);
+      GST_BUFFER_PTS (buffer) = out * 40 * GST_MSECOND;
+      fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+      buffer = gst_harness_pull (h);
+      fail_unless (gst_buffer_get_size (buffer) == info.size);
+      gst_buffer_unref (buffer);
+      out++;
+    }
+    if (i % 2) {
+      GstSegment segment;
+
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
+      fail_unless (gst_harness_push_event (h,
+              gst_event_new_flush_stop (i == 3)));
+      fail_unless (gst_harness_push_event (h,
+              gst_event_new_segment (&segment)));
+    }
+  }
+  fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
+  gst_harness_teardown (h);
+
+  h = gst_harness_new_parse (launch);
+  gst_harness_set_src_caps_str (h, "video/x-raw,format=I420,width=3,height=5,"
+      "framerate=25/1");
+  fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
+  gst_harness_teardown (h);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_ten_starts_and_stops)
 {
   g_autofree gchar *dir = tiny_folder_new ();
@@ -266,6 +333,7 @@ pipeline_suite (void)
   tcase_set_timeout (tcase, 120);
   tcase_add_loop_test (tcase, test_pipelines, 0, G_N_ELEMENTS (launches));
   tcase_add_test (tcase, test_seeks);
+  tcase_add_test (tcase, test_sizes_change_in_mid_stream);
   tcase_add_test (tcase, test_ten_starts_and_stops);
   tcase_add_test (tcase, test_many_come_and_go);
   tcase_add_test (tcase, test_no_leaks);
