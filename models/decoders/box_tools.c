@@ -67,29 +67,6 @@ dcnn_best_columns (const DcnnView *view, guint first, guint n, gfloat *best,
     }
 }
 
-gfloat
-dcnn_row_score (const DcnnDecoder *decoder, guint role, guint row,
-    gfloat best)
-{
-  const DcnnView *view = dcnn_decoder_view (decoder, role);
-  gfloat sum = 0;
-
-  switch (decoder->roles[role].activation) {
-    case DCNN_ACTIVATION_SIGMOID:
-      return dcnn_sigmoid (best);
-    case DCNN_ACTIVATION_SOFTMAX:
-      for (guint c = 0; c < view->channels; c++) {
-        gfloat e = expf (dcnn_row_at (view, row, c) - best);
-        if (e > 0) /* no NaN */
-          sum += e;
-      }
-      return sum > 0 ? 1 / sum : 0;
-    case DCNN_ACTIVATION_NONE:
-    default:
-      return best;
-  }
-}
-
 void
 dcnn_box_edges (DcnnBoxForm form, const gfloat v[4], gfloat edges[4])
 {
@@ -134,6 +111,60 @@ dcnn_box_finder_clear (DcnnBoxFinder *finder)
 {
   dcnn_ranking_clear (&finder->ranking);
   g_clear_pointer (&finder->rows, g_free);
+  g_clear_pointer (&finder->best, g_free);
+  g_clear_pointer (&finder->classes, g_free);
+}
+
+gboolean
+dcnn_box_finder_want_classes (DcnnBoxFinder *finder, DcnnDecoder *decoder,
+    guint role, GError **error)
+{
+  guint rows = dcnn_decoder_view (decoder, role)->width;
+
+  finder->best = g_try_new (gfloat, rows);
+  finder->classes = g_try_new (guint16, rows);
+  return (finder->best != NULL && finder->classes != NULL)
+      || dcnn_decoder_fail (decoder, role, error, "out of memory");
+}
+
+/* The score of a row whose largest number is best, after the role's
+ * activation; softmax is over the row. */
+static gfloat
+row_score (const DcnnDecoder *decoder, guint role, guint row, gfloat best)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, role);
+  gfloat sum = 0;
+
+  switch (decoder->roles[role].activation) {
+    case DCNN_ACTIVATION_SIGMOID:
+      return dcnn_sigmoid (best);
+    case DCNN_ACTIVATION_SOFTMAX:
+      for (guint c = 0; c < view->channels; c++) {
+        gfloat e = expf (dcnn_row_at (view, row, c) - best);
+        if (e > 0) /* no NaN */
+          sum += e;
+      }
+      return sum > 0 ? 1 / sum : 0;
+    case DCNN_ACTIVATION_NONE:
+    default:
+      return best;
+  }
+}
+
+void
+dcnn_box_finder_rank (DcnnBoxFinder *finder, DcnnDecoder *decoder,
+    const DcnnDecodeFrame *frame, guint role, guint first, guint n)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, role);
+
+  dcnn_best_columns (view, first, n, finder->best, finder->classes);
+  dcnn_ranking_reset (&finder->ranking);
+  for (guint row = 0; row < view->width; row++) {
+    gfloat score = row_score (decoder, role, row, finder->best[row]);
+    if (score >= MAX (frame->threshold, 1e-6f))
+      dcnn_ranking_add (&finder->ranking, score, row);
+  }
+  dcnn_ranking_sort (&finder->ranking);
 }
 
 void

@@ -36,11 +36,6 @@ dcnn_row_at (const DcnnView *view, guint row, guint column)
 void dcnn_best_columns (const DcnnView *view, guint first, guint n,
     gfloat *best, guint16 *which);
 
-/* The score of a row whose largest number is best, after the role's
- * activation; softmax is over the row. */
-gfloat dcnn_row_score (const DcnnDecoder *decoder, guint role, guint row,
-    gfloat best);
-
 /* ---- how four numbers are a box ---------------------------------------- */
 
 typedef enum DcnnBoxForm {
@@ -65,6 +60,8 @@ typedef struct DcnnBoxFinder {
   guint max_results;
   DcnnRanking ranking; /* of rows */
   guint *rows;         /* of each of results.detections: its row */
+  gfloat *best;        /* of each row, with dcnn_box_finder_want_classes(): */
+  guint16 *classes;    /* its best class's number, and which it is */
 } DcnnBoxFinder;
 
 /* The parameters that the finder reads; score: the default threshold. */
@@ -76,6 +73,15 @@ typedef struct DcnnBoxFinder {
 
 void dcnn_box_finder_init (DcnnBoxFinder *finder, DcnnDecoder *decoder);
 void dcnn_box_finder_clear (DcnnBoxFinder *finder);
+/* Makes room for the best class of each row of the role's view. FALSE: out of
+ * memory. */
+gboolean dcnn_box_finder_want_classes (DcnnBoxFinder *finder,
+    DcnnDecoder *decoder, guint role, GError **error);
+/* Ranks the rows whose best class, of the role's columns first ..
+ * first + n - 1, has a score of the frame's threshold or more; softmax is over
+ * the whole row. */
+void dcnn_box_finder_rank (DcnnBoxFinder *finder, DcnnDecoder *decoder,
+    const DcnnDecodeFrame *frame, guint role, guint first, guint n);
 /* Adds the box of a row, edges in network pixels; what is empty is dropped. */
 void dcnn_box_finder_add (DcnnBoxFinder *finder, DcnnDecoder *decoder,
     const DcnnTransform *transform, guint row, const gfloat edges[4],

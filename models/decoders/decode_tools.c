@@ -4,25 +4,9 @@
 #include <string.h>
 
 #include "dcnn_graph.h"
+#include "ref_util.h"
 
 /* ---- types ------------------------------------------------------------- */
-
-static gfloat
-half_to_float (guint16 half)
-{
-  guint32 sign = (guint32) (half & 0x8000) << 16;
-  guint32 exponent = (half >> 10) & 31, fraction = half & 0x3ff;
-  union { guint32 bits; gfloat value; } u;
-
-  if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
-    u.value = (gfloat) fraction * 0x1p-24f;
-    u.bits |= sign;
-    return u.value;
-  }
-  u.bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23
-      | fraction << 13;
-  return u.value;
-}
 
 gboolean
 dcnn_dtype_is_readable (DcnnDtype dtype)
@@ -43,7 +27,7 @@ dcnn_convert_to_float (DcnnDtype dtype, const void *src, gfloat *dst, gsize n)
   switch (dtype) {
     case DCNN_DTYPE_F16:
       for (gsize i = 0; i < n; i++)
-        dst[i] = half_to_float (((const guint16 *) src)[i]);
+        dst[i] = dcnn_ref_half_to_float (((const guint16 *) src)[i]);
       break;
     case DCNN_DTYPE_F32: CONVERT (gfloat); break;
     case DCNN_DTYPE_F64: CONVERT (gdouble); break;
@@ -209,6 +193,19 @@ dcnn_suppress (GArray *boxes, gfloat max_iou, gboolean per_class, guint max_n)
 }
 
 /* ---- maps -------------------------------------------------------------- */
+
+void
+dcnn_end_lone_pose (DcnnDecoder *decoder, const DcnnDecodeFrame *frame,
+    DcnnPose *pose)
+{
+  DcnnResults *results = &decoder->results;
+
+  pose->score = MIN (pose->score, 1); /* rounding */
+  if (pose->score >= frame->threshold && pose->score > 0)
+    g_array_append_val (results->poses, *pose);
+  else
+    g_array_set_size (results->keypoints, 0);
+}
 
 gfloat
 dcnn_softmax_at (const gfloat *data, guint n, gsize step, guint best)

@@ -78,6 +78,11 @@ gboolean dcnn_add_box (GArray *detections, const DcnnTransform *transform,
 void dcnn_suppress (GArray *boxes, gfloat max_iou, gboolean per_class,
     guint max_n);
 
+/* Ends a pose whose key points are all that there are: with a score of the
+ * frame's threshold or more it is appended, else they go, too. */
+void dcnn_end_lone_pose (DcnnDecoder *decoder, const DcnnDecodeFrame *frame,
+    DcnnPose *pose);
+
 /* Softmax probability of channel best of n logits with the given step. */
 gfloat dcnn_softmax_at (const gfloat *data, guint n, gsize step, guint best);
 

@@ -14,8 +14,6 @@ typedef struct DetrState {
   guint n_classes; /* without "no object" */
   DcnnBoxForm form;
   gfloat unit_x, unit_y;
-  gfloat *best;
-  guint16 *classes;
 } DetrState;
 
 static const DcnnParamSpec params[] = {
@@ -34,19 +32,11 @@ static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
   DetrState *state = decoder->state;
-  const DcnnView *view = dcnn_decoder_view (decoder, LOGITS);
   const DcnnView *boxes = dcnn_decoder_view (decoder, BOXES);
-  DcnnRanking *ranking = &state->finder.ranking;
+  const DcnnRanking *ranking = &state->finder.ranking;
 
-  dcnn_best_columns (view, 0, state->n_classes, state->best, state->classes);
-  dcnn_ranking_reset (ranking);
-  for (guint row = 0; row < view->width; row++) {
-    gfloat score = dcnn_row_score (decoder, LOGITS, row,
-        state->best[row]);
-    if (score >= MAX (frame->threshold, 1e-6f))
-      dcnn_ranking_add (ranking, score, row);
-  }
-  dcnn_ranking_sort (ranking);
+  dcnn_box_finder_rank (&state->finder, decoder, frame, LOGITS, 0,
+      state->n_classes);
   for (guint i = 0; i < ranking->n; i++) {
     guint row = ranking->items[i].id;
     gfloat v[4], edges[4];
@@ -57,7 +47,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
               : state->unit_y);
     dcnn_box_edges (state->form, v, edges);
     dcnn_box_finder_add (&state->finder, decoder, frame->transform, row,
-        edges, ranking->items[i].score, state->classes[row]);
+        edges, ranking->items[i].score, state->finder.classes[row]);
   }
   dcnn_box_finder_finish (&state->finder, decoder);
 }
@@ -88,12 +78,9 @@ init (DcnnDecoder *decoder, GError **error)
   if (state->n_classes == 0 || state->n_classes > G_MAXUINT16)
     return dcnn_decoder_fail (decoder, LOGITS, error,
         "wants a column a class (and one for no object)");
-  state->best = g_try_new (gfloat, view->width);
-  state->classes = g_try_new (guint16, view->width);
-  if (state->best == NULL || state->classes == NULL)
-    return dcnn_decoder_fail (decoder, LOGITS, error, "out of memory");
-  return dcnn_decoder_want_labels (decoder, state->n_classes, "classes",
-      error);
+  return dcnn_box_finder_want_classes (&state->finder, decoder, LOGITS, error)
+      && dcnn_decoder_want_labels (decoder, state->n_classes, "classes",
+          error);
 }
 
 static void
@@ -101,11 +88,8 @@ clear (DcnnDecoder *decoder)
 {
   DetrState *state = decoder->state;
 
-  if (state != NULL) {
+  if (state != NULL)
     dcnn_box_finder_clear (&state->finder);
-    g_free (state->best);
-    g_free (state->classes);
-  }
   g_clear_pointer (&decoder->state, g_free);
 }
 

@@ -89,11 +89,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
     g_array_append_val (results->keypoints, point);
     pose.score += point.score / (gfloat) n;
   }
-  pose.score = MIN (pose.score, 1); /* rounding */
-  if (pose.score >= frame->threshold && pose.score > 0)
-    g_array_append_val (results->poses, pose);
-  else
-    g_array_set_size (results->keypoints, 0);
+  dcnn_end_lone_pose (decoder, frame, &pose);
 }
 
 static gboolean

@@ -32,8 +32,6 @@ typedef struct SsdState {
   guint n_anchors;
   guint first_class, n_classes, n_points;
   gfloat variance[2];
-  gfloat *best;
-  guint16 *classes;
 } SsdState;
 
 #define PARAMS(name, threshold, iou, encoding, background)                     \
@@ -142,27 +140,18 @@ static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
   SsdState *state = decoder->state;
-  const DcnnView *view = dcnn_decoder_view (decoder, SCORES);
-  DcnnRanking *ranking = &state->finder.ranking;
+  const DcnnRanking *ranking = &state->finder.ranking;
   const GArray *boxes = decoder->results.detections;
 
-  dcnn_best_columns (view, state->first_class, state->n_classes, state->best,
-      state->classes);
-  dcnn_ranking_reset (ranking);
-  for (guint row = 0; row < view->width; row++) {
-    gfloat score = dcnn_row_score (decoder, SCORES, row,
-        state->best[row]);
-    if (score >= MAX (frame->threshold, 1e-6f))
-      dcnn_ranking_add (ranking, score, row);
-  }
-  dcnn_ranking_sort (ranking);
+  dcnn_box_finder_rank (&state->finder, decoder, frame, SCORES,
+      state->first_class, state->n_classes);
   for (guint i = 0; i < ranking->n; i++) {
     guint row = ranking->items[i].id;
     gfloat edges[4];
 
     read_box (decoder, row, edges);
     dcnn_box_finder_add (&state->finder, decoder, frame->transform, row,
-        edges, ranking->items[i].score, state->classes[row]);
+        edges, ranking->items[i].score, state->finder.classes[row]);
   }
   dcnn_box_finder_finish (&state->finder, decoder);
   for (guint i = 0; state->n_points > 0 && i < boxes->len; i++)
@@ -344,7 +333,6 @@ init (DcnnDecoder *decoder, GError **error)
 {
   SsdState *state = decoder->state = g_new0 (SsdState, 1);
   gdouble variance[DCNN_KEYS_MAX_LIST] = { 0.1, 0.2 };
-  guint rows;
 
   dcnn_box_finder_init (&state->finder, decoder);
   state->encoding = (Encoding) dcnn_decoder_param (decoder, "encoding");
@@ -353,14 +341,9 @@ init (DcnnDecoder *decoder, GError **error)
     variance[1] = variance[0];
   state->variance[0] = (gfloat) variance[0];
   state->variance[1] = (gfloat) variance[1];
-  if (!check_rows (decoder, state, error)
-      || !choose_anchors (decoder, state, error))
-    return FALSE;
-  rows = dcnn_decoder_view (decoder, SCORES)->width;
-  state->best = g_try_new (gfloat, rows);
-  state->classes = g_try_new (guint16, rows);
-  return (state->best != NULL && state->classes != NULL)
-      || dcnn_decoder_fail (decoder, SCORES, error, "out of memory");
+  return check_rows (decoder, state, error)
+      && choose_anchors (decoder, state, error)
+      && dcnn_box_finder_want_classes (&state->finder, decoder, SCORES, error);
 }
 
 static void
@@ -371,8 +354,6 @@ clear (DcnnDecoder *decoder)
   if (state != NULL) {
     dcnn_box_finder_clear (&state->finder);
     g_free (state->anchors);
-    g_free (state->best);
-    g_free (state->classes);
   }
   g_clear_pointer (&decoder->state, g_free);
 }

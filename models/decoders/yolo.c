@@ -15,8 +15,6 @@ typedef struct YoloState {
   gboolean objectness, activate;
   guint first_class, n_classes;
   DcnnBoxForm form;
-  gfloat *best;     /* of each row */
-  guint16 *classes;
 } YoloState;
 
 static const DcnnParamSpec params[] = {
@@ -48,12 +46,12 @@ add_row (DcnnDecoder *decoder, const DcnnDecodeFrame *frame, guint row,
   if (extras->oriented) {
     dcnn_box_finder_add_oriented (&state->finder, decoder, frame->transform,
         row, v, dcnn_row_at (view, row, view->channels - 1), score,
-        state->classes[row]);
+        state->finder.classes[row]);
     return;
   }
   dcnn_box_edges (state->form, v, edges);
   dcnn_box_finder_add (&state->finder, decoder, frame->transform, row, edges,
-      score, state->classes[row]);
+      score, state->finder.classes[row]);
 }
 
 static void
@@ -64,11 +62,11 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
   DcnnRanking *ranking = &state->finder.ranking;
   gfloat limit = MAX (frame->threshold, 1e-6f);
 
-  dcnn_best_columns (view, state->first_class, state->n_classes, state->best,
-      state->classes);
+  dcnn_best_columns (view, state->first_class, state->n_classes,
+      state->finder.best, state->finder.classes);
   dcnn_ranking_reset (ranking);
   for (guint row = 0; row < view->width; row++) {
-    gfloat score = state->best[row];
+    gfloat score = state->finder.best[row];
 
     if (state->activate)
       score = dcnn_sigmoid (score);
@@ -132,13 +130,9 @@ init (DcnnDecoder *decoder, GError **error)
   if (!dcnn_row_extras_init (&state->extras, decoder, PROTOS, error)
       || !choose_columns (decoder, state, error))
     return FALSE;
-  state->best = g_try_new (gfloat, dcnn_decoder_view (decoder, BOXES)->width);
-  state->classes =
-      g_try_new (guint16, dcnn_decoder_view (decoder, BOXES)->width);
-  if (state->best == NULL || state->classes == NULL)
-    return dcnn_decoder_fail (decoder, BOXES, error, "out of memory");
-  return dcnn_decoder_want_labels (decoder, state->n_classes, "classes",
-      error);
+  return dcnn_box_finder_want_classes (&state->finder, decoder, BOXES, error)
+      && dcnn_decoder_want_labels (decoder, state->n_classes, "classes",
+          error);
 }
 
 static void
@@ -146,11 +140,8 @@ clear (DcnnDecoder *decoder)
 {
   YoloState *state = decoder->state;
 
-  if (state != NULL) {
+  if (state != NULL)
     dcnn_box_finder_clear (&state->finder);
-    g_free (state->best);
-    g_free (state->classes);
-  }
   g_clear_pointer (&decoder->state, g_free);
 }
 
