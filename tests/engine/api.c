@@ -14,40 +14,21 @@
 static DcnnModel *
 new_model (guint64 seed, gboolean global)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_sized (seed, FALSE, global, 48,
-          64), &error);
-
-  g_assert_no_error (error);
-  return model;
+ return test_model_new (test_net_sized (seed, FALSE, global, 48, 64));
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode)
 {
   guint64 state = 1;
-  g_autoptr (GError) error = NULL;
   g_autoptr (GHashTable) influence = test_random_influence (model, &state);
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.influence = influence;
   options.tuning.mode = mode;
   options.threads = 2;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
-}
-
-static void
-push (DcnnSession *session, const DcnnFrame *frame)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean ok = dcnn_session_push_frame (session, 0, frame, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_true (ok);
+  return test_session_new (model, &options);
 }
 
 /* rms of the difference over the rms of b's output. */
@@ -84,9 +65,9 @@ test_formats (void)
     for (gint f = 0; f < 12; f++) {
       DcnnFrame frame;
       test_video_draw (&video, DCNN_FORMAT_RGB, gray, &frame);
-      push (dense, &frame);
+      test_push_frame (dense, 0, &frame);
       test_video_draw (&video, (DcnnPixelFormat) format, gray, &frame);
-      push (sparse, &frame);
+      test_push_frame (sparse, 0, &frame);
       if (f == 0) {
         d = difference (sparse, dense);
         g_test_message ("format %d: %.3g", format, d);
@@ -118,15 +99,15 @@ test_change (void)
     TestVideo video;
     test_video_init (&video, i, w, h);
     test_video_draw (&video, format, FALSE, &frame);
-    push (session, &frame);
-    push (dense, &frame);
+    test_push_frame (session, 0, &frame);
+    test_push_frame (dense, 0, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_true (stats.dense);
     g_assert_cmpfloat (difference (session, dense), ==, 0);
     dcnn_session_get_transform (session, 0, &t);
     g_assert_cmpuint (t.frame_width, ==, w);
     g_assert_cmpuint (t.frame_height, ==, h);
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_false (stats.dense);
     g_assert_cmpuint (stats.macs_done, ==, 0);
@@ -147,14 +128,14 @@ test_reset (void)
   test_video_init (&video, 4, 64, 48);
   for (gint f = 0; f < 10; f++) {
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
     test_video_move (&video);
   }
   dcnn_session_reset (session, 0);
   for (gint f = 0; f < 5; f++) {
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    push (session, &frame);
-    push (fresh, &frame);
+    test_push_frame (session, 0, &frame);
+    test_push_frame (fresh, 0, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_cmpint (stats.dense, ==, f == 0);
     g_assert_cmpuint (stats.frames, ==, f + 1);
@@ -200,15 +181,15 @@ test_tuning (void)
   test_video_init (&video, 4, 64, 48);
   for (gint f = 0; f < 150; f++) {
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
     test_video_move (&video);
   }
   g_thread_join (thread);
   dcnn_session_get_tuning (session, &tuning);
   tuning.mode = DCNN_MODE_DENSE;
   g_assert_true (dcnn_session_set_tuning (session, &tuning, NULL));
-  push (session, &frame);
-  push (dense, &frame);
+  test_push_frame (session, 0, &frame);
+  test_push_frame (dense, 0, &frame);
   g_assert_cmpfloat (difference (session, dense), ==, 0);
   test_video_clear (&video);
 }
@@ -258,7 +239,7 @@ test_wrong_pushes (void)
   wrong = tensor, wrong.dtype = DCNN_DTYPE_F16;
   assert_refused (dcnn_session_push_tensors (session, 0, &wrong, 0, NULL,
           &error), &error, "input");
-  push (session, &frame); /* none of it did harm */
+  test_push_frame (session, 0, &frame); /* none of it did harm */
   dcnn_tensor_free (&tensor);
   test_video_clear (&video);
 }
@@ -280,8 +261,7 @@ test_wrong_motion (void)
   test_net_begin (&net, 1, FALSE);
   v = test_net_input (&net, 3, 47, 61);
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 3, 2, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   dcnn_model_get_summary (model, &summary);
   g_assert_cmpuint (summary.tile, ==, 0);
   session = new_session (model, DCNN_MODE_AUTO);
@@ -344,7 +324,6 @@ test_empty_graph (void)
 static gdouble
 memory_ratio (DcnnModel *model, guint streams, const DcnnFrame *frame)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnSession) session = NULL;
   DcnnSessionOptions options;
   DcnnModelSummary summary;
@@ -352,10 +331,9 @@ memory_ratio (DcnnModel *model, guint streams, const DcnnFrame *frame)
   test_options_init (&options);
   options.threads = 1;
   options.streams = streams;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   for (guint s = 0; frame && s < streams; s++)
-    g_assert_true (dcnn_session_push_frame (session, s, frame, NULL, &error));
+    test_push_frame (session, s, frame);
   dcnn_model_get_summary (model, &summary);
   return dcnn_session_get_bytes (session) /
       ((gdouble) streams * summary.state_bytes);
@@ -371,10 +349,10 @@ test_memory (void)
   test_video_init (&video, 4, 320, 240);
   test_video_draw (&video, DCNN_FORMAT_NV12, FALSE, &frame);
   for (guint64 seed = 1; seed <= 12; seed++) {
-    g_autoptr (GError) error = NULL;
-    g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (seed, FALSE,
-            seed % 2, 160, 192), &error);
-    g_assert_no_error (error);
+
+
+    g_autoptr (DcnnModel) model = test_model_new (test_net_sized (seed, FALSE,
+        seed % 2, 160, 192));
     for (guint i = 0; i < 4; i++) {
       gdouble ratio = memory_ratio (model, i % 2 ? 4 : 1, i / 2 ? &frame :
           NULL);
@@ -409,7 +387,7 @@ check_times (DcnnMode mode, gint64 *measuring_ns, gint64 *none_ns)
     DcnnFrame frame;
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
     before = g_get_monotonic_time ();
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
     gint64 took_ns = (g_get_monotonic_time () - before + 1) * 1000;
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_cmpint (stats.input_ns, >=, 0);

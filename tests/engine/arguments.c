@@ -14,26 +14,17 @@
 static DcnnModel *
 new_model (void)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_sized (2, FALSE, FALSE, 48, 64),
-      &error);
-
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (test_net_sized (2, FALSE, FALSE, 48, 64));
 }
 
 static DcnnSession *
 new_session (DcnnModel *model)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
@@ -162,7 +153,6 @@ test_frames (void)
 {
   g_autoptr (DcnnModel) model = new_model ();
   g_autoptr (DcnnSession) session = new_session (model);
-  g_autoptr (GError) error = NULL;
   DcnnFrame nv12, bad;
   TestVideo video;
 
@@ -185,7 +175,7 @@ test_frames (void)
   refuse_frame (session, &bad, "YUV matrix");
   bad = nv12, bad.kr = bad.kb = 0.5f;
   refuse_frame (session, &bad, "YUV matrix");
-  g_assert_true (dcnn_session_push_frame (session, 0, &nv12, NULL, &error));
+  test_push_frame (session, 0, &nv12);
   test_video_clear (&video);
 }
 

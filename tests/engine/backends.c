@@ -13,12 +13,7 @@
 static DcnnModel *
 new_model (void)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_sized (3, FALSE, TRUE, 48, 64),
-      &error);
-
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (test_net_sized (3, FALSE, TRUE, 48, 64));
 }
 
 static DcnnSession *
@@ -337,8 +332,7 @@ test_submit (void)
   for (guint f = 0; f < 4; f++) {
     for (guint s = 0; s < 2; s++) {
       test_video_draw (&videos[s], DCNN_FORMAT_I420, FALSE, &frames[s]);
-      g_assert_true (dcnn_session_push_frame (pushed, s, &frames[s], NULL,
-              &error));
+      test_push_frame (pushed, s, &frames[s]);
     }
     expect_refusal (dcnn_session_submit (session, same, 2, &error), &error,
         DCNN_ERROR_ARGUMENT, "two frames of stream 0");

@@ -77,42 +77,31 @@ static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, gboolean store_all,
     guint threads)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = threads;
   options.store_all = store_all;
   options.tuning = (DcnnTuning) { .mode = mode };
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
 assert_same (DcnnSession *a, DcnnSession *b, const char *what)
 {
-  const DcnnTensor *p = &dcnn_session_get_output (a, 0, 0)->tensor;
-  const DcnnTensor *q = &dcnn_session_get_output (b, 0, 0)->tensor;
-
   g_test_message ("%s", what);
-  g_assert_cmpmem (p->data, (gsize) dcnn_tensor_count (p) * sizeof (gfloat),
-      q->data, (gsize) dcnn_tensor_count (q) * sizeof (gfloat));
+  g_assert_true (test_same_outputs (a, 0, b));
 }
 
 static void
 run_seed (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
   const Kind *kind = &kinds[seed % G_N_ELEMENTS (kinds)];
   guint64 state = seed + 7;
   gint h = 9 + (gint) test_random (&state, 40);
   gint w = 9 + (gint) test_random (&state, 60);
   guint threads = 1 + (guint) seed / 8 % 3;
-  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (kind, seed, h, w),
-      &error);
-  g_assert_no_error (error);
+  g_autoptr (DcnnModel) model = test_model_new (make_net (kind, seed, h, w));
   g_autofree char *plan = dcnn_model_dump_plan (model);
   g_autoptr (DcnnSession) stored = new_session (model, DCNN_MODE_DENSE, TRUE,
       1);
@@ -186,10 +175,7 @@ test_which (void)
 static void
 test_masks (void)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (&kinds[0], 1, 32,
-          32), &error);
-  g_assert_no_error (error);
+ g_autoptr (DcnnModel) model = test_model_new (make_net (&kinds[0], 1, 32, 32));
   for (guint store_all = 0; store_all < 2; store_all++) {
     g_autoptr (DcnnSession) s = new_session (model, DCNN_MODE_SPARSE,
         store_all != 0, 1);
@@ -211,7 +197,6 @@ test_masks (void)
 static void
 test_lists (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   g_autoptr (DcnnSession) session = NULL;
   TestNet net;
@@ -219,8 +204,7 @@ test_lists (void)
   test_net_begin (&net, 1, FALSE);
   dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_input (&net,
               3, 512, 512), 4, 3, 8, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   session = new_session (model, DCNN_MODE_SPARSE, FALSE, 1);
   g_assert_cmpuint (dcnn_session_get_bytes (session), <,
       dcnn_stream_predict_bytes (model->plan) + 2 * 512 * 512);
@@ -282,7 +266,6 @@ test_folded (void)
   guint nodes[2];
 
   for (guint without = 0; without < 2; without++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     TestNet net;
     DcnnValueId v;
@@ -295,8 +278,7 @@ test_folded (void)
     v = test_net_binary (&net, DCNN_OP_MUL, v, test_net_constant (&net, 4,
             channels));
     dcnn_graph_add_output (net.graph, v);
-    model = dcnn_model_new (net.graph, &error);
-    g_assert_no_error (error);
+    model = test_model_new (net.graph);
     nodes[without] = model->plan->nodes->len;
     for (guint n = 0; n < nodes[without]; n++)
       g_assert_cmpint (plan_node (model->plan, n)->n_steps, ==, 0);

@@ -37,9 +37,7 @@ typedef struct Case {
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.tuning.mode = mode;
@@ -53,22 +51,18 @@ new_session (DcnnModel *model, DcnnMode mode, guint64 seed, DcnnFit fit)
     options.scale[c] = 1;
     options.fill[c] = 0;
   }
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
 case_init (Case *c, guint64 seed, DcnnGraph *graph, gint top)
 {
-  g_autoptr (GError) error = NULL;
   DcnnModelSummary summary;
 
   memset (c, 0, sizeof *c);
   c->seed = seed;
   c->state = seed + 7;
-  c->model = dcnn_model_new (graph, &error);
-  g_assert_no_error (error);
+  c->model = test_model_new (graph);
   dcnn_model_get_summary (c->model, &summary);
   c->tile = (gint) summary.tile;
   c->width = (gint) summary.input_width;
@@ -239,10 +233,9 @@ compare_output (Case *c, guint i)
 static void
 compare (Case *c)
 {
-  g_autoptr (GError) error = NULL;
   DcnnFrame frame = rgb_frame (c->held, c->width, c->height);
 
-  g_assert_true (dcnn_session_push_frame (c->dense, 0, &frame, NULL, &error));
+  test_push_frame (c->dense, 0, &frame);
   for (guint i = 0; i < c->sparse->plan->graph->outputs->len; i++)
     compare_output (c, i);
 }
@@ -371,7 +364,7 @@ test_unveiled_column (void)
   for (gint y = 0; y < 48; y++)
     for (gint x = 0; x < 80; x++)
       memcpy (fused + 3 * (y * 80 + x), canvas_at (&c, y, x), 3);
-  g_assert_true (dcnn_session_push_frame (whole, 0, &frame, NULL, &error));
+  test_push_frame (whole, 0, &frame);
   want = &dcnn_session_get_output (whole, 0, 0)->tensor;
   q = want->data;
   for (gint step = 0; step <= 4; step++) {
@@ -631,8 +624,7 @@ jitter_share (gfloat forgive)
   test_options_init (&options);
   options.tuning.dilation = 0;
   options.tuning.forgive = forgive;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   for (gint f = 0; f < 20; f++) {
     gdouble x = 2 * test_random_value (&state, FALSE);
     gdouble y = 2 * test_random_value (&state, FALSE);
@@ -714,8 +706,7 @@ patches_changed (gboolean weighed, gdouble shift, gint step, gboolean busy)
   options.tuning.dilation = 0;
   options.tuning.input_threshold = 20.5f / 255;
   options.tuning.moving_interest = weighed;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   for (guint f = 0; f < 3; f++) {
     const gint grey = busy && f > 0 ? 140 : 100;
     memset (rgb, grey, 3 * 96 * 96);

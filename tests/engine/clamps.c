@@ -68,13 +68,11 @@ check_values (DcnnModel *model, const DcnnGraph *oracle)
   options.precision = DCNN_PRECISION_F32;
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   frame = test_frame_new (model, &video, FALSE);
   for (guint f = 0; f < 4; f++) {
     const gfloat *have, *want;
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
+    test_push (session, &frame);
     g_assert_true (dcnn_graph_run_reference (oracle, &frame, &reference,
             &error));
     have = dcnn_session_get_output (session, 0, 0)->tensor.data;
@@ -116,7 +114,6 @@ static void
 test_full_chain (void)
 {
   for (guint joins = 0; joins < 2; joins++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     DcnnParams p = { .act = { .lo = -0.5, .hi = 0.5 } };
     DcnnValueId v;
@@ -130,8 +127,7 @@ test_full_chain (void)
     v = test_net_node (&net, joins ? DCNN_OP_ROUND : DCNN_OP_TANH, &p, 1, &v,
         NULL);
     dcnn_graph_add_output (net.graph, v);
-    model = dcnn_model_new (net.graph, &error);
-    g_assert_no_error (error);
+    model = test_model_new (net.graph);
     const PlanNode *node = plan_node (model->plan, 0);
     g_assert_cmpint (node->n_steps, ==, DCNN_MAX_STEPS);
     g_assert_cmpint (node->steps[DCNN_MAX_STEPS - 1].kind, ==,
@@ -148,7 +144,6 @@ static void
 test_zero_point (void)
 {
   for (guint whole = 0; whole < 2; whole++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     g_autofree char *plan = NULL;
     DcnnParams p = { .act = { .lo = 0, .hi = 20 } };
@@ -167,8 +162,7 @@ test_zero_point (void)
     dcnn_graph_node (net.graph, dcnn_graph_value (net.graph,
             v)->producer)->params.conv.whole_numbers = TRUE;
     dcnn_graph_add_output (net.graph, v);
-    model = dcnn_model_new (net.graph, &error);
-    g_assert_no_error (error);
+    model = test_model_new (net.graph);
     plan = dcnn_model_dump_plan (model);
     g_test_message ("%s", plan);
     g_assert_cmpint (strstr (plan, " bytes from -3") != NULL, ==, whole);

@@ -73,17 +73,13 @@ make_net (guint64 seed)
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, gboolean store_all)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
   options.store_all = store_all;
   options.tuning = (DcnnTuning) { .mode = mode };
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
@@ -136,7 +132,6 @@ static void
 test_concats (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     g_autoptr (DcnnSession) session = NULL;
     guint64 state = seed;
@@ -144,8 +139,7 @@ test_concats (void)
 
     if (!test_seed_runs (seed))
       continue;
-    model = dcnn_model_new (make_net (seed), &error);
-    g_assert_no_error (error);
+    model = test_model_new (make_net (seed));
     session = new_session (model, DCNN_MODE_SPARSE, seed % 2);
     frame = test_frame_new (model, &state, FALSE);
     for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
@@ -163,7 +157,6 @@ test_concats (void)
 static void
 test_dense_block (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   DcnnValueId pieces[5], v;
   DcnnModelSummary summary;
@@ -178,8 +171,7 @@ test_dense_block (void)
     v = concat (&net, pieces, i + 1);
   }
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 1, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   dcnn_model_get_summary (model, &summary);
   g_assert_cmpuint (summary.n_nodes, ==, 6 + 1); /* and the output's tensor */
 }

@@ -22,9 +22,7 @@ static DcnnSession *
 new_session (DcnnModel *model, const char *device, DcnnPrecision precision,
     const Judging *judging)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.device = device;
@@ -38,9 +36,7 @@ new_session (DcnnModel *model, const char *device, DcnnPrecision precision,
   options.tuning.settle = FALSE;
   options.store_all = TRUE;
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* 0 to 3 for each channel of each node. */
@@ -85,10 +81,8 @@ run_net (guint64 seed, gboolean integer, DcnnPrecision precision,
 
   sim->pass_on = device->pass_on;
   for (gint f = 0; f < 5 && !g_test_failed (); f++) {
-    g_assert_true (dcnn_session_push_tensors (device, 0, &frame, 0, NULL,
-            &error));
-    g_assert_true (dcnn_session_push_tensors (sim, 0, &frame, 0, NULL,
-            &error));
+    test_push (device, &frame);
+    test_push (sim, &frame);
     test_compare_maps (device, sim, bound, integer, FALSE, seed, f);
     test_video_step (&video, &frame, integer);
   }
@@ -185,12 +179,10 @@ test_streams (void)
   options.tuning.threshold = 0.1f;
   options.tuning.mode = DCNN_MODE_SPARSE;
   options.store_all = TRUE;
-  together = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  together = test_session_new (model, &options);
   options.streams = 1;
   for (guint s = 0; s < 3; s++) {
-    alone[s] = dcnn_session_new (model, &options, &error);
-    g_assert_no_error (error);
+    alone[s] = test_session_new (model, &options);
     video[s] = 900 + s;
     frames[s] = test_frame_new (model, &video[s], FALSE);
   }
@@ -201,8 +193,7 @@ test_streams (void)
         continue; /* no frame this time */
       g_assert_true (dcnn_session_push_tensors (together, s, &frames[s], 0,
               NULL, &error));
-      g_assert_true (dcnn_session_push_tensors (alone[s], 0, &frames[s], 0,
-              NULL, &error));
+      test_push (alone[s], &frames[s]);
       a = dcnn_session_get_output (together, s, 0);
       b = dcnn_session_get_output (alone[s], 0, 0);
       g_assert_cmpmem (a->tensor.data, (gsize) dcnn_tensor_count (&a->tensor) *
@@ -222,8 +213,6 @@ test_streams (void)
 static DcnnModel *
 picture_model (void)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   TestNet net;
   DcnnValueId v;
 
@@ -233,9 +222,7 @@ picture_model (void)
           1));
   v = test_net_conv (&net, v, 20, 3, 1, 1, 1);
   dcnn_graph_add_output (net.graph, v);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static void
@@ -271,13 +258,11 @@ test_overlap (void)
   test_options_init (&options);
   options.tuning.criterion = DCNN_CRITERION_RMS;
   for (guint s = 0; s < 2; s++) {
-    alone[s] = dcnn_session_new (model, &options, &error);
-    g_assert_no_error (error);
+    alone[s] = test_session_new (model, &options);
     test_video_init (&videos[s], s + 1, 80, 60);
   }
   options.streams = 2;
-  together = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  together = test_session_new (model, &options);
   for (guint f = 0; f < 24; f++) {
     guint wants = f % 3 == 2 ? DCNN_WANT_STATS : DCNN_WANT_ALL;
     if (f == 12) {
@@ -290,8 +275,7 @@ test_overlap (void)
     for (guint s = 0; s < 2; s++) {
       DcnnSubmission one = { s, &frames[s], NULL };
       test_video_draw (&videos[s], DCNN_FORMAT_I420, FALSE, &frames[s]);
-      g_assert_true (dcnn_session_push_frame (alone[s], 0, &frames[s], NULL,
-              &error));
+      test_push_frame (alone[s], 0, &frames[s]);
       g_assert_true (dcnn_session_submit (together, &one, 1, &error));
     }
     for (gint s = 1; s >= 0; s--) {
@@ -321,19 +305,16 @@ static Pair
 pair_new (DcnnModel *model, DcnnSessionOptions *options, guint64 seed,
     gboolean small)
 {
-  g_autoptr (GError) error = NULL;
   Pair pair = { .seed = seed };
 
   options->device = test_device ();
   options->store_all = TRUE;
   if (stores_halves () && !small)
     options->precision = DCNN_PRECISION_F32;
-  pair.device = dcnn_session_new (model, options, &error);
-  g_assert_no_error (error);
+  pair.device = test_session_new (model, options);
   options->device = "sim";
   options->precision = DCNN_PRECISION_AUTO;
-  pair.sim = dcnn_session_new (model, options, &error);
-  g_assert_no_error (error);
+  pair.sim = test_session_new (model, options);
   pair.sim->pass_on = pair.device->pass_on;
   return pair;
 }
@@ -366,8 +347,6 @@ pair_compare (const Pair *pair, gboolean moved, gint frame)
 static DcnnModel *
 integer_picture_model (guint64 seed, gint channels)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   TestNet net;
   DcnnValueId v;
 
@@ -376,9 +355,7 @@ integer_picture_model (guint64 seed, gint channels)
   v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 6, 3, 2, 1,
           1));
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 5, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static void
@@ -519,10 +496,8 @@ run_auto (guint64 seed, guint *dear)
         for (gint64 c = 0; c < frame.dims[1]; c++)
           ((gfloat *) frame.data)[(gsize) c * pixels + p] =
               test_random_value (&state, TRUE);
-    g_assert_true (dcnn_session_push_tensors (pair.device, 0, &frame, 0, NULL,
-            &error));
-    g_assert_true (dcnn_session_push_tensors (pair.sim, 0, &frame, 0, NULL,
-            &error));
+    test_push (pair.device, &frame);
+    test_push (pair.sim, &frame);
     pair_compare (&pair, FALSE, f);
     dcnn_session_get_stats (pair.sim, 0, &stats);
     *dear += f > 0 && f < 28 && stats.dense;
@@ -571,10 +546,8 @@ run_settling (guint64 seed)
   options.tuning.refresh = 0.7f;
   pair = pair_new (model, &options, seed, FALSE);
   for (gint f = 0; f < 44 && !g_test_failed (); f++) {
-    g_assert_true (dcnn_session_push_tensors (pair.device, 0, &frame, 0, NULL,
-            &error));
-    g_assert_true (dcnn_session_push_tensors (pair.sim, 0, &frame, 0, NULL,
-            &error));
+    test_push (pair.device, &frame);
+    test_push (pair.sim, &frame);
     pair_compare (&pair, FALSE, f);
     if (f < 10)
       test_video_step (&video, &frame, TRUE);

@@ -20,9 +20,7 @@ static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, DcnnCriterion criterion,
     gfloat threshold, GHashTable *influence)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 2;
@@ -32,23 +30,7 @@ new_session (DcnnModel *model, DcnnMode mode, DcnnCriterion criterion,
   options.tuning.threshold = threshold;
   options.tuning.gate_threshold = threshold;
   options.tuning.settle = FALSE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
-}
-
-static gboolean
-same_outputs (DcnnSession *a, DcnnSession *b)
-{
-  gboolean same = TRUE;
-
-  for (guint i = 0; i < a->plan->graph->outputs->len; i++) {
-    const DcnnTensor *p = &dcnn_session_get_output (a, 0, i)->tensor;
-    const DcnnTensor *q = &dcnn_session_get_output (b, 0, i)->tensor;
-    same = same && memcmp (p->data, q->data, (gsize) dcnn_tensor_count (p) *
-        dcnn_dtype_bytes (p->dtype)) == 0;
-  }
-  return same;
+  return test_session_new (model, &options);
 }
 
 /* Both sessions over a random video: the same outputs, bit for bit. */
@@ -62,7 +44,7 @@ compare (DcnnModel *model, DcnnSession *a, DcnnSession *b, guint64 seed)
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     test_push (a, &frame);
     test_push (b, &frame);
-    if (!same_outputs (a, b)) {
+    if (!test_same_outputs (a, 0, b)) {
       g_test_message ("frame %u differs; rerun: engine-criterion %"
           G_GUINT64_FORMAT, f, seed);
       g_test_fail ();
@@ -76,16 +58,13 @@ static void
 test_exact (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     g_autoptr (DcnnSession) sparse = NULL, dense = NULL;
     g_autoptr (GHashTable) influence = NULL;
     guint64 state = seed;
     if (!test_seed_runs (seed))
       continue;
-    model = dcnn_model_new (test_net_random (seed, FALSE, FALSE, TRUE),
-        &error);
-    g_assert_no_error (error);
+    model = test_model_new (test_net_random (seed, FALSE, FALSE, TRUE));
     influence = test_random_influence (model, &state);
     sparse = new_session (model, seed % 2 ? DCNN_MODE_SPARSE : DCNN_MODE_AUTO,
         DCNN_CRITERION_INFLUENCE, 0, influence);
@@ -100,14 +79,11 @@ static void
 test_unknown (void)
 {
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++) {
-    g_autoptr (GError) error = NULL;
     g_autoptr (DcnnModel) model = NULL;
     g_autoptr (DcnnSession) a = NULL, b = NULL;
     if (!test_seed_runs (seed))
       continue;
-    model = dcnn_model_new (test_net_random (seed, FALSE, FALSE, TRUE),
-        &error);
-    g_assert_no_error (error);
+    model = test_model_new (test_net_random (seed, FALSE, FALSE, TRUE));
     a = new_session (model, DCNN_MODE_SPARSE, DCNN_CRITERION_INFLUENCE, 0.2f,
         NULL);
     b = new_session (model, DCNN_MODE_SPARSE, DCNN_CRITERION_NRMS, 0.2f, NULL);
@@ -121,9 +97,7 @@ test_unknown (void)
 static DcnnModel *
 three_channels (void)
 {
-  g_autoptr (GError) error = NULL;
   const DcnnNode *node;
-  DcnnModel *model;
   TestNet net;
   DcnnValueId v;
   gfloat *weights;
@@ -137,9 +111,7 @@ three_channels (void)
     weights[i] = i % 4 == 0;
   v = test_net_unary (&net, DCNN_OP_SIGMOID, v);
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 5, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static void
@@ -166,11 +138,10 @@ new_table (void)
 static void
 push_picture (DcnnSession *session, const guint8 *rgb)
 {
-  g_autoptr (GError) error = NULL;
   DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = 24, .height = 16,
     .planes = { rgb }, .strides = { 24 * 3 } };
 
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+  test_push_frame (session, 0, &frame);
 }
 
 /* Large changes of a channel that bears on nothing do not join; a still scene
@@ -207,7 +178,7 @@ test_no_influence (void)
   dcnn_session_get_stats (session, 0, &stats);
   g_assert_cmpfloat (stats.changed_share, >, 0.3);
   g_assert_false (out->changed);
-  g_assert_false (same_outputs (session, dense));
+  g_assert_false (test_same_outputs (session, 0, dense));
   for (guint f = 0; f < 200; f++) {
     push_picture (session, rgb);
     dcnn_session_get_stats (session, 0, &stats);
@@ -215,12 +186,12 @@ test_no_influence (void)
       break;
   }
   g_assert_true (stats.settled);
-  g_assert_true (same_outputs (session, dense));
+  g_assert_true (test_same_outputs (session, 0, dense));
   rgb[3 * (5 * 24 + 7)] += 20;
   push_picture (session, rgb);
   push_picture (dense, rgb);
   g_assert_true (out->changed);
-  g_assert_true (same_outputs (session, dense));
+  g_assert_true (test_same_outputs (session, 0, dense));
 }
 
 /* The first node's update mask of one changed frame. */
@@ -382,7 +353,6 @@ test_price_chain (void)
 {
   /* channels 3 10 12 at 8x8 pixels, 12 8 2 4 at 4x4 */
   static const gdouble macs = 64 * (30 + 120) + 16 * (96 + 16 + 8);
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   DcnnValueId a, b, c, d, e;
   gdouble of_e, of_d, of_c, of_b;
@@ -395,8 +365,7 @@ test_price_chain (void)
   d = layer (&net, c, 2, 1);
   e = layer (&net, d, 4, 1);
   dcnn_graph_add_output (net.graph, e);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   g_assert_cmpuint (model->plan->macs, ==, macs);
   of_e = 4 / macs; /* nobody reads it */
   of_d = 16 / macs + JOINS_ON * of_e; /* to write 4 channels: more than 8 */
@@ -415,7 +384,6 @@ test_price_readers (void)
 {
   DcnnParams p = { .slice = { { 0, 3 }, { 1, 1, 1, 1 }, { 1, 4, 8, 8 } } };
   static const gdouble macs = 64 * (15 + 25 + 25 + 70 + 24);
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   DcnnValueId a, b, c, d, e, part;
   gdouble of_e, of_d, of_c, of_b, of_a;
@@ -430,8 +398,7 @@ test_price_readers (void)
   part = test_net_node (&net, DCNN_OP_SLICE, &p, 1, &d, NULL);
   e = layer (&net, part, 6, 1);
   dcnn_graph_add_output (net.graph, e);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   g_assert_cmpuint (model->plan->macs, ==, macs);
   of_e = 6 / macs;
   of_d = 24 / macs + JOINS_ON * of_e;

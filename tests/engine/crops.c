@@ -24,16 +24,12 @@ static const gint regions[REGIONS][4] = {
 static DcnnSession *
 new_session (DcnnModel *model, guint streams)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.streams = streams;
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* The pixels of a part, copied into planes of their own. */
@@ -64,16 +60,6 @@ copy_planes (const DcnnFrame *part, guint8 *planes[3], DcnnFrame *copy)
     copy->planes[p] = planes[p];
     copy->strides[p] = (gint) row;
   }
-}
-
-static void
-assert_same (DcnnSession *a, guint stream, DcnnSession *b)
-{
-  const DcnnTensor *t = &dcnn_session_get_output (a, stream, 0)->tensor;
-
-  g_assert_cmpmem (t->data, (gsize) dcnn_tensor_count (t) * sizeof (float),
-      dcnn_session_get_output (b, 0, 0)->tensor.data,
-      (gsize) dcnn_tensor_count (t) * sizeof (float));
 }
 
 static void
@@ -109,9 +95,8 @@ check_format (DcnnModel *model, DcnnPixelFormat format)
       DcnnFrame copy;
       g_assert_true (dcnn_session_wait (session, r, DCNN_WANT_ALL, &error));
       copy_planes (&parts[r], planes[r], &copy);
-      g_assert_true (dcnn_session_push_frame (alone[r], 0, &copy, NULL,
-              &error));
-      assert_same (session, r, alone[r]);
+      test_push_frame (alone[r], 0, &copy);
+      g_assert_true (test_same_outputs (session, r, alone[r]));
     }
   }
   for (guint r = 0; r < REGIONS; r++) {
@@ -125,11 +110,10 @@ check_format (DcnnModel *model, DcnnPixelFormat format)
 static void
 test_regions (void)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (5, FALSE, FALSE,
-          NET, NET), &error);
 
-  g_assert_no_error (error);
+
+  g_autoptr (DcnnModel) model = test_model_new (test_net_sized (5, FALSE, FALSE,
+      NET, NET));
   for (guint format = 0; format < DCNN_FORMAT_COUNT; format++)
     check_format (model, (DcnnPixelFormat) format);
 }

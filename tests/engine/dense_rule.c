@@ -74,13 +74,11 @@ run_video (guint64 seed, DcnnMode mode, guint threads, gboolean work)
   options.tuning.mode = mode;
   if (!work) /* a refresh's size goes by the work done */
     options.tuning.refresh = 0;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   test_video_init (&video, seed, 96, 80);
   for (guint f = 0; f < FRAMES; f++) {
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL,
-            &error));
+    test_push_frame (session, 0, &frame);
     record (&run, session, summary.n_outputs, work);
     test_video_move (&video);
   }
@@ -259,8 +257,7 @@ test_busy_video (void)
       options.threads = 1 + (guint) seed % 2;
       options.tuning = (DcnnTuning) { .mode = i ? DCNN_MODE_DENSE :
             DCNN_MODE_AUTO };
-      sessions[i] = dcnn_session_new (model, &options, &error);
-      g_assert_no_error (error);
+      sessions[i] = test_session_new (model, &options);
     }
     frame = test_frame_new (model, &state, FALSE);
     for (guint f = 0; f < 60; f++) {
@@ -271,8 +268,7 @@ test_busy_video (void)
       for (guint i = 0; i < 2; i++) {
         DcnnModelSummary summary;
         dcnn_model_get_summary (model, &summary);
-        g_assert_true (dcnn_session_push_tensors (sessions[i], 0, &frame, 0,
-                NULL, &error));
+        test_push (sessions[i], &frame);
         runs[i] = (Run) { g_byte_array_new (), 0, 0 };
         record (&runs[i], sessions[i], summary.n_outputs, FALSE);
       }

@@ -32,9 +32,7 @@ two_devices (void)
 static DcnnSession *
 new_session (DcnnModel *model, const char *device)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.device = device;
@@ -43,20 +41,13 @@ new_session (DcnnModel *model, const char *device)
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static DcnnModel *
 new_model (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_random (seed, TRUE, FALSE, TRUE),
-      &error);
-
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (test_net_random (seed, TRUE, FALSE, TRUE));
 }
 
 /* All outputs of a session's last frame, one after the other. */

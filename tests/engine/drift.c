@@ -94,11 +94,10 @@ measured_influence (DcnnModel *model, guint64 seed)
   test_options_on (&options, "cpu"); /* others cannot measure it */
   options.tuning.mode = DCNN_MODE_DENSE;
   options.store_all = TRUE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   test_video_init (&video, seed, 32, 32);
   test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+  test_push_frame (session, 0, &frame);
   g_assert_true (dcnn_session_measure_influence (session, 0, NULL, PROBES,
           table, &error));
   test_video_clear (&video);
@@ -139,8 +138,7 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
     options.influence = influence = measured_influence (model, seed);
   sparse = dcnn_session_new (model, &options, &error);
   options.tuning.mode = DCNN_MODE_DENSE;
-  dense = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  dense = test_session_new (model, &options);
   test_video_init (&video, seed, 32, 32);
   video.noise = 2;
   for (guint f = 0; f < FRAMES; f++) {
@@ -149,8 +147,8 @@ run (guint64 seed, gboolean settle, DcnnCriterion criterion)
     if (f % CYCLE < 70)
       test_video_move (&video);
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    g_assert_true (dcnn_session_push_frame (sparse, 0, &frame, NULL, &error));
-    g_assert_true (dcnn_session_push_frame (dense, 0, &frame, NULL, &error));
+    test_push_frame (sparse, 0, &frame);
+    test_push_frame (dense, 0, &frame);
     dcnn_session_get_stats (sparse, 0, &stats);
     macs += (gdouble) stats.macs_done / stats.macs_dense;
     d = error_of (sparse, dense);

@@ -22,9 +22,7 @@ static const guint8 picture[3] = { 200, 60, 30 };
 static DcnnModel *
 new_model (void)
 {
-  g_autoptr (GError) error = NULL;
   DcnnParams wide = { .act = { .lo = -100, .hi = 100 } };
-  DcnnModel *model;
   DcnnValueId v;
   TestNet net;
 
@@ -32,17 +30,13 @@ new_model (void)
   v = test_net_input (&net, 3, SIZE, SIZE);
   v = test_net_node (&net, DCNN_OP_CLIP, &wide, 1, &v, NULL);
   dcnn_graph_add_output (net.graph, v);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, DcnnFit fit, gboolean bgr)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
@@ -53,9 +47,7 @@ new_session (DcnnModel *model, DcnnFit fit, gboolean bgr)
     options.scale[c] = 1 / 128.0f;
     options.bias[c] = -1;
   }
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* A frame of one colour, at (0, 0) of its own another in a square of `mark`. */
@@ -63,7 +55,6 @@ static void
 push (DcnnSession *session, guint width, guint height, guint mark)
 {
   g_autofree guint8 *rgb = g_malloc ((gsize) width * height * 3);
-  g_autoptr (GError) error = NULL;
   DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = width,
     .height = height, .planes = { rgb }, .strides = { (int32_t) width * 3 } };
 
@@ -72,7 +63,7 @@ push (DcnnSession *session, guint width, guint height, guint mark)
       for (guint c = 0; c < 3; c++)
         rgb[(y * width + x) * 3 + c] =
             x < mark && y < mark ? 255 : picture[c];
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+  test_push_frame (session, 0, &frame);
 }
 
 static gdouble

@@ -45,9 +45,7 @@ make_net (guint64 seed)
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, gfloat gate)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 2;
@@ -55,9 +53,7 @@ new_session (DcnnModel *model, DcnnMode mode, gfloat gate)
   options.tuning.threshold = options.tuning.input_threshold = 0;
   options.tuning.gate_threshold = gate;
   options.tuning.settle = FALSE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* The last node of one pixel that a larger map reads. */
@@ -105,23 +101,12 @@ check (gboolean ok, guint64 seed, gint frame, const char *what)
   g_test_fail ();
 }
 
-static gboolean
-same_outputs (DcnnSession *a, DcnnSession *b)
-{
-  const DcnnTensor *p = &dcnn_session_get_output (a, 0, 0)->tensor;
-  const DcnnTensor *q = &dcnn_session_get_output (b, 0, 0)->tensor;
-
-  return memcmp (p->data, q->data, (gsize) dcnn_tensor_count (p) *
-      sizeof (gfloat)) == 0;
-}
-
 static guint joined_frames, kept_frames;
 
 static void
 run_frame (DcnnSession *exact, DcnnSession *gated, DcnnSession *dense,
     const DcnnTensor *frame, guint64 seed, gint f)
 {
-  g_autoptr (GError) error = NULL;
   gint gate = find_gate (exact->plan);
   gfloat before[64], after[64], now[64];
   DcnnNodeStats s0, s1;
@@ -130,10 +115,10 @@ run_frame (DcnnSession *exact, DcnnSession *gated, DcnnSession *dense,
 
   read_gate (gated, gate, before);
   dcnn_session_get_node_stats (gated, 0, gate, &s0);
-  g_assert_true (dcnn_session_push_tensors (exact, 0, frame, 0, NULL, &error));
-  g_assert_true (dcnn_session_push_tensors (dense, 0, frame, 0, NULL, &error));
-  g_assert_true (dcnn_session_push_tensors (gated, 0, frame, 0, NULL, &error));
-  check (same_outputs (exact, dense), seed, f, "not exact at threshold 0");
+  test_push (exact, frame);
+  test_push (dense, frame);
+  test_push (gated, frame);
+  check (test_same_outputs (exact, 0, dense), seed, f, "not exact at threshold 0");
   if (f == 0)
     return;
   n = read_gate (gated, gate, after);
@@ -143,7 +128,7 @@ run_frame (DcnnSession *exact, DcnnSession *gated, DcnnSession *dense,
   if (s1.joined > s0.joined) {
     joined_frames++;
     check (moved > 0.02 * 0.999, seed, f, "the gate moved too early");
-    check (same_outputs (gated, dense), seed, f, "moved and not exact");
+    check (test_same_outputs (gated, 0, dense), seed, f, "moved and not exact");
   } else {
     kept_frames += moved > 0;
     check (memcmp (before, after, n * sizeof (gfloat)) == 0, seed, f,
@@ -194,11 +179,9 @@ test_taken_anyway (void)
       frame = test_frame_new (model, &state, FALSE);
       for (gint64 i = 0; i < dcnn_tensor_count (&frame); i++)
         ((gfloat *) frame.data)[i] += (gfloat) f;
-      g_assert_true (dcnn_session_push_tensors (gated, 0, &frame, 0, NULL,
-              &error));
-      g_assert_true (dcnn_session_push_tensors (dense, 0, &frame, 0, NULL,
-              &error));
-      check (same_outputs (gated, dense), seed, f, "all of the map was "
+      test_push (gated, &frame);
+      test_push (dense, &frame);
+      check (test_same_outputs (gated, 0, dense), seed, f, "all of the map was "
           "computed, with an old gate");
       dcnn_tensor_free (&frame);
     }

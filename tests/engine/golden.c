@@ -71,11 +71,9 @@ run (guint64 seed, const Way *way, GString *lines)
   options.tuning.settle_budget = 1;
   options.store_all = TRUE;
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   for (gint f = 0; f < FRAMES; f++) {
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
+    test_push (session, &frame);
     for (guint i = 0; i < summary.n_outputs; i++)
       add_output (sum, dcnn_session_get_output (session, 0, i));
     if (f < 5)

@@ -376,10 +376,8 @@ check_frame (DcnnModel *model, DcnnSession *sparse, DcnnSession *dense,
   g_autoptr (GError) error = NULL;
   DcnnTensor reference[2] = { 0 };
 
-  g_assert_true (dcnn_session_push_tensors (sparse, 0, frame, 0, NULL,
-          &error));
-  g_assert_true (dcnn_session_push_tensors (dense, 0, frame, 0, NULL,
-          &error));
+  test_push (sparse, frame);
+  test_push (dense, frame);
   g_assert_true (dcnn_graph_run_reference (oracle, frame, reference, &error));
   for (guint i = 0; i < 2; i++) {
     const DcnnTensor *s = &dcnn_session_get_output (sparse, 0, i)->tensor;

@@ -389,18 +389,14 @@ new_table (void)
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, const char *device)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.device = device;
   options.threads = 1;
   options.tuning.mode = mode;
   options.store_all = TRUE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static GHashTable *
@@ -503,7 +499,6 @@ test_weights (void)
 static void
 test_arg_max (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   g_autoptr (DcnnSession) session = NULL, logits = NULL;
   g_autoptr (GHashTable) squares = new_table ();
@@ -522,8 +517,7 @@ test_arg_max (void)
       v = test_net_node (&net, DCNN_OP_ARG_MAX, &p, 1, &v, NULL);
     dcnn_graph_add_output (net.graph, v);
     g_clear_pointer (&model, dcnn_model_unref);
-    model = dcnn_model_new (net.graph, &error);
-    g_assert_no_error (error);
+    model = test_model_new (net.graph);
     *(arg_max ? &session : &logits) = new_session (model, DCNN_MODE_DENSE,
         test_device ());
   }
@@ -712,8 +706,7 @@ test_errors (void)
   g_clear_error (&error);
   measure (cpu, NULL, 0, squares);
   g_assert_cmpuint (g_hash_table_size (squares), ==, 0);
-  in_blocks = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  in_blocks = test_session_new (model, &options);
   g_assert_false (dcnn_session_measure_influence (in_blocks, 0, NULL, 1,
           squares, &error));
   g_assert_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT);

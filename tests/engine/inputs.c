@@ -17,17 +17,13 @@
 static DcnnSession *
 new_session (DcnnModel *model, const DcnnTuning *tuning)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 2;
   if (tuning)
     options.tuning = *tuning;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static gboolean
@@ -176,8 +172,7 @@ run_not_numbers (guint64 seed, gboolean exact)
     poison (&bad, f % 8 == 2 ? NAN : INFINITY, &state);
     g_assert_true (dcnn_session_push_tensors (sparse, 0, frame, exact ? 0 :
             0.05f, NULL, &error));
-    g_assert_true (dcnn_session_push_tensors (dense, 0, frame, 0, NULL,
-            &error));
+    test_push (dense, frame);
     if (exact)
       check (same_outputs (model, sparse, dense), seed, f, "not dense");
     for (guint i = 0; frame == &clean && i < 2; i++) {

@@ -21,12 +21,7 @@ static const PlanLayout layouts[] = {
 static DcnnModel *
 net (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_random (seed, FALSE, FALSE,
-          TRUE), &error);
-
-  g_assert_no_error (error);
-  return model;
+ return test_model_new (test_net_random (seed, FALSE, FALSE, TRUE));
 }
 
 /* A part of another map, rather than a piece of it. */
@@ -163,8 +158,7 @@ test_unaligned_view (void)
           1, &v, 1, (const char *const[]) { "part" }, NULL, &part, &error));
   out = test_net_conv (&net, part, 4, 1, 1, 1, 1);
   dcnn_graph_add_output (net.graph, out);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   for (guint n = 0; n < model->plan->nodes->len; n++)
     g_assert_cmpint (plan_node (model->plan, (gint) n)->primary, !=,
         DCNN_PRIMARY_COPY);
@@ -185,7 +179,6 @@ static void
 test_constant_on_reversed (void)
 {
   static const gint64 dims[4] = { 1, 12, 16, 16 };
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   DcnnParams slice = { 0 };
   DcnnValueId v;
@@ -201,8 +194,7 @@ test_constant_on_reversed (void)
   v = test_net_node (&net, DCNN_OP_SLICE, &slice, 1, &v, NULL);
   v = test_net_binary (&net, DCNN_OP_ADD, v, test_net_constant (&net, 4, dims));
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 1, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   for (guint n = 0; n < model->plan->nodes->len; n++)
     g_assert_cmpint (plan_node (model->plan, (gint) n)->kind, !=, PLAN_TAIL);
 }

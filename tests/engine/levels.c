@@ -69,12 +69,10 @@ write_net (FILE *file, guint64 seed, gboolean integer)
   test_options_init (&options);
   options.threads = 1;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   frame = test_frame_new (model, &video, integer);
   for (guint f = 0; f < FRAMES; f++) {
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
+    test_push (session, &frame);
     write_frame (file, session, integer);
     test_video_step (&video, &frame, integer);
   }

@@ -112,8 +112,7 @@ test_taps (void)
         8 * 3 * cases[i / 2].left);
     test_options_init (&options);
     options.threads = 1;
-    session = dcnn_session_new (model, &options, &error);
-    g_assert_no_error (error);
+    session = test_session_new (model, &options);
     frame = test_frame_new (model, &state, FALSE);
     test_push (session, &frame);
     g_assert_true (dcnn_graph_run_reference (oracle, &frame, &reference,
@@ -146,8 +145,7 @@ test_batches (void)
   test_options_init (&options);
   options.streams = 2;
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   for (guint i = 0; i < 2; i++) {
     memset (rgb[i], 100 + 50 * (gint) i, sizeof rgb[i]);
     frames[i] = (DcnnFrame) { .format = DCNN_FORMAT_RGB, .width = 16,

@@ -540,7 +540,53 @@ test_frame_new (DcnnModel *model, guint64 *state, gboolean integer)
   return frame;
 }
 
+DcnnModel *
+
+test_model_new (DcnnGraph *graph)
+{ g_autoptr (GError) error = NULL;
+  DcnnModel *model = dcnn_model_new (graph, &error);
+
+  g_assert_no_error (error);
+  return model;
+}
+
+DcnnSession *
+
+test_session_new (DcnnModel *model, const DcnnSessionOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+  DcnnSession *session = dcnn_session_new (model, options, &error);
+
+  g_assert_no_error (error);
+  return session;
+}
+
 void
+
+test_push_frame (DcnnSession *session, guint stream, const DcnnFrame *frame)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean ok = dcnn_session_push_frame (session, stream, frame, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (ok);
+}
+
+gboolean
+test_same_outputs (DcnnSession *a, guint stream, DcnnSession *b)
+{
+  for (guint i = 0; i < a->plan->graph->outputs->len; i++) {
+    const DcnnTensor *p = &dcnn_session_get_output (a, stream, i)->tensor;
+    const DcnnTensor *q = &dcnn_session_get_output (b, 0, i)->tensor;
+    if (memcmp (p->data, q->data, (gsize) dcnn_tensor_count (p) *
+            dcnn_dtype_bytes (p->dtype)) != 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+void
+
 test_push (DcnnSession *session, const DcnnTensor *frame)
 {
   g_autoptr (GError) error = NULL;

@@ -91,8 +91,19 @@ GHashTable *test_random_influence (DcnnModel *model, guint64 *state);
 DcnnTensor test_frame_new (DcnnModel *model, guint64 *state,
     gboolean integer);
 
-/* Pushes a frame as the tensor of stream 0; threshold 0, must succeed. */
+/* These must succeed. */
+DcnnModel *test_model_new (DcnnGraph *graph); /* takes graph */
+
+DcnnSession *test_session_new (DcnnModel *model,
+    const DcnnSessionOptions *options);
+/* Pushes a frame as the tensor of stream 0; threshold 0. */
 void test_push (DcnnSession *session, const DcnnTensor *frame);
+
+void test_push_frame (DcnnSession *session, guint stream,
+    const DcnnFrame *frame);
+/* Whether all outputs of a's stream and of b's stream 0, sessions of one model,
+ * have the same bits. */
+gboolean test_same_outputs (DcnnSession *a, guint stream, DcnnSession *b);
 
 /* Moves a few squares of random content over tensor [1,C,H,W]. */
 void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);

@@ -21,8 +21,6 @@
 static DcnnModel *
 new_model (guint64 seed, gint spelling, gboolean bare)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   DcnnValueId v;
   TestNet net;
 
@@ -36,9 +34,7 @@ new_model (guint64 seed, gint spelling, gboolean bare)
     v = test_net_norm (&net, v, (TestNorm) spelling);
   v = test_net_unary (&net, DCNN_OP_RELU, v);
   dcnn_graph_add_output (net.graph, v);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 /* Every line of the plan up to the node's name. */
@@ -86,10 +82,8 @@ new_session (DcnnModel *model, DcnnMode mode, gdouble gate)
 {
   g_autoptr (GHashTable) thresholds = g_hash_table_new (g_str_hash,
       g_str_equal);
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
   DcnnModelSummary summary;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.precision = DCNN_PRECISION_F32;
@@ -105,9 +99,7 @@ new_session (DcnnModel *model, DcnnMode mode, gdouble gate)
       g_hash_table_insert (thresholds, (gpointer) info.name, &gate);
   }
   options.thresholds = thresholds;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void

@@ -14,7 +14,6 @@
 static DcnnSession *
 new_session (DcnnModel *model, const char *device, gboolean pass_on)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
   DcnnSession *session;
 
@@ -24,8 +23,7 @@ new_session (DcnnModel *model, const char *device, gboolean pass_on)
   options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
   options.store_all = TRUE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   session->pass_on = pass_on;
   return session;
 }
@@ -156,7 +154,6 @@ static guint n_passing, n_pieces, n_composed, n_shared;
 static void
 run_net (DcnnModel *model, guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnSession) passing = new_session (model, test_on_cpu () ?
       "sim" : test_device (), TRUE);
   g_autoptr (DcnnSession) judging = new_session (model, "sim", FALSE);
@@ -169,10 +166,8 @@ run_net (DcnnModel *model, guint64 seed)
   for (gint f = 0; f < 4; f++) {
     for (guint n = 0; n < plan->nodes->len; n++)
       before[n] = candidates_of (passing, n);
-    g_assert_true (dcnn_session_push_tensors (passing, 0, &frame, 0, NULL,
-            &error));
-    g_assert_true (dcnn_session_push_tensors (judging, 0, &frame, 0, NULL,
-            &error));
+    test_push (passing, &frame);
+    test_push (judging, &frame);
     for (guint n = 0; n < plan->nodes->len; n++) {
       const PlanNode *node = plan_node (plan, (gint) n);
       if (node->kind != PLAN_KERNEL)
@@ -201,10 +196,10 @@ test_nets (void)
 {
   for (guint64 seed = 1; seed <= 40; seed++)
     if (test_seed_runs (seed)) {
-      g_autoptr (GError) error = NULL;
-      g_autoptr (DcnnModel) model = dcnn_model_new (test_net_random (seed,
-              TRUE, FALSE, TRUE), &error);
-      g_assert_no_error (error);
+
+
+      g_autoptr (DcnnModel) model = test_model_new (test_net_random (seed, TRUE,
+          FALSE, TRUE));
       run_net (model, seed);
     }
   g_test_message ("%u nodes passed on, %u of them pieces, %u terms through two "
@@ -225,7 +220,6 @@ conv (TestNet *net, DcnnValueId v, guint channels, guint kernel)
 static void
 test_block (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   const DcnnPlan *plan;
   TestNet net;
@@ -240,8 +234,7 @@ test_block (void)
           v, x));
   v = test_net_binary (&net, DCNN_OP_ADD, conv (&net, v, 16, 3), v);
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 8, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   plan = model->plan;
   for (gint n = 0; n < 6; n++)
     g_assert_cmpint (plan_node (plan, n)->passes_on, ==, n != 2 && n != 5);
@@ -266,7 +259,6 @@ test_block (void)
 static void
 test_pieces (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
   const DcnnPlan *plan;
   TestNet net;
@@ -284,8 +276,7 @@ test_pieces (void)
   pair[1] = c;
   c = test_net_conv (&net, test_net_concat (&net, pair[0], pair[1]), 8, 1, 1, 1, 1);
   dcnn_graph_add_output (net.graph, c);                              /* 7 */
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   plan = model->plan;
   for (gint n = 0; n < 8; n++)
     g_assert_cmpint (plan_node (plan, n)->passes_on, ==, n == 2 || n == 3 ||

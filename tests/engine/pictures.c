@@ -31,17 +31,13 @@ static DcnnModel *
 new_model (guint64 seed, guint width, guint height, gint channels)
 {
   TestNet net;
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   DcnnValueId out;
 
   test_net_begin (&net, seed, TRUE);
   out = test_net_conv (&net, test_net_input (&net, channels, (gint) height,
           (gint) width), 4, 1, 1, 1, 1);
   dcnn_graph_add_output (net.graph, out);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static void
@@ -133,8 +129,6 @@ new_session (DcnnModel *model, const char *device, guint threads,
     guint64 seed, gboolean looks)
 {
   DcnnSessionOptions options;
-  g_autoptr (GError) error = NULL;
-  DcnnSession *session;
   guint64 random = seed * 77 + 5;
 
   test_options_on (&options, device);
@@ -162,9 +156,7 @@ new_session (DcnnModel *model, const char *device, guint threads,
     options.scale[c] = 1;
     options.bias[c] = -(gfloat) (c * 16);
   }
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* Stored input, masks, statistics of a stream, in both sessions. */

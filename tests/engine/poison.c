@@ -38,7 +38,6 @@ case_init (Case *c, guint64 seed)
 {
   static const DcnnCriterion criteria[] = { DCNN_CRITERION_RMS,
     DCNN_CRITERION_MAX, DCNN_CRITERION_INFLUENCE };
-  g_autoptr (GError) error = NULL;
   g_autoptr (GHashTable) influence = NULL;
   DcnnSessionOptions options;
   gsize pixels = 0;
@@ -46,9 +45,10 @@ case_init (Case *c, guint64 seed)
   memset (c, 0, sizeof *c);
   c->seed = seed;
   c->state = seed + 31;
-  c->model = dcnn_model_new (test_net_random (seed, FALSE, seed % 2,
-          seed % 4 == 0), &error);
-  g_assert_no_error (error);
+
+
+  c->model = test_model_new (test_net_random (seed, FALSE, seed % 2,
+      seed % 4 == 0));
   test_options_init (&options);
   options.threads = 1 + seed / 2 % 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
@@ -58,8 +58,7 @@ case_init (Case *c, guint64 seed)
   options.tuning.criterion = criteria[seed / 8 % G_N_ELEMENTS (criteria)];
   options.influence = influence = test_random_influence (c->model, &c->state);
   options.tuning.threshold = seed % 5 ? 0.05f : 0;
-  c->session = dcnn_session_new (c->model, &options, &error);
-  g_assert_no_error (error);
+  c->session = test_session_new (c->model, &options);
   c->stream = &c->session->streams[0];
   c->plan = c->session->plan;
   c->sizes = g_new0 (gsize, c->plan->buffers->len);

@@ -115,7 +115,6 @@ watch_video (gpointer data)
 {
   Watch *watch = data;
   g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnSession) session = NULL;
   DcnnSessionOptions options;
   TestVideo video;
@@ -123,14 +122,13 @@ watch_video (gpointer data)
   test_options_init (&options);
   options.threads = watch->threads;
   options.tuning.mode = DCNN_MODE_SPARSE;
-  session = dcnn_session_new (watch->model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (watch->model, &options);
   test_video_init (&video, watch->seed, 90, 70);
   for (guint f = 0; f < FRAMES; f++) {
     DcnnFrame frame;
     test_video_move (&video);
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+    test_push_frame (session, 0, &frame);
     for (guint i = 0; i < 2; i++) {
       const DcnnTensor *t = &dcnn_session_get_output (session, 0, i)->tensor;
       g_checksum_update (sum, t->data, (gssize) dcnn_tensor_count (t) * 4);
@@ -145,13 +143,12 @@ static void
 test_sessions (void)
 {
   for (guint64 seed = 1; seed <= SEEDS; seed++) {
-    g_autoptr (GError) error = NULL;
-    g_autoptr (DcnnModel) model = dcnn_model_new (test_net_sized (seed, FALSE,
-            TRUE, 96, 128), &error);
+
+
+    g_autoptr (DcnnModel) model = test_model_new (test_net_sized (seed, FALSE,
+        TRUE, 96, 128));
     Watch alone[2], together[2];
     GThread *threads[2];
-
-    g_assert_no_error (error);
     for (guint i = 0; i < 2; i++) {
       alone[i] = (Watch) { model, 7 * i + 1, 1, NULL };
       together[i] = (Watch) { model, 7 * i + 1, 2 + i, NULL };

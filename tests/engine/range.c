@@ -12,8 +12,6 @@
 static DcnnModel *
 new_model (void)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   TestNet net;
   DcnnValueId v;
 
@@ -21,17 +19,13 @@ new_model (void)
   v = test_net_conv (&net, test_net_input (&net, 3, 24, 32), 12, 3, 1, 1, 1);
   dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_unary (&net,
               DCNN_OP_RELU, v), 20, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.device = device;
@@ -40,9 +34,7 @@ new_session (DcnnModel *model, const char *device, DcnnPrecision precision)
   options.tuning.threshold = options.tuning.input_threshold = 0;
   options.store_all = TRUE;
   options.threads = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static gboolean
@@ -61,7 +53,6 @@ all_finite (DcnnSession *session)
 static void
 test_range (void)
 {
-  g_autoptr (GError) error = NULL;
   const char *device = test_on_cpu () ? "sim" : test_device ();
   const DcnnPrecision precisions[] = { DCNN_PRECISION_BF16, DCNN_PRECISION_F16 };
   g_autoptr (DcnnModel) model = new_model ();
@@ -76,9 +67,8 @@ test_range (void)
     g_autoptr (DcnnSession) sim = new_session (model, "sim",
         DCNN_PRECISION_F32);
     sim->pass_on = session->pass_on;
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
-    g_assert_true (dcnn_session_push_tensors (sim, 0, &frame, 0, NULL, &error));
+    test_push (session, &frame);
+    test_push (sim, &frame);
     g_assert_true (all_finite (sim));
     g_assert_cmpint (all_finite (session), ==, p == 0);
     if (p == 0)
@@ -95,7 +85,6 @@ test_told (void)
 {
   static const DcnnPrecision precisions[] = { DCNN_PRECISION_AUTO,
     DCNN_PRECISION_F16, DCNN_PRECISION_BF16, DCNN_PRECISION_F32 };
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = new_model ();
   guint64 state = 9;
   DcnnTensor frame = test_frame_new (model, &state, FALSE);
@@ -115,12 +104,10 @@ test_told (void)
     test_options_init (&options);
     options.precision = precision;
     options.tuning.threshold = i & 2 ? 0.05f : 0;
-    session = dcnn_session_new (model, &options, &error);
-    g_assert_no_error (error);
+    session = test_session_new (model, &options);
     for (gint64 k = 0; k < dcnn_tensor_count (&frame); k++)
       ((gfloat *) frame.data)[k] = large ? 0x1p20f : 1;
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
+    test_push (session, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_cmpint (stats.not_finite != NULL, ==, ends && large);
     dcnn_session_reset (session, 0);
@@ -134,7 +121,6 @@ test_told (void)
 static void
 test_later (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = new_model ();
   g_autoptr (DcnnSession) session = NULL;
   guint64 state = 9;
@@ -151,8 +137,7 @@ test_later (void)
   for (guint f = 0; f < 20; f++) {
     gfloat *at = (gfloat *) frame.data + f;
     *at = f == 0 ? *at : 0x1p20f;
-    g_assert_true (dcnn_session_push_tensors (session, 0, &frame, 0, NULL,
-            &error));
+    test_push (session, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_true (f == 0 || !stats.dense);
     g_assert_true (f > 0 || stats.not_finite == NULL);

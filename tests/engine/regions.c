@@ -17,9 +17,7 @@
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.tuning.mode = mode;
@@ -29,30 +27,16 @@ new_session (DcnnModel *model, DcnnMode mode)
   options.threads = 1;
   for (guint c = 0; c < 3; c++)
     options.scale[c] = 1;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
 push (DcnnSession *session, const guint8 *rgb)
 {
-  g_autoptr (GError) error = NULL;
   DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = WIDTH,
     .height = HEIGHT, .planes = { rgb }, .strides = { 3 * WIDTH } };
 
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
-}
-
-static void
-same_outputs (DcnnSession *a, DcnnSession *b)
-{
-  for (guint i = 0; i < 2; i++) {
-    const DcnnTensor *p = &dcnn_session_get_output (a, 0, i)->tensor;
-    const DcnnTensor *q = &dcnn_session_get_output (b, 0, i)->tensor;
-    g_assert_cmpmem (p->data, (gsize) dcnn_tensor_count (p) * 4, q->data,
-        (gsize) dcnn_tensor_count (q) * 4);
-  }
+  test_push_frame (session, 0, &frame);
 }
 
 static void
@@ -108,7 +92,7 @@ test_rest_stays (void)
             memcpy (held + 3 * (v * WIDTH + u), rgb + 3 * (v * WIDTH + u), 3);
       push (sparse, rgb);
       push (dense, held);
-      same_outputs (sparse, dense);
+      g_assert_true (test_same_outputs (sparse, 0, dense));
     }
   }
 }

@@ -20,9 +20,7 @@
 static DcnnModel *
 new_model (void)
 {
-  g_autoptr (GError) error = NULL;
   const DcnnNode *node;
-  DcnnModel *model;
   TestNet net;
   DcnnValueId v;
   gfloat *weights;
@@ -39,16 +37,13 @@ new_model (void)
   v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 6, 3, 1, 1,
           1));
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 /* rounding: "" for bits that are always the same. */
 static DcnnSession *
 new_session (DcnnModel *model, const char *rounding)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
   DcnnSession *session;
 
@@ -59,8 +54,7 @@ new_session (DcnnModel *model, const char *rounding)
   options.tuning.threshold = options.tuning.gate_threshold = 0;
   options.tuning.input_threshold = 0;
   options.store_all = TRUE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  session = test_session_new (model, &options);
   g_unsetenv ("DELTACNN_SIM_ROUNDING");
   return session;
 }

@@ -43,7 +43,6 @@ frames_to_run (void)
 static void
 side_init (Side *side, const Case *c, const char *device)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
 
   test_options_init (&options);
@@ -58,8 +57,7 @@ side_init (Side *side, const Case *c, const char *device)
   options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
   side->tuning = options.tuning;
-  side->session = dcnn_session_new (c->model, &options, &error);
-  g_assert_no_error (error);
+  side->session = test_session_new (c->model, &options);
 }
 
 /* ---- what changes ------------------------------------------------------------- */
@@ -221,14 +219,11 @@ step (Case *c, guint f)
 static void
 run (guint64 seed, gboolean judged)
 {
-  g_autoptr (GError) error = NULL;
   Case c = { .seed = seed, .state = seed * 77 + judged, .judged = judged };
   guint frames = frames_to_run ();
   DcnnModelSummary summary;
 
-  c.model = dcnn_model_new (test_net_sized (seed, TRUE, TRUE, SIZE, SIZE),
-      &error);
-  g_assert_no_error (error);
+  c.model = test_model_new (test_net_sized (seed, TRUE, TRUE, SIZE, SIZE));
   dcnn_model_get_summary (c.model, &summary);
   if (!test_on_cpu ())
     c.tile = summary.tile;

@@ -53,14 +53,12 @@ static void
 case_init (Case *c, guint64 seed, DcnnGraph *graph, gboolean settle,
     gfloat budget)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (GHashTable) thresholds = NULL;
   DcnnSessionOptions options;
 
   memset (c, 0, sizeof *c);
   c->seed = seed;
-  c->model = dcnn_model_new (graph, &error);
-  g_assert_no_error (error);
+  c->model = test_model_new (graph);
   dcnn_model_get_summary (c->model, &c->summary);
   test_options_init (&options);
   options.threads = 1 + seed % 2;
@@ -69,11 +67,9 @@ case_init (Case *c, guint64 seed, DcnnGraph *graph, gboolean settle,
   thresholds = passing_nodes (c->model, seed);
   if (seed % 4 >= 2)
     options.thresholds = thresholds;
-  c->session = dcnn_session_new (c->model, &options, &error);
-  g_assert_no_error (error);
+  c->session = test_session_new (c->model, &options);
   options.tuning.mode = DCNN_MODE_DENSE;
-  c->dense = dcnn_session_new (c->model, &options, &error);
-  g_assert_no_error (error);
+  c->dense = test_session_new (c->model, &options);
   for (guint n = 0; n < c->session->plan->nodes->len; n++)
     c->largest_pixel = MAX (c->largest_pixel,
         plan_node (c->session->plan, n)->macs_per_pixel);
@@ -159,13 +155,12 @@ run_still (Case *c, guint bound)
 static void
 compare (Case *c, gboolean whole)
 {
-  g_autoptr (GError) error = NULL;
   g_autofree TestInside *inside = test_inside_new (c->session->plan);
   const DcnnPlan *plan = c->session->plan;
   DcnnFrame frame;
 
   test_video_draw (&c->video, DCNN_FORMAT_RGB, FALSE, &frame);
-  g_assert_true (dcnn_session_push_frame (c->dense, 0, &frame, NULL, &error));
+  test_push_frame (c->dense, 0, &frame);
   for (guint i = 0; i < plan->graph->outputs->len && !g_test_failed (); i++) {
     const DcnnTensor *a = &dcnn_session_get_output (c->session, 0, i)->tensor;
     const DcnnTensor *b = &dcnn_session_get_output (c->dense, 0, i)->tensor;
@@ -417,7 +412,6 @@ test_backs_off (void)
   tuning.dilation = 0;
   g_assert_true (dcnn_session_set_tuning (c.session, &tuning, NULL));
   for (guint f = 0; f < frames; f++) {
-    g_autoptr (GError) error = NULL;
     DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = NET_W,
       .height = NET_H, .planes = { rgb }, .strides = { NET_W * 3 } };
     for (guint i = 0; i < NET_H * NET_W * 3; i++)
@@ -425,8 +419,7 @@ test_backs_off (void)
     for (guint i = 0; i < 8; i++)
       memset (rgb + ((8 + 10 * i) * NET_W + 12 * i) * 3,
           (int) test_random (&state, 200), 3);
-    g_assert_true (dcnn_session_push_frame (c.session, 0, &frame, NULL,
-            &error));
+    test_push_frame (c.session, 0, &frame);
     dcnn_session_get_stats (c.session, 0, &stats);
     settling += stream->cpu->settling.now == DCNN_SETTLING_ALL;
     starts += stream->cpu->settling.now == DCNN_SETTLING_ALL && !before;
@@ -490,28 +483,23 @@ draw_busy (guint8 *rgb, guint f)
 static DcnnSession *
 busy_session (DcnnModel *model, gfloat refresh, DcnnMode mode)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
   options.tuning.refresh = refresh;
   options.tuning.mode = mode;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static guint64
 push_busy (DcnnSession *session, guint8 *rgb)
 {
-  g_autoptr (GError) error = NULL;
   DcnnFrameStats stats;
   DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = NET_W,
     .height = NET_H, .planes = { rgb }, .strides = { NET_W * 3 } };
 
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
+  test_push_frame (session, 0, &frame);
   dcnn_session_get_stats (session, 0, &stats);
   return stats.macs_done;
 }
@@ -538,7 +526,6 @@ test_busy (void)
   DcnnValueId v;
   DcnnModel *model;
   DcnnSession *refreshed, *left, *dense;
-  g_autoptr (GError) error = NULL;
   g_autofree guint8 *rgb = g_malloc (NET_H * NET_W * 3);
   guint64 work = 0, without = 0;
 
@@ -548,8 +535,7 @@ test_busy (void)
     v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 8, 3, 1, 1,
             1));
   dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 4, 3, 1, 1, 1));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
+  model = test_model_new (net.graph);
   refreshed = busy_session (model, 0.2f, DCNN_MODE_SPARSE);
   left = busy_session (model, 0, DCNN_MODE_SPARSE);
   dense = busy_session (model, 0, DCNN_MODE_DENSE);

@@ -46,10 +46,8 @@ check_frame (DcnnSession *sparse, DcnnSession *dense, const DcnnGraph *graph,
   g_autoptr (GError) error = NULL;
   DcnnTensor reference[2] = { 0 };
 
-  g_assert_true (dcnn_session_push_tensors (sparse, 0, frame, 0, NULL,
-          &error));
-  g_assert_true (dcnn_session_push_tensors (dense, 0, frame, 0, NULL,
-          &error));
+  test_push (sparse, frame);
+  test_push (dense, frame);
   g_assert_true (dcnn_graph_run_reference (graph, frame, reference, &error));
   for (guint i = 0; i < 2; i++) {
     const DcnnTensor *s = &dcnn_session_get_output (sparse, 0, i)->tensor;
@@ -83,8 +81,7 @@ run_net (guint64 seed, gboolean integer, DcnnMode mode)
   exact_options (&options, mode);
   sparse = dcnn_session_new (model, &options, &error);
   exact_options (&options, DCNN_MODE_DENSE);
-  dense = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  dense = test_session_new (model, &options);
   frame = test_frame_new (model, &video, integer);
   for (gint f = 0; f < 12 && !g_test_failed (); f++) {
     check_frame (sparse, dense, oracle, &frame, integer, seed, f);

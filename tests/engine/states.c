@@ -48,7 +48,6 @@ recurrent (gfloat initial)
 {
   g_autoptr (GError) error = NULL;
   DcnnValueId x, h, next, y;
-  DcnnModel *model;
   TestNet net;
 
   test_net_begin (&net, 7, FALSE);
@@ -61,9 +60,7 @@ recurrent (gfloat initial)
   dcnn_graph_add_output (net.graph, next);
   g_assert_true (dcnn_graph_add_state (net.graph,
           &(DcnnState) { h, next, initial }, &error));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 /* y = conv of three pictures in a row. */
@@ -72,7 +69,6 @@ stacked (void)
 {
   g_autoptr (GError) error = NULL;
   DcnnValueId x, a, b, y;
-  DcnnModel *model;
   TestNet net;
 
   test_net_begin (&net, 9, FALSE);
@@ -88,44 +84,20 @@ stacked (void)
           &error));
   g_assert_true (dcnn_graph_add_state (net.graph, &(DcnnState) { a, x, 0 },
           &error));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, gboolean exact)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
   if (exact)
     memset (&options.tuning, 0, sizeof options.tuning);
   options.tuning.mode = mode;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
-}
-
-static void
-push (DcnnSession *session, const DcnnFrame *frame)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dcnn_session_push_frame (session, 0, frame, NULL, &error));
-}
-
-static void
-assert_same (DcnnSession *a, DcnnSession *b)
-{
-  const DcnnTensor *t = &dcnn_session_get_output (a, 0, 0)->tensor;
-
-  g_assert_cmpmem (t->data, (gsize) dcnn_tensor_count (t) * sizeof (float),
-      dcnn_session_get_output (b, 0, 0)->tensor.data,
-      (gsize) dcnn_tensor_count (t) * sizeof (float));
+  return test_session_new (model, &options);
 }
 
 static DcnnFrameStats
@@ -162,11 +134,11 @@ check_bits (DcnnModel *model)
       test_video_move (&video);
     /* in colour or not: a cut */
     test_video_draw (&video, DCNN_FORMAT_RGB, f > 9, &frame);
-    push (sparse, &frame);
-    push (automatic, &frame);
-    push (dense, &frame);
-    assert_same (sparse, dense);
-    assert_same (automatic, dense);
+    test_push_frame (sparse, 0, &frame);
+    test_push_frame (automatic, 0, &frame);
+    test_push_frame (dense, 0, &frame);
+    g_assert_true (test_same_outputs (sparse, 0, dense));
+    g_assert_true (test_same_outputs (automatic, 0, dense));
     done += stats_of (sparse).macs_done;
     full += stats_of (sparse).macs_dense;
   }
@@ -207,14 +179,14 @@ test_counts (void)
 
     test_video_init (&video, 5, NET_W, NET_H);
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    push (session, &frame);
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
+    test_push_frame (session, 0, &frame);
     g_assert_cmpfloat (stats_of (session).changed_share, >, 0);
     g_assert_cmpuint (stats_of (session).macs_done, >, 0);
     /* exactly, the last bits of a few pixels go round and round for ever */
     for (f = 0; f < BOUND_FRAMES &&
         stats_of (session).changed_share > (i == 0 ? 0.02f : 0); f++)
-      push (session, &frame);
+      test_push_frame (session, 0, &frame);
     g_assert_cmpuint (f, <, BOUND_FRAMES);
     frames[i] = f;
     test_video_clear (&video);
@@ -237,18 +209,18 @@ test_settles (void)
   for (f = 0; f < FRAMES; f++) {
     test_video_move (&video);
     test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
   }
   for (f = 0; f < BOUND_FRAMES && !stats_of (session).settled; f++)
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
   g_assert_cmpuint (f, <, BOUND_FRAMES);
   for (f = 0; f < 3; f++) /* the correction goes through all that is kept */
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
   for (f = 0; f < BOUND_FRAMES && !stats_of (session).settled; f++)
-    push (session, &frame);
+    test_push_frame (session, 0, &frame);
   g_assert_cmpuint (f, <, BOUND_FRAMES);
-  push (fresh, &frame);
-  assert_same (session, fresh);
+  test_push_frame (fresh, 0, &frame);
+  g_assert_true (test_same_outputs (session, 0, fresh));
   test_video_clear (&video);
 }
 

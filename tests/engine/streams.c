@@ -15,39 +15,28 @@
 static DcnnModel *
 new_model (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_sized (seed, FALSE, TRUE, 48,
-          64), &error);
-
-  g_assert_no_error (error);
-  return model;
+ return test_model_new (test_net_sized (seed, FALSE, TRUE, 48, 64));
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, guint streams)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.streams = streams;
   options.threads = 2;
   options.tuning.mode = DCNN_MODE_SPARSE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
 push (DcnnSession *session, guint stream, TestVideo *video)
 {
-  g_autoptr (GError) error = NULL;
   DcnnFrame frame;
 
   test_video_draw (video, DCNN_FORMAT_RGB, FALSE, &frame);
-  g_assert_true (dcnn_session_push_frame (session, stream, &frame, NULL,
-          &error));
+  test_push_frame (session, stream, &frame);
 }
 
 static gboolean

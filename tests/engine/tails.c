@@ -19,16 +19,12 @@ static DcnnSession *
 new_session_on (const char *device, DcnnModel *model, DcnnMode mode,
     guint threads)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_on (&options, device);
   options.threads = threads;
   options.tuning = (DcnnTuning) { .mode = mode };
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 /* Which rows of a tail are computed anew is the cpu's own affair. */
@@ -115,15 +111,6 @@ token_net (guint64 seed, gint n, gint c)
   return net.graph;
 }
 
-static void
-push (DcnnSession *session, const DcnnTensor *tensor)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dcnn_session_push_tensors (session, 0, tensor, 0, NULL,
-          &error));
-}
-
 static gdouble
 worst_difference (const DcnnTensor *a, const DcnnTensor *b)
 {
@@ -146,11 +133,7 @@ output (DcnnSession *session)
 static DcnnModel *
 model_of (DcnnGraph *graph)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (graph, &error);
-
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (graph);
 }
 
 /* ---- counts and values --------------------------------------------------------------- */
@@ -179,8 +162,8 @@ test_attention (void)
           32));
   frame = test_frame_new (model, &state, FALSE);
   for (guint f = 0; f < 3; f++) {
-    push (dense, &frame);
-    push (sparse, &frame);
+    test_push (dense, &frame);
+    test_push (sparse, &frame);
     g_assert_true (dcnn_graph_run_reference (again, &frame, &want, &error));
     g_assert_cmpfloat (worst_difference (output (dense), &want), <, bound);
     g_assert_cmpmem (output (sparse)->data, p * 32 * 4, output (dense)->data,
@@ -232,8 +215,8 @@ test_between (void)
 
   frame = test_frame_new (model, &state, FALSE);
   for (guint f = 0; f < 6; f++) {
-    push (dense, &frame);
-    push (sparse, &frame);
+    test_push (dense, &frame);
+    test_push (sparse, &frame);
     g_assert_true (dcnn_graph_run_reference (again, &frame, &want, &error));
     g_assert_cmpfloat (worst_difference (output (dense), &want), <, bound);
     g_assert_cmpmem (output (sparse)->data, 5 * 12 * 16 * 4,
@@ -262,8 +245,7 @@ test_between_streams (void)
   test_options_init (&options);
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE };
   options.streams = 2;
-  together = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
+  together = test_session_new (model, &options);
   for (guint s = 0; s < 2; s++) {
     alone[s] = new_session_on (test_device (), model, DCNN_MODE_SPARSE, 1);
     test_video_init (&videos[s], 1, 24, 16);
@@ -281,8 +263,7 @@ test_between_streams (void)
     g_assert_true (dcnn_session_submit (together, both + first, n, &error));
     for (guint s = first; s < first + n; s++) {
       const DcnnTensor *a, *b;
-      g_assert_true (dcnn_session_push_frame (alone[s], 0, &frames[s], NULL,
-              &error));
+      test_push_frame (alone[s], 0, &frames[s]);
       g_assert_true (dcnn_session_wait (together, s, DCNN_WANT_ALL, &error));
       a = &dcnn_session_get_output (together, s, 0)->tensor;
       b = output (alone[s]);
@@ -311,14 +292,14 @@ test_rows (void)
   tokens.data = values;
   for (guint i = 0; i < N * C; i++)
     values[i] = test_random_value (&state, FALSE);
-  push (session, &tokens);
+  test_push (session, &tokens);
   for (guint f = 0; f < 6; f++) { /* f rows change */
     g_autoptr (DcnnSession) fresh = new_session (model, DCNN_MODE_AUTO, 1);
     DcnnFrameStats stats;
     for (guint i = 0; i < f; i++)
       values[(7 * i + f) % N * C + i] += 0.5f;
-    push (session, &tokens);
-    push (fresh, &tokens);
+    test_push (session, &tokens);
+    test_push (fresh, &tokens);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_cmpuint (stats.macs_done, ==, f * C * 24);
     g_assert_cmpuint (stats.macs_dense, ==, N * C * 24);
@@ -349,13 +330,13 @@ test_rows_of_maps (void)
   model = model_of (net.graph);
   session = new_session (model, DCNN_MODE_AUTO, 1);
   frame = test_frame_new (model, &state, FALSE);
-  push (session, &frame);
+  test_push (session, &frame);
   for (guint f = 0; f < 4; f++) {
     g_autoptr (DcnnSession) fresh = new_session (model, DCNN_MODE_AUTO, 1);
     for (guint i = 0; i < f; i++) /* pixels, one channel each */
       ((gfloat *) frame.data)[(31 * i + 3) % 320] += 1;
-    push (session, &frame);
-    push (fresh, &frame);
+    test_push (session, &frame);
+    test_push (fresh, &frame);
     dcnn_session_get_stats (session, 0, &stats);
     g_assert_cmpuint (stats.macs_done, ==, f * (3 * 8 + 8 * 6));
     g_assert_cmpmem (output (session)->data, 320 * 6 * 4,
@@ -457,7 +438,7 @@ print_times (void)
 
   dcnn_model_get_summary (model, &summary);
   for (guint f = 0; f < 4; f++)
-    push (session, &frame);
+    test_push (session, &frame);
   for (guint n = 0; n < summary.n_nodes; n++) {
     DcnnNodeInfo info;
     DcnnNodeStats stats;

@@ -18,51 +18,18 @@
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.threads = 1;
   options.tuning.mode = mode;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static DcnnModel *
 new_model (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model = dcnn_model_new (test_net_sized (seed, FALSE, seed % 2,
-          NET_H, NET_W), &error);
-
-  g_assert_no_error (error);
-  return model;
-}
-
-static void
-push (DcnnSession *session, const DcnnTensor *tensor)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dcnn_session_push_tensors (session, 0, tensor, 0, NULL,
-          &error));
-}
-
-static gboolean
-same_outputs (DcnnSession *a, DcnnSession *b, DcnnModel *model)
-{
-  DcnnModelSummary summary;
-
-  dcnn_model_get_summary (model, &summary);
-  for (guint i = 0; i < summary.n_outputs; i++) {
-    const DcnnTensor *t = &dcnn_session_get_output (a, 0, i)->tensor;
-    if (memcmp (t->data, dcnn_session_get_output (b, 0, i)->tensor.data,
-            (gsize) dcnn_tensor_count (t) * dcnn_dtype_bytes (t->dtype)) != 0)
-      return FALSE;
-  }
-  return TRUE;
+ return test_model_new (test_net_sized (seed, FALSE, seed % 2, NET_H, NET_W));
 }
 
 static gboolean
@@ -87,23 +54,23 @@ test_cut_and_still (void)
     DcnnTensor b = test_frame_new (model, &state, FALSE);
     guint f;
 
-    push (session, &a);
+    test_push (session, &a);
     g_assert_true (is_settled (session));
     for (f = 0; f < 6; f++) { /* small changes of one corner */
       for (guint i = 0; i < 20; i++)
         ((float *) a.data)[f * NET_W + i] *= 1.02f;
-      push (session, &a);
+      test_push (session, &a);
       g_assert_false (is_settled (session));
     }
     for (f = 0; f < BOUND_FRAMES && !is_settled (session); f++)
-      push (session, &a);
+      test_push (session, &a);
     g_assert_cmpuint (f, <, BOUND_FRAMES);
-    push (dense, &a);
-    g_assert_true (same_outputs (session, dense, model));
-    push (session, &b);
-    push (dense, &b);
+    test_push (dense, &a);
+    g_assert_true (test_same_outputs (session, 0, dense));
+    test_push (session, &b);
+    test_push (dense, &b);
     g_assert_true (is_settled (session));
-    g_assert_true (same_outputs (session, dense, model));
+    g_assert_true (test_same_outputs (session, 0, dense));
     dcnn_tensor_free (&a);
     dcnn_tensor_free (&b);
   }
@@ -113,7 +80,6 @@ test_cut_and_still (void)
 static void
 test_picture_after_tensors (void)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = new_model (2);
   g_autoptr (DcnnSession) session = new_session (model, DCNN_MODE_AUTO);
   g_autoptr (DcnnSession) fresh = new_session (model, DCNN_MODE_AUTO);
@@ -124,11 +90,11 @@ test_picture_after_tensors (void)
 
   test_video_init (&video, 3, NET_W, NET_H);
   test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
-  push (session, &b);
-  g_assert_true (dcnn_session_push_frame (session, 0, &frame, NULL, &error));
-  g_assert_true (dcnn_session_push_frame (fresh, 0, &frame, NULL, &error));
-  g_assert_true (same_outputs (session, fresh, model));
+  test_push_frame (session, 0, &frame);
+  test_push (session, &b);
+  test_push_frame (session, 0, &frame);
+  test_push_frame (fresh, 0, &frame);
+  g_assert_true (test_same_outputs (session, 0, fresh));
   test_video_clear (&video);
   dcnn_tensor_free (&b);
 }
@@ -140,8 +106,6 @@ test_picture_after_tensors (void)
 static DcnnModel *
 gated_model (guint64 seed, gint channels, gboolean embed)
 {
-  g_autoptr (GError) error = NULL;
-  DcnnModel *model;
   DcnnValueId v, g;
   TestNet net;
 
@@ -160,9 +124,7 @@ gated_model (guint64 seed, gint channels, gboolean embed)
     v = test_net_conv (&net, v, 32, 1, 1, 1, 1);
   }
   dcnn_graph_add_output (net.graph, v);
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 /* Of the first outputs: the rms of their difference over that of the second,
@@ -202,10 +164,10 @@ test_gates_after_cut (void)
     for (gint64 i = 0; i < dcnn_tensor_count (&b); i++)
       ((gfloat *) b.data)[i] = 3 * test_random_value (&state, FALSE);
     for (guint f = 0; f < 5; f++)
-      push (session, &a);
-    push (dense, &b);
+      test_push (session, &a);
+    test_push (dense, &b);
     for (guint f = 0; f < 12; f++) {
-      push (session, &b);
+      test_push (session, &b);
       g_assert_cmpfloat (compare (session, dense, &cosine), <, 1e-5);
       g_assert_cmpfloat (cosine, >, 0.99999);
       g_assert_true (is_settled (session));
@@ -228,16 +190,16 @@ test_no_picture_settles (void)
     DcnnTensor a = test_frame_new (model, &state, FALSE);
     guint f;
 
-    push (session, &a);
+    test_push (session, &a);
     for (f = 0; f < 300; f++)
       ((gfloat *) a.data)[f] *= 1.1f;
-    push (session, &a);
+    test_push (session, &a);
     g_assert_false (is_settled (session));
     for (f = 0; f < BOUND_FRAMES && !is_settled (session); f++)
-      push (session, &a);
+      test_push (session, &a);
     g_assert_cmpuint (f, <, BOUND_FRAMES);
-    push (dense, &a);
-    g_assert_true (same_outputs (session, dense, model));
+    test_push (dense, &a);
+    g_assert_true (test_same_outputs (session, 0, dense));
     dcnn_tensor_free (&a);
   }
 }

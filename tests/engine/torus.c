@@ -53,14 +53,10 @@ n_seeds (void)
 static DcnnSession *
 new_session (DcnnModel *model, DcnnMode mode, guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   exact_options (&options, mode, seed);
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static void
@@ -76,16 +72,13 @@ static void
 case_init (Case *c, guint64 seed, gboolean integer, gboolean global, gint h,
     gint w, gint canvas_h, gint canvas_w)
 {
-  g_autoptr (GError) error = NULL;
   DcnnModelSummary summary;
 
   memset (c, 0, sizeof *c);
   c->seed = seed;
   c->state = seed + 99;
   c->integer = integer;
-  c->model = dcnn_model_new (test_net_sized (seed, integer, global, h, w),
-      &error);
-  g_assert_no_error (error);
+  c->model = test_model_new (test_net_sized (seed, integer, global, h, w));
   dcnn_model_get_summary (c->model, &summary);
   c->tile = (gint) summary.tile;
   g_assert_cmpint (c->tile, >, 0);
@@ -271,18 +264,14 @@ test_walk_real (void)
 static void
 run_one_way (guint64 seed, gboolean integer, int axis)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (DcnnSession) whole = NULL;
   gint h = 112, w = 112, ch = axis ? h : 320, cw = axis ? 320 : w;
   Case c;
 
   case_init (&c, seed, integer, FALSE, h, w, ch, cw);
-  c.large = dcnn_model_new (test_net_sized (seed, integer, FALSE, ch, cw),
-      &error);
-  g_assert_no_error (error);
+  c.large = test_model_new (test_net_sized (seed, integer, FALSE, ch, cw));
   whole = new_session (c.large, DCNN_MODE_DENSE, seed);
-  g_assert_true (dcnn_session_push_tensors (whole, 0, &c.canvas, 0, NULL,
-          &error));
+  test_push (whole, &c.canvas);
   for (;;) {
     gint *t = axis ? &c.tx : &c.ty;
     crop (&c);
@@ -348,7 +337,6 @@ gate_net (guint64 seed)
 static void
 run_gated (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
   DcnnModelSummary summary;
   Case c;
 
@@ -356,8 +344,7 @@ run_gated (guint64 seed)
   dcnn_session_free (c.sparse);
   dcnn_session_free (c.dense);
   dcnn_model_unref (c.model);
-  c.model = dcnn_model_new (gate_net (seed), &error);
-  g_assert_no_error (error);
+  c.model = test_model_new (gate_net (seed));
   dcnn_model_get_summary (c.model, &summary);
   c.tile = (gint) summary.tile;
   g_assert_cmpint (c.tile, ==, 2);

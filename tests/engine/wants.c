@@ -20,10 +20,8 @@
 static DcnnModel *
 new_model (guint64 seed)
 {
-  g_autoptr (GError) error = NULL;
   const gint64 flat[3] = { 1, 6, 20 * 28 };
   DcnnParams softmax = { .axis = { .axis = 2 } };
-  DcnnModel *model;
   TestNet net;
   DcnnValueId a, b, v;
 
@@ -37,17 +35,13 @@ new_model (guint64 seed)
   v = test_net_reshape (&net, b, 3, flat);
   dcnn_graph_add_output (net.graph, test_net_node (&net, DCNN_OP_SOFTMAX,
           &softmax, 1, &v, NULL));
-  model = dcnn_model_new (net.graph, &error);
-  g_assert_no_error (error);
-  return model;
+  return test_model_new (net.graph);
 }
 
 static DcnnSession *
 new_session (DcnnModel *model, guint streams)
 {
-  g_autoptr (GError) error = NULL;
   DcnnSessionOptions options;
-  DcnnSession *session;
 
   test_options_init (&options);
   options.streams = streams;
@@ -55,9 +49,7 @@ new_session (DcnnModel *model, guint streams)
   options.tuning.mode = DCNN_MODE_SPARSE;
   options.tuning.threshold = options.tuning.input_threshold = 0;
   options.tuning.settle = FALSE;
-  session = dcnn_session_new (model, &options, &error);
-  g_assert_no_error (error);
-  return session;
+  return test_session_new (model, &options);
 }
 
 static gsize
@@ -138,8 +130,7 @@ run_seed (guint64 seed)
       if (test_random (&state, 3))
         test_video_move (&videos[s]);
       test_video_draw (&videos[s], DCNN_FORMAT_RGB, FALSE, &frame);
-      g_assert_true (dcnn_session_push_frame (alone[s], 0, &frame, NULL,
-              &error));
+      test_push_frame (alone[s], 0, &frame);
       if (test_random (&state, 20) == 0)
         dcnn_session_reset (together, s);
       g_assert_true (dcnn_session_submit (together, &one, 1, &error));
