@@ -56,8 +56,8 @@ def case_quantize_loss(bench):
     says(info, "decoder=segmentation", "-int8")
     assert "sha256" not in info and "[influence]" not in info, info
     assert float(re.search(r"(?m)^threshold=(.*)$", info)[1]) >= .05, info
-    shown = bench.run("deltacnn-bench", "--model", made, "--clip", bench.scene(40), "--frames", 8, "--json", "-", *size)
-    assert json.loads(shown.stdout)["agreement"]["iou"] > .5, shown.stdout
+    shown = bench.run("deltacnn-bench", "--model", made, "--clip", bench.scene(40), "--frames", 40, "--json", "-", *size)
+    assert json.loads(shown.stdout)["agreement"]["iou"] > .7, shown.stdout # of 8 frames it goes by three pixels
     made.unlink()
     refused = quantise(bench, model, "--budget", "1e-6", *size, good=False)
     says(refused.stderr, "over the budget", "mask IoU", "--keep")
