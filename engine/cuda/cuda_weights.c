@@ -220,7 +220,16 @@ pack_kernel (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
     case DCNN_PRIMARY_DEPTH_TO_SPACE:
       pack_source (w, to, node, in, out, e);
       break;
-    default:
+    /* No weights; tables are packed above. Who comes here with a new line needs
+     * its rows in dcnn_cuda_rows.cu, too, where it is a copy else. */
+    case DCNN_PRIMARY_MAX_POOL:
+    case DCNN_PRIMARY_AVERAGE_POOL:
+    case DCNN_PRIMARY_RESAMPLE:
+    case DCNN_PRIMARY_RESIZE:
+    case DCNN_PRIMARY_SOFTMAX:
+    case DCNN_PRIMARY_ARG_MAX:
+    case DCNN_PRIMARY_CHANNEL_REDUCE:
+    case DCNN_PRIMARY_COUNT:
       break;
   }
 }

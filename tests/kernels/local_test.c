@@ -58,6 +58,12 @@ oracle_resize (const LocalCase *k, uint32_t y, uint32_t x, uint32_t c)
   return sum;
 }
 
+static const char *const primary_names[] = {
+#define DCNN_X(e, f, n) n,
+  DCNN_PRIMARIES (DCNN_X)
+#undef DCNN_X
+};
+
 static double
 oracle_channels (const LocalCase *k, uint32_t y, uint32_t x, uint32_t c)
 {
@@ -284,7 +290,7 @@ case_init (LocalCase *k, Rng *rng)
 {
   *k = (LocalCase) { .integer = rng_chance (rng, 50) };
   k->primary = (DcnnPrimary) rng_range (rng, DCNN_PRIMARY_MAX_POOL,
-      DCNN_PRIMARY_LAYER_NORM);
+      DCNN_PRIMARY_COUNT - 1);
   k->value = rng_value (rng, k->integer);
   k->flag = rng_chance (rng, 50);
   k->block = (uint32_t) rng_range (rng, 1, 3);
@@ -658,7 +664,7 @@ main (int argc, char **argv)
   }
   for (int p = DCNN_PRIMARY_MAX_POOL; only < 0 && p < DCNN_PRIMARY_COUNT; p++)
     if (!report.covered[p]) {
-      printf ("FAIL coverage: no case for primary %d\n", p);
+      printf ("FAIL coverage: no case for %s\n", primary_names[p]);
       report.n_failed++;
     }
   printf ("seed %llu: %ld cases, %ld failed\n",
