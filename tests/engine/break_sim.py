@@ -150,6 +150,8 @@ def seen(build, text, path, old, new):
 
 
 def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     build = sys.argv[1]
     missed = 0
     path = os.path.join(ROOT, "engine", "sim", "sim.c")
