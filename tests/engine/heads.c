@@ -338,21 +338,6 @@ make_net (guint64 seed)
 
 /* ---- the test -------------------------------------------------------------------------- */
 
-static void
-fail (DcnnModel *model, guint64 seed, const char *format, ...)
-{
-  g_autofree char *plan = dcnn_model_dump_plan (model);
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_test_message ("%s\n%s\nrerun: engine-heads %" G_GUINT64_FORMAT, text,
-      plan, seed);
-  g_test_fail ();
-}
-
 static gdouble
 difference (const DcnnTensor *a, const DcnnTensor *b)
 {
@@ -385,9 +370,9 @@ check_frame (DcnnModel *model, DcnnSession *sparse, DcnnSession *dense,
     gdouble away = difference (d, &reference[i]);
     if (memcmp (s->data, d->data, (gsize) dcnn_tensor_count (s) *
             dcnn_dtype_bytes (s->dtype)) != 0)
-      fail (model, seed, "frame %u output %u: sparse is not dense", f, i);
+      test_fail (model, seed, "frame %u output %u: sparse is not dense", f, i);
     if (!(away <= 5e-5))
-      fail (model, seed, "frame %u output %u: %g from the reference", f, i,
+      test_fail (model, seed, "frame %u output %u: %g from the reference", f, i,
           away);
     dcnn_tensor_free (&reference[i]);
   }

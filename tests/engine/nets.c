@@ -572,6 +572,21 @@ test_push_frame (DcnnSession *session, guint stream, const DcnnFrame *frame)
   g_assert_true (ok);
 }
 
+void
+test_fail (DcnnModel *model, guint64 seed, const char *format, ...)
+{
+  g_autofree char *plan = dcnn_model_dump_plan (model);
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_test_message ("%s\n%s\nrerun: %s %" G_GUINT64_FORMAT, text, plan,
+      g_get_prgname (), seed);
+  g_test_fail ();
+}
+
 gboolean
 test_same_outputs (DcnnSession *a, guint stream, DcnnSession *b)
 {

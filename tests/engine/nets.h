@@ -101,6 +101,10 @@ void test_push (DcnnSession *session, const DcnnTensor *frame);
 
 void test_push_frame (DcnnSession *session, guint stream,
     const DcnnFrame *frame);
+/* Fails the test with that text, the model's plan, and how to run its seed
+ * again. */
+void test_fail (DcnnModel *model, guint64 seed, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
 /* Whether all outputs of a's stream and of b's stream 0, sessions of one model,
  * have the same bits. */
 gboolean test_same_outputs (DcnnSession *a, guint stream, DcnnSession *b);

@@ -97,21 +97,6 @@ case_clear (Case *c)
 }
 
 static void
-fail (const Case *c, const char *format, ...)
-{
-  g_autofree char *plan = dcnn_model_dump_plan (c->model);
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_test_message ("%s\n%s\nrerun: engine-poison %" G_GUINT64_FORMAT, text,
-      plan, c->seed);
-  g_test_fail ();
-}
-
-static void
 snapshot (Case *c)
 {
   for (guint i = 0; i < c->plan->buffers->len; i++) {
@@ -142,7 +127,8 @@ allow_map (Case *c, guint index, gboolean moved)
       pixels_joined++;
       if (!moved && memcmp (pixel, c->before[m->buffer] + at, map->channels *
               sizeof (gfloat)) == 0)
-        fail (c, "map %u y %u x %u joined and did not change", index, y, x);
+        test_fail (c->model, c->seed,
+            "map %u y %u x %u joined and did not change", index, y, x);
     }
 }
 
@@ -159,7 +145,8 @@ check_writes (Case *c, gboolean moved)
       floats_held++;
       if (memcmp (&c->before[i][p], &c->stream->cpu->buffers[i][p],
               sizeof (gfloat)) != 0)
-        fail (c, "buffer %u float %" G_GSIZE_FORMAT " was written", i, p);
+        test_fail (c->model, c->seed,
+            "buffer %u float %" G_GSIZE_FORMAT " was written", i, p);
     }
 }
 
@@ -191,13 +178,15 @@ check_node (Case *c, guint n)
   for (gsize i = 0; i < count && !g_test_failed (); i++) {
     guint y = DCNN_PIXEL_Y (c->list[i]), x = DCNN_PIXEL_X (c->list[i]);
     if (c->verdicts[i] == DCNN_VERDICT_JOINED)
-      fail (c, "node %u y %u x %u holds a change that counts", n, y, x);
+      test_fail (c->model, c->seed,
+          "node %u y %u x %u holds a change that counts", n, y, x);
     if (c->verdicts[i] != DCNN_VERDICT_KEPT)
       continue;
     pixels_kept++;
     if (c->session->tuning.settle && !(state->pending.any &&
             dcnn_mask_get (&state->pending.mask, y, x)))
-      fail (c, "node %u y %u x %u differs and settling does not know", n, y,
+      test_fail (c->model, c->seed,
+          "node %u y %u x %u differs and settling does not know", n, y,
           x);
   }
 }

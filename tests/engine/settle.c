@@ -85,21 +85,6 @@ case_clear (Case *c)
   dcnn_model_unref (c->model);
 }
 
-static void
-fail (const Case *c, const char *format, ...)
-{
-  g_autofree char *plan = dcnn_model_dump_plan (c->model);
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_test_message ("%s\n%s\nrerun: engine-settle %" G_GUINT64_FORMAT, text,
-      plan, c->seed);
-  g_test_fail ();
-}
-
 /* One frame; the budget holds whenever nothing but settling was to do. After
  * dear frames that ran dense, one more stores all, whatever changed. */
 static void
@@ -116,7 +101,8 @@ push (Case *c, DcnnFrameStats *stats)
   dcnn_session_get_stats (c->session, 0, stats);
   if (stats->changed_share == 0 && !stats->dense && stats->macs_done >
       c->session->tuning.settle_budget * stats->macs_dense + c->largest_pixel)
-    fail (c, "%" G_GUINT64_FORMAT " MACs of %" G_GUINT64_FORMAT " in a frame "
+    test_fail (c->model, c->seed,
+        "%" G_GUINT64_FORMAT " MACs of %" G_GUINT64_FORMAT " in a frame "
         "without changes", stats->macs_done, stats->macs_dense);
 }
 
@@ -142,11 +128,12 @@ run_still (Case *c, guint bound)
     push (c, &stats);
   while (!stats.settled && ++f < bound);
   if (!stats.settled)
-    fail (c, "not settled after %u still frames", bound);
+    test_fail (c->model, c->seed, "not settled after %u still frames", bound);
   for (guint i = 0; i < 3; i++) {
     push (c, &stats);
     if (stats.macs_done != 0 || !stats.settled)
-      fail (c, "%" G_GUINT64_FORMAT " MACs after settling", stats.macs_done);
+      test_fail (c->model, c->seed,
+          "%" G_GUINT64_FORMAT " MACs after settling", stats.macs_done);
   }
 }
 
@@ -172,7 +159,8 @@ compare (Case *c, gboolean whole)
       gboolean look = whole || (y >= in->y0 && y < in->y1 && x >= in->x0 &&
           x < in->x1);
       if (look && ((gfloat *) a->data)[p] != ((gfloat *) b->data)[p])
-        fail (c, "output %u y %d x %d: %g, dense %g", i, y, x,
+        test_fail (c->model, c->seed,
+            "output %u y %d x %d: %g, dense %g", i, y, x,
             ((gfloat *) a->data)[p], ((gfloat *) b->data)[p]);
     }
   }
@@ -465,7 +453,7 @@ run_truth (guint64 seed)
     }
   }
   if (said == 0)
-    fail (&c, "never settled");
+    test_fail (c.model, c.seed, "never settled");
   case_clear (&c);
 }
 

@@ -104,16 +104,6 @@ case_clear (Case *c)
   g_free (c->inside);
 }
 
-static void
-fail (const Case *c, const char *what)
-{
-  g_autofree char *plan = dcnn_model_dump_plan (c->model);
-
-  g_test_message ("%s\n%s\nrerun: engine-torus %" G_GUINT64_FORMAT,
-      what, plan, c->seed);
-  g_test_fail ();
-}
-
 static gint
 modulo (gint a, gint n)
 {
@@ -170,9 +160,8 @@ same (Case *c, guint i, const TestInside *area, const DcnnTensor *other,
         gfloat b = q[(k * other->dims[2] + y + dy) * other->dims[3] + x + dx];
         compared++;
         if (a != b) {
-          g_autofree char *text = g_strdup_printf ("output %u channel %d y %d "
-              "x %d: %g, dense %g", i, (gint) k, y, x, a, b);
-          fail (c, text);
+          test_fail (c->model, c->seed, "output %u channel %d y %d x %d: %g, "
+              "dense %g", i, (gint) k, y, x, a, b);
           return FALSE;
         }
       }

@@ -226,16 +226,16 @@ run_graph (DcnnGraph *graph, const char *folder, double tolerance,
   return ok;
 }
 
-static void
-remove_folder (const char *folder)
+void
+ort_clear_folder (const char *folder)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
+
   while (dir && (name = g_dir_read_name (dir))) {
     g_autofree char *path = g_build_filename (folder, name, NULL);
     g_remove (path);
   }
-  g_rmdir (folder);
 }
 
 gboolean
@@ -269,7 +269,8 @@ ort_check (const OrtCase *self)
   }
   ok = ort_run (arguments) && run_graph (g_steal_pointer (&graph), folder,
       self->tolerance, &verdict);
-  remove_folder (folder);
+  ort_clear_folder (folder);
+  g_rmdir (folder);
   if (!ok) {
     printf ("FAIL %s\n", name);
     return FALSE;

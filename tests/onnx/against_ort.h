@@ -29,6 +29,9 @@ gboolean ort_available (const char *module);
  * it fails. */
 gboolean ort_run (const char *const *arguments);
 
+/* Removes the files of a folder that holds no folders. */
+void ort_clear_folder (const char *folder);
+
 /* Prints one line; FALSE when the outputs differ or anything fails. */
 gboolean ort_check (const OrtCase *self);
 

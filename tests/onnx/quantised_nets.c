@@ -221,19 +221,6 @@ run_level (const char *self, const char *isa, const char *folder)
       &status, NULL) && status == 0;
 }
 
-static void
-remove_folder (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name (dir))) {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
-    g_remove (path);
-  }
-  g_rmdir (folder);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -252,7 +239,9 @@ main (int argc, char **argv)
           MAKE_QUANTISED_NETS, folder, NULL });
   for (guint i = 0; ok && dcnn_cpu_kernels_at (i); i++)
     ok &= run_level (argv[0], dcnn_cpu_kernels_at (i)->isa, folder);
-  if (folder)
-    remove_folder (folder);
+  if (folder) {
+    ort_clear_folder (folder);
+    g_rmdir (folder);
+  }
   return !ok;
 }

@@ -190,19 +190,6 @@ check_net (const Net *net)
   return ok;
 }
 
-static void
-remove_folder (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name (dir))) {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
-    g_remove (path);
-  }
-  g_rmdir (folder);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -237,7 +224,8 @@ main (int argc, char **argv)
     failed += !check_net (&net);
     count++;
   }
-  remove_folder (folder);
+  ort_clear_folder (folder);
+  g_rmdir (folder);
   printf ("%u nets, %u failed; rerun one: %s NAME\n", count, failed, argv[0]);
   return failed > 0 || count == 0;
 }

@@ -182,18 +182,6 @@ run_level (const char *self, const char *isa, const char *folder, guint first,
   return status == 0;
 }
 
-static void
-clear_folder (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name (dir))) {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
-    g_remove (path);
-  }
-}
-
 static gboolean
 check_batch (const char *self, const char *folder, guint first, guint count)
 {
@@ -205,7 +193,7 @@ check_batch (const char *self, const char *folder, guint first, guint count)
 
   for (guint i = 0; ok && dcnn_cpu_kernels_at (i); i++)
     ok &= run_level (self, dcnn_cpu_kernels_at (i)->isa, folder, first, count);
-  clear_folder (folder);
+  ort_clear_folder (folder);
   return ok;
 }
 
