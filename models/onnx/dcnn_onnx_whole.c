@@ -121,14 +121,26 @@ alike (const OnnxNode *node, const OnnxWhole *a, const OnnxWhole *b)
       && onnx_whole_first (node, a->scale) == onnx_whole_first (node, b->scale);
 }
 
+/* Widens all's range to one's; from >= to is no range, which stays. */
+static void
+join_range (OnnxWhole *all, const OnnxWhole *one)
+{
+  gboolean known = one->from < one->to && all->from < all->to;
+
+  all->from = MIN (all->from, one->from);
+  all->to = known ? MAX (all->to, one->to) : all->from;
+}
+
 /* What all data inputs have in common, if the node hands it on. */
 static gboolean
-common (OnnxNode *node, OnnxWhole *all)
+find_common (OnnxNode *node, OnnxWhole *all)
 {
   int does = what_it_does (node);
   int n = does & ALL_INPUTS ? node->n_inputs : 1;
 
-  for (int i = 0; i < n && does; i++) {
+  if (!does)
+    return FALSE;
+  for (int i = 0; i < n; i++) {
     const OnnxWhole *one = i < node->n_inputs
         ? onnx_whole_find (node, node->inputs[i]) : NULL;
     if (!one || tensor_of (node, one->whole)->data)
@@ -138,12 +150,9 @@ common (OnnxNode *node, OnnxWhole *all)
     if (!alike (node, all, one))
       return FALSE;
     all->exact = all->exact && one->exact;
-    all->from = MIN (all->from, one->from);
-    all->to = one->from < one->to && all->from < all->to
-        ? MAX (all->to, one->to) : all->from;
+    join_range (all, one);
   }
-  if (!does || (strcmp (node->mapping->op_type, "Pad") == 0
-          && !pads_zero (node, all)))
+  if (strcmp (node->mapping->op_type, "Pad") == 0 && !pads_zero (node, all))
     return FALSE;
   all->exact = all->exact && does & KEEPS;
   if (all->scale < 0)
@@ -285,7 +294,7 @@ onnx_whole_map (OnnxNode *node)
     node->mapping->map (node);
     return;
   }
-  known = common (node, &all);
+  known = find_common (node, &all);
   if (known && all.scale < 0) {
     DcnnDtype dtype = onnx_node_input (node, 0)->dtype;
     map_twin (node, twin);

@@ -172,6 +172,17 @@ def by_hand(zero):
     return net, x, u
 
 
+def unknown_range():
+    """Integers of which nothing is known beside others of a known range, quantised as the latter: what is over it is clamped."""
+    net = Net(6)
+    s, t = scales(net, .1, 0, np.uint8), scales(net, .1, 128, np.uint8)
+    x = net.node("Clip", [net.node("Mul", ["image", net.constant(90)]), net.constant(0), net.constant(250)])
+    x = net.node("DequantizeLinear", [net.node("Cast", [net.node("Round", [x])], to=TensorProto.UINT8)] + s)
+    y = net.node("DequantizeLinear", [net.node("QuantizeLinear", ["image"] + t)] + t)
+    x = net.node("QuantizeLinear", [net.node("Concat", [x, y], axis=1)] + t)
+    return net.model(net.node("DequantizeLinear", [x] + t))
+
+
 def matrices(dynamic):
     """QLinearMatMul and QGemm, or their kin with scales of the frame, behind a global pool."""
     net, domain = Net(4), "com.microsoft"
@@ -216,6 +227,7 @@ def nets(frames, folder):
         yield f"hand-{zero}", net.model(net.node("DequantizeLinear", [x] + u)), .020371, None
     net, x, _ = by_hand(64)
     yield "integers-out", net.model(x, TensorProto.UINT8), 1, None
+    yield "unknown-range", unknown_range(), -1e-6, None
     yield "matrices", matrices(False), 1 / 30, None
     yield "matrices-dynamic", matrices(True), -.01, None  # the second matrix's input is not quantised here
     path = os.path.join(folder, "d.onnx")
