@@ -123,15 +123,45 @@ values_clear (Values *v)
   free (v->ones);
 }
 
+/* Every map's values. */
+static gboolean
+take_maps (Values *v, DcnnSession *session, guint stream, GError **error)
+{
+  const DcnnPlan *plan = v->plan;
+  g_autofree gfloat *room = NULL;
+  gsize most = 1, span = 1;
+
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, (gint) i);
+    most = MAX (most, (gsize) map->width * map->height * map->channels);
+    span = MAX (span, map->span);
+  }
+  room = g_try_new (gfloat, most);
+  v->ones = take_floats (dcnn_padded ((guint) span));
+  if (!room || !v->ones || !take_buffers (plan, v->buffers)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
+        "out of memory for the values of a frame");
+    return FALSE;
+  }
+  for (gsize i = 0; i < span; i++)
+    v->ones[i] = 1;
+  for (guint i = 0; i < plan->maps->len; i++) {
+    const PlanMap *map = plan_map (plan, (gint) i);
+    if (map->buffer < 0)
+      continue;
+    v->maps[i] = map_in (v, map);
+    if (!fill_map (v, session, stream, (gint) i, room, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean
 values_init (Values *v, DcnnSession *session, guint stream,
     const CpuWeights *weights, GError **error)
 {
   const DcnnPlan *plan = v->plan = session->plan;
-  gsize most = 1, span = 1;
-  g_autofree gfloat *room = NULL;
   DcnnStep *steps;
-  gboolean ok;
 
   v->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   v->offsets = g_new0 (guint32 *, plan->geometries->len + 1);
@@ -141,29 +171,13 @@ values_init (Values *v, DcnnSession *session, guint stream,
   for (guint i = 0; i < plan->geometries->len; i++)
     v->offsets[i] = new_offsets (&g_array_index (plan->geometries,
             PlanGeometry, i));
-  for (guint i = 0; i < plan->maps->len; i++) {
-    const PlanMap *map = plan_map (plan, (gint) i);
-    most = MAX (most, (gsize) map->width * map->height * map->channels);
-    span = MAX (span, map->span);
-  }
-  room = g_try_new (gfloat, most);
-  v->ones = take_floats (dcnn_padded ((guint) span));
-  ok = room && v->ones && take_buffers (plan, v->buffers);
-  if (!ok)
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
-        "out of memory for the values of a frame");
-  for (gsize i = 0; ok && i < span; i++)
-    v->ones[i] = 1;
-  for (guint i = 0; ok && i < plan->maps->len; i++)
-    if (plan_map (plan, (gint) i)->buffer >= 0) {
-      v->maps[i] = map_in (v, plan_map (plan, (gint) i));
-      ok = fill_map (v, session, stream, (gint) i, room, error);
-    }
-  for (guint n = 0; ok && n < plan->nodes->len; n++)
+  if (!take_maps (v, session, stream, error))
+    return FALSE;
+  for (guint n = 0; n < plan->nodes->len; n++)
     if (plan_node (plan, (gint) n)->kind == PLAN_KERNEL)
       dcnn_cpu_job (plan_node (plan, (gint) n), &weights->nodes[n], FALSE,
           v->maps, &steps, &v->jobs[n]);
-  return ok;
+  return TRUE;
 }
 
 /* ---- gradients ---------------------------------------------------------------- */

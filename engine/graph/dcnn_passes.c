@@ -502,26 +502,35 @@ dilation_of_taps (const gboolean *used, gint64 k)
   return 1;
 }
 
+/* The same of weights [o,i,h,w] along rows (0) or columns (1). */
+static gint64
+dilation_of_axis (const DcnnTensor *w, int axis)
+{
+  const float *weights = w->data;
+  gint64 height = w->dims[2], width = w->dims[3], count = dcnn_tensor_count (w);
+  g_autofree gboolean *used = g_try_new0 (gboolean, w->dims[2 + axis]);
+
+  if (used == NULL)
+    return 1;
+  for (gint64 i = 0; i < count; i++)
+    if (weights[i] != 0)
+      used[axis ? i % width : i / width % height] = TRUE;
+  return dilation_of_taps (used, w->dims[2 + axis]);
+}
+
 static gboolean
 recover_dilation (Uses *uses, DcnnNode *conv, GError **error)
 {
   DcnnGraph *graph = uses->graph;
   const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
   DcnnWindow *win = &conv->params.conv.window;
-  gint64 k[2] = { w->dims[2], w->dims[3] }, d[2], dims[4], n;
-  const float *src = w->data;
+  gint64 k[2] = { w->dims[2], w->dims[3] }, d[2], dims[4], rows;
+  const float *src;
   float *dst;
   DcnnValueId id;
 
-  for (int axis = 0; axis < 2; axis++) {
-    g_autofree gboolean *used = g_try_new0 (gboolean, k[axis]);
-    gint64 count = used ? dcnn_tensor_count (w) : 0;
-    for (gint64 i = 0; i < count; i++)
-      if (src[i] != 0)
-        used[axis ? i % k[1] : i / k[1] % k[0]] = TRUE;
-    d[axis] = used && win->dilation[axis] == 1 ?
-        dilation_of_taps (used, k[axis]) : 1;
-  }
+  for (int axis = 0; axis < 2; axis++)
+    d[axis] = win->dilation[axis] == 1 ? dilation_of_axis (w, axis) : 1;
   if (d[0] == 1 && d[1] == 1)
     return TRUE;
   dims[0] = w->dims[0], dims[1] = w->dims[1];
@@ -530,12 +539,12 @@ recover_dilation (Uses *uses, DcnnNode *conv, GError **error)
   if (id < 0)
     return FALSE;
   src = dcnn_graph_value (graph, conv->inputs[1])->tensor.data;
-  n = dims[0] * dims[1];
-  for (gint64 i = 0; i < n; i++)
-    for (gint64 y = 0; y < dims[2]; y++)
-      for (gint64 x = 0; x < dims[3]; x++)
-        dst[(i * dims[2] + y) * dims[3] + x] =
-            src[(i * k[0] + y * d[0]) * k[1] + x * d[1]];
+  rows = dims[0] * dims[1] * dims[2];
+  for (gint64 row = 0; row < rows; row++) {
+    gint64 plane = row / dims[2], y = row % dims[2] * d[0];
+    for (gint64 x = 0; x < dims[3]; x++)
+      *dst++ = src[(plane * k[0] + y) * k[1] + x * d[1]];
+  }
   conv->inputs[1] = id;
   for (int axis = 0; axis < 2; axis++) {
     win->dilation[axis] *= d[axis];

@@ -244,41 +244,48 @@ push_table (gint64 *table, gint64 n, Traced *out, int *used)
   return TRUE;
 }
 
+/* The dimension that is picked from: as one digit where it is one, as it was
+ * where all is picked, else by a table. */
+static gboolean
+pick_dimension (Trace *t, const Traced *in, int dim, const TracePick *pick,
+    Traced *out, int *used)
+{
+  gint64 n = out->shape.dims[dim], size = in->shape.dims[dim], *table;
+  const TraceDigit *only = &in->digits[in->first[dim]];
+  gboolean one_digit = in->first[dim + 1] == in->first[dim] + 1 &&
+      only->table == NULL;
+
+  if (pick->of == NULL && one_digit) {
+    TraceDigit d = { n, pick->step * only->stride, NULL };
+    out->base += pick->start * only->stride;
+    /* one element takes no step, whose product might not fit */
+    return n <= 1 || push_digit (out->digits, used, *used, &d);
+  }
+  if (pick->of == NULL && pick->start == 0 && n == size)
+    return copy_dimension (in, dim, out, used);
+  table = new_table (t, n);
+  if (table == NULL)
+    return FALSE;
+  for (gint64 k = 0; k < n; k++) {
+    gint64 at = pick->of ? pick->of (pick, k, size) :
+        pick->start + k * pick->step;
+    table[k] = at < 0 ? PLAN_NOTHING : plan_view_step (in, dim, at);
+  }
+  return push_table (table, n, out, used);
+}
+
 gboolean
 plan_view_pick (Trace *t, const Traced *in, int dim, const TracePick *pick,
     Traced *out)
 {
-  gint64 n = out->shape.dims[dim], size = in->shape.dims[dim], *table;
-  const TraceDigit *only = &in->digits[in->first[dim]];
   int used = 0;
 
   out->base = in->base;
   for (int i = 0; i < in->shape.rank; i++) {
     out->first[i] = used;
-    if (i != dim) {
-      if (!copy_dimension (in, i, out, &used))
-        return FALSE;
-    } else if (pick->of == NULL && in->first[dim + 1] == in->first[dim] + 1 &&
-        only->table == NULL) {
-      TraceDigit d = { n, pick->step * only->stride, NULL };
-      out->base += pick->start * only->stride;
-      /* one element takes no step, whose product might not fit */
-      if (n > 1 && !push_digit (out->digits, &used, used, &d))
-        return FALSE;
-    } else if (pick->of == NULL && pick->start == 0 && n == size) {
-      if (!copy_dimension (in, i, out, &used))
-        return FALSE;
-    } else {
-      if ((table = new_table (t, n)) == NULL)
-        return FALSE;
-      for (gint64 k = 0; k < n; k++) {
-        gint64 at = pick->of ? pick->of (pick, k, size) :
-            pick->start + k * pick->step;
-        table[k] = at < 0 ? PLAN_NOTHING : plan_view_step (in, dim, at);
-      }
-      if (!push_table (table, n, out, &used))
-        return FALSE;
-    }
+    if (i == dim ? !pick_dimension (t, in, dim, pick, out, &used) :
+        !copy_dimension (in, i, out, &used))
+      return FALSE;
   }
   out->first[in->shape.rank] = used;
   return TRUE;
@@ -305,6 +312,22 @@ same_dimension (const Traced *a, const Traced *c, int dim)
   return same;
 }
 
+/* Whether a piece has the first one's other dimensions, and no other fill than
+ * those before it, which it gives out. */
+static gboolean
+joins (const Traced *first, const Traced *piece, int dim, Traced *out)
+{
+  for (int i = 0; i < out->shape.rank; i++)
+    if (i != dim && !same_dimension (first, piece, i))
+      return FALSE;
+  if (piece->fill == 0)
+    return TRUE;
+  if (out->fill != 0 && piece->fill != out->fill)
+    return FALSE;
+  out->fill = piece->fill;
+  return TRUE;
+}
+
 gboolean
 plan_view_join (Trace *t, const Traced *const *in, int n, int dim, Traced *out)
 {
@@ -317,12 +340,8 @@ plan_view_join (Trace *t, const Traced *const *in, int n, int dim, Traced *out)
   out->base = in[0]->base;
   out->fill = 0;
   for (int k = 0; k < n; k++) {
-    for (int i = 0; i < out->shape.rank; i++)
-      if (i != dim && !same_dimension (in[0], in[k], i))
-        return FALSE;
-    if (out->fill != 0 && in[k]->fill != 0 && in[k]->fill != out->fill)
+    if (!joins (in[0], in[k], dim, out))
       return FALSE;
-    out->fill = in[k]->fill != 0 ? in[k]->fill : out->fill;
     for (gint64 i = 0; i < in[k]->shape.dims[dim]; i++, at++) {
       gint64 step = plan_view_step (in[k], dim, i);
       table[at] = step == PLAN_NOTHING ? step :

@@ -317,26 +317,37 @@ resize_axis (const DcnnResizeParams *p, int axis, gint64 in, gint64 out,
   }
 }
 
+static guint
+resize_taps (DcnnResizeMode mode)
+{
+  switch (mode) {
+    case DCNN_RESIZE_NEAREST:
+      return 1;
+    case DCNN_RESIZE_LINEAR:
+      return 2;
+    default:
+      return 4;
+  }
+}
+
 gboolean
 plan_lower_resize (PlanBuilder *b, gint index)
 {
   const DcnnNode *gn = dcnn_graph_node (b->graph, index);
   const DcnnResizeParams *p = &gn->params.resize;
-  guint taps = p->mode == DCNN_RESIZE_NEAREST ? 1 :
-      p->mode == DCNN_RESIZE_LINEAR ? 2 : 4;
+  guint taps = resize_taps (p->mode);
   const DcnnTensor *ti = plan_value_tensor (b, gn->inputs[0]);
   const DcnnTensor *to = plan_value_tensor (b, gn->outputs[0]);
   g_autofree float *wy = NULL, *wx = NULL;
   PlanNode *node;
   gint in, out;
 
-  if (p->coord == DCNN_COORD_TF_CROP_AND_RESIZE ||
-      !plan_is_map_shaped (b->plan, gn->inputs[0]) ||
+  if (p->coord == DCNN_COORD_TF_CROP_AND_RESIZE)
+    return plan_refuse (b, "it crops at computed places");
+  if (!plan_is_map_shaped (b->plan, gn->inputs[0]) ||
       !plan_is_map_shaped (b->plan, gn->outputs[0]) ||
       ti->dims[1] != to->dims[1])
-    return plan_refuse (b, p->coord == DCNN_COORD_TF_CROP_AND_RESIZE ?
-        "it crops at computed places" :
-        "it is no resizing of a map's rows and columns");
+    return plan_refuse (b, "it is no resizing of a map's rows and columns");
   in = plan_map_input (b, gn);
   if (in < 0)
     return FALSE;

@@ -312,6 +312,40 @@ init_scratch (SimStream *sim, const DcnnPlan *plan)
   sim->marks = g_malloc0 (pixels);
 }
 
+/* What is kept for each node that makes a map. */
+static void
+init_nodes (SimStream *sim, const DcnnPlan *plan)
+{
+  sim->pending = g_new0 (guint8 *, plan->nodes->len + 1);
+  sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
+  sim->spread_rows = g_new0 (gdouble *, plan->nodes->len + 1);
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (plan, (gint) n);
+    const PlanMap *out;
+    if (node->kind != PLAN_KERNEL)
+      continue;
+    out = plan_map (plan, node->out);
+    sim->pending[n] = g_new0 (guint8, (gsize) out->width * out->height);
+    sim->spread_rows[n] = g_new0 (gdouble, out->channels);
+  }
+}
+
+static gboolean
+init_tensors (SimStream *sim, const DcnnPlan *plan, GError **error)
+{
+  sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
+  sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
+  for (guint i = 0; i < plan->tensors->len; i++) {
+    DcnnTensor *t = &sim->tensors[i];
+    *t = dcnn_graph_value (plan->graph,
+        g_array_index (plan->tensors, DcnnValueId, i))->tensor;
+    t->data = NULL;
+    if (!dcnn_tensor_alloc (t, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean
 init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
     gsize *bytes, GError **error)
@@ -321,35 +355,16 @@ init_stream (DcnnSession *session, SimStream *sim, DcnnStream *stream,
 
   sim->done = TRUE;
   sim_maps_init (&sim->maps, plan, bytes);
-  sim->pending = g_new0 (guint8 *, plan->nodes->len + 1);
-  for (guint n = 0; n < plan->nodes->len; n++)
-    if (plan_node (plan, (gint) n)->kind == PLAN_KERNEL) {
-      const PlanMap *out = plan_map (plan, plan_node (plan, (gint) n)->out);
-      sim->pending[n] = g_new0 (guint8, (gsize) out->width * out->height);
-    }
+  init_nodes (sim, plan);
   init_picture (sim, stream, plan);
   init_scratch (sim, plan);
   sim_states_init (sim, plan);
-  sim->inv_spread = g_new0 (gdouble *, plan->nodes->len + 1);
-  sim->spread_rows = g_new0 (gdouble *, plan->nodes->len + 1);
-  for (guint n = 0; n < plan->nodes->len; n++)
-    if (sim->pending[n])
-      sim->spread_rows[n] = g_new0 (gdouble, plan_map (plan, plan_node (plan,
-                  (gint) n)->out)->channels);
-  sim->tensors = g_new0 (DcnnTensor, plan->tensors->len + 1);
-  sim->tensor_changed = g_new0 (gboolean, plan->tensors->len + 1);
   sim->mask_words = g_new0 (guint64 *, n_outputs);
   sim->told = g_new0 (guint8 *, n_outputs);
   sim->copies = g_new0 (guint, n_outputs);
   stream->outputs = g_new0 (DcnnOutput, n_outputs);
-  for (guint i = 0; i < plan->tensors->len; i++) {
-    DcnnTensor *t = &sim->tensors[i];
-    *t = dcnn_graph_value (plan->graph,
-        g_array_index (plan->tensors, DcnnValueId, i))->tensor;
-    t->data = NULL;
-    if (!dcnn_tensor_alloc (t, error))
-      return FALSE;
-  }
+  if (!init_tensors (sim, plan, error))
+    return FALSE;
   for (guint i = 0; i < n_outputs; i++)
     init_output (session, sim, stream, i);
   return TRUE;

@@ -204,6 +204,22 @@ row_extent (const guint8 * row, guint width, guint least, guint * first,
   return a < b;
 }
 
+/* The same of two rows together; FALSE for most rows of most frames. */
+static gboolean
+rows_extent (const guint8 * top, const guint8 * bottom, guint n, guint least,
+    guint * first, guint * last)
+{
+  guint a, b;
+
+  if (!row_extent (top, n, least, first, last))
+    return row_extent (bottom, n, least, first, last);
+  if (row_extent (bottom, n, least, &a, &b)) {
+    *first = MIN (*first, a);
+    *last = MAX (*last, b);
+  }
+  return TRUE;
+}
+
 static void
 draw_probability (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style,
@@ -221,15 +237,10 @@ draw_probability (GstDeltaOverlayCanvas * canvas,
     const guint8 *bottom = fy ? top + meta->width : top;
     guint32 *row = canvas->pixels + (gsize) y * canvas->stride_px;
     gint left = canvas->width, right = 0;
-    guint a, b, c, d;
+    guint a, b;
 
-    /* Most rows of most frames hold nothing. */
-    const gboolean in_top = row_extent (top, meta->width, 88, &a, &b);
-    const gboolean in_bottom = row_extent (bottom, meta->width, 88, &c, &d);
-    if (!in_top && !in_bottom)
+    if (!rows_extent (top, bottom, meta->width, 88, &a, &b))
       continue;
-    a = in_top ? (in_bottom ? MIN (a, c) : a) : c;
-    b = in_top ? (in_bottom ? MAX (b, d) : b) : d;
     for (gint x = across->first; x < across->last; x++) {
       const guint cell = across->cell[x - across->first];
       const guint fx = across->fraction[x - across->first];

@@ -234,15 +234,33 @@ tf_shapes (const DcnnDecoder *decoder, guint level, guint n_levels,
   shapes->n++;
 }
 
+/* Each of `sizes` sizes from the at-th on, by each aspect ratio. */
+static void
+listed_shapes (const DcnnDecoder *decoder, guint at, guint sizes,
+    Shapes *shapes)
+{
+  gdouble size[DCNN_KEYS_MAX_LIST] = { 1 }, ratio[DCNN_KEYS_MAX_LIST] = { 1 };
+  guint n_sizes = MAX (dcnn_decoder_param_list (decoder, "sizes", size), 1);
+  guint n_ratios = MAX (dcnn_decoder_param_list (decoder, "aspect-ratios",
+          ratio), 1);
+
+  for (guint s = 0; s < sizes; s++)
+    for (guint r = 0; r < n_ratios
+        && shapes->n < G_N_ELEMENTS (shapes->size); r++) {
+      gdouble px = size[MIN (at + s, n_sizes - 1)];
+      shapes->size[shapes->n][0] = (gfloat) (px * sqrt (ratio[r]));
+      shapes->size[shapes->n++][1] = (gfloat) (px / sqrt (ratio[r]));
+    }
+}
+
 static gboolean
 make_anchors (DcnnDecoder *decoder, SsdState *state, GError **error)
 {
-  gdouble stride[DCNN_KEYS_MAX_LIST], size[DCNN_KEYS_MAX_LIST] = { 1 };
-  gdouble per[DCNN_KEYS_MAX_LIST], ratio[DCNN_KEYS_MAX_LIST] = { 1 };
+  gdouble stride[DCNN_KEYS_MAX_LIST], unused[DCNN_KEYS_MAX_LIST];
+  gdouble per[DCNN_KEYS_MAX_LIST];
   guint n = dcnn_decoder_param_list (decoder, "strides", stride), at = 0;
-  guint n_sizes = dcnn_decoder_param_list (decoder, "sizes", size);
+  guint n_sizes = dcnn_decoder_param_list (decoder, "sizes", unused);
   guint n_per = dcnn_decoder_param_list (decoder, "sizes-per-stride", per);
-  guint n_ratios = dcnn_decoder_param_list (decoder, "aspect-ratios", ratio);
   guint want = dcnn_decoder_view (decoder, SCORES)->width;
   gboolean tf = dcnn_decoder_param (decoder, "anchor-rule") != 0;
 
@@ -256,13 +274,8 @@ make_anchors (DcnnDecoder *decoder, SsdState *state, GError **error)
 
     if (tf)
       tf_shapes (decoder, i, n, &shapes);
-    for (guint s = 0; !tf && s < own; s++)
-      for (guint r = 0; r < MAX (n_ratios, 1)
-          && shapes.n < G_N_ELEMENTS (shapes.size); r++) {
-        gdouble px = size[MIN (at + s, MAX (n_sizes, 1) - 1)];
-        shapes.size[shapes.n][0] = (gfloat) (px * sqrt (ratio[r]));
-        shapes.size[shapes.n++][1] = (gfloat) (px / sqrt (ratio[r]));
-      }
+    else
+      listed_shapes (decoder, at, own, &shapes);
     at += own;
     put_grid (decoder, state, (guint) stride[i], &shapes);
   }

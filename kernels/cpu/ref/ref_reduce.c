@@ -158,6 +158,13 @@ lines_of (const DcnnTensor *tensor, const DcnnAxisParams *p)
   return l;
 }
 
+/* The first element of a line; they count from 0, all inner ones first. */
+static int64_t
+line_start (const Lines *l, int64_t line)
+{
+  return line / l->inner * l->n * l->inner + line % l->inner;
+}
+
 typedef enum SoftKind { SOFT_MAX, SOFT_LOG, SOFT_HARD } SoftKind;
 
 /* One line of Softmax, LogSoftmax or Hardmax. */
@@ -191,9 +198,8 @@ soft_run (SoftKind kind, const DcnnParams *params, const DcnnTensor *in,
   if (!out)
     return;
   l = lines_of (in, &params->axis);
-  for (int64_t o = 0; o < l.outer; o++)
-    for (int64_t i = 0; i < l.inner; i++)
-      soft_line (kind, in, out, o * l.n * l.inner + i, l.n, l.inner);
+  for (int64_t line = 0; line < l.outer * l.inner; line++)
+    soft_line (kind, in, out, line_start (&l, line), l.n, l.inner);
 }
 
 DCNN_REF (softmax)
@@ -220,19 +226,17 @@ arg_run (const DcnnAxisParams *p, const DcnnTensor *in, const DcnnTensor *out,
   if (!out)
     return;
   l = lines_of (in, p);
-  for (int64_t o = 0; o < l.outer; o++) {
-    for (int64_t i = 0; i < l.inner; i++) {
-      int64_t best = 0;
-      double top = -INFINITY;
-      for (int64_t k = 0; k < l.n; k++) {
-        double x = sign * dcnn_ref_get (in, (o * l.n + k) * l.inner + i);
-        if (x > top || (p->select_last && x == top)) {
-          top = x;
-          best = k;
-        }
+  for (int64_t line = 0; line < l.outer * l.inner; line++) {
+    int64_t start = line_start (&l, line), best = 0;
+    double top = -INFINITY;
+    for (int64_t k = 0; k < l.n; k++) {
+      double x = sign * dcnn_ref_get (in, start + k * l.inner);
+      if (x > top || (p->select_last && x == top)) {
+        top = x;
+        best = k;
       }
-      dcnn_ref_set_int (out, o * l.inner + i, best);
     }
+    dcnn_ref_set_int (out, line, best);
   }
 }
 
@@ -255,15 +259,40 @@ DCNN_REF (cum_sum)
     return;
   l = lines_of (in, p);
   for (int64_t line = 0; line < l.outer * l.inner; line++) {
+    int64_t start = line_start (&l, line);
     double sum = 0;
     for (int64_t k = 0; k < l.n; k++) {
-      int64_t along = p->reverse ? l.n - 1 - k : k;
-      int64_t at = (line / l.inner * l.n + along) * l.inner + line % l.inner;
+      int64_t at = start + (p->reverse ? l.n - 1 - k : k) * l.inner;
       double x = dcnn_ref_get (in, at);
       dcnn_ref_set (out, at, p->exclusive ? sum : sum + x);
       sum += x;
     }
   }
+}
+
+/* One of a line's elements: its place, and its value by which it is chosen. */
+typedef struct Ranked {
+  double value;
+  int64_t at;
+} Ranked;
+
+/* The largest element behind `before` in order: a smaller one, or an equal one
+ * further on. Where only NaN is left, the first. */
+static Ranked
+next_ranked (const DcnnTensor *in, const Lines *l, int64_t start, double sign,
+    Ranked before)
+{
+  Ranked best = { -INFINITY, -1 };
+
+  for (int64_t i = 0; i < l->n; i++) {
+    double x = sign * dcnn_ref_get (in, start + i * l->inner);
+    bool after = x < before.value || (x == before.value && i > before.at);
+    if (after && (best.at < 0 || x > best.value))
+      best = (Ranked) { x, i };
+  }
+  if (best.at < 0)
+    best.at = 0;
+  return best;
 }
 
 /* The k largest (or smallest) of each line, by repeated selection: outputs
@@ -273,33 +302,19 @@ DCNN_REF (top_k)
   const DcnnTensor *in = inputs[0];
   const DcnnTopKParams *p = &params->top_k;
   DcnnAxisParams axis = { .axis = p->axis };
-  Lines l = lines_of (in, &axis);
+  Lines l = lines_of (in, &axis), chosen = { l.outer, p->k, l.inner };
   double sign = p->largest ? 1 : -1;
 
   for (int64_t line = 0; line < l.outer * l.inner; line++) {
-    double before = INFINITY;
-    int64_t before_at = -1, outer = line / l.inner, inner = line % l.inner;
-    for (int64_t k = 0; k < p->k; k++) {
-      double best = -INFINITY;
-      int64_t best_at = -1, to = (outer * p->k + k) * l.inner + inner;
-      for (int64_t i = 0; i < l.n; i++) {
-        double x = sign * dcnn_ref_get (in, (outer * l.n + i) * l.inner
-            + inner);
-        bool after = x < before || (x == before && i > before_at);
-        if (after && (best_at < 0 || x > best)) {
-          best = x;
-          best_at = i;
-        }
-      }
-      if (best_at < 0) /* only NaN is left */
-        best_at = 0;
-      before = best;
-      before_at = best_at;
+    int64_t from = line_start (&l, line), to = line_start (&chosen, line);
+    Ranked ranked = { INFINITY, -1 };
+    for (int64_t k = 0; k < p->k; k++, to += l.inner) {
+      ranked = next_ranked (in, &l, from, sign, ranked);
       if (outputs[0])
         dcnn_ref_set (outputs[0], to, dcnn_ref_get (in,
-                (outer * l.n + best_at) * l.inner + inner));
+                from + ranked.at * l.inner));
       if (n_outputs > 1 && outputs[1])
-        dcnn_ref_set_int (outputs[1], to, best_at);
+        dcnn_ref_set_int (outputs[1], to, ranked.at);
     }
   }
 }
