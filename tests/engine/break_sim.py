@@ -5,7 +5,8 @@ engine-conformance sees it: what the oracle is worth. Run by hand:
 
     tests/engine/break_sim.py build
 
-Every break must be seen. The sources are put back."""
+Every break must be seen. The sources are put back. With --check: only whether
+each still has its place in them."""
 import os
 import signal
 import subprocess
@@ -81,8 +82,8 @@ BREAKS = [
      '    v = sample (sim, 1, y, x, 0);\n    u = sample (sim, 1, y, x, 1);'),
     ("a difference of just the input's limit counts",
      'engine/sim/sim_input.c',
-     '          most > limit_at (sim',
-     '          most >= limit_at (sim'),
+     '          by > limit_at (&sim->params',
+     '          by >= limit_at (&sim->params'),
     ('a cell of noise that is always kept',
      'engine/sim/sim_input.c',
      '    if (4 * ABS (sum) >',
@@ -101,8 +102,8 @@ BREAKS = [
      '      sim->maps.changed[run->node->out][p] |= run_pixel'),
     ('a band that is a row too short',
      'engine/sim/sim_nodes.c',
-     '  return (y >= first[0] && y < end[0])',
-     '  return (y >= first[0] && y + 1 < end[0])'),
+     '  return ((y >= first[0] && y < end[0])',
+     '  return ((y >= first[0] && y + 1 < end[0])'),
     ('what has come into view is not computed',
      'engine/sim/sim_nodes.c',
      '  return (gint) y < y0 ||',
@@ -149,7 +150,20 @@ def seen(build, text, path, old, new):
     return run.returncode != 0
 
 
+def check():
+    lost = 0
+    for name, file, old, _ in BREAKS:
+        with open(os.path.join(ROOT, file), encoding="utf-8") as f:
+            if f.read().count(old) != 1:
+                print(f"{file} has not exactly once what is to be broken ({name}): {old}")
+                lost += 1
+    print(f"breaks: {len(BREAKS)} looked at, {lost} wrong")
+    return 1 if lost else 0
+
+
 def main():
+    if sys.argv[1:] == ["--check"]:
+        return check()
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     build = sys.argv[1]
