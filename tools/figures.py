@@ -309,7 +309,7 @@ def page(options, sections):
     text = (
         "# Figures\n\n<!-- Written by tools/figures.py. -->\n\n"
         f"Made by `{command}`\non {machine()}, {datetime.date.today()}, "
-        f"{options.threads} threads of a shared machine; on the other kind of "
+        f"{options.threads} thread{'s' * (options.threads != 1)} of a shared machine; on the other kind of "
         f"processor: [{other}]({other}).\nCompare within a row only: all "
         "engines of a row ran in turn, frame by frame, in one run.\n\n"
         "Times are medians of whole frames in milliseconds. Ours hold colour "

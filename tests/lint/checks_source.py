@@ -331,8 +331,32 @@ def readme(context):
     if not any(re.match(r"exec tests/run\.sh\b", l) for l in commands):
         context.wrong(".ci/run", 1, "does not run tests/run.sh, the README's "
                       "second command")
-    for link in re.findall(r"\]\(([^)#:]+)\)", text):
-        context.looked_at += 1
-        if not (ROOT / link).exists():
-            context.wrong("README.md", 1, f"links to {link}, which is not "
-                          "there")
+
+
+def anchors_of(text):
+    """What a page's headings are linked by."""
+    heads = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", h.strip().lower()).replace(" ", "-") for h in heads}
+
+
+@check
+def links(context):
+    """Links of every page, and sections of decisions.md that others name, are there"""
+    pages = {p: text_of(p) for p in project_files() if p.suffix == ".md"}
+    decisions = re.findall(r"^##+ (.*)$", pages[pathlib.Path("docs/decisions.md")], re.M)
+    for page, text in pages.items():
+        text = re.sub(r"```.*?```", lambda code: re.sub(r"[^\n]", "", code[0]), text, flags=re.S)
+        named = re.finditer(r'decisions(?:\.md\]?(?:\([^)]*\))?,?| ?\()? "([A-Z][^"]+)"', text)
+        for found in named:
+            context.looked_at += 1
+            if not any(d.startswith(found[1]) for d in decisions):
+                context.wrong(page, text.count("\n", 0, found.start()) + 1, f'decisions.md has no section "{found[1]}"')
+        for found in re.finditer(r"\]\(([^)\s:]+)\)", text):
+            context.looked_at += 1
+            line = text.count("\n", 0, found.start()) + 1
+            name, _, anchor = found[1].partition("#")
+            goal = ROOT / page.parent / name if name else ROOT / page
+            if not goal.exists():
+                context.wrong(page, line, f"links to {found[1]}, which is not there")
+            elif anchor and goal.suffix == ".md" and anchor not in anchors_of(goal.read_text(encoding="utf-8")):
+                context.wrong(page, line, f"links to {found[1]}: no such heading")
