@@ -77,7 +77,7 @@ gst_delta_overlay_stop (GstBaseTransform * trans)
 /* Boxes that another element found, where there are none of ours. */
 static void
 draw_foreign_region (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
-    const GstVideoRegionOfInterestMeta * region)
+    const GstVideoRegionOfInterestMeta * region, gboolean tag)
 {
   GstStructure *detection = gst_video_region_of_interest_meta_get_param (
       (GstVideoRegionOfInterestMeta *) region, "detection");
@@ -95,12 +95,16 @@ draw_foreign_region (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
     plain.scores = FALSE;
   }
   box.score = score;
-  gst_delta_overlay_draw_box (self->canvas, &plain, &box);
+  if (tag)
+    gst_delta_overlay_draw_box_tag (self->canvas, &plain, &box);
+  else
+    gst_delta_overlay_draw_box (self->canvas, &plain, &box);
 }
 
+/* The boxes, or their tags. */
 static void
 draw_boxes (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
-    GstBuffer * buffer)
+    GstBuffer * buffer, gboolean tags)
 {
   gpointer state = NULL;
   GstMeta *meta;
@@ -109,16 +113,23 @@ draw_boxes (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
   while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
               GST_DELTA_CNN_DETECTION_META_API_TYPE))) {
     const GstDeltaCnnDetectionMeta *boxes = (GstDeltaCnnDetectionMeta *) meta;
+    const guint n = boxes->detections->len;
     ours = TRUE;
-    /* The best on top. */
-    for (guint i = boxes->detections->len; i-- > 0;)
-      gst_delta_overlay_draw_box (self->canvas, style,
-          &g_array_index (boxes->detections, GstDeltaCnnDetection, i));
+    /* The best box on top; the best one's tag has its place first. */
+    for (guint i = 0; i < n; i++)
+      if (tags)
+        gst_delta_overlay_draw_box_tag (self->canvas, style,
+            &g_array_index (boxes->detections, GstDeltaCnnDetection, i));
+      else
+        gst_delta_overlay_draw_box (self->canvas, style,
+            &g_array_index (boxes->detections, GstDeltaCnnDetection,
+                n - 1 - i));
   }
   state = NULL;
   while (!ours && (meta = gst_buffer_iterate_meta_filtered (buffer, &state,
               GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
-    draw_foreign_region (self, style, (GstVideoRegionOfInterestMeta *) meta);
+    draw_foreign_region (self, style, (GstVideoRegionOfInterestMeta *) meta,
+        tags);
 }
 
 static void
@@ -155,8 +166,8 @@ draw_buffer (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
               &state, GST_DELTA_CNN_POSE_META_API_TYPE)))
     gst_delta_overlay_draw_poses (self->canvas, style,
         (GstDeltaCnnPoseMeta *) meta);
-  if (style->boxes)
-    draw_boxes (self, style, buffer);
+  for (guint tags = 0; style->boxes && tags < 2; tags++)
+    draw_boxes (self, style, buffer, tags);
   state = NULL;
   while (style->classes && (meta = gst_buffer_iterate_meta_filtered (buffer,
               &state, GST_DELTA_CNN_CLASS_META_API_TYPE)))

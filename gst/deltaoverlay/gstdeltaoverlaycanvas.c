@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Farther from its box than this, a tag is nobody's. */
+#define TAG_ROWS 4
+
 GstDeltaOverlayCanvas *
 gst_delta_overlay_canvas_new (gint width, gint height)
 {
@@ -82,6 +85,40 @@ gst_delta_overlay_canvas_covered (GstDeltaOverlayCanvas * canvas, gdouble x,
   return drawn / MAX (width * height, 1);
 }
 
+static gboolean
+hides_a_tag (const GstDeltaOverlayCanvas * canvas, const GstDeltaOverlayTag * t)
+{
+  for (guint i = 0; i < canvas->n_tags; i++) {
+    const GstDeltaOverlayTag *other = &canvas->tags[i];
+
+    if (t->left < other->left + other->width && other->left < t->left + t->width
+        && t->top < other->top + other->height
+        && other->top < t->top + t->height)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+void
+gst_delta_overlay_canvas_place_tag (GstDeltaOverlayCanvas * canvas,
+    GstDeltaOverlayTag * tag, gboolean down)
+{
+  const gdouble step = down ? tag->height : -tag->height;
+
+  for (gint i = 0; i < 2 * TAG_ROWS; i++) {
+    GstDeltaOverlayTag moved = *tag;
+
+    moved.top += step * (i < TAG_ROWS ? i : TAG_ROWS - 1 - i);
+    if (moved.top >= 0 && moved.top + moved.height <= canvas->height
+        && !hides_a_tag (canvas, &moved)) {
+      *tag = moved;
+      break;
+    }
+  }
+  if (canvas->n_tags < GST_DELTA_OVERLAY_TAGS)
+    canvas->tags[canvas->n_tags++] = *tag;
+}
+
 void
 gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas)
 {
@@ -95,5 +132,6 @@ gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas)
     canvas->left[y] = canvas->width;
     canvas->right[y] = 0;
   }
+  canvas->n_tags = 0;
   cairo_surface_mark_dirty (canvas->surface);
 }

@@ -14,6 +14,14 @@
 
 G_BEGIN_DECLS
 
+/* More tags of text than these lie wherever they are put. */
+#define GST_DELTA_OVERLAY_TAGS 64
+
+typedef struct
+{
+  gdouble left, top, width, height;
+} GstDeltaOverlayTag;
+
 typedef struct
 {
   gint width, height;
@@ -23,6 +31,8 @@ typedef struct
   gint stride_px;
   gint *left, *right;          /* of each row: what was drawn; left >= right:
                                   nothing */
+  GstDeltaOverlayTag tags[GST_DELTA_OVERLAY_TAGS]; /* since it was cleared */
+  guint n_tags;
 } GstDeltaOverlayCanvas;
 
 /* Returns NULL when cairo cannot make a surface of that size. */
@@ -39,6 +49,12 @@ void gst_delta_overlay_canvas_mark (GstDeltaOverlayCanvas * canvas, gdouble x,
  * canvas counts as not drawn on. */
 gdouble gst_delta_overlay_canvas_covered (GstDeltaOverlayCanvas * canvas,
     gdouble x, gdouble y, gdouble width, gdouble height);
+
+/* Takes a place for a tag of text, in front of all tags before it: where it
+ * should be, or a few of its own heights up (first down where `down`), then the
+ * other way, where it hides none of them. Its top becomes that place's. */
+void gst_delta_overlay_canvas_place_tag (GstDeltaOverlayCanvas * canvas,
+    GstDeltaOverlayTag * tag, gboolean down);
 
 /* Makes transparent what was drawn. */
 void gst_delta_overlay_canvas_clear (GstDeltaOverlayCanvas * canvas);

@@ -229,7 +229,8 @@ label_text (const GstDeltaOverlayStyle * style, GQuark quark, gint class_id,
   return style->scores ? g_strdup_printf ("%d %%", percent) : NULL;
 }
 
-/* A filled tag over the box's top edge, or below it at the frame's top. */
+/* A filled tag over the box's top edge, or below it at the frame's top; farther away
+ * where another tag is in its way. */
 static void
 draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
     const gchar * text, gdouble x, gdouble y, gdouble line, gdouble size)
@@ -237,28 +238,50 @@ draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
   cairo_t *cr = canvas->cr;
   cairo_text_extents_t extents;
   const gdouble pad = 0.35 * size;
-  const gdouble height = 1.4 * size;
-  gdouble width, left, top;
+  GstDeltaOverlayTag tag = {.height = 1.4 * size };
+  gboolean below;
 
   cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
       CAIRO_FONT_WEIGHT_BOLD);
   cairo_set_font_size (cr, size);
   cairo_text_extents (cr, text, &extents);
-  width = extents.x_advance + 2 * pad;
-  left = CLAMP (x - line / 2, 0, MAX (canvas->width - width, 0));
-  top = y - height - line / 2 >= 0 ? y - height : y + line / 2;
-  gst_delta_overlay_rounded_rectangle (cr, left, top, width, height,
-      0.25 * size);
+  tag.width = extents.x_advance + 2 * pad;
+  tag.left = CLAMP (x - line / 2, 0, MAX (canvas->width - tag.width, 0));
+  below = y - tag.height - line / 2 < 0;
+  tag.top = below ? y + line / 2 : y - tag.height;
+  gst_delta_overlay_canvas_place_tag (canvas, &tag, below);
+  gst_delta_overlay_rounded_rectangle (cr, tag.left, tag.top, tag.width,
+      tag.height, 0.25 * size);
   set_color (cr, color, 0.9);
   cairo_fill (cr);
   if (0.299 * color.red + 0.587 * color.green + 0.114 * color.blue > 0.55)
     cairo_set_source_rgb (cr, 0.05, 0.07, 0.1);
   else
     cairo_set_source_rgb (cr, 1, 1, 1);
-  cairo_move_to (cr, left + pad, top + 1.03 * size);
+  cairo_move_to (cr, tag.left + pad, tag.top + 1.03 * size);
   cairo_show_text (cr, text);
-  gst_delta_overlay_canvas_mark (canvas, left - 1, top - 1, width + 2,
-      height + 2);
+  gst_delta_overlay_canvas_mark (canvas, tag.left - 1, tag.top - 1,
+      tag.width + 2, tag.height + 2);
+}
+
+static gboolean
+can_be_drawn (const GstDeltaCnnDetection * box)
+{
+  return isfinite (box->x) && isfinite (box->y) && box->width > 0
+      && box->height > 0 && isfinite (box->width) && isfinite (box->height);
+}
+
+void
+gst_delta_overlay_draw_box_tag (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box)
+{
+  g_autofree gchar *text = label_text (style, box->label, box->class_id,
+      box->score);
+
+  if (text && can_be_drawn (box))
+    draw_tag (canvas, gst_delta_overlay_color (MAX (box->class_id, 0)), text,
+        box->x, box->y, gst_delta_overlay_line_width (style, canvas),
+        gst_delta_overlay_font_size (style, canvas));
 }
 
 void
@@ -266,17 +289,12 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box)
 {
   const gdouble line = gst_delta_overlay_line_width (style, canvas);
-  const gdouble size = gst_delta_overlay_font_size (style, canvas);
   const GstDeltaOverlayColor color =
       gst_delta_overlay_color (MAX (box->class_id, 0));
-  g_autofree gchar *text = label_text (style, box->label, box->class_id,
-      box->score);
   cairo_t *cr = canvas->cr;
   gdouble outer;
 
-  if (!isfinite (box->x) || !isfinite (box->y) || !(box->width > 0)
-      || !(box->height > 0) || !isfinite (box->width)
-      || !isfinite (box->height))
+  if (!can_be_drawn (box))
     return;
   outer = box->angle != 0 ? hypotf (box->width, box->height) : 0;
   cairo_save (cr);
@@ -300,8 +318,6 @@ gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
       box->x + (box->width - MAX (outer, box->width)) / 2 - line,
       box->y + (box->height - MAX (outer, box->height)) / 2 - line,
       MAX (outer, box->width) + 2 * line, MAX (outer, box->height) + 2 * line);
-  if (text)
-    draw_tag (canvas, color, text, box->x, box->y, line, size);
 }
 
 /* The best so many classes are drawn. */

@@ -106,6 +106,9 @@ void gst_delta_overlay_draw_values (GstDeltaOverlayCanvas * canvas,
     guint * row);
 void gst_delta_overlay_draw_box (GstDeltaOverlayCanvas * canvas,
     const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box);
+/* What it is: after all boxes, so that no box crosses it. */
+void gst_delta_overlay_draw_box_tag (GstDeltaOverlayCanvas * canvas,
+    const GstDeltaOverlayStyle * style, const GstDeltaCnnDetection * box);
 
 /* Classes of the whole frame at the bottom left; `row` lines are taken there
  * already, those that this one takes are added. */
