@@ -68,11 +68,9 @@ layout_plain (Layout *l, DcnnValueId v)
     return v < 0 ? -1 : l->plain[v];
   if (value->tensor.data != NULL) {
     id = layout_add_constant (l, value->name, &value->tensor, &value->tensor);
-  } else if (l->row[v] >= 0) {
-    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->row[v],
-        value->name, &value->tensor);
-  } else if (l->chw[v] >= 0) {
-    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, l->chw[v],
+  } else if (l->row[v] >= 0 || l->chw[v] >= 0 || l->stack[v] >= 0) {
+    id = l->row[v] >= 0 ? l->row[v] : l->chw[v] >= 0 ? l->chw[v] : l->stack[v];
+    id = layout_add_node (l, value->name, DCNN_OP_RESHAPE, &none, id,
         value->name, &value->tensor);
   } else if (value->tensor.rank == 3) {
     made_up = g_strdup_printf ("%s:nhwc", value->name);

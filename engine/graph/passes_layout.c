@@ -12,6 +12,8 @@
  *
  *   convolutions in one dimension, [1,C,L] -> on [1,C,1,L] (passes_rows.c)
  *
+ *   maps on an axis of their own, [1,n,C,H,W] -> on [1,nC,H,W] (passes_stack.c)
+ *
  * The graph is written anew, node by node: a value has its own form, its
  * [1,C,H,W] form, or both, made when somebody reads them. A graph that needs
  * none of it, or cannot be written so, stays as it is.
@@ -448,7 +450,8 @@ write_anew (Layout *l)
         alias_node (l, node))
       continue;
     if (!move_node (l, node) && !layout_product_node (l, node) &&
-        !layout_row_node (l, node) && !batch_node (l, node) &&
+        !layout_row_node (l, node) && !layout_stack_node (l, node) &&
+        !batch_node (l, node) &&
         !norm_node (l, node) && !copy_node (l, node))
       return FALSE;
   }
@@ -480,7 +483,8 @@ dcnn_passes_layout (DcnnGraph *graph)
   gboolean needed = layout_has_rows (graph), done;
 
   l.products = has_convolution (graph) && layout_has_products (graph);
-  needed |= l.products;
+  l.stacks = layout_has_stacks (graph);
+  needed |= l.products || l.stacks;
 
   for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
     needed |= input_needs_it (&l, g_array_index (graph->inputs, DcnnValueId,
@@ -494,12 +498,14 @@ dcnn_passes_layout (DcnnGraph *graph)
   l.nchw = no_values (n);
   l.chw = no_values (n);
   l.row = no_values (n);
+  l.stack = no_values (n);
   l.input = no_values (n);
   done = write_anew (&l);
   g_free (l.plain);
   g_free (l.nchw);
   g_free (l.chw);
   g_free (l.row);
+  g_free (l.stack);
   g_free (l.input);
   g_free (l.read_plain);
   dcnn_graph_free (done ? graph : l.to);

@@ -18,10 +18,12 @@ typedef struct Layout {
   DcnnValueId *nchw;  /* the [1,C,H,W] form of a value [1,H,W,C], [H,W,C] */
   DcnnValueId *chw;   /* the [1,C,H,W] form of a value [C,H,W] */
   DcnnValueId *row;   /* the [1,C,1,L] form of a value [1,C,L] */
+  DcnnValueId *stack; /* the [1,nC,H,W] form of a value [1,n,C,H,W] */
   DcnnValueId *input; /* the input of to that an input of from has become */
   gboolean *read_plain; /* by value of from: something else than a Transpose to
                            [1,C,H,W] reads it */
   gboolean products;   /* values turned to [1,H,W,C] have their [1,C,H,W] form */
+  gboolean stacks;     /* values reshaped to [1,n,C,H,W] have a stack */
 } Layout;
 
 static inline const DcnnTensor *
@@ -58,6 +60,12 @@ gboolean layout_has_products (const DcnnGraph *graph);
 /* The product as a convolution on [1,C,H,W]. FALSE: it is none, or its input
  * has no such form. */
 gboolean layout_product_node (Layout *l, const DcnnNode *node);
+
+/* passes_stack.c: whether maps are added up that lie on an axis of their
+ * own. */
+gboolean layout_has_stacks (const DcnnGraph *graph);
+/* The node on [1,nC,H,W]. FALSE: it reads no such form, or cannot be moved. */
+gboolean layout_stack_node (Layout *l, const DcnnNode *node);
 
 G_END_DECLS
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_onnx_map_spelled.c - operators that become others, which run on changed
- * pixels: rare activations, sums of several values, reductions over channels,
- * local response normalisation.
+ * pixels: rare activations, sums of several values, reductions over channels or
+ * pixels, local response normalisation.
  */
 #include "dcnn_onnx_whole.h"
 
@@ -75,46 +75,73 @@ onnx_map_sum (OnnxNode *node)
 
 /* ---- reductions --------------------------------------------------------------- */
 
-/* Over the channels of a map, by the sum or the largest of what is made of each
- * element. */
+/* The axes of a reduction of a map: its channels; its rows and columns, with
+ * the channels first and last. */
+#define OVER_CHANNELS 0x2
+#define OVER_PIXELS 0xc
+#define OVER_PIXELS_LAST 0x6
+
+/* A sum: over pixels as their number times the mean, which maps have. */
+static DcnnValueId
+sum_of (OnnxNode *node, const DcnnParams *params, DcnnValueId x)
+{
+  const DcnnTensor *t = onnx_node_input (node, 0);
+  int first = params->reduce.axes == OVER_PIXELS ? 2 : 1;
+
+  if (params->reduce.axes == OVER_CHANNELS)
+    return unary (node, DCNN_OP_REDUCE_SUM, params, x);
+  return onnx_whole_binary (node, DCNN_OP_MUL, unary (node,
+          DCNN_OP_REDUCE_MEAN, params, x), onnx_whole_number (node,
+          (double) t->dims[first] * (double) t->dims[first + 1]));
+}
+
+/* By the sum or the largest of what is made of each element. */
 static void
-emit_over_channels (OnnxNode *node, const DcnnParams *params)
+emit_reduced (OnnxNode *node, const DcnnParams *params)
 {
   DcnnParams kept = *params;
   DcnnOp op = node->mapping->op;
   DcnnValueId x = node->inputs[0], v;
   gboolean min = op == DCNN_OP_REDUCE_MIN;
-  DcnnTensor shape;
+  DcnnTensor shape, wide;
 
-  v = min ? unary (node, DCNN_OP_NEG, NULL, x) :
+  v = op == DCNN_OP_REDUCE_SUM ? x :
+      min ? unary (node, DCNN_OP_NEG, NULL, x) :
       op == DCNN_OP_REDUCE_L1 ? unary (node, DCNN_OP_ABS, NULL, x) :
       onnx_whole_binary (node, DCNN_OP_MUL, x, x);
   kept.reduce.keepdims = true;
-  v = unary (node, min ? DCNN_OP_REDUCE_MAX : DCNN_OP_REDUCE_SUM, &kept, v);
+  v = min ? unary (node, DCNN_OP_REDUCE_MAX, &kept, v) :
+      sum_of (node, &kept, v);
   if (min || op == DCNN_OP_REDUCE_L2)
     v = unary (node, min ? DCNN_OP_NEG : DCNN_OP_SQRT, NULL, v);
   if (node->error || v < 0)
     return;
-  shape = dcnn_graph_value (node->loader->graph, v)->tensor;
+  shape = wide = dcnn_graph_value (node->loader->graph, v)->tensor;
   if (!params->reduce.keepdims) {
-    shape.dims[1] = shape.dims[2];
-    shape.dims[2] = shape.dims[3];
-    shape.rank = 3;
+    shape.rank = 0;
+    for (int i = 0; i < wide.rank; i++)
+      if (!(params->reduce.axes >> i & 1))
+        shape.dims[shape.rank++] = wide.dims[i];
   }
   node->inputs[0] = v;
   onnx_node_emit (node, DCNN_OP_RESHAPE, NULL, 1, &shape);
 }
 
+/* Whether maps have another spelling of it, and it not. */
 static gboolean
-is_over_channels (const OnnxNode *node, const DcnnParams *params)
+is_spelled (const OnnxNode *node, const DcnnParams *params)
 {
   const DcnnTensor *x = onnx_node_input (node, 0);
   DcnnOp op = node->mapping->op;
+  guint32 axes = params->reduce.axes;
 
-  return x && x->rank == 4 && x->dtype == DCNN_DTYPE_F32 && x->data == NULL &&
-      params->reduce.axes == 0x2 && (op == DCNN_OP_REDUCE_L1 ||
-      op == DCNN_OP_REDUCE_L2 || op == DCNN_OP_REDUCE_SUM_SQUARE ||
-      op == DCNN_OP_REDUCE_MIN);
+  if (!x || x->rank != 4 || x->dtype != DCNN_DTYPE_F32 || x->data != NULL)
+    return FALSE;
+  if (axes != OVER_CHANNELS && axes != OVER_PIXELS && axes != OVER_PIXELS_LAST)
+    return FALSE;
+  return op == DCNN_OP_REDUCE_L1 || op == DCNN_OP_REDUCE_L2 ||
+      op == DCNN_OP_REDUCE_SUM_SQUARE || op == DCNN_OP_REDUCE_MIN ||
+      (op == DCNN_OP_REDUCE_SUM && axes != OVER_CHANNELS);
 }
 
 /* Axes as an attribute before opset 18 (13 for ReduceSum), then an input. */
@@ -134,8 +161,8 @@ onnx_map_reduce (OnnxNode *node)
     params.reduce.axes = noop ? 0 : (1u << rank) - 1;
   if (n <= 0 && noop)
     onnx_node_emit (node, DCNN_OP_IDENTITY, NULL, 1, NULL);
-  else if (is_over_channels (node, &params))
-    emit_over_channels (node, &params);
+  else if (is_spelled (node, &params))
+    emit_reduced (node, &params);
   else
     onnx_node_emit (node, node->mapping->op, &params, 1, NULL);
 }

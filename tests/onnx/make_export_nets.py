@@ -276,6 +276,64 @@ def channel_sums():
 
 
 @net
+def response_norm():
+    """ConvNeXt V2: each channel by its length over all pixels, over the mean of those; sums over all pixels, in both layouts, with and without their axes."""
+    g, x = begun(8)
+    length = g.node("ReduceL2", x, axes=[2, 3], keepdims=1)
+    mean = g.node("Add", g.node("ReduceMean", length, axes=[1], keepdims=1), g.const(1e-6))
+    y = g.node("Mul", g.node("Mul", x, g.node("Div", length, mean)), g.random(1, 8, 1, 1))
+    x = g.conv(g.node("Add", x, y), 8, 8)
+    for op in ("ReduceL1", "ReduceSumSquare", "ReduceMin"):
+        x = g.node("Add", x, g.node("Tanh", g.node(op, x, axes=[-1, -2], keepdims=1)))
+    total = g.node("Unsqueeze", g.node("ReduceSum", x, g.ints(2, 3), keepdims=0), g.ints(2, 3))
+    x = g.conv(g.node("Mul", x, g.node("Sigmoid", total)), 8, 8)
+    y = g.node("Transpose", x, perm=[0, 2, 3, 1])
+    y = g.node("MatMul", y, g.random(8, 8))
+    length = g.node("ReduceL2", y, axes=[1, 2], keepdims=1)
+    mean = g.node("Add", g.node("ReduceMean", length, axes=[-1], keepdims=1), g.const(1e-6))
+    y = g.node("Mul", y, g.node("Div", length, mean))
+    g.conv(g.node("Transpose", y, perm=[0, 3, 1, 2]), 8, 3, "y")
+    return of_picture(g)
+
+
+def path_weights(g, x, channels, paths):
+    """A gate for each channel of each path; those of a channel add up to 1."""
+    p = g.node("ReduceMean", x, axes=[2, 3], keepdims=1)
+    return g.conv(g.node("Relu", g.conv(p, channels, 4, kernel=1)), 4, paths * channels, kernel=1)
+
+
+@net
+def split_attention():
+    """ResNeSt: channels reshaped to paths, added up for the gates, weighed, added up."""
+    g, x = begun(8)
+    x = g.node("Relu", g.node("Conv", x, g.random(16, 4, 3, 3), g.random(16), pads=[1] * 4, group=2))
+    paths = g.node("Reshape", x, g.ints(1, 2, 8, HEIGHT, WIDTH))
+    p = path_weights(g, g.node("ReduceSum", paths, g.ints(1), keepdims=0), 8, 2)
+    p = g.node("Transpose", g.node("Reshape", p, g.ints(1, 1, 2, -1)), perm=[0, 2, 1, 3])
+    p = g.node("Reshape", g.node("Reshape", g.node("Softmax", p, axis=1), g.ints(1, -1)), g.ints(1, 2, 8, 1, 1))
+    x = g.node("ReduceSum", g.node("Mul", paths, p), g.ints(1), keepdims=0)
+    g.conv(x, 8, 3, "y")
+    return of_picture(g)
+
+
+@net
+def selective_kernels():
+    """SKNet: three windows stacked on an axis of their own; the largest, the mean, what stays stacked; a stack that is one map again."""
+    g, x = begun(8)
+    maps = [g.node("Relu", strided(g, x, 8, 8, kernel=k, stride=1, pads=[k // 2] * 4)) for k in (3, 5, 1)]
+    stack = g.node("Concat", *[g.node("Unsqueeze", m, g.ints(1)) for m in maps], axis=1)
+    p = path_weights(g, g.node("ReduceSum", stack, g.ints(1), keepdims=0), 8, 3)
+    p = g.node("Softmax", g.node("Reshape", p, g.ints(1, 3, 8, 1, 1)), axis=1)
+    stack = g.node("Sigmoid", g.node("Mul", g.node("Mul", stack, p), g.random(1, 3, 8, 1, 1)))
+    most = g.node("ReduceMax", stack, axes=[1], keepdims=1)
+    mean = g.node("Squeeze", g.node("ReduceMean", g.node("Mul", stack, g.const(2.)), axes=[1], keepdims=1), g.ints(1))
+    flat = g.node("Reshape", stack, g.ints(1, 24, HEIGHT, WIDTH))
+    x = g.node("Concat", flat, mean, g.node("Squeeze", most, g.ints(1)), axis=1)
+    g.conv(x, 40, 3, "y")
+    return of_picture(g)
+
+
+@net
 def self_attention():
     """As YOLO's later heads: queries, keys and values of all pixels of a small map by Split, MatMul and Softmax; then distances as expectations (DFL)."""
     g, x = begun(8)
