@@ -126,6 +126,7 @@ typedef struct CpuNode {
   /* GLOBAL of a normalisation, [in span padded] */
   guint32 *group;          /* UINT32_MAX: no channel lies here */
   float *scale, *bias;
+  float *panels;           /* TAIL: a product's constant operand; or NULL */
 } CpuNode;
 
 /* What DcnnSession.weights is on the cpu. Immutable. */
@@ -137,6 +138,10 @@ typedef struct CpuWeights {
 /* cpu_kernels.c: what a KERNEL node's kernels read, into packed. FALSE: out of
  * memory. */
 gboolean dcnn_cpu_pack (const DcnnPlan *plan, const PlanNode *node,
+    CpuNode *packed);
+/* dcnn_tail.c: what a TAIL node's product multiplies by, into packed. FALSE: out
+ * of memory. */
+gboolean dcnn_tail_pack (const DcnnPlan *plan, const PlanNode *node,
     CpuNode *packed);
 /* As DcnnBackend.kernel. */
 const char *dcnn_cpu_kernel (const DcnnPlan *plan, const PlanNode *node,

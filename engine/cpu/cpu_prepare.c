@@ -6,6 +6,7 @@
  */
 #include "cpu.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- steps and normalisations -------------------------------------------------- */
@@ -57,10 +58,10 @@ dcnn_cpu_weights_new (const DcnnPlan *plan, gint index, GError **error)
     CpuNode *packed = &weights->nodes[n];
     if (node->norm)
       pack_norm (packed, node->norm, plan_map (plan, node->in));
-    if (node->kind != PLAN_KERNEL)
-      continue;
-    pack_vectors (packed, node, plan_map (plan, node->out));
-    if (!dcnn_cpu_pack (plan, node, packed)) {
+    if (node->kind == PLAN_KERNEL)
+      pack_vectors (packed, node, plan_map (plan, node->out));
+    if ((node->kind == PLAN_KERNEL && !dcnn_cpu_pack (plan, node, packed)) ||
+        (node->kind == PLAN_TAIL && !dcnn_tail_pack (plan, node, packed))) {
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY,
           "out of memory while packing the weights of '%s'", node->name);
       dcnn_cpu_weights_free (weights);
@@ -85,6 +86,7 @@ dcnn_cpu_weights_free (gpointer data)
     g_free (packed->group);
     g_free (packed->scale);
     g_free (packed->bias);
+    free (packed->panels);
   }
   g_free (weights->nodes);
   g_free (weights);

@@ -29,6 +29,7 @@ typedef struct TailRun {
   gsize operand_stride;    /* a row; 0: the same for all */
   gboolean log_form;
   DcnnMatmul product;
+  const float *panels;     /* its second operand, from the model; or NULL */
 } TailRun;
 
 /* ---- rows ----------------------------------------------------------------------- */
@@ -222,26 +223,35 @@ product_work (gpointer data, gsize begin, gsize end, guint thread)
 }
 
 /* A matrix of k rows and n columns, in panels. */
-static const float *
-pack (DcnnSession *session, const float *b, gsize k, gsize n, gsize row,
-    gsize column)
+static void
+pack (const float *b, gsize k, gsize n, gsize row, gsize column, float *to)
 {
-  float *to = session->cpu->tail_pack;
-
   for (gsize c = 0; c < n; c += DCNN_MATMUL_PANEL)
     for (gsize p = 0; p < k; p++, to += DCNN_MATMUL_PANEL)
       for (gsize i = 0; i < DCNN_MATMUL_PANEL; i++)
         to[i] = c + i < n ? b[p * row + (c + i) * column] : 0;
-  return session->cpu->tail_pack;
 }
 
-/* What a product needs of tail_pack, floats; 0: none of ours. */
+static gboolean
+is_turned (const DcnnNode *gn)
+{
+  return gn->op == DCNN_OP_GEMM && gn->params.gemm.trans_b;
+}
+
+/* The second operand of a product; NULL: it is none. */
+static const DcnnTensor *
+second_operand (const DcnnGraph *graph, const DcnnNode *gn)
+{
+  return gn->n_inputs < 2 || gn->inputs[1] < 0 ? NULL :
+      &dcnn_graph_value (graph, gn->inputs[1])->tensor;
+}
+
+/* What its panels take, floats; 0: no product of ours. */
 static gsize
 pack_floats (const DcnnGraph *graph, const DcnnNode *gn)
 {
-  const DcnnTensor *b = gn->n_inputs < 2 || gn->inputs[1] < 0 ? NULL :
-      &dcnn_graph_value (graph, gn->inputs[1])->tensor;
-  gboolean turned = gn->op == DCNN_OP_GEMM && gn->params.gemm.trans_b;
+  const DcnnTensor *b = second_operand (graph, gn);
+  gboolean turned = is_turned (gn);
 
   if ((gn->op != DCNN_OP_MATMUL && gn->op != DCNN_OP_GEMM) || b == NULL ||
       b->rank < 2 || !is_floats (b))
@@ -249,6 +259,46 @@ pack_floats (const DcnnGraph *graph, const DcnnNode *gn)
   return ((gsize) b->dims[b->rank - (turned ? 2 : 1)] + DCNN_MATMUL_PANEL - 1)
       / DCNN_MATMUL_PANEL * DCNN_MATMUL_PANEL *
       (gsize) b->dims[b->rank - (turned ? 1 : 2)];
+}
+
+/* Whether the second operand is packed with the model's weights. */
+static gboolean
+is_packed_once (const DcnnGraph *graph, const DcnnNode *gn)
+{
+  return pack_floats (graph, gn) > 0 && second_operand (graph, gn)->rank == 2
+      && second_operand (graph, gn)->data != NULL;
+}
+
+gboolean
+dcnn_tail_pack (const DcnnPlan *plan, const PlanNode *node, CpuNode *packed)
+{
+  const DcnnNode *gn = dcnn_graph_node (plan->graph, node->graph_node);
+  gboolean turned = is_turned (gn);
+  const DcnnTensor *b;
+  gsize bytes = 0;
+
+  if (!is_packed_once (plan->graph, gn))
+    return TRUE;
+  b = second_operand (plan->graph, gn);
+  packed->panels = dcnn_take (pack_floats (plan->graph, gn) * sizeof (float),
+      &bytes);
+  if (packed->panels == NULL)
+    return FALSE;
+  pack (b->data, (gsize) b->dims[turned ? 1 : 0], (gsize) b->dims[turned ? 0 :
+          1], turned ? 1 : (gsize) b->dims[1], turned ? (gsize) b->dims[1] : 1,
+      packed->panels);
+  return TRUE;
+}
+
+/* The second operand of the product at hand, which lies at b: panels. */
+static const float *
+panels_of (TailRun *run, const float *b, gsize row, gsize column)
+{
+  if (run->panels)
+    return run->panels;
+  pack (b, run->product.k, run->product.n, row, column,
+      run->session->cpu->tail_pack);
+  return run->session->cpu->tail_pack;
 }
 
 /* alpha times the product, and beta times what Gemm adds. */
@@ -286,8 +336,8 @@ run_gemm (TailRun *run)
     .k = (gsize) a->dims[p->trans_a ? 0 : 1], .a = a->data,
     .a_row = p->trans_a ? 1 : a->dims[1],
     .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data };
-  mm->packed = pack (run->session, b->data, mm->k, mm->n,
-      p->trans_b ? 1 : mm->n, p->trans_b ? mm->k : 1);
+  mm->packed = panels_of (run, b->data, p->trans_b ? 1 : mm->n,
+      p->trans_b ? mm->k : 1);
   list_rows (run, 1, run->stream->cpu->dense || p->trans_a ||
       input_changed (run, 1) || input_changed (run, 2));
   share_out (run, mm->n * mm->k, product_work);
@@ -339,8 +389,8 @@ run_matmul (TailRun *run)
     mm->a = (const float *) a->data + (ptrdiff_t) batch_of (run->out, batch,
         a) * (ptrdiff_t) (m * mm->k) - (ptrdiff_t) (batch * m * mm->k);
     mm->out = run->out->data;
-    mm->packed = pack (run->session, (const float *) b->data +
-        batch_of (run->out, batch, b) * mm->k * mm->n, mm->k, mm->n, mm->n, 1);
+    mm->packed = panels_of (run, (const float *) b->data +
+        batch_of (run->out, batch, b) * mm->k * mm->n, mm->n, 1);
     share_out (run, mm->n * mm->k, product_work);
     at += n;
   }
@@ -474,6 +524,7 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
   gboolean changed = stream->cpu->dense;
   gdouble share = 1;
 
+  run.panels = dcnn_cpu_node (session, (guint) n)->panels;
   for (int i = 0; i < run.gn->n_inputs; i++) {
     DcnnValueId id = run.gn->inputs[i];
     gint t = run.index[i] = id < 0 ? -1 : plan->values[id].tensor;
@@ -539,7 +590,8 @@ dcnn_tails_init (DcnnSession *session)
     if (node->kind != PLAN_TAIL)
       continue;
     gn = dcnn_graph_node (plan->graph, node->graph_node);
-    floats = MAX (floats, pack_floats (plan->graph, gn));
+    if (!is_packed_once (plan->graph, gn))
+      floats = MAX (floats, pack_floats (plan->graph, gn));
     for (guint s = 0; s < session->n_streams && ok; s++) {
       DcnnStream *stream = &session->streams[s];
       for (int i = 0; i < gn->n_inputs && ok; i++)

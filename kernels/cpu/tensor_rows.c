@@ -30,12 +30,12 @@
 
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
 
-/* ROWS rows of a times one panel. */
+/* So many rows of a, a constant where this is expanded, times one panel. */
 DCNN_INLINE void
 multiply (const DcnnMatmul *mm, const float *const *a, const float *panel,
-    v_t sums[ROWS][PANEL_VECTORS])
+    const uint32_t rows, v_t sums[ROWS][PANEL_VECTORS])
 {
-  for (uint32_t i = 0; i < ROWS; i++)
+  for (uint32_t i = 0; i < rows; i++)
     for (uint32_t v = 0; v < PANEL_VECTORS; v++)
       sums[i][v] = v_zero ();
   for (size_t p = 0; p < mm->k; p++, panel += DCNN_MATMUL_PANEL) {
@@ -43,7 +43,7 @@ multiply (const DcnnMatmul *mm, const float *const *a, const float *panel,
     for (uint32_t v = 0; v < PANEL_VECTORS; v++)
       b[v] = v_load (panel + v * V_LANES);
     DCNN_UNROLL
-    for (uint32_t i = 0; i < ROWS; i++) {
+    for (uint32_t i = 0; i < rows; i++) {
       v_t x = v_set (a[i][(ptrdiff_t) p * mm->a_column]);
       for (uint32_t v = 0; v < PANEL_VECTORS; v++)
         ACCUMULATE (sums[i][v], x, b[v]);
@@ -74,7 +74,10 @@ DCNN_FN (dcnn_k_matmul) (const DcnnMatmul *mm, const uint32_t *rows,
     for (size_t c = 0; c < mm->n; c += DCNN_MATMUL_PANEL,
         panel += mm->k * DCNN_MATMUL_PANEL) {
       v_t sums[ROWS][PANEL_VECTORS];
-      multiply (mm, a, panel, sums);
+      if (here == 1)
+        multiply (mm, a, panel, 1, sums);
+      else
+        multiply (mm, a, panel, ROWS, sums);
       for (uint32_t i = 0; i < here; i++)
         store_row (sums[i], mm->out + rows[r + i] * mm->n + c,
             mm->n - c < DCNN_MATMUL_PANEL ? mm->n - c : DCNN_MATMUL_PANEL);

@@ -308,6 +308,19 @@ test_rows (void)
   }
 }
 
+/* A matrix that is a weight is packed with the model, not by a session in each
+ * frame: sessions have no memory for it. */
+static void
+test_weights (void)
+{
+  enum { N = 3, C = 2000 };
+  g_autoptr (DcnnModel) model = model_of (token_net (3, N, C));
+  g_autoptr (DcnnSession) session = new_session (model, DCNN_MODE_AUTO, 1);
+
+  g_assert_cmpuint (dcnn_session_get_bytes (session), >, N * C * 4);
+  g_assert_cmpuint (dcnn_session_get_bytes (session), <, C * 24 * 4);
+}
+
 /* Rows of what a map is flattened to: [1, pixels, channels]. */
 static void
 test_rows_of_maps (void)
@@ -463,6 +476,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/tails/between", test_between);
   g_test_add_func ("/engine/tails/between-streams", test_between_streams);
   g_test_add_func ("/engine/tails/rows", test_rows);
+  g_test_add_func ("/engine/tails/weights", test_weights);
   g_test_add_func ("/engine/tails/rows-of-maps", test_rows_of_maps);
   g_test_add_func ("/engine/tails/kernels", test_kernels);
   return g_test_run ();
