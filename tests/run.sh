@@ -6,7 +6,7 @@
 #   tests/run.sh [--quick] [--no-install] [--list] [PATTERN]
 #
 #   --quick       one build, no sanitizers, no long tests, no CUDA in a new
-#                 build/ without a GPU; under 3 minutes
+#                 build/ without a GPU; some minutes, once built
 #   --no-install  never call apt-get or pip; what then lacks is skipped
 #   --list        names of the tests, without running them
 #   PATTERN       only tests whose "suite/name" matches this regular expression

@@ -321,7 +321,9 @@ def page(options, sections):
         "network's input,\nF1 of boxes (near: with scores within 0.05 of "
         "each other at the limit). \"By means\" is the peer's\nmedian over "
         "the mean of our frames, which clips that are still for a while "
-        "need.\n")
+        "need.\n\"Goal\" is what was set out for "
+        "([figures-goals.md](figures-goals.md): why, where it is not met); "
+        "\"all new\"\nis sparse mode where every pixel changes.\n")
     versions = sorted({r["peer"] for _, rows in sections["all"]
                        for r in rows if r.get("peer")})
     text += f"Peers: {', '.join(versions)}.\n\n" if versions else "\n"
