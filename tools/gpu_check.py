@@ -62,7 +62,7 @@ TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "dense_rule": ["-p", "/engine/dense-rule/busy-video"],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
-         "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
+         "pieces": [], "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
          "cuda_memory": [], "drift": [], "range": [],
          "sequences": [], "states": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.

@@ -85,6 +85,12 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
+/* A mask that others are merged to, with the list that does it (cuda_merges.c). */
+typedef struct CudaMerge {
+  GArray *terms;           /* of PlanTerm: of maps with a mask of their own */
+  DcnnCudaList list;       /* host; `passed` are the merged bits */
+} CudaMerge;
+
 /* A graph of the frame for a share of the work: its launches are other ones, its
  * results the same bits. */
 typedef struct CudaLevel {
@@ -135,8 +141,11 @@ typedef struct CudaState {
   guint n_lists;
   gint *list_of;           /* by node; -1: none */
   guint *list_example;     /* by list: its first node */
-  DcnnCudaList *device_lists; /* [most levels][all lists + 1], in the order in which
-                              each launches them */
+  GPtrArray *list_reads;   /* by list: dcnn_cuda_reads_new() */
+  GArray *merges;          /* of CudaMerge */
+  gboolean gathers_merged; /* a gather reads one */
+  DcnnCudaList *device_lists; /* [most levels][all lists, merges + 1], in the order
+                              in which each launches them */
   guint32 *counters;       /* counts [lists, of nodes]; then CudaCounter */
   guint32 *host_counters;  /* pinned */
   gsize n_counters;
@@ -213,6 +222,12 @@ cuda_counter (const DcnnSession *session, CudaCounter which)
       (which >= CUDA_ENTRIES ? 1 : 0);
 }
 
+static inline CudaMerge *
+dcnn_cuda_merge (const CudaState *state, guint m)
+{
+  return &g_array_index (state->merges, CudaMerge, m);
+}
+
 static inline CudaParcel *
 dcnn_cuda_parcel (const CudaState *state, guint i)
 {
@@ -236,16 +251,29 @@ cudaError_t dcnn_cuda_download_buffer (const DcnnSession *session,
  * infinite. And back. */
 guint16 dcnn_cuda_narrow (gfloat value, gboolean bf16);
 gfloat dcnn_cuda_widen (guint16 word, gboolean bf16);
-/* cuda_lists.c: decides which nodes share a list, and describes them; what the
+/* cuda_lists.c: decides which nodes share a list; then describes them; what the
  * lists' entries and counters are is set later. */
 void dcnn_cuda_plan_lists (DcnnSession *session);
+void dcnn_cuda_describe_lists (DcnnSession *session);
+/* cuda_merges.c: what terms come to, at most DCNN_CUDA_MAX_SOURCES: of PlanTerm, each
+ * of a map with a mask of its own, or, where map is negative, of merge -1 - map.
+ * New. Makes merges where they are missing: after dcnn_cuda_plan_merges() none
+ * is. width, height: of who reads. */
+GArray *dcnn_cuda_reads_new (const DcnnSession *session, const GArray *terms,
+    guint width, guint height, cudaError_t *e);
+/* Of the same pixels of a map. */
+GArray *dcnn_cuda_reads_of_map (const DcnnSession *session, gint map,
+    cudaError_t *e);
+/* After the lists are planned. */
+void dcnn_cuda_plan_merges (const DcnnSession *session, cudaError_t *e);
+void dcnn_cuda_free_merges (CudaState *state);
 /* cuda_reads.c: whether a map, or a piece of it, is what the node made; whether a
  * node's bits are read but for counting them. */
 gboolean cuda_is_made_by (const DcnnPlan *plan, gint map, guint node);
 gboolean dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node);
-/* A source for each mask of a map, `like` otherwise. */
+/* A source for each mask of a map, or for merges of them. */
 void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
-    const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n);
+    DcnnCudaSource *sources, guint32 *n);
 void dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel,
     gint32 *stride, gint32 *dilation, gint32 *pad);
 /* cuda_move.c: memory for it; what there is to shift, once all is there; and

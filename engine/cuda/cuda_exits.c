@@ -69,7 +69,10 @@ guint
 dcnn_cuda_find_exits (const Frame *f, guint exits[CUDA_MAX_EXITS])
 {
   guint n = f->items->len, longest = 0, done = 0, wanted, found = 0;
-  guint depth = cuda_state (f->session)->sectioned ? 0 : wished_depth ();
+  const CudaState *state = cuda_state (f->session);
+  /* what gathers read of merged masks is not known to be late */
+  guint depth = state->sectioned || state->gathers_merged ? 0 :
+      wished_depth ();
   g_autofree guint *to = g_new0 (guint, n + 1);
   g_autofree guint *from = g_new0 (guint, n + 1);
   g_autofree guint *rest = g_new0 (guint, n + 1);

@@ -91,18 +91,28 @@ put_item (Frame *f, Item *item)
 
 /* ---- what waits for what ------------------------------------------------------- */
 
+/* What writes the masks that are read. FALSE: some of it is not put yet. */
+static gboolean
+add_masks (Frame *f, Item *item, const GArray *reads)
+{
+  gboolean all = TRUE;
+
+  for (guint i = 0; i < reads->len; i++) {
+    gint map = g_array_index (reads, PlanTerm, i).map;
+    gint merge = map >= 0 ? 0 : f->item_of_merge[-1 - map];
+    if (map >= 0)
+      all &= add_map (f, item, map);
+    else
+      add_dep (f, item, merge);
+    all &= merge >= 0;
+  }
+  return all;
+}
+
 static gboolean
 add_list (Frame *f, Item *item, guint list)
 {
-  const DcnnPlan *plan = f->session->plan;
-  const CudaState *state = cuda_state (f->session);
-  const GArray *terms =
-      plan_node (plan, (gint) state->list_example[list])->terms;
-  gboolean all = TRUE;
-
-  for (guint i = 0; i < terms->len; i++)
-    all &= add_map (f, item, g_array_index (terms, PlanTerm, i).map);
-  return all;
+  return add_masks (f, item, cuda_state (f->session)->list_reads->pdata[list]);
 }
 
 /* Whether a list needs nothing that the item does not wait for. */
@@ -158,6 +168,51 @@ put_lists (Frame *f, guint first, guint node)
   add_list (f, item, first);
   (void) find_ready (f, item, first, ready);
   take_lists (f, item, put_item (f, item), ready);
+}
+
+/* Merges that are read, and that nobody has read so far, for that node. */
+static void
+put_merges (Frame *f, const GArray *reads, guint node)
+{
+  for (guint i = 0; i < reads->len; i++) {
+    gint map = g_array_index (reads, PlanTerm, i).map;
+    const CudaMerge *merge;
+    Item *item;
+    if (map >= 0 || f->item_of_merge[-1 - map] >= 0)
+      continue;
+    merge = dcnn_cuda_merge (cuda_state (f->session), (guint) (-1 - map));
+    item = new_item (f, ITEM_LISTS, node);
+    add_masks (f, item, merge->terms);
+    item->first_list = f->n_ordered;
+    item->n_lists = 1;
+    f->ordered[f->n_ordered++] = merge->list;
+    f->item_of_merge[-1 - map] = put_item (f, item);
+  }
+}
+
+/* What reads a map whole reads its masks. item NULL: merges are put alone. */
+static void
+add_whole (Frame *f, Item *item, gint map, guint node)
+{
+  cudaError_t none = cudaSuccess;
+  g_autoptr (GArray) reads = dcnn_cuda_reads_of_map (f->session, map, &none);
+
+  if (item)
+    add_masks (f, item, reads);
+  else
+    put_merges (f, reads, node);
+}
+
+static void
+add_wholes (Frame *f, Item *item, guint n)
+{
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+
+  if (node->kind == PLAN_GLOBAL)
+    add_whole (f, item, node->in, n);
+  for (guint i = 0; node->kind == PLAN_GATHER && i < node->sources->len; i++)
+    add_whole (f, item, g_array_index (node->sources, PlanGatherSource,
+            i).map, n);
 }
 
 /* What a node reads besides its list. */
@@ -248,6 +303,9 @@ put_node (Frame *f, guint n)
   gint list = state->list_of[n];
   Item *item;
 
+  if (list >= 0)
+    put_merges (f, state->list_reads->pdata[list], n);
+  add_wholes (f, NULL, n);
   if (node->kind == PLAN_TAIL)
     note_tail (f, n);
   if (node->kind == PLAN_IMPORT)
@@ -260,6 +318,7 @@ put_node (Frame *f, guint n)
   if (list >= 0)
     add_dep (f, item, f->item_of_list[list]);
   add_reads (f, item, node);
+  add_wholes (f, item, n);
   f->item_of_node[n] = put_item (f, item);
   if (node->kind == PLAN_GATHER)
     f->section_of_value[node->value] = state->section_of[n] = item->section;
@@ -272,7 +331,8 @@ lists_of_level (const CudaState *state)
 {
   guint level = state->levels[state->level].exit > 0 ? 0 : state->level;
 
-  return state->device_lists + level * (state->n_lists + 1);
+  return state->device_lists + level * (state->n_lists + state->merges->len +
+      1);
 }
 
 /* ---- the graph ---------------------------------------------------------------------- */
@@ -472,19 +532,22 @@ frame_init (Frame *f, DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
   guint n = plan->nodes->len, maps = plan->maps->len;
+  guint merges = cuda_state (session)->merges->len;
   cudaError_t e = cudaSuccess;
 
   f->session = session;
   f->items = g_ptr_array_new_with_free_func (item_free);
-  f->words = (2 * n + maps + 63) / 64 + 1;
+  f->words = (2 * n + maps + merges + 63) / 64 + 1;
   f->item_of_node = g_new (gint, n + 1);
   f->item_of_list = g_new (gint, 2 * n + 1);
   f->item_of_map = g_new (gint, maps + 1);
-  f->ordered = g_new0 (DcnnCudaList, 2 * n + 1);
+  f->item_of_merge = g_new (gint, merges + 1);
+  f->ordered = g_new0 (DcnnCudaList, 2 * n + merges + 1);
   f->section_of_value = g_new0 (guint, plan->graph->values->len + 1);
   memset (f->item_of_node, 0xff, sizeof (gint) * n);
   memset (f->item_of_list, 0xff, sizeof (gint) * 2 * n);
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
+  memset (f->item_of_merge, 0xff, sizeof (gint) * merges);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);
   if (cuda_state (session)->levels[cuda_state (session)->level].exit > 0)
@@ -501,6 +564,7 @@ frame_clear (Frame *f)
   g_free (f->item_of_node);
   g_free (f->item_of_list);
   g_free (f->item_of_map);
+  g_free (f->item_of_merge);
   g_free (f->ordered);
   g_free (f->section_of_value);
 }

@@ -42,6 +42,7 @@ typedef struct Frame {
   GPtrArray *items;        /* of Item*: each behind those that it waits for */
   gsize words;             /* of a set of items */
   gint *item_of_node, *item_of_map, *item_of_list; /* -1: not yet */
+  gint *item_of_merge;
   guint *section_of_value; /* in which the host has it */
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;

@@ -30,17 +30,19 @@ refuse (const PlanNode *node, const char *why, GError **error)
 static gboolean
 accepts_node (const DcnnPlan *plan, const PlanNode *node, GError **error)
 {
+  const guint most = DCNN_CUDA_MAX_SOURCES * DCNN_CUDA_MAX_SOURCES;
   guint sources = 0;
 
-  if (node->kind == PLAN_TAIL || node->kind == PLAN_GATHER)
-    return TRUE;
+  for (guint i = 0; node->kind == PLAN_GATHER && i < node->sources->len; i++)
+    sources = MAX (sources, plan_count_masks (plan, g_array_index (
+                node->sources, PlanGatherSource, i).map));
   for (guint i = 0; node->terms && i < node->terms->len; i++)
     sources += plan_count_masks (plan, g_array_index (node->terms, PlanTerm,
             i).map);
-  if (sources > DCNN_CUDA_MAX_SOURCES ||
-      (node->kind == PLAN_GLOBAL &&
-          plan_count_masks (plan, node->in) > DCNN_CUDA_MAX_SOURCES))
-    return refuse (node, "it reads more maps than a list has room for", error);
+  if (node->kind == PLAN_GLOBAL)
+    sources = plan_count_masks (plan, node->in);
+  if (sources > most)
+    return refuse (node, "it reads more than 1024 maps", error);
   return TRUE;
 }
 
@@ -335,7 +337,6 @@ launch_global (DcnnSession *session, guint n, DcnnCudaQueue queue)
   CudaState *state = cuda_state (session);
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
-  DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
   DcnnCudaGlobal g = { .node = node_of (session, n),
     .n_streams = session->n_streams, .maximum = (guint32) node->maximum,
     .norm = node->norm != NULL, .group = packed->group,
@@ -346,7 +347,7 @@ launch_global (DcnnSession *session, guint n, DcnnCudaQueue queue)
     g.group_channels = node->norm->group_channels;
     g.epsilon = node->norm->epsilon;
   }
-  dcnn_cuda_add_sources (session, node->in, &like, g.sources, &g.n_sources);
+  dcnn_cuda_add_sources (session, node->in, g.sources, &g.n_sources);
   return dcnn_cuda_global (&g, queue);
 }
 
@@ -362,7 +363,6 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
 
   for (guint p = 0; p < state->parcels->len && e == cudaSuccess; p++) {
     const CudaParcel *parcel = dcnn_cuda_parcel (state, p);
-    DcnnCudaSource like = { .reach = DCNN_CUDA_REACH_SAME };
     DcnnCudaGather g = { .n_streams = session->n_streams,
       .channels = parcel->channels, .streams = state->streams,
       .position = position, .owed = parcel->owed, .bit = parcel->bit,
@@ -376,7 +376,7 @@ launch_gather (DcnnSession *session, guint n, DcnnCudaQueue queue)
     g.map = map_of (session, map);
     if (state->levels[state->level].exit > 0)
       g.ran = state->counters + cuda_counter (session, CUDA_RAN);
-    dcnn_cuda_add_sources (session, map, &like, g.sources, &g.n_sources);
+    dcnn_cuda_add_sources (session, map, g.sources, &g.n_sources);
     e = dcnn_cuda_gather (&g, queue);
     queue.overlaps = FALSE; /* parts of one tensor */
     position += g.channels;

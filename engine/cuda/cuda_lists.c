@@ -7,32 +7,6 @@
 #include <string.h>
 
 void
-dcnn_cuda_add_sources (const DcnnSession *session, gint index,
-    const DcnnCudaSource *like, DcnnCudaSource *sources, guint32 *n)
-{
-  const CudaState *state = cuda_state (session);
-  const PlanMap *map = plan_map (session->plan, index);
-  DcnnCudaSource *s = &sources[*n];
-
-  if (map->mask < 0) {
-    for (guint i = 0; map->pieces && i < map->pieces->len; i++)
-      dcnn_cuda_add_sources (session, g_array_index (map->pieces, gint, i),
-          like, sources, n);
-    return;
-  }
-  *s = *like;
-  s->width = map->width;
-  s->height = map->height;
-  s->words = (guint32) dcnn_mask_words (map->width, map->height);
-  s->blocks_x = (map->width + 7) / 8;
-  s->updated = state->updated[map->mask];
-  s->exact = state->exact[map->mask];
-  s->late = state->levels[state->level].late != NULL &&
-      state->levels[state->level].late[map->mask];
-  ++*n;
-}
-
-void
 dcnn_cuda_copy_window (const DcnnWindow *w, gint32 *kernel, gint32 *stride,
     gint32 *dilation, gint32 *pad)
 {
@@ -78,35 +52,75 @@ is_by_words (const DcnnCudaList *list, const DcnnCudaSource *s)
       s->width == list->width && s->height == list->height;
 }
 
+/* A mask that is read: a map's, or merged ones. */
+static DcnnCudaSource
+source_of (const DcnnSession *session, const PlanTerm *t)
+{
+  const CudaState *state = cuda_state (session);
+  const gboolean *late = state->levels[state->level].late;
+  DcnnCudaSource s = { .reach = t->all ? DCNN_CUDA_REACH_ALL :
+        is_same_pixel (t) ? DCNN_CUDA_REACH_SAME : (DcnnCudaReach) t->reach };
+  guint width, height;
+
+  if (t->map < 0) {
+    const DcnnCudaList *merged =
+        &dcnn_cuda_merge (state, (guint) (-1 - t->map))->list;
+    width = merged->width;
+    height = merged->height;
+    s.updated = merged->passed;
+    s.exact = merged->passed_exact;
+  } else {
+    const PlanMap *map = plan_map (session->plan, t->map);
+    width = map->width;
+    height = map->height;
+    s.updated = state->updated[map->mask];
+    s.exact = state->exact[map->mask];
+    s.late = late != NULL && late[map->mask];
+  }
+  s.width = width;
+  s.height = height;
+  s.words = (guint32) dcnn_mask_words (width, height);
+  s.blocks_x = (width + 7) / 8;
+  return s;
+}
+
+void
+dcnn_cuda_add_sources (const DcnnSession *session, gint map,
+    DcnnCudaSource *sources, guint32 *n)
+{
+  cudaError_t none = cudaSuccess;
+  g_autoptr (GArray) reads = dcnn_cuda_reads_of_map (session, map, &none);
+
+  for (guint i = 0; i < reads->len; i++)
+    sources[(*n)++] = source_of (session, &g_array_index (reads, PlanTerm,
+            i));
+}
+
 /* Masks whose nodes judge must be known before this is called: passed ones are
  * the lists' own. */
 static void
-describe_sources (const DcnnSession *session, const PlanNode *node,
+describe_sources (const DcnnSession *session, const GArray *reads,
     DcnnCudaList *list)
 {
   const CudaWeights *weights = (const CudaWeights *) session->weights;
 
   list->by_words = TRUE;
-  for (guint i = 0; i < node->terms->len; i++) {
-    const PlanTerm *t = &g_array_index (node->terms, PlanTerm, i);
+  for (guint i = 0; i < reads->len; i++) {
+    const PlanTerm *t = &g_array_index (reads, PlanTerm, i);
     const CudaNode *packed = &weights->nodes[t->node];
-    DcnnCudaSource like = { .reach = t->all ? DCNN_CUDA_REACH_ALL :
-          is_same_pixel (t) ? DCNN_CUDA_REACH_SAME :
-          (DcnnCudaReach) t->reach, .index_y = packed->index_y,
-      .index_x = packed->index_x,
-      .taps_y = plan_node (session->plan, t->node)->taps_y,
-      .taps_x = plan_node (session->plan, t->node)->taps_x };
-    guint32 s = list->n_sources;
-    dcnn_cuda_copy_window (&t->window, like.kernel, like.stride,
-        like.dilation, like.pad);
-    dcnn_cuda_add_sources (session, t->map, &like, list->sources,
-        &list->n_sources);
-    for (; s < list->n_sources; s++) {
-      DcnnCudaSource *source = &list->sources[s];
-      source->around = is_around (t) && source->width == list->width &&
-          source->height == list->height;
-      list->by_words &= is_by_words (list, source);
+    DcnnCudaSource *s = &list->sources[list->n_sources++];
+    *s = source_of (session, t);
+    if (t->map >= 0) {
+      s->index_y = packed->index_y;
+      s->index_x = packed->index_x;
+      s->taps_y = plan_node (session->plan, t->node)->taps_y;
+      s->taps_x = plan_node (session->plan, t->node)->taps_x;
+      dcnn_cuda_copy_window (&t->window, s->kernel, s->stride, s->dilation,
+          s->pad);
+      s->around = is_around (t) && s->width == list->width &&
+          s->height == list->height;
     }
+    list->by_words &= is_by_words (list, s);
   }
 }
 
@@ -179,7 +193,17 @@ dcnn_cuda_plan_lists (DcnnSession *session)
     state->list_of[n] = i;
     join_list (session, n, &state->lists[i]);
   }
-  for (guint i = 0; i < state->n_lists && !state->measuring; i++)
-    describe_sources (session, plan_node (plan, (gint) state->list_example[i]),
-        &state->lists[i]);
+}
+
+void
+dcnn_cuda_describe_lists (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+
+  for (guint i = 0; i < state->n_lists; i++)
+    describe_sources (session, state->list_reads->pdata[i], &state->lists[i]);
+  for (guint m = 0; m < state->merges->len; m++) {
+    CudaMerge *merge = dcnn_cuda_merge (state, m);
+    describe_sources (session, merge->terms, &merge->list);
+  }
 }

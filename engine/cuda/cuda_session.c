@@ -102,6 +102,9 @@ take_lists (DcnnSession *session, cudaError_t *e)
   guint streams = session->n_streams;
 
   dcnn_cuda_plan_lists (session);
+  dcnn_cuda_plan_merges (session, e);
+  if (!state->measuring)
+    dcnn_cuda_describe_lists (session);
   for (guint l = 0; l < state->n_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
     list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
@@ -113,7 +116,7 @@ take_lists (DcnnSession *session, cudaError_t *e)
         cuda_counter (session, CUDA_CORRECTIONS) + l * streams;
   }
   state->device_lists = dcnn_cuda_take (state, CUDA_MAX_LEVELS *
-      (state->n_lists + 1) * sizeof (DcnnCudaList), e);
+      (state->n_lists + state->merges->len + 1) * sizeof (DcnnCudaList), e);
 }
 
 static void
@@ -367,6 +370,7 @@ free_arrays (CudaState *state)
   g_free (state->updated);
   g_free (state->exact);
   g_free (state->pending);
+  dcnn_cuda_free_merges (state);
   g_free (state->lists);
   g_free (state->list_of);
   g_free (state->list_example);

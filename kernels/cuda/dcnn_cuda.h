@@ -205,7 +205,8 @@ typedef struct DcnnCudaList {
   uint64_t *updated, *exact, *pending;
   /* of those that pass on: candidates and corrections; NULL: there are none */
   uint64_t *passed, *passed_exact;
-  DcnnCudaPixel *list;
+  DcnnCudaPixel *list;       /* NULL: what is passed is all that is asked for, and
+                                count, candidates and corrections are unused */
   uint32_t *count;
   uint32_t *candidates;      /* [streams]: adds how many each has */
   uint32_t *corrections;     /* [streams]: of those, adds what settling alone

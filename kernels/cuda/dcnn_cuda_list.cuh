@@ -649,7 +649,7 @@ put_entries (const DcnnCudaList &p, uint32_t s, const ListWord &l,
       (uint32_t) __popcll (r.all & ~r.change) << 16;
   uint32_t has = __ballot_sync (0xffffffff, r.all != 0), sum = own, first = 0;
 
-  if (!has)
+  if (!has || !p.list)
     return;
   for (uint32_t k = 1; k < n; k *= 2) {
     uint32_t left = __shfl_sync (0xffffffff, sum, lane - k);
