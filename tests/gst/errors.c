@@ -5,7 +5,9 @@
  */
 #include "fixture.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SIZE 32
 
@@ -82,9 +84,36 @@ GST_START_TEST (test_file_is_no_model)
 
   fixture_init (&f);
   write_file (&f, "picture.onnx", "This is no ONNX file at all.", -1, "model");
-  start_fails (&f, "picture.onnx", ".");
+  start_fails (&f, "picture.onnx", "no ONNX model");
   write_file (&f, "empty.onnx", "", 0, "model");
-  start_fails (&f, "empty.onnx", ".");
+  start_fails (&f, "empty.onnx", "is empty");
+  then_works (&f);
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+/* What lies at the path is no file, or none that may be read: said as it is. */
+GST_START_TEST (test_model_is_no_file)
+{
+  Fixture f;
+  g_autofree gchar *link = NULL, *locked = NULL;
+
+  fixture_init (&f);
+  link = g_build_filename (f.dir, "link.onnx", NULL);
+  locked = g_build_filename (f.dir, "locked.onnx", NULL);
+  g_object_set (f.element, "model", f.dir, NULL);
+  start_fails (&f, f.dir, "a folder");
+  g_object_set (f.element, "model", "/dev/null", NULL);
+  start_fails (&f, "/dev/null", "a device or a pipe");
+  fail_unless (symlink ("nowhere", link) == 0);
+  g_object_set (f.element, "model", link, NULL);
+  start_fails (&f, link, "no such file");
+  write_file (&f, "locked.onnx", "x", 1, "model");
+  fail_unless (g_chmod (locked, 0) == 0);
+  /* Root may read all; it then is no model. */
+  start_fails (&f, locked, g_access (locked, R_OK) == 0 ? "no ONNX model" :
+      "Permission denied");
   then_works (&f);
   fixture_clear (&f);
 }
@@ -590,6 +619,7 @@ errors_suite (void)
   tcase_add_test (tcase, test_no_model);
   tcase_add_test (tcase, test_missing_model);
   tcase_add_test (tcase, test_file_is_no_model);
+  tcase_add_test (tcase, test_model_is_no_file);
   tcase_add_test (tcase, test_truncated_model);
   tcase_add_test (tcase, test_wrong_descriptor);
   tcase_add_test (tcase, test_labels);
