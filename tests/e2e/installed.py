@@ -240,5 +240,35 @@ def installed_knows_no_build(bench, stage, inspect):
     assert str(ROOT) not in refused.stderr and str(bench.build) not in refused.stderr, refused.stderr
 
 
+def case_pages(bench):
+    """Every option of our programs and property of our elements that a page, a script or an element's example gives exists."""
+    if not list((bench.build / "gst").glob("*.so")) or not shutil.which("gst-inspect-1.0"):
+        raise e2e.Skip("no elements, or no gst-inspect-1.0")
+    options, properties, found = {}, {}, 0
+    for name in ("inspect", "bench", "tune", "annotate", "scene", "models"):
+        helps = [[], *(([c] for c in ("list", "info", "get", "convert", "verify")) if name == "models" else [])]
+        options[name] = {o for words in helps for o in re.findall(
+            r"--[a-z][a-z0-9-]*", bench.run(f"deltacnn-{name}", *words, "--help").stdout)}
+    for name in ("deltacnn", "deltaoverlay", "framealign", "deltaimage"):
+        out = bench.run("gst-inspect-1.0", name).stdout
+        properties[name] = set(re.findall(r"(?m)^  ([a-z][a-z0-9-]*) *: ", out))
+    wrong = []
+    pages = [p for folder in (".", "docs", "models", "gst", "gst/*", "tools", "pipelines", "engine", "engine/*") for p in
+             ROOT.glob(f"{folder}/*") if p.suffix in (".md", ".sh", ".c") and "build" not in p.relative_to(ROOT).parts[0]]
+    for page in pages:
+        text = re.sub(r"\\\n\s*|\n \* {3,}", " ", page.read_text(encoding="utf-8"))
+        for line in text.splitlines():
+            for name, words in re.findall(r"deltacnn-(inspect|bench|tune|annotate|scene|models)\b([^`|;]*)", line):
+                given = re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", words)
+                found += len(given)
+                wrong += [f"{page}: deltacnn-{name} {o}" for o in given if o not in options[name]]
+            for name, known in properties.items():
+                for words in re.findall(r"(?:!|^|\s)" + name + r"((?: +[a-z][a-z-]*=[^ !\"'`]+)+)", line):
+                    given = re.findall(r"([a-z][a-z-]*)=", words)
+                    found += len(given)
+                    wrong += [f"{page}: {name} {k}=" for k in given if k not in known]
+    assert found > 100 and not wrong, (found, wrong)
+
+
 if __name__ == "__main__":
     sys.exit(e2e.main(sys.argv[1:], globals()))
