@@ -4,6 +4,7 @@
  * in: see deltacnn/modelinfo.h.
  */
 #include <dlfcn.h>
+#include <stdlib.h>
 
 #include "dcnn_model_dirs.h"
 #include "deltacnn/modelinfo.h"
@@ -26,17 +27,20 @@ static void
 add_uninstalled (GPtrArray *folders)
 {
   Dl_info self;
-  g_autofree char *folder = NULL, *models = NULL;
+  g_autofree char *folder = NULL, *link = NULL;
+  char *models;
 
   if (dladdr ((gpointer) &dcnn_model_folders, &self) == 0
       || self.dli_fname == NULL)
     return;
   folder = g_path_get_dirname (self.dli_fname);
-  models = g_build_filename (folder, "uninstalled-models", NULL);
-  if (!g_file_test (models, G_FILE_TEST_IS_DIR))
+  link = g_build_filename (folder, "uninstalled-models", NULL);
+  models = realpath (link, NULL); /* what users are shown */
+  if (!models)
     return;
   add_folder (folders, g_build_filename (models, "descriptors", NULL));
   add_folder (folders, g_build_filename (models, "zoo", NULL));
+  free (models);
 }
 
 char **

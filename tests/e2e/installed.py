@@ -158,6 +158,7 @@ def case_moved(bench):
     linked = shown()
     says(linked.stdout, "decoder segmentation")
     assert "no folder" not in linked.stderr, linked.stderr
+    says(linked.stdout, f"descriptor {e2e.MODEL}.modelinfo") # where it is, not by way of the link
 
 
 def case_summary(bench):
