@@ -325,8 +325,12 @@ gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,
     guint words, guint n_lists);
 cudaError_t dcnn_cuda_launch_beside (DcnnSession *session, guint node,
     guint words, DcnnCudaBeside *lists, DcnnCudaQueue queue);
-/* cuda_levels.c: which graphs there are, and which nodes run in another's
- * launch; after the lists. */
+/* cuda_rooms.c: memory for the lists' entries. After dcnn_cuda_plan_early(). */
+void dcnn_cuda_take_rooms (CudaState *state, const DcnnSession *session,
+    cudaError_t *e);
+/* cuda_levels.c: which nodes may begin with an older list; after the lists. */
+void dcnn_cuda_plan_early (DcnnSession *session);
+/* Which graphs there are. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
 /* How many there may be: one, unless the environment asks for more. */
 /* The graph for a frame whose streams are described, by what their last frames

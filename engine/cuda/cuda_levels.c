@@ -109,20 +109,16 @@ find_early (const DcnnSession *session, guint n)
   return state->list_of[judge];
 }
 
-static gboolean
-plan_early (DcnnSession *session)
+void
+dcnn_cuda_plan_early (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   guint n_nodes = session->plan->nodes->len;
   gboolean wished = g_strcmp0 (g_getenv ("DELTACNN_CUDA_EARLY"), "0") != 0;
-  gboolean any = FALSE;
 
   state->early_list = g_new (gint, n_nodes + 1);
-  for (guint n = 0; n < n_nodes; n++) {
+  for (guint n = 0; n < n_nodes; n++)
     state->early_list[n] = wished ? find_early (session, n) : -1;
-    any |= state->early_list[n] >= 0;
-  }
-  return any;
 }
 
 /* ---- levels ---------------------------------------------------------------------- */
@@ -131,11 +127,12 @@ void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
-  gboolean early;
+  gboolean early = FALSE;
 
+  for (guint n = 0; n < session->plan->nodes->len; n++)
+    early |= state->early_list[n] >= 0;
   state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
   state->conv_rooms = g_new0 (void *, session->plan->nodes->len + 1);
-  early = plan_early (session);
   memcpy (state->levels, all_levels, sizeof all_levels);
   state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&

@@ -105,10 +105,10 @@ take_lists (DcnnSession *session, cudaError_t *e)
   dcnn_cuda_plan_merges (session, e);
   if (!state->measuring)
     dcnn_cuda_describe_lists (session);
+  dcnn_cuda_plan_early (session);
+  dcnn_cuda_take_rooms (state, session, e);
   for (guint l = 0; l < state->n_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
-    list->list = dcnn_cuda_take (state, ((gsize) list->width * list->height * streams +
-            DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
     list->count = state->counters + l;
     list->candidates = state->counters +
         cuda_counter (session, CUDA_CANDIDATES) + l * streams;

@@ -111,6 +111,51 @@ test_host (void)
   g_assert_cmpfloat ((host[1] - host[0]) / (MANY - 1), <, maps / 3);
 }
 
+/* What is predicted for each stream of a chain of so many residual blocks. */
+static gsize
+predict_chain (guint blocks)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnSessionOptions options;
+  gsize bytes[2];
+  DcnnValueId v;
+  TestNet net;
+
+  test_net_begin (&net, 9, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 64, 64), 8, 3, 1, 1, 1);
+  for (guint i = 0; i < blocks; i++) {
+    DcnnValueId in = v;
+    v = test_net_conv (&net, v, 8, 3, 1, 1, 1);
+    v = test_net_conv (&net, test_net_unary (&net, DCNN_OP_RELU, v), 8, 3, 1,
+        1, 1);
+    v = test_net_unary (&net, DCNN_OP_RELU, test_net_binary (&net,
+            DCNN_OP_ADD, v, in));
+  }
+  dcnn_graph_add_output (net.graph, v);
+  model = test_model_new (net.graph);
+  test_options_on (&options, "cuda");
+  for (guint i = 0; i < 2; i++) {
+    options.streams = 1 + i;
+    bytes[i] = dcnn_session_predict_bytes (model, &options, &error);
+    g_assert_no_error (error);
+  }
+  return bytes[1] - bytes[0];
+}
+
+/* A longer network has more maps and masks, not more entries of lists: only so many
+ * lists are there at one time. */
+static void
+test_lists (void)
+{
+  const gsize map = 64 * 64 * 8 * 2, list = 64 * 64 * 8;
+  gsize more = predict_chain (24) - predict_chain (4);
+
+  g_test_message ("%.2f maps a convolution more", (gdouble) more / 40 / map);
+  g_assert_cmpuint (more, >, 40 * map);
+  g_assert_cmpuint (more, <, 40 * (map + list / 4));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -118,5 +163,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-memory/predicted", test_predicted);
   g_test_add_func ("/engine/cuda-memory/held", test_held);
   g_test_add_func ("/engine/cuda-memory/host", test_host);
+  g_test_add_func ("/engine/cuda-memory/lists", test_lists);
   return g_test_run ();
 }
