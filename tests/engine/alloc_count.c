@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dcnn_engine.h"
+#include "dcnn_pool.h"
 #include "nets.h"
 #include "video.h"
 
@@ -123,6 +124,34 @@ net_of (guint64 seed)
 
 /* ---- the test ------------------------------------------------------------------ */
 
+typedef struct Meeting {
+  guint n, come;
+} Meeting;
+
+/* A unit of which n threads take one each: none goes before all have come. */
+static void
+meet (gpointer data, gsize begin, gsize end, guint thread)
+{
+  Meeting *meeting = data;
+
+  __atomic_add_fetch (&meeting->come, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n (&meeting->come, __ATOMIC_SEQ_CST) < meeting->n)
+    g_thread_yield ();
+}
+
+/* All workers that there will be, at work: a thread frees its name when it
+ * begins, however late a busy machine lets it. They stay until the pool goes. */
+static DcnnPool *
+start_workers (void)
+{
+  DcnnPool *pool = dcnn_pool_new (g_get_num_processors () + 2);
+  Meeting meeting = { dcnn_pool_count_workers () + 1, 0 };
+
+  if (pool)
+    dcnn_pool_run (pool, meeting.n, 1, meet, &meeting);
+  return pool;
+}
+
 /* looks: through a camera's matrix from frame 2 on, whose first takes memory. */
 static void
 run (guint64 seed, DcnnMode mode, gboolean all, gboolean looks)
@@ -198,12 +227,17 @@ int
 main (int argc, char **argv)
 {
 #if CAN_COUNT
+  DcnnPool *pool = start_workers ();
+  int status;
+
   g_test_init (&argc, &argv, NULL);
   trap = g_getenv ("DCNN_TEST_TRAP") != NULL;
   g_test_add_func ("/engine/alloc-count/modes", test_modes);
   g_test_add_func ("/engine/alloc-count/camera", test_camera);
   g_test_add_func ("/engine/alloc-count/tail", test_tail);
-  return g_test_run ();
+  status = g_test_run ();
+  dcnn_pool_free (pool);
+  return status;
 #else
   g_print ("a sanitizer has the allocator: skipped\n");
   return 77;

@@ -16,6 +16,8 @@ test_video_init (TestVideo *video, guint64 seed, guint width, guint height)
   video->state = seed * 31 + 7;
   video->width = width;
   video->height = height;
+  video->across = g_new (gdouble, 3 * width);
+  video->down = g_new (gdouble, 3 * height);
   video->rgb = g_malloc ((gsize) width * height * 3);
   for (guint p = 0; p < 3; p++)
     video->planes[p] = g_malloc ((gsize) width * height * 4);
@@ -32,6 +34,8 @@ test_video_init (TestVideo *video, guint64 seed, guint width, guint height)
 void
 test_video_clear (TestVideo *video)
 {
+  g_free (video->across);
+  g_free (video->down);
   g_free (video->rgb);
   for (guint p = 0; p < 3; p++)
     g_free (video->planes[p]);
@@ -48,10 +52,20 @@ test_video_move (TestVideo *video)
     }
 }
 
-static guint8
-ground (gint y, gint x, guint c)
+static void
+draw_ground (TestVideo *video)
 {
-  return (guint8) (128 + 60 * sin (0.06 * x + c) + 55 * sin (0.05 * y - c));
+  guint8 *rgb = video->rgb;
+
+  for (guint i = 0; i < 3 * video->width; i++)
+    video->across[i] = 128 + 60 * sin (0.06 * ((gint) (i / 3) +
+            video->origin_x) + i % 3);
+  for (guint i = 0; i < 3 * video->height; i++)
+    video->down[i] = 55 * sin (0.05 * ((gint) (i / 3) + video->origin_y) -
+        i % 3);
+  for (guint y = 0; y < video->height; y++)
+    for (guint i = 0; i < 3 * video->width; i++)
+      *rgb++ = (guint8) (video->across[i] + video->down[3 * y + i % 3]);
 }
 
 static void
@@ -76,11 +90,7 @@ draw (TestVideo *video, gboolean gray)
 {
   gsize n = (gsize) video->width * video->height * 3;
 
-  for (guint y = 0; y < video->height; y++)
-    for (guint x = 0; x < video->width; x++)
-      for (guint c = 0; c < 3; c++)
-        video->rgb[((gsize) y * video->width + x) * 3 + c] =
-            ground ((gint) y + video->origin_y, (gint) x + video->origin_x, c);
+  draw_ground (video);
   draw_squares (video);
   for (gsize i = 0; gray && i < n; i += 3)
     video->rgb[i + 1] = video->rgb[i + 2] = video->rgb[i];

@@ -17,6 +17,7 @@ typedef struct TestVideo {
   gint origin_y, origin_x; /* of the view on the scene, pixels */
   gfloat squares[4][4];    /* y, x and their steps */
   guint8 colours[4][3];
+  gdouble *across, *down;  /* the ground's parts by column and by row, 3 each */
   guint8 *rgb;             /* the scene as drawn, packed */
   guint8 *planes[3];       /* converted */
 } TestVideo;
