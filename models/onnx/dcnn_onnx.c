@@ -17,9 +17,10 @@
 #define OPSET_OLDEST_TEXT "7"
 
 /* What constants that are made, not stored, may take: enough for any shape
- * computation, and otherwise in proportion to the file. */
+ * computation, and otherwise in proportion to the file. Nets that standardise
+ * their weights make five values of each, one after the other. */
 #define CONSTANT_BYTES_BASE ((gint64) 32 << 20)
-#define CONSTANT_BYTES_PER_BYTE 4
+#define CONSTANT_BYTES_PER_BYTE 6
 
 static gboolean
 read_opset (OnnxLoader *loader, const Onnx__ModelProto *model, GError **error)

@@ -187,11 +187,32 @@ onnx_map_dropout (OnnxNode *node)
   onnx_node_emit (node, DCNN_OP_IDENTITY, NULL, 1, NULL);
 }
 
+/* By the statistics of what it is given, as nets standardise their weights
+ * with it: of one batch, that of each channel over its own elements. */
+static void
+emit_training_norm (OnnxNode *node, const DcnnParams *params)
+{
+  const DcnnTensor *x = onnx_node_input (node, 0);
+
+  for (int i = 1; i < node->n_outputs; i++)
+    if (node->outputs[i])
+      x = NULL;
+  node->n_outputs = 1;
+  if (!x || x->rank < 3 || x->dims[0] != 1)
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "attribute training_mode = 1 "
+        "is not supported: export the model in evaluation mode");
+  onnx_node_emit (node, DCNN_OP_INSTANCE_NORM, params, 3, NULL);
+}
+
 void
 onnx_map_batch_norm (OnnxNode *node)
 {
   DcnnParams params = { 0 };
   params.norm.epsilon = onnx_node_float (node, "epsilon", 1e-5);
+  if (onnx_node_int (node, "training_mode", 0) != 0) {
+    emit_training_norm (node, &params);
+    return;
+  }
   if (onnx_node_int (node, "spatial", 1) == 0 && onnx_node_rank (node, 1) != 1)
     onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "spatial = 0 with statistics"
         " of each pixel is not supported: export with statistics of each "

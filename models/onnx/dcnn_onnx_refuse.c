@@ -46,8 +46,6 @@ static const struct {
   const char *refused; /* of a string; NULL: an integer */
   const char *remedy;
 } values[] = {
-  { "BatchNormalization", "training_mode", 0, NULL, "export the model in "
-        "evaluation mode" },
   { "Resize", "antialias", 0, NULL, "export the resize without antialiasing" },
   { "Pad", "mode", 0, "wrap", "use constant, reflect or edge" },
   { "LayerNormalization", "stash_type", ONNX_FLOAT, NULL, "use stash_type 1" },

@@ -334,6 +334,38 @@ def selective_kernels():
 
 
 @net
+def standardised_weights():
+    """NFNet, BiT: weights less their mean over their deviation, by a BatchNormalization in training mode, and spelled out by the newer exporter."""
+    g, x = begun(8)
+    w = g.node("Reshape", g.random(8, 8, 3, 3), g.ints(1, 8, -1))
+    w, _, _ = g.node("BatchNormalization", w, g.random(8), g.const(np.zeros(8)), g.const(np.zeros(8)),
+                     g.const(np.ones(8)), outputs=3, training_mode=1, epsilon=1e-6)
+    x = g.node("Relu", g.node("Conv", x, g.node("Reshape", w, g.ints(8, 8, 3, 3)), g.random(8), pads=[1] * 4))
+    w = g.node("Reshape", g.random(8, 8, 3, 3), g.ints(1, 8, -1))
+    off = g.node("Sub", w, g.node("ReduceMean", w, axes=[0, 2], keepdims=1))
+    var = g.node("ReduceMean", g.node("Mul", off, off), axes=[0, 2], keepdims=0)
+    mean = g.node("ReduceMean", w, axes=[0, 2], keepdims=0)
+    w = g.node("BatchNormalization", w, g.random(8), g.const(np.zeros(8)), mean, var, epsilon=1e-6)
+    w = g.node("Reshape", w, g.ints(8, 8, 3, 3))
+    g.conv(g.node("Conv", x, w, pads=[1] * 4), 8, 3, "y")
+    return of_picture(g, opset=15)
+
+
+@net
+def tokens():
+    """ViT: patches as rows; LayerNormalization of rows, with a bias and without; products by weights, shared by two batches of rows."""
+    g, x = begun(8)
+    t = g.node("Transpose", g.node("Reshape", strided(g, x, 8, 20, kernel=2), g.ints(2, 10, -1)), perm=[0, 2, 1])
+    for bias in (True, False):
+        n = g.node("LayerNormalization", t, g.random(10), *([g.random(10)] if bias else []), axis=-1, epsilon=1e-6)
+        q, k, v = (g.node("Add", g.node("MatMul", n, g.random(10, 35)), g.random(35)) for _ in range(3))
+        a = g.node("Softmax", g.node("MatMul", q, g.node("Transpose", k, perm=[0, 2, 1])), axis=-1)
+        t = g.node("Add", t, g.node("MatMul", g.node("MatMul", a, v), g.random(35, 10)))
+    g.node("MatMul", t, g.random(10, 3), out="y")
+    return of_picture(g, opset=17, tails=-1)
+
+
+@net
 def self_attention():
     """As YOLO's later heads: queries, keys and values of all pixels of a small map by Split, MatMul and Softmax; then distances as expectations (DFL)."""
     g, x = begun(8)
