@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_tail.c - operators on dense tensors. Products, softmax, point-wise ones
- * and transposes have kernels; of the first three, rows that nothing changed
+ * dcnn_tail.c - operators on dense tensors. Products, softmax, layer norms,
+ * point-wise ones and transposes have kernels; of all but the last, rows that nothing changed
  * are not computed. The rest run on the reference operators.
  */
 #include "cpu.h"
@@ -209,6 +209,40 @@ run_softmax (TailRun *run)
   run->log_form = run->gn->op == DCNN_OP_LOG_SOFTMAX;
   list_rows (run, 1, run->stream->cpu->dense);
   share_out (run, 16 * run->length, softmax_work);
+  return TRUE;
+}
+
+/* ---- layer normalisation -------------------------------------------------------------- */
+
+static void
+layer_norm_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const TailRun *run = data;
+  const float *scale = run->in[1]->data;
+
+  for (gsize i = begin; i < end; i++) {
+    gsize at = run->rows[i] * run->length;
+    run->session->cpu->kernels->layer_norm_row ((const float *)
+        run->in[0]->data + at, scale, run->operand, (float *) run->out->data +
+        at, run->length, (float) run->gn->params.norm.epsilon);
+  }
+}
+
+static gboolean
+run_layer_norm (TailRun *run)
+{
+  const DcnnTensor *bias = run->gn->n_inputs > 2 ? run->in[2] : NULL;
+
+  if (!is_floats (run->in[0]) || !is_floats (run->in[1]) ||
+      run->gn->params.norm.axis != run->in[0]->rank - 1 ||
+      (gsize) dcnn_tensor_count (run->in[1]) != run->length || (bias &&
+          (!is_floats (bias) ||
+              (gsize) dcnn_tensor_count (bias) != run->length)))
+    return FALSE;
+  run->operand = bias ? bias->data : NULL;
+  list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
+      input_changed (run, 2));
+  share_out (run, 8 * run->length, layer_norm_work);
   return TRUE;
 }
 
@@ -476,6 +510,8 @@ run_kernel (TailRun *run)
     case DCNN_OP_SOFTMAX:
     case DCNN_OP_LOG_SOFTMAX:
       return run_softmax (run);
+    case DCNN_OP_LAYER_NORM:
+      return run_layer_norm (run);
     case DCNN_OP_TRANSPOSE:
       return run_transpose (run);
     default:

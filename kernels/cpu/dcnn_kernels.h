@@ -202,6 +202,11 @@ typedef void (*DcnnMatmulFn) (const DcnnMatmul *mm, const uint32_t *rows,
 typedef void (*DcnnSoftmaxRowFn) (const float *in, float *out, size_t n,
     bool log_form);
 
+/* n numbers less their mean, over their deviation, times scale, plus bias (NULL:
+ * 0); in may be out. */
+typedef void (*DcnnLayerNormRowFn) (const float *in, const float *scale,
+    const float *bias, float *out, size_t n, float epsilon);
+
 /* A point-wise step on n numbers, with n of an operand, or (NULL) step->a; in
  * may be out. The same bits for a number wherever it lies. */
 typedef void (*DcnnStepRowFn) (const DcnnStep *step, const float *in,
@@ -222,6 +227,7 @@ typedef struct DcnnCpuKernels {
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
   DcnnSoftmaxRowFn softmax_row;
+  DcnnLayerNormRowFn layer_norm_row;
   DcnnStepRowFn step_row;
   /* Scratch a job needs per thread, whatever its range. */
   size_t (*scratch_bytes) (const DcnnJob *job);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * tensor_rows.c - rows of dense tensors: products of matrices, softmax and
- * point-wise steps. What a row comes out as does not depend on which others
+ * tensor_rows.c - rows of dense tensors: products of matrices, softmax, layer
+ * normalisation and point-wise steps. What a row comes out as does not depend on which others
  * are computed with it.
  */
 #include <math.h>
@@ -11,14 +11,19 @@
 
 #define PANEL_VECTORS (DCNN_MATMUL_PANEL / V_LANES)
 
-/* Rows at once: with a panel's vectors and one of a, all sums in registers. */
+/* Rows and panels at once: all sums in registers, and no more rows than have
+ * their pointers there, too. */
 #if V_LANES == 16
-#define ROWS 12
+#define ROWS 8
+#define PANELS 2
 #elif V_LANES == 8
 #define ROWS 6
+#define PANELS 1
 #else
 #define ROWS 2
+#define PANELS 1
 #endif
+#define VECTORS (PANELS * PANEL_VECTORS)
 
 #if V_LANES > 1
 #define ACCUMULATE V_ACCUMULATE
@@ -30,31 +35,47 @@
 
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
 
-/* So many rows of a, a constant where this is expanded, times one panel. */
+/* So many rows of a times so many panels, constants where this is expanded. The
+ * sums are kept apart from `to`, which is in memory. */
 DCNN_INLINE void
 multiply (const DcnnMatmul *mm, const float *const *a, const float *panel,
-    const uint32_t rows, v_t sums[ROWS][PANEL_VECTORS])
+    const uint32_t rows, const uint32_t panels, v_t to[ROWS][VECTORS])
 {
-  for (uint32_t i = 0; i < rows; i++)
-    for (uint32_t v = 0; v < PANEL_VECTORS; v++)
+  const uint32_t vectors = panels * PANEL_VECTORS;
+  v_t sums[ROWS][VECTORS];
+
+  DCNN_UNROLL
+  for (uint32_t i = 0; i < rows; i++) {
+    DCNN_UNROLL
+    for (uint32_t v = 0; v < vectors; v++)
       sums[i][v] = v_zero ();
+  }
   for (size_t p = 0; p < mm->k; p++, panel += DCNN_MATMUL_PANEL) {
-    v_t b[PANEL_VECTORS];
-    for (uint32_t v = 0; v < PANEL_VECTORS; v++)
-      b[v] = v_load (panel + v * V_LANES);
+    v_t b[VECTORS];
+    DCNN_UNROLL
+    for (uint32_t v = 0; v < vectors; v++)
+      b[v] = v_load (panel + v / PANEL_VECTORS * (mm->k * DCNN_MATMUL_PANEL) +
+          v % PANEL_VECTORS * V_LANES);
     DCNN_UNROLL
     for (uint32_t i = 0; i < rows; i++) {
       v_t x = v_set (a[i][(ptrdiff_t) p * mm->a_column]);
-      for (uint32_t v = 0; v < PANEL_VECTORS; v++)
+      DCNN_UNROLL
+      for (uint32_t v = 0; v < vectors; v++)
         ACCUMULATE (sums[i][v], x, b[v]);
     }
+  }
+  DCNN_UNROLL
+  for (uint32_t i = 0; i < rows; i++) {
+    DCNN_UNROLL
+    for (uint32_t v = 0; v < vectors; v++)
+      to[i][v] = sums[i][v];
   }
 }
 
 static void
 store_row (const v_t *sums, float *out, size_t n)
 {
-  for (uint32_t v = 0; v < PANEL_VECTORS && (size_t) v * V_LANES < n; v++) {
+  for (uint32_t v = 0; v < VECTORS && (size_t) v * V_LANES < n; v++) {
     size_t left = n - (size_t) v * V_LANES;
     v_store_n (out + v * V_LANES, sums[v],
         left < V_LANES ? (unsigned) left : V_LANES);
@@ -71,16 +92,20 @@ DCNN_FN (dcnn_k_matmul) (const DcnnMatmul *mm, const uint32_t *rows,
     const float *a[ROWS], *panel = mm->packed;
     for (uint32_t i = 0; i < ROWS; i++)
       a[i] = mm->a + (ptrdiff_t) rows[r + (i < here ? i : 0)] * mm->a_row;
-    for (size_t c = 0; c < mm->n; c += DCNN_MATMUL_PANEL,
-        panel += mm->k * DCNN_MATMUL_PANEL) {
-      v_t sums[ROWS][PANEL_VECTORS];
+    for (size_t c = 0, width; c < mm->n; c += width,
+        panel += mm->k * width) {
+      v_t sums[ROWS][VECTORS];
+      const bool all = mm->n - c > (PANELS - 1) * DCNN_MATMUL_PANEL;
+      width = (all ? PANELS : 1) * DCNN_MATMUL_PANEL;
       if (here == 1)
-        multiply (mm, a, panel, 1, sums);
+        multiply (mm, a, panel, 1, 1, sums), width = DCNN_MATMUL_PANEL;
+      else if (all)
+        multiply (mm, a, panel, ROWS, PANELS, sums);
       else
-        multiply (mm, a, panel, ROWS, sums);
+        multiply (mm, a, panel, ROWS, 1, sums);
       for (uint32_t i = 0; i < here; i++)
         store_row (sums[i], mm->out + rows[r + i] * mm->n + c,
-            mm->n - c < DCNN_MATMUL_PANEL ? mm->n - c : DCNN_MATMUL_PANEL);
+            mm->n - c < width ? mm->n - c : width);
     }
   }
 }
@@ -121,6 +146,47 @@ DCNN_FN (dcnn_k_softmax_row) (const float *in, float *out, size_t n,
   const float by = log_form ? logf (total) : 1 / total;
   for (size_t i = 0; i < n; i++)
     out[i] = log_form ? out[i] - by : out[i] * by;
+}
+
+/* ---- layer normalisation ------------------------------------------------------------ */
+
+DcnnLayerNormRowFnType DCNN_FN (dcnn_k_layer_norm_row);
+
+/* The sum of the numbers, or of their squared differences from centre. */
+DCNN_INLINE float
+row_sum (const float *in, size_t n, const bool squares, float centre)
+{
+  const size_t whole = n - n % V_LANES;
+  v_t sum = v_zero ();
+  float lanes[V_LANES], total = 0;
+
+  for (size_t i = 0; i < whole; i += V_LANES) {
+    v_t d = v_sub (v_load (in + i), v_set (centre));
+    sum = squares ? v_fma (d, d, sum) : v_add (sum, d);
+  }
+  v_store (lanes, sum);
+  for (uint32_t i = 0; i < V_LANES; i++)
+    total += lanes[i];
+  for (size_t i = whole; i < n; i++)
+    total += squares ? (in[i] - centre) * (in[i] - centre) : in[i] - centre;
+  return total;
+}
+
+/* See DcnnLayerNormRowFn. */
+void
+DCNN_FN (dcnn_k_layer_norm_row) (const float *in, const float *scale,
+    const float *bias, float *out, size_t n, float epsilon)
+{
+  const float mean = row_sum (in, n, false, 0) / (float) n;
+  const float by = 1 / sqrtf (row_sum (in, n, true, mean) / (float) n +
+      epsilon);
+
+  for (size_t i = 0; i < n; i += V_LANES) {
+    const unsigned here = n - i < V_LANES ? (unsigned) (n - i) : V_LANES;
+    v_t x = v_mul (v_sub (v_load_n (in + i, here), v_set (mean)), v_set (by));
+    x = v_mul (x, v_load_n (scale + i, here));
+    v_store_n (out + i, bias ? v_add (x, v_load_n (bias + i, here)) : x, here);
+  }
 }
 
 /* ---- steps ------------------------------------------------------------------------ */

@@ -200,15 +200,20 @@ v_gelu_tanh (v_t x)
   return v_mul (v_mul (x, v_set (0.5f)), v_add (v_set (1.0f), v_tanh (inner)));
 }
 
-/* x to the y, by libm in every lane */
+/* x to the y, by libm in every lane, but for squares */
 DCNN_INLINE v_t
 v_pow (v_t x, v_t y)
 {
   float a[V_LANES], b[V_LANES];
+  bool squares = true;
   v_store (a, x);
   v_store (b, y);
   for (int i = 0; i < V_LANES; i++)
-    a[i] = powf (a[i], b[i]);
+    squares &= b[i] == 2;
+  if (squares)
+    return v_mul (x, x);
+  for (int i = 0; i < V_LANES; i++)
+    a[i] = b[i] == 2 ? a[i] * a[i] : powf (a[i], b[i]);
   return v_load (a);
 }
 

@@ -399,6 +399,27 @@ check_product (const DcnnCpuKernels *kernels, gsize m, gsize k, gsize n,
   }
 }
 
+/* in: n numbers, which are its scale, too. */
+static void
+check_layer_norm (const DcnnCpuKernels *kernels, const float *in, gsize n)
+{
+  g_autofree float *out = g_new (float, n + 1);
+  gdouble mean = 0, var = 0;
+
+  for (gsize i = 0; i < n; i++)
+    mean += (gdouble) in[i] / (gdouble) n;
+  for (gsize i = 0; i < n; i++)
+    var += (in[i] - mean) * (in[i] - mean) / (gdouble) n;
+  for (guint biased = 0; biased < 2; biased++) {
+    out[n] = 12345;
+    kernels->layer_norm_row (in, in, biased ? in : NULL, out, n, 0.01f);
+    for (gsize i = 0; i < n; i++)
+      g_assert_cmpfloat (fabs (out[i] - ((in[i] - mean) / sqrt (var + 0.01) +
+                  biased) * in[i]), <, 1e-5 * (1 + fabs (out[i])));
+    g_assert_cmpfloat (out[n], ==, 12345);
+  }
+}
+
 static void
 check_rows (const DcnnCpuKernels *kernels, gsize n, guint64 seed)
 {
@@ -415,6 +436,7 @@ check_rows (const DcnnCpuKernels *kernels, gsize n, guint64 seed)
   kernels->softmax_row (in, out, n, TRUE);
   for (gsize i = 0; i < n; i++)
     g_assert_cmpfloat (fabs (out[i] - (in[i] - log (total))), <, 1e-5);
+  check_layer_norm (kernels, in, n);
   kernels->step_row (&step, in, NULL, out, n);
   for (gsize i = 0; i < n; i++)
     g_assert_cmpfloat (fabs (out[i] - 1 / (1 + exp (-in[i]))), <, 1e-6);
