@@ -187,6 +187,8 @@ typedef struct CudaState {
   guint32 *behind;         /* by stream: ... since the last launch */
   gboolean *quiet;         /* by stream: its last frame changed nothing */
   gboolean *stale;         /* by stream: others ran after its last frame */
+  gboolean *rejudged, *changes; /* by stream: of this frame's judgements and
+                              picture */
   gboolean reweigh;        /* the criterion is another one now */
   gboolean *first;         /* by stream: that was a first frame */
   DcnnCudaShift *things;   /* that move with the window; NULL: it cannot */
@@ -301,10 +303,11 @@ void dcnn_cuda_plan_sections (DcnnSession *session);
 cudaError_t dcnn_cuda_run_sections (DcnnSession *session,
     const BackendFrame *frames, guint n);
 /* cuda_inputs.c: an incoming map's masks and changed pixels of a stream, after
- * those that are listed; staged: these are on the device already. Then what is
- * listed to the device. */
-void dcnn_cuda_list_input (DcnnSession *session, guint stream, guint map,
-    gboolean staged);
+ * those that are listed. Of a picture that is on the device the masks alone, and
+ * whether anything is in them: of several streams at once. Then what is listed to
+ * the device. */
+void dcnn_cuda_list_input (DcnnSession *session, guint stream, guint map);
+gboolean dcnn_cuda_tell_picture (DcnnSession *session, guint stream);
 cudaError_t dcnn_cuda_upload_input (DcnnSession *session, guint map);
 cudaError_t dcnn_cuda_download_counters (DcnnSession *session);
 /* cuda_memory.c: zeroed memory of the session; NULL: *e says why. The host's

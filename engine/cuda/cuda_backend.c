@@ -146,8 +146,8 @@ judge_node (DcnnSession *session, guint s, guint n, DcnnCudaJudge *to)
   to->weighted = rule.weights != DCNN_WEIGHTS_NONE;
 }
 
-/* The judgement of every node of a stream; uploaded when it is another. */
-static cudaError_t
+/* The judgement of every node of a stream. Returns whether it is another. */
+static gboolean
 judge_all (DcnnSession *session, guint s)
 {
   CudaState *state = cuda_state (session);
@@ -165,10 +165,18 @@ judge_all (DcnnSession *session, guint s)
     changed |= memcmp (&j, &judges[n], sizeof j) != 0;
     judges[n] = j;
   }
-  if (!changed)
-    return cudaSuccess;
-  return cudaMemcpyAsync (state->judges + (gsize) s * n_nodes, judges,
-      n_nodes * sizeof *judges, cudaMemcpyHostToDevice, state->queue);
+  return changed;
+}
+
+static cudaError_t
+upload_judges (const DcnnSession *session, guint s)
+{
+  const CudaState *state = cuda_state (session);
+  guint n_nodes = session->plan->nodes->len;
+
+  return cudaMemcpyAsync (state->judges + (gsize) s * n_nodes,
+      state->host_judges + (gsize) s * n_nodes, n_nodes *
+      sizeof (DcnnCudaJudge), cudaMemcpyHostToDevice, state->queue);
 }
 
 /* What the changes of each node of a stream are weighted by. */
@@ -227,6 +235,43 @@ picture_on_host (DcnnSession *session, DcnnStream *stream,
   return FALSE;
 }
 
+typedef struct FrameWork {
+  DcnnSession *session;
+  const BackendFrame *frames;
+} FrameWork;
+
+/* What is each stream's own, of frames that are taken. */
+static void
+frame_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const FrameWork *work = data;
+  CudaState *state = cuda_state (work->session);
+
+  for (gsize i = begin; i < end; i++) {
+    guint s = work->frames[i].stream;
+    state->rejudged[s] = judge_all (work->session, s);
+    state->changes[s] = state->stage && work->frames[i].picture &&
+        dcnn_cuda_tell_picture (work->session, s);
+  }
+}
+
+/* What a node's judgement, or a word of a mask, costs, in multiply-accumulates. */
+#define JUDGE_COST 200
+#define WORD_COST 32
+
+static void
+run_frame_work (DcnnSession *session, const BackendFrame *frames, guint n)
+{
+  gint picture = plan_picture_map (session->plan);
+  const PlanMap *map = picture < 0 ? NULL : plan_map (session->plan, picture);
+  FrameWork work = { session, frames };
+  guint64 cost = (guint64) session->plan->nodes->len * JUDGE_COST;
+
+  if (map)
+    cost += dcnn_mask_words (map->width, map->height) * WORD_COST;
+  dcnn_run_parallel (session, n, 1, n * cost, frame_work, &work);
+}
+
 static gboolean
 take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
 {
@@ -242,12 +287,31 @@ take_frame (DcnnSession *session, const BackendFrame *frame, GError **error)
   state->fresh[frame->stream] = TRUE;
   describe_stream (session, frame->stream);
   for (guint m = 0; m < session->plan->maps->len; m++)
-    if (plan_map (session->plan, m)->graph_input >= 0)
-      dcnn_cuda_list_input (session, frame->stream, m, state->stage &&
-          frame->picture && m == (guint) plan_picture_map (session->plan));
-  stream->stats.input_ns = dcnn_now_ns () - frame->start_ns;
-  return dcnn_cuda_check (judge_all (session, frame->stream),
-      "uploading thresholds", error);
+    if (plan_map (session->plan, m)->graph_input >= 0 && !(state->stage &&
+            frame->picture && m == (guint) plan_picture_map (session->plan)))
+      dcnn_cuda_list_input (session, frame->stream, m);
+  return TRUE;
+}
+
+static gboolean
+take_frames (DcnnSession *session, const BackendFrame *frames, guint n,
+    GError **error)
+{
+  CudaState *state = cuda_state (session);
+  cudaError_t e = cudaSuccess;
+
+  for (guint i = 0; i < n; i++)
+    if (!take_frame (session, &frames[i], error))
+      return FALSE;
+  run_frame_work (session, frames, n);
+  for (guint i = 0; i < n && e == cudaSuccess; i++) {
+    guint s = frames[i].stream;
+    state->staged |= state->changes[s];
+    if (state->rejudged[s])
+      e = upload_judges (session, s);
+    session->streams[s].stats.input_ns = dcnn_now_ns () - frames[i].start_ns;
+  }
+  return dcnn_cuda_check (e, "uploading thresholds", error);
 }
 
 static cudaError_t
@@ -265,7 +329,7 @@ upload (DcnnSession *session)
   return e;
 }
 
-/* Streams without a frame have nothing in any mask. */
+/* Streams without a frame have nothing in any mask; the others' are told. */
 static void
 clear_inputs (DcnnSession *session)
 {
@@ -279,13 +343,15 @@ clear_inputs (DcnnSession *session)
   }
   for (guint m = 0; m < session->plan->maps->len; m++) {
     const PlanMap *map = plan_map (session->plan, m);
-    gsize bytes = dcnn_mask_words (map->width, map->height) * 8 *
-        session->n_streams;
+    gsize words = dcnn_mask_words (map->width, map->height);
     state->host_count[m] = 0;
     if (!plan_map_comes_in (session->plan, (gint) m))
       continue;
-    memset (state->host_updated[m], 0, bytes);
-    memset (state->host_exact[m], 0, bytes);
+    for (guint s = 0; s < session->n_streams; s++)
+      if (state->stale[s]) {
+        memset (state->host_updated[m] + s * words, 0, words * 8);
+        memset (state->host_exact[m] + s * words, 0, words * 8);
+      }
   }
 }
 
@@ -353,9 +419,8 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   if (state->stage && !dcnn_cuda_stage_convert (state->stage, session, frames,
           n, state->queue, error))
     return FALSE;
-  for (guint i = 0; i < n; i++)
-    if (!take_frame (session, &frames[i], error))
-      return FALSE;
+  if (!take_frames (session, frames, n, error))
+    return FALSE;
   state->in_flight = TRUE;
   state->idle = !state->sectioned && nothing_to_do (session);
   for (guint i = 0; i < n; i++)

@@ -6,8 +6,35 @@
 
 #include <string.h>
 
+/* What a map's masks say of a stream, for the device. Returns the changed pixels of
+ * word w, and their corrections. */
+static guint64
+tell_word (const StreamMask *updated, const StreamMask *exact, gsize w,
+    guint64 *to_updated, guint64 *to_exact)
+{
+  to_updated[w] = updated->any ? updated->mask.words[w] : 0;
+  to_exact[w] = exact->any ? exact->mask.words[w] : 0;
+  return to_updated[w] | to_exact[w];
+}
+
+gboolean
+dcnn_cuda_tell_picture (DcnnSession *session, guint s)
+{
+  CudaState *state = cuda_state (session);
+  gint m = plan_picture_map (session->plan);
+  const PlanMap *map = plan_map (session->plan, m);
+  gsize words = dcnn_mask_words (map->width, map->height);
+  guint64 any = 0;
+
+  for (gsize w = 0; w < words; w++)
+    any |= tell_word (&session->streams[s].masks[map->mask],
+        &session->streams[s].cpu->exact[map->mask], w,
+        state->host_updated[m] + s * words, state->host_exact[m] + s * words);
+  return any != 0;
+}
+
 void
-dcnn_cuda_list_input (DcnnSession *session, guint s, guint m, gboolean staged)
+dcnn_cuda_list_input (DcnnSession *session, guint s, guint m)
 {
   CudaState *state = cuda_state (session);
   DcnnStream *stream = &session->streams[s];
@@ -20,12 +47,8 @@ dcnn_cuda_list_input (DcnnSession *session, guint s, guint m, gboolean staged)
   guint32 n = state->host_count[m];
 
   for (gsize w = 0; w < words; w++) {
-    guint64 all;
-    updated[w] = u->any ? u->mask.words[w] : 0;
-    exact[w] = x->any ? x->mask.words[w] : 0;
-    all = updated[w] | exact[w];
-    state->staged |= staged && all;
-    for (; all && !staged; all &= all - 1, n++) {
+    guint64 all = tell_word (u, x, w, updated, exact);
+    for (; all; all &= all - 1, n++) {
       guint bit = (guint) __builtin_ctzll (all);
       guint y = (guint) (w / u->mask.blocks_x) * 8 + bit / 8;
       guint px = (guint) (w % u->mask.blocks_x) * 8 + bit % 8;

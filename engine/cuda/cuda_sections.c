@@ -47,8 +47,7 @@ import (DcnnSession *session, const BackendFrame *frames, guint n_frames,
       continue;
     for (guint i = 0; i < n_frames; i++) {
       dcnn_run_import (session, &session->streams[frames[i].stream], (gint) n);
-      dcnn_cuda_list_input (session, frames[i].stream, (guint) node->out,
-          FALSE);
+      dcnn_cuda_list_input (session, frames[i].stream, (guint) node->out);
     }
     e = dcnn_cuda_upload_input (session, (guint) node->out);
   }

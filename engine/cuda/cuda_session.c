@@ -332,6 +332,8 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   state->behind = g_new0 (guint32, session->n_streams);
   state->quiet = g_new0 (gboolean, session->n_streams);
   state->stale = g_new0 (gboolean, session->n_streams);
+  state->rejudged = g_new0 (gboolean, session->n_streams);
+  state->changes = g_new0 (gboolean, session->n_streams);
   session->plan_blocks = PLAN_BLOCKS_NONE;
   session->pass_on = session->maps_elsewhere = TRUE;
   session->on_bytes = FALSE;
@@ -454,6 +456,8 @@ dcnn_cuda_session_free (DcnnSession *session)
   g_free (state->order);
   g_free (state->quiet);
   g_free (state->stale);
+  g_free (state->rejudged);
+  g_free (state->changes);
   g_free (state);
   session->state = NULL;
   dcnn_backend_cpu.session_free (session);

@@ -13,6 +13,10 @@
 
 /* Pieces of a frame that threads copy on their own. */
 #define SLICES 8
+/* Frames that are copied together, and then go up while the next ones are. */
+#define TOGETHER 8
+/* What a word of a mask costs, in bytes that are copied. */
+#define WORD_COST 64
 #define LEAST_BYTES 256      /* of an allocation */
 
 /* What a stream has for frames of its present size and format. */
@@ -35,6 +39,7 @@ typedef struct StageView {
   gboolean shadowing, valid; /* now; the shadow is of the last frame */
   DcnnLook look;             /* of this frame */
   DcnnInputParams params;    /* of this frame, whether it looks or not */
+  const DcnnMask *force;     /* of this frame: see dcnn_picture_forced() */
 } StageView;
 
 struct CudaStage {
@@ -343,16 +348,18 @@ begin_view (CudaStage *stage, DcnnSession *session, DcnnStream *stream,
 
 /* ---- a batch ----------------------------------------------------------------------- */
 
-typedef struct CopyWork {
+/* Of what streams have of their own. */
+typedef struct StageWork {
   CudaStage *stage;
+  DcnnSession *session;
   const BackendFrame *frames;
-} CopyWork;
+} StageWork;
 
 /* Slices of frames into pinned memory. */
 static void
 copy_work (gpointer data, gsize begin, gsize end, guint thread)
 {
-  CopyWork *work = data;
+  StageWork *work = data;
 
   for (gsize i = begin; i < end; i++) {
     const BackendFrame *f = &work->frames[i / SLICES];
@@ -375,7 +382,7 @@ static void
 copy_frames (CudaStage *stage, DcnnSession *session,
     const BackendFrame *frames, guint n)
 {
-  CopyWork work = { stage, frames };
+  StageWork work = { stage, session, frames };
   guint64 bytes = 0;
 
   for (guint i = 0; i < n; i++)
@@ -410,6 +417,24 @@ bring_planes (CudaStage *stage, StageStream *stream, const DcnnFrame *frame,
   return e;
 }
 
+/* What a pixel may differ by, of streams that are all alike: the others' follow
+ * from what they look at (describe()). */
+static void
+limits_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  StageWork *work = data;
+  CudaStage *stage = work->stage;
+
+  for (gsize i = begin; i < end; i++) {
+    guint s = work->frames[i].stream;
+    guint8 *limits = stage->host_limits + s * stage->words;
+    if (work->frames[i].picture == NULL || work->session->streams[s].looks)
+      continue;
+    for (gsize w = 0; w < stage->words; w++)
+      limits[w] = dcnn_input_change_limit (&stage->views[s].params, w);
+  }
+}
+
 static void
 describe (CudaStage *stage, const DcnnSession *session, guint s,
     const DcnnFrame *frame, DcnnCudaStage *to)
@@ -427,7 +452,7 @@ describe (CudaStage *stage, const DcnnSession *session, guint s,
     stage->host_limits[shadow_at + i] = dcnn_input_change_limit (params, i);
   if (stream->looks && view->look.kind == DCNN_INPUT_WARPED)
     dcnn_view_between (session, stream, params);
-  for (gsize i = 0; i < stage->words; i++)
+  for (gsize i = 0; stream->looks && i < stage->words; i++)
     stage->host_limits[at + i] = dcnn_input_change_limit (params, i);
   *to = (DcnnCudaStage) { .stage = own->stage,
     .picture = stage->pictures + s * picture,
@@ -492,21 +517,42 @@ sample (CudaStage *stage, cudaStream_t queue)
       stage->counts, bytes, cudaMemcpyDeviceToHost, queue) : e;
 }
 
+/* Frames to the device, some at a time: those are on their way while the next ones
+ * are copied to where they can go. */
+static cudaError_t
+bring_frames (CudaStage *stage, DcnnSession *session,
+    const BackendFrame *frames, guint n, cudaStream_t queue)
+{
+  cudaError_t e = cudaSuccess;
+
+  for (guint first = 0; first < n; first += TOGETHER) {
+    guint some = MIN (TOGETHER, n - first);
+    copy_frames (stage, session, frames + first, some);
+    for (guint i = first; i < first + some && e == cudaSuccess; i++)
+      if (frames[i].picture)
+        e = bring_planes (stage, &stage->streams[frames[i].stream],
+            frames[i].picture, queue);
+  }
+  return e;
+}
+
 /* Launches the conversion of all frames, and asks for its masks. */
 static cudaError_t
 launch (CudaStage *stage, DcnnSession *session, const BackendFrame *frames,
     guint n, cudaStream_t queue)
 {
   gsize words = stage->words * stage->n_streams;
-  cudaError_t e = cudaSuccess;
+  StageWork work = { stage, session, frames };
+  cudaError_t e = bring_frames (stage, session, frames, n, queue);
 
+  dcnn_run_parallel (session, n, 1, stage->words * WORD_COST * n, limits_work,
+      &work);
   stage->n = 0;
   stage->looks = FALSE;
   for (guint i = 0; i < n && e == cudaSuccess; i++) {
     guint s = frames[i].stream;
     if (frames[i].picture == NULL)
       continue;
-    e = bring_planes (stage, &stage->streams[s], frames[i].picture, queue);
     describe (stage, session, s, frames[i].picture,
         &stage->host_frames[stage->n++]);
     stage->looks |= session->streams[s].looks;
@@ -551,28 +597,52 @@ tell_shadow (const CudaStage *stage, DcnnStream *stream, guint s)
       (stage->width * stage->height);
 }
 
-/* What the masks that came back mean. */
+static DcnnMask *
+changed_of (const CudaStage *stage, DcnnSession *session, guint s)
+{
+  return &session->streams[s].masks[plan_map (session->plan,
+          stage->map)->mask].mask;
+}
+
+/* The masks that came back, widened. */
+static void
+widen_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  StageWork *work = data;
+  CudaStage *stage = work->stage;
+  DcnnSession *session = work->session;
+
+  for (gsize i = begin; i < end; i++) {
+    guint s = work->frames[i].stream;
+    DcnnStream *stream = &session->streams[s];
+    DcnnMask *changed = changed_of (stage, session, s);
+    gsize at = s * stage->words;
+    if (work->frames[i].picture == NULL)
+      continue;
+    stage->views[s].force = stream->cpu->dense ? NULL :
+        dcnn_picture_forced (stream, plan_map (session->plan, stage->map));
+    memcpy (changed->words, stage->host_changed + at, stage->words * 8);
+    if (session->tuning.settle)
+      memcpy (stream->cpu->differs.words, stage->host_differs + at,
+          stage->words * 8);
+    if (!stream->cpu->dense)
+      dcnn_input_widen_mask (stream->cpu->stage, &stage->views[s].params,
+          stage->views[s].force, changed);
+  }
+}
+
+/* What they mean. */
 static void
 decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
 {
   DcnnStream *stream = &session->streams[frame->stream];
-  DcnnMask *changed =
-      &stream->masks[plan_map (session->plan, stage->map)->mask].mask;
-  gsize at = frame->stream * stage->words;
-  const DcnnMask *force = stream->cpu->dense ? NULL :
-      dcnn_picture_forced (stream, plan_map (session->plan, stage->map));
   gsize pixels = (gsize) stage->width * stage->height;
   gsize kept = dcnn_states_feed (session, stream, &pixels);
 
   tell_shadow (stage, stream, frame->stream);
-  memcpy (changed->words, stage->host_changed + at, stage->words * 8);
-  if (session->tuning.settle)
-    memcpy (stream->cpu->differs.words, stage->host_differs + at,
-        stage->words * 8);
-  if (!stream->cpu->dense)
-    dcnn_input_widen_mask (stream->cpu->stage,
-        &stage->views[frame->stream].params, force, changed);
-  dcnn_picture_keep_regions (session, stream, force, changed);
+  dcnn_picture_keep_regions (session, stream,
+      stage->views[frame->stream].force, changed_of (stage, session,
+          frame->stream));
   dcnn_picture_decide (session, stream, kept, pixels);
 }
 
@@ -580,12 +650,15 @@ gboolean
 dcnn_cuda_stage_convert (CudaStage *stage, DcnnSession *session,
     const BackendFrame *frames, guint n, cudaStream_t queue, GError **error)
 {
+  StageWork work = { stage, session, frames };
+
   if (!begin_frames (stage, session, frames, n, error))
     return FALSE;
-  copy_frames (stage, session, frames, n);
   if (!dcnn_cuda_check (launch (stage, session, frames, n, queue),
           "converting frames", error))
     return FALSE;
+  dcnn_run_parallel (session, n, 1, stage->words * WORD_COST * n, widen_work,
+      &work);
   for (guint i = 0; i < n; i++)
     if (frames[i].picture)
       decide (stage, session, &frames[i]);

@@ -291,6 +291,76 @@ test_overlap (void)
   }
 }
 
+/* Many pictures at once, in a session of one thread and of several: what threads
+ * share out is each stream's own. */
+#define CAMERAS 10
+
+static void
+compare_streams (DcnnSession *one, DcnnSession *other, guint s)
+{
+  const DcnnOutput *a = dcnn_session_get_output (one, s, 0);
+  const DcnnOutput *b = dcnn_session_get_output (other, s, 0);
+  DcnnFrameStats stats[2];
+
+  g_assert_cmpmem (a->tensor.data, (gsize) dcnn_tensor_count (&a->tensor) * 4,
+      b->tensor.data, (gsize) dcnn_tensor_count (&b->tensor) * 4);
+  g_assert_cmpmem (a->updated.words, dcnn_mask_words (a->updated.width,
+          a->updated.height) * 8, b->updated.words,
+      dcnn_mask_words (b->updated.width, b->updated.height) * 8);
+  dcnn_session_get_stats (one, s, &stats[0]);
+  dcnn_session_get_stats (other, s, &stats[1]);
+  g_assert_cmpfloat (stats[0].changed_share, ==, stats[1].changed_share);
+}
+
+static void
+test_cameras (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnSession *sessions[2];
+  DcnnSessionOptions options;
+  TestVideo videos[CAMERAS];
+  DcnnFrame frames[CAMERAS];
+  TestNet net;
+
+  test_net_begin (&net, 6, FALSE);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_input (&net,
+              3, 160, 176), 4, 3, 2, 1, 1));
+  model = test_model_new (net.graph);
+  test_options_init (&options);
+  options.streams = CAMERAS;
+  options.tuning.dilation = 2;
+  for (guint i = 0; i < 2; i++) {
+    options.threads = 1 + 2 * i;
+    sessions[i] = test_session_new (model, &options);
+  }
+  for (guint s = 0; s < CAMERAS; s++)
+    test_video_init (&videos[s], s + 1, 190 + s, 170);
+  for (guint f = 0; f < 9; f++) {
+    DcnnSubmission all[CAMERAS];
+    guint n = 0;
+    for (guint s = 0; s < CAMERAS; s++) {
+      if (f < 5)
+        test_video_move (&videos[s]);
+      test_video_draw (&videos[s], DCNN_FORMAT_NV12, FALSE, &frames[s]);
+      if (f == 0 || (f + s) % 4 > 0)
+        all[n++] = (DcnnSubmission) { s, &frames[s], NULL };
+    }
+    for (guint i = 0; i < 2; i++)
+      g_assert_true (dcnn_session_submit (sessions[i], all, n, &error));
+    for (guint k = 0; k < n; k++) {
+      for (guint i = 0; i < 2; i++)
+        g_assert_true (dcnn_session_wait (sessions[i], all[k].stream,
+                DCNN_WANT_ALL, &error));
+      compare_streams (sessions[0], sessions[1], all[k].stream);
+    }
+  }
+  for (guint i = 0; i < 2; i++)
+    dcnn_session_free (sessions[i]);
+  for (guint s = 0; s < CAMERAS; s++)
+    test_video_clear (&videos[s]);
+}
+
 /* ---- what comes in -------------------------------------------------------------- */
 
 /* The device's and sim's, over frames that may be pictures, settle or move. */
@@ -713,6 +783,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/conformance/bf16", test_bf16);
   g_test_add_func ("/engine/conformance/streams", test_streams);
   g_test_add_func ("/engine/conformance/overlap", test_overlap);
+  g_test_add_func ("/engine/conformance/cameras", test_cameras);
   g_test_add_func ("/engine/conformance/pictures", test_pictures);
   g_test_add_func ("/engine/conformance/auto", test_auto);
   g_test_add_func ("/engine/conformance/settling", test_settling);
