@@ -11,75 +11,68 @@
 
 #include <type_traits>
 
-/* d = d + a b of 64 rows and 128 (64) columns, 16 steps of k. T: what a and b
- * hold. */
+/* d = d + a b of 64 rows and 128 (64, 32) columns, 16 steps of k. T: what a and b
+ * hold. Operands of the instruction: a thread's part of d, then a and b. */
+#define OUTPUTS_0                                                              \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+#define OUTPUTS_16                                                             \
+  ", %16, %17, %18, %19, %20, %21, %22, %23"                                   \
+  ", %24, %25, %26, %27, %28, %29, %30, %31"
+#define OUTPUTS_32                                                             \
+  ", %32, %33, %34, %35, %36, %37, %38, %39"                                   \
+  ", %40, %41, %42, %43, %44, %45, %46, %47"                                   \
+  ", %48, %49, %50, %51, %52, %53, %54, %55"                                   \
+  ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define FOUR(d, i) "+f" (d[i]), "+f" (d[i + 1]), "+f" (d[i + 2]), "+f" (d[i + 3])
+#define SIXTEEN(d, i)                                                          \
+  FOUR (d, i), FOUR (d, i + 4), FOUR (d, i + 8), FOUR (d, i + 12)
+#define MULTIPLY(type, columns, outputs, operands, ...)                        \
+  asm volatile ("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32." type "."\
+      type " {" outputs "}, " operands ", 1, 1, 1, 0, 0;" : __VA_ARGS__        \
+      : "l" (a), "l" (b))
+
 template<typename T>
 __device__ __forceinline__ void
 group_multiply (float (&d)[64], uint64_t a, uint64_t b)
 {
-#define DCNN_GROUP_MULTIPLY(type)                                              \
-  asm volatile ("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {"\
-      "%0, %1, %2, %3, %4, %5, %6, %7, "                                       \
-      "%8, %9, %10, %11, %12, %13, %14, %15, "                                 \
-      "%16, %17, %18, %19, %20, %21, %22, %23, "                               \
-      "%24, %25, %26, %27, %28, %29, %30, %31, "                               \
-      "%32, %33, %34, %35, %36, %37, %38, %39, "                               \
-      "%40, %41, %42, %43, %44, %45, %46, %47, "                               \
-      "%48, %49, %50, %51, %52, %53, %54, %55, "                               \
-      "%56, %57, %58, %59, %60, %61, %62, %63}, "                              \
-      "%64, %65, 1, 1, 1, 0, 0;"                                               \
-      :                                                                        \
-      "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3]),                      \
-      "+f" (d[4]), "+f" (d[5]), "+f" (d[6]), "+f" (d[7]),                      \
-      "+f" (d[8]), "+f" (d[9]), "+f" (d[10]), "+f" (d[11]),                    \
-      "+f" (d[12]), "+f" (d[13]), "+f" (d[14]), "+f" (d[15]),                  \
-      "+f" (d[16]), "+f" (d[17]), "+f" (d[18]), "+f" (d[19]),                  \
-      "+f" (d[20]), "+f" (d[21]), "+f" (d[22]), "+f" (d[23]),                  \
-      "+f" (d[24]), "+f" (d[25]), "+f" (d[26]), "+f" (d[27]),                  \
-      "+f" (d[28]), "+f" (d[29]), "+f" (d[30]), "+f" (d[31]),                  \
-      "+f" (d[32]), "+f" (d[33]), "+f" (d[34]), "+f" (d[35]),                  \
-      "+f" (d[36]), "+f" (d[37]), "+f" (d[38]), "+f" (d[39]),                  \
-      "+f" (d[40]), "+f" (d[41]), "+f" (d[42]), "+f" (d[43]),                  \
-      "+f" (d[44]), "+f" (d[45]), "+f" (d[46]), "+f" (d[47]),                  \
-      "+f" (d[48]), "+f" (d[49]), "+f" (d[50]), "+f" (d[51]),                  \
-      "+f" (d[52]), "+f" (d[53]), "+f" (d[54]), "+f" (d[55]),                  \
-      "+f" (d[56]), "+f" (d[57]), "+f" (d[58]), "+f" (d[59]),                  \
-      "+f" (d[60]), "+f" (d[61]), "+f" (d[62]), "+f" (d[63])                   \
-      : "l" (a), "l" (b))
   if constexpr (std::is_same<T, __nv_bfloat16>::value)
-    DCNN_GROUP_MULTIPLY ("bf16");
+    MULTIPLY ("bf16", "128", OUTPUTS_0 OUTPUTS_16 OUTPUTS_32, "%64, %65",
+        SIXTEEN (d, 0), SIXTEEN (d, 16), SIXTEEN (d, 32), SIXTEEN (d, 48));
   else
-    DCNN_GROUP_MULTIPLY ("f16");
-#undef DCNN_GROUP_MULTIPLY
+    MULTIPLY ("f16", "128", OUTPUTS_0 OUTPUTS_16 OUTPUTS_32, "%64, %65",
+        SIXTEEN (d, 0), SIXTEEN (d, 16), SIXTEEN (d, 32), SIXTEEN (d, 48));
 }
 
 template<typename T>
 __device__ __forceinline__ void
 group_multiply (float (&d)[32], uint64_t a, uint64_t b)
 {
-#define DCNN_GROUP_MULTIPLY(type)                                              \
-  asm volatile ("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {"\
-      "%0, %1, %2, %3, %4, %5, %6, %7, "                                       \
-      "%8, %9, %10, %11, %12, %13, %14, %15, "                                 \
-      "%16, %17, %18, %19, %20, %21, %22, %23, "                               \
-      "%24, %25, %26, %27, %28, %29, %30, %31}, "                              \
-      "%32, %33, 1, 1, 1, 0, 0;"                                               \
-      :                                                                        \
-      "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3]),                      \
-      "+f" (d[4]), "+f" (d[5]), "+f" (d[6]), "+f" (d[7]),                      \
-      "+f" (d[8]), "+f" (d[9]), "+f" (d[10]), "+f" (d[11]),                    \
-      "+f" (d[12]), "+f" (d[13]), "+f" (d[14]), "+f" (d[15]),                  \
-      "+f" (d[16]), "+f" (d[17]), "+f" (d[18]), "+f" (d[19]),                  \
-      "+f" (d[20]), "+f" (d[21]), "+f" (d[22]), "+f" (d[23]),                  \
-      "+f" (d[24]), "+f" (d[25]), "+f" (d[26]), "+f" (d[27]),                  \
-      "+f" (d[28]), "+f" (d[29]), "+f" (d[30]), "+f" (d[31])                   \
-      : "l" (a), "l" (b))
   if constexpr (std::is_same<T, __nv_bfloat16>::value)
-    DCNN_GROUP_MULTIPLY ("bf16");
+    MULTIPLY ("bf16", "64", OUTPUTS_0 OUTPUTS_16, "%32, %33",
+        SIXTEEN (d, 0), SIXTEEN (d, 16));
   else
-    DCNN_GROUP_MULTIPLY ("f16");
-#undef DCNN_GROUP_MULTIPLY
+    MULTIPLY ("f16", "64", OUTPUTS_0 OUTPUTS_16, "%32, %33",
+        SIXTEEN (d, 0), SIXTEEN (d, 16));
 }
+
+template<typename T>
+__device__ __forceinline__ void
+group_multiply (float (&d)[16], uint64_t a, uint64_t b)
+{
+  if constexpr (std::is_same<T, __nv_bfloat16>::value)
+    MULTIPLY ("bf16", "32", OUTPUTS_0, "%16, %17",
+        SIXTEEN (d, 0));
+  else
+    MULTIPLY ("f16", "32", OUTPUTS_0, "%16, %17",
+        SIXTEEN (d, 0));
+}
+
+#undef OUTPUTS_0
+#undef OUTPUTS_16
+#undef OUTPUTS_32
+#undef FOUR
+#undef SIXTEEN
+#undef MULTIPLY
 
 /* The group's registers are as its products will find them. */
 __device__ __forceinline__ void
@@ -112,29 +105,6 @@ __device__ __forceinline__ void
 fence_bulk ()
 {
   asm volatile ("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-/* 64 rows and 32 columns. */
-template<typename T>
-__device__ __forceinline__ void
-group_multiply (float (&d)[16], uint64_t a, uint64_t b)
-{
-#define DCNN_GROUP_MULTIPLY(type)                                              \
-  asm volatile ("wgmma.mma_async.sync.aligned.m64n32k16.f32." type "." type " {"\
-      "%0, %1, %2, %3, %4, %5, %6, %7, "                                       \
-      "%8, %9, %10, %11, %12, %13, %14, %15}, "                                \
-      "%16, %17, 1, 1, 1, 0, 0;"                                               \
-      :                                                                        \
-      "+f" (d[0]), "+f" (d[1]), "+f" (d[2]), "+f" (d[3]),                      \
-      "+f" (d[4]), "+f" (d[5]), "+f" (d[6]), "+f" (d[7]),                      \
-      "+f" (d[8]), "+f" (d[9]), "+f" (d[10]), "+f" (d[11]),                    \
-      "+f" (d[12]), "+f" (d[13]), "+f" (d[14]), "+f" (d[15])                   \
-      : "l" (a), "l" (b))
-  if constexpr (std::is_same<T, __nv_bfloat16>::value)
-    DCNN_GROUP_MULTIPLY ("bf16");
-  else
-    DCNN_GROUP_MULTIPLY ("f16");
-#undef DCNN_GROUP_MULTIPLY
 }
 
 /* All products but those that were committed last have been added, and what
