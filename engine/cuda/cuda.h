@@ -322,6 +322,8 @@ cudaError_t dcnn_cuda_launch_node (DcnnSession *session, guint node,
     DcnnCudaQueue queue);
 cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
     DcnnCudaQueue queue);
+/* Whether the level's launch of a node computes the whole map, and needs no list. */
+gboolean dcnn_cuda_runs_whole (const DcnnSession *session, guint node);
 /* A convolution whose launch makes lists too, and whether it may; words: of the
  * largest. */
 gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,

@@ -312,6 +312,8 @@ put_node (Frame *f, guint n)
     put_import (f, n);
   if (node->kind == PLAN_TAIL || node->kind == PLAN_IMPORT || put_early (f, n))
     return;
+  if (list >= 0 && dcnn_cuda_runs_whole (f->session, n))
+    list = -1;
   if (list >= 0 && f->item_of_list[list] < 0)
     put_lists (f, (guint) list, n);
   item = new_item (f, ITEM_NODE, n);
@@ -501,6 +503,10 @@ add_section (Frame *f, guint section, DcnnCudaBuild *build, GString *where)
         &counters);
     build->n_after = 1;
   }
+  if (e == cudaSuccess && f->first_unread < f->n_ordered)
+    e = dcnn_cuda_dense_lists (lists_of_level (state) + f->first_unread,
+        f->n_ordered - f->first_unread, f->session->n_streams,
+        (DcnnCudaQueue) { NULL, build, FALSE });
   if (e == cudaSuccess)
     e = add_part (f, PART_FIRST, section, build, where);
   if (e == cudaSuccess && level->exit > 0)
@@ -527,6 +533,23 @@ put_all (Frame *f)
     put_node (f, n);
 }
 
+/* Of a level of whole maps: lists that nothing reads, behind all others. */
+static void
+put_unread (Frame *f)
+{
+  const CudaState *state = cuda_state (f->session);
+
+  f->first_unread = f->n_ordered;
+  for (guint n = 0; n < f->session->plan->nodes->len; n++) {
+    gint l = state->list_of[n];
+    if (!state->levels[state->level].whole || l < 0 ||
+        f->item_of_list[l] >= 0)
+      continue;
+    f->item_of_list[l] = LISTED_UNREAD;
+    f->ordered[f->n_ordered++] = state->lists[l];
+  }
+}
+
 static cudaError_t
 frame_init (Frame *f, DcnnSession *session)
 {
@@ -550,6 +573,7 @@ frame_init (Frame *f, DcnnSession *session)
   memset (f->item_of_merge, 0xff, sizeof (gint) * merges);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
   put_all (f);
+  put_unread (f);
   if (cuda_state (session)->levels[cuda_state (session)->level].exit > 0)
     e = dcnn_cuda_plan_exit (f);
   return e != cudaSuccess ? e : cudaMemcpy (lists_of_level (cuda_state (

@@ -22,6 +22,8 @@ typedef enum ItemPart {
   PART_LAST,               /* what reads what is there, whatever ran */
 } ItemPart;
 
+#define LISTED_UNREAD G_MAXINT /* in Frame.item_of_list */
+
 typedef struct Item {
   ItemKind kind;
   guint index;             /* map, or node (LISTS: that they were made for) */
@@ -46,6 +48,7 @@ typedef struct Frame {
   guint *section_of_value; /* in which the host has it */
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;
+  guint first_unread;      /* of `ordered`: lists whose masks alone are wanted */
 } Frame;
 
 static inline Item *

@@ -4,6 +4,7 @@
  */
 #include "cuda.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Pixels of a map that a frame is expected to change, of all streams: a square
@@ -89,11 +90,14 @@ masks_of (const DcnnSession *session, guint n)
 }
 
 /* What kernels do without a look at each step: see DcnnCudaNode.plain. */
-static guint32
-plain_steps (const DcnnSession *session, const PlanNode *node)
+static void
+plan_plain (const DcnnSession *session, const PlanNode *node, DcnnCudaNode *c)
 {
-  guint32 plain = 0;
+  guint32 plain = DCNN_CUDA_PLAIN;
   gint s = 0;
+
+  c->least = -INFINITY;
+  c->most = INFINITY;
 
   if (s < node->n_steps && node->steps[s].kind == DCNN_STEP_ADD &&
       node->steps[s].operand == DCNN_OPERAND_MAP &&
@@ -101,11 +105,15 @@ plain_steps (const DcnnSession *session, const PlanNode *node)
     plain |= DCNN_CUDA_PLAIN_ADD;
     s++;
   }
-  if (s < node->n_steps && node->steps[s].kind == DCNN_STEP_RELU) {
-    plain |= DCNN_CUDA_PLAIN_RELU;
+  if (s < node->n_steps && (node->steps[s].kind == DCNN_STEP_RELU ||
+          node->steps[s].kind == DCNN_STEP_CLIP)) {
+    gboolean clips = node->steps[s].kind == DCNN_STEP_CLIP;
+    plain |= DCNN_CUDA_PLAIN_CLIP;
+    c->least = clips ? node->steps[s].a : 0;
+    c->most = clips ? node->steps[s].b : INFINITY;
     s++;
   }
-  return s == node->n_steps ? plain : 0;
+  c->plain = s == node->n_steps ? plain : 0;
 }
 
 static DcnnCudaNode
@@ -127,7 +135,7 @@ node_of (const DcnnSession *session, guint n)
   c.out = map_of (session, node->out);
   c.masks = masks_of (session, n);
   c.n_steps = (guint32) node->n_steps;
-  c.plain = plain_steps (session, node);
+  plan_plain (session, node, &c);
   for (gint s = 0; s < node->n_steps; s++) {
     const PlanStep *from = &node->steps[s];
     DcnnCudaStep *to = &c.steps[s];
@@ -220,6 +228,13 @@ shape_second (const CudaState *state, DcnnCudaConv *c)
   return TRUE;
 }
 
+static gboolean
+is_conv (const PlanNode *node)
+{
+  return node->primary == DCNN_PRIMARY_CONV ||
+      node->primary == DCNN_PRIMARY_CONV_TRANSPOSE;
+}
+
 static cudaError_t
 launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
 {
@@ -233,8 +248,7 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
     return launch_floats (session, n, &c, (guint64) expected_pixels (session,
             plan_map (session->plan, plan_node (session->plan, n)->out)),
         queue);
-  if (state->levels[state->level].whole &&
-      dcnn_cuda_dense_accepts (&c, &state->device))
+  if (dcnn_cuda_runs_whole (session, n))
     return dcnn_cuda_dense (&c, session->n_streams, &state->device, queue);
   if (takes_groups (session, n, &c))
     return dcnn_cuda_wgmma (&c, queue);
@@ -298,9 +312,30 @@ rows_of (const DcnnSession *session, guint n)
 static cudaError_t
 launch_rows (const DcnnSession *session, guint n, DcnnCudaQueue queue)
 {
+  const CudaState *state = cuda_state (session);
   DcnnCudaRows r = rows_of (session, n);
 
-  return dcnn_cuda_rows (&r, queue);
+  return dcnn_cuda_runs_whole (session, n) ? dcnn_cuda_dense_rows (&r,
+      session->n_streams, &state->device, queue) : dcnn_cuda_rows (&r, queue);
+}
+
+gboolean
+dcnn_cuda_runs_whole (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  DcnnCudaConv c;
+  DcnnCudaRows r;
+
+  if (!state->levels[state->level].whole || node->kind != PLAN_KERNEL)
+    return FALSE;
+  if (!is_conv (node)) {
+    r = rows_of (session, n);
+    return dcnn_cuda_dense_rows_accepts (&r, session->n_streams,
+        &state->device);
+  }
+  (void) shape_conv (session, n, &c);
+  return dcnn_cuda_dense_accepts (&c, &state->device);
 }
 
 gboolean
@@ -405,9 +440,8 @@ dcnn_cuda_launch_node (DcnnSession *session, guint n, DcnnCudaQueue queue)
 
   switch (node->kind) {
     case PLAN_KERNEL:
-      return node->primary == DCNN_PRIMARY_CONV ||
-          node->primary == DCNN_PRIMARY_CONV_TRANSPOSE ?
-          launch_conv (session, n, queue) : launch_rows (session, n, queue);
+      return is_conv (node) ? launch_conv (session, n, queue) :
+          launch_rows (session, n, queue);
     case PLAN_GLOBAL:
       return launch_global (session, n, queue);
     case PLAN_GATHER:

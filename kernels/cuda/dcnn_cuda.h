@@ -92,8 +92,10 @@ typedef struct DcnnCudaStep {
   const float *vector;   /* VECTOR that is constant: device, [span padded] */
 } DcnnCudaStep;
 
-#define DCNN_CUDA_PLAIN_ADD 1
-#define DCNN_CUDA_PLAIN_RELU 2
+/* All steps are those of the next two bits, in this order. */
+#define DCNN_CUDA_PLAIN 1
+#define DCNN_CUDA_PLAIN_ADD 2  /* the first adds a map, not of floats */
+#define DCNN_CUDA_PLAIN_CLIP 4 /* Clip or Relu */
 
 /* Kinds of DcnnSignificanceKind, and: */
 #define DCNN_CUDA_SIGNIFICANT_RELATIVE 4 /* sum d^2 > limit * sum out(p)^2 */
@@ -145,9 +147,9 @@ typedef struct DcnnCudaMasks {
 typedef struct DcnnCudaNode {
   DcnnCudaMap in, out;
   uint32_t n_steps;
-  uint32_t plain;            /* all steps, where they are a map, not of floats,
-                                that is added, Relu, or one after the other; 0:
-                                it is not so */
+  uint32_t plain;            /* DCNN_CUDA_PLAIN and what there is; 0: steps are
+                                other ones, too */
+  float least, most;         /* of plain steps: they clip to these */
   DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
   const DcnnCudaPixel *list; /* device; DCNN_CUDA_OVERREAD more may be read */
   const uint32_t *count;     /* device: entries of the list */
@@ -216,6 +218,10 @@ typedef struct DcnnCudaList {
 cudaError_t dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n,
     uint32_t most_words, uint32_t n_streams, const DcnnCudaStream *streams,
     DcnnCudaQueue queue);
+/* What n lists' masks and counts become in a frame that is dense in every stream;
+ * nothing is listed, and a node that judges notes by itself that all joins. */
+cudaError_t dcnn_cuda_dense_lists (const DcnnCudaList *lists, uint32_t n,
+    uint32_t n_streams, DcnnCudaQueue queue);
 
 /* ---- nodes ------------------------------------------------------------------- */
 
@@ -314,6 +320,11 @@ typedef struct DcnnCudaRows {
                                   DcnnChannelReduce */
 } DcnnCudaRows;
 cudaError_t dcnn_cuda_rows (const DcnnCudaRows *rows, DcnnCudaQueue queue);
+/* The same of whole maps, as dcnn_cuda_dense(). */
+bool dcnn_cuda_dense_rows_accepts (const DcnnCudaRows *rows,
+    uint32_t n_streams, const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_dense_rows (const DcnnCudaRows *rows,
+    uint32_t n_streams, const DcnnCudaDevice *device, DcnnCudaQueue queue);
 
 /* A map to one pixel: poolings and moments, anew where anything changed. */
 typedef struct DcnnCudaGlobal {

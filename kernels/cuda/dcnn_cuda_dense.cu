@@ -5,9 +5,11 @@
  *
  * An implicit GEMM, 128 pixels by BN channels a block: one warp asks the tensor
  * copy engine for pixels and weights, two groups of four warps multiply 64
- * pixels each, and go on from sums to the map in registers while copies of the
- * next tile are on their way. Two blocks share a multiprocessor, so that one
- * multiplies while the other stores.
+ * pixels each and go on from sums to the map's elements, and one warp has the
+ * engine store them, while copies of the next tile are on their way. What a tile
+ * becomes lies in a stage of the ring that its operands go round in: it comes with
+ * what is added to it, if that is so, and is free again once it is stored. Two
+ * blocks share a multiprocessor, so that one multiplies while the other stores.
  *
  * A step of k is KB channels of one tap, which therefore divide a pixel's; the
  * order of k, and the parts whose sums are added in turn, are those of
@@ -18,22 +20,28 @@
 #include "dcnn_cuda_wgmma.cuh"
 
 #define POOL (96 * 1024)
-#define COPIER (THREADS / 32)      /* the warp that copies */
-#define ALL_THREADS (THREADS + 32)
+#define ALL_THREADS (THREADS + 64) /* behind those: who copies, who stores */
+#define STORER (THREADS + 32)
 
 struct Dense {
   DcnnCudaConv conv;
-  CUtensorMap rows, weights;
+  CUtensorMap rows, weights, out, operand;
   uint32_t pixels;         /* of the output, all streams */
   uint32_t steps;          /* of KB channels */
   uint32_t flat;           /* pixels are rows of one matrix (1x1) */
+  uint32_t adds;           /* the first step's map comes with the tile */
+  uint32_t n_streams;
 };
 
 template<int BN, int KB>
 struct Stage {
   static constexpr uint32_t A = WIDE * KB * 2, B = BN * KB * 2;
-  static constexpr int FIT = POOL / (A + B), N = FIT > 8 ? 8 : FIT;
-  static constexpr uint32_t BYTES = N * (A + B);
+  static constexpr uint32_t TILE = WIDE * BN * 2;
+  static constexpr uint32_t SIZE = A + B > TILE ? A + B : TILE;
+  static constexpr int FIT = POOL / SIZE, N = FIT > 8 ? 8 : FIT;
+  static constexpr uint32_t BYTES = N * SIZE;
+  /* a tile is boxes of so many channels */
+  static constexpr uint32_t BOX = BN < 64 ? BN : 64, BOX_BYTES = WIDE * BOX * 2;
 };
 
 /* Which stage is next, and the parity of its barriers' phase. */
@@ -61,6 +69,14 @@ pixel_at (const DcnnCudaConv &p, uint32_t i)
 
 #if !defined (__CUDA_ARCH__) || defined (__CUDA_ARCH_FEAT_SM90_ALL)
 
+/* Boxes of a tile that hold any channel. */
+template<int BN>
+__device__ __forceinline__ uint32_t
+boxes (const DcnnCudaConv &p, uint32_t chunk)
+{
+  return BN < 128 || chunk * BN + 64 >= p.node.out.span ? 1 : 2;
+}
+
 /* One thread's: all copies of one tile. */
 template<int BN, int KB>
 __device__ __forceinline__ void
@@ -75,7 +91,7 @@ copy_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
   uint32_t channel = 0, ky = 0, kx = 0;
 
   for (uint32_t k = 0; k < d.steps; k++) {
-    uint32_t at = shared + t.slot * (S::A + S::B), barrier = full + t.slot * 8;
+    uint32_t at = shared + t.slot * S::SIZE, barrier = full + t.slot * 8;
     barrier_wait (empty + t.slot * 8, t.parity ^ 1);
     barrier_expect (barrier, S::A + S::B);
     if (d.flat)
@@ -93,6 +109,38 @@ copy_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
     }
     turn<S::N> (t);
   }
+  barrier_wait (empty + t.slot * 8, t.parity ^ 1);
+  if (d.adds) {
+    uint32_t n = boxes<BN> (p, chunk), barrier = full + t.slot * 8;
+    barrier_expect (barrier, n * S::BOX_BYTES);
+    for (uint32_t b = 0; b < n; b++)
+      copy_box (shared + t.slot * S::SIZE + b * S::BOX_BYTES, &d.operand,
+          chunk * BN + b * S::BOX, tile * WIDE, barrier);
+  } else {
+    barrier_arrive (full + t.slot * 8);
+  }
+  turn<S::N> (t);
+}
+
+/* One thread's: stores one tile, and gives its stage back. */
+template<int BN, int KB>
+__device__ __forceinline__ void
+store_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
+    uint32_t done, uint32_t empty, Turn &t, Turn &finished)
+{
+  using S = Stage<BN, KB>;
+  uint32_t n = boxes<BN> (d.conv, chunk);
+
+  for (uint32_t k = 0; k < d.steps % S::N; k++)
+    turn<S::N> (t);
+  barrier_wait (done + finished.slot * 8, finished.parity);
+  for (uint32_t b = 0; b < n; b++)
+    store_box (&d.out, chunk * BN + b * S::BOX, tile * WIDE,
+        shared + t.slot * S::SIZE + b * S::BOX_BYTES);
+  stores_have_read ();
+  barrier_arrive (empty + t.slot * 8, THREADS / 32);
+  turn<S::N> (t);
+  turn<S::N> (finished);
 }
 
 /* Four groups of eight channels, of which each lane of four has two of every
@@ -134,29 +182,78 @@ ask_operand (const DcnnCudaNode &n, uint32_t step, const DcnnCudaPixel &e,
       dcnn_cuda_at (m, e.stream, e.at >> 16, e.at & 0xffff) + c);
 }
 
-/* Bias, steps and stores of the thread's two rows, 32 channels of one at a
- * time; a loop, so that there is one of each instruction. */
+/* Where eight channels of a tile's row are in its stage. */
+template<int BN>
+__device__ __forceinline__ uint32_t
+element_at (uint32_t row, uint32_t column)
+{
+  constexpr uint32_t WIDTH = BN < 64 ? BN : 64;
+  uint32_t at = (row * WIDTH + column % 64) * 2;
+
+  return (at ^ (at >> 7 & (WIDTH == 64 ? 7 : 3)) << 4) +
+      column / 64 * (WIDE * 64 * 2);
+}
+
+/* Bias and plain steps of the thread's two rows, from the pairs that it has the
+ * sums of. */
 template<typename T, int BN, int N>
 __device__ __forceinline__ void
-finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
+finish_plain (const Dense &d, const float (&sums)[N], uint32_t row,
+    uint32_t chunk, char *stage)
+{
+  typedef typename DcnnCudaPair<T>::Type Pair;
+  const DcnnCudaNode &node = d.conv.node;
+  float least = node.least, most = node.most;
+
+#pragma unroll
+  for (int g = 0; g < BN / 8; g++) {
+    uint32_t column = (uint32_t) g * 8 + (threadIdx.x & 3) * 2;
+    if (chunk * BN + g * 8 >= node.out.span)
+      break;
+    float2 bias = *reinterpret_cast<const float2 *> (d.conv.bias + chunk * BN +
+        column);
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      Pair *at = reinterpret_cast<Pair *> (stage +
+          element_at<BN> (row + h * 8, column));
+      float2 v = { sums[g * 4 + h * 2] + bias.x,
+        sums[g * 4 + h * 2 + 1] + bias.y };
+      if (d.adds) {
+        float2 e = dcnn_cuda_widen (*at);
+        v.x += e.x;
+        v.y += e.y;
+      }
+      v.x = v.x < least ? least : v.x > most ? most : v.x;
+      v.y = v.y < least ? least : v.y > most ? most : v.y;
+      *at = dcnn_cuda_narrow<T> (v.x, v.y);
+    }
+  }
+}
+
+/* Bias and any steps of the thread's two rows, 32 channels of one at a time; a
+ * loop, so that there is one of each instruction. */
+template<typename T, int BN, int N>
+__device__ __forceinline__ void
+finish_steps (const Dense &d, float (&sums)[N], uint32_t row, uint32_t tile,
+    uint32_t chunk, char *stage)
 {
   const DcnnCudaConv &p = d.conv;
-  uint32_t row = tile * WIDE + dcnn_wgmma_row (threadIdx.x & 127, 0) +
-      (threadIdx.x >> 7) * 64;
+  uint32_t first = tile * WIDE + row;
   uint32_t step = dcnn_cuda_early_step (p.node), quad = threadIdx.x & 3;
-  DcnnCudaPixel e[2] = { pixel_at (p, row), pixel_at (p, row + 8) };
+  DcnnCudaPixel e[2] = { pixel_at (p, first), pixel_at (p, first + 8) };
   uint4 next = ask_operand (p.node, step, e[0], chunk * BN + quad * 8,
-      row < d.pixels);
+      first < d.pixels);
 
 #pragma unroll 1
   for (int i = 0; i < BN / 16; i++) {
     bool lower = i & 1, lower_next = !lower;
     DcnnCudaPixel at = lower ? e[1] : e[0];
-    uint32_t c = chunk * BN + (uint32_t) (i / 2) * 32 + quad * 8;
+    uint32_t column = (uint32_t) (i / 2) * 32 + quad * 8;
+    uint32_t c = chunk * BN + column;
     float own[4][2], v[8], bias[8];
     uint4 early = next;
     next = ask_operand (p.node, step, lower_next ? e[1] : e[0],
-        c + (lower ? 32 : 0), (lower_next ? row + 8 : row) < d.pixels);
+        c + (lower ? 32 : 0), (lower_next ? first + 8 : first) < d.pixels);
 #pragma unroll
     for (int g = 0; g < 4; g++)
 #pragma unroll
@@ -167,7 +264,7 @@ finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
 #pragma unroll
       for (int k = 0; k + 16 < N; k++)
         sums[k] = sums[k + 16];
-    if ((lower ? row + 8 : row) >= d.pixels || c >= p.node.out.span)
+    if ((lower ? first + 8 : first) >= d.pixels || c >= p.node.out.span)
       continue;
     load_eight (p.bias + c, bias);
 #pragma unroll
@@ -175,31 +272,29 @@ finish_tile (const Dense &d, float (&sums)[N], uint32_t tile, uint32_t chunk)
       v[k] = own[k / 2][k % 2] + bias[k];
     dcnn_cuda_steps<T> (p.node, at.stream, at.at >> 16, at.at & 0xffff, c, v, step,
         early);
-    *reinterpret_cast<uint4 *> (static_cast<T *> (p.node.out.data) +
-        dcnn_cuda_at (p.node.out, at.stream, at.at >> 16, at.at & 0xffff) + c) =
-        dcnn_cuda_pack<T> (v);
+    *reinterpret_cast<uint4 *> (stage + element_at<BN> (lower ? row + 8 : row,
+            column)) = dcnn_cuda_pack<T> (v);
   }
-  for (int i = 0; i < 2; i++)
-    if (chunk == 0 && quad == 0 && row + i * 8 < d.pixels && !p.node.passes)
-      dcnn_cuda_note (p.node, e[i], DCNN_CUDA_JOINED, 0);
 }
 
-/* One tile, by all threads but the copier's. */
+/* One tile, by all threads but those that copy and store. */
 template<typename T, int BN, int KB, bool PARTS>
 __device__ __forceinline__ void
-multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
-    uint32_t full, uint32_t empty, Turn &t)
+multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
+    uint32_t full, uint32_t empty, uint32_t done, Turn &t, Turn &finished)
 {
   using S = Stage<BN, KB>;
   constexpr int N = BN / 2;
   uint32_t group = threadIdx.x >> 7, n_k = d.conv.k_padded / BK;
+  uint32_t shared = shared_address (memory);
+  uint32_t row = dcnn_wgmma_row (threadIdx.x & 127, 0) + group * 64;
   uint32_t part = 1, border = n_k / d.conv.parts * (BK / KB);
   uint32_t before = UINT32_MAX;      /* slot of the step before */
   float sums[N] = {}, whole[PARTS ? N : 1] = {};
 
   for (uint32_t k = 0; k < d.steps; k++) {
-    uint32_t a = shared + t.slot * (S::A + S::B) + group * (S::A / 2);
-    uint32_t b = shared + t.slot * (S::A + S::B) + S::A;
+    uint32_t a = shared + t.slot * S::SIZE + group * (S::A / 2);
+    uint32_t b = shared + t.slot * S::SIZE + S::A;
     if (PARTS && k == border) {
       group_wait (sums);
 #pragma unroll
@@ -231,7 +326,17 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
   for (int i = 0; PARTS && i < N; i++)
     if (d.conv.parts > 1)
       sums[i] = whole[PARTS ? i : 0] + sums[i];
-  finish_tile<T, BN> (d, sums, tile, chunk);
+  barrier_wait (full + t.slot * 8, t.parity);
+  if (d.conv.node.plain)
+    finish_plain<T, BN> (d, sums, row, chunk, memory + t.slot * S::SIZE);
+  else
+    finish_steps<T, BN> (d, sums, row, tile, chunk, memory + t.slot * S::SIZE);
+  fence_bulk ();
+  __syncwarp ();
+  if ((threadIdx.x & 31) == 0)
+    barrier_arrive (done + finished.slot * 8);
+  turn<S::N> (t);
+  turn<S::N> (finished);
 }
 
 template<typename T, int BN, int KB, bool PARTS>
@@ -240,29 +345,38 @@ run_maps (const Dense &d)
 {
   using S = Stage<BN, KB>;
   DCNN_CUDA_DYNAMIC (memory, 1024);
-  __shared__ __align__ (8) uint64_t barriers[2 * S::N];
+  __shared__ __align__ (8) uint64_t barriers[3 * S::N];
   uint32_t chunks = (d.conv.n_padded + BN - 1) / BN;
   uint32_t tiles = (d.pixels + WIDE - 1) / WIDE * chunks;
   uint32_t shared = shared_address (memory);
   uint32_t full = shared_address (barriers), empty = full + S::N * 8;
-  Turn t = { 0, 0 };
+  uint32_t done = empty + S::N * 8;
+  Turn t = { 0, 0 }, finished = { 0, 0 };
 
   if (threadIdx.x < S::N) {
     barrier_init (full + threadIdx.x * 8, 1);
     barrier_init (empty + threadIdx.x * 8, THREADS / 32);
+    barrier_init (done + threadIdx.x * 8, THREADS / 32);
   }
   fence_barriers ();
   __syncthreads ();
   dcnn_cuda_wait ();
-  if (threadIdx.x >= THREADS) {
-    if (threadIdx.x == THREADS)
-      for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
-        copy_tile<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
-    return;
+  if (threadIdx.x == THREADS)
+    for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
+      copy_tile<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
+  if (threadIdx.x == STORER) {
+    for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
+      store_tile<BN, KB> (d, i / chunks, i % chunks, shared, done, empty, t,
+          finished);
+    stores_are_done ();
   }
+  if (threadIdx.x >= THREADS)
+    return;
+  dcnn_cuda_join_all (d.conv.node, d.n_streams, blockIdx.x * THREADS +
+      threadIdx.x, gridDim.x * THREADS);
   for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
-    multiply_tile<T, BN, KB, PARTS> (d, i / chunks, i % chunks, shared, full,
-        empty, t);
+    multiply_tile<T, BN, KB, PARTS> (d, i / chunks, i % chunks, memory,
+        full, empty, done, t, finished);
 }
 
 #endif
@@ -319,16 +433,42 @@ walks (const DcnnCudaConv *p, int axis, int32_t end)
       end - reach <= 127;
 }
 
+/* Pixels of all streams follow each other without a gap. */
+static bool
+gapless (const DcnnCudaMap *m)
+{
+  return !m->f32 && m->stream == (uint64_t) m->width * m->height * m->pixel;
+}
+
 bool
 dcnn_cuda_dense_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
 {
   const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
 
-  return device->whole_maps && !p->transposed && !in->f32 && !out->f32 &&
-      p->weights && in->stream == (uint64_t) in->width * in->height *
-      in->pixel && step_channels (p) != 0 && (flat (p) ||
+  return device->whole_maps && !p->transposed && gapless (in) &&
+      gapless (out) && p->weights && step_channels (p) != 0 && (flat (p) ||
           (walks (p, 0, pad_behind (p, 0, in->height, out->height)) &&
               walks (p, 1, pad_behind (p, 1, in->width, out->width))));
+}
+
+/* Whether the first step's map comes as a matrix of the map's rows. */
+static bool
+adds_rows (const DcnnCudaNode *n)
+{
+  const DcnnCudaMap *m = &n->steps[0].map;
+
+  return n->plain & DCNN_CUDA_PLAIN_ADD && gapless (m) &&
+      m->width == n->out.width && m->height == n->out.height;
+}
+
+static cudaError_t
+describe_pixels (const DcnnCudaMap *m, uint32_t span, uint32_t pixels,
+    uint32_t channels, CUtensorMap *map)
+{
+  DcnnMatrix rows = { m->data, pixels, (span + 7) / 8 * 8, m->pixel, WIDE,
+    channels < 64 ? channels : 64 };
+
+  return describe_matrix (rows, map);
 }
 
 static cudaError_t
@@ -340,6 +480,12 @@ describe (Dense *d, uint32_t n_streams, uint32_t channels, uint32_t step)
     channels, step };
   cudaError_t e = describe_matrix (weights, &d->weights);
 
+  if (e == cudaSuccess)
+    e = describe_pixels (&p->node.out, p->node.out.span, d->pixels, channels,
+        &d->out);
+  if (e == cudaSuccess && d->adds)
+    e = describe_pixels (&p->node.steps[0].map, p->node.out.span, d->pixels,
+        channels, &d->operand);
   if (e != cudaSuccess)
     return e;
   if (d->flat) {
@@ -417,6 +563,10 @@ dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
   d.conv.parts = conv->splits;
   d.pixels = n_streams * conv->node.out.width * conv->node.out.height;
   d.flat = flat (conv);
+  d.n_streams = n_streams;
+  d.adds = adds_rows (&conv->node);
+  if (!d.adds && conv->node.plain & DCNN_CUDA_PLAIN_ADD)
+    d.conv.node.plain = 0; /* step by step */
   return conv->node.in.bf16 ? launch_as<__nv_bfloat16> (&d, n_streams, device,
       queue) : launch_as<__half> (&d, n_streams, device, queue);
 }

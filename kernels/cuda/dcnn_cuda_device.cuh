@@ -340,10 +340,10 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     for (int k = 0; k < 8; k++)
       v[k] += e[k];
   }
-  if (n.plain & DCNN_CUDA_PLAIN_RELU)
+  if (n.plain & DCNN_CUDA_PLAIN_CLIP)
 #pragma unroll
     for (int k = 0; k < 8; k++)
-      v[k] = v[k] < 0 ? 0 : v[k];
+      v[k] = v[k] < n.least ? n.least : v[k] > n.most ? n.most : v[k];
   /* a step's description takes longer to come than most steps take */
   for (uint32_t i = 0; !n.plain && i < n.n_steps; i++) {
     const DcnnCudaStep &t = n.steps[i];
@@ -486,6 +486,32 @@ dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict,
       verdict == DCNN_CUDA_KEPT && record ? m.pending : NULL;
   if (words)
     atomicOr (reinterpret_cast<unsigned long long *> (words) + at, bit);
+}
+
+/* The pixels that a word of a mask has. */
+__device__ __forceinline__ uint64_t
+dcnn_cuda_inside (uint32_t width, uint32_t height, uint32_t w)
+{
+  uint32_t blocks_x = (width + 7) / 8;
+  uint32_t rows = min (8u, height - w / blocks_x * 8);
+  uint32_t columns = min (8u, width - w % blocks_x * 8);
+
+  return (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
+      0x0101010101010101ull * ((1u << columns) - 1);
+}
+
+/* All pixels of all streams join, where that does not follow from a list: by
+ * `threads` threads, of which this one is the `own`th. */
+__device__ __forceinline__ void
+dcnn_cuda_join_all (const DcnnCudaNode &n, uint32_t n_streams, uint32_t own,
+    uint32_t threads)
+{
+  const DcnnCudaMasks &m = n.masks;
+
+  if (n.passes)
+    return;
+  for (uint32_t i = own; i < m.words * n_streams; i += threads)
+    m.updated[i] = dcnn_cuda_inside (n.out.width, n.out.height, i % m.words);
 }
 
 /* A launch on a queue; cluster: blocks of a cluster, 1: none. */

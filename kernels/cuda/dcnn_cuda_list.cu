@@ -40,6 +40,26 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     pending[s] = 1;
 }
 
+__global__ void
+dense_lists_kernel (const DcnnCudaList *lists)
+{
+  const DcnnCudaList &p = lists[blockIdx.x];
+  uint32_t s = blockIdx.y;
+
+  dcnn_cuda_wait ();
+  for (uint32_t w = threadIdx.x; w < p.words; w += blockDim.x) {
+    uint64_t at = (uint64_t) s * p.words + w;
+    if (p.pending)
+      p.exact[at] = p.pending[at] = 0;
+    if (p.passed) {
+      p.passed[at] = dcnn_cuda_inside (p.width, p.height, w);
+      p.passed_exact[at] = 0;
+    }
+  }
+  if (threadIdx.x == 0)
+    atomicAdd (p.candidates + s, p.width * p.height);
+}
+
 /* ---- launching ---------------------------------------------------------------------- */
 
 cudaError_t
@@ -54,6 +74,16 @@ dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n, uint32_t most_words,
 
   return dcnn_cuda_launch ((const void *) lists_kernel,
       dim3 (blocks, n_streams, n), WARPS * 32, 0, 1, arguments, queue);
+}
+
+cudaError_t
+dcnn_cuda_dense_lists (const DcnnCudaList *lists, uint32_t n,
+    uint32_t n_streams, DcnnCudaQueue queue)
+{
+  void *arguments[] = { &lists };
+
+  return dcnn_cuda_launch ((const void *) dense_lists_kernel,
+      dim3 (n, n_streams), 128, 0, 1, arguments, queue);
 }
 
 cudaError_t

@@ -115,23 +115,6 @@ input_kernel (const __grid_constant__ DcnnCudaInput p)
 
 /* ---- launching ---------------------------------------------------------------------- */
 
-static Group
-group_of (const DcnnCudaRows *p)
-{
-  switch (p->primary) {
-    case DCNN_PRIMARY_DEPTHWISE: return DEPTHWISE;
-    case DCNN_PRIMARY_MAX_POOL:
-    case DCNN_PRIMARY_AVERAGE_POOL: return POOL;
-    case DCNN_PRIMARY_RESIZE: return RESIZE;
-    case DCNN_PRIMARY_GROUP_CONV: return GROUPED;
-    case DCNN_PRIMARY_SOFTMAX:
-    case DCNN_PRIMARY_ARG_MAX:
-    case DCNN_PRIMARY_CHANNEL_REDUCE:
-    case DCNN_PRIMARY_LAYER_NORM: return CHANNELS;
-    default: return COPY;
-  }
-}
-
 template<typename T>
 static const void *
 kernel_of (Group g)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_cuda_rows.cuh - every primary operator but the convolutions, eight
- * channels of a pixel at a time: for the kernel that computes lists of them,
- * and for convolutions that compute their inputs on the way.
+ * channels of a pixel at a time: for the kernels that compute lists of them, and
+ * whole maps.
  */
 #ifndef DCNN_CUDA_ROWS_CUH
 #define DCNN_CUDA_ROWS_CUH
@@ -339,9 +339,26 @@ channels (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
  * waits for the instructions, of another. */
 enum Group { DEPTHWISE, POOL, RESIZE, COPY, GROUPED, CHANNELS };
 
+static inline Group
+group_of (const DcnnCudaRows *p)
+{
+  switch (p->primary) {
+    case DCNN_PRIMARY_DEPTHWISE: return DEPTHWISE;
+    case DCNN_PRIMARY_MAX_POOL:
+    case DCNN_PRIMARY_AVERAGE_POOL: return POOL;
+    case DCNN_PRIMARY_RESIZE: return RESIZE;
+    case DCNN_PRIMARY_GROUP_CONV: return GROUPED;
+    case DCNN_PRIMARY_SOFTMAX:
+    case DCNN_PRIMARY_ARG_MAX:
+    case DCNN_PRIMARY_CHANNEL_REDUCE:
+    case DCNN_PRIMARY_LAYER_NORM: return CHANNELS;
+    default: return COPY;
+  }
+}
+
 template<typename T, Group G>
 __device__ __forceinline__ void
-primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+primary (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     float *v)
 {
   if constexpr (G == DEPTHWISE)
@@ -356,8 +373,25 @@ primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
     channels<T> (p, s, y, x, c, v);
   else
     copy<T> (p, s, y, x, c, v);
-  dcnn_cuda_steps<T, G == COPY> (p.node, s, (uint32_t) y, (uint32_t) x, c, v,
-      p.node.n_steps, uint4 {});
+}
+
+/* What follows the primary, in place. */
+template<typename T, Group G>
+__device__ __forceinline__ void
+steps_of (const DcnnCudaRows &p, uint32_t s, uint32_t y, uint32_t x,
+    uint32_t c, float *v)
+{
+  dcnn_cuda_steps<T, G == COPY> (p.node, s, y, x, c, v, p.node.n_steps,
+      uint4 {});
+}
+
+template<typename T, Group G>
+__device__ __forceinline__ void
+primary_row (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
+    float *v)
+{
+  primary<T, G> (p, s, y, x, c, v);
+  steps_of<T, G> (p, s, (uint32_t) y, (uint32_t) x, c, v);
   dcnn_cuda_round<T> (p.node.out, v);
 }
 

@@ -2,7 +2,7 @@
  *
  * dcnn_cuda_tensor.cuh - the tensor copy engine of compute capability 9.0: how a
  * map is described to it (PTX ISA, "Tensors": tiled and im2col mode), and the
- * two copies that are used.
+ * copies that are used.
  */
 #ifndef DCNN_CUDA_TENSOR_CUH
 #define DCNN_CUDA_TENSOR_CUH
@@ -97,6 +97,31 @@ copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
       "{%7, %8};"
       :: "r" (to), "l" (map), "r" (channel), "r" (x), "r" (y), "r" (n),
       "r" (barrier), "h" ((uint16_t) kx), "h" ((uint16_t) ky) : "memory");
+}
+
+/* The other way round: a box of shared memory, of which what lies outside of the
+ * matrix goes nowhere. */
+__device__ __forceinline__ void
+store_box (const CUtensorMap *map, uint32_t column, uint32_t row, uint32_t from)
+{
+  asm volatile ("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group "
+      "[%0, {%1, %2}], [%3];"
+      :: "l" (map), "r" (column), "r" (row), "r" (from) : "memory");
+}
+
+/* The thread's stores have read all that they take: it may be written over. */
+__device__ __forceinline__ void
+stores_have_read ()
+{
+  asm volatile ("cp.async.bulk.commit_group;" ::: "memory");
+  asm volatile ("cp.async.bulk.wait_group.read 0;" ::: "memory");
+}
+
+/* All that the thread has stored is there. */
+__device__ __forceinline__ void
+stores_are_done ()
+{
+  asm volatile ("cp.async.bulk.wait_group 0;" ::: "memory");
 }
 
 __device__ __forceinline__ void

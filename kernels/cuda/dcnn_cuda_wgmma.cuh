@@ -132,10 +132,10 @@ fence_barriers ()
 }
 
 __device__ __forceinline__ void
-barrier_arrive (uint32_t at)
+barrier_arrive (uint32_t at, uint32_t arrivals = 1)
 {
-  asm volatile ("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r" (at) :
-      "memory");
+  asm volatile ("mbarrier.arrive.shared::cta.b64 _, [%0], %1;" :: "r" (at),
+      "r" (arrivals) : "memory");
 }
 
 /* The phase ends when so many bytes have come. */

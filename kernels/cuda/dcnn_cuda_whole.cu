@@ -281,12 +281,9 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
  * this frame. */
 __device__ uint64_t
 packed_word (const DcnnCudaGather &p, const DcnnCudaStream &f, uint32_t s,
-    uint32_t w, uint32_t blocks_x, uint32_t words, uint64_t *fresh)
+    uint32_t w, uint32_t words, uint64_t *fresh)
 {
-  uint32_t rows = min (8u, p.map.height - w / blocks_x * 8);
-  uint32_t columns = min (8u, p.map.width - w % blocks_x * 8);
-  uint64_t inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
-      0x0101010101010101ull * ((1u << columns) - 1);
+  uint64_t inside = dcnn_cuda_inside (p.map.width, p.map.height, w);
   uint64_t at = (uint64_t) s * words + w, word = 0;
 
   for (uint32_t i = 0; i < p.n_sources; i++)
@@ -316,7 +313,7 @@ gather_kernel (const __grid_constant__ DcnnCudaGather p)
   for (uint32_t w = blockIdx.x; w < words; w += gridDim.x) {
     __syncthreads ();
     if (threadIdx.x < 32) {
-      uint64_t fresh, word = packed_word (p, f, s, w, blocks_x, words, &fresh);
+      uint64_t fresh, word = packed_word (p, f, s, w, words, &fresh);
       __syncwarp ();
       if (lane == 0) {
         p.owed[(uint64_t) s * words + w] = word;

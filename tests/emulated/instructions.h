@@ -317,12 +317,13 @@ barrier_init (uint32_t at, uint32_t arrivals)
 }
 
 static inline void
-barrier_arrive (uint32_t at)
+barrier_arrive (uint32_t at, uint32_t arrivals = 1)
 {
   EmulatedPhase &p = emulated_phase (at);
 
-  if (p.missing-- == 0)
+  if (p.missing < arrivals)
     abort ();
+  p.missing -= arrivals;
   emulated_end_phase (p);
 }
 
@@ -409,6 +410,47 @@ copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
         static_cast<const uint16_t *> (m.data) + (row + r) * m.pitch + column :
         NULL, m.columns - column);
   emulated_bytes_came (barrier, m.box_rows * m.box_columns * 2);
+}
+
+/* Stores read shared memory as late as they may: when they are waited for. */
+struct EmulatedStore {
+  DcnnMatrix m;
+  uint32_t column, row, from;
+};
+inline thread_local std::vector<EmulatedStore> emulated_stores[EMULATED_THREADS];
+
+static inline void
+store_box (const CUtensorMap *map, uint32_t column, uint32_t row, uint32_t from)
+{
+  EmulatedStore s = { {}, column, row, from };
+
+  memcpy (&s.m, map, sizeof s.m);
+  if (from % (s.m.box_columns * 16) || s.m.pitch % 8 ||
+      (uintptr_t) s.m.data % 16)
+    abort ();
+  emulated_stores[emulated_block.now].push_back (s);
+}
+
+static inline void
+stores_have_read ()
+{
+  for (const EmulatedStore &s : emulated_stores[emulated_block.now])
+    for (uint64_t r = 0; r < s.m.box_rows && s.row + r < s.m.rows; r++)
+      for (uint64_t c = 0; c < s.m.box_columns && s.column + c < s.m.columns;
+          c++) {
+        uint64_t at = (r * s.m.box_columns + c) * 2;
+        at ^= (at >> 7 & (s.m.box_columns == 64 ? 7 : 3)) << 4;
+        memcpy ((uint16_t *) s.m.data + (s.row + r) * s.m.pitch + s.column + c,
+            emulated_at (s.from + (uint32_t) at), 2);
+      }
+  emulated_stores[emulated_block.now].clear ();
+}
+
+static inline void
+stores_are_done ()
+{
+  if (!emulated_stores[emulated_block.now].empty ())
+    abort ();
 }
 
 /* The corner walks over a box of its own, whose bounds go by the pads. */

@@ -13,7 +13,8 @@ static const EmulatedKernel kernels[] = { stage_convert, stage_source,
   stage_sample, stage_store };
 #elif defined (EMULATED_LIST)
 #include "cuda/dcnn_cuda_list.cu"
-static const EmulatedKernel kernels[] = { lists_kernel, count_kernel };
+static const EmulatedKernel kernels[] = { lists_kernel, count_kernel,
+  dense_lists_kernel };
 #elif defined (EMULATED_LOOK)
 #include "cuda/dcnn_cuda_look.cu"
 static const EmulatedKernel kernels[] = { look_kernel };
@@ -46,6 +47,18 @@ static const EmulatedKernel kernels[] = {
   rows_kernel<__nv_bfloat16, RESIZE>, rows_kernel<__nv_bfloat16, COPY>,
   rows_kernel<__nv_bfloat16, GROUPED>, rows_kernel<__nv_bfloat16, CHANNELS>,
   input_kernel };
+#elif defined (EMULATED_DENSE_ROWS)
+#include "cuda/dcnn_cuda_dense_rows.cu"
+static const EmulatedKernel kernels[] = {
+  dense_rows_kernel<__half, DEPTHWISE>, dense_rows_kernel<__half, POOL>,
+  dense_rows_kernel<__half, RESIZE>, dense_rows_kernel<__half, COPY>,
+  dense_rows_kernel<__half, GROUPED>, dense_rows_kernel<__half, CHANNELS>,
+  dense_rows_kernel<__nv_bfloat16, DEPTHWISE>,
+  dense_rows_kernel<__nv_bfloat16, POOL>,
+  dense_rows_kernel<__nv_bfloat16, RESIZE>,
+  dense_rows_kernel<__nv_bfloat16, COPY>,
+  dense_rows_kernel<__nv_bfloat16, GROUPED>,
+  dense_rows_kernel<__nv_bfloat16, CHANNELS> };
 #elif defined (EMULATED_WGMMA)
 #include "cuda/dcnn_cuda_wgmma.cu"
 static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
