@@ -249,7 +249,9 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
             plan_map (session->plan, plan_node (session->plan, n)->out)),
         queue);
   if (dcnn_cuda_runs_whole (session, n))
-    return dcnn_cuda_dense (&c, session->n_streams, &state->device, queue);
+    return dcnn_cuda_dense_accepts (&c, &state->device) ?
+        dcnn_cuda_dense (&c, session->n_streams, &state->device, queue) :
+        dcnn_cuda_few (&c, session->n_streams, &state->device, queue);
   if (takes_groups (session, n, &c))
     return dcnn_cuda_wgmma (&c, queue);
   if (room > 0 && state->conv_rooms[n] == NULL)
@@ -335,7 +337,8 @@ dcnn_cuda_runs_whole (const DcnnSession *session, guint n)
         &state->device);
   }
   (void) shape_conv (session, n, &c);
-  return dcnn_cuda_dense_accepts (&c, &state->device);
+  return dcnn_cuda_dense_accepts (&c, &state->device) ||
+      dcnn_cuda_few_accepts (&c, &state->device);
 }
 
 gboolean

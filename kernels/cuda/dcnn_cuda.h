@@ -275,6 +275,11 @@ bool dcnn_cuda_dense_accepts (const DcnnCudaConv *conv,
     const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue);
+/* The same of fewer channels, such as a picture's. */
+bool dcnn_cuda_few_accepts (const DcnnCudaConv *conv,
+    const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_few (const DcnnCudaConv *conv, uint32_t n_streams,
+    const DcnnCudaDevice *device, DcnnCudaQueue queue);
 /* Lists that the launch of a convolution makes beside it: whose sources are all
  * written before it. */
 typedef struct DcnnCudaBeside {

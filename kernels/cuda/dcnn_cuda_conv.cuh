@@ -19,12 +19,6 @@
 #define NARROW 32
 #define WIDE 128
 
-/* The block's memory whose size the launch says. */
-#ifndef DCNN_CUDA_DYNAMIC
-#define DCNN_CUDA_DYNAMIC(name, alignment)                                     \
-  extern __shared__ __align__ (alignment) char name[]
-#endif
-
 /* ---- geometry --------------------------------------------------------------------- */
 
 /* What a vector of a step of k reads of a row's input: which tap, and elements from
@@ -270,17 +264,6 @@ ask_early (const DcnnCudaConv &p, const Rows &rows, const Part &part,
   return early;
 }
 
-/* Eight numbers, 16-byte aligned. */
-__device__ __forceinline__ void
-load_eight (const float *from, float *v)
-{
-  float4 a = reinterpret_cast<const float4 *> (from)[0];
-  float4 b = reinterpret_cast<const float4 *> (from)[1];
-
-  v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
-  v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
-}
-
 /* Eight sums of all splits, in their order. */
 template<int BN>
 __device__ __forceinline__ void
@@ -290,7 +273,7 @@ add_splits (const DcnnCudaConv &p, const Part &part, const float *sums,
   const float *at = sums + row * (BN + 4) + c;
 
   if (part.sharing == 1) {
-    load_eight (at, v);
+    dcnn_cuda_load_floats (at, v);
     return;
   }
 #pragma unroll

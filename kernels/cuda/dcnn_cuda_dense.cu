@@ -143,30 +143,6 @@ store_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
   turn<S::N> (finished);
 }
 
-/* Four groups of eight channels, of which each lane of four has two of every
- * group: afterwards each has all of one group, its own. */
-__device__ __forceinline__ void
-exchange (float (&v)[4][2])
-{
-  uint32_t lane = threadIdx.x & 3;
-
-#pragma unroll
-  for (int bit = 1; bit < 4; bit *= 2)
-#pragma unroll
-    for (int g = 0; g < 4; g++)
-      if (!(g & bit))
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-          bool upper = lane & bit;
-          float mine = upper ? v[g][i] : v[g | bit][i];
-          float other = __shfl_xor_sync (0xffffffff, mine, bit);
-          if (upper)
-            v[g][i] = other;
-          else
-            v[g | bit][i] = other;
-        }
-}
-
 /* What the first step that adds a map reads of eight channels, asked for
  * early. */
 __device__ __forceinline__ uint4
@@ -259,14 +235,14 @@ finish_steps (const Dense &d, float (&sums)[N], uint32_t row, uint32_t tile,
 #pragma unroll
       for (int k = 0; k < 2; k++)
         own[g][k] = lower ? sums[g * 4 + 2 + k] : sums[g * 4 + k];
-    exchange (own);
+    dcnn_cuda_exchange (own);
     if (lower)
 #pragma unroll
       for (int k = 0; k + 16 < N; k++)
         sums[k] = sums[k + 16];
     if ((lower ? first + 8 : first) >= d.pixels || c >= p.node.out.span)
       continue;
-    load_eight (p.bias + c, bias);
+    dcnn_cuda_load_floats (p.bias + c, bias);
 #pragma unroll
     for (int k = 0; k < 8; k++)
       v[k] = own[k / 2][k % 2] + bias[k];

@@ -48,6 +48,94 @@ dense_rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t n_streams)
   }
 }
 
+/* ---- depthwise, 3x3 ------------------------------------------------------------------ */
+
+#define RUN 8 /* pixels of a row that a thread takes one after the other */
+#define RUN_THREADS 128
+
+/* A window's column of eight channels from c on; bits: rows that are there. */
+struct Column {
+  uint4 rows[3];
+  uint32_t there;
+};
+
+__device__ __forceinline__ Column
+load_column (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c)
+{
+  const DcnnCudaMap &in = p.node.in;
+  Column column = {};
+
+#pragma unroll
+  for (int k = 0; k < 3; k++)
+    if (y + k >= 0 && y + k < (int) in.height && x >= 0 && x < (int) in.width) {
+      column.rows[k] = *reinterpret_cast<const uint4 *> (
+          static_cast<const uint16_t *> (in.data) + dcnn_cuda_at (in, s,
+              (uint32_t) (y + k), (uint32_t) x) + c);
+      column.there |= 1u << k;
+    }
+  return column;
+}
+
+/* Weights stay in registers, and of what a window reads only that is loaded which the
+ * one before had not: with weights anew for each pixel, nothing but they would
+ * come through the first-level cache. */
+template<typename T, int STRIDE>
+__global__ void __launch_bounds__ (RUN_THREADS, 3)
+dense_depthwise_kernel (const __grid_constant__ DcnnCudaRows p,
+    uint32_t n_streams)
+{
+  const DcnnCudaMap &out = p.node.out;
+  uint32_t vectors = (out.span + 7) / 8, runs = (out.width + RUN - 1) / RUN;
+  uint32_t own = blockIdx.x * RUN_THREADS + threadIdx.x;
+  uint32_t threads = gridDim.x * RUN_THREADS;
+
+  dcnn_cuda_wait ();
+  dcnn_cuda_join_all (p.node, n_streams, own, threads);
+  for (uint32_t i = own; i < vectors * runs * out.height * n_streams;
+      i += threads) {
+    uint32_t c = i % vectors * 8, row = i / vectors / runs;
+    uint32_t x = i / vectors % runs * RUN, y = row % out.height;
+    uint32_t s = row / out.height;
+    int in_y = (int) y * p.stride[0] - p.pad[0];
+    int in_x = (int) x * STRIDE - p.pad[1];
+    float weights[9][8], bias[8];
+    Column window[3], next[STRIDE];
+#pragma unroll
+    for (int k = 0; k < 3; k++)
+      window[k] = load_column (p, s, in_y, in_x + k, c);
+#pragma unroll
+    for (int k = 0; k < 9; k++)
+      dcnn_cuda_load_floats (p.weights + k * vectors * 8 + c, weights[k]);
+    dcnn_cuda_load_floats (p.bias + c, bias);
+#pragma unroll 1
+    for (int r = 0; r < RUN && x + r < out.width; r++) {
+      float v[8];
+#pragma unroll
+      for (int k = 0; k < STRIDE; k++)
+        next[k] = load_column (p, s, in_y, in_x + r * STRIDE + 3 + k, c);
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] = bias[k];
+#pragma unroll
+      for (int k = 0; k < 9; k++) {
+        const Column &column = window[k % 3];
+        float e[8];
+        dcnn_cuda_unpack<T> (column.rows[k / 3], e);
+        if (column.there >> (k / 3) & 1)
+#pragma unroll
+          for (int j = 0; j < 8; j++)
+            v[j] = fmaf (e[j], weights[k][j], v[j]);
+      }
+#pragma unroll
+      for (int k = 0; k < 3; k++)
+        window[k] = k + STRIDE < 3 ? window[(k + STRIDE) % 3] :
+            next[k + STRIDE - 3];
+      steps_of<T, DEPTHWISE> (p, s, y, x + r, c, v);
+      dcnn_cuda_store<T> (out, dcnn_cuda_at (out, s, y, x + r) + c, v);
+    }
+  }
+}
+
 /* ---- launching ---------------------------------------------------------------------- */
 
 template<typename T>
@@ -81,16 +169,43 @@ dcnn_cuda_dense_rows_accepts (const DcnnCudaRows *rows, uint32_t n_streams,
   return device->whole_maps && vectors_of (rows, n_streams) < 1u << 31;
 }
 
+/* NULL: it is no depthwise operator that goes by runs. */
+template<typename T>
+static const void *
+runs_of (const DcnnCudaRows *p)
+{
+  if (p->primary != DCNN_PRIMARY_DEPTHWISE || p->node.in.f32 ||
+      p->kernel[0] != 3 || p->kernel[1] != 3 || p->dilation[0] != 1 ||
+      p->dilation[1] != 1 || p->stride[1] > 2)
+    return NULL;
+  return p->stride[1] == 1 ? (const void *) dense_depthwise_kernel<T, 1> :
+      (const void *) dense_depthwise_kernel<T, 2>;
+}
+
+/* Blocks for so many threads, or those that take turns. */
+static dim3
+blocks_of (uint64_t wanted, uint32_t threads, const DcnnCudaDevice *device)
+{
+  return dim3 ((uint32_t) min ((wanted + threads - 1) / threads,
+          (uint64_t) BLOCKS * device->multiprocessors));
+}
+
 cudaError_t
 dcnn_cuda_dense_rows (const DcnnCudaRows *rows, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue)
 {
+  const DcnnCudaMap *out = &rows->node.out;
   Group g = group_of (rows);
-  uint64_t blocks = (vectors_of (rows, n_streams) + THREADS - 1) / THREADS;
+  uint64_t n = vectors_of (rows, n_streams);
+  const void *runs = rows->node.in.bf16 ? runs_of<__nv_bfloat16> (rows) :
+      runs_of<__half> (rows);
   void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &n_streams };
 
+  if (runs)
+    return dcnn_cuda_launch (runs, blocks_of (n / out->width * ((out->width +
+                  RUN - 1) / RUN), RUN_THREADS, device), RUN_THREADS, 0, 1,
+        arguments, queue);
   return dcnn_cuda_launch (rows->node.in.bf16 ?
       kernel_of<__nv_bfloat16> (g) : kernel_of<__half> (g),
-      dim3 ((uint32_t) min (blocks, (uint64_t) BLOCKS *
-              device->multiprocessors)), THREADS, 0, 1, arguments, queue);
+      blocks_of (n, THREADS, device), THREADS, 0, 1, arguments, queue);
 }

@@ -16,6 +16,12 @@
 #include "dcnn_cuda.h"
 #include "dcnn_fused.h"
 
+/* The block's memory whose size the launch says. */
+#ifndef DCNN_CUDA_DYNAMIC
+#define DCNN_CUDA_DYNAMIC(name, alignment)                                     \
+  extern __shared__ __align__ (alignment) char name[]
+#endif
+
 /* Everything that launches before this one wrote may be read after it. The next
  * launch of the stream begins only now, and waits in turn: were it let before, so
  * would be the one after it, and blocks that wait hold what other branches need. */
@@ -214,6 +220,41 @@ dcnn_cuda_store (const DcnnCudaMap &m, uint64_t at, const float *v)
   }
 }
 
+/* Eight numbers, 16-byte aligned. */
+__device__ __forceinline__ void
+dcnn_cuda_load_floats (const float *from, float *v)
+{
+  float4 a = reinterpret_cast<const float4 *> (from)[0];
+  float4 b = reinterpret_cast<const float4 *> (from)[1];
+
+  v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
+  v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+
+/* Four groups of eight channels, of which each lane of four has two of every
+ * group: afterwards each has all of one group, its own. */
+__device__ __forceinline__ void
+dcnn_cuda_exchange (float (&v)[4][2])
+{
+  uint32_t lane = threadIdx.x & 3;
+
+#pragma unroll
+  for (int bit = 1; bit < 4; bit *= 2)
+#pragma unroll
+    for (int g = 0; g < 4; g++)
+      if (!(g & bit))
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          bool upper = lane & bit;
+          float mine = upper ? v[g][i] : v[g | bit][i];
+          float other = __shfl_xor_sync (0xffffffff, mine, bit);
+          if (upper)
+            v[g][i] = other;
+          else
+            v[g | bit][i] = other;
+        }
+}
+
 /* Values as the map will hold them: what is judged is what is stored. */
 template<typename T>
 __device__ __forceinline__ void
@@ -365,9 +406,7 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
       for (int k = 0; k < 8; k++)
         e[k] = q[0];
     } else if (t.operand == DCNN_OPERAND_VECTOR && t.vector) {
-#pragma unroll
-      for (int k = 0; k < 8; k++)
-        e[k] = t.vector[c + k];
+      dcnn_cuda_load_floats (t.vector + c, e);
     } else if (t.operand == DCNN_OPERAND_VECTOR) {
       dcnn_cuda_load<T> (t.map, s * t.map.stream + c, e);
     } else {

@@ -76,8 +76,7 @@ depthwise (const DcnnCudaRows &p, uint32_t s, int y, int x, uint32_t c,
   const DcnnCudaMap &in = p.node.in;
   uint32_t padded = (in.span + 7) / 8 * 8;
 
-  for (int k = 0; k < 8; k++)
-    v[k] = p.bias[c + k];
+  dcnn_cuda_load_floats (p.bias + c, v);
   if (p.kernel[0] == 3 && p.kernel[1] == 3 && !in.f32) {
     depthwise_window<T, 3, 3> (p, s, y, x, c, v);
     return;

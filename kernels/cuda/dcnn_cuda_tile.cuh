@@ -245,7 +245,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     uint32_t channel0 = (part.chunk0 + chunk * part.chunk_step) * BN;
     Early early;
     float bias[8];
-    load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
+    dcnn_cuda_load_floats (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
     if (!ALIAS)
       early = ask_early<BM, BN> (p, rows, part, n_rows, 0, channel0, step);
     float whole[W::MI][W::NJ][4];

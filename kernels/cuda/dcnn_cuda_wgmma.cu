@@ -139,7 +139,7 @@ finish_tile (const DcnnCudaConv &p, Rows &rows, const Part &part,
   uint32_t step = dcnn_cuda_early_step (p.node), channel0 = part.chunk0 * BN;
   float bias[8];
 
-  load_eight (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
+  dcnn_cuda_load_floats (p.bias + channel0 + threadIdx.x % (BN / 8) * 8, bias);
   for (uint32_t first = 0; first < PASSES; first += 4) {
     Early early[4];
 #pragma unroll

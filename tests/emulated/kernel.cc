@@ -47,6 +47,11 @@ static const EmulatedKernel kernels[] = {
   rows_kernel<__nv_bfloat16, RESIZE>, rows_kernel<__nv_bfloat16, COPY>,
   rows_kernel<__nv_bfloat16, GROUPED>, rows_kernel<__nv_bfloat16, CHANNELS>,
   input_kernel };
+#elif defined (EMULATED_DENSE_FEW)
+#include "cuda/dcnn_cuda_dense_few.cu"
+static const EmulatedKernel kernels[] = { few_kernel<__half, 32>,
+  few_kernel<__half, 64>, few_kernel<__nv_bfloat16, 32>,
+  few_kernel<__nv_bfloat16, 64> };
 #elif defined (EMULATED_DENSE_ROWS)
 #include "cuda/dcnn_cuda_dense_rows.cu"
 static const EmulatedKernel kernels[] = {
@@ -58,7 +63,10 @@ static const EmulatedKernel kernels[] = {
   dense_rows_kernel<__nv_bfloat16, RESIZE>,
   dense_rows_kernel<__nv_bfloat16, COPY>,
   dense_rows_kernel<__nv_bfloat16, GROUPED>,
-  dense_rows_kernel<__nv_bfloat16, CHANNELS> };
+  dense_rows_kernel<__nv_bfloat16, CHANNELS>,
+  dense_depthwise_kernel<__half, 1>, dense_depthwise_kernel<__half, 2>,
+  dense_depthwise_kernel<__nv_bfloat16, 1>,
+  dense_depthwise_kernel<__nv_bfloat16, 2> };
 #elif defined (EMULATED_WGMMA)
 #include "cuda/dcnn_cuda_wgmma.cu"
 static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
