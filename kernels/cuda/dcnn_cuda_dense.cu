@@ -13,7 +13,8 @@
  *
  * A step of k is KB channels of one tap, which therefore divide a pixel's; the
  * order of k, and the parts whose sums are added in turn, are those of
- * dcnn_cuda_conv.cu, so its bits are the same.
+ * dcnn_cuda_conv.cu, so its bits are the same. Where tiles are few, the parts of
+ * one are the blocks of a cluster, each of which ends its share of the rows.
  */
 #include "dcnn_cuda_conv.cuh"
 #include "dcnn_cuda_tensor.cuh"
@@ -22,6 +23,13 @@
 #define POOL (96 * 1024)
 #define ALL_THREADS (THREADS + 64) /* behind those: who copies, who stores */
 #define STORER (THREADS + 32)
+/* What ending a tile together takes, in steps of k. */
+#ifndef TOGETHER_TAKES
+#define TOGETHER_TAKES 14
+#endif
+
+/* How the parts of k are taken: there is one; one after the other; side by side. */
+enum Parts { ONE, IN_TURN, TOGETHER };
 
 struct Dense {
   DcnnCudaConv conv;
@@ -77,20 +85,25 @@ boxes (const DcnnCudaConv &p, uint32_t chunk)
   return BN < 128 || chunk * BN + 64 >= p.node.out.span ? 1 : 2;
 }
 
-/* One thread's: all copies of one tile. */
+/* One thread's: what steps `from` to `to` of a tile multiply. */
 template<int BN, int KB>
 __device__ __forceinline__ void
-copy_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
-    uint32_t full, uint32_t empty, Turn &t)
+copy_operands (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t from,
+    uint32_t to, uint32_t shared, uint32_t full, uint32_t empty, Turn &t)
 {
   using S = Stage<BN, KB>;
   const DcnnCudaConv &p = d.conv;
   DcnnCudaPixel first = pixel_at (p, tile * WIDE);
   int y = (int) (first.at >> 16) * p.stride[0] - p.pad[0];
   int x = (int) (first.at & 0xffff) * p.stride[1] - p.pad[1];
-  uint32_t channel = 0, ky = 0, kx = 0;
+  uint32_t channel = from * KB, tap = 0;
 
-  for (uint32_t k = 0; k < d.steps; k++) {
+  if (!d.flat) {
+    tap = channel / (p.span8 * 8);
+    channel %= p.span8 * 8;
+  }
+  uint32_t ky = tap / (uint32_t) p.kernel[1], kx = tap % (uint32_t) p.kernel[1];
+  for (uint32_t k = from; k < to; k++) {
     uint32_t at = shared + t.slot * S::SIZE, barrier = full + t.slot * 8;
     barrier_wait (empty + t.slot * 8, t.parity ^ 1);
     barrier_expect (barrier, S::A + S::B);
@@ -109,9 +122,19 @@ copy_tile (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
     }
     turn<S::N> (t);
   }
+}
+
+/* The stage that a tile ends in, with what is added to it. */
+template<int BN, int KB>
+__device__ __forceinline__ void
+copy_added (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t shared,
+    uint32_t full, uint32_t empty, Turn &t)
+{
+  using S = Stage<BN, KB>;
+
   barrier_wait (empty + t.slot * 8, t.parity ^ 1);
   if (d.adds) {
-    uint32_t n = boxes<BN> (p, chunk), barrier = full + t.slot * 8;
+    uint32_t n = boxes<BN> (d.conv, chunk), barrier = full + t.slot * 8;
     barrier_expect (barrier, n * S::BOX_BYTES);
     for (uint32_t b = 0; b < n; b++)
       copy_box (shared + t.slot * S::SIZE + b * S::BOX_BYTES, &d.operand,
@@ -253,22 +276,31 @@ finish_steps (const Dense &d, float (&sums)[N], uint32_t row, uint32_t tile,
   }
 }
 
-/* One tile, by all threads but those that copy and store. */
+/* First step of a part of k, of which there are `parts`. */
+template<int KB>
+__device__ __forceinline__ uint32_t
+part_begins (const Dense &d, uint32_t part)
+{
+  uint32_t n_k = d.conv.k_padded / BK;
+
+  return part == d.conv.parts ? d.steps : n_k * part / d.conv.parts * (BK / KB);
+}
+
+/* Sums of steps `from` to `to` of a tile, by all threads but those that copy and
+ * store. */
 template<typename T, int BN, int KB, bool PARTS>
 __device__ __forceinline__ void
-multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
-    uint32_t full, uint32_t empty, uint32_t done, Turn &t, Turn &finished)
+multiply_steps (const Dense &d, uint32_t from, uint32_t to, uint32_t shared,
+    uint32_t full, uint32_t empty, Turn &t, float (&sums)[BN / 2])
 {
   using S = Stage<BN, KB>;
   constexpr int N = BN / 2;
-  uint32_t group = threadIdx.x >> 7, n_k = d.conv.k_padded / BK;
-  uint32_t shared = shared_address (memory);
-  uint32_t row = dcnn_wgmma_row (threadIdx.x & 127, 0) + group * 64;
-  uint32_t part = 1, border = n_k / d.conv.parts * (BK / KB);
+  uint32_t group = threadIdx.x >> 7;
+  uint32_t part = 1, border = PARTS ? part_begins<KB> (d, 1) : 0;
   uint32_t before = UINT32_MAX;      /* slot of the step before */
-  float sums[N] = {}, whole[PARTS ? N : 1] = {};
+  float whole[PARTS ? N : 1] = {};
 
-  for (uint32_t k = 0; k < d.steps; k++) {
+  for (uint32_t k = from; k < to; k++) {
     uint32_t a = shared + t.slot * S::SIZE + group * (S::A / 2);
     uint32_t b = shared + t.slot * S::SIZE + S::A;
     if (PARTS && k == border) {
@@ -279,8 +311,7 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
             whole[PARTS ? i : 0] + sums[i];
         sums[i] = 0;
       }
-      border = (++part == d.conv.parts ? n_k : n_k * part / d.conv.parts) *
-          (BK / KB);
+      border = part_begins<KB> (d, ++part);
     }
     barrier_wait (full + t.slot * 8, t.parity);
     group_begin ();
@@ -302,6 +333,21 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
   for (int i = 0; PARTS && i < N; i++)
     if (d.conv.parts > 1)
       sums[i] = whole[PARTS ? i : 0] + sums[i];
+}
+
+/* One tile, by the same threads. */
+template<typename T, int BN, int KB, bool PARTS>
+__device__ __forceinline__ void
+multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
+    uint32_t full, uint32_t empty, uint32_t done, Turn &t, Turn &finished)
+{
+  using S = Stage<BN, KB>;
+  float sums[BN / 2] = {};
+  uint32_t row = dcnn_wgmma_row (threadIdx.x & 127, 0) +
+      (threadIdx.x >> 7) * 64;
+
+  multiply_steps<T, BN, KB, PARTS> (d, 0, d.steps, shared_address (memory), full,
+      empty, t, sums);
   barrier_wait (full + t.slot * 8, t.parity);
   if (d.conv.node.plain)
     finish_plain<T, BN> (d, sums, row, chunk, memory + t.slot * S::SIZE);
@@ -338,8 +384,11 @@ run_maps (const Dense &d)
   __syncthreads ();
   dcnn_cuda_wait ();
   if (threadIdx.x == THREADS)
-    for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
-      copy_tile<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
+    for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x) {
+      copy_operands<BN, KB> (d, i / chunks, i % chunks, 0, d.steps, shared,
+          full, empty, t);
+      copy_added<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
+    }
   if (threadIdx.x == STORER) {
     for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
       store_tile<BN, KB> (d, i / chunks, i % chunks, shared, done, empty, t,
@@ -355,14 +404,119 @@ run_maps (const Dense &d)
         full, empty, done, t, finished);
 }
 
+/* ---- parts side by side --------------------------------------------------------- */
+
+/* A thread's sums, where the cluster's blocks find them: rows of BN floats, and four
+ * that no row has, so that eight rows lie in all banks. */
+template<int BN, int N>
+__device__ __forceinline__ void
+show_sums (const float (&sums)[N], float *shown)
+{
+  uint32_t row = dcnn_wgmma_row (threadIdx.x & 127, 0) +
+      (threadIdx.x >> 7) * 64;
+
+#pragma unroll
+  for (int i = 0; i < N; i += 2)
+    *reinterpret_cast<float2 *> (shown + (row + (i & 2) * 4) * (BN + 4) +
+        dcnn_wgmma_column (threadIdx.x & 127, (uint32_t) i)) =
+        make_float2 (sums[i], sums[i + 1]);
+}
+
+/* All that follows from the sums of a block's share of the rows. */
+template<typename T, int BN>
+__device__ __forceinline__ void
+finish_share (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t rank,
+    const float *shown)
+{
+  const DcnnCudaConv &p = d.conv;
+  const DcnnCudaMap &out = p.node.out;
+  uint32_t step = dcnn_cuda_early_step (p.node), rows = WIDE / p.parts;
+
+  for (uint32_t i = threadIdx.x; i < rows * (BN / 8); i += THREADS) {
+    uint32_t row = rank * rows + i / (BN / 8), column = i % (BN / 8) * 8;
+    uint32_t c = chunk * BN + column, pixel = tile * WIDE + row;
+    const float *at = shown + row * (BN + 4) + column;
+    float v[8], bias[8];
+    if (pixel >= d.pixels || c >= out.span)
+      continue;
+    DcnnCudaPixel e = pixel_at (p, pixel);
+    uint4 early = ask_operand (p.node, step, e, c, true);
+    for (uint32_t r = 0; r < p.parts; r++) {
+      uint32_t from = cluster_address (at, r);
+      float4 a = cluster_read4 (from), b = cluster_read4 (from + 16);
+      float part[8] = { a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w };
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        v[k] = r == 0 ? part[k] : v[k] + part[k];
+    }
+    dcnn_cuda_load_floats (p.bias + c, bias);
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+      v[k] += bias[k];
+    dcnn_cuda_steps<T> (p.node, e.stream, e.at >> 16, e.at & 0xffff, c, v, step,
+        early);
+    *reinterpret_cast<uint4 *> (static_cast<T *> (out.data) +
+        dcnn_cuda_at (out, e.stream, e.at >> 16, e.at & 0xffff) + c) =
+        dcnn_cuda_pack<T> (v);
+  }
+}
+
+/* The blocks of a cluster are the parts of a tile. */
+template<typename T, int BN, int KB>
+__device__ __forceinline__ void
+run_together (const Dense &d)
+{
+  using S = Stage<BN, KB>;
+  DCNN_CUDA_DYNAMIC (memory, 1024);
+  __shared__ __align__ (8) uint64_t barriers[2 * S::N];
+  uint32_t chunks = (d.conv.n_padded + BN - 1) / BN, parts = d.conv.parts;
+  uint32_t tiles = (d.pixels + WIDE - 1) / WIDE * chunks;
+  uint32_t rank = cluster_rank (), from = part_begins<KB> (d, rank);
+  uint32_t to = part_begins<KB> (d, rank + 1);
+  uint32_t shared = shared_address (memory);
+  uint32_t full = shared_address (barriers), empty = full + S::N * 8;
+  float *shown = reinterpret_cast<float *> (memory + S::BYTES);
+  Turn t = { 0, 0 };
+
+  if (threadIdx.x < S::N) {
+    barrier_init (full + threadIdx.x * 8, 1);
+    barrier_init (empty + threadIdx.x * 8, THREADS / 32);
+  }
+  fence_barriers ();
+  __syncthreads ();
+  dcnn_cuda_wait ();
+  dcnn_cuda_join_all (d.conv.node, d.n_streams, blockIdx.x * ALL_THREADS +
+      threadIdx.x, gridDim.x * ALL_THREADS);
+  for (uint32_t i = blockIdx.x / parts; i < tiles; i += gridDim.x / parts) {
+    uint32_t tile = i / chunks, chunk = i % chunks;
+    float sums[BN / 2] = {};
+    if (threadIdx.x == THREADS)
+      copy_operands<BN, KB> (d, tile, chunk, from, to, shared, full, empty, t);
+    if (threadIdx.x < THREADS) {
+      multiply_steps<T, BN, KB, false> (d, from, to, shared, full, empty, t,
+          sums);
+      show_sums<BN> (sums, shown);
+    }
+    __syncwarp ();
+    cluster_sync ();
+    if (threadIdx.x < THREADS)
+      finish_share<T, BN> (d, tile, chunk, rank, shown);
+    __syncwarp ();
+    cluster_sync ();
+  }
+}
+
 #endif
 
-template<typename T, int BN, int KB, bool PARTS>
-__global__ void __launch_bounds__ (ALL_THREADS, PARTS ? 1 : 2)
+template<typename T, int BN, int KB, Parts PARTS>
+__global__ void __launch_bounds__ (ALL_THREADS, PARTS == ONE ? 2 : 1)
 dense_kernel (const __grid_constant__ Dense d)
 {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  run_maps<T, BN, KB, PARTS> (d);
+  if constexpr (PARTS == TOGETHER)
+    run_together<T, BN, KB> (d);
+  else
+    run_maps<T, BN, KB, PARTS == IN_TURN> (d);
 #else
   dcnn_cuda_wait ();
 #endif
@@ -484,7 +638,7 @@ describe (Dense *d, uint32_t n_streams, uint32_t channels, uint32_t step)
   return describe_walk (walk, &d->rows);
 }
 
-template<typename T, int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, Parts PARTS>
 static cudaError_t
 launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -499,9 +653,28 @@ launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
           d->conv.kernel[1]) * d->conv.span8 * 8 / KB;
   if (e != cudaSuccess)
     return e;
+  if (PARTS == TOGETHER) {
+    uint32_t parts = d->conv.parts;
+    return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS>,
+        dim3 (min (tiles, max (device->multiprocessors / parts, 1u)) * parts),
+        ALL_THREADS, Stage<BN, KB>::BYTES + WIDE * (BN + 4) * sizeof (float),
+        parts, arguments, queue);
+  }
   return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS>,
-      dim3 (min (tiles, (PARTS ? 1 : 2) * device->multiprocessors)),
+      dim3 (min (tiles, (PARTS == ONE ? 2 : 1) * device->multiprocessors)),
       ALL_THREADS, Stage<BN, KB>::BYTES, 1, arguments, queue);
+}
+
+/* Whether the parts of tiles are taken sooner side by side. */
+static bool
+sooner_together (const Dense *d, uint32_t tiles, const DcnnCudaDevice *device)
+{
+  uint32_t parts = d->conv.parts, n = device->multiprocessors;
+  uint32_t clusters = max (n / parts, 1u);
+  uint32_t steps = d->conv.k_padded / BK;
+
+  return device->clusters && (tiles + clusters - 1) / clusters *
+      (steps / parts + TOGETHER_TAKES) < (tiles + n - 1) / n * steps;
 }
 
 template<typename T, int BN, int KB>
@@ -509,8 +682,14 @@ static cudaError_t
 launch_parts (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
-  return d->conv.parts > 1 ? launch<T, BN, KB, true> (d, n_streams, device,
-      queue) : launch<T, BN, KB, false> (d, n_streams, device, queue);
+  uint32_t tiles = (d->pixels + WIDE - 1) / WIDE *
+      ((d->conv.n_padded + BN - 1) / BN);
+
+  if (d->conv.parts == 1)
+    return launch<T, BN, KB, ONE> (d, n_streams, device, queue);
+  return sooner_together (d, tiles, device) ?
+      launch<T, BN, KB, TOGETHER> (d, n_streams, device, queue) :
+      launch<T, BN, KB, IN_TURN> (d, n_streams, device, queue);
 }
 
 template<typename T>

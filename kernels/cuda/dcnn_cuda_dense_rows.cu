@@ -13,9 +13,35 @@
 #define THREADS 256
 #define BLOCKS 8 /* of a multiprocessor: rounds that take turns */
 
+/* Steps that are a product and a sum with vectors and, it may be, a Clip: a
+ * normalisation that is no part of a convolution. */
+struct Affine {
+  const float *scale, *shift; /* NULL: steps are other ones */
+  float least, most;
+};
+
+/* Rounded as one step after the other. */
+template<uint32_t N>
+__device__ __forceinline__ void
+scale_and_shift (const Affine &a, uint32_t c, float (&v)[N][8])
+{
+  float scale[8], shift[8];
+
+  dcnn_cuda_load_floats (a.scale + c, scale);
+  dcnn_cuda_load_floats (a.shift + c, shift);
+#pragma unroll
+  for (uint32_t n = 0; n < N; n++)
+#pragma unroll
+    for (int k = 0; k < 8; k++) {
+      float r = __fadd_rn (__fmul_rn (v[n][k], scale[k]), shift[k]);
+      v[n][k] = r < a.least ? a.least : r > a.most ? a.most : r;
+    }
+}
+
 template<typename T, Group G>
 __global__ void __launch_bounds__ (THREADS, 3)
-dense_rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t n_streams)
+dense_rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t n_streams,
+    Affine affine)
 {
   /* operators with a window have enough to ask for */
   constexpr uint32_t AT_ONCE = G == COPY ? 4 : 1;
@@ -39,9 +65,12 @@ dense_rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t n_streams)
       x[k] = pixel % area % out.width;
       primary<T, G> (p, s[k], (int) y[k], (int) x[k], c, v[k]);
     }
+    if (G == COPY && affine.scale)
+      scale_and_shift (affine, c, v);
 #pragma unroll
     for (uint32_t k = 0; k < AT_ONCE; k++) {
-      steps_of<T, G> (p, s[k], y[k], x[k], c, v[k]);
+      if (G != COPY || !affine.scale)
+        steps_of<T, G> (p, s[k], y[k], x[k], c, v[k]);
       if (first + k * apart < area * n_streams)
         dcnn_cuda_store<T> (out, dcnn_cuda_at (out, s[k], y[k], x[k]) + c, v[k]);
     }
@@ -182,6 +211,32 @@ runs_of (const DcnnCudaRows *p)
       (const void *) dense_depthwise_kernel<T, 2>;
 }
 
+static bool
+is_vector (const DcnnCudaNode *n, uint32_t step, int kind)
+{
+  return step < n->n_steps && n->steps[step].kind == kind &&
+      n->steps[step].operand == DCNN_OPERAND_VECTOR && n->steps[step].vector;
+}
+
+static Affine
+affine_of (const DcnnCudaNode *n)
+{
+  Affine a = { NULL, NULL, -INFINITY, INFINITY };
+
+  if (!is_vector (n, 0, DCNN_STEP_MUL) || !is_vector (n, 1, DCNN_STEP_ADD) ||
+      n->n_steps > 3)
+    return a;
+  if (n->n_steps == 3) {
+    if (n->steps[2].kind != DCNN_STEP_RELU && n->steps[2].kind != DCNN_STEP_CLIP)
+      return a;
+    a.least = n->steps[2].kind == DCNN_STEP_RELU ? 0 : n->steps[2].a;
+    a.most = n->steps[2].kind == DCNN_STEP_RELU ? a.most : n->steps[2].b;
+  }
+  a.scale = n->steps[0].vector;
+  a.shift = n->steps[1].vector;
+  return a;
+}
+
 /* Blocks for so many threads, or those that take turns. */
 static dim3
 blocks_of (uint64_t wanted, uint32_t threads, const DcnnCudaDevice *device)
@@ -199,7 +254,9 @@ dcnn_cuda_dense_rows (const DcnnCudaRows *rows, uint32_t n_streams,
   uint64_t n = vectors_of (rows, n_streams);
   const void *runs = rows->node.in.bf16 ? runs_of<__nv_bfloat16> (rows) :
       runs_of<__half> (rows);
-  void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &n_streams };
+  Affine affine = affine_of (&rows->node);
+  void *arguments[] = { const_cast<DcnnCudaRows *> (rows), &n_streams,
+    &affine };
 
   if (runs)
     return dcnn_cuda_launch (runs, blocks_of (n / out->width * ((out->width +

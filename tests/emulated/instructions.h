@@ -283,21 +283,23 @@ static inline void fence_bulk () {}
 static inline void fence_barriers () {}
 
 /* Phases passed, what the one at hand still waits for; one a barrier, found by
- * its address. */
+ * its address, of the block that runs. */
 struct EmulatedPhase {
   uint32_t at, phases, arrivals, missing;
   int64_t bytes;
+  unsigned block;
 };
 inline thread_local EmulatedPhase emulated_phases[256];
 
 static inline EmulatedPhase &
 emulated_phase (uint32_t at)
 {
-  for (EmulatedPhase &p : emulated_phases)
-    if (p.at == at || p.at == 0) {
-      p.at = at;
+  for (EmulatedPhase &p : emulated_phases) {
+    if (p.block != emulated_blocks_begun)
+      p = EmulatedPhase { at, 0, 0, 0, 0, emulated_blocks_begun };
+    if (p.at == at)
       return p;
-    }
+  }
   abort ();
 }
 
@@ -313,7 +315,8 @@ emulated_end_phase (EmulatedPhase &p)
 static inline void
 barrier_init (uint32_t at, uint32_t arrivals)
 {
-  emulated_phase (at) = EmulatedPhase { at, 0, arrivals, arrivals, 0 };
+  emulated_phase (at) = EmulatedPhase { at, 0, arrivals, arrivals, 0,
+    emulated_blocks_begun };
 }
 
 static inline void

@@ -243,6 +243,8 @@ struct EmulatedRank {
   char *stacks;
 };
 
+inline thread_local unsigned emulated_blocks_begun;
+
 /* One block of each cluster, or all blocks where there are none. */
 static inline void *
 emulated_rank_runs (void *data)
@@ -267,6 +269,7 @@ emulated_rank_runs (void *data)
         r->cluster->arrived = 0;
       pthread_barrier_wait (r->meet);
     }
+    emulated_blocks_begun++;
     emulated_block_runs (l.entry);
     if (r->meet)
       pthread_barrier_wait (r->meet);
