@@ -12,6 +12,8 @@
  *   pads         Pad (zeros, H and W) + Conv or AveragePool
  *                (pads counted)                               -> one node
  *   dilation     kernels stored with zero taps between        -> dilation
+ *   far taps     taps of a dilated kernel that lie outside of the map for every
+ *                pixel of it                                  -> nothing
  *   shuffle      Reshape, Transpose, Reshape of a pixel shuffle (passes_shuffle.c)
  *                                                             -> DepthToSpace
  *   dead         nodes that no output needs                   -> nothing
@@ -570,6 +572,80 @@ pass_dilation (Uses *uses, GError **error)
   return TRUE;
 }
 
+/* ---- far taps ---------------------------------------------------------------- */
+
+/* Taps first .. last along an axis are all that ever meet the map. */
+static void
+find_near_taps (const DcnnWindow *w, int axis, gint64 in, gint64 out,
+    gint64 *first, gint64 *last)
+{
+  gint64 d = w->dilation[axis], end = w->kernel[axis] - 1;
+  gint64 reach = w->stride[axis] * (out - 1) - w->pad_begin[axis];
+
+  *first = 0;
+  *last = end;
+  while (*first < end && *first * d + reach < 0 &&
+      (*first + 1) * d <= w->pad_begin[axis])
+    ++*first;
+  while (*last > *first && *last * d - w->pad_begin[axis] >= in &&
+      (end - *last + 1) * d <= w->pad_end[axis])
+    --*last;
+}
+
+static gboolean
+drop_far_taps (Uses *uses, DcnnNode *conv, GError **error)
+{
+  DcnnGraph *graph = uses->graph;
+  const DcnnTensor *w = &dcnn_graph_value (graph, conv->inputs[1])->tensor;
+  const DcnnTensor *in = &dcnn_graph_value (graph, conv->inputs[0])->tensor;
+  const DcnnTensor *out = &dcnn_graph_value (graph, conv->outputs[0])->tensor;
+  DcnnWindow *win = &conv->params.conv.window;
+  gint64 k[2] = { w->dims[2], w->dims[3] }, first[2], last[2], dims[4], n;
+  const float *src;
+  float *dst;
+  DcnnValueId id;
+
+  for (int axis = 0; axis < 2; axis++)
+    find_near_taps (win, axis, in->dims[2 + axis], out->dims[2 + axis],
+        &first[axis], &last[axis]);
+  dims[0] = w->dims[0], dims[1] = w->dims[1];
+  dims[2] = last[0] - first[0] + 1, dims[3] = last[1] - first[1] + 1;
+  if (dims[2] == k[0] && dims[3] == k[1])
+    return TRUE;
+  id = add_float_constant (uses, conv->name, 4, dims, &dst, error);
+  if (id < 0)
+    return FALSE;
+  src = dcnn_graph_value (graph, conv->inputs[1])->tensor.data;
+  n = dims[0] * dims[1];
+  for (gint64 i = 0; i < n; i++)
+    for (gint64 y = 0; y < dims[2]; y++)
+      for (gint64 x = 0; x < dims[3]; x++)
+        dst[(i * dims[2] + y) * dims[3] + x] =
+            src[(i * k[0] + first[0] + y) * k[1] + first[1] + x];
+  conv->inputs[1] = id;
+  for (int axis = 0; axis < 2; axis++) {
+    win->kernel[axis] = dims[2 + axis];
+    win->pad_begin[axis] -= first[axis] * win->dilation[axis];
+    win->pad_end[axis] -= (k[axis] - 1 - last[axis]) * win->dilation[axis];
+  }
+  return TRUE;
+}
+
+static gboolean
+pass_far_taps (Uses *uses, GError **error)
+{
+  DcnnGraph *graph = uses->graph;
+
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    DcnnNode *node = dcnn_graph_node (graph, n);
+    if (node->alive && node->op == DCNN_OP_CONV &&
+        is_conv_with_constants (graph, node) &&
+        !drop_far_taps (uses, node, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* ---- dead nodes ------------------------------------------------------------ */
 
 static void
@@ -603,7 +679,8 @@ dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
   uses_init (&uses, graph);
   pass_identities (&uses);
   pass_pads (&uses);
-  ok = pass_affine (&uses, error) && pass_dilation (&uses, error);
+  ok = pass_affine (&uses, error) && pass_dilation (&uses, error) &&
+      pass_far_taps (&uses, error);
   uses_clear (&uses);
   if (!ok)
     return FALSE;

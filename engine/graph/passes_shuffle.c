@@ -8,6 +8,10 @@
  *
  * The planner would find most of them by tracing, but not where the result is
  * an output of the network, as in super-resolution.
+ *
+ *   DepthToSpace, then Clip, Tanh and others of each number alone
+ *     -> these, then DepthToSpace: a convolution before takes them in, and its
+ *        map has more channels, so fewer of those that only fill up
  */
 #include "dcnn_plan.h"
 
@@ -101,6 +105,86 @@ shuffle_from (DcnnGraph *graph, const gint *readers, DcnnNode *open)
   open->alive = dcnn_graph_node (graph, swap)->alive = FALSE;
 }
 
+/* Whether a node does something to each number of its first input alone. */
+static gboolean
+is_of_each (const DcnnGraph *graph, const DcnnNode *node)
+{
+  double number;
+
+  switch (node->op) {
+    case DCNN_OP_CLIP:
+    case DCNN_OP_RELU:
+    case DCNN_OP_LEAKY_RELU:
+    case DCNN_OP_SIGMOID:
+    case DCNN_OP_TANH:
+      return TRUE;
+    case DCNN_OP_ADD:
+    case DCNN_OP_SUB:
+    case DCNN_OP_MUL:
+    case DCNN_OP_DIV:
+      return node->inputs[1] >= 0 && tensor_of (graph, node->inputs[1])->rank
+          <= 4 && dcnn_graph_scalar (graph, node->inputs[1], &number);
+    default:
+      return FALSE;
+  }
+}
+
+/* A shuffle changes places with what alone reads it. FALSE: it does not. */
+static gboolean
+swap_shuffle (DcnnGraph *graph, const gint *readers, gint at, gint *next)
+{
+  DcnnNode *shuffle = dcnn_graph_node (graph, at), *other;
+  DcnnValueId between = shuffle->outputs[0], in = shuffle->inputs[0];
+  DcnnNode was;
+
+  *next = readers[between];
+  if (*next < 0)
+    return FALSE;
+  other = dcnn_graph_node (graph, *next);
+  if (!other->alive || other->inputs[0] != between ||
+      !is_of_each (graph, other))
+    return FALSE;
+  was = *shuffle;
+  shuffle->op = other->op;
+  shuffle->params = other->params;
+  shuffle->inputs = other->inputs;
+  shuffle->n_inputs = other->n_inputs;
+  other->op = was.op;
+  other->params = was.params;
+  other->inputs = was.inputs;
+  other->n_inputs = was.n_inputs;
+  shuffle->inputs[0] = in;
+  other->inputs[0] = between;
+  memcpy (dcnn_graph_value (graph, between)->tensor.dims,
+      tensor_of (graph, in)->dims, sizeof tensor_of (graph, in)->dims);
+  return TRUE;
+}
+
+/* Nets of whole numbers have their steps where their bounds are known. */
+static gboolean
+has_rounding (const DcnnGraph *graph)
+{
+  for (guint n = 0; n < graph->nodes->len; n++)
+    if (dcnn_graph_node (graph, n)->alive &&
+        dcnn_graph_node (graph, n)->op == DCNN_OP_ROUND)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+swap_shuffles (DcnnGraph *graph)
+{
+  g_autofree gint *readers = find_readers (graph);
+
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    gint at = (gint) n;
+    while (dcnn_graph_node (graph, at)->alive &&
+        dcnn_graph_node (graph, at)->op == DCNN_OP_DEPTH_TO_SPACE &&
+        swap_shuffle (graph, readers, at, &at))
+      continue;
+  }
+}
+
 void
 dcnn_passes_shuffle (DcnnGraph *graph)
 {
@@ -111,4 +195,6 @@ dcnn_passes_shuffle (DcnnGraph *graph)
     if (node->alive && node->op == DCNN_OP_RESHAPE)
       shuffle_from (graph, readers, node);
   }
+  if (!has_rounding (graph))
+    swap_shuffles (graph);
 }

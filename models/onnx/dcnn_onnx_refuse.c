@@ -25,10 +25,10 @@ static const struct {
   { "ConcatFromSequence", "sequences are not supported: export with fixed "
         "shapes" },
   { "Optional*", "optional values are not supported" },
-  { "NonMaxSuppression", "cut the graph before its decoding: boxes are decoded "
-        "outside of the network" },
+  { "NonMaxSuppression", "cut the graph before its decoding, by outputs= in the "
+        "descriptor: boxes are decoded outside of the network" },
   { "NonZero", "its output has no fixed shape: cut the graph before its "
-        "decoding" },
+        "decoding, by outputs= in the descriptor" },
   { "Unique", "its output has no fixed shape" },
   { "Compress", "its output has no fixed shape: use Gather" },
   { "QLinear*", "this quantized operator is not supported: quantize the model "
@@ -36,7 +36,8 @@ static const struct {
   { "Random*", "random numbers are not supported" },
   { "Bernoulli", "random numbers are not supported" },
   { "Multinomial", "random numbers are not supported" },
-  { "RoiAlign", "two-stage detectors are not supported: cut the graph before" },
+  { "RoiAlign", "two-stage detectors are not supported: cut the graph before, "
+        "by outputs= in the descriptor" },
 };
 
 /* Attribute values without an implementation. */

@@ -168,17 +168,21 @@ attr_branch (Pk *node, const char *name, const char *input)
 }
 
 /* Bytes in rows of pixels, scaled and split before the Transpose; an If on a
- * stored condition; a pixel shuffle spelled out. */
+ * stored condition; a dilation wider than the map; a pixel shuffle spelled out,
+ * then a step. */
 static Pk *
 picture (void)
 {
   static const gint64 image[4] = { 1, 8, 12, 3 }, weights[4] = { 8, 3, 3, 3 };
   static const gint64 to_nchw[4] = { 0, 3, 1, 2 }, up[6] = { 1, 2, 2, 2, 6, 10 };
   static const gint64 swap[6] = { 0, 1, 4, 2, 5, 3 }, flat[4] = { 1, 2, 12, 20 };
+  static const gint64 square[4] = { 8, 8, 3, 3 }, wide[2] = { 4, 12 };
+  static const gint64 pads[4] = { 4, 12, 4, 12 };
   Pk *graph = pk_new (), *node;
 
   pk_message (graph, 11, pk_value ("image", 2, 4, image));
   add_floats (graph, "w", 4, weights);
+  add_floats (graph, "far", 4, square);
   add_floats (graph, "gain", 0, NULL);
   add_ints (graph, "up", 6, up);
   add_ints (graph, "flat", 4, flat);
@@ -195,11 +199,16 @@ picture (void)
   attr_branch (node, "then_branch", "c");
   attr_branch (node, "else_branch", "gain");
   add_node (graph, node);
-  add_node (graph, pk_node ("open", "Reshape", "n up", "r"));
+  node = pk_node ("atrous", "Conv", "n far", "a");
+  pk_attr_ints (node, "dilations", 2, wide);
+  pk_attr_ints (node, "pads", 4, pads);
+  add_node (graph, node);
+  add_node (graph, pk_node ("open", "Reshape", "a up", "r"));
   node = pk_node ("swap", "Transpose", "r", "t");
   pk_attr_ints (node, "perm", 6, swap);
   add_node (graph, node);
-  add_node (graph, pk_node ("close", "Reshape", "t flat", "y"));
+  add_node (graph, pk_node ("close", "Reshape", "t flat", "u"));
+  add_node (graph, pk_node ("bound", "Relu", "u", "y"));
   pk_message (graph, 12, pk_value ("y", FLOAT, 0, NULL));
   return graph;
 }

@@ -366,6 +366,33 @@ def tokens():
 
 
 @net
+def atrous_pyramid():
+    """DeepLab on a small picture: dilations that reach past the map on one axis, on both, on one side; with strides."""
+    g, x = begun(8)
+    maps = [strided(g, x, 8, 4, stride=1, dilations=[d, d], pads=[d] * 4) for d in (2, 12, 18, 36)]
+    maps.append(strided(g, x, 8, 4, stride=1, dilations=[18, 9], pads=[3, 2, 33, 16]))
+    x = g.node("Relu", g.node("Concat", *maps, axis=1))
+    x = strided(g, x, 20, 6, dilations=[30, 15], pads=[30, 15, 30, 15])
+    x = g.node("Conv", x, g.random(6, 1, 5, 5), pads=[18] * 4, dilations=[9, 9], group=6)
+    g.conv(x, 6, 3, "y")
+    return of_picture(g)
+
+
+@net
+def clamped_shuffle():
+    """ESPCN: a pixel shuffle, then a scale and bounds, and once more with its result read twice."""
+    g, x = begun(8)
+    y = g.node("DepthToSpace", g.conv(x, 8, 12), blocksize=2, mode="CRD")
+    y = g.node("Clip", g.node("Mul", y, g.const(.5)), g.const(0.), g.const(.8))
+    x = g.node("Conv", g.node("Tanh", y), g.random(8, 3, 2, 2), strides=[2, 2])
+    y = g.node("Reshape", g.conv(x, 8, 9), g.ints(1, 1, 3, 3, HEIGHT, WIDTH))
+    y = g.node("Reshape", g.node("Transpose", y, perm=[0, 1, 4, 2, 5, 3]), g.ints(1, 1, 3 * HEIGHT, 3 * WIDTH))
+    y = g.node("Sub", g.node("Relu", y), g.const(.1))
+    g.node("Add", g.node("Clip", y, g.const(-.05), g.const(1.)), y, out="y")
+    return of_picture(g)
+
+
+@net
 def self_attention():
     """As YOLO's later heads: queries, keys and values of all pixels of a small map by Split, MatMul and Softmax; then distances as expectations (DFL)."""
     g, x = begun(8)
