@@ -53,11 +53,11 @@ is_any (const Onnx__NodeProto *node, const char *const *names)
 /* ---- layers --------------------------------------------------------------- */
 
 static gboolean
-has_attribute (const Onnx__NodeProto *node, const char *name, float usual)
+scales_by (const Onnx__NodeProto *node, const char *name)
 {
   for (gsize i = 0; i < node->n_attribute; i++)
     if (g_strcmp0 (node->attribute[i]->name, name) == 0)
-      return node->attribute[i]->f != usual;
+      return node->attribute[i]->f != 1;
   return FALSE;
 }
 
@@ -78,8 +78,8 @@ why_not (const QuantNet *net, const Onnx__NodeProto *node)
   if (w->n_dims < 2 || (matrix && w->n_dims != 2))
     return "its weights are no matrix";
   if (quant_is (node, "Gemm") && (quant_int (node, "transA", 0)
-          || has_attribute (node, "alpha", 1)
-          || has_attribute (node, "beta", 1)))
+          || scales_by (node, "alpha")
+          || scales_by (node, "beta")))
     return "it transposes or scales what it reads";
   if (!biased)
     return NULL;

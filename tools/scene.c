@@ -93,15 +93,15 @@ street (cairo_t *cr)
 }
 
 static void
-limb (cairo_t *cr, double x0, double y0, double angle0, double length0,
-    double angle1, double length1, double width, const double *colour)
+limb (cairo_t *cr, double y0, double angle0, double length0, double angle1,
+    double length1, double width, const double *colour)
 {
-  double kx = x0 + sin (angle0) * length0, ky = y0 + cos (angle0) * length0;
+  double kx = sin (angle0) * length0, ky = y0 + cos (angle0) * length0;
   cairo_set_source_rgb (cr, colour[0], colour[1], colour[2]);
   cairo_set_line_width (cr, width);
   cairo_set_line_cap (cr, CAIRO_LINE_CAP_ROUND);
   cairo_set_line_join (cr, CAIRO_LINE_JOIN_ROUND);
-  cairo_move_to (cr, x0, y0);
+  cairo_move_to (cr, 0, y0);
   cairo_line_to (cr, kx, ky);
   cairo_line_to (cr, kx + sin (angle1) * length1, ky + cos (angle1) * length1);
   cairo_stroke (cr);
@@ -124,13 +124,13 @@ figure (cairo_t *cr, const Walker *w, double step)
   cairo_restore (cr);
   cairo_set_source_rgba (cr, 0.1, 0.1, 0.12, 0.35);
   cairo_fill (cr);
-  limb (cr, 0, -112, -0.7 * swing, 26, 0.25 - 0.6 * swing, 24, 9, dark);
-  limb (cr, 0, -74, 0.5 * swing, 36, 0.5 * swing - 0.35 * fabs (swing), 36,
+  limb (cr, -112, -0.7 * swing, 26, 0.25 - 0.6 * swing, 24, 9, dark);
+  limb (cr, -74, 0.5 * swing, 36, 0.5 * swing - 0.35 * fabs (swing), 36,
       13, w->legs);
-  limb (cr, 0, -74, -0.5 * swing, 36, -0.5 * swing - 0.2 * fabs (swing), 36,
+  limb (cr, -74, -0.5 * swing, 36, -0.5 * swing - 0.2 * fabs (swing), 36,
       13, w->legs);
-  limb (cr, 0, -112, 0, 20, 0, 18, 27, w->coat);
-  limb (cr, 0, -112, 0.7 * swing, 26, 0.25 + 0.6 * swing, 24, 9, w->coat);
+  limb (cr, -112, 0, 20, 0, 18, 27, w->coat);
+  limb (cr, -112, 0.7 * swing, 26, 0.25 + 0.6 * swing, 24, 9, w->coat);
   cairo_rectangle (cr, -4, -130, 8, 10);
   fill (cr, w->skin[0] * 0.9, w->skin[1] * 0.9, w->skin[2] * 0.9);
   cairo_save (cr);

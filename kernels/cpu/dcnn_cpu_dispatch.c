@@ -87,9 +87,9 @@ dcnn_cpu_kernels (void)
 static atomic_bool all_levels;
 
 void
-dcnn_cpu_prepare_all_levels (bool all)
+dcnn_cpu_prepare_all_levels (void)
 {
-  atomic_store (&all_levels, all);
+  atomic_store (&all_levels, true);
 }
 
 bool

@@ -281,8 +281,8 @@ const DcnnCpuKernels *dcnn_cpu_kernels_at (unsigned i);
 
 /* Prepared operators hold what the level of dcnn_cpu_kernels () needs, and
  * what level "c" needs. To run a job on other tables (tests, benchmarks), call
- * this with true before preparing: every runnable level is then packed for.
+ * this before preparing: every runnable level is then packed for.
  * Not for the frame path; affects later prepare calls of every thread. */
-void dcnn_cpu_prepare_all_levels (bool all);
+void dcnn_cpu_prepare_all_levels (void);
 
 #endif

@@ -77,9 +77,10 @@ dcnn_ranking_reset (DcnnRanking *ranking)
 
 /* Moves items[at] down until no child of it is worse. */
 static void
-sink (DcnnRanked *items, guint n, guint at)
+sink (DcnnRanked *items, guint n)
 {
-  DcnnRanked moving = items[at];
+  DcnnRanked moving = items[0];
+  guint at = 0;
 
   for (;;) {
     guint child = 2 * at + 1;
@@ -108,7 +109,7 @@ dcnn_ranking_add (DcnnRanking *ranking, gfloat score, guint id)
     if (is_worse (item, ranking->items[0]))
       return;
     ranking->items[0] = item;
-    sink (ranking->items, at, 0);
+    sink (ranking->items, at);
     return;
   }
   ranking->n++;
@@ -127,7 +128,7 @@ dcnn_ranking_sort (DcnnRanking *ranking)
 
     ranking->items[0] = ranking->items[n - 1];
     ranking->items[n - 1] = worst;
-    sink (ranking->items, n - 1, 0);
+    sink (ranking->items, n - 1);
   }
 }
 

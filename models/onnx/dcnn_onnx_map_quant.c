@@ -16,9 +16,9 @@
 /* ---- emitting ------------------------------------------------------------- */
 
 static DcnnValueId
-cast (OnnxNode *node, DcnnValueId value, DcnnDtype to)
+as_float32 (OnnxNode *node, DcnnValueId value)
 {
-  DcnnParams params = { .cast = { .to = to } };
+  DcnnParams params = { .cast = { .to = DCNN_DTYPE_F32 } };
 
   return onnx_node_emit_inner (node, DCNN_OP_CAST, &params, 1, &value, NULL);
 }
@@ -43,7 +43,7 @@ parameter (OnnxNode *node, const DcnnTensor *x, int i, int axis)
         "must be constants, one number or one along its axis");
     return -1;
   }
-  value = cast (node, node->inputs[i], DCNN_DTYPE_F32);
+  value = as_float32 (node, node->inputs[i]);
   if (dcnn_tensor_count (t) != 1) {
     shape.rank = x->rank;
     for (int k = 0; k < shape.rank; k++)
@@ -366,7 +366,7 @@ onnx_whole_centred (OnnxNode *node, int x, int z, int axis)
     return known->whole;
   value = onnx_whole_as_float (node, node->inputs[x]);
   if (value == node->inputs[x] && in->dtype != DCNN_DTYPE_F32)
-    value = cast (node, value, DCNN_DTYPE_F32);
+    value = as_float32 (node, value);
   if (z < 0 || !onnx_node_input (node, z) || (zero == 0
           && single_zero (node, z, &zero)))
     return value;

@@ -117,18 +117,19 @@ run_moving (Case *c, guint frames)
   }
 }
 
-/* Still frames until settled, at most bound. */
+/* Still frames until settled. */
 static void
-run_still (Case *c, guint bound)
+run_still (Case *c)
 {
   DcnnFrameStats stats;
   guint f = 0;
 
   do
     push (c, &stats);
-  while (!stats.settled && ++f < bound);
+  while (!stats.settled && ++f < BOUND_FRAMES);
   if (!stats.settled)
-    test_fail (c->model, c->seed, "not settled after %u still frames", bound);
+    test_fail (c->model, c->seed, "not settled after %u still frames",
+        BOUND_FRAMES);
   for (guint i = 0; i < 3; i++) {
     push (c, &stats);
     if (stats.macs_done != 0 || !stats.settled)
@@ -177,7 +178,7 @@ run_plain (guint64 seed)
       TRUE, seed % 3 ? 0.1f : 0.02f);
   for (guint round = 0; round < 3 && !g_test_failed (); round++) {
     run_moving (&c, 20);
-    run_still (&c, BOUND_FRAMES);
+    run_still (&c);
     compare (&c, TRUE);
   }
   case_clear (&c);
@@ -197,7 +198,7 @@ run_interrupted (guint64 seed)
     for (guint f = 0; f < 10 + round; f++)
       push (&c, &stats);
   }
-  run_still (&c, BOUND_FRAMES);
+  run_still (&c);
   compare (&c, TRUE);
   case_clear (&c);
 }
@@ -222,7 +223,7 @@ run_panned (guint64 seed)
     push (&c, &stats);
   }
   g_assert_cmpint (c.motion.tile_y * way, ==, 4);
-  run_still (&c, BOUND_FRAMES);
+  run_still (&c);
   compare (&c, FALSE);
   case_clear (&c);
 }
@@ -253,7 +254,7 @@ test_late (void)
   dcnn_session_get_tuning (c.session, &tuning);
   tuning.settle = TRUE;
   g_assert_true (dcnn_session_set_tuning (c.session, &tuning, NULL));
-  run_still (&c, BOUND_FRAMES);
+  run_still (&c);
   compare (&c, TRUE);
   case_clear (&c);
 }
@@ -308,7 +309,7 @@ test_dear_pixel (void)
     done = stats.settled;
   }
   g_assert_true (waited);
-  run_still (&c, BOUND_FRAMES);
+  run_still (&c);
   compare (&c, TRUE);
   case_clear (&c);
 }

@@ -247,7 +247,7 @@ bench_main (int argc, char **argv)
     else if (strcmp (argv[i], "--filter") == 0 && i + 1 < argc)
       filter = argv[++i];
   }
-  dcnn_cpu_prepare_all_levels (true);
+  dcnn_cpu_prepare_all_levels ();
   double peak = peak_gmacs () * (strcmp (isa, "avx512") == 0 ? 2.0 : 1.0);
   if (!csv)
     printf ("peak %.1f GMAC/s\n", peak);

@@ -96,7 +96,7 @@ main (int argc, char **argv)
     else if (strcmp (argv[i], "--times") == 0)
       times = strtod (argv[i + 1], NULL);
   }
-  dcnn_cpu_prepare_all_levels (true);
+  dcnn_cpu_prepare_all_levels ();
   printf ("seed %llu, levels:", (unsigned long long) report.seed);
   for (unsigned i = 0; dcnn_cpu_kernels_at (i); i++)
     printf (" %s", dcnn_cpu_kernels_at (i)->isa);
