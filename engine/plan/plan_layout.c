@@ -652,6 +652,23 @@ classify (Trace *t, Traced *traced, gint map, const Shape *in,
   return result;
 }
 
+/* The shape of a root as a map, in the order of its elements: also of the vector
+ * that a fully connected layer makes. */
+static gboolean
+root_shape (const PlanBuilder *b, DcnnValueId root, Shape *shape)
+{
+  const DcnnTensor *from = &dcnn_graph_value (b->graph, root)->tensor;
+  const PlanMap *map = plan_map (b->plan, b->plan->values[root].map);
+
+  if (plan_is_map_shaped (b->plan, root)) {
+    *shape = (Shape) { from->dims[1], from->dims[2], from->dims[3] };
+    return TRUE;
+  }
+  *shape = (Shape) { map->channels, 1, 1 };
+  return map->width == 1 && map->height == 1 &&
+      dcnn_tensor_count (from) == map->channels;
+}
+
 gboolean
 plan_trace_map (PlanBuilder *b, DcnnValueId value, gboolean *mixed)
 {
@@ -659,12 +676,11 @@ plan_trace_map (PlanBuilder *b, DcnnValueId value, gboolean *mixed)
   Trace t;
   Traced *traced = plan_trace_begin (&t, b, value);
   gint map = -1;
+  Shape in;
 
   *mixed = FALSE;
   if (traced != NULL && t.n_roots == 1 && plan_is_map_shaped (b->plan, value)
-      && plan_is_map_shaped (b->plan, t.roots[0])) {
-    const DcnnTensor *from = &dcnn_graph_value (b->graph, t.roots[0])->tensor;
-    Shape in = { from->dims[1], from->dims[2], from->dims[3] };
+      && root_shape (b, t.roots[0], &in)) {
     Shape out = { to->dims[1], to->dims[2], to->dims[3] };
     map = classify (&t, traced, b->plan->values[t.roots[0]].map, &in, &out,
         mixed);
