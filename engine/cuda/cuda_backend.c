@@ -545,10 +545,9 @@ spreads_when_due (DcnnSession *session, guint s)
   return upload_weights (session, s);
 }
 
-/* What a multiply-accumulate on a list takes, beside one of whole maps on the
- * tensor copy engine: lists took as long at 33 to 40 % of the work (H200, four
- * networks, 1, 16 and 64 streams). */
-#define CUDA_LIST_COST 2.4
+/* What a multiply-accumulate on a list takes, beside one of whole maps: lists took
+ * as long at 20 to 30 % of the work (H200, four networks, one stream). */
+#define CUDA_LIST_COST 3.7
 
 static cudaError_t
 finish_stream (DcnnSession *session, guint s)
