@@ -25,7 +25,7 @@
 #define STORER (THREADS + 32)
 /* What ending a tile together takes, in steps of k. */
 #ifndef TOGETHER_TAKES
-#define TOGETHER_TAKES 14
+#define TOGETHER_TAKES(parts) (6 + (parts))
 #endif
 
 /* How the parts of k are taken: there is one; one after the other; side by side. */
@@ -85,31 +85,11 @@ boxes (const DcnnCudaConv &p, uint32_t chunk)
   return BN < 128 || chunk * BN + 64 >= p.node.out.span ? 1 : 2;
 }
 
-/* The weights of a block's first steps, which need not wait for what is ahead of
- * the launch. Returns how many steps that are. */
-template<int BN, int KB>
-__device__ __forceinline__ uint32_t
-copy_weights_ahead (const Dense &d, uint32_t chunk, uint32_t from, uint32_t to,
-    uint32_t shared, uint32_t full)
-{
-  using S = Stage<BN, KB>;
-  uint32_t n = min (to - from, (uint32_t) S::N);
-
-  for (uint32_t i = 0; i < n; i++) {
-    barrier_expect (full + i * 8, S::A + S::B);
-    copy_box (shared + i * S::SIZE + S::A, &d.weights, (from + i) * KB,
-        chunk * BN, full + i * 8);
-  }
-  return n;
-}
-
-/* One thread's: what steps `from` to `to` of a tile multiply; of the first `ahead`
- * the weights have been asked for. */
+/* One thread's: what steps `from` to `to` of a tile multiply. */
 template<int BN, int KB>
 __device__ __forceinline__ void
 copy_operands (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t from,
-    uint32_t to, uint32_t ahead, uint32_t shared, uint32_t full, uint32_t empty,
-    Turn &t)
+    uint32_t to, uint32_t shared, uint32_t full, uint32_t empty, Turn &t)
 {
   using S = Stage<BN, KB>;
   const DcnnCudaConv &p = d.conv;
@@ -125,17 +105,15 @@ copy_operands (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t from,
   uint32_t ky = tap / (uint32_t) p.kernel[1], kx = tap % (uint32_t) p.kernel[1];
   for (uint32_t k = from; k < to; k++) {
     uint32_t at = shared + t.slot * S::SIZE, barrier = full + t.slot * 8;
-    if (k - from >= ahead) {
-      barrier_wait (empty + t.slot * 8, t.parity ^ 1);
-      barrier_expect (barrier, S::A + S::B);
-      copy_box (at + S::A, &d.weights, k * KB, chunk * BN, barrier);
-    }
+    barrier_wait (empty + t.slot * 8, t.parity ^ 1);
+    barrier_expect (barrier, S::A + S::B);
     if (d.flat)
       copy_box (at, &d.rows, channel, tile * WIDE, barrier);
     else
       copy_walk (at, &d.rows, channel, y, x, first.stream,
           ky * (uint32_t) p.dilation[0], kx * (uint32_t) p.dilation[1],
           barrier);
+    copy_box (at + S::A, &d.weights, k * KB, chunk * BN, barrier);
     channel += KB;
     if (!d.flat && channel >= p.span8 * 8) {
       channel = 0;
@@ -396,7 +374,6 @@ run_maps (const Dense &d)
   uint32_t full = shared_address (barriers), empty = full + S::N * 8;
   uint32_t done = empty + S::N * 8;
   Turn t = { 0, 0 }, finished = { 0, 0 };
-  uint32_t ahead = 0;
 
   if (threadIdx.x < S::N) {
     barrier_init (full + threadIdx.x * 8, 1);
@@ -405,19 +382,11 @@ run_maps (const Dense &d)
   }
   fence_barriers ();
   __syncthreads ();
-  if (threadIdx.x == THREADS) {
-    prefetch_description (&d.rows);
-    ahead = copy_weights_ahead<BN, KB> (d, blockIdx.x % chunks, 0, d.steps,
-        shared, full);
-  } else if (threadIdx.x == STORER) {
-    prefetch_description (&d.out);
-  }
   dcnn_cuda_wait ();
   if (threadIdx.x == THREADS)
     for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x) {
-      copy_operands<BN, KB> (d, i / chunks, i % chunks, 0, d.steps, ahead,
-          shared, full, empty, t);
-      ahead = 0;
+      copy_operands<BN, KB> (d, i / chunks, i % chunks, 0, d.steps, shared,
+          full, empty, t);
       copy_added<BN, KB> (d, i / chunks, i % chunks, shared, full, empty, t);
     }
   if (threadIdx.x == STORER) {
@@ -508,7 +477,6 @@ run_together (const Dense &d)
   uint32_t full = shared_address (barriers), empty = full + S::N * 8;
   float *shown = reinterpret_cast<float *> (memory + S::BYTES);
   Turn t = { 0, 0 };
-  uint32_t ahead = 0;
 
   if (threadIdx.x < S::N) {
     barrier_init (full + threadIdx.x * 8, 1);
@@ -516,11 +484,6 @@ run_together (const Dense &d)
   }
   fence_barriers ();
   __syncthreads ();
-  if (threadIdx.x == THREADS) {
-    prefetch_description (&d.rows);
-    ahead = copy_weights_ahead<BN, KB> (d, blockIdx.x / parts % chunks, from, to,
-        shared, full);
-  }
   dcnn_cuda_wait ();
   dcnn_cuda_join_all (d.conv.node, d.n_streams, blockIdx.x * ALL_THREADS +
       threadIdx.x, gridDim.x * ALL_THREADS);
@@ -528,9 +491,7 @@ run_together (const Dense &d)
     uint32_t tile = i / chunks, chunk = i % chunks;
     float sums[BN / 2] = {};
     if (threadIdx.x == THREADS)
-      copy_operands<BN, KB> (d, tile, chunk, from, to, ahead, shared, full,
-          empty, t);
-    ahead = 0;
+      copy_operands<BN, KB> (d, tile, chunk, from, to, shared, full, empty, t);
     if (threadIdx.x < THREADS) {
       multiply_steps<T, BN, KB, false> (d, from, to, shared, full, empty, t,
           sums);
@@ -713,7 +674,7 @@ sooner_together (const Dense *d, uint32_t tiles, const DcnnCudaDevice *device)
   uint32_t steps = d->conv.k_padded / BK;
 
   return device->clusters && (tiles + clusters - 1) / clusters *
-      (steps / parts + TOGETHER_TAKES) < (tiles + n - 1) / n * steps;
+      (steps / parts + TOGETHER_TAKES (parts)) < (tiles + n - 1) / n * steps;
 }
 
 template<typename T, int BN, int KB>

@@ -124,10 +124,4 @@ stores_are_done ()
   asm volatile ("cp.async.bulk.wait_group 0;" ::: "memory");
 }
 
-__device__ __forceinline__ void
-prefetch_description (const CUtensorMap *map)
-{
-  asm volatile ("prefetch.tensormap [%0];" :: "l" (map) : "memory");
-}
-
 #endif

@@ -384,8 +384,6 @@ describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
   return cudaSuccess;
 }
 
-static inline void prefetch_description (const CUtensorMap *) {}
-
 /* One row of a box, swizzled; from NULL: zeros. */
 static inline void
 emulated_put_row (uint32_t to, uint32_t row, uint32_t columns, const uint16_t *from,

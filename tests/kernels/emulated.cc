@@ -25,7 +25,7 @@ namespace groups_of_warps {
 }
 #undef POOL
 namespace whole_maps {
-#define TOGETHER_TAKES 0 /* in some cases of short k, too */
+#define TOGETHER_TAKES(parts) 0 /* in some cases of short k, too */
 #include "cuda/dcnn_cuda_dense.cu"
 }
 namespace whole_pictures {
