@@ -694,5 +694,8 @@ dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
     e = make_level (session, where);
   }
   state->level = 0;
+  /* the queue does not wait for what memory is filled with, here and before */
+  if (e == cudaSuccess)
+    e = dcnn_cuda_finish_uploads ();
   return dcnn_cuda_check (e, where->str, error);
 }

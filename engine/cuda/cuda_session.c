@@ -347,8 +347,6 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
     e = cudaStreamCreateWithFlags (&state->queue, cudaStreamNonBlocking);
   take_all (session, &e);
   fill_constants (session, &e);
-  if (e == cudaSuccess)
-    e = dcnn_cuda_finish_uploads ();
   if (!dcnn_cuda_check (e, "allocating a session", error) ||
       !take_stage (session, error) ||
       !dcnn_cuda_check (dcnn_cuda_describe_moves (session),
