@@ -425,12 +425,12 @@ make_tables (void)
   return end (&m);
 }
 
-/* One large weight that many nodes read: each packs it, and each writes it anew
- * when it is all zeros, as a dilated one. */
+/* One large weight that many nodes read, all of whose taps meet the map: each packs
+ * it, and each writes it anew when it is all zeros, as a dilated one. */
 static Pk *
 make_shared (guint n_nodes, float value)
 {
-  static const gint64 dims[4] = { 1, 256, 1, 1 };
+  static const gint64 dims[4] = { 1, 256, 5, 5 };
   static const gint64 weights[4] = { 256, 256, 5, 5 };
   static const gint64 pads[4] = { 2, 2, 2, 2 };
   gsize n = 256 * 256 * 25;
