@@ -137,7 +137,8 @@ find_ready (Frame *f, const Item *item, guint first, GArray *ready)
   guint words = 0;
 
   for (guint l = first; l < MIN (state->n_lists, first + 64); l++) {
-    if (f->item_of_list[l] >= 0 || (l != first && !is_ready (f, item, l)))
+    if (f->item_of_list[l] >= 0 || !f->is_read[l] ||
+        (l != first && !is_ready (f, item, l)))
       continue;
     g_array_append_val (ready, l);
     words = MAX (words, state->lists[l].words);
@@ -312,7 +313,7 @@ put_node (Frame *f, guint n)
     put_import (f, n);
   if (node->kind == PLAN_TAIL || node->kind == PLAN_IMPORT || put_early (f, n))
     return;
-  if (list >= 0 && dcnn_cuda_runs_whole (f->session, n))
+  if (list >= 0 && !f->is_read[list])
     list = -1;
   if (list >= 0 && f->item_of_list[list] < 0)
     put_lists (f, (guint) list, n);
@@ -533,7 +534,22 @@ put_all (Frame *f)
     put_node (f, n);
 }
 
-/* Of a level of whole maps: lists that nothing reads, behind all others. */
+/* Launches of whole maps go by no list. Where another launch goes by the same one, they
+ * wait for it all the same, since making it clears their masks. */
+static void
+find_read (Frame *f)
+{
+  const CudaState *state = cuda_state (f->session);
+
+  f->is_read = g_new0 (gboolean, state->n_lists + 1);
+  for (guint l = 0; l < state->n_lists; l++)
+    f->is_read[l] = !state->levels[state->level].whole;
+  for (guint n = 0; n < f->session->plan->nodes->len; n++)
+    if (state->list_of[n] >= 0 && !dcnn_cuda_runs_whole (f->session, n))
+      f->is_read[state->list_of[n]] = TRUE;
+}
+
+/* Lists that nothing reads, behind all others. */
 static void
 put_unread (Frame *f)
 {
@@ -542,8 +558,7 @@ put_unread (Frame *f)
   f->first_unread = f->n_ordered;
   for (guint n = 0; n < f->session->plan->nodes->len; n++) {
     gint l = state->list_of[n];
-    if (!state->levels[state->level].whole || l < 0 ||
-        f->item_of_list[l] >= 0)
+    if (l < 0 || f->is_read[l] || f->item_of_list[l] >= 0)
       continue;
     f->item_of_list[l] = LISTED_UNREAD;
     f->ordered[f->n_ordered++] = state->lists[l];
@@ -572,6 +587,7 @@ frame_init (Frame *f, DcnnSession *session)
   memset (f->item_of_map, 0xff, sizeof (gint) * maps);
   memset (f->item_of_merge, 0xff, sizeof (gint) * merges);
   memset (cuda_state (session)->early_now, 0, n * sizeof (gboolean));
+  find_read (f);
   put_all (f);
   put_unread (f);
   if (cuda_state (session)->levels[cuda_state (session)->level].exit > 0)
@@ -587,6 +603,7 @@ frame_clear (Frame *f)
   g_ptr_array_unref (f->items);
   g_free (f->item_of_node);
   g_free (f->item_of_list);
+  g_free (f->is_read);
   g_free (f->item_of_map);
   g_free (f->item_of_merge);
   g_free (f->ordered);

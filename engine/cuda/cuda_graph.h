@@ -48,6 +48,7 @@ typedef struct Frame {
   guint *section_of_value; /* in which the host has it */
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;
+  gboolean *is_read;       /* by list: some launch of the level goes by it */
   guint first_unread;      /* of `ordered`: lists whose masks alone are wanted */
 } Frame;
 

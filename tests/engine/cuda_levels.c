@@ -48,8 +48,23 @@ layer_basic (TestNet *net, DcnnValueId v)
           test_net_conv (net, a, 16, 3, 1, 1, 1), v));
 }
 
+/* Twice the size, of which whole maps have no kernel. */
+static DcnnValueId
+enlarged (TestNet *net, DcnnValueId v)
+{
+  DcnnParams p = { .conv = { .window = { 2, { 2, 2 }, { 2, 2 }, { 1, 1 },
+        { 0, 0 }, { 0, 0 } }, .groups = 1 } };
+  gint64 w[4] = { 64, 16, 2, 2 }, b[1] = { 16 };
+  DcnnValueId inputs[3] = { v };
+
+  inputs[1] = test_net_constant (net, 4, w);
+  inputs[2] = test_net_constant (net, 1, b);
+  return test_net_node (net, DCNN_OP_CONV_TRANSPOSE, &p, 3, inputs, NULL);
+}
+
 /* Channels of which 32 or 64 are a whole part, as whole maps want them: windows
- * of three kinds, a residual block, and a 1x1 kernel of 40 channels. */
+ * of three kinds, a residual block, and a 1x1 kernel of 40 channels; beside them
+ * a node that goes by a list, made when others' could be. */
 static DcnnGraph *
 wide_net (guint64 seed)
 {
@@ -60,6 +75,10 @@ wide_net (guint64 seed)
   v = test_net_conv (&net, test_net_input (&net, 3, 40, 48), 32, 3, 1, 1, 1);
   v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 64, 3, 2, 1,
           1));
+  dcnn_graph_add_output (net.graph, enlarged (&net, v));
+  for (gint i = 0; i < 3; i++)
+    dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 32, 3, 1, 1 + i,
+            1));
   two[0] = v;
   two[1] = test_net_conv (&net, test_net_conv (&net, v, 96, 1, 1, 1, 1), 64, 3,
       1, 2, 1);
