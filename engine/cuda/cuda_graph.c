@@ -556,13 +556,9 @@ put_unread (Frame *f)
   const CudaState *state = cuda_state (f->session);
 
   f->first_unread = f->n_ordered;
-  for (guint n = 0; n < f->session->plan->nodes->len; n++) {
-    gint l = state->list_of[n];
-    if (l < 0 || f->is_read[l] || f->item_of_list[l] >= 0)
-      continue;
-    f->item_of_list[l] = LISTED_UNREAD;
-    f->ordered[f->n_ordered++] = state->lists[l];
-  }
+  for (guint l = 0; l < state->n_lists; l++)
+    if (!f->is_read[l])
+      f->ordered[f->n_ordered++] = state->lists[l];
 }
 
 static cudaError_t

@@ -22,8 +22,6 @@ typedef enum ItemPart {
   PART_LAST,               /* what reads what is there, whatever ran */
 } ItemPart;
 
-#define LISTED_UNREAD G_MAXINT /* in Frame.item_of_list */
-
 typedef struct Item {
   ItemKind kind;
   guint index;             /* map, or node (LISTS: that they were made for) */
