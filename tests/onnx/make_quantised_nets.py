@@ -172,6 +172,22 @@ def by_hand(zero):
     return net, x, u
 
 
+def silu_tie():
+    """A SiLU of a YOLOv8 head, and what it exactly is: at -72, 1 / (1 + e^(78 * 0.07990388)) is -127.499994743 in steps of the
+    quantiser behind it, so -127. ONNX Runtime's sigmoid, which is approximate, makes it -128."""
+    net, domain = Net(5), "com.microsoft"
+    (s, zero), t = (np.float32(.07990388), 6), np.float32(.00392131)
+    q = net.node("QuantizeLinear", [net.node("Mul", ["image", net.constant(4)])] + scales(net, s, zero, np.int8))
+    x = net.node("QLinearSigmoid", [q] + scales(net, s, zero, np.int8) + scales(net, t, -128, np.int8), domain)
+
+    def exact(frame):
+        c = np.clip(np.rint(frame * np.float32(4) / s), -128 - zero, 127 - zero).astype(np.float64)
+        assert (c + zero == -72).any()
+        return np.clip(np.rint(1 / (1 + np.exp(-c * float(s))) / float(t)) - 128, -128, 127).astype(np.float32)
+
+    return net.model(x, TensorProto.INT8), exact
+
+
 def unknown_range():
     """Integers of which nothing is known beside others of a known range, quantised as the latter: what is over it is clamped."""
     net = Net(6)
@@ -204,7 +220,7 @@ def matrices(dynamic):
 
 
 def nets(frames, folder):
-    """Name, the net, the allowed difference (less than 0: times the largest value), another net as its oracle or None."""
+    """Name, the net, the allowed difference (less than 0: times the largest value), its oracle: None, another net or a function."""
     own = {}
     kinds = {kind: backbone(kind) for kind in ("deep", "deep-pools", "deep-kinds", "mixed", "head")}
     types = {"u8s8": (QuantType.QUInt8, QuantType.QInt8), "u8u8": (QuantType.QUInt8, QuantType.QUInt8),
@@ -227,6 +243,8 @@ def nets(frames, folder):
         yield f"hand-{zero}", net.model(net.node("DequantizeLinear", [x] + u)), .020371, None
     net, x, _ = by_hand(64)
     yield "integers-out", net.model(x, TensorProto.UINT8), 1, None
+    model, exact = silu_tie()
+    yield "silu-tie", model, 0, exact
     yield "unknown-range", unknown_range(), -1e-6, None
     yield "matrices", matrices(False), 1 / 30, None
     yield "matrices-dynamic", matrices(True), -.01, None  # the second matrix's input is not quantised here
@@ -286,7 +304,7 @@ def main():
         path = os.path.join(folder, name)
         onnx.save(model, path + ".onnx")
         for i, frame in enumerate(frames):
-            out = run(oracle or model, frame)
+            out = oracle(frame) if callable(oracle) else run(oracle or model, frame)
             frame.tofile(f"{path}.in{i}")
             out.tofile(f"{path}.out{i}")
             if allowed < 0:

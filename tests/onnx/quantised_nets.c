@@ -186,7 +186,7 @@ check_net (const char *folder, const char *file)
 
   printf ("%s %-24s %s: at most %.6f of what is allowed%s%s\n",
       ok ? "ok  " : "FAIL", file, dcnn_cpu_kernels ()->isa,
-      n == 1 ? worst / (double) step[0] : NAN, error ? ": " : "",
+      n != 1 ? NAN : step[0] > 0 ? worst / (double) step[0] : worst, error ? ": " : "",
       error ? error->message : "");
   return ok;
 }
