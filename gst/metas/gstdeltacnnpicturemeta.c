@@ -106,3 +106,38 @@ gst_buffer_get_delta_cnn_picture_meta (GstBuffer * buffer)
   return (GstDeltaCnnPictureMeta *) gst_buffer_get_meta (buffer,
       GST_DELTA_CNN_PICTURE_META_API_TYPE);
 }
+
+/**
+ * gst_buffer_get_delta_cnn_picture_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which of them, from 0
+ *
+ * Returns: (transfer none) (nullable): that picture meta of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnPictureMeta *
+gst_buffer_get_delta_cnn_picture_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnPictureMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_PICTURE_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_picture_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the first picture meta of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnPictureMeta *
+gst_buffer_get_delta_cnn_picture_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnPictureMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_PICTURE_META_API_TYPE, 0, source);
+}

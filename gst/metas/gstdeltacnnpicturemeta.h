@@ -59,6 +59,12 @@ GstDeltaCnnPictureMeta *gst_buffer_add_delta_cnn_picture_meta
 GST_DELTA_CNN_API
 GstDeltaCnnPictureMeta *gst_buffer_get_delta_cnn_picture_meta
     (GstBuffer * buffer);
+GST_DELTA_CNN_API
+GstDeltaCnnPictureMeta *gst_buffer_get_delta_cnn_picture_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnPictureMeta *gst_buffer_get_delta_cnn_picture_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
 
 G_END_DECLS
 

@@ -94,6 +94,41 @@ gst_buffer_get_delta_cnn_value_meta (GstBuffer * buffer)
 }
 
 /**
+ * gst_buffer_get_delta_cnn_value_meta_by_index:
+ * @buffer: a #GstBuffer
+ * @index: which of them, from 0
+ *
+ * Returns: (transfer none) (nullable): that value meta of @buffer
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnValueMeta *
+gst_buffer_get_delta_cnn_value_meta_by_index (GstBuffer * buffer,
+    guint index)
+{
+  return (GstDeltaCnnValueMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_VALUE_META_API_TYPE, index, NULL);
+}
+
+/**
+ * gst_buffer_get_delta_cnn_value_meta_by_source:
+ * @buffer: a #GstBuffer
+ * @source: name of the element that attached it
+ *
+ * Returns: (transfer none) (nullable): the first value meta of that element
+ *
+ * Since: 0.1
+ */
+GstDeltaCnnValueMeta *
+gst_buffer_get_delta_cnn_value_meta_by_source (GstBuffer * buffer,
+    const gchar * source)
+{
+  g_return_val_if_fail (source != NULL, NULL);
+  return (GstDeltaCnnValueMeta *) gst_delta_cnn_meta_find (buffer,
+      GST_DELTA_CNN_VALUE_META_API_TYPE, 0, source);
+}
+
+/**
  * gst_delta_cnn_value_meta_get_value:
  * @meta: a #GstDeltaCnnValueMeta
  * @index: which number, from 0

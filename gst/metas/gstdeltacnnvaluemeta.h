@@ -61,6 +61,12 @@ GstDeltaCnnValueMeta *gst_buffer_add_delta_cnn_value_meta (GstBuffer * buffer,
 GST_DELTA_CNN_API
 GstDeltaCnnValueMeta *gst_buffer_get_delta_cnn_value_meta (GstBuffer * buffer);
 GST_DELTA_CNN_API
+GstDeltaCnnValueMeta *gst_buffer_get_delta_cnn_value_meta_by_index
+    (GstBuffer * buffer, guint index);
+GST_DELTA_CNN_API
+GstDeltaCnnValueMeta *gst_buffer_get_delta_cnn_value_meta_by_source
+    (GstBuffer * buffer, const gchar * source);
+GST_DELTA_CNN_API
 gboolean gst_delta_cnn_value_meta_get_value (const GstDeltaCnnValueMeta * meta,
     guint index, gfloat * value, const gchar ** name);
 

@@ -394,6 +394,8 @@ GST_START_TEST (test_metas_by_index_and_source)
     gst_buffer_add_delta_cnn_pose_meta (buffer, source, NULL);
     gst_buffer_add_delta_cnn_class_meta (buffer, source);
     gst_buffer_add_delta_cnn_tensor_meta (buffer, source);
+    gst_buffer_add_delta_cnn_value_meta (buffer, source);
+    gst_buffer_add_delta_cnn_picture_meta (buffer, source, 4, 2, 1, bytes);
     gst_buffer_add_delta_cnn_update_meta (buffer, source, 8, 8, bytes);
     gst_buffer_add_delta_cnn_segmentation_meta (buffer, source, 2, 4, 1,
         bytes);
@@ -417,6 +419,8 @@ GST_START_TEST (test_metas_by_index_and_source)
   CHECK (tensor);
   CHECK (update);
   CHECK (segmentation);
+  CHECK (picture);
+  CHECK (value);
 #undef CHECK
   gst_buffer_unref (buffer);
 }
