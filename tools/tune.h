@@ -57,7 +57,7 @@ void tune_set_free (TuneSet *set);
 /* An output's bytes, up to the next multiple of 8. */
 gsize tune_output_bytes (const DcnnTensor *output);
 
-/* How many frames a clip has, by reading it. A live one is an error. */
+/* How many frames a clip has, by reading it. A live or very short one is an error. */
 gboolean tune_count_frames (const char *clip, guint64 *total, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

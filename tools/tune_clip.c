@@ -61,15 +61,17 @@ copy_array (const GArray *from, gsize item)
   return to;
 }
 
+/* What is compared of results; the rest is the decoder's. */
 static void
 copy_results (DcnnResults *to, const DcnnResults *from)
 {
-  *to = *from;
-  to->detections = copy_array (from->detections, sizeof (DcnnDetection));
-  to->poses = copy_array (from->poses, sizeof (DcnnPose));
-  to->keypoints = copy_array (from->keypoints, sizeof (DcnnKeypoint));
-  to->labels = NULL;
-  to->edges = NULL;
+  *to = (DcnnResults) {
+    .detections = copy_array (from->detections, sizeof (DcnnDetection)),
+    .poses = copy_array (from->poses, sizeof (DcnnPose)),
+    .keypoints = copy_array (from->keypoints, sizeof (DcnnKeypoint)),
+    .has_segmentation = from->has_segmentation,
+    .segmentation = from->segmentation,
+  };
   if (from->has_segmentation)
     to->segmentation.data = g_memdup2 (from->segmentation.data,
         (gsize) from->segmentation.width * from->segmentation.height);
@@ -281,6 +283,10 @@ tune_count_frames (const char *clip, guint64 *total, GError **error)
   for (*total = 0; tool_source_next (source, &frame, &cause); ++*total)
     if (g_atomic_int_get (&tune_stopped))
       break;
+  if (!cause && *total < 24)
+    g_set_error (&cause, DCNN_ERROR, DCNN_ERROR_FILE,
+        "%s has %u frames; at least 24 are needed, some hundred are better",
+        clip, (guint) *total);
   if (cause)
     g_propagate_error (error, cause);
   return !cause;
@@ -323,12 +329,6 @@ tune_read_clip (Tuner *tuner, const char *clip, guint n, guint held,
   g_autofree char *name = g_path_get_basename (clip);
   if (!tune_count_frames (clip, &total, error))
     return FALSE;
-  if (total < 24) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "%s has %u frames; at least 24 are needed, some hundred are better",
-        clip, (guint) total);
-    return FALSE;
-  }
   guint64 cut = n ? total - total / 3 : 0;
   if (n) {
     TuneSet *set = set_new (name, FALSE);

@@ -168,12 +168,6 @@ each_frame (Quantiser *it, guint c, gboolean with_held, OnFrame on_frame,
   DcnnFrame frame;
   if (!tune_count_frames (clip, &total, error))
     return FALSE;
-  if (total < 24) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
-        "%s has %u frames; at least 24 are needed, some hundred are better",
-        clip, (guint) total);
-    return FALSE;
-  }
   guint64 cut = c ? 0 : total - total / 3;
   g_autoptr (ToolSource) source = tool_source_open (clip, error);
   if (!source)
