@@ -3,7 +3,7 @@
  * dcnn_look_math.h - the window looks at the frame's picture through a matrix,
  * one pixel at a time: where it lies there, what it becomes, and what of that
  * is a change. Every input stage computes by this, or has its bytes
- * (tests/kernels, tests/engine/looks.c). Compiled for devices, and as plain C.
+ * (tests/kernels, tests/engine/pictures.c). Compiled for devices, and as plain C.
  *
  * Sampling is by weights of four pixels each way, at 1/256 pixel, rows first:
  *     h[j]  = (sum_k weight_x[k] * picture[y - 1 + j][x - 1 + k] + 2^7) >> 8

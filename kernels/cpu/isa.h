@@ -4,7 +4,7 @@
  * needs: the level it is being compiled for and the names it must use.
  *
  * The build defines exactly one of DCNN_ISA_C, DCNN_ISA_AVX2 and
- * DCNN_ISA_AVX512. DCNN_FN (dcnn_k_pool) becomes dcnn_k_pool__avx2 and so on;
+ * DCNN_ISA_AVX512. DCNN_FN (dcnn_k_conv) becomes dcnn_k_conv__avx2 and so on;
  * cpu_table.c gathers these names into the level's table.
  */
 #ifndef DCNN_ISA_H
