@@ -45,18 +45,15 @@ largest_mask_scratch (const DcnnPlan *plan)
 
   for (guint n = 0; n < plan->nodes->len; n++) {
     const PlanNode *node = plan_node (plan, n);
+    const PlanMap *in, *out;
     if (node->in < 0 || node->out < 0)
       continue;
-    bytes = MAX (bytes, dcnn_mask_scratch_bytes (
-            plan_map (plan, node->in)->width,
-            plan_map (plan, node->in)->height,
-            plan_map (plan, node->out)->width,
-            plan_map (plan, node->out)->height));
-    bytes = MAX (bytes, dcnn_mask_scratch_bytes (
-            plan_map (plan, node->out)->width,
-            plan_map (plan, node->out)->height,
-            plan_map (plan, node->in)->width,
-            plan_map (plan, node->in)->height));
+    in = plan_map (plan, node->in);
+    out = plan_map (plan, node->out);
+    bytes = MAX (bytes, dcnn_mask_scratch_bytes (in->width, in->height,
+            out->width, out->height));
+    bytes = MAX (bytes, dcnn_mask_scratch_bytes (out->width, out->height,
+            in->width, in->height));
   }
   return bytes;
 }
@@ -103,6 +100,7 @@ static gboolean
 make_scratch (DcnnSession *session)
 {
   const DcnnPlan *plan = session->plan;
+  CpuSession *cpu = session->cpu;
   gsize words = 1, entries = longest_list (plan), span = 64, bytes;
   gboolean ok = TRUE;
 
@@ -111,32 +109,25 @@ make_scratch (DcnnSession *session)
     words = MAX (words, dcnn_mask_words (map->width, map->height));
     span = MAX (span, (gsize) map->span + DCNN_LANES);
   }
-  session->cpu->rooms[0] = dcnn_take (CPU_ROOMS * words * 8,
-      &session->cpu->bytes);
-  session->cpu->mask_scratch = dcnn_take (largest_mask_scratch (plan),
-      &session->cpu->bytes);
-  session->cpu->list = dcnn_take ((entries + 64) * sizeof (guint32),
-      &session->cpu->bytes);
-  session->cpu->verdicts = dcnn_take (entries + 64, &session->cpu->bytes);
-  session->cpu->ones = dcnn_take (span * sizeof (float), &session->cpu->bytes);
-  session->cpu->spread_sums = dcnn_take (2 * span * sizeof (gdouble),
-      &session->cpu->bytes);
-  if (!session->cpu->rooms[0] || !session->cpu->mask_scratch ||
-      !session->cpu->list ||
-      !session->cpu->verdicts || !session->cpu->ones ||
-      !session->cpu->spread_sums)
+  cpu->rooms[0] = dcnn_take (CPU_ROOMS * words * 8, &cpu->bytes);
+  cpu->mask_scratch = dcnn_take (largest_mask_scratch (plan), &cpu->bytes);
+  cpu->list = dcnn_take ((entries + 64) * sizeof (guint32), &cpu->bytes);
+  cpu->verdicts = dcnn_take (entries + 64, &cpu->bytes);
+  cpu->ones = dcnn_take (span * sizeof (float), &cpu->bytes);
+  cpu->spread_sums = dcnn_take (2 * span * sizeof (gdouble), &cpu->bytes);
+  if (!cpu->rooms[0] || !cpu->mask_scratch || !cpu->list || !cpu->verdicts ||
+      !cpu->ones || !cpu->spread_sums)
     return FALSE;
   for (guint i = 1; i < CPU_ROOMS; i++)
-    session->cpu->rooms[i] = session->cpu->rooms[0] + i * words;
+    cpu->rooms[i] = cpu->rooms[0] + i * words;
   for (gsize i = 0; i < span; i++)
-    session->cpu->ones[i] = 1;
+    cpu->ones[i] = 1;
   if (!dcnn_blocks_init (session))
     return FALSE;
   bytes = largest_kernel_scratch (session, &session->streams[0]);
-  session->cpu->scratch = g_new0 (void *, session->threads);
+  cpu->scratch = g_new0 (void *, session->threads);
   for (guint t = 0; t < session->threads; t++)
-    ok &= (session->cpu->scratch[t] =
-        dcnn_take (bytes, &session->cpu->bytes)) != NULL;
+    ok &= (cpu->scratch[t] = dcnn_take (bytes, &cpu->bytes)) != NULL;
   return ok;
 }
 
@@ -176,25 +167,27 @@ cpu_session_new (DcnnSession *session, GError **error)
 static void
 cpu_session_free (DcnnSession *session)
 {
-  if (session->cpu == NULL)
+  CpuSession *cpu = session->cpu;
+
+  if (cpu == NULL)
     return;
-  dcnn_pool_free (session->cpu->pool);
+  dcnn_pool_free (cpu->pool);
   for (guint s = 0; s < session->n_streams; s++)
     dcnn_stream_clear (&session->streams[s], session->plan);
-  for (guint t = 0; session->cpu->scratch && t < session->threads; t++)
-    free (session->cpu->scratch[t]);
-  g_free (session->cpu->scratch);
+  for (guint t = 0; cpu->scratch && t < session->threads; t++)
+    free (cpu->scratch[t]);
+  g_free (cpu->scratch);
   dcnn_blocks_clear (session);
   dcnn_tails_clear (session);
-  g_free (session->cpu->costs);
-  free (session->cpu->rooms[0]);
-  free (session->cpu->mask_scratch);
-  free (session->cpu->list);
-  free (session->cpu->verdicts);
-  free (session->cpu->ones);
-  free (session->cpu->spread_sums);
+  g_free (cpu->costs);
+  free (cpu->rooms[0]);
+  free (cpu->mask_scratch);
+  free (cpu->list);
+  free (cpu->verdicts);
+  free (cpu->ones);
+  free (cpu->spread_sums);
   dcnn_states_clear (session);
-  g_free (session->cpu->streams);
+  g_free (cpu->streams);
   g_clear_pointer (&session->cpu, g_free);
 }
 

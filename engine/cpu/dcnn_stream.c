@@ -10,10 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* To whole cache lines. */
 static gsize
-round_up (gsize bytes, gsize to)
+round_up (gsize bytes)
 {
-  return (bytes + to - 1) / to * to;
+  return (bytes + 63) / 64 * 64;
 }
 
 static gsize
@@ -32,7 +33,7 @@ stored_bytes (const DcnnPlan *plan, guint i, PlanBlocks blocks,
   const PlanBuffer *buffer = &g_array_index (plan->buffers, PlanBuffer, i);
 
   return dcnn_plan_inside (plan, buffer->source, blocks) ? 0 :
-      round_up (buffer_bytes (buffer, bytes), 64);
+      round_up (buffer_bytes (buffer, bytes));
 }
 
 static gsize
@@ -80,7 +81,7 @@ dcnn_stream_predict_bytes (const DcnnPlan *plan)
 gpointer
 dcnn_take (gsize bytes, gsize *total)
 {
-  gsize size = round_up (MAX (bytes, 1), 64);
+  gsize size = round_up (MAX (bytes, 1));
   gpointer p = NULL;
 
   *total += size;
@@ -276,7 +277,6 @@ static void
 init_nodes (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
 {
   const DcnnPlan *plan = session->plan;
-
   DcnnStep *steps;
 
   stream->cpu->nodes = g_try_new0 (CpuNodeState, plan->nodes->len + 1);
