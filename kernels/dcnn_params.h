@@ -87,6 +87,7 @@ typedef enum DcnnPadMode {
   DCNN_PAD_CONSTANT,
   DCNN_PAD_REFLECT,
   DCNN_PAD_EDGE,
+  DCNN_PAD_WRAP,
 } DcnnPadMode;
 
 /* Pad; negative amounts crop. */

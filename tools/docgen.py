@@ -72,7 +72,7 @@ def ops():
              f"`dcnn_ref_{ref}`")
             for _, name, infer, ref, lower in lines if lower != "tail"]
     tail = [f"`{name}`" for _, name, _, _, lower in lines if lower == "tail"]
-    text = HEAD.format(source="kernels/ops.def")
+    text = HEAD.format(source="kernels/ops.def and models/onnx/*.def")
     text += f"# Operators\n\n## On maps: {len(rows)}\n\n"
     text += ("They run on changed pixels. On tensors that are no maps they run "
              "whole, and only\nwhen their input changed.\n\n")
@@ -80,10 +80,14 @@ def ops():
                    "reference kernel"], rows)
     text += (f"\n## In the dense tail: {len(tail)}\n\nWhole, and only when "
              "their input changed.\n\n" + ", ".join(tail) + "\n")
-    text += ("\n## When the model is loaded\n\nConstant, ConstantOfShape, "
-             "Shape, Size, Range, Dropout, Flatten, Squeeze, Unsqueeze,\n"
-             "Upsample and the like become constants or one of the operators "
-             "above.\n")
+    taken = re.findall(r'^ONNX_OP \("(\w+)", (\w+), (\w+)\)', read("models/onnx/dcnn_onnx_ops.def"), re.M)
+    own = {name for _, name, _, _, _ in lines}
+    enum = {key: name for key, name, _, _, _ in lines}
+    text += ("\n## By others\n\nThe import writes these as operators above, the one named among them, or computes them when the\nmodel is loaded (Constant, Shape and the like).\n\n"
+             + ", ".join(f"`{name}` ({enum[op]})" for name, _, op in taken if name not in own) + "\n")
+    refused = re.findall(r'^ONNX_REFUSED \("([^"]+)", "([^"]+)"\)', read("models/onnx/dcnn_onnx_refused.def"), re.M)
+    text += "\n## Refused by name\n\nEvery other operator of the standard, with what the refusal says.\n\n"
+    text += table(["ONNX operator", "remedy"], [(f"`{name}`", remedy) for name, remedy in refused])
     return text
 
 

@@ -114,7 +114,9 @@ DCNN_INFER (pad)
           G_GINT64_FORMAT, begin, end, i, n);
     if ((p->mode == DCNN_PAD_REFLECT && (begin > MAX (n - 1, 0)
                 || end > MAX (n - 1, 0)))
-        || (p->mode == DCNN_PAD_EDGE && n == 0 && begin + end > 0))
+        || ((p->mode == DCNN_PAD_EDGE || p->mode == DCNN_PAD_WRAP) && n == 0
+            && begin + end > 0)
+        || (p->mode == DCNN_PAD_WRAP && (begin < 0 || end < 0)))
       return dcnn_infer_fail (error, "pads %" G_GINT64_FORMAT " and %"
           G_GINT64_FORMAT " are more than dimension %d of size %"
           G_GINT64_FORMAT " can give", begin, end, i, n);

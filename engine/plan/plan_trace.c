@@ -146,6 +146,8 @@ padded (const TracePick *pick, gint64 i, gint64 size)
     return at < 0 ? 0 : size - 1;
   if (pick->mode == DCNN_PAD_REFLECT)
     return at < 0 ? -at : 2 * (size - 1) - at;
+  if (pick->mode == DCNN_PAD_WRAP)
+    return (at % size + size) % size;
   return -1;
 }
 

@@ -142,7 +142,8 @@ onnx_map_slice (OnnxNode *node)
 void
 onnx_map_pad (OnnxNode *node)
 {
-  static const char *const modes[] = { "constant", "reflect", "edge", NULL };
+  static const char *const modes[] = { "constant", "reflect", "edge", "wrap",
+    NULL };
   gint64 pads[ONNX_MAX_NUMBERS], axes[ONNX_MAX_NUMBERS];
   int rank = onnx_node_rank (node, 0);
   int n = onnx_node_ints_or_input (node, "pads", 1, pads);

@@ -26,12 +26,13 @@ emit_pair (OnnxNode *node, DcnnOp op, DcnnValueId a, DcnnValueId b)
   onnx_node_emit (node, op, NULL, 2, NULL);
 }
 
-/* Celu: alpha elu (x / alpha). Swish: x sigmoid (alpha x). Softsign: x / (1 +
- * |x|). Reciprocal: 1 / x. */
+/* Celu: alpha elu (x / alpha). Swish: x sigmoid (alpha x); SwiGLU: times its
+ * second input. Softsign: x / (1 + |x|). Reciprocal: 1 / x. */
 void
 onnx_map_spelled_act (OnnxNode *node)
 {
   DcnnValueId x = node->n_inputs > 0 ? node->inputs[0] : -1, v;
+  DcnnValueId gated = node->n_inputs > 1 ? node->inputs[1] : -1;
   double alpha = onnx_node_float (node, "alpha", 1);
   DcnnParams elu = { .act = { .alpha = 1 } };
 
@@ -46,6 +47,12 @@ onnx_map_spelled_act (OnnxNode *node)
     v = alpha == 1 ? x : onnx_whole_binary (node, DCNN_OP_MUL, x,
         onnx_whole_number (node, alpha));
     emit_pair (node, DCNN_OP_MUL, x, unary (node, DCNN_OP_SIGMOID, NULL, v));
+  } else if (node->mapping->op == DCNN_OP_SIGMOID) {
+    v = alpha == 1 ? x : onnx_whole_binary (node, DCNN_OP_MUL, x,
+        onnx_whole_number (node, alpha));
+    v = unary (node, DCNN_OP_SIGMOID, NULL, v);
+    emit_pair (node, DCNN_OP_MUL, onnx_whole_binary (node, DCNN_OP_MUL, x, v),
+        gated);
   } else if (node->proto->op_type[0] == 'S') {
     v = onnx_whole_binary (node, DCNN_OP_ADD, unary (node, DCNN_OP_ABS, NULL,
             x), onnx_whole_number (node, 1));

@@ -39,16 +39,15 @@ spatial_rank (OnnxNode *node)
   return 0;
 }
 
-/* Kernel, strides, dilations and explicit pads; weights: the kernel's source
- * where kernel_shape is absent, or NULL. Returns the auto_pad. */
+/* Strides, dilations and explicit pads of n dimensions, and the kernel where it
+ * is an attribute. Returns the auto_pad. */
 static int
-read_window (OnnxNode *node, const DcnnTensor *weights, DcnnWindow *w)
+read_lists (OnnxNode *node, int n, const gint64 *kernel, DcnnWindow *w)
 {
   gint64 pads[2 * DCNN_MAX_SPATIAL];
-  int n = spatial_rank (node), auto_pad;
+  int auto_pad = onnx_node_choice (node, "auto_pad", auto_pads, PAD_NOTSET);
 
   memset (w, 0, sizeof *w);
-  auto_pad = onnx_node_choice (node, "auto_pad", auto_pads, PAD_NOTSET);
   w->rank = n;
   if (n == 0)
     return auto_pad;
@@ -57,8 +56,8 @@ read_window (OnnxNode *node, const DcnnTensor *weights, DcnnWindow *w)
   read_list (node, "dilations", n, 1, w->dilation);
   read_list (node, "pads", 2 * n, 0, pads);
   for (int i = 0; i < n; i++) {
-    if (w->kernel[i] == 0 && weights && weights->rank == n + 2)
-      w->kernel[i] = weights->dims[2 + i];
+    if (w->kernel[i] == 0 && kernel)
+      w->kernel[i] = kernel[i];
     w->pad_begin[i] = auto_pad == PAD_NOTSET ? pads[i] : 0;
     w->pad_end[i] = auto_pad == PAD_NOTSET ? pads[n + i] : 0;
     if (w->kernel[i] < 1 || w->kernel[i] > DCNN_MAX_DIM || w->stride[i] < 1
@@ -68,6 +67,17 @@ read_window (OnnxNode *node, const DcnnTensor *weights, DcnnWindow *w)
           "dilations are missing or out of range");
   }
   return auto_pad;
+}
+
+/* The window of a node's first input; weights: the kernel's source where
+ * kernel_shape is absent, or NULL. Returns the auto_pad. */
+static int
+read_window (OnnxNode *node, const DcnnTensor *weights, DcnnWindow *w)
+{
+  int n = spatial_rank (node);
+
+  return read_lists (node, n, weights && weights->rank == n + 2
+      ? weights->dims + 2 : NULL, w);
 }
 
 /* Splits a total pad; the odd one goes to the end for SAME_UPPER. */
@@ -93,6 +103,21 @@ resolve_same (OnnxNode *node, int auto_pad, DcnnWindow *w)
         + (w->kernel[i] - 1) * w->dilation[i] + 1 - in;
     split_pad (w, i, MAX (total, 0), auto_pad == PAD_SAME_UPPER);
   }
+}
+
+void
+onnx_node_window (OnnxNode *node, DcnnWindow *window)
+{
+  int auto_pad = read_window (node, onnx_node_input (node, 1), window);
+
+  resolve_same (node, auto_pad, window);
+}
+
+void
+onnx_node_window_of (OnnxNode *node, int n, const gint64 *kernel,
+    DcnnWindow *window)
+{
+  read_lists (node, n, kernel, window);
 }
 
 void

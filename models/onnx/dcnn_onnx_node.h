@@ -84,6 +84,14 @@ gint64 onnx_node_axis (OnnxNode *node, gint64 axis, int rank);
 /* A list of axes as bits. */
 guint32 onnx_node_axes (OnnxNode *node, int n, const gint64 *axes, int rank);
 
+/* The window of a pool or convolution over the first input, SAME pads resolved;
+ * the kernel from kernel_shape or from the weights, the second input. */
+void onnx_node_window (OnnxNode *node, DcnnWindow *window);
+/* One of n dimensions with that kernel, without an input to fit: explicit pads
+ * only. */
+void onnx_node_window_of (OnnxNode *node, int n, const gint64 *kernel,
+    DcnnWindow *window);
+
 /* A new name for a value inside a mapping; owned by the node's loader. */
 char *onnx_node_temporary (OnnxNode *node);
 

@@ -10,34 +10,13 @@
 
 #define MAX_LINES 40
 
-/* Operators that are not ours, with a remedy. A name that ends in '*' stands
- * for a prefix. */
+/* Operators that are not ours. */
 static const struct {
   const char *op_type, *remedy;
 } remedies[] = {
-  { "Loop", "control flow is not supported: export a traced graph with fixed "
-        "shapes" },
-  { "Scan", "control flow is not supported: export a traced graph with fixed "
-        "shapes" },
-  { "Sequence*", "sequences are not supported: export with fixed shapes" },
-  { "SplitToSequence", "sequences are not supported: export with fixed "
-        "shapes" },
-  { "ConcatFromSequence", "sequences are not supported: export with fixed "
-        "shapes" },
-  { "Optional*", "optional values are not supported" },
-  { "NonMaxSuppression", "cut the graph before its decoding, by outputs= in the "
-        "descriptor: boxes are decoded outside of the network" },
-  { "NonZero", "its output has no fixed shape: cut the graph before its "
-        "decoding, by outputs= in the descriptor" },
-  { "Unique", "its output has no fixed shape" },
-  { "Compress", "its output has no fixed shape: use Gather" },
-  { "QLinear*", "this quantized operator is not supported: quantize the model "
-        "in QDQ format" },
-  { "Random*", "random numbers are not supported" },
-  { "Bernoulli", "random numbers are not supported" },
-  { "Multinomial", "random numbers are not supported" },
-  { "RoiAlign", "two-stage detectors are not supported: cut the graph before, "
-        "by outputs= in the descriptor" },
+#define ONNX_REFUSED(op_type, remedy) { op_type, remedy },
+#include "dcnn_onnx_refused.def"
+#undef ONNX_REFUSED
 };
 
 /* Attribute values without an implementation. */
@@ -48,7 +27,6 @@ static const struct {
   const char *remedy;
 } values[] = {
   { "Resize", "antialias", 0, NULL, "export the resize without antialiasing" },
-  { "Pad", "mode", 0, "wrap", "use constant, reflect or edge" },
   { "LayerNormalization", "stash_type", ONNX_FLOAT, NULL, "use stash_type 1" },
 };
 

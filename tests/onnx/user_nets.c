@@ -194,7 +194,8 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
-  const char *makers[] = { MAKE_USER_NETS, MAKE_EXPORT_NETS };
+  const char *makers[] = { MAKE_USER_NETS, MAKE_EXPORT_NETS,
+    MAKE_OPERATOR_NETS };
   gboolean made = TRUE;
   g_autofree char *list = NULL;
   g_autofree char *path = g_build_filename (folder, "nets.txt", NULL);

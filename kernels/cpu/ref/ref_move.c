@@ -110,6 +110,8 @@ pad_source (DcnnPadMode mode, int64_t i, int64_t n)
     return i < 0 ? 0 : n - 1;
   if (mode == DCNN_PAD_REFLECT)
     return i < 0 ? -i : 2 * (n - 1) - i;
+  if (mode == DCNN_PAD_WRAP)
+    return (i % n + n) % n;
   return -1;
 }
 
