@@ -63,7 +63,8 @@ TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "sparse_dense": ["-p", "/engine/sparse-dense/integer"], "clamps": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "pieces": [], "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
-         "cuda_memory": [], "drift": [], "range": [],
+         "cuda_memory": [], "drift": [], "gates": [],
+         "range": [],
          "sequences": [], "states": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.
 ALONE = {"cuda_fail", "cuda_memory"}

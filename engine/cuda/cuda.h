@@ -85,10 +85,15 @@ typedef struct CudaTime {
   gboolean lists;
 } CudaTime;
 
-/* A mask that others are merged to, with the list that does it (cuda_merges.c). */
+/* A mask that others are merged to, with the list that does it (cuda_merges.c); or
+ * what says whether a gate is taken (cuda_takes.c), of which a list is a part. */
 typedef struct CudaMerge {
   GArray *terms;           /* of PlanTerm: of maps with a mask of their own */
   DcnnCudaList list;       /* host; `passed` are the merged bits */
+  gint gate, reader;       /* nodes; -1: masks are merged, and no more */
+  guint64 *taken;          /* device: [streams] masks of one pixel, then as many of
+                              nothing */
+  DcnnCudaJudge *judge;    /* device: [streams], what the gate is judged by */
 } CudaMerge;
 
 /* A graph of the frame for a share of the work: its launches are other ones, its
@@ -144,6 +149,7 @@ typedef struct CudaState {
   GPtrArray *list_reads;   /* by list: dcnn_cuda_reads_new() */
   GArray *merges;          /* of CudaMerge */
   gboolean gathers_merged; /* a gather reads one */
+  gint *take_of;           /* by node: the merge that says whether it is taken; -1 */
   DcnnCudaList *device_lists; /* [most levels][all lists, merges + 1], in the order
                               in which each launches them */
   guint32 *counters;       /* counts [lists, of nodes]; then CudaCounter */
@@ -269,10 +275,25 @@ GArray *dcnn_cuda_reads_of_map (const DcnnSession *session, gint map,
 /* After the lists are planned. */
 void dcnn_cuda_plan_merges (const DcnnSession *session, cudaError_t *e);
 void dcnn_cuda_free_merges (CudaState *state);
+/* cuda_takes.c: the node that takes a gate as it is now once it has all of its map to
+ * compute; -1: none. */
+gint dcnn_cuda_taker (const DcnnPlan *plan, guint gate);
+/* What the reader's candidates come from, but for the gate and those behind it; new. */
+GArray *dcnn_cuda_terms_but_gate (const DcnnPlan *plan, guint gate,
+    gint reader);
+/* Behind the launch that makes its list. */
+cudaError_t dcnn_cuda_launch_take (const DcnnSession *session,
+    const CudaMerge *take, DcnnCudaQueue queue);
 /* cuda_reads.c: whether a map, or a piece of it, is what the node made; whether a
  * node's bits are read but for counting them. */
 gboolean cuda_is_made_by (const DcnnPlan *plan, gint map, guint node);
 gboolean dcnn_cuda_bits_are_read (const DcnnPlan *plan, guint node);
+/* What a GLOBAL node reads; new. */
+GArray *dcnn_cuda_reads_of_global (const DcnnSession *session, guint node,
+    cudaError_t *e);
+/* A source for each mask that is read. */
+void dcnn_cuda_add_reads (const DcnnSession *session, const GArray *reads,
+    DcnnCudaSource *sources, guint32 *n);
 /* A source for each mask of a map, or for merges of them. */
 void dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     DcnnCudaSource *sources, guint32 *n);

@@ -76,6 +76,7 @@ new_item (const Frame *f, ItemKind kind, guint index)
 
   item->kind = kind;
   item->index = index;
+  item->take = -1;
   item->ends = TRUE;
   item->before = g_new0 (guint64, f->words);
   item->deps = g_array_new (FALSE, FALSE, sizeof (guint));
@@ -171,18 +172,24 @@ put_lists (Frame *f, guint first, guint node)
   take_lists (f, item, put_item (f, item), ready);
 }
 
-/* Merges that are read, and that nobody has read so far, for that node. */
+/* Merges that are read, and that nobody has read so far, for that node. In frames that
+ * are dense all gates are. */
 static void
 put_merges (Frame *f, const GArray *reads, guint node)
 {
+  const CudaState *state = cuda_state (f->session);
   for (guint i = 0; i < reads->len; i++) {
     gint map = g_array_index (reads, PlanTerm, i).map;
     const CudaMerge *merge;
     Item *item;
     if (map >= 0 || f->item_of_merge[-1 - map] >= 0)
       continue;
-    merge = dcnn_cuda_merge (cuda_state (f->session), (guint) (-1 - map));
+    merge = dcnn_cuda_merge (state, (guint) (-1 - map));
+    if (merge->gate >= 0 && state->levels[state->level].whole)
+      continue;
+    put_merges (f, merge->terms, node);
     item = new_item (f, ITEM_LISTS, node);
+    item->take = merge->gate >= 0 ? -1 - map : -1;
     add_masks (f, item, merge->terms);
     item->first_list = f->n_ordered;
     item->n_lists = 1;
@@ -191,12 +198,11 @@ put_merges (Frame *f, const GArray *reads, guint node)
   }
 }
 
-/* What reads a map whole reads its masks. item NULL: merges are put alone. */
+/* What reads maps whole reads their masks. item NULL: merges are put alone. */
 static void
-add_whole (Frame *f, Item *item, gint map, guint node)
+add_whole (Frame *f, Item *item, GArray *whole, guint node)
 {
-  cudaError_t none = cudaSuccess;
-  g_autoptr (GArray) reads = dcnn_cuda_reads_of_map (f->session, map, &none);
+  g_autoptr (GArray) reads = whole;
 
   if (item)
     add_masks (f, item, reads);
@@ -208,12 +214,13 @@ static void
 add_wholes (Frame *f, Item *item, guint n)
 {
   const PlanNode *node = plan_node (f->session->plan, (gint) n);
+  cudaError_t none = cudaSuccess;
 
   if (node->kind == PLAN_GLOBAL)
-    add_whole (f, item, node->in, n);
+    add_whole (f, item, dcnn_cuda_reads_of_global (f->session, n, &none), n);
   for (guint i = 0; node->kind == PLAN_GATHER && i < node->sources->len; i++)
-    add_whole (f, item, g_array_index (node->sources, PlanGatherSource,
-            i).map, n);
+    add_whole (f, item, dcnn_cuda_reads_of_map (f->session, g_array_index (
+                node->sources, PlanGatherSource, i).map, &none), n);
 }
 
 /* What a node reads besides its list. */
@@ -348,14 +355,19 @@ launch_item (Frame *f, const Item *item, DcnnCudaQueue queue)
     .lists = lists_of_level (state) + item->first_list,
     .streams = state->streams, .n_streams = f->session->n_streams };
   guint words = 0;
+  cudaError_t e;
 
   for (guint i = 0; i < item->n_lists; i++)
     words = MAX (words, f->ordered[item->first_list + i].words);
   if (item->kind == ITEM_INPUT)
     return dcnn_cuda_launch_input (f->session, item->index, queue);
-  if (item->kind == ITEM_LISTS)
-    return dcnn_cuda_lists (beside.lists, beside.n, words, beside.n_streams,
+  if (item->kind == ITEM_LISTS) {
+    e = dcnn_cuda_lists (beside.lists, beside.n, words, beside.n_streams,
         beside.streams, queue);
+    return e != cudaSuccess || item->take < 0 ? e :
+        dcnn_cuda_launch_take (f->session, dcnn_cuda_merge (state,
+                (guint) item->take), queue);
+  }
   return beside.n == 0 ?
       dcnn_cuda_launch_node (f->session, item->index, queue) :
       dcnn_cuda_launch_beside (f->session, item->index, words, &beside, queue);
@@ -522,6 +534,17 @@ add_section (Frame *f, guint section, DcnnCudaBuild *build, GString *where)
   return e;
 }
 
+/* The gates that a node may take: they wait for all else that it reads. */
+static void
+put_gates_of (Frame *f, guint n)
+{
+  const CudaState *state = cuda_state (f->session);
+
+  for (guint m = 0; m < state->merges->len; m++)
+    if (dcnn_cuda_merge (state, m)->reader == (gint) n)
+      put_node (f, (guint) dcnn_cuda_merge (state, m)->gate);
+}
+
 static void
 put_all (Frame *f)
 {
@@ -530,8 +553,12 @@ put_all (Frame *f)
   for (guint m = 0; m < plan->maps->len; m++)
     if (plan_map (plan, (gint) m)->graph_input >= 0)
       f->item_of_map[m] = put_item (f, new_item (f, ITEM_INPUT, m));
-  for (guint n = 0; n < plan->nodes->len; n++)
+  for (guint n = 0; n < plan->nodes->len; n++) {
+    if (cuda_state (f->session)->take_of[n] >= 0)
+      continue;
+    put_gates_of (f, n);
     put_node (f, n);
+  }
 }
 
 /* Launches of whole maps go by no list. Where another launch goes by the same one, they

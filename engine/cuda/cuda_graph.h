@@ -27,6 +27,8 @@ typedef struct Item {
   guint index;             /* map, or node (LISTS: that they were made for) */
   guint first_list, n_lists; /* LISTS, and of a node what is made beside it: in
                               device order */
+  gint take;               /* LISTS: the merge that says whether a gate is taken, which
+                              is launched behind them; -1 */
   guint64 *before;         /* bits of the items that must be done, with what
                               those waited for */
   GArray *deps;            /* of guint: none of them follows from another */

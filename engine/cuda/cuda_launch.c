@@ -124,11 +124,14 @@ node_of (const DcnnSession *session, guint n)
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
   gint l = state->early_now[n] ? state->early_list[n] : state->list_of[n];
+  gint take = state->take_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
     .passes = node->kind == PLAN_KERNEL && node->passes_on,
-    .streams = state->streams, .judge = state->judges + n,
-    .judge_stride = session->plan->nodes->len, .weight = state->weights[n],
+    .streams = state->streams, .judge = take < 0 ? state->judges + n :
+        dcnn_cuda_merge (state, (guint) take)->judge,
+    .judge_stride = take < 0 ? session->plan->nodes->len : 1,
+    .weight = state->weights[n],
     .weight_stride = dcnn_padded (out->span) };
 
   c.in = map_of (session, node->in);
@@ -375,6 +378,8 @@ launch_global (DcnnSession *session, guint n, DcnnCudaQueue queue)
   CudaState *state = cuda_state (session);
   const CudaNode *packed = &((CudaWeights *) session->weights)->nodes[n];
   const PlanNode *node = plan_node (session->plan, n);
+  cudaError_t none = cudaSuccess;
+  g_autoptr (GArray) reads = NULL;
   DcnnCudaGlobal g = { .node = node_of (session, n),
     .n_streams = session->n_streams, .maximum = (guint32) node->maximum,
     .norm = node->norm != NULL, .group = packed->group,
@@ -385,7 +390,8 @@ launch_global (DcnnSession *session, guint n, DcnnCudaQueue queue)
     g.group_channels = node->norm->group_channels;
     g.epsilon = node->norm->epsilon;
   }
-  dcnn_cuda_add_sources (session, node->in, g.sources, &g.n_sources);
+  reads = dcnn_cuda_reads_of_global (session, n, &none);
+  dcnn_cuda_add_reads (session, reads, g.sources, &g.n_sources);
   return dcnn_cuda_global (&g, queue);
 }
 

@@ -63,12 +63,12 @@ source_of (const DcnnSession *session, const PlanTerm *t)
   guint width, height;
 
   if (t->map < 0) {
-    const DcnnCudaList *merged =
-        &dcnn_cuda_merge (state, (guint) (-1 - t->map))->list;
-    width = merged->width;
-    height = merged->height;
-    s.updated = merged->passed;
-    s.exact = merged->passed_exact;
+    const CudaMerge *m = dcnn_cuda_merge (state, (guint) (-1 - t->map));
+    gboolean take = m->gate >= 0;
+    width = take ? 1 : m->list.width;
+    height = take ? 1 : m->list.height;
+    s.updated = take ? m->taken : m->list.passed;
+    s.exact = take ? m->taken + session->n_streams : m->list.passed_exact;
   } else {
     const PlanMap *map = plan_map (session->plan, t->map);
     width = map->width;
@@ -85,15 +85,22 @@ source_of (const DcnnSession *session, const PlanTerm *t)
 }
 
 void
+dcnn_cuda_add_reads (const DcnnSession *session, const GArray *reads,
+    DcnnCudaSource *sources, guint32 *n)
+{
+  for (guint i = 0; i < reads->len; i++)
+    sources[(*n)++] = source_of (session, &g_array_index (reads, PlanTerm,
+            i));
+}
+
+void
 dcnn_cuda_add_sources (const DcnnSession *session, gint map,
     DcnnCudaSource *sources, guint32 *n)
 {
   cudaError_t none = cudaSuccess;
   g_autoptr (GArray) reads = dcnn_cuda_reads_of_map (session, map, &none);
 
-  for (guint i = 0; i < reads->len; i++)
-    sources[(*n)++] = source_of (session, &g_array_index (reads, PlanTerm,
-            i));
+  dcnn_cuda_add_reads (session, reads, sources, n);
 }
 
 /* Masks whose nodes judge must be known before this is called: passed ones are
@@ -124,7 +131,8 @@ describe_sources (const DcnnSession *session, const GArray *reads,
   }
 }
 
-/* The list that a node may share; -1: none yet. */
+/* The list that a node may share; -1: none yet. Gates that may be taken have their
+ * own. */
 static gint
 find_list (const DcnnSession *session, guint n)
 {
@@ -132,9 +140,12 @@ find_list (const DcnnSession *session, guint n)
   const PlanNode *node = plan_node (session->plan, n);
   const PlanMap *out = plan_map (session->plan, node->out);
 
+  if (dcnn_cuda_taker (session->plan, n) >= 0)
+    return -1;
   for (guint i = 0; i < state->n_lists; i++) {
     const DcnnCudaList *l = &state->lists[i];
     if (l->width == out->width && l->height == out->height &&
+        dcnn_cuda_taker (session->plan, state->list_example[i]) < 0 &&
         (node->passes_on || l->pending == NULL) &&
         plan_terms_equal (plan_node (session->plan, (gint)
                 state->list_example[i])->terms, node->terms))

@@ -374,6 +374,7 @@ free_arrays (CudaState *state)
   g_free (state->lists);
   g_free (state->list_of);
   g_free (state->list_example);
+  g_free (state->take_of);
   g_free (state->rooms);
   g_free (state->early_list);
   g_free (state->early_now);

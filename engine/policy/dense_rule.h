@@ -17,6 +17,14 @@ G_BEGIN_DECLS
 #define DCNN_DENSE_PIXELS 6
 #define DCNN_DENSE_CANDIDATES 5
 
+/* The least candidates from which on all of a map costs less. */
+static inline gsize
+dcnn_dense_rule_least (gsize pixels)
+{
+  return MIN (pixels, DCNN_DENSE_CANDIDATES *
+      ((pixels + DCNN_DENSE_PIXELS - 1) / DCNN_DENSE_PIXELS));
+}
+
 /* Whether a node with that many candidates of its pixels computes the whole
  * map. rest_is_exact: every pixel that is no candidate is known to hold what
  * it would be computed as, so that storing it changes nothing; without that
@@ -25,9 +33,8 @@ G_BEGIN_DECLS
 static inline gboolean
 dcnn_dense_rule_node (gsize candidates, gsize pixels, gboolean rest_is_exact)
 {
-  return candidates == pixels || (rest_is_exact &&
-      candidates / DCNN_DENSE_CANDIDATES >= (pixels + DCNN_DENSE_PIXELS - 1) /
-      DCNN_DENSE_PIXELS);
+  return candidates >= (rest_is_exact ? dcnn_dense_rule_least (pixels) :
+      pixels);
 }
 
 /* ---- whole frames ----------------------------------------------------------------- */

@@ -407,6 +407,21 @@ cudaError_t dcnn_cuda_count (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     uint32_t n_streams, const uint32_t *ran, const uint32_t *late,
     uint32_t *joined, uint32_t *pending, DcnnCudaQueue queue);
 
+/* Whether a gate is taken as it is now, whatever it is judged by: where at least
+ * `from` of its reader's pixels are candidates without it, of a stream that is
+ * neither dense nor moves. */
+typedef struct DcnnCudaTake {
+  const uint64_t *candidates;  /* device: [streams][words] */
+  uint32_t words, from;
+  const DcnnCudaStream *streams;
+  const DcnnCudaJudge *judges; /* the gate's, of stream 0 */
+  uint32_t judge_stride;       /* from stream to stream */
+  uint64_t *taken;             /* [streams]: is 1, or 0 */
+  DcnnCudaJudge *judge;        /* [streams]: is its own, or any difference */
+} DcnnCudaTake;
+cudaError_t dcnn_cuda_take_gate (const DcnnCudaTake *take, uint32_t n_streams,
+    DcnnCudaQueue queue);
+
 /* ---- a frame that ends -------------------------------------------------------------- */
 
 /* Conditional nodes of graphs, as CUDA 13 has them. */

@@ -40,6 +40,26 @@ count_kernel (const DcnnCudaCounted *nodes, uint32_t n_nodes,
     pending[s] = 1;
 }
 
+/* A warp a stream. */
+__global__ void
+take_kernel (const __grid_constant__ DcnnCudaTake p)
+{
+  uint32_t s = blockIdx.x, n = 0;
+
+  dcnn_cuda_wait ();
+  const DcnnCudaStream f = p.streams[s];
+  for (uint32_t w = threadIdx.x; w < p.words; w += 32)
+    n += __popcll (p.candidates[(uint64_t) s * p.words + w]);
+  for (int k = 16; k > 0; k /= 2)
+    n += __shfl_xor_sync (0xffffffff, n, k);
+  if (threadIdx.x != 0)
+    return;
+  bool taken = !f.dense && !dcnn_cuda_moved (f) && n >= p.from;
+  p.taken[s] = taken;
+  p.judge[s] = taken ? DcnnCudaJudge { DCNN_SIGNIFICANT_ANY, 0, 0 } :
+      p.judges[s * p.judge_stride];
+}
+
 __global__ void
 dense_lists_kernel (const DcnnCudaList *lists)
 {
@@ -74,6 +94,16 @@ dcnn_cuda_lists (const DcnnCudaList *lists, uint32_t n, uint32_t most_words,
 
   return dcnn_cuda_launch ((const void *) lists_kernel,
       dim3 (blocks, n_streams, n), WARPS * 32, 0, 1, arguments, queue);
+}
+
+cudaError_t
+dcnn_cuda_take_gate (const DcnnCudaTake *take, uint32_t n_streams,
+    DcnnCudaQueue queue)
+{
+  void *arguments[] = { const_cast<DcnnCudaTake *> (take) };
+
+  return dcnn_cuda_launch ((const void *) take_kernel, dim3 (n_streams), 32, 0,
+      1, arguments, queue);
 }
 
 cudaError_t

@@ -14,7 +14,7 @@ static const EmulatedKernel kernels[] = { stage_convert, stage_source,
 #elif defined (EMULATED_LIST)
 #include "cuda/dcnn_cuda_list.cu"
 static const EmulatedKernel kernels[] = { lists_kernel, count_kernel,
-  dense_lists_kernel };
+  dense_lists_kernel, take_kernel };
 #elif defined (EMULATED_LOOK)
 #include "cuda/dcnn_cuda_look.cu"
 static const EmulatedKernel kernels[] = { look_kernel };

@@ -37,21 +37,22 @@ excite_linear (TestNet *net, DcnnValueId g, gint c)
   return test_net_reshape (net, linear (net, g, 4, c), 4, map);
 }
 
-/* Convolution, squeeze and excite (mean or maximum), convolution. */
+/* Convolution, squeeze and excite (mean or maximum), convolution. two: what is
+ * excited is shifted by another gate. */
 static DcnnGraph *
-make_net (guint64 seed)
+make_net (guint64 seed, gboolean two)
 {
   DcnnOp op = seed % 2 ? DCNN_OP_GLOBAL_AVERAGE_POOL :
       DCNN_OP_GLOBAL_MAX_POOL;
   gint c = 5 + (gint) seed % 12;
-  DcnnValueId v, g;
+  DcnnValueId v, g, pooled;
   TestNet net;
 
   test_net_begin (&net, seed, FALSE);
   v = test_net_input (&net, 3, 40 + (gint) seed % 5, 52);
   v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, c, 3, 2, 1,
           1));
-  g = test_net_node (&net, op, NULL, 1, &v, NULL);
+  g = pooled = test_net_node (&net, op, NULL, 1, &v, NULL);
   if (seed % 3 && seed % 4 == 1) {
     g = excite_linear (&net, g, c);
   } else if (seed % 3) {
@@ -59,8 +60,12 @@ make_net (guint64 seed)
             1, 1));
     g = test_net_conv (&net, g, c, 1, 1, 1, 1);
   }
-  g = test_net_unary (&net, DCNN_OP_SIGMOID, g);
+  if (seed % 7 || two) /* else the pooled pixel itself may be the gate */
+    g = test_net_unary (&net, DCNN_OP_SIGMOID, g);
   v = test_net_binary (&net, DCNN_OP_MUL, v, g);
+  if (two)
+    v = test_net_binary (&net, DCNN_OP_ADD, v, test_net_conv (&net, pooled, c,
+            1, 1, 1, 1));
   v = test_net_conv (&net, v, 6, 3, 1, 1, 1);
   dcnn_graph_add_output (net.graph, v);
   return net.graph;
@@ -165,7 +170,8 @@ static void
 run_seed (guint64 seed)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed), &error);
+  g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed, FALSE),
+      &error);
   g_autoptr (DcnnSession) exact = NULL, gated = NULL, dense = NULL;
   guint64 state = seed + 7;
   DcnnTensor frame;
@@ -188,11 +194,12 @@ run_seed (guint64 seed)
 /* A gate that no threshold would let move is taken as it is once its reader has
  * all of its map to compute anyway; and with it what was held back. */
 static void
-test_taken_anyway (void)
+test_taken_anyway (gconstpointer two)
 {
   for (guint64 seed = 1; seed <= SEEDS && !g_test_failed (); seed++) {
     g_autoptr (GError) error = NULL;
-    g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed), &error);
+    g_autoptr (DcnnModel) model = dcnn_model_new (make_net (seed,
+            two != NULL), &error);
     g_autoptr (DcnnSession) gated = NULL, dense = NULL;
     guint64 state = seed + 7;
     DcnnTensor frame;
@@ -234,6 +241,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   test_seeds_init (argc, argv);
   g_test_add_func ("/engine/gates/threshold", test_gates);
-  g_test_add_func ("/engine/gates/taken-anyway", test_taken_anyway);
+  g_test_add_data_func ("/engine/gates/taken-anyway", NULL, test_taken_anyway);
+  g_test_add_data_func ("/engine/gates/taken-anyway/two", "",
+      test_taken_anyway);
   return g_test_run ();
 }
