@@ -527,16 +527,25 @@ dcnn_cuda_note (const DcnnCudaNode &n, const DcnnCudaPixel &p, int verdict,
     atomicOr (reinterpret_cast<unsigned long long *> (words) + at, bit);
 }
 
+/* The pixels that block (by, bx) of a map has. */
+__device__ __forceinline__ uint64_t
+dcnn_cuda_inside_block (uint32_t width, uint32_t height, uint32_t by,
+    uint32_t bx)
+{
+  uint32_t rows = min (8u, height - by * 8);
+  uint32_t columns = min (8u, width - bx * 8);
+
+  return (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
+      0x0101010101010101ull * ((1u << columns) - 1);
+}
+
 /* The pixels that a word of a mask has. */
 __device__ __forceinline__ uint64_t
 dcnn_cuda_inside (uint32_t width, uint32_t height, uint32_t w)
 {
   uint32_t blocks_x = (width + 7) / 8;
-  uint32_t rows = min (8u, height - w / blocks_x * 8);
-  uint32_t columns = min (8u, width - w % blocks_x * 8);
 
-  return (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
-      0x0101010101010101ull * ((1u << columns) - 1);
+  return dcnn_cuda_inside_block (width, height, w / blocks_x, w % blocks_x);
 }
 
 /* All pixels of all streams join, where that does not follow from a list: by

@@ -379,8 +379,6 @@ inline __device__ ListWord
 list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t w)
 {
   uint32_t by = w / p.blocks_x, bx = w % p.blocks_x;
-  uint32_t rows = min (8u, p.height - by * 8);
-  uint32_t columns = min (8u, p.width - bx * 8);
   ListWord l = { w, by, bx, 0777, 0, 0, 0 };
 
   if (by == 0)
@@ -391,8 +389,7 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t w)
     l.around &= 0666;
   if (bx + 1 == p.blocks_x)
     l.around &= 0333;
-  l.inside = (rows == 8 ? ~0ull : (1ull << (8 * rows)) - 1) &
-      0x0101010101010101ull * ((1u << columns) - 1);
+  l.inside = dcnn_cuda_inside_block (p.width, p.height, by, bx);
   l.entering = (f.dense ? ~0ull : entering (p, f, by, bx)) & l.inside;
   l.turn = turn_of (f, p, by, bx, w);
   return l;
