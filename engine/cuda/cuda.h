@@ -18,6 +18,7 @@
 #include "cuda_stage.h"
 #include "dcnn_cuda.h"
 #include "cpu.h"
+#include "cuda_switches.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +39,7 @@ typedef struct CudaWeights {
   CudaNode *nodes;
   GPtrArray *memory;       /* device pointers */
   gint device;
+  CudaGroups groups;       /* wished: tiles are packed */
 } CudaWeights;
 
 gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
@@ -46,16 +48,8 @@ void dcnn_cuda_weights_free (gpointer weights);
 /* A convolution's weights as [n_padded][k_padded] floats; new. */
 gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
     const CudaNode *packed);
-/* How long lists go to warp groups, on a GPU of compute capability 9.0. */
-typedef enum CudaGroups {
-  CUDA_GROUPS_NEVER,
-  CUDA_GROUPS_SECOND,      /* DELTACNN_CUDA_WGMMA=1: a second launch a node, which
-                              takes the list where it is long (a larger number:
-                              of more entries than that) */
-  CUDA_GROUPS_GRAPHS,      /* =graphs: in place of the node's launch, in graphs
-                              of their own */
-} CudaGroups;
-CudaGroups dcnn_cuda_groups (gint index, cudaError_t *e);
+/* What that device can have of what is wished. */
+CudaGroups dcnn_cuda_groups (CudaGroups wish, gint index, cudaError_t *e);
 
 /* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
  * current device. TRUE: e is success. An error after which the GPU answers this
@@ -76,9 +70,8 @@ typedef struct CudaParcel {
   gsize words, at;         /* of a stream; where they go in staging memory */
 } CudaParcel;
 
-/* When a launch ended, and for which node it was (-1: an input). With the
- * environment variable DELTACNN_CUDA_TIMES set, nodes run one after the other
- * and DcnnNodeStats.time_ns (of stream 0) holds the device's time of each. */
+/* When a launch ended, and for which node it was (-1: an input): see
+ * CudaSwitches.times. */
 typedef struct CudaTime {
   cudaEvent_t end;
   gint node;
@@ -103,8 +96,7 @@ typedef struct CudaLevel {
   gdouble share;           /* of a map: lists as long as that are on warp groups */
   gboolean whole;          /* for frames that are dense in all streams */
   gboolean early;          /* nodes that need no list of their own to begin have it
-                              made by their launch, where it has blocks to spare
-                              (DELTACNN_CUDA_EARLY=0: it is made first) */
+                              made by their launch, where it has blocks to spare */
   guint exit;              /* item before which it may end: cuda_exits.c; 0: it does
                               not */
   gboolean *late;          /* by plan mask: it is made anew behind the exit */
@@ -120,6 +112,7 @@ typedef struct CudaLevel {
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
  * [streams][node]. */
 typedef struct CudaState {
+  CudaSwitches switches;
   DcnnCudaDevice device;
   cudaStream_t queue;
   CudaGroups groups;
@@ -141,7 +134,7 @@ typedef struct CudaState {
   guint64 **pending;       /* by node that judges */
   double **rooms;          /* by GLOBAL node */
   gfloat **exact_weights;  /* by convolution; NULL: maps are no floats */
-  gboolean tf32;           /* DELTACNN_CUDA_TF32: their operands are rounded */
+  gboolean tf32;           /* their operands are rounded */
   DcnnCudaList *lists;     /* host; device pointers inside */
   guint n_lists;
   gint *list_of;           /* by node; -1: none */

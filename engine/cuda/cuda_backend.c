@@ -230,8 +230,7 @@ picture_on_host (DcnnSession *session, DcnnStream *stream,
     return dcnn_picture_update (session, stream, frame->picture, error);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
       "the frame is in device memory, and pictures of this network are taken on "
-      "the host (it has inputs besides the picture, or DELTACNN_CUDA_STAGE=host "
-      "is set); download the frame first");
+      "the host (it has inputs besides the picture); download the frame first");
   return FALSE;
 }
 

@@ -24,15 +24,12 @@
 #define EXIT_DEPTH 12
 #define EXIT_LOSS 1
 
-/* DELTACNN_CUDA_EXITS: another depth; 0: none. */
 static guint
-wished_depth (void)
+wished_depth (const CudaSwitches *switches)
 {
-  const char *wish = g_getenv ("DELTACNN_CUDA_EXITS");
-
-  if (!DCNN_CUDA_PARTS || g_getenv ("DELTACNN_CUDA_TIMES"))
+  if (!DCNN_CUDA_PARTS || switches->times)
     return 0; /* marks of time are not for conditional nodes */
-  return wish ? (guint) g_ascii_strtoull (wish, NULL, 10) : EXIT_DEPTH;
+  return switches->exits >= 0 ? (guint) switches->exits : EXIT_DEPTH;
 }
 
 /* A gather reads what is there at the end, whichever parts ran. */
@@ -72,7 +69,7 @@ dcnn_cuda_find_exits (const Frame *f, guint exits[CUDA_MAX_EXITS])
   const CudaState *state = cuda_state (f->session);
   /* what gathers read of merged masks is not known to be late */
   guint depth = state->sectioned || state->gathers_merged ? 0 :
-      wished_depth ();
+      wished_depth (&state->switches);
   g_autofree guint *to = g_new0 (guint, n + 1);
   g_autofree guint *from = g_new0 (guint, n + 1);
   g_autofree guint *rest = g_new0 (guint, n + 1);

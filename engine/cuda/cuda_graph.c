@@ -713,7 +713,7 @@ make_level (DcnnSession *session, GString *where)
     e = make_graph (&f, 0, &state->levels[state->level].graph, where);
   for (guint i = 1; i < state->n_sections && e == cudaSuccess; i++)
     e = make_graph (&f, i, &state->sections[i], where);
-  if (e == cudaSuccess && g_getenv ("DELTACNN_CUDA_DUMP"))
+  if (e == cudaSuccess && state->switches.dump)
     dump_items (&f);
   frame_clear (&f);
   return e;
@@ -728,7 +728,7 @@ dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
 
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
       state->level++) {
-    if (g_getenv ("DELTACNN_CUDA_TIMES"))
+    if (state->switches.times)
       state->levels[state->level].times = g_array_new (FALSE, FALSE,
           sizeof (CudaTime));
     e = make_level (session, where);

@@ -192,7 +192,7 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
   most = MIN ((session->n_streams > 1 && state->levels[state->level].from == 0 ?
           1 : 2) * expected_pixels (session, out),
       (gdouble) out->width * out->height * session->n_streams);
-  if (g_getenv ("DELTACNN_CUDA_WIDE") || state->groups == CUDA_GROUPS_SECOND)
+  if (state->switches.wide || state->groups == CUDA_GROUPS_SECOND)
     most = G_MAXUINT32; /* blocks that take any list, however short */
   return dcnn_cuda_conv_shape (c, (guint64) out->width * out->height,
       (guint64) expected_pixels (session, out), (guint64) most,
@@ -222,12 +222,10 @@ takes_groups (const DcnnSession *session, guint n, DcnnCudaConv *c)
 static gboolean
 shape_second (const CudaState *state, DcnnCudaConv *c)
 {
-  guint64 wish = g_ascii_strtoull (g_getenv ("DELTACNN_CUDA_WGMMA"), NULL, 10);
-
   if (!dcnn_cuda_wgmma_shape (c, &state->device))
     return FALSE;
-  if (wish > 1)
-    c->long_from = (guint32) wish;
+  if (state->switches.long_from > 0)
+    c->long_from = state->switches.long_from;
   return TRUE;
 }
 
@@ -262,7 +260,7 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   c.room = state->conv_rooms[n];
   if (e != cudaSuccess)
     return e;
-  if (c.wide_from != UINT32_MAX && g_getenv ("DELTACNN_CUDA_WIDE"))
+  if (c.wide_from != UINT32_MAX && state->switches.wide)
     c.wide_from = 0; /* for tests, whose lists are short */
   second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
   e = dcnn_cuda_conv (&c, queue);

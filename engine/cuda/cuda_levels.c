@@ -114,11 +114,11 @@ dcnn_cuda_plan_early (DcnnSession *session)
 {
   CudaState *state = cuda_state (session);
   guint n_nodes = session->plan->nodes->len;
-  gboolean wished = g_strcmp0 (g_getenv ("DELTACNN_CUDA_EARLY"), "0") != 0;
 
   state->early_list = g_new (gint, n_nodes + 1);
   for (guint n = 0; n < n_nodes; n++)
-    state->early_list[n] = wished ? find_early (session, n) : -1;
+    state->early_list[n] = state->switches.early ? find_early (session, n) :
+        -1;
 }
 
 /* ---- levels ---------------------------------------------------------------------- */
@@ -174,14 +174,13 @@ guint
 dcnn_cuda_choose_level (const DcnnSession *session)
 {
   const CudaState *state = cuda_state (session);
-  const char *wish = g_getenv ("DELTACNN_CUDA_LEVEL"); /* for tests, and to measure */
+  gint wish = state->switches.level;
   gdouble share = expected_share (session);
   guint level = 0;
 
-  if (wish)
-    level = MIN ((guint) g_ascii_strtoull (wish, NULL, 10),
-        state->n_levels - 1);
-  if (wish && (!state->levels[level].whole || all_dense (session)))
+  if (wish >= 0)
+    level = MIN ((guint) wish, state->n_levels - 1);
+  if (wish >= 0 && (!state->levels[level].whole || all_dense (session)))
     return level;
   level = 0;
   while (level + 1 < state->n_levels - state->n_exits &&

@@ -216,8 +216,7 @@ has_stage (const DcnnPlan *plan)
 
   for (guint i = 0; i < plan->states->len; i++)
     fed += g_array_index (plan->states, PlanState, i).source_map < 0;
-  return plan->image_input >= 0 && plan->graph->inputs->len == 1 + fed &&
-      g_strcmp0 (g_getenv ("DELTACNN_CUDA_STAGE"), "host") != 0;
+  return plan->image_input >= 0 && plan->graph->inputs->len == 1 + fed;
 }
 
 static gboolean
@@ -244,8 +243,7 @@ take_stage (DcnnSession *session, GError **error)
 static void
 take_properties (CudaState *state, gint device, cudaError_t *e)
 {
-  const char *small = g_getenv ("DELTACNN_CUDA_SMALL");
-  gboolean whole = g_strcmp0 (g_getenv ("DELTACNN_CUDA_WHOLE"), "0") != 0;
+  const CudaSwitches *wish = &state->switches;
   int n = 0, major = 0, shared = 0, code = 0;
 
   if (*e == cudaSuccess)
@@ -260,18 +258,17 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
-    dcnn_cuda_groups (device, e) != CUDA_GROUPS_NEVER, whole &&
-    major == 9 && code >= 90 };
-  state->tf32 = g_getenv ("DELTACNN_CUDA_TF32") != NULL && code >= 80;
-  if (small) { /* for tests, on large devices: as if with so many KiB */
-    guint64 kib = g_ascii_strtoull (small, NULL, 10);
+    dcnn_cuda_groups (wish->groups, device, e) != CUDA_GROUPS_NEVER,
+    wish->whole && major == 9 && code >= 90 };
+  state->tf32 = wish->tf32 && code >= 80;
+  if (wish->small_kib > 0) {
     state->device.shared_bytes = MIN (state->device.shared_bytes,
-        (kib >= 64 ? (guint) kib : 99) * 1024);
+        wish->small_kib * 1024);
     state->device.clusters = state->device.warp_groups =
         state->device.whole_maps = FALSE;
   }
-  state->groups = state->device.warp_groups ? dcnn_cuda_groups (device, e) :
-      CUDA_GROUPS_NEVER;
+  state->groups = state->device.warp_groups ?
+      dcnn_cuda_groups (wish->groups, device, e) : CUDA_GROUPS_NEVER;
 }
 
 static void
@@ -323,6 +320,7 @@ dcnn_cuda_session_new (DcnnSession *session, GError **error)
   cudaError_t e;
 
   session->state = state;
+  dcnn_cuda_read_switches (&state->switches);
   state->memory = g_ptr_array_new ();
   state->pinned = g_ptr_array_new ();
   state->fresh = g_new0 (gboolean, session->n_streams);
@@ -401,6 +399,7 @@ dcnn_cuda_predict (const DcnnPlan *plan, const DcnnSessionOptions *options)
     .n_streams = options->streams, .pass_on = TRUE };
   cudaError_t e = cudaSuccess;
 
+  dcnn_cuda_read_switches (&state.switches);
   take_all (&session, &e);
   for (guint m = 0; m < plan->maps->len && has_stage (plan); m++)
     if (plan_map (plan, (gint) m)->graph_input == plan->image_input)

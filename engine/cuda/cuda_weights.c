@@ -23,19 +23,15 @@ to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
 }
 
 CudaGroups
-dcnn_cuda_groups (gint index, cudaError_t *e)
+dcnn_cuda_groups (CudaGroups wish, gint index, cudaError_t *e)
 {
-  const char *wish = g_getenv ("DELTACNN_CUDA_WGMMA");
   int major = 0;
 
-  if (wish == NULL || *e != cudaSuccess)
+  if (wish == CUDA_GROUPS_NEVER || *e != cudaSuccess)
     return CUDA_GROUPS_NEVER;
   *e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
       MAX (index, 0));
-  if (*e != cudaSuccess || major != 9)
-    return CUDA_GROUPS_NEVER;
-  return strcmp (wish, "graphs") == 0 ? CUDA_GROUPS_GRAPHS :
-      CUDA_GROUPS_SECOND;
+  return *e != cudaSuccess || major != 9 ? CUDA_GROUPS_NEVER : wish;
 }
 
 /* The same weights as dcnn_tile_at() has them. */
@@ -110,7 +106,7 @@ pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
     bias[plan_position (out, o)] = op->bias[o];
   to->weights = to_device (w, packed, count * sizeof *packed, e);
   to->bias = to_device (w, bias, bias_bytes, e);
-  if (dcnn_cuda_groups (w->device, e) != CUDA_GROUPS_NEVER)
+  if (dcnn_cuda_groups (w->groups, w->device, e) != CUDA_GROUPS_NEVER)
     pack_tiles (w, to, packed, e);
 }
 
@@ -279,6 +275,7 @@ dcnn_cuda_weights_new (const DcnnPlan *plan, gint index, GError **error)
 {
   CpuWeights *cpu;
   CudaWeights *w;
+  CudaSwitches switches;
   cudaError_t e = cudaSetDevice (MAX (index, 0));
 
   if (!dcnn_cuda_check (e, "choosing the device", error))
@@ -290,6 +287,8 @@ dcnn_cuda_weights_new (const DcnnPlan *plan, gint index, GError **error)
   w->cpu = *cpu;
   w->cpu_outer = cpu;
   w->device = MAX (index, 0);
+  dcnn_cuda_read_switches (&switches);
+  w->groups = switches.groups;
   w->nodes = g_new0 (CudaNode, plan->nodes->len + 1);
   w->memory = g_ptr_array_new ();
   for (guint n = 0; n < plan->nodes->len && e == cudaSuccess; n++)

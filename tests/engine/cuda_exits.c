@@ -138,7 +138,7 @@ run_seed (guint64 seed, gboolean forced)
 {
   g_autoptr (DcnnSession) whole = new_session (seed, "0");
   g_autoptr (DcnnSession) other = new_session (seed, "2");
-  const CudaState *state = cuda_state (other);
+  CudaState *state = cuda_state (other);
   guint64 random = seed + 5, seen[2] = { 0, 0 };
   DcnnTensor frame = test_frame_new (other->model, &random, FALSE);
 
@@ -147,16 +147,14 @@ run_seed (guint64 seed, gboolean forced)
   for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
     g_autofree char *what = g_strdup_printf ("seed %" G_GUINT64_FORMAT
         " frame %u; rerun: engine-cuda_exits %" G_GUINT64_FORMAT, seed, f, seed);
-    g_autofree char *level = g_strdup_printf ("%u", state->n_levels - 1 -
-        f % state->n_exits);
     guint s = f % 5 == 4;
     if (f > 1 && (f < 9 || f > 22)) /* between these it settles */
       change (&frame, &random, f);
     g_assert_true (dcnn_session_push_tensors (whole, s, &frame, 0, NULL, NULL));
     if (forced)
-      g_setenv ("DELTACNN_CUDA_LEVEL", level, TRUE);
+      state->switches.level = (gint) (state->n_levels - 1 -
+          f % state->n_exits);
     g_assert_true (dcnn_session_push_tensors (other, s, &frame, 0, NULL, NULL));
-    g_unsetenv ("DELTACNN_CUDA_LEVEL");
     if (!state->idle && state->levels[state->level].exit > 0)
       seen[state->host_counters[cuda_counter (other, CUDA_RAN)]] |=
           1u << state->level;
