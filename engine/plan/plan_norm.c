@@ -7,6 +7,22 @@
  */
 #include "dcnn_plan.h"
 
+/* The map of what is flattened to a value, where that is no whole map: some channels
+ * of one, as a net splits off those that it normalises so. -1: there is none. */
+static gint
+flattened_map (PlanBuilder *b, DcnnValueId value)
+{
+  while (value >= 0 && !plan_is_map_shaped (b->plan, value)) {
+    gint producer = dcnn_graph_value (b->graph, value)->producer;
+    const DcnnNode *gn = producer < 0 ? NULL :
+        dcnn_graph_node (b->graph, producer);
+    value = gn && (gn->op == DCNN_OP_RESHAPE || gn->op == DCNN_OP_IDENTITY) ?
+        gn->inputs[0] : -1;
+  }
+  return value < 0 || (!b->plan->values[value].lazy &&
+      b->plan->values[value].map < 0) ? -1 : plan_require_map (b, value);
+}
+
 /* The map, and how many channels of it a group has; -1: not for us. */
 static gint
 norm_input (PlanBuilder *b, const DcnnNode *gn, guint *group_channels)
@@ -14,13 +30,14 @@ norm_input (PlanBuilder *b, const DcnnNode *gn, guint *group_channels)
   const DcnnTensor *t = plan_value_tensor (b, gn->inputs[0]);
   gint64 groups = gn->op == DCNN_OP_GROUP_NORM ? gn->params.norm.groups :
       t->dims[1];
-  gint in;
+  gint in = -1;
 
   if (t->rank == 4)
     in = plan_map_input (b, gn);
-  else
-    in = t->rank >= 3 && t->dims[0] == 1 && t->dtype == DCNN_DTYPE_F32 ?
-        plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW) : -1;
+  else if (t->rank >= 3 && t->dims[0] == 1 && t->dtype == DCNN_DTYPE_F32)
+    in = plan_trace_order (b, gn->inputs[0], PLAN_ORDER_CHW);
+  if (t->rank != 4 && in < 0)
+    in = flattened_map (b, gn->inputs[0]);
   if (in < 0 || groups < 1 || plan_map (b->plan, in)->channels % groups ||
       plan_map (b->plan, in)->channels % t->dims[1])
     return -1;

@@ -161,6 +161,24 @@ def group_norm():
 
 
 @net
+def some_channels_norm():
+    """IBN: some channels are normalised by the picture, the others by numbers; between Reshapes, behind a Split and a Slice."""
+    g, x = begun(12)
+    for begin, groups in ((0, 5), (7, 1)):
+        if begin == 0:
+            some, rest = g.node("Split", x, g.ints(5, 7), outputs=2, axis=1)
+        else:
+            some, rest = [g.node("Slice", x, g.ints(b), g.ints(e), g.ints(1)) for b, e in ((7, 12), (0, 7))]
+        y = g.node("InstanceNormalization", g.node("Reshape", some, g.ints(1, groups, -1)), g.random(groups),
+                   g.random(groups), epsilon=1e-3)
+        y = g.node("Add", g.node("Mul", g.node("Reshape", y, g.node("Shape", some)), g.random(5, 1, 1)), g.random(5, 1, 1))
+        z = g.node("BatchNormalization", rest, g.random(7), g.random(7), g.random(7), g.const(g.rng.uniform(.5, 2, 7)))
+        x = g.conv(g.node("Relu", g.node("Concat", y, z, axis=1)), 12, 12)
+    g.node("Relu", x, out="y")
+    return of_picture(g)
+
+
+@net
 def norm_after_concat():
     """DenseNet: BatchNormalization and Relu of a join, which nothing can take in; pieces are read again."""
     g, x = begun(6)
