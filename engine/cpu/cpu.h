@@ -31,8 +31,8 @@ typedef struct CpuNodeState {
   gboolean sums_valid;
 } CpuNodeState;
 
-/* The part of the window that was there before the last move, as shares of
- * the window in tiles: everything outside is new. */
+/* How the window moved before this frame; dcnn_stream_kept() says what it saw
+ * before, too. */
 typedef struct StreamMove {
   gboolean active;
   gint dy, dx;             /* network pixels that the window moved */
@@ -41,7 +41,7 @@ typedef struct StreamMove {
 typedef struct CpuStream {
   CpuNodeState *nodes;     /* by plan node */
   DcnnStep *steps;         /* of their jobs, one node's after the other's */
-  guint8 *block;           /* all buffers, one after the other */
+  guint8 *memory;          /* all buffers, one after the other */
   gfloat **buffers;        /* by plan buffer */
   guint32 **row_offset, **col_offset; /* by plan geometry */
   guint32 (*torus)[2];     /* by plan geometry: y, x */
@@ -95,7 +95,7 @@ typedef struct CpuSession {
   const DcnnCpuKernels *kernels;
   DcnnPool *pool;          /* NULL: one thread */
   void **scratch;          /* by thread */
-  guint64 *rooms[CPU_ROOMS]; /* one block, the first's */
+  guint64 *rooms[CPU_ROOMS]; /* one piece, the first's */
   void *mask_scratch;
   guint32 *list;
   guint8 *verdicts;

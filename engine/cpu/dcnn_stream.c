@@ -142,7 +142,7 @@ own_bytes (const DcnnStream *stream, const DcnnSession *session, guint i)
       session->plan_blocks, session->on_bytes);
 }
 
-/* All feature maps lie in one block: a sparse frame touches a few pixels of
+/* All feature maps lie in one piece: a sparse frame touches a few pixels of
  * each, and with small pages nearly every touch would miss the TLB. */
 static void
 init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
@@ -153,17 +153,17 @@ init_buffers (DcnnStream *stream, const DcnnSession *session, gboolean *ok)
   for (guint i = 0; i < plan->buffers->len; i++)
     bytes += own_bytes (stream, session, i);
   if (session->maps_elsewhere) { /* pages that nobody has touched */
-    stream->cpu->block = calloc (1, bytes + 64);
-    *ok = stream->cpu->block != NULL;
-    at = (64 - (gsize) stream->cpu->block % 64) % 64;
+    stream->cpu->memory = calloc (1, bytes + 64);
+    *ok = stream->cpu->memory != NULL;
+    at = (64 - (gsize) stream->cpu->memory % 64) % 64;
   } else {
-    stream->cpu->block = take (stream, bytes, ok);
+    stream->cpu->memory = take (stream, bytes, ok);
   }
   stream->cpu->buffers = g_new0 (gfloat *, plan->buffers->len + 1);
   for (guint i = 0; i < plan->buffers->len && *ok; i++) {
     size = own_bytes (stream, session, i);
     if (size > 0)
-      stream->cpu->buffers[i] = (gfloat *) (gpointer) (stream->cpu->block +
+      stream->cpu->buffers[i] = (gfloat *) (gpointer) (stream->cpu->memory +
           at);
     else if (borrows (stream, session, i))
       stream->cpu->buffers[i] = session->streams[0].cpu->buffers[i];
@@ -402,7 +402,7 @@ dcnn_stream_init (DcnnStream *stream, DcnnSession *session)
 void
 dcnn_stream_clear (DcnnStream *stream, const DcnnPlan *plan)
 {
-  free (stream->cpu->block);
+  free (stream->cpu->memory);
   for (guint i = 0; stream->cpu->torus && i < plan->geometries->len; i++) {
     free (stream->cpu->row_offset[i]);
     free (stream->cpu->col_offset[i]);
