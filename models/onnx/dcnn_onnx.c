@@ -225,6 +225,7 @@ typedef struct Source {
   GHashTable *shapes;
   gboolean is_about_size; /* the last attempt failed for shapes, or for want of
                              a size */
+  GPtrArray *cuts; /* before what the first attempt refused; or NULL */
 } Source;
 
 /* One attempt. *again: the graph is right but for the shapes of states, which
@@ -270,6 +271,8 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
 
   onnx_refusals_init (&loader.refusals);
   ok = build (&loader, source->model->proto, error);
+  if (loader.refusals.count > 0 && !source->cuts)
+    source->cuts = onnx_find_cuts (&loader);
   onnx_refusals_clear (&loader.refusals);
   source->is_about_size = loader.misfits || loader.lacks_size;
   *again = loader.again;
@@ -323,6 +326,29 @@ suggest_sizes (Source *source, const DcnnOnnxOptions *options, GError **error)
   (*error)->message = g_steal_pointer (&text);
 }
 
+/* Which outputs= would leave out what was refused, if it can be left out. */
+static void
+suggest_cuts (Source *source, const DcnnOnnxOptions *options, GError **error)
+{
+  DcnnOnnxOptions cut = *options;
+  g_autoptr (DcnnGraph) graph = NULL;
+  g_autofree char *names = NULL, *text = NULL;
+
+  if (!error || !source->cuts || source->cuts->len == 0)
+    return;
+  g_ptr_array_add (source->cuts, NULL);
+  cut.outputs = (const char *const *) source->cuts->pdata;
+  graph = load_parsed (source, &cut, NULL);
+  if (!graph)
+    return;
+  names = g_strjoinv ("; ", (char **) source->cuts->pdata);
+  text = g_strdup_printf ("%s\nWhat lies before can run: say so in the "
+      "descriptor, in its section [deltacnn]:\noutputs=%s",
+      (*error)->message, names);
+  g_free ((*error)->message);
+  (*error)->message = g_steal_pointer (&text);
+}
+
 DcnnGraph *
 dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
     const char *base_dir, const DcnnOnnxOptions *options,
@@ -330,7 +356,8 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
 {
   static const DcnnOnnxOptions defaults = { 0 };
   g_autoptr (OnnxModel) model = NULL;
-  Source source = { NULL, length, base_dir, constants, NULL, FALSE };
+  Source source = { NULL, length, base_dir, constants, NULL, FALSE,
+    NULL };
   DcnnGraph *graph;
 
   options = options ? options : &defaults;
@@ -347,8 +374,10 @@ dcnn_onnx_load_bytes_with_constants (const guint8 *data, gsize length,
   graph = load_parsed (&source, options, error);
   if (!graph) {
     suggest_sizes (&source, options, error);
+    suggest_cuts (&source, options, error);
     make_error_valid (error);
   }
+  g_clear_pointer (&source.cuts, g_ptr_array_unref);
   return graph;
 }
 

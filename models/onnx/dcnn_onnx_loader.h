@@ -133,6 +133,10 @@ typedef gboolean (*OnnxTryFn) (const DcnnOnnxOptions *options, gpointer data);
 char *onnx_find_sizes (const DcnnOnnxOptions *options, OnnxTryFn try,
     gpointer data);
 
+/* dcnn_onnx_cut.c: names of values from which all that refused nodes read
+ * follows without weights, as few as there are: char *, owned; none where they are too many. */
+GPtrArray *onnx_find_cuts (const OnnxLoader *loader);
+
 /* dcnn_onnx_copy.c: a node with other names, borrowed from scope->copies; NULL:
  * more than a file may ask for. */
 const Onnx__NodeProto *onnx_copy_node (const OnnxScope *scope,
