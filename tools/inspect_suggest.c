@@ -40,14 +40,17 @@ find_source (DcnnModel *model, guint n_outputs, const DcnnTensor *input,
   return -1;
 }
 
+/* What inputs are that no output is fed back to: constants, or of the picture's
+ * shape and then perhaps the last one, for which the guess has a constant too. */
+static const gdouble one = 1, last_picture = 1;
+
 /* Inputs that are not the picture: states where an output has their shape, else
  * constants of 1. Names are the model's. */
 static GArray *
 other_inputs (DcnnModel *model)
 {
-  static const gdouble one = 1;
   GArray *inputs = g_array_new (FALSE, TRUE, sizeof (DcnnOnnxInput));
-  gboolean seen_picture = FALSE;
+  const DcnnTensor *picture = NULL;
   DcnnModelSummary summary;
 
   dcnn_model_get_summary (model, &summary);
@@ -57,8 +60,8 @@ other_inputs (DcnnModel *model)
     gint64 c = t->rank == 4 ? t->dims[summary.input_nhwc ? 3 : 1] : 0;
     guint alike = 0;
     gint source;
-    if (!seen_picture && (t->rank == 3 || (t->rank == 4 && (c == 1 || c == 3)))) {
-      seen_picture = TRUE;
+    if (!picture && (t->rank == 3 || (t->rank == 4 && (c == 1 || c == 3)))) {
+      picture = t;
       continue;
     }
     for (guint k = 0; k < i; k++)
@@ -69,7 +72,7 @@ other_inputs (DcnnModel *model)
       input.state = dcnn_model_output_name (model, (guint) source);
     } else {
       input.n_values = 1;
-      input.values = &one;
+      input.values = picture && same_shape (picture, t) ? &last_picture : &one;
     }
     g_array_append_val (inputs, input);
   }
@@ -231,7 +234,7 @@ print_ranges (Suggest *s, DcnnModel *model, const DcnnFrame *frame,
 }
 
 static void
-print_others (const GArray *inputs)
+print_others (const GArray *inputs, const gchar *picture)
 {
   for (guint i = 0; i < inputs->len; i++) {
     const DcnnOnnxInput *input = &g_array_index (inputs, DcnnOnnxInput, i);
@@ -239,6 +242,9 @@ print_others (const GArray *inputs)
     if (input->state)
       g_print ("# its shape is that of this output; is it fed back?\n"
           "state=%s\n", input->state);
+    else if (input->values == &last_picture)
+      g_print ("# its shape is the picture's; is it the frame before?\n"
+          "state=%s\n", picture);
     else
       g_print ("# no output has its shape; a guess\nvalue=1\n");
   }
@@ -358,7 +364,7 @@ suggest (Suggest *s, DcnnModel *model, const DcnnFrame *frame,
   if (s->width && !summary.input_integer)
     g_print ("channel-order=rgb\nmean=0\nscale=%.9g\n",
         (double) pixels[form].scale[0]);
-  print_others (inputs);
+  print_others (inputs, dcnn_model_input_name (model, 0));
   if (s->decoder)
     print_outputs (s);
   if (s->keys->len || s->notes->len)

@@ -111,6 +111,8 @@ def case_suggest_heads(bench):
         decoder = model.name.split("-")[0]
         text = bench.run("deltacnn-inspect", model, "--suggest", "--frame", clip).stdout
         says(text, f"decoder={decoder}\n")
+        if "pair" in model.name: # its other input is the picture before
+            says(text, "[input:before]\n# its shape is the picture's; is it the frame before?\nstate=x\n")
         pathlib.Path(f"{model}.modelinfo").write_text(text, encoding="utf-8")
         says(bench.run("deltacnn-inspect", model).stdout, f"decoder {decoder}")
 

@@ -19,6 +19,7 @@ SIDE = 320
 class Net:
     def __init__(self):
         self.rng, self.nodes, self.constants, self.outputs = np.random.default_rng(1), [], [], []
+        self.inputs = ["x"]
 
     def const(self, values, dtype=np.float32):
         name = f"c{len(self.constants)}"
@@ -52,7 +53,8 @@ class Net:
 
     def write(self, folder, name):
         graph = helper.make_graph(
-            self.nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+            self.nodes, "net",
+            [helper.make_tensor_value_info(i, TensorProto.FLOAT, [1, 3, SIDE, SIDE]) for i in self.inputs],
             [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in self.outputs], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
         onnx.save(model, os.path.join(folder, name + ".onnx"))
@@ -91,6 +93,11 @@ def nets():
     net = Net()
     net.node("DepthToSpace", net.map(12, 1), blocksize=2, out="y")
     yield "picture-2x", net
+    net = Net()
+    net.inputs.append("before")
+    x = net.node("Sub", net.map(12, 1), net.node("Conv", "before", net.const(np.full((12, 3, 1, 1), .1))))
+    net.node("DepthToSpace", x, blocksize=2, out="y")
+    yield "picture-pair", net
     net = Net()
     net.vector(512, "out")
     yield "embedding-face", net
