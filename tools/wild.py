@@ -71,11 +71,11 @@ def inspect(args, model):
     return None, None, re.sub(r"^.*\.onnx': ", "", reason)
 
 
-def against_runtime(args, model):
-    """The largest difference, relative, as the test program prints it."""
+def against_runtime(args, model, size):
+    """The largest difference, relative, as the test program prints it, at that size or the model's own."""
     env = dict(os.environ, DELTACNN_TEST_DATA=str(model.parent), DELTACNN_TEST_QUICK="0")
-    done = subprocess.run([str(args.build / "tests/onnx/onnx-real_models"), model.name], env=env,
-                          capture_output=True, text=True, check=False)
+    command = [str(args.build / "tests/onnx/onnx-real_models"), model.name] + ([size] if size else [])
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     found = re.search(r"^(ok|FAIL).*max difference (\S+)", done.stdout, re.M)
     if found:
         return found.group(2) + (" (!)" if found.group(1) == "FAIL" else "")
@@ -128,7 +128,7 @@ def row(args, model):
     decoder = described.get("decoder") or "tensors"
     largest = exact["agreement"].get("max_abs") if exact else None
     sparse = wrong if exact is None else "not compared" if largest is None else f"{largest:.1e}"
-    return [model.name, "accepted" + (f" at {size}" if size else ""), against_runtime(args, model), sparse,
+    return [model.name, "accepted" + (f" at {size}" if size else ""), against_runtime(args, model, size), sparse,
             shown(args, model)[0].name, f"{usual['mac_share']:.2f}" if usual else "-", agreement(usual) if usual else complaint,
             decoder if usual else "none"]
 

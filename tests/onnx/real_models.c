@@ -3,7 +3,7 @@
  * real_models.c - every model of a folder, unmodified, against ONNX Runtime on
  * a real picture: 1e-4 relative. Some at another input size as well.
  *
- *   real_models [NAME]
+ *   real_models [NAME [WxH]]     WxH: of a model that leaves its size open
  *
  * With DELTACNN_TEST_QUICK=1 only the models below 2 MiB.
  *
@@ -75,11 +75,13 @@ is_wanted (const char *path)
       || (g_stat (path, &status) == 0 && status.st_size < QUICK_BYTES);
 }
 
-/* One model at its own size, and at another where the table has one. */
+/* One model at its own size (open: one of its own, or zeros), and at another
+ * where the table has one. */
 static guint
-check_model (const char *path, const char *image, gboolean resize)
+check_model (const char *path, const char *image, gboolean resize,
+    const int open[2])
 {
-  OrtCase one = { path, 0, 0, image, 1e-4 };
+  OrtCase one = { path, open[0], open[1], image, 1e-4 };
   guint failed;
   for (gsize i = 0; i < G_N_ELEMENTS (open_sizes); i++) {
     if (!strstr (path, open_sizes[i].part))
@@ -123,11 +125,16 @@ main (int argc, char **argv)
       "000000000785.jpg", NULL);
   g_autofree char *wild = g_build_filename (root, "wild", NULL);
   const char *pattern = argc > 1 ? argv[1] : NULL;
+  int open[2] = { 0 };
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   gboolean has_image = g_file_test (image, G_FILE_TEST_EXISTS);
   guint failed = 0, count = 0;
   gboolean resize;
 
+  if (argc > 2 && sscanf (argv[2], "%dx%d", &open[0], &open[1]) != 2) {
+    printf ("%s is no size\n", argv[2]);
+    return 2;
+  }
   list_models (paths, g_file_test (models, G_FILE_TEST_IS_DIR) ? models : root,
       pattern);
   list_models (paths, wild, pattern);
@@ -145,7 +152,8 @@ main (int argc, char **argv)
   for (guint i = 0; i < paths->len; i++) {
     if (!is_wanted (paths->pdata[i]))
       continue;
-    failed += check_model (paths->pdata[i], has_image ? image : NULL, resize);
+    failed += check_model (paths->pdata[i], has_image ? image : NULL, resize,
+        open);
     count++;
   }
   printf ("%u of %u models, %u failed\n", count, paths->len, failed);
