@@ -248,6 +248,13 @@ cudaError_t dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
     gint buffer);
 cudaError_t dcnn_cuda_download_buffer (const DcnnSession *session,
     guint stream, gint buffer);
+/* What the host holds of a buffer that anything comes in by, which the next frame is
+ * compared with: to be put back once what was downloaded is read. New; NULL: nothing
+ * does. */
+gfloat *dcnn_cuda_keep_input (const DcnnSession *session, guint stream,
+    gint buffer);
+void dcnn_cuda_put_back (const DcnnSession *session, guint stream,
+    gint buffer, gfloat *kept);
 /* A number of two bytes: round to nearest even; what is too large becomes
  * infinite. And back. */
 guint16 dcnn_cuda_narrow (gfloat value, gboolean bf16);

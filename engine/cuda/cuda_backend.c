@@ -646,6 +646,8 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   CudaState *state = cuda_state (session);
   const PlanMap *m = plan_map (session->plan, map);
   cudaError_t e = cudaSetDevice (MAX (session->device_index, 0));
+  g_autofree gfloat *kept = NULL;
+  gboolean ok;
 
   for (gint i = 0; i < session->plan->n_masks && mask; i++)
     session->streams[index].masks[i].any = FALSE;
@@ -654,10 +656,14 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
     if (dcnn_cuda_is_mask_new (session, plan_map (session->plan,
                 (gint) i)->mask))
       e = read_mask (session, index, (gint) i);
-  if (e == cudaSuccess && values && m->buffer >= 0)
+  if (e == cudaSuccess && values && m->buffer >= 0) {
+    kept = dcnn_cuda_keep_input (session, index, m->buffer);
     e = dcnn_cuda_download_buffer (session, index, m->buffer);
-  return dcnn_cuda_check (e, "reading a map", error) &&
+  }
+  ok = dcnn_cuda_check (e, "reading a map", error) &&
       dcnn_backend_cpu.probe (session, index, map, values, mask, error);
+  dcnn_cuda_put_back (session, index, m->buffer, kept);
+  return ok;
 }
 
 static void

@@ -97,6 +97,14 @@ shared_elements (const CudaState *state, const PlanBuffer *b, gint buffer)
   return MIN (state->pixels[buffer], b->pixel_elements);
 }
 
+/* Where the host has the i-th pixel of a stream's buffer. */
+static gfloat *
+host_pixel (const CpuStream *cpu, const PlanBuffer *b, gint buffer, gsize i)
+{
+  return cpu->buffers[buffer] + cpu->row_offset[b->geometry][i / b->width] +
+      cpu->col_offset[b->geometry][i % b->width];
+}
+
 cudaError_t
 dcnn_cuda_upload_buffer (const DcnnSession *session, guint stream,
     gint buffer)
@@ -137,9 +145,7 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
       stream * bytes, bytes, cudaMemcpyDeviceToHost);
 
   for (gsize i = 0; i < pixels && e == cudaSuccess; i++) {
-    gfloat *to = cpu->buffers[buffer] +
-        cpu->row_offset[b->geometry][i / b->width] +
-        cpu->col_offset[b->geometry][i % b->width];
+    gfloat *to = host_pixel (cpu, b, buffer, i);
     guint n = shared_elements (state, b, buffer);
     if (size == 4)
       memcpy (to, (gfloat *) (gpointer) host + i * pixel, n * size);
@@ -147,4 +153,46 @@ dcnn_cuda_download_buffer (const DcnnSession *session, guint stream,
       widen_all ((guint16 *) (gpointer) host + i * pixel, to, n, state->bf16);
   }
   return e;
+}
+
+/* Between the host's buffer and packed pixels. */
+static void
+copy_host (const DcnnSession *session, guint stream, gint buffer,
+    gfloat *packed, gboolean back)
+{
+  const PlanBuffer *b =
+      &g_array_index (session->plan->buffers, PlanBuffer, buffer);
+  guint n = shared_elements (cuda_state (session), b, buffer);
+
+  for (gsize i = 0; i < (gsize) b->width * b->height; i++, packed += n) {
+    gfloat *pixel = host_pixel (session->streams[stream].cpu, b, buffer, i);
+    memcpy (back ? pixel : packed, back ? packed : pixel, n * sizeof *pixel);
+  }
+}
+
+gfloat *
+dcnn_cuda_keep_input (const DcnnSession *session, guint stream, gint buffer)
+{
+  const DcnnPlan *plan = session->plan;
+  const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, buffer);
+  gboolean comes_in = FALSE;
+  gfloat *kept;
+
+  for (guint m = 0; m < plan->maps->len; m++)
+    comes_in |= plan_map (plan, m)->buffer == buffer &&
+        plan_map_comes_in (plan, (gint) m);
+  if (!comes_in)
+    return NULL;
+  kept = g_new (gfloat, (gsize) b->width * b->height *
+      shared_elements (cuda_state (session), b, buffer));
+  copy_host (session, stream, buffer, kept, FALSE);
+  return kept;
+}
+
+void
+dcnn_cuda_put_back (const DcnnSession *session, guint stream, gint buffer,
+    gfloat *kept)
+{
+  if (kept)
+    copy_host (session, stream, buffer, kept, TRUE);
 }
