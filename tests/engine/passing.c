@@ -196,14 +196,14 @@ test_nets (void)
 {
   for (guint64 seed = 1; seed <= 40; seed++)
     if (test_seed_runs (seed)) {
-
-
       g_autoptr (DcnnModel) model = test_model_new (test_net_random (seed, TRUE,
           FALSE, TRUE));
       run_net (model, seed);
     }
   g_test_message ("%u nodes passed on, %u of them pieces, %u terms through two "
       "windows, %u lists shared", n_passing, n_pieces, n_composed, n_shared);
+  if (!test_seed_runs (0))
+    return;
   g_assert_cmpuint (n_passing, >, 100);
   g_assert_cmpuint (n_pieces, >, 10);
 }
