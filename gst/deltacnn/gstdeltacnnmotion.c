@@ -141,6 +141,7 @@ gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
   cost->unaligned_share = anchor->unaligned_share;
   if (anchor->aside && !aside)
     tell_aside (self);
-  if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST)
+  /* what stands aside has no window: it takes the frame as it lies */
+  if (meta && meta->state != GST_DELTA_CNN_MOTION_LOST && !aside)
     tell_window (self, meta);
 }

@@ -260,21 +260,25 @@ noise_new (guint * seed)
   return buffer;
 }
 
-/* A scene that is another at every frame: nothing is saved. */
+/* A scene that is another at every frame: nothing is saved. Frames are then taken as
+ * they lie, and have no window. */
 GST_START_TEST (test_stands_aside_and_says_so)
 {
   GstMessage *message = NULL;
-  guint seed = 1;
+  guint seed = 1, windows = 0;
   Fixture f;
 
   begin (&f, TINY_MASK);
   for (gint i = 0; i < 40; i++) {
-    GstBuffer *in = noise_new (&seed);
+    GstBuffer *in = noise_new (&seed), *out;
 
     tell (in, GST_DELTA_CNN_MOTION_ALIGNED, 1, 2 * i, 0);
-    gst_buffer_unref (fixture_run (&f, in));
+    out = fixture_run (&f, in);
+    windows += gst_buffer_get_delta_cnn_motion_meta (out)->window_width > 0;
+    gst_buffer_unref (out);
   }
   fail_unless (count_of (&f, "aside-frames") > 10);
+  fail_unless_equals_uint64 (windows + count_of (&f, "aside-frames"), 40);
   fail_unless_equals_int (fixture_count (&f, GST_MESSAGE_INFO, &message), 1);
   message_holds (message, "stand-aside=false");
   gst_message_unref (message);
