@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gstdeltacnnmotionmeta.h"
 #include "gstdeltacnnstatsmeta.h"
 #include "gstdeltacnnupdatemeta.h"
 
@@ -223,6 +224,22 @@ drawn_share (GstSample *plain, GstSample *drawn)
   return looked ? (double) different / (double) looked : 0;
 }
 
+/* Greys what is outside of the view window, where the frame has one. */
+static void
+draw_outside (cairo_surface_t *map, GstBuffer *buffer)
+{
+  GstDeltaCnnMotionMeta *meta = gst_buffer_get_delta_cnn_motion_meta (buffer);
+  double x[4], y[4];
+  if (!meta || !(meta->window_width > 0) || !(meta->window_height > 0))
+    return;
+  for (guint i = 0; i < 4; i++)
+    if (!gst_delta_cnn_motion_meta_map_back (meta, meta->window_x +
+            (i == 1 || i == 2 ? meta->window_width : 0), meta->window_y +
+            (i >= 2 ? meta->window_height : 0), &x[i], &y[i]))
+      return;
+  sheet_draw_outside (map, x, y);
+}
+
 static void
 take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
     GstSample *motion, double score)
@@ -243,6 +260,7 @@ take (Annotate *it, SheetMoment *moment, GstSample *plain, GstSample *drawn,
           update->width, update->height, update->x, update->y, update->w,
           update->h)
       : sheet_draw_map (frame, NULL, 0, 0, 0, 0, 0, 0);
+  draw_outside (moment->map, buffer);
   moment->index = it->count;
   moment->changed = stats ? stats->changed_share : -1;
   moment->work = stats ? stats->mac_share : -1;
@@ -256,8 +274,10 @@ consider (Annotate *it, GstSample *plain, GstSample *drawn, GstSample *motion)
   if (!it->n_moments || it->count < first)
     return;
   guint64 length = MAX (it->total > first ? it->total - first : 1, 1);
-  guint64 which = (it->count - first) * it->n_moments / length;
-  if (which >= it->n_moments)
+  /* not of the first quarter of each stretch: it may be the last one's moment */
+  guint64 quarter = (it->count - first) * it->n_moments * 4 / length;
+  guint64 which = quarter / 4;
+  if (which >= it->n_moments || (quarter % 4 == 0 && which > 0))
     return;
   SheetMoment *moment = &it->moments[which];
   double score = drawn_share (plain, drawn);

@@ -72,6 +72,41 @@ sheet_draw_map (cairo_surface_t *frame, const guint64 *words, guint width,
   return map;
 }
 
+#define OUTSIDE 0.66, 0.67, 0.70
+
+void
+sheet_draw_outside (cairo_surface_t *map, const double x[4],
+    const double y[4])
+{
+  int width = cairo_image_surface_get_width (map);
+  int height = cairo_image_surface_get_height (map);
+  int stride = cairo_image_surface_get_stride (map);
+  cairo_surface_t *grey =
+      cairo_image_surface_create (CAIRO_FORMAT_RGB24, width, height);
+  cairo_t *cr = cairo_create (grey);
+  guint8 *to = cairo_image_surface_get_data (map);
+  const guint8 *from = cairo_image_surface_get_data (grey);
+  cairo_set_source_surface (cr, map, 0, 0);
+  cairo_paint (cr);
+  cairo_set_fill_rule (cr, CAIRO_FILL_RULE_EVEN_ODD);
+  cairo_rectangle (cr, 0, 0, width, height);
+  for (int i = 0; i < 4; i++)
+    cairo_line_to (cr, x[i], y[i]);
+  cairo_close_path (cr);
+  cairo_set_source_rgb (cr, OUTSIDE);
+  cairo_fill (cr);
+  cairo_destroy (cr);
+  cairo_surface_flush (grey);
+  for (int py = 0; to && from && py < height; py++)
+    for (int px = 0; px < width; px++) {
+      guint32 *pixel = (guint32 *) (to + (gsize) py * stride) + px;
+      if ((*pixel >> 16 & 255) == (*pixel >> 8 & 255)) /* it is not amber */
+        *pixel = ((const guint32 *) (from + (gsize) py * stride))[px];
+    }
+  cairo_surface_mark_dirty (map);
+  cairo_surface_destroy (grey);
+}
+
 /* ---- the sheet --------------------------------------------------------- */
 
 static void
@@ -134,15 +169,18 @@ row (cairo_t *cr, const SheetMoment *moment, guint columns, double y,
   g_string_free (caption, TRUE);
 }
 
-/* What the map's two tones mean, at the right end of its heading. */
+/* What the map's tones mean, at the right end of its heading; of what was not seen,
+ * at that of the next one, where there is room. */
 static void
-legend (cairo_t *cr, double right, double y)
+legend (cairo_t *cr, double right, double y, gboolean outside)
 {
   static const struct { const char *what; double width, r, g, b; } tones[] = {
+    { "not seen", 76, OUTSIDE },
     { "kept", 50, 0.15, 0.15, 0.20 },
     { "recomputed", 102, 0.92, 0.61, 0.14 },
   };
-  for (guint i = 0; i < G_N_ELEMENTS (tones); i++) {
+  for (guint i = outside ? 0 : 1; i < (outside ? 1 : G_N_ELEMENTS (tones));
+      i++) {
     right -= tones[i].width;
     cairo_rectangle (cr, right, y + 3, 13, 13);
     cairo_set_source_rgb (cr, tones[i].r, tones[i].g, tones[i].b);
@@ -172,8 +210,8 @@ draw (cairo_t *cr, const SheetMoment *moments, guint n, guint columns,
   for (guint i = 0; i < columns; i++) {
     x = column (i, columns, &width);
     text (cr, x, y + 15, 15, 0.45, TRUE, headings[i]);
-    if (i == 2)
-      legend (cr, x + width, y);
+    if (i >= 2)
+      legend (cr, x + width, y, i == 3);
   }
   y += HEADING;
   for (guint i = 0; i < n; i++, y += height + CAPTION)

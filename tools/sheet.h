@@ -29,6 +29,11 @@ void sheet_moment_clear (SheetMoment *moment);
 cairo_surface_t *sheet_draw_map (cairo_surface_t *frame, const guint64 *words,
     guint width, guint height, double x, double y, double w, double h);
 
+/* Greys what of such a map lies outside of the quadrangle with these corners, in
+ * order, and was not recomputed: the network did not see it. */
+void sheet_draw_outside (cairo_surface_t *map, const double x[4],
+    const double y[4]);
+
 /* Draws rows of moments below a title and a line of text (both may be NULL)
  * and writes a PNG about 1600 px wide. */
 gboolean sheet_write (const SheetMoment *moments, guint n, const char *title,

@@ -46,6 +46,30 @@ test_map (void)
   cairo_surface_destroy (frame);
 }
 
+/* What is outside of a quadrangle is neither, unless it was recomputed; what is inside
+ * stays. */
+static void
+test_outside (void)
+{
+  static const double x[4] = { -4, 12, 12, -4 }, y[4] = { 4, 4, 20, 20 };
+  static const guint64 words[4] = { 0, 1, 0, 0 };
+  cairo_surface_t *frame = cairo_image_surface_create (CAIRO_FORMAT_RGB24, 16,
+      16), *map = sheet_draw_map (frame, words, 16, 16, 0, 0, 16, 16);
+  guint32 kept = pixel_of (map, 3, 12), amber = pixel_of (map, 8, 0), grey;
+
+  sheet_draw_outside (map, x, y);
+  cairo_surface_flush (map);
+  grey = pixel_of (map, 14, 12);
+  g_assert_cmphex (grey, !=, kept);
+  g_assert_cmphex (amber, !=, kept);
+  for (guint py = 0; py < 16; py++)
+    for (guint px = 0; px < 16; px++)
+      g_assert_cmphex (pixel_of (map, px, py), ==, px == 8 && py == 0 ? amber :
+          px < 12 && py >= 4 ? kept : grey);
+  cairo_surface_destroy (map);
+  cairo_surface_destroy (frame);
+}
+
 static cairo_surface_t *
 plain (double r, double g, double b)
 {
@@ -115,6 +139,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/sheet/map", test_map);
+  g_test_add_func ("/sheet/outside", test_outside);
   g_test_add_func ("/sheet/cells", test_cells);
   return g_test_run ();
 }
