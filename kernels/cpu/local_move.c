@@ -162,4 +162,70 @@ DCNN_FN (dcnn_k_copy_scratch) (const DcnnJob *job)
 
 DCNN_LOCAL_KERNEL (resample, resample_row, 0)
 DCNN_LOCAL_KERNEL (space_to_depth, space_to_depth_row, 0)
-DCNN_LOCAL_KERNEL (depth_to_space, depth_to_space_row, 0)
+DCNN_LOCAL_KERNEL (depth_to_space_pixels, depth_to_space_row, 0)
+
+/* Row y of the out map; b, c: the block and the out map's channels. */
+DCNN_INLINE void
+spread_row (const DcnnJob *job, uint32_t y, uint32_t b, uint32_t c, bool crd)
+{
+  const size_t first = (size_t) (y % b) * b * (crd ? 1 : c);
+  float *row = job->out.data + job->out.row_offset[y];
+  const uint32_t *column = job->out.col_offset;
+
+  for (uint32_t x = 0; x < job->in.width; x++) {
+    const float *in = dcnn_map_pixel (&job->in, y / b, x) + first;
+    for (uint32_t bx = 0; bx < b; bx++) {
+      float *to = row + *column++;
+      for (uint32_t k = 0; k < c; k++)
+        to[k] = crd ? in[(size_t) k * b * b + bx] : in[bx * c + k];
+    }
+  }
+}
+
+/* Whole rows, with the steps behind: without what each pixel of a list costs,
+ * which is more than to move a few channels. */
+static void
+spread_rows (const DcnnJob *job, const DcnnLocal *l, size_t begin, size_t end)
+{
+  const uint32_t all = job->out.width * job->out.channels;
+
+  for (size_t at = begin; at < end; at++) {
+    const uint32_t y = (uint32_t) at;
+    if (l->channels == 1)
+      spread_row (job, y, l->block, 1, false);
+    else
+      spread_row (job, y, l->block, l->channels, l->crd);
+    for (uint32_t i = 0; job->n_steps > 0 && i < all; i += JOINED_FLOATS) {
+      uint32_t n = all - i < JOINED_FLOATS ? all - i : JOINED_FLOATS;
+      float *row = dcnn_map_pixel (&job->out, y, 0) + i;
+      DCNN_FN (dcnn_steps_from) (job, 0, NULL, &row, 1, 0, n, n);
+    }
+  }
+}
+
+DcnnKernelFnType DCNN_FN (dcnn_k_depth_to_space);
+DcnnScratchFnType DCNN_FN (dcnn_k_depth_to_space_scratch);
+
+void
+DCNN_FN (dcnn_k_depth_to_space) (const DcnnJob *job, size_t begin, size_t end,
+    void *scratch)
+{
+  const DcnnLocal *l = (const DcnnLocal *) (const void *) job->prepared;
+  bool rows = !job->pixels && dcnn_job_in_place (job) && !job->verdicts &&
+      (l->crd || l->channels < V_LANES) &&
+      job->out.width == job->in.width * l->block &&
+      (job->n_steps == 0 || (job->out.width * l->channels % V_LANES == 0 &&
+      dcnn_columns_even (&job->out, l->channels) &&
+      dcnn_steps_alike (job, 0)));
+
+  if (rows)
+    spread_rows (job, l, begin, end);
+  else
+    DCNN_FN (dcnn_k_depth_to_space_pixels) (job, begin, end, scratch);
+}
+
+size_t
+DCNN_FN (dcnn_k_depth_to_space_scratch) (const DcnnJob *job)
+{
+  return DCNN_FN (dcnn_k_depth_to_space_pixels_scratch) (job);
+}
