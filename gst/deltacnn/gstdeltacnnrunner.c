@@ -412,11 +412,11 @@ gst_delta_cnn_runner_collect_values (GstDeltaCnnRunner * runner,
   if (decoded->values)
     g_array_append_vals (results->values, decoded->values->data,
         decoded->values->len);
-  if (decoded->has_values && decoded->values->len == runner->n_labels)
-    for (guint i = 0; i < runner->n_labels; i++) {
-      const GQuark name = gst_delta_cnn_runner_label (runner, (gint) i);
-      g_array_append_val (results->names, name);
-    }
+  /* as many labels as numbers, or none: the decoder has seen to it */
+  for (guint i = 0; decoded->has_values && i < runner->n_labels; i++) {
+    const GQuark name = gst_delta_cnn_runner_label (runner, (gint) i);
+    g_array_append_val (results->names, name);
+  }
   results->text = g_strdup (decoded->text);
   results->text_score = decoded->text_score;
   if (decoded->has_picture) {
