@@ -67,18 +67,20 @@ new_session (guint64 seed, const char *exits)
   return session;
 }
 
-/* Some pixels become other ones, by more or by less. */
+/* Some pixels become other ones, by more or by less; later on for a while by
+ * little. */
 static void
 change (DcnnTensor *frame, guint64 *state, guint f)
 {
   static const gfloat sizes[] = { 2, 0.02f, 0.02f, 0.1f, 0, 0.3f, 0.02f, 0.05f, 1 };
   guint at = (f * 7) % (SIZE - 4);
+  gfloat size = f > 22 && f < 33 ? 0.01f : sizes[f % G_N_ELEMENTS (sizes)];
 
   for (guint c = 0; c < 3; c++)
     for (guint y = at; y < at + 3; y++)
       for (guint x = at; x < at + 3; x++)
         ((gfloat *) frame->data)[(c * SIZE + y) * SIZE + x] +=
-            sizes[f % G_N_ELEMENTS (sizes)] * test_random_value (state, FALSE);
+            size * test_random_value (state, FALSE);
 }
 
 static void
