@@ -28,6 +28,7 @@ typedef struct TailRun {
   const float *operand;
   gsize operand_stride;    /* a row; 0: the same for all */
   gboolean log_form;
+  gsize lines;             /* side by side */
   DcnnMatmul product;
   const float *panels;     /* its second operand, from the model; or NULL */
 } TailRun;
@@ -199,13 +200,58 @@ softmax_work (gpointer data, gsize begin, gsize end, guint thread)
   }
 }
 
+/* Softmax over another dimension than the last: `lines` lines side by side of n
+ * numbers each, block by block of them. */
+#define LINES 64
+
+static void
+softmax_lines_work (gpointer data, gsize begin, gsize end, guint thread)
+{
+  const TailRun *run = data;
+  const gsize n = (gsize) run->in[0]->dims[run->gn->params.axis.axis];
+  const gsize blocks = (run->lines + LINES - 1) / LINES;
+
+  for (gsize i = begin; i < end; i++) {
+    gsize first = i % blocks * LINES;
+    gsize at = i / blocks * n * run->lines + first;
+    run->session->cpu->kernels->softmax_lines ((const float *)
+        run->in[0]->data + at, (float *) run->out->data + at, n, run->lines,
+        MIN (run->lines - first, LINES));
+  }
+}
+
+static gboolean
+run_softmax_lines (TailRun *run)
+{
+  const DcnnTensor *t = run->in[0];
+  const int axis = (int) run->gn->params.axis.axis;
+  gsize outer = 1, blocks;
+
+  if (run->gn->params.axis.coerce_2d || run->gn->op != DCNN_OP_SOFTMAX)
+    return FALSE;
+  run->lines = 1;
+  for (int i = 0; i < t->rank; i++)
+    if (i < axis)
+      outer *= (gsize) t->dims[i];
+    else if (i > axis)
+      run->lines *= (gsize) t->dims[i];
+  blocks = outer * ((run->lines + LINES - 1) / LINES);
+  list_rows (run, 1, TRUE);
+  dcnn_run_parallel (run->session, blocks, MAX (1, blocks /
+          (run->session->threads * 4)), (gsize) dcnn_tensor_count (t) * 16,
+      softmax_lines_work, run);
+  return TRUE;
+}
+
 static gboolean
 run_softmax (TailRun *run)
 {
   const DcnnTensor *t = run->in[0];
 
-  if (!is_floats (t) || run->gn->params.axis.axis != t->rank - 1)
+  if (!is_floats (t))
     return FALSE;
+  if (run->gn->params.axis.axis != t->rank - 1)
+    return run_softmax_lines (run);
   run->log_form = run->gn->op == DCNN_OP_LOG_SOFTMAX;
   list_rows (run, 1, run->stream->cpu->dense);
   share_out (run, 16 * run->length, softmax_work);

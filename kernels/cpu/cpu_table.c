@@ -18,6 +18,7 @@ DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
 DcnnSoftmaxRowFnType DCNN_FN (dcnn_k_softmax_row);
+DcnnSoftmaxLinesFnType DCNN_FN (dcnn_k_softmax_lines);
 DcnnLayerNormRowFnType DCNN_FN (dcnn_k_layer_norm_row);
 DcnnStepRowFnType DCNN_FN (dcnn_k_step_row);
 
@@ -50,6 +51,7 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
   .block_moments = DCNN_FN (dcnn_k_block_moments),
   .matmul = DCNN_FN (dcnn_k_matmul),
   .softmax_row = DCNN_FN (dcnn_k_softmax_row),
+  .softmax_lines = DCNN_FN (dcnn_k_softmax_lines),
   .layer_norm_row = DCNN_FN (dcnn_k_layer_norm_row),
   .step_row = DCNN_FN (dcnn_k_step_row),
   .scratch_bytes = scratch_bytes,

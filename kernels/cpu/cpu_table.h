@@ -21,6 +21,8 @@ typedef void DcnnMatmulFnType (const DcnnMatmul *mm, const uint32_t *rows,
     size_t begin, size_t end);
 typedef void DcnnSoftmaxRowFnType (const float *in, float *out, size_t n,
     bool log_form);
+typedef void DcnnSoftmaxLinesFnType (const float *in, float *out, size_t n,
+    size_t stride, size_t lines);
 typedef void DcnnLayerNormRowFnType (const float *in, const float *scale,
     const float *bias, float *out, size_t n, float epsilon);
 typedef void DcnnStepRowFnType (const DcnnStep *step, const float *in,

@@ -202,6 +202,12 @@ typedef void (*DcnnMatmulFn) (const DcnnMatmul *mm, const uint32_t *rows,
 typedef void (*DcnnSoftmaxRowFn) (const float *in, float *out, size_t n,
     bool log_form);
 
+/* Softmax of each of `lines` lines side by side: its n numbers lie `stride`
+ * apart. A line has the same bits whatever lines are computed with it; in may be
+ * out. */
+typedef void (*DcnnSoftmaxLinesFn) (const float *in, float *out, size_t n,
+    size_t stride, size_t lines);
+
 /* n numbers less their mean, over their deviation, times scale, plus bias (NULL:
  * 0); in may be out. */
 typedef void (*DcnnLayerNormRowFn) (const float *in, const float *scale,
@@ -227,6 +233,7 @@ typedef struct DcnnCpuKernels {
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
   DcnnSoftmaxRowFn softmax_row;
+  DcnnSoftmaxLinesFn softmax_lines;
   DcnnLayerNormRowFn layer_norm_row;
   DcnnStepRowFn step_row;
   /* Scratch a job needs per thread, whatever its range. */

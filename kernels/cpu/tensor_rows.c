@@ -148,6 +148,32 @@ DCNN_FN (dcnn_k_softmax_row) (const float *in, float *out, size_t n,
     out[i] = log_form ? out[i] - by : out[i] * by;
 }
 
+DcnnSoftmaxLinesFnType DCNN_FN (dcnn_k_softmax_lines);
+
+/* See DcnnSoftmaxLinesFn. */
+void
+DCNN_FN (dcnn_k_softmax_lines) (const float *in, float *out, size_t n,
+    size_t stride, size_t lines)
+{
+  for (size_t c = 0; c < lines; c += V_LANES) {
+    const unsigned here = lines - c < V_LANES ? (unsigned) (lines - c) :
+        V_LANES;
+    v_t top = v_set (-INFINITY), sum = v_zero ();
+
+    for (size_t i = 0; i < n; i++)
+      top = v_max (v_load_n (in + i * stride + c, here), top);
+    for (size_t i = 0; i < n; i++) {
+      v_t e = v_exp (v_sub (v_load_n (in + i * stride + c, here), top));
+      sum = v_add (sum, e);
+      v_store_n (out + i * stride + c, e, here);
+    }
+    sum = v_div (v_set (1), sum);
+    for (size_t i = 0; i < n; i++)
+      v_store_n (out + i * stride + c, v_mul (v_load_n (out + i * stride + c,
+                  here), sum), here);
+  }
+}
+
 /* ---- layer normalisation ------------------------------------------------------------ */
 
 DcnnLayerNormRowFnType DCNN_FN (dcnn_k_layer_norm_row);

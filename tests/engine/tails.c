@@ -420,6 +420,32 @@ check_layer_norm (const DcnnCpuKernels *kernels, const float *in, gsize n)
   }
 }
 
+/* Softmax over the first of two dimensions: 3 numbers a line, one of which is
+ * beside the lines that are asked for. */
+static void
+check_lines (const DcnnCpuKernels *kernels, const float *in, gsize lines)
+{
+  const gsize stride = lines + 1;
+  g_autofree float *x = g_new (float, 3 * stride);
+  g_autofree float *out = g_new (float, 3 * stride);
+
+  for (gsize i = 0; i < 3 * stride; i++) {
+    x[i] = in[i * 7 % lines] + (float) i / 8;
+    out[i] = 12345;
+  }
+  kernels->softmax_lines (x, out, 3, stride, lines);
+  for (gsize c = 0; c < lines; c++) {
+    gdouble total = 0;
+    for (gsize i = 0; i < 3; i++)
+      total += exp (x[i * stride + c]);
+    for (gsize i = 0; i < 3; i++)
+      g_assert_cmpfloat (fabs (out[i * stride + c] - exp (x[i * stride + c]) /
+              total), <, 1e-6);
+  }
+  for (gsize i = 0; i < 3; i++)
+    g_assert_cmpfloat (out[i * stride + lines], ==, 12345);
+}
+
 static void
 check_rows (const DcnnCpuKernels *kernels, gsize n, guint64 seed)
 {
@@ -437,6 +463,7 @@ check_rows (const DcnnCpuKernels *kernels, gsize n, guint64 seed)
   for (gsize i = 0; i < n; i++)
     g_assert_cmpfloat (fabs (out[i] - (in[i] - log (total))), <, 1e-5);
   check_layer_norm (kernels, in, n);
+  check_lines (kernels, in, n);
   kernels->step_row (&step, in, NULL, out, n);
   for (gsize i = 0; i < n; i++)
     g_assert_cmpfloat (fabs (out[i] - 1 / (1 + exp (-in[i]))), <, 1e-6);
