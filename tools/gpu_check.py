@@ -83,12 +83,14 @@ MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
                               "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"},
                               "-exits": {"DELTACNN_CUDA_EXITS": "1"},
+                              "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
                               **{"-bf16" + kind: {**KINDS["-bf16"],
                                                   **KINDS[kind]}
                                  for kind in ("-wide", "-small", "-lists")}},
               "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
                              "-lists": KINDS["-lists"],
+                             "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
               "sequences": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}}}
 # What else runs with maps of bfloat16s, from compute capability 8.0 on.

@@ -94,6 +94,8 @@ typedef struct CudaMerge {
 typedef struct CudaLevel {
   gdouble from;            /* chosen where at least so much is expected */
   gdouble share;           /* of a map: lists as long as that are on warp groups */
+  gboolean squares;        /* convolutions go by listed squares, where there are enough
+                              of them */
   gboolean whole;          /* for frames that are dense in all streams */
   gboolean early;          /* nodes that need no list of their own to begin have it
                               made by their launch, where it has blocks to spare */
@@ -198,6 +200,7 @@ typedef struct CudaState {
 /* Arrays of CudaState.counters, [lists, of nodes][streams] the first two, then
  * [nodes][streams], [streams]. */
 typedef enum CudaCounter {
+  CUDA_SQUARES,            /* counts [lists, of nodes], too */
   CUDA_CANDIDATES,
   CUDA_CORRECTIONS,        /* of these: for settling alone */
   CUDA_JOINED,
@@ -218,7 +221,10 @@ cuda_counter (const DcnnSession *session, CudaCounter which)
 {
   gsize nodes = session->plan->nodes->len;
 
-  return nodes + MIN (which, CUDA_PENDING) * nodes * session->n_streams +
+  if (which == CUDA_SQUARES)
+    return nodes;
+  return 2 * nodes + (MIN (which, CUDA_PENDING) - CUDA_CANDIDATES) * nodes *
+      session->n_streams +
       (which >= CUDA_RAN ? session->n_streams : 0) +
       (which >= CUDA_ENTRIES ? 1 : 0);
 }
@@ -345,6 +351,8 @@ cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
     DcnnCudaQueue queue);
 /* Whether the level's launch of a node computes the whole map, and needs no list. */
 gboolean dcnn_cuda_runs_whole (const DcnnSession *session, guint node);
+/* Whether it goes by the list's squares. */
+gboolean dcnn_cuda_runs_squares (const DcnnSession *session, guint node);
 /* A convolution whose launch makes lists too, and whether it may; words: of the
  * largest. */
 gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,
@@ -358,6 +366,9 @@ void dcnn_cuda_take_rooms (CudaState *state, const DcnnSession *session,
 void dcnn_cuda_plan_early (DcnnSession *session);
 /* Which graphs there are. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
+/* Whether any of them goes by squares, where the device has kernels for that: in
+ * sessions of several streams. */
+gboolean dcnn_cuda_has_squares (const DcnnSession *session);
 /* How many there may be: one, unless the environment asks for more. */
 /* The graph for a frame whose streams are described, by what their last frames
  * took. */

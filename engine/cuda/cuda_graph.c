@@ -155,7 +155,10 @@ take_lists (Frame *f, Item *item, gint at, const GArray *lists)
   for (guint i = 0; i < lists->len; i++) {
     guint l = g_array_index (lists, guint, i);
     f->item_of_list[l] = at;
-    f->ordered[f->n_ordered++] = cuda_state (f->session)->lists[l];
+    f->ordered[f->n_ordered] = cuda_state (f->session)->lists[l];
+    if (!f->by_squares[l])
+      f->ordered[f->n_ordered].squares = NULL;
+    f->n_ordered++;
   }
 }
 
@@ -569,11 +572,15 @@ find_read (Frame *f)
   const CudaState *state = cuda_state (f->session);
 
   f->is_read = g_new0 (gboolean, state->n_lists + 1);
+  f->by_squares = g_new0 (gboolean, state->n_lists + 1);
   for (guint l = 0; l < state->n_lists; l++)
     f->is_read[l] = !state->levels[state->level].whole;
-  for (guint n = 0; n < f->session->plan->nodes->len; n++)
-    if (state->list_of[n] >= 0 && !dcnn_cuda_runs_whole (f->session, n))
-      f->is_read[state->list_of[n]] = TRUE;
+  for (guint n = 0; n < f->session->plan->nodes->len; n++) {
+    if (state->list_of[n] < 0)
+      continue;
+    f->by_squares[state->list_of[n]] |= dcnn_cuda_runs_squares (f->session, n);
+    f->is_read[state->list_of[n]] |= !dcnn_cuda_runs_whole (f->session, n);
+  }
 }
 
 /* Lists that nothing reads, behind all others. */
@@ -627,6 +634,7 @@ frame_clear (Frame *f)
   g_free (f->item_of_node);
   g_free (f->item_of_list);
   g_free (f->is_read);
+  g_free (f->by_squares);
   g_free (f->item_of_map);
   g_free (f->item_of_merge);
   g_free (f->ordered);

@@ -49,6 +49,7 @@ typedef struct Frame {
   DcnnCudaList *ordered;   /* lists as they are launched */
   guint n_ordered;
   gboolean *is_read;       /* by list: some launch of the level goes by it */
+  gboolean *by_squares;    /* by list: some launch goes by its squares */
   guint first_unread;      /* of `ordered`: lists whose masks alone are wanted */
 } Frame;
 

@@ -127,6 +127,8 @@ node_of (const DcnnSession *session, guint n)
   gint take = state->take_of[n];
   DcnnCudaNode c = { .list = l < 0 ? NULL : state->lists[l].list,
     .count = l < 0 ? NULL : state->lists[l].count,
+    .squares = l < 0 ? NULL : state->lists[l].squares,
+    .n_squares = l < 0 ? NULL : state->lists[l].n_squares,
     .passes = node->kind == PLAN_KERNEL && node->passes_on,
     .streams = state->streams, .judge = take < 0 ? state->judges + n :
         dcnn_cuda_merge (state, (guint) take)->judge,
@@ -253,6 +255,8 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
     return dcnn_cuda_dense_accepts (&c, &state->device) ?
         dcnn_cuda_dense (&c, session->n_streams, &state->device, queue) :
         dcnn_cuda_few (&c, session->n_streams, &state->device, queue);
+  if (dcnn_cuda_runs_squares (session, n))
+    return dcnn_cuda_squares (&c, session->n_streams, &state->device, queue);
   if (takes_groups (session, n, &c))
     return dcnn_cuda_wgmma (&c, queue);
   if (room > 0 && state->conv_rooms[n] == NULL)
@@ -340,6 +344,27 @@ dcnn_cuda_runs_whole (const DcnnSession *session, guint n)
   (void) shape_conv (session, n, &c);
   return dcnn_cuda_dense_accepts (&c, &state->device) ||
       dcnn_cuda_few_accepts (&c, &state->device);
+}
+
+gboolean
+dcnn_cuda_runs_squares (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  DcnnCudaConv c;
+  gdouble tiles;
+
+  if (!state->levels[state->level].squares || node->kind != PLAN_KERNEL ||
+      !is_conv (node))
+    return FALSE;
+  (void) shape_conv (session, n, &c);
+  if (!dcnn_cuda_squares_accepts (&c, &state->device))
+    return FALSE;
+  /* where those of all of the map would not fill the device, lists share more out */
+  tiles = c.node.masks.words * session->n_streams / 2.0 * MAX (1,
+      c.n_padded / 128.0);
+  return tiles >= state->device.multiprocessors ||
+      state->switches.squares > 0;
 }
 
 gboolean

@@ -15,6 +15,10 @@ static const CudaLevel all_levels[] = {
   { .from = 0.6, .share = 1 },
 };
 
+/* In place of the others where there are squares: what is computed in vain costs less
+ * than gathering single pixels does. */
+static const CudaLevel square_level = { .from = 0.1, .share = 1, .squares = TRUE };
+
 /* ---- early lists ------------------------------------------------------------------ */
 
 /* Does a pixel follow from the same one; from that alone? */
@@ -123,6 +127,17 @@ dcnn_cuda_plan_early (DcnnSession *session)
 
 /* ---- levels ---------------------------------------------------------------------- */
 
+gboolean
+dcnn_cuda_has_squares (const DcnnSession *session)
+{
+  const CudaState *state = cuda_state (session);
+
+  return state->switches.groups != CUDA_GROUPS_GRAPHS &&
+      session->options.precision != DCNN_PRECISION_F32 &&
+      (state->switches.squares < 0 ? session->n_streams > 1 :
+          state->switches.squares > 0);
+}
+
 void
 dcnn_cuda_plan_levels (DcnnSession *session)
 {
@@ -137,9 +152,16 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   state->levels[0].early = early;
   state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
       !state->exact_weights ? 3 : early ? 2 : 1;
+  if (state->device.whole_maps && dcnn_cuda_has_squares (session)) {
+    state->levels[1] = square_level;
+    if (state->switches.squares > 0)
+      state->levels[1].from = 0;
+    state->n_levels = 2;
+  }
   if (state->sectioned) /* one level, whose graphs are the sections' */
     state->n_levels = 1;
-  else if (state->device.whole_maps && !state->exact_weights)
+  else if (state->device.whole_maps && state->switches.whole &&
+      !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
 }

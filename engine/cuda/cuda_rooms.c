@@ -13,7 +13,7 @@
 #include "cuda.h"
 
 typedef struct Room {
-  gsize pixels;            /* of the largest list in it */
+  gsize pixels, words;     /* of the largest lists in it */
   guint last;              /* list */
 } Room;
 
@@ -109,7 +109,8 @@ place_list (Rooms *r, guint list)
       (gint) state->list_example[list])->terms;
   gsize pixels = (gsize) state->lists[list].width * state->lists[list].height;
   g_autofree guint64 *done = g_new0 (guint64, r->words);
-  Room fresh = { pixels, list }, *room;
+  gsize words = state->lists[list].words;
+  Room fresh = { pixels, words, list }, *room;
 
   for (guint i = 0; i < terms->len; i++)
     add_makers (r, g_array_index (terms, PlanTerm, i).map, done);
@@ -119,6 +120,7 @@ place_list (Rooms *r, guint list)
     room = &g_array_index (r->rooms, Room, r->rooms->len - 1);
   }
   room->pixels = MAX (room->pixels, pixels);
+  room->words = MAX (room->words, words);
   room->last = list;
   r->room_of[list] = (guint) (room - (Room *) (gpointer) r->rooms->data);
 }
@@ -128,7 +130,7 @@ dcnn_cuda_take_rooms (CudaState *state, const DcnnSession *session,
     cudaError_t *e)
 {
   Rooms r = { .session = session };
-  g_autofree gpointer *memory = NULL;
+  g_autofree gpointer *memory = NULL, *squares = NULL;
 
   r.rooms = g_array_new (FALSE, FALSE, sizeof (Room));
   r.room_of = g_new0 (guint, state->n_lists + 1);
@@ -136,12 +138,19 @@ dcnn_cuda_take_rooms (CudaState *state, const DcnnSession *session,
   for (guint l = 0; l < state->n_lists; l++)
     place_list (&r, l);
   memory = g_new0 (gpointer, r.rooms->len + 1);
-  for (guint i = 0; i < r.rooms->len; i++)
-    memory[i] = dcnn_cuda_take (state, (g_array_index (r.rooms, Room,
-                i).pixels * session->n_streams + DCNN_CUDA_OVERREAD) *
-        sizeof (DcnnCudaPixel), e);
-  for (guint l = 0; l < state->n_lists; l++)
+  squares = g_new0 (gpointer, r.rooms->len + 1);
+  for (guint i = 0; i < r.rooms->len; i++) {
+    const Room *room = &g_array_index (r.rooms, Room, i);
+    memory[i] = dcnn_cuda_take (state, (room->pixels * session->n_streams +
+            DCNN_CUDA_OVERREAD) * sizeof (DcnnCudaPixel), e);
+    if (dcnn_cuda_has_squares (session))
+      squares[i] = dcnn_cuda_take (state, room->words * session->n_streams *
+          sizeof (DcnnCudaSquare), e);
+  }
+  for (guint l = 0; l < state->n_lists; l++) {
     state->lists[l].list = memory[r.room_of[l]];
+    state->lists[l].squares = squares[r.room_of[l]];
+  }
   g_array_unref (r.rooms);
   g_free (r.room_of);
   g_free (r.before);

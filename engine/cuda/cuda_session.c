@@ -110,6 +110,7 @@ take_lists (DcnnSession *session, cudaError_t *e)
   for (guint l = 0; l < state->n_lists; l++) {
     DcnnCudaList *list = &state->lists[l];
     list->count = state->counters + l;
+    list->n_squares = state->counters + cuda_counter (session, CUDA_SQUARES) + l;
     list->candidates = state->counters +
         cuda_counter (session, CUDA_CANDIDATES) + l * streams;
     list->corrections = state->counters +
@@ -259,7 +260,7 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
     dcnn_cuda_groups (wish->groups, device, e) != CUDA_GROUPS_NEVER,
-    wish->whole && major == 9 && code >= 90 };
+    major == 9 && code >= 90 };
   state->tf32 = wish->tf32 && code >= 80;
   if (wish->small_kib > 0) {
     state->device.shared_bytes = MIN (state->device.shared_bytes,

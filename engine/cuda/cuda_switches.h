@@ -25,6 +25,8 @@ typedef struct CudaSwitches {
                               their own to begin have it made by their launch */
   gboolean whole;          /* DELTACNN_CUDA_WHOLE=0: FALSE. Frames that are dense in all
                               streams have a graph of whole maps */
+  gint squares;            /* DELTACNN_CUDA_SQUARES=0: none; 1: all sessions, frames and
+                              convolutions that can go by them; -1: as it is */
   gint exits;              /* DELTACNN_CUDA_EXITS=N: at least N launches from one place
                               where a frame may end to the next; 0: none; -1: as it
                               is */

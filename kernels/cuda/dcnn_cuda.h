@@ -136,6 +136,13 @@ typedef struct DcnnCudaPixel {
 #define DCNN_CUDA_EXACT 0x20000000u  /* its turn to be settled: any difference
                                         is stored, into the mask `exact` */
 
+/* The listed pixels of 8 by 8, bits as in a mask's word, for the same reasons: those
+ * of CHANGE, EXACT and FORCE, and all of them. */
+typedef struct DcnnCudaSquare {
+  uint32_t at, stream;     /* as of a pixel: of the first one; without flags */
+  uint64_t listed, change, exact, force;
+} DcnnCudaSquare;
+
 /* Where a node's verdicts go: one bit a pixel, 8x8 blocks (dcnn_mask.h). Words
  * of stream s begin at s * words. */
 typedef struct DcnnCudaMasks {
@@ -153,6 +160,8 @@ typedef struct DcnnCudaNode {
   DcnnCudaStep steps[DCNN_CUDA_MAX_STEPS];
   const DcnnCudaPixel *list; /* device; DCNN_CUDA_OVERREAD more may be read */
   const uint32_t *count;     /* device: entries of the list */
+  const DcnnCudaSquare *squares; /* device: the same by squares, and how many */
+  const uint32_t *n_squares;
   uint32_t passes;           /* all that is listed is stored; its masks are
                                 its list's */
   DcnnCudaMasks masks;
@@ -210,6 +219,8 @@ typedef struct DcnnCudaList {
   DcnnCudaPixel *list;       /* NULL: what is passed is all that is asked for, and
                                 count, candidates and corrections are unused */
   uint32_t *count;
+  DcnnCudaSquare *squares;   /* the same by squares; NULL: not asked for */
+  uint32_t *n_squares;
   uint32_t *candidates;      /* [streams]: adds how many each has */
   uint32_t *corrections;     /* [streams]: of those, adds what settling alone
                                 has to do with */
@@ -279,6 +290,16 @@ cudaError_t dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
 bool dcnn_cuda_few_accepts (const DcnnCudaConv *conv,
     const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_few (const DcnnCudaConv *conv, uint32_t n_streams,
+    const DcnnCudaDevice *device, DcnnCudaQueue queue);
+/* dcnn_cuda_conv() by squares of 8 by 8 pixels that hold any listed one: all of a
+ * square's pixels are computed, and what is listed is judged and stored. For longer
+ * lists: of whole squares it is as fast as dcnn_cuda_dense(). Bits are the same.
+ * Accepted are 9.0, maps of two bytes an element, windows that do not transpose,
+ * channels as above; of a node that judges, 512 at most. To be asked after
+ * dcnn_cuda_conv_shape(). */
+bool dcnn_cuda_squares_accepts (const DcnnCudaConv *conv,
+    const DcnnCudaDevice *device);
+cudaError_t dcnn_cuda_squares (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue);
 /* Lists that the launch of a convolution makes beside it: whose sources are all
  * written before it. */

@@ -16,11 +16,8 @@
  * dcnn_cuda_conv.cu, so its bits are the same. Where tiles are few, the parts of
  * one are the blocks of a cluster, each of which ends its share of the rows.
  */
-#include "dcnn_cuda_conv.cuh"
-#include "dcnn_cuda_tensor.cuh"
-#include "dcnn_cuda_wgmma.cuh"
+#include "dcnn_cuda_groups.cuh"
 
-#define POOL (96 * 1024)
 #define ALL_THREADS (THREADS + 64) /* behind those: who copies, who stores */
 #define STORER (THREADS + 32)
 /* What ending a tile together takes, in steps of k. */
@@ -31,39 +28,12 @@
 /* How the parts of k are taken: there is one; one after the other; side by side. */
 enum Parts { ONE, IN_TURN, TOGETHER };
 
-struct Dense {
-  DcnnCudaConv conv;
+struct Dense : GroupWork {
   CUtensorMap rows, weights, out, operand;
   uint32_t pixels;         /* of the output, all streams */
-  uint32_t steps;          /* of KB channels */
   uint32_t flat;           /* pixels are rows of one matrix (1x1) */
-  uint32_t adds;           /* the first step's map comes with the tile */
   uint32_t n_streams;
 };
-
-template<int BN, int KB>
-struct Stage {
-  static constexpr uint32_t A = WIDE * KB * 2, B = BN * KB * 2;
-  static constexpr uint32_t TILE = WIDE * BN * 2;
-  static constexpr uint32_t SIZE = A + B > TILE ? A + B : TILE;
-  static constexpr int FIT = POOL / SIZE, N = FIT > 8 ? 8 : FIT;
-  static constexpr uint32_t BYTES = N * SIZE;
-  /* a tile is boxes of so many channels */
-  static constexpr uint32_t BOX = BN < 64 ? BN : 64, BOX_BYTES = WIDE * BOX * 2;
-};
-
-/* Which stage is next, and the parity of its barriers' phase. */
-struct Turn {
-  uint32_t slot, parity;
-};
-
-template<int N>
-__device__ __forceinline__ void
-turn (Turn &t)
-{
-  if (++t.slot == N)
-    t.slot = 0, t.parity ^= 1;
-}
 
 /* Where an output pixel is. */
 __device__ __forceinline__ DcnnCudaPixel
@@ -181,54 +151,6 @@ ask_operand (const DcnnCudaNode &n, uint32_t step, const DcnnCudaPixel &e,
       dcnn_cuda_at (m, e.stream, e.at >> 16, e.at & 0xffff) + c);
 }
 
-/* Where eight channels of a tile's row are in its stage. */
-template<int BN>
-__device__ __forceinline__ uint32_t
-element_at (uint32_t row, uint32_t column)
-{
-  constexpr uint32_t WIDTH = BN < 64 ? BN : 64;
-  uint32_t at = (row * WIDTH + column % 64) * 2;
-
-  return (at ^ (at >> 7 & (WIDTH == 64 ? 7 : 3)) << 4) +
-      column / 64 * (WIDE * 64 * 2);
-}
-
-/* Bias and plain steps of the thread's two rows, from the pairs that it has the
- * sums of. */
-template<typename T, int BN, int N>
-__device__ __forceinline__ void
-finish_plain (const Dense &d, const float (&sums)[N], uint32_t row,
-    uint32_t chunk, char *stage)
-{
-  typedef typename DcnnCudaPair<T>::Type Pair;
-  const DcnnCudaNode &node = d.conv.node;
-  float least = node.least, most = node.most;
-
-#pragma unroll
-  for (int g = 0; g < BN / 8; g++) {
-    uint32_t column = (uint32_t) g * 8 + (threadIdx.x & 3) * 2;
-    if (chunk * BN + g * 8 >= node.out.span)
-      break;
-    float2 bias = *reinterpret_cast<const float2 *> (d.conv.bias + chunk * BN +
-        column);
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-      Pair *at = reinterpret_cast<Pair *> (stage +
-          element_at<BN> (row + h * 8, column));
-      float2 v = { sums[g * 4 + h * 2] + bias.x,
-        sums[g * 4 + h * 2 + 1] + bias.y };
-      if (d.adds) {
-        float2 e = dcnn_cuda_widen (*at);
-        v.x += e.x;
-        v.y += e.y;
-      }
-      v.x = v.x < least ? least : v.x > most ? most : v.x;
-      v.y = v.y < least ? least : v.y > most ? most : v.y;
-      *at = dcnn_cuda_narrow<T> (v.x, v.y);
-    }
-  }
-}
-
 /* Bias and any steps of the thread's two rows, 32 channels of one at a time; a
  * loop, so that there is one of each instruction. */
 template<typename T, int BN, int N>
@@ -274,65 +196,6 @@ finish_steps (const Dense &d, float (&sums)[N], uint32_t row, uint32_t tile,
     *reinterpret_cast<uint4 *> (stage + element_at<BN> (lower ? row + 8 : row,
             column)) = dcnn_cuda_pack<T> (v);
   }
-}
-
-/* First step of a part of k, of which there are `parts`. */
-template<int KB>
-__device__ __forceinline__ uint32_t
-part_begins (const Dense &d, uint32_t part)
-{
-  uint32_t n_k = d.conv.k_padded / BK;
-
-  return part == d.conv.parts ? d.steps : n_k * part / d.conv.parts * (BK / KB);
-}
-
-/* Sums of steps `from` to `to` of a tile, by all threads but those that copy and
- * store. */
-template<typename T, int BN, int KB, bool PARTS>
-__device__ __forceinline__ void
-multiply_steps (const Dense &d, uint32_t from, uint32_t to, uint32_t shared,
-    uint32_t full, uint32_t empty, Turn &t, float (&sums)[BN / 2])
-{
-  using S = Stage<BN, KB>;
-  constexpr int N = BN / 2;
-  uint32_t group = threadIdx.x >> 7;
-  uint32_t part = 1, border = PARTS ? part_begins<KB> (d, 1) : 0;
-  uint32_t before = UINT32_MAX;      /* slot of the step before */
-  float whole[PARTS ? N : 1] = {};
-
-  for (uint32_t k = from; k < to; k++) {
-    uint32_t a = shared + t.slot * S::SIZE + group * (S::A / 2);
-    uint32_t b = shared + t.slot * S::SIZE + S::A;
-    if (PARTS && k == border) {
-      group_wait (sums);
-#pragma unroll
-      for (int i = 0; i < N; i++) {
-        whole[PARTS ? i : 0] = part == 1 ? sums[i] :
-            whole[PARTS ? i : 0] + sums[i];
-        sums[i] = 0;
-      }
-      border = part_begins<KB> (d, ++part);
-    }
-    barrier_wait (full + t.slot * 8, t.parity);
-    group_begin ();
-#pragma unroll
-    for (uint32_t k16 = 0; k16 < KB / 16; k16++)
-      group_multiply<T> (sums, dcnn_wgmma_rows (a, k16, KB),
-          dcnn_wgmma_rows (b, k16, KB));
-    group_commit ();
-    group_wait_others ();
-    if (before != UINT32_MAX && (threadIdx.x & 31) == 0)
-      barrier_arrive (empty + before * 8);
-    before = t.slot;
-    turn<S::N> (t);
-  }
-  group_wait (sums);
-  if ((threadIdx.x & 31) == 0)
-    barrier_arrive (empty + before * 8);
-#pragma unroll
-  for (int i = 0; PARTS && i < N; i++)
-    if (d.conv.parts > 1)
-      sums[i] = whole[PARTS ? i : 0] + sums[i];
 }
 
 /* One tile, by the same threads. */
@@ -533,17 +396,6 @@ flat (const DcnnCudaConv *p)
       p->node.in.height == p->node.out.height;
 }
 
-/* Channels of a step; 0: none fits. A 1x1 kernel has one tap, behind which
- * there is nothing but zeros. */
-static uint32_t
-step_channels (const DcnnCudaConv *p)
-{
-  uint32_t channels = p->span8 * 8;
-
-  return flat (p) ? channels % 64 && channels <= 32 ? 32 : 64 :
-      channels % 64 == 0 ? 64 : channels % 32 == 0 ? 32 : 0;
-}
-
 /* The last row (column) that is read lies so far behind the map's end. */
 static int32_t
 pad_behind (const DcnnCudaConv *p, int axis, uint32_t in, uint32_t out)
@@ -576,7 +428,7 @@ dcnn_cuda_dense_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
   const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
 
   return device->whole_maps && !p->transposed && gapless (in) &&
-      gapless (out) && p->weights && step_channels (p) != 0 && (flat (p) ||
+      gapless (out) && p->weights && step_channels (p, flat (p)) != 0 && (flat (p) ||
           (walks (p, 0, pad_behind (p, 0, in->height, out->height)) &&
               walks (p, 1, pad_behind (p, 1, in->width, out->width))));
 }
@@ -697,7 +549,7 @@ static cudaError_t
 launch_as (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
-  bool wide_steps = step_channels (&d->conv) == 64;
+  bool wide_steps = step_channels (&d->conv, d->flat) == 64;
 
   if (d->conv.n_padded == 32)
     return wide_steps ? launch_parts<T, 32, 64> (d, n_streams, device, queue) :
@@ -713,8 +565,9 @@ cudaError_t
 dcnn_cuda_dense (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue)
 {
-  Dense d = { *conv };
+  Dense d = {};
 
+  d.conv = *conv;
   d.conv.parts = conv->splits;
   d.pixels = n_streams * conv->node.out.width * conv->node.out.height;
   d.flat = flat (conv);

@@ -280,6 +280,16 @@ dcnn_cuda_softplus (float r)
   return r > 20 ? r : log1pf (expf (r));
 }
 
+/* A NaN stays one. By selections alone: bounds that are read where they are needed
+ * would be branches, which the lanes of a warp take one after the other. */
+__device__ __forceinline__ float
+dcnn_cuda_clip (float v, float least, float most)
+{
+  float above = v > most ? most : v;
+
+  return v < least ? least : above;
+}
+
 /* A step on one element. A NaN stays one. */
 __device__ __forceinline__ float
 dcnn_cuda_step (int kind, float a, float b, float r, float e)
@@ -381,10 +391,12 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
     for (int k = 0; k < 8; k++)
       v[k] += e[k];
   }
+  /* bounds are in registers: else each is a branch */
+  float least = n.least, most = n.most;
   if (n.plain & DCNN_CUDA_PLAIN_CLIP)
 #pragma unroll
     for (int k = 0; k < 8; k++)
-      v[k] = v[k] < n.least ? n.least : v[k] > n.most ? n.most : v[k];
+      v[k] = dcnn_cuda_clip (v[k], least, most);
   /* a step's description takes longer to come than most steps take */
   for (uint32_t i = 0; !n.plain && i < n.n_steps; i++) {
     const DcnnCudaStep &t = n.steps[i];
@@ -419,9 +431,10 @@ dcnn_cuda_steps (const DcnnCudaNode &n, uint32_t s, uint32_t y, uint32_t x,
       for (int k = 0; k < 8; k++)
         v[k] += e[k];
     } else if (t.kind == DCNN_STEP_CLIP) {
+      float least = t.a, most = t.b;
 #pragma unroll
       for (int k = 0; k < 8; k++)
-        v[k] = v[k] < t.a ? t.a : v[k] > t.b ? t.b : v[k];
+        v[k] = dcnn_cuda_clip (v[k], least, most);
     } else if (SCALES && t.kind == DCNN_STEP_MUL) {
 #pragma unroll
       for (int k = 0; k < 8; k++)
@@ -456,24 +469,47 @@ dcnn_cuda_change_add (DcnnCudaChange &c, const DcnnCudaChange &o, int kind)
   c.flags |= o.flags;
 }
 
-/* Adds n (up to 8) channels: v new, old stored; weight NULL: all 1. */
-__device__ __forceinline__ void
-dcnn_cuda_compare (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
-    const float *old, const float *weight, uint32_t n)
+/* Whether any of n channels is no number on one side: rare, and so out of line. */
+static __device__ __noinline__ bool
+dcnn_cuda_any_nan (DcnnCudaEight v, DcnnCudaEight old, uint32_t n)
 {
-  float d[8];
+  bool any = false;
 
-  /* kinds are told apart once, not once a channel: all of a row waits for it */
+  for (uint32_t k = 0; k < n; k++)
+    any |= isnan (v.v[k]) || isnan (old.v[k]);
+  return any;
+}
+
+/* Adds n (1 to 8) channels: v new, old stored; weight: of eight, in registers. All of a
+ * row waits for it: no branch is a channel's own, and one predicate has what differs. */
+__device__ __forceinline__ void
+dcnn_cuda_compare_by (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
+    const float *old, const float (&w)[8], uint32_t n)
+{
+  DcnnCudaEight a, b;
+  float d[8], sum = 0;
+  bool differs = false;
+
+#pragma unroll
+  for (uint32_t k = 0; k < 8; k++)
+    a.v[k] = v[k], b.v[k] = old[k];
+  if (n < 8)
+#pragma unroll
+    for (uint32_t k = 1; k < 8; k++)
+      a.v[k] = k < n ? a.v[k] : 0, b.v[k] = k < n ? b.v[k] : 0;
 #pragma unroll
   for (uint32_t k = 0; k < 8; k++) {
-    bool differs = k < n && v[k] != old[k];
-    d[k] = k < n ? v[k] - old[k] : 0;
-    c.flags |= differs | (uint32_t) (differs && isnan (d[k])) << 1;
+    differs |= a.v[k] != b.v[k];
+    d[k] = a.v[k] - b.v[k];
+    sum += d[k];
   }
+  c.flags |= differs;
+  if (isnan (sum) && dcnn_cuda_any_nan (a, b, n))
+    c.flags |= 2;
   if (j.weighted)
 #pragma unroll
     for (uint32_t k = 0; k < 8; k++)
-      d[k] = k < n ? d[k] * weight[k] : 0;
+      d[k] *= w[k];
   if (j.kind == DCNN_SIGNIFICANT_MAX)
 #pragma unroll
     for (uint32_t k = 0; k < 8; k++)
@@ -485,7 +521,19 @@ dcnn_cuda_compare (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
   if (j.kind == DCNN_CUDA_SIGNIFICANT_RELATIVE)
 #pragma unroll
     for (uint32_t k = 0; k < 8; k++)
-      c.size += k < n ? old[k] * old[k] : 0;
+      c.size += b.v[k] * b.v[k];
+}
+
+/* weight: 16-byte aligned. */
+__device__ __forceinline__ void
+dcnn_cuda_compare (DcnnCudaChange &c, const DcnnCudaJudge &j, const float *v,
+    const float *old, const float *weight, uint32_t n)
+{
+  float w[8] = {};
+
+  if (j.weighted)
+    dcnn_cuda_load_floats (weight, w);
+  dcnn_cuda_compare_by (c, j, v, old, w, n);
 }
 
 enum { DCNN_CUDA_SAME, DCNN_CUDA_KEPT, DCNN_CUDA_JOINED, DCNN_CUDA_SETTLED };

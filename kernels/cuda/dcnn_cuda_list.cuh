@@ -683,6 +683,23 @@ put_entries (const DcnnCudaList &p, uint32_t s, const ListWord &l,
   }
 }
 
+/* The lanes' words that anything is listed of, as squares. */
+inline __device__ void
+put_squares (const DcnnCudaList &p, uint32_t s, const ListWord &l,
+    const Listed &r, uint32_t lane)
+{
+  uint32_t has = __ballot_sync (0xffffffff, r.all != 0), first = 0;
+
+  if (!has || !p.squares)
+    return;
+  if (lane == 0)
+    first = atomicAdd (p.n_squares, (uint32_t) __popc (has));
+  first = __shfl_sync (0xffffffff, first, 0);
+  if (r.all)
+    p.squares[first + __popc (has & ((1u << lane) - 1))] = DcnnCudaSquare {
+      l.by << 19 | l.bx << 3, s, r.all, r.change, r.turn, l.entering & r.all };
+}
+
 /* Asked by all of the block, which must meet before it reads it. */
 inline __device__ void
 take_list (const DcnnCudaList *from, ListRoom &room)
@@ -738,8 +755,9 @@ make_list (const DcnnCudaList *from, ListRoom &room, const DcnnCudaStream &f,
     if (f.settling)
       found.correct = by_lane (room, true, l);
   }
-  put_entries (p, s, l, judge_word (p, l, at, found, pending, lane < n), n,
-      lane);
+  Listed listed = judge_word (p, l, at, found, pending, lane < n);
+  put_entries (p, s, l, listed, n, lane);
+  put_squares (p, s, l, listed, lane);
 }
 
 /* What block `block` makes of lists beside another kernel's work; waits for what

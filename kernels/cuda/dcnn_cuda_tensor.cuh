@@ -75,6 +75,26 @@ describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
       cudaErrorInvalidValue;
 }
 
+static cudaError_t
+describe_squares (const DcnnSquareMaps &m, CUtensorMap *map)
+{
+  PFN_cuTensorMapEncodeTiled_v12000 encode;
+  cudaError_t e = driver_function ("cuTensorMapEncodeTiled", &encode);
+  cuuint64_t dims[] = { m.channels, m.width, m.height, m.maps };
+  cuuint64_t strides[] = { m.pitch * 2, m.pitch * 2 * m.width, m.map * 2 };
+  cuuint32_t steps[] = { 1, (cuuint32_t) m.stride[1], (cuuint32_t) m.stride[0],
+    1 };
+  cuuint32_t box[] = { m.box_columns, 7 * steps[1] + 1, 7 * steps[2] + 1, 1 };
+
+  if (e != cudaSuccess)
+    return e;
+  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+      const_cast<void *> (m.data), dims, strides, box, steps,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of (m.box_columns),
+      CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) ==
+      CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
 /* A matrix's box from (column, row) on to shared memory. */
 __device__ __forceinline__ void
 copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
@@ -97,6 +117,18 @@ copy_walk (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
       "{%7, %8};"
       :: "r" (to), "l" (map), "r" (channel), "r" (x), "r" (y), "r" (n),
       "r" (barrier), "h" ((uint16_t) kx), "h" ((uint16_t) ky) : "memory");
+}
+
+/* Channels from `channel` on of the square that begins at (y, x) of map n; a row of
+ * the box is a pixel. */
+__device__ __forceinline__ void
+copy_square (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t barrier)
+{
+  asm volatile ("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::"
+      "complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
+      :: "r" (to), "l" (map), "r" (channel), "r" (x), "r" (y), "r" (n),
+      "r" (barrier) : "memory");
 }
 
 /* The other way round: a box of shared memory, of which what lies outside of the

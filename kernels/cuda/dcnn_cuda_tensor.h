@@ -28,4 +28,14 @@ struct DcnnWalkedMaps {
   uint32_t box_rows, box_columns;
 };
 
+/* Maps of such elements of which a copy takes box_columns channels of a square of 8 by
+ * 8 pixels, or of every stride-th one of a larger square; zeros outside. */
+struct DcnnSquareMaps {
+  const void *data;
+  uint32_t maps, height, width, channels;
+  uint64_t pitch, map;     /* elements from pixel to pixel, from map to map */
+  int32_t stride[2];
+  uint32_t box_columns;
+};
+
 #endif

@@ -415,6 +415,36 @@ copy_box (uint32_t to, const CUtensorMap *map, uint32_t column, uint32_t row,
   emulated_bytes_came (barrier, m.box_rows * m.box_columns * 2);
 }
 
+static inline cudaError_t
+describe_squares (const DcnnSquareMaps &m, CUtensorMap *map)
+{
+  memcpy (map, &m, sizeof m);
+  return cudaSuccess;
+}
+
+static inline void
+copy_square (uint32_t to, const CUtensorMap *map, uint32_t channel, int y, int x,
+    uint32_t n, uint32_t barrier)
+{
+  DcnnSquareMaps m;
+
+  memcpy (&m, map, sizeof m);
+  if (to % (m.box_columns * 16) || m.pitch % 8 || m.map % 8 ||
+      (uintptr_t) m.data % 16 || n >= m.maps)
+    abort ();
+  for (uint32_t r = 0; r < 64; r++) {
+    int at_y = y + (int) (r / 8) * m.stride[0];
+    int at_x = x + (int) (r % 8) * m.stride[1];
+    bool there = at_y >= 0 && at_y < (int) m.height && at_x >= 0 &&
+        at_x < (int) m.width && channel < m.channels;
+    emulated_put_row (to, r, m.box_columns, there ?
+        static_cast<const uint16_t *> (m.data) + n * m.map +
+        ((uint64_t) at_y * m.width + (uint64_t) at_x) * m.pitch + channel : NULL,
+        m.channels - channel);
+  }
+  emulated_bytes_came (barrier, 64 * m.box_columns * 2);
+}
+
 /* Stores read shared memory as late as they may: when they are waited for. */
 struct EmulatedStore {
   DcnnMatrix m;

@@ -313,6 +313,54 @@ test_whole (void)
   }
 }
 
+/* A session whose convolutions can go by squares, in whichever level. */
+static DcnnSession *
+new_squares (guint64 seed, gboolean wide)
+{
+  DcnnSession *session;
+  guint launches;
+
+  set ("DELTACNN_CUDA_SQUARES", "1");
+  session = new_session (seed, FALSE, NULL, wide, &launches);
+  set ("DELTACNN_CUDA_SQUARES", "0");
+  return session;
+}
+
+/* Both ways of a convolution store the same, join the same and keep the same back:
+ * thresholds cut through what is added up over a pixel's channels. */
+static void
+test_squares (void)
+{
+  for (guint64 seed = 1; seed <= 6 && !no_device (); seed++) {
+    gboolean wide = seed % 2;
+    guint launches, by_squares = 0;
+    guint64 video = seed + 17;
+    g_autoptr (DcnnSession) plain = NULL, other = NULL;
+    CudaState *state;
+    DcnnTensor frame;
+    if (!test_seed_runs (seed))
+      continue;
+    plain = new_session (seed, FALSE, NULL, wide, &launches);
+    other = new_squares (seed, wide);
+    state = cuda_state (other);
+    if (!state->device.whole_maps) {
+      g_test_skip ("no GPU of compute capability 9.0");
+      return;
+    }
+    frame = test_frame_new (other->model, &video, FALSE);
+    for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
+      push (plain, &frame, wide ? f % 3 : f);
+      state->switches.level = 1;
+      push (other, &frame, wide ? f % 3 : f);
+      by_squares += state->levels[state->level].squares;
+      compare (plain, other, seed, wide ? f % 3 : f, "squares");
+      test_video_step (&video, &frame, FALSE);
+    }
+    g_assert_cmpuint (by_squares, ==, FRAMES);
+    dcnn_tensor_free (&frame);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -320,9 +368,11 @@ main (int argc, char **argv)
   test_seeds_init (argc, argv);
   g_unsetenv ("DELTACNN_DEVICE");
   set ("DELTACNN_CUDA_WHOLE", "0");
+  set ("DELTACNN_CUDA_SQUARES", "0");
   g_test_add_func ("/engine/cuda-levels/early", test_early);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);
+  g_test_add_func ("/engine/cuda-levels/squares", test_squares);
   return g_test_run ();
 }

@@ -24,9 +24,14 @@ namespace groups_of_warps {
 #include "cuda/dcnn_cuda_wgmma.cu"
 }
 #undef POOL
+#include "cuda/dcnn_cuda_groups.cuh"
 namespace whole_maps {
 #define TOGETHER_TAKES(parts) 0 /* in some cases of short k, too */
 #include "cuda/dcnn_cuda_dense.cu"
+}
+namespace listed_squares {
+#undef ALL_THREADS
+#include "cuda/dcnn_cuda_squares.cu"
 }
 namespace whole_pictures {
 #undef THREADS
@@ -41,7 +46,7 @@ namespace floats_only {
 }
 
 /* What the kernel takes. */
-static enum { CONV, DENSE, FEW } takes;
+static enum { CONV, DENSE, FEW, LISTED } takes;
 
 cudaError_t
 dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
@@ -52,6 +57,10 @@ dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
   if (takes == FEW) {
     whole_pictures::Few d = *static_cast<whole_pictures::Few *> (arguments[0]);
     launch.entry = [=] { ((void (*) (whole_pictures::Few)) kernel) (d); };
+  } else if (takes == LISTED) {
+    listed_squares::Squares d =
+        *static_cast<listed_squares::Squares *> (arguments[0]);
+    launch.entry = [=] { ((void (*) (listed_squares::Squares)) kernel) (d); };
   } else if (takes == DENSE) {
     whole_maps::Dense d = *static_cast<whole_maps::Dense *> (arguments[0]);
     launch.entry = [=] { ((void (*) (whole_maps::Dense)) kernel) (d); };
@@ -133,13 +142,14 @@ value_of (const Map &m, size_t i)
   return dcnn_cuda_element (map, i);
 }
 
-enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, WHOLE, FLOATS, ROUNDED };
+enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, SQUARES, WHOLE, FLOATS, ROUNDED };
 static const struct {
   const char *name;
   Way way;
   bool bf16;
 } ways[] = { { "narrow", NARROW_TILES, false }, { "wide", WIDE_TILES, false },
   { "wgmma", WARP_GROUPS, false }, { "whole", WHOLE, false },
+  { "squares", SQUARES, false }, { "squares bf16", SQUARES, true },
   { "narrow bf16", NARROW_TILES, true }, { "wide bf16", WIDE_TILES, true },
   { "whole bf16", WHOLE, true }, { "floats", FLOATS, false },
   { "tf32", ROUNDED, false } };
@@ -152,6 +162,8 @@ struct Case {
   std::vector<uint16_t> word_weights, tiles, room;
   std::vector<float> float_room;
   std::vector<DcnnCudaPixel> list;
+  std::vector<DcnnCudaSquare> squares;
+  uint32_t n_squares;
   std::vector<uint64_t> updated, exact, pending;
   DcnnCudaStream streams[STREAMS];
   DcnnCudaJudge judge;
@@ -202,6 +214,28 @@ make_list (Case &c, unsigned share, bool force)
   c.list.resize (c.count + DCNN_CUDA_OVERREAD);
 }
 
+/* The same list by squares, in any order. */
+static void
+make_squares (Case &c)
+{
+  for (uint32_t i = 0; i < c.count; i++) {
+    const DcnnCudaPixel &e = c.list[i];
+    uint32_t at = e.at & 0xfff8fff8, s = e.stream & 0xffff, k = 0;
+    uint64_t bit = 1ull << ((e.at >> 16 & 7) * 8 + (e.at & 7));
+    while (k < c.squares.size () && (c.squares[k].at != at ||
+            c.squares[k].stream != s))
+      k++;
+    if (k == c.squares.size ())
+      c.squares.push_back (DcnnCudaSquare { at, s, 0, 0, 0, 0 });
+    c.squares[k].listed |= bit;
+    c.squares[k].change |= e.stream & DCNN_CUDA_CHANGE ? bit : 0;
+    c.squares[k].force |= e.stream & DCNN_CUDA_FORCE ? bit : 0;
+  }
+  for (uint32_t k = 1; k < c.squares.size (); k++)
+    std::swap (c.squares[k], c.squares[any (k + 1)]);
+  c.n_squares = (uint32_t) c.squares.size ();
+}
+
 static void
 make_case (Case &c, uint64_t seed, Way way, bool bf16)
 {
@@ -214,11 +248,12 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   /* of seeds next to each other, first draws are not */
   random_state = seed * 0x9e3779b97f4a7c15ull;
   memset (&p, 0, sizeof p);
-  channels = in_channels[any (way == WHOLE ? 8 : 6)], outs = out_channels[any (8)];
+  bool groups = way == WHOLE || way == SQUARES;
+  channels = in_channels[any (groups ? 8 : 6)], outs = out_channels[any (8)];
   /* without clusters a block judges a whole row */
   if (way == WARP_GROUPS && outs > 128)
     outs = 128;
-  p.transposed = any (4) == 0 && way != WHOLE;
+  p.transposed = any (4) == 0 && !groups;
   for (int a = 0; a < 2; a++) {
     p.kernel[a] = any (3) ? 3 : 1 + (int) any (2);
     p.stride[a] = 1 + (int) any (2);
@@ -234,6 +269,7 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   p.node.passes = any (3) == 0;
   make_list (c, seed % 3 == 0 || way == WHOLE ? 100 : 20 + any (60),
       any (3) == 0 || way == WHOLE);
+  make_squares (c);
   c.ones.assign (outs + 64, 1);
   c.judge = DcnnCudaJudge { DCNN_SIGNIFICANT_ANY, 0, 0 };
   p.node.masks.blocks_x = (c.out.map.width + 7) / 8;
@@ -259,6 +295,8 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   p.node.out = map_of (c.out);
   p.node.list = c.list.data ();
   p.node.count = &c.count;
+  p.node.squares = c.squares.data ();
+  p.node.n_squares = &c.n_squares;
   p.node.masks.updated = c.updated.data ();
   p.node.masks.exact = c.exact.data ();
   p.node.masks.pending = c.pending.data ();
@@ -276,7 +314,8 @@ run_case (Case &c, uint64_t seed, Way way)
   DcnnCudaConv &p = c.conv;
   /* parts of k side by side take clusters */
   DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 || way == WHOLE ? 227 : 99) *
-    1024, way == WHOLE && seed % 8 == 0, way == WARP_GROUPS, way == WHOLE };
+    1024, way == WHOLE && seed % 8 == 0, way == WARP_GROUPS, way == WHOLE ||
+    way == SQUARES };
   DcnnCudaQueue queue = {};
   size_t room;
 
@@ -298,14 +337,17 @@ run_case (Case &c, uint64_t seed, Way way)
     p.wide_from = 0;
   if (groups_of_warps::dcnn_cuda_wgmma_shape (&p, &device))
     p.long_from = 0;
-  if ((way == WARP_GROUPS || way == WHOLE) && seed % 4 == 0)
+  bool groups = way == WARP_GROUPS || way == WHOLE || way == SQUARES;
+  if (groups && seed % 4 == 0)
     p.splits = 2; /* parts of k, which short ones have not */
-  if ((way == WARP_GROUPS || way == WHOLE) && p.k_padded < 2 * 64)
+  if (groups && p.k_padded < 2 * 64)
     p.splits = 1;
-  takes = way != WHOLE ? CONV : whole_maps::dcnn_cuda_dense_accepts (&p,
+  takes = way == SQUARES ? LISTED : way != WHOLE ? CONV : whole_maps::dcnn_cuda_dense_accepts (&p,
           &device) ? DENSE : FEW;
   if (takes == DENSE)
     (void) whole_maps::dcnn_cuda_dense (&p, STREAMS, &device, queue);
+  else if (takes == LISTED)
+    (void) listed_squares::dcnn_cuda_squares (&p, STREAMS, &device, queue);
   else if (takes == FEW)
     (void) whole_pictures::dcnn_cuda_few (&p, STREAMS, &device, queue);
   else if (way != WARP_GROUPS)
@@ -411,7 +453,7 @@ main (int argc, char **argv)
   unsigned ran[WAYS] = { 0 };
   uint64_t only = argc > 1 ? strtoull (argv[1], NULL, 10) : 0;
 
-  for (uint64_t seed = 1; seed <= (argc > 1 ? 60 : 4); seed++)
+  for (uint64_t seed = 1; seed <= (argc > 1 ? 60 : 6); seed++)
     for (int way = 0; way < WAYS && (!only || only == seed); way++) {
       Case c;
       make_case (c, seed, ways[way].way, ways[way].bf16);
@@ -419,6 +461,10 @@ main (int argc, char **argv)
       if (ways[way].way == WHOLE && !whole_maps::dcnn_cuda_dense_accepts (
               &c.conv, &groups_there) && !whole_pictures::dcnn_cuda_few_accepts (
               &c.conv, &groups_there))
+        continue;
+      if (ways[way].way == SQUARES && (dcnn_cuda_conv_shape (&c.conv,
+                100000, c.count / 2, UINT32_MAX, &groups_there), !listed_squares::dcnn_cuda_squares_accepts (&c.conv,
+                &groups_there)))
         continue;
       settle_some (c);
       Map before = c.out;
