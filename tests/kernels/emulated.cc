@@ -8,6 +8,7 @@
  *
  *   emulated [SEED]     0: sixty of them
  */
+#include <algorithm>
 #include <vector>
 
 #include "../emulated/instructions.h"
@@ -236,6 +237,8 @@ make_squares (Case &c)
   c.n_squares = (uint32_t) c.squares.size ();
 }
 
+static unsigned wanted_outs; /* 0: any */
+
 static void
 make_case (Case &c, uint64_t seed, Way way, bool bf16)
 {
@@ -253,6 +256,8 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   /* without clusters a block judges a whole row */
   if (way == WARP_GROUPS && outs > 128)
     outs = 128;
+  if (wanted_outs)
+    channels = 32, outs = wanted_outs;
   p.transposed = any (4) == 0 && !groups;
   for (int a = 0; a < 2; a++) {
     p.kernel[a] = any (3) ? 3 : 1 + (int) any (2);
@@ -446,6 +451,83 @@ check (const Case &c, const Map &before, uint64_t seed, const char *way)
   }
 }
 
+/* ---- what a pixel's change adds up to ------------------------------------------------------- */
+
+/* Whether entry 0 joins under that limit, by lists or by squares. */
+static bool
+joins (Case &c, const Map &before, const DcnnCudaDevice &device, float limit,
+    bool by_squares)
+{
+  const DcnnCudaPixel e = c.list[0];
+  const DcnnCudaMasks &m = c.conv.node.masks;
+  uint32_t y = e.at >> 16, x = e.at & 0x7fff;
+  DcnnCudaQueue queue = {};
+
+  c.out.values = before.values;
+  std::copy (before.words.begin (), before.words.end (), c.out.words.begin ());
+  std::fill (c.updated.begin (), c.updated.end (), 0);
+  c.judge.limit = limit;
+  takes = by_squares ? LISTED : CONV;
+  if (by_squares)
+    (void) listed_squares::dcnn_cuda_squares (&c.conv, STREAMS, &device, queue);
+  else
+    (void) dcnn_cuda_conv (&c.conv, queue);
+  return c.updated[(e.stream & 0xffff) * m.words + y / 8 * m.blocks_x + x / 8] >>
+      (y % 8 * 8 + x % 8) & 1;
+}
+
+/* The last limit under which a pixel joins by its list is the last one by squares: both
+ * add up its channels in one order, whose sum is another one in any other. */
+static void
+check_order (uint64_t seed, unsigned outs, int kind)
+{
+  DcnnCudaDevice device = { 4, 227 * 1024, seed % 2 == 0, false, true };
+  uint32_t lo = 0, hi = 0x7f000000;
+  Case c;
+  float limit[2];
+
+  wanted_outs = outs;
+  make_case (c, seed, SQUARES, false);
+  wanted_outs = 0;
+  c.conv.node.passes = 0;
+  c.count = 3;
+  c.squares.clear ();
+  for (uint32_t i = 0; i < c.count; i++)
+    c.list[i].stream = (c.list[i].stream & 0xffff) | DCNN_CUDA_CHANGE;
+  make_squares (c);
+  c.conv.node.squares = c.squares.data ();
+  for (float &w : c.ones)
+    w = 0.5f + (float) any (1 << 20) / (1 << 20);
+  c.judge = DcnnCudaJudge { kind, 0, 1 };
+  (void) dcnn_cuda_conv_shape (&c.conv, 100000, seed % 4 < 2 ? 1 : 4096,
+      UINT32_MAX, &device);
+  c.conv.wide_from = c.conv.long_from = UINT32_MAX;
+  if (!listed_squares::dcnn_cuda_squares_accepts (&c.conv, &device)) {
+    failures++;
+    printf ("FAIL seed %llu: squares do not take %u channels\n",
+        (unsigned long long) seed, outs);
+    return;
+  }
+  Map before = c.out;
+  while (hi - lo > 1) {
+    uint32_t middle = lo + (hi - lo) / 2;
+    float at;
+    memcpy (&at, &middle, 4);
+    if (joins (c, before, device, at, false))
+      lo = middle;
+    else
+      hi = middle;
+  }
+  memcpy (&limit[0], &lo, 4);
+  memcpy (&limit[1], &hi, 4);
+  if (lo == 0 || !joins (c, before, device, limit[0], true) ||
+      joins (c, before, device, limit[1], true)) {
+    failures++;
+    printf ("FAIL seed %llu: %u channels of kind %d are added up in another order "
+        "(%.9g)\n", (unsigned long long) seed, outs, kind, limit[0]);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -472,6 +554,10 @@ main (int argc, char **argv)
       run_case (c, seed, ways[way].way);
       check (c, before, seed, ways[way].name);
     }
+  for (uint64_t seed = 1; seed <= 4 && !only; seed++)
+    for (unsigned outs : { 64u, 96u, 128u, 256u, 512u })
+      check_order (seed, outs, seed % 3 ? DCNN_SIGNIFICANT_SQUARE :
+          DCNN_CUDA_SIGNIFICANT_RELATIVE);
   for (int way = 0; way < WAYS && !only; way++)
     if (ran[way] < 2)
       failures++, printf ("only %u cases of %s\n", ran[way], ways[way].name);
