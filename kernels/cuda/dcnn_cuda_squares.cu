@@ -490,9 +490,9 @@ run_squares (const Squares &d)
       at[0] = next[0], at[1] = next[1];
       if (i + gridDim.x < tiles)
         take_squares (node, n, (i + gridDim.x) / per, next);
-      for (uint32_t c = HOW == MANY ? 0 : i % per;
-          c < (HOW == MANY ? chunks<BN> (d) :
-              i % per + 1); c++)
+      uint32_t first = HOW == MANY ? 0 : i % per;
+      uint32_t end = HOW == MANY ? chunks<BN> (d) : first + 1;
+      for (uint32_t c = first; c < end; c++)
         copy_all<BN, KB, HOW> (d, at, c, shared_address (memory), ring, t,
             phase);
     }
