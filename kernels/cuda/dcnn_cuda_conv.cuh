@@ -338,13 +338,8 @@ finish_row (const DcnnCudaConv &p, Rows &rows, const Part &part,
     return;
   }
 #pragma unroll
-  for (uint32_t k = 1; k < V; k *= 2) {
-    DcnnCudaChange o;
-    o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-    o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-    o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-    dcnn_cuda_change_add (change, o, early.judge.kind);
-  }
+  for (uint32_t k = 1; k < V; k *= 2)
+    dcnn_cuda_change_across (change, k, early.judge.kind);
   if (part.whole) {
     int verdict = dcnn_cuda_verdict (change, early.judge, e.stream);
     verdict = __shfl_sync (0xffffffff, verdict, threadIdx.x & 31 & ~(V - 1));

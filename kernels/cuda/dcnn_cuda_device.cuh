@@ -469,6 +469,18 @@ dcnn_cuda_change_add (DcnnCudaChange &c, const DcnnCudaChange &o, int kind)
   c.flags |= o.flags;
 }
 
+/* ... what the lane has whose number differs in those bits. */
+__device__ __forceinline__ void
+dcnn_cuda_change_across (DcnnCudaChange &c, uint32_t bits, int kind)
+{
+  DcnnCudaChange o;
+
+  o.sum = __shfl_xor_sync (0xffffffff, c.sum, bits);
+  o.size = __shfl_xor_sync (0xffffffff, c.size, bits);
+  o.flags = __shfl_xor_sync (0xffffffff, c.flags, bits);
+  dcnn_cuda_change_add (c, o, kind);
+}
+
 /* Whether any of n channels is no number on one side: rare, and so out of line. */
 static __device__ __noinline__ bool
 dcnn_cuda_any_nan (DcnnCudaEight v, DcnnCudaEight old, uint32_t n)

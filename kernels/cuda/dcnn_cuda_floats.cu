@@ -182,13 +182,8 @@ floats_kernel (const __grid_constant__ DcnnCudaConv p)
     if (p.node.passes)
       continue;
 #pragma unroll
-    for (uint32_t k = 1; k < 8; k *= 2) {
-      DcnnCudaChange o;
-      o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-      o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-      o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-      dcnn_cuda_change_add (change, o, judge.kind);
-    }
+    for (uint32_t k = 1; k < 8; k *= 2)
+      dcnn_cuda_change_across (change, k, judge.kind);
     int verdict = dcnn_cuda_verdict (change, judge, e.stream);
     if (row < n_rows && c8 == 0)
       dcnn_cuda_note (p.node, e, verdict, p.node.streams[s].record);

@@ -66,13 +66,8 @@ rows_kernel (const __grid_constant__ DcnnCudaRows p, uint32_t lanes)
         for (int k = 0; k < 8; k++)
           kept[k] = v[k];
     }
-    for (uint32_t k = 1; k < lanes; k *= 2) {
-      DcnnCudaChange o;
-      o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-      o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-      o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-      dcnn_cuda_change_add (change, o, judge.kind);
-    }
+    for (uint32_t k = 1; k < lanes; k *= 2)
+      dcnn_cuda_change_across (change, k, judge.kind);
     if (!there)
       continue;
     int verdict = dcnn_cuda_verdict (change, judge, px.stream);

@@ -160,13 +160,8 @@ add_change (DcnnCudaChange change, int kind, uint32_t channels, uint32_t half,
     DcnnCudaChange &held, DcnnCudaChange &all)
 {
 #pragma unroll
-  for (int k = 1; k < 4; k *= 2) {
-    DcnnCudaChange o;
-    o.sum = __shfl_xor_sync (0xffffffff, change.sum, k);
-    o.size = __shfl_xor_sync (0xffffffff, change.size, k);
-    o.flags = __shfl_xor_sync (0xffffffff, change.flags, k);
-    dcnn_cuda_change_add (change, o, kind);
-  }
+  for (int k = 1; k < 4; k *= 2)
+    dcnn_cuda_change_across (change, k, kind);
   if (channels == 64 && half == 0) {
     held = change;
     return;
@@ -490,9 +485,8 @@ run_squares (const Squares &d)
       at[0] = next[0], at[1] = next[1];
       if (i + gridDim.x < tiles)
         take_squares (node, n, (i + gridDim.x) / per, next);
-      uint32_t first = HOW == MANY ? 0 : i % per;
-      uint32_t end = HOW == MANY ? chunks<BN> (d) : first + 1;
-      for (uint32_t c = first; c < end; c++)
+      for (uint32_t c = HOW == MANY ? 0 : i % per;
+          c < (HOW == MANY ? chunks<BN> (d) : i % per + 1); c++)
         copy_all<BN, KB, HOW> (d, at, c, shared_address (memory), ring, t,
             phase);
     }

@@ -33,21 +33,31 @@ swizzle_of (uint32_t columns)
       CU_TENSOR_MAP_SWIZZLE_64B;
 }
 
+/* Boxes of maps of that many dimensions, innermost first, of rows of box[0] elements. */
 static cudaError_t
-describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+describe_boxes (const void *data, uint32_t dimensions, const cuuint64_t *dims,
+    const cuuint64_t *strides, const cuuint32_t *box, const cuuint32_t *steps,
+    CUtensorMap *map)
 {
   PFN_cuTensorMapEncodeTiled_v12000 encode;
   cudaError_t e = driver_function ("cuTensorMapEncodeTiled", &encode);
-  cuuint64_t dims[] = { m.columns, m.rows }, strides[] = { m.pitch * 2 };
-  cuuint32_t box[] = { m.box_columns, m.box_rows }, steps[] = { 1, 1 };
 
   if (e != cudaSuccess)
     return e;
-  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2,
-      const_cast<void *> (m.data), dims, strides, box, steps,
-      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of (m.box_columns),
+  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, dimensions,
+      const_cast<void *> (data), dims, strides, box, steps,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of (box[0]),
       CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) ==
       CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+static cudaError_t
+describe_matrix (const DcnnMatrix &m, CUtensorMap *map)
+{
+  cuuint64_t dims[] = { m.columns, m.rows }, strides[] = { m.pitch * 2 };
+  cuuint32_t box[] = { m.box_columns, m.box_rows }, steps[] = { 1, 1 };
+
+  return describe_boxes (m.data, 2, dims, strides, box, steps, map);
 }
 
 /* Corners are those of where tap (0, 0) goes, columns first. */
@@ -78,21 +88,13 @@ describe_walk (const DcnnWalkedMaps &w, CUtensorMap *map)
 static cudaError_t
 describe_squares (const DcnnSquareMaps &m, CUtensorMap *map)
 {
-  PFN_cuTensorMapEncodeTiled_v12000 encode;
-  cudaError_t e = driver_function ("cuTensorMapEncodeTiled", &encode);
   cuuint64_t dims[] = { m.channels, m.width, m.height, m.maps };
   cuuint64_t strides[] = { m.pitch * 2, m.pitch * 2 * m.width, m.map * 2 };
   cuuint32_t steps[] = { 1, (cuuint32_t) m.stride[1], (cuuint32_t) m.stride[0],
     1 };
   cuuint32_t box[] = { m.box_columns, 7 * steps[1] + 1, 7 * steps[2] + 1, 1 };
 
-  if (e != cudaSuccess)
-    return e;
-  return encode (map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-      const_cast<void *> (m.data), dims, strides, box, steps,
-      CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of (m.box_columns),
-      CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) ==
-      CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+  return describe_boxes (m.data, 4, dims, strides, box, steps, map);
 }
 
 /* A matrix's box from (column, row) on to shared memory. */

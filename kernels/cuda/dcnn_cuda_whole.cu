@@ -241,13 +241,8 @@ global_kernel (const __grid_constant__ DcnnCudaGlobal p)
       change.size += i < width;
     }
   }
-  for (int j = 16; j; j /= 2) {
-    DcnnCudaChange o;
-    o.sum = __shfl_xor_sync (0xffffffff, change.sum, j);
-    o.size = __shfl_xor_sync (0xffffffff, change.size, j);
-    o.flags = __shfl_xor_sync (0xffffffff, change.flags, j);
-    dcnn_cuda_change_add (change, o, 0);
-  }
+  for (int j = 16; j; j /= 2)
+    dcnn_cuda_change_across (change, j, 0);
   if ((threadIdx.x & 31) == 0)
     parts[threadIdx.x >> 5] = change;
   __syncthreads ();
