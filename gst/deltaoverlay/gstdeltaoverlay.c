@@ -83,9 +83,10 @@ draw_foreign_region (GstDeltaOverlay * self, const GstDeltaOverlayStyle * style,
       (GstVideoRegionOfInterestMeta *) region, "detection");
   gdouble score = 1;
   GstDeltaOverlayStyle plain = *style;
+  /* signed: as deltacnn reads them (gstdeltacnnregions.c) */
   GstDeltaCnnDetection box = {
-    .x = region->x,.y = region->y,.width = region->w,.height = region->h,
-    .label = region->roi_type,
+    .x = (gint) region->x,.y = (gint) region->y,.width = region->w,
+    .height = region->h,.label = region->roi_type,
   };
 
   if (detection) {

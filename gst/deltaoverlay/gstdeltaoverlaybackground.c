@@ -116,7 +116,8 @@ make_small (GstDeltaOverlayBackground * self, GstVideoFrame * frame,
   guint8 *data;
   gint stride;
 
-  if (!self->converter || GST_VIDEO_INFO_WIDTH (&self->small_info) != width) {
+  if (!self->converter || GST_VIDEO_INFO_WIDTH (&self->small_info) != width
+      || GST_VIDEO_INFO_HEIGHT (&self->small_info) != height) {
     GstVideoInfo in = frame->info;
 
     g_clear_pointer (&self->converter, gst_video_converter_free);

@@ -235,6 +235,8 @@ static void
 draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
     const gchar * text, gdouble x, gdouble y, gdouble line, gdouble size)
 {
+  /* after a text that is no UTF-8 cairo would draw nothing any more */
+  g_autofree gchar *valid = g_utf8_make_valid (text, -1);
   cairo_t *cr = canvas->cr;
   cairo_text_extents_t extents;
   const gdouble pad = 0.35 * size;
@@ -244,7 +246,7 @@ draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
   cairo_select_font_face (cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
       CAIRO_FONT_WEIGHT_BOLD);
   cairo_set_font_size (cr, size);
-  cairo_text_extents (cr, text, &extents);
+  cairo_text_extents (cr, valid, &extents);
   tag.width = extents.x_advance + 2 * pad;
   tag.left = CLAMP (x - line / 2, 0, MAX (canvas->width - tag.width, 0));
   below = y - tag.height - line / 2 < 0;
@@ -259,7 +261,7 @@ draw_tag (GstDeltaOverlayCanvas * canvas, GstDeltaOverlayColor color,
   else
     cairo_set_source_rgb (cr, 1, 1, 1);
   cairo_move_to (cr, tag.left + pad, tag.top + 1.03 * size);
-  cairo_show_text (cr, text);
+  cairo_show_text (cr, valid);
   gst_delta_overlay_canvas_mark (canvas, tag.left - 1, tag.top - 1,
       tag.width + 2, tag.height + 2);
 }
