@@ -233,6 +233,32 @@ guess_anchors (Suggest *s)
   return TRUE;
 }
 
+/* Class logits [Q,C+1] and masks [Q,H,W] of queries: MaskFormer's. Of several
+ * the first: others are of layers before the last. */
+static gboolean
+guess_queries (Suggest *s)
+{
+  SuggestOutput *logits = NULL, *masks = NULL;
+
+  for (guint i = 0; i < s->n_outputs && !logits; i++)
+    for (guint k = 0; k < s->n_outputs && !logits; k++)
+      if (s->outputs[i].rank == 2 && s->outputs[i].dims[1] >= 2 &&
+          s->outputs[i].dims[1] <= 257 && s->outputs[k].rank == 3 &&
+          s->outputs[i].dims[0] >= 10 && s->outputs[i].dims[0] <= 1000 &&
+          map_channels (s, &s->outputs[k]) == s->outputs[i].dims[0]) {
+        logits = &s->outputs[i];
+        masks = &s->outputs[k];
+      }
+  if (!logits)
+    return FALSE;
+  take (logits, "logits", within (logits, 0, 1) ? NULL : "softmax");
+  take (masks, "masks", to_unit (masks));
+  s->decoder = "mask-queries";
+  g_string_append (s->notes, "# one class a pixel; things one by one: "
+      "form=instance or form=panoptic\n");
+  return TRUE;
+}
+
 /* Scores, boxes and points of each stride, as rows: SCRFD. */
 static gboolean
 guess_scrfd (Suggest *s)
@@ -451,6 +477,27 @@ likeness (const Suggest *s, const SuggestOutput *o, gint64 channels)
       / sqrt (saa * sbb) : 0;
 }
 
+/* Two pictures in, a map of two channels out, or one that is called so. */
+static gboolean
+guess_flow (Suggest *s)
+{
+  SuggestOutput *best = NULL;
+
+  for (guint i = 0; i < s->n_outputs; i++) {
+    SuggestOutput *o = &s->outputs[i];
+    if (map_channels (s, o) == 2 && (s->pair || named (o, "flow")) &&
+        (!best || o->count > best->count))
+      best = o;
+  }
+  if (!best)
+    return FALSE;
+  take (best, "flow", NULL);
+  s->decoder = "flow";
+  g_string_append (s->notes, "# in pixels of the network, as RAFT's? PWC-Net's "
+      "and FlowNet's are a twentieth: scale=20\n");
+  return TRUE;
+}
+
 static gboolean
 guess_picture (Suggest *s)
 {
@@ -641,8 +688,8 @@ suggest_decoder (Suggest *s)
 {
   static gboolean (*const rules[]) (Suggest *) = {
     guess_people, guess_scrfd, guess_yunet, guess_bins, guess_yolo, guess_end_to_end, guess_heads,
-    guess_anchors, guess_movenet, guess_posenet, guess_centres, guess_body,
-    guess_picture, guess_text, guess_map, guess_vector,
+    guess_anchors, guess_queries, guess_movenet, guess_posenet, guess_centres,
+    guess_body, guess_flow, guess_picture, guess_text, guess_map, guess_vector,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rules) && s->n_outputs > 0; i++) {

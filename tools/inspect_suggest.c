@@ -341,6 +341,8 @@ suggest (Suggest *s, DcnnModel *model, const DcnnFrame *frame,
   s->height = summary.input_height;
   s->channels = summary.input_channels;
   add_outputs (s, model, summary.n_outputs);
+  for (guint i = 0; i < inputs->len; i++)
+    s->pair |= g_array_index (inputs, DcnnOnnxInput, i).values == &last_picture;
   if (scales_itself (model, &summary))
     form = 2;
   if (s->width) {

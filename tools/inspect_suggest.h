@@ -26,6 +26,7 @@ typedef struct SuggestOutput {
 
 typedef struct Suggest {
   guint width, height, channels; /* of the picture; 0: none was found */
+  gboolean pair;           /* another input has the picture's shape */
   SuggestOutput *outputs;
   guint n_outputs;
   float *luma;             /* of the frame as the network saw it, 0..1; NULL */

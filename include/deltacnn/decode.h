@@ -79,7 +79,11 @@ typedef enum DcnnFinds {
       "[1,N] to compare with others")                                          \
   X (ctc, "ctc", DCNN_FINDS_TEXT, "[1,steps,characters+blank]")                \
   X (lines, "lines", DCNN_FINDS_LINES,                                         \
-      "[1,5+,H,W] centres and ends of segments")
+      "[1,5+,H,W] centres and ends of segments")                               \
+  X (flow, "flow", DCNN_FINDS_PICTURE,                                         \
+      "[1,2,H,W] where pixels moved, as colours")                              \
+  X (mask_queries, "mask-queries", DCNN_FINDS_MASK,                            \
+      "logits and masks of queries")
 
 typedef struct DcnnDetection {
   gfloat x, y, width, height; /* frame pixels; inside the frame */

@@ -171,6 +171,9 @@ dcnn_frame_y (const DcnnTransform *transform, gfloat y)
 /* results.segmentation's rectangle: the whole network input in the frame. */
 void dcnn_decoder_place_mask (DcnnDecoder *decoder,
     const DcnnTransform *transform);
+/* The same of results.picture. */
+void dcnn_decoder_place_picture (DcnnDecoder *decoder,
+    const DcnnTransform *transform);
 
 G_END_DECLS
 

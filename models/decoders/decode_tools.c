@@ -334,3 +334,15 @@ dcnn_decoder_place_mask (DcnnDecoder *decoder, const DcnnTransform *transform)
   mask->w = (gfloat) transform->net_width / transform->scale_x;
   mask->h = (gfloat) transform->net_height / transform->scale_y;
 }
+
+void
+dcnn_decoder_place_picture (DcnnDecoder *decoder,
+    const DcnnTransform *transform)
+{
+  DcnnPicture *picture = &decoder->results.picture;
+
+  picture->x = dcnn_frame_x (transform, 0);
+  picture->y = dcnn_frame_y (transform, 0);
+  picture->w = (gfloat) transform->net_width / transform->scale_x;
+  picture->h = (gfloat) transform->net_height / transform->scale_y;
+}

@@ -45,9 +45,7 @@ static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
   const DcnnView *view = dcnn_decoder_view (decoder, 0);
-  const DcnnTransform *transform = frame->transform;
   const DcnnMask *updated = frame->updated;
-  DcnnPicture *picture = &decoder->results.picture;
 
   for (guint y = 0; y < view->height; y++)
     for (guint x = 0; x < view->width; x += updated == NULL ? view->width : 8)
@@ -55,10 +53,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
               * updated->blocks_x + x / 8] != 0)
         decode_span (decoder, y, x, updated == NULL ? view->width
             : MIN (x + 8, view->width));
-  picture->x = dcnn_frame_x (transform, 0);
-  picture->y = dcnn_frame_y (transform, 0);
-  picture->w = (gfloat) transform->net_width / transform->scale_x;
-  picture->h = (gfloat) transform->net_height / transform->scale_y;
+  dcnn_decoder_place_picture (decoder, frame->transform);
 }
 
 static gboolean

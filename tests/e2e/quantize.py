@@ -108,7 +108,7 @@ def case_suggest_heads(bench):
     ask_python(bench, "suggest_nets.py", bench.scratch)
     clip = bench.scene(4)
     for model in sorted(bench.scratch.glob("*.onnx")):
-        decoder = model.name.split("-")[0]
+        decoder = model.name.split("-")[0].replace("_", "-")
         text = bench.run("deltacnn-inspect", model, "--suggest", "--frame", clip).stdout
         says(text, f"decoder={decoder}\n")
         if "pair" in model.name: # its other input is the picture before

@@ -99,6 +99,19 @@ def nets():
     net.node("DepthToSpace", x, blocksize=2, out="y")
     yield "picture-pair", net
     net = Net()
+    net.inputs.append("before")
+    low = net.node("Sub", net.map(2, 8), net.node("Conv", "before", net.const(np.full((2, 3, 1, 1), .1)), strides=[8] * 2),
+                   out="low")
+    net.node("Resize", low, "", net.const([1, 1, 8, 8]), mode="linear", out="up")
+    yield "flow-pair", net
+    for name in "semantic", "aux":
+        net = Net()
+        net.rows(20, 32, "pred_logits")
+        net.map(100, 4, "pred_masks")
+        if name == "aux":
+            net.map(100, 4, "aux_masks")
+        yield f"mask_queries-{name}", net
+    net = Net()
     net.vector(512, "out")
     yield "embedding-face", net
 

@@ -82,6 +82,10 @@ static const Case cases[] = {
   { "embedding", "", { { "embedding", { 1, 64 } } } },
   { "ctc", "[labels]\nlist=a;b;c\n", { { "scores", { 1, 20, 4 } } } },
   { "lines", "", { { "map", { 1, 6, 8, 16 } } } },
+  { "flow", "", { { "flow", { 1, 2, 8, 16 } } } },
+  { "mask-queries", "[output:logits]\nactivation=softmax\n[output:masks]\n"
+    "activation=sigmoid\n", { { "logits", { 1, 9, 5 } },
+      { "masks", { 1, 9, 8, 16 } } } },
   /* other forms of the same */
   { "yolo", "[decoder]\nbox=xyxy\nrows=last\nunits=unit\nmask=instance\n",
     { { "boxes", { 1, 40, 11 } }, { "protos", { 1, 4, 8, 16 } } } },
@@ -112,6 +116,13 @@ static const Case cases[] = {
     { { "scores", { 1, 4, 20 } } } },
   { "segmentation", "[decoder]\nforeground-class=1\n[output:mask]\n"
     "layout=nhwc\n", { { "mask", { 1, 8, 16, 2 } } } },
+  { "flow", "[decoder]\nscale=20\nlongest=8\n", { { "flow", { 1, 2, 8, 16 } } } },
+  { "mask-queries", "[decoder]\nform=instance\nmask=class\n"
+    "nms-threshold=0.5\n[output:logits]\nactivation=sigmoid\n",
+    { { "logits", { 1, 9, 5 } }, { "masks", { 1, 9, 8, 16 } } } },
+  { "mask-queries", "[decoder]\nform=panoptic\nno-object=none\n"
+    "overlap-threshold=0\n[output:masks]\nlayout=nhwc\n",
+    { { "logits", { 1, 16, 3 } }, { "masks", { 1, 8, 16, 16 } } } },
 };
 
 /* Two bytes a number: mostly small ones, some that no network should give. */
