@@ -230,7 +230,43 @@ set_size (GstDeltaImage * self, gint width, gint height)
   return self->negotiated;
 }
 
-/* A new buffer with the pictures, and the frame's times. */
+/* A frame's buffer, and what leaves in its place. */
+typedef struct
+{
+  GstVideoMetaTransform sizes;
+  GstBuffer *made;
+} Change;
+
+static gboolean
+has_tag (const GstMetaInfo * info, const gchar * tag)
+{
+  return gst_meta_api_type_has_tag (info->api, g_quark_from_string (tag));
+}
+
+/* What else is known of the frame holds for what leaves, too, at its size; but
+ * for how the frame lay in memory, and the pictures, which have been shown. */
+static gboolean
+keep_meta (GstBuffer * buffer, GstMeta ** meta, gpointer data)
+{
+  Change *change = data;
+  GstMetaTransformCopy copy = { FALSE, 0, -1 };
+  const GstMetaInfo *info = (*meta)->info;
+
+  if (!info->transform_func || info->api == GST_VIDEO_CROP_META_API_TYPE
+      || info->api == GST_DELTA_CNN_PICTURE_META_API_TYPE
+      || info->api == GST_PARENT_BUFFER_META_API_TYPE
+      || has_tag (info, GST_META_TAG_MEMORY_STR))
+    return TRUE;
+  if (has_tag (info, GST_META_TAG_VIDEO_SIZE_STR))
+    info->transform_func (change->made, *meta, buffer,
+        gst_video_meta_transform_scale_get_quark (), &change->sizes);
+  else
+    info->transform_func (change->made, *meta, buffer,
+        _gst_meta_transform_copy, &copy);
+  return TRUE;
+}
+
+/* A new buffer with the pictures, and the frame's times and metas. */
 static GstBuffer *
 make_buffer (GstDeltaImage * self, GstBuffer * buffer, gfloat alpha,
     GError ** error)
@@ -262,6 +298,8 @@ make_buffer (GstDeltaImage * self, GstBuffer * buffer, gfloat alpha,
   gst_video_frame_unmap (&out);
   gst_buffer_copy_into (made, buffer, GST_BUFFER_COPY_FLAGS
       | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  gst_buffer_foreach_meta (buffer, keep_meta, &(Change) {
+      {&self->in, &self->out}, made});
   return made;
 }
 
@@ -319,21 +357,49 @@ gst_delta_image_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
   return gst_pad_event_default (pad, parent, event);
 }
 
+/* Takes caps. */
+static GstCaps *
+of_any_size (GstCaps * caps)
+{
+  caps = gst_caps_make_writable (caps);
+  for (guint i = 0; i < gst_caps_get_size (caps); i++)
+    gst_structure_remove_fields (gst_caps_get_structure (caps, i), "width",
+        "height", NULL);
+  return caps;
+}
+
+/* What the pad can have: what the other side can, but for the size where that
+ * is the picture's. filter: NULL: none. New. */
+static GstCaps *
+find_caps (GstDeltaImage * self, GstPad * pad, GstCaps * filter)
+{
+  g_autoptr (GstCaps) ours = gst_pad_get_pad_template_caps (pad);
+  g_autoptr (GstCaps) asked = filter ? gst_caps_intersect_full (filter, ours,
+      GST_CAPS_INTERSECT_FIRST) : gst_caps_ref (ours);
+  g_autoptr (GstCaps) theirs = NULL;
+  gboolean own_size;
+
+  GST_OBJECT_LOCK (self);
+  own_size = self->own_size;
+  GST_OBJECT_UNLOCK (self);
+  if (!own_size)
+    return gst_pad_peer_query_caps (pad == self->sink ? self->src : self->sink,
+        asked);
+  ours = of_any_size (g_steal_pointer (&ours));
+  theirs = of_any_size (gst_pad_peer_query_caps (pad == self->sink ? self->src
+          : self->sink, ours));
+  return gst_caps_intersect_full (asked, theirs, GST_CAPS_INTERSECT_FIRST);
+}
+
 static gboolean
 gst_delta_image_query (GstPad * pad, GstObject * parent, GstQuery * query)
 {
-  /* the other side's size says nothing of this side's */
   if (GST_QUERY_TYPE (query) == GST_QUERY_CAPS) {
-    g_autoptr (GstCaps) caps = gst_pad_get_pad_template_caps (pad);
+    g_autoptr (GstCaps) caps = NULL;
     GstCaps *filter;
 
     gst_query_parse_caps (query, &filter);
-    if (filter) {
-      GstCaps *both = gst_caps_intersect_full (filter, caps,
-          GST_CAPS_INTERSECT_FIRST);
-      gst_caps_unref (caps);
-      caps = both;
-    }
+    caps = find_caps (GST_DELTA_IMAGE (parent), pad, filter);
     gst_query_set_caps_result (query, caps);
     return TRUE;
   }

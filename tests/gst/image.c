@@ -279,6 +279,86 @@ GST_START_TEST (test_parts)
 
 GST_END_TEST;
 
+/* A side can have what the other can; but for the size where that is the
+ * picture's. */
+GST_START_TEST (test_caps_of_the_other_side)
+{
+  for (guint own_size = 0; own_size < 2; own_size++) {
+    GstHarness *h = gst_harness_new ("deltaimage");
+    const GstStructure *s;
+    GstCaps *caps, *wide;
+    gint width = 0;
+
+    g_object_set (h->element, "own-size", own_size == 1, NULL);
+    gst_harness_set_sink_caps_str (h, "video/x-raw,format=RGB,width=32,"
+        "height=24,framerate=10/1");
+    caps = gst_pad_peer_query_caps (h->srcpad, NULL);
+    fail_unless_equals_int (gst_caps_get_size (caps), 1);
+    s = gst_caps_get_structure (caps, 0);
+    fail_unless (gst_structure_has_field_typed (s, "framerate",
+            GST_TYPE_FRACTION), "any rate");
+    fail_unless_equals_int (gst_structure_get_int (s, "width", &width),
+        !own_size);
+    gst_caps_unref (caps);
+    wide = gst_caps_from_string ("video/x-raw,format=RGB,width=99,height=98,"
+        "framerate=10/1");
+    fail_unless_equals_int (gst_pad_peer_query_accept_caps (h->srcpad, wide),
+        own_size);
+    caps = gst_pad_peer_query_caps (h->srcpad, wide);
+    fail_unless_equals_int (gst_caps_is_equal (caps, wide), own_size);
+    gst_caps_unref (caps);
+    gst_caps_unref (wide);
+    gst_harness_teardown (h);
+  }
+}
+
+GST_END_TEST;
+
+/* What was found on the frame is still there, where it lies now; the picture,
+ * which is in it, is not. */
+GST_START_TEST (test_metas_stay)
+{
+  static GstStaticCaps stamp = GST_STATIC_CAPS ("timestamp/x-ntp");
+  const GstDeltaCnnDetection box = {.x = 4,.y = 6,.width = 8,.height = 2 };
+
+  for (guint own_size = 0; own_size < 2; own_size++) {
+    const gint scale = own_size ? 3 : 1;
+    GstHarness *h = image_harness ();
+    GstBuffer *in = make_pictured (48, 3, 90), *out;
+    GstCaps *caps = gst_static_caps_get (&stamp);
+    GstDeltaCnnDetection found;
+    const GstVideoRegionOfInterestMeta *region;
+
+    gst_delta_cnn_detection_meta_append
+        (gst_buffer_add_delta_cnn_detection_meta (in, 0), &box);
+    gst_buffer_add_video_region_of_interest_meta (in, "face", 1, 2, 3, 4);
+    gst_buffer_add_reference_timestamp_meta (in, caps, 5, 6);
+    gst_buffer_add_video_meta (in, GST_VIDEO_FRAME_FLAG_NONE,
+        GST_VIDEO_FORMAT_RGB, SIZE, SIZE);
+    gst_buffer_add_video_crop_meta (in);
+    g_object_set (h->element, "own-size", own_size == 1, NULL);
+    out = gst_harness_push_and_pull (h, in);
+    fail_unless (gst_buffer_get_delta_cnn_detection_meta (out) != NULL);
+    fail_unless (gst_delta_cnn_detection_meta_get_detection
+        (gst_buffer_get_delta_cnn_detection_meta (out), 0, &found));
+    fail_unless (found.x == 4 * scale && found.y == 6 * scale
+        && found.width == 8 * scale && found.height == 2 * scale);
+    region = gst_buffer_get_video_region_of_interest_meta_id (out, 0);
+    fail_unless (region != NULL);
+    fail_unless_equals_int (region->x, scale);
+    fail_unless_equals_int (region->h, 4 * scale);
+    fail_unless (gst_buffer_get_reference_timestamp_meta (out, caps) != NULL);
+    fail_unless (gst_buffer_get_delta_cnn_picture_meta (out) == NULL);
+    fail_unless (gst_buffer_get_video_meta (out) == NULL);
+    fail_unless (gst_buffer_get_video_crop_meta (out) == NULL);
+    gst_caps_unref (caps);
+    gst_buffer_unref (out);
+    gst_harness_teardown (h);
+  }
+}
+
+GST_END_TEST;
+
 /* A model without decoder says once what to do, unless tensors are wanted. */
 GST_START_TEST (test_no_decoder)
 {
@@ -328,6 +408,8 @@ image_suite (void)
   tcase_add_test (tc, test_rectangle);
   tcase_add_test (tc, test_place);
   tcase_add_test (tc, test_parts);
+  tcase_add_test (tc, test_caps_of_the_other_side);
+  tcase_add_test (tc, test_metas_stay);
   tcase_add_test (tc, test_no_decoder);
   return suite;
 }
