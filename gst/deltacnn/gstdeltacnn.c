@@ -24,6 +24,7 @@
 #include "gstdeltacnncuda.h"
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
+#include "gstdeltacnnpass.h"
 
 #define GST_CAT_DEFAULT gst_delta_cnn_debug
 
@@ -201,32 +202,10 @@ gst_delta_cnn_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   return TRUE;
 }
 
-/* Only metas are added, so a buffer that is shared needs a writable header,
- * never a copy of the picture. */
-static GstFlowReturn
-gst_delta_cnn_prepare_output_buffer (GstBaseTransform * trans,
-    GstBuffer * inbuf, GstBuffer ** outbuf)
-{
-  *outbuf = gst_buffer_is_writable (inbuf) ? inbuf : gst_buffer_copy (inbuf);
-  return GST_FLOW_OK;
-}
-
-static void
-gst_delta_cnn_sync (GstBaseTransform * trans, GstBuffer * buffer)
-{
-  /* appsrc and filesrc count in bytes unless told otherwise. */
-  const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
-      gst_segment_to_stream_time (&trans->segment, GST_FORMAT_TIME,
-      GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
-
-  if (GST_CLOCK_TIME_IS_VALID (time))
-    gst_object_sync_values (GST_OBJECT (trans), time);
-}
-
 static GstFlowReturn
 gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
 {
-  gst_delta_cnn_sync (trans, buffer);
+  gst_delta_cnn_pass_sync (trans, buffer);
   return gst_delta_cnn_run_buffer (GST_DELTA_CNN (trans), buffer);
 }
 
@@ -244,7 +223,7 @@ gst_delta_cnn_generate_output (GstBaseTransform * trans, GstBuffer ** outbuf)
   trans->queued_buf = NULL;
   if (buffer) {
     buffer = gst_buffer_make_writable (buffer);
-    gst_delta_cnn_sync (trans, buffer);
+    gst_delta_cnn_pass_sync (trans, buffer);
     flow = gst_delta_cnn_run_ahead (self, buffer);
   }
   *outbuf = g_queue_pop_head (&self->leaving);
@@ -341,13 +320,14 @@ gst_delta_cnn_query (GstBaseTransform * trans, GstPadDirection direction,
       direction, query);
 }
 
-/* Frames pass untouched, so upstream allocates as downstream would have it;
- * strides are ours to read, and crops where downstream knows them. */
+/* Crops are ours to read where downstream knows them. */
 static gboolean
 gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
     GstQuery * decide_query, GstQuery * query)
 {
-  gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (trans), query);
+  const gboolean known = gst_delta_cnn_pass_allocation (trans, decide_query,
+      query);
+
   /* one buffer more is on its way */
   for (guint i = 0; GST_DELTA_CNN (trans)->ahead
       && i < gst_query_get_n_allocation_pools (query); i++) {
@@ -358,9 +338,7 @@ gst_delta_cnn_propose_allocation (GstBaseTransform * trans,
         max ? max + 1 : 0);
     gst_clear_object (&pool);
   }
-  if (!gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL))
-    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  return TRUE;
+  return known;
 }
 
 /* Where the user names none of several GPUs, one is chosen. */
@@ -483,7 +461,7 @@ gst_delta_cnn_class_init (GstDeltaCnnClass * klass)
   trans_class->start = gst_delta_cnn_start;
   trans_class->stop = gst_delta_cnn_stop;
   trans_class->set_caps = gst_delta_cnn_set_caps;
-  trans_class->prepare_output_buffer = gst_delta_cnn_prepare_output_buffer;
+  trans_class->prepare_output_buffer = gst_delta_cnn_pass_buffer;
   trans_class->transform_ip = gst_delta_cnn_transform_ip;
   trans_class->generate_output = gst_delta_cnn_generate_output;
   trans_class->sink_event = gst_delta_cnn_sink_event;

@@ -391,6 +391,22 @@ find_caps (GstDeltaImage * self, GstPad * pad, GstCaps * filter)
   return gst_caps_intersect_full (asked, theirs, GST_CAPS_INTERSECT_FIRST);
 }
 
+/* Buffers are made here, but for frames without a picture: their rows are as
+ * downstream reads them. */
+static gboolean
+answer_allocation (GstDeltaImage * self, GstQuery * query)
+{
+  g_autoptr (GstQuery) behind = NULL;
+  GstCaps *caps;
+
+  gst_query_parse_allocation (query, &caps, NULL);
+  behind = gst_query_new_allocation (caps, FALSE);
+  if (gst_pad_peer_query (self->src, behind)
+      && gst_query_find_allocation_meta (behind, GST_VIDEO_META_API_TYPE, NULL))
+    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  return TRUE;
+}
+
 static gboolean
 gst_delta_image_query (GstPad * pad, GstObject * parent, GstQuery * query)
 {
@@ -403,11 +419,8 @@ gst_delta_image_query (GstPad * pad, GstObject * parent, GstQuery * query)
     gst_query_set_caps_result (query, caps);
     return TRUE;
   }
-  /* buffers are made here, not upstream's */
-  if (GST_QUERY_TYPE (query) == GST_QUERY_ALLOCATION) {
-    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-    return TRUE;
-  }
+  if (GST_QUERY_TYPE (query) == GST_QUERY_ALLOCATION)
+    return answer_allocation (GST_DELTA_IMAGE (parent), query);
   return gst_pad_query_default (pad, parent, query);
 }
 

@@ -23,6 +23,7 @@
 
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
+#include "gstdeltacnnpass.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_delta_overlay_debug);
 #define GST_CAT_DEFAULT gst_delta_overlay_debug
@@ -260,18 +261,6 @@ gst_delta_overlay_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
 }
 
 static void
-gst_delta_overlay_before_transform (GstBaseTransform * trans,
-    GstBuffer * buffer)
-{
-  const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
-      gst_segment_to_stream_time (&trans->segment, GST_FORMAT_TIME,
-      GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
-
-  if (GST_CLOCK_TIME_IS_VALID (time))
-    gst_object_sync_values (GST_OBJECT (trans), time);
-}
-
-static void
 gst_delta_overlay_finalize (GObject * object)
 {
   GstDeltaOverlay *self = GST_DELTA_OVERLAY (object);
@@ -302,7 +291,7 @@ gst_delta_overlay_class_init (GstDeltaOverlayClass * klass)
   gst_type_mark_as_plugin_api (gst_delta_overlay_background_get_type (), 0);
 
   trans_class->stop = gst_delta_overlay_stop;
-  trans_class->before_transform = gst_delta_overlay_before_transform;
+  trans_class->before_transform = gst_delta_cnn_pass_sync;
   trans_class->transform_ip = gst_delta_overlay_transform_ip;
   filter_class->set_info = gst_delta_overlay_set_info;
 }

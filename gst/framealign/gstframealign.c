@@ -28,6 +28,7 @@
 #include "gstdeltacnnerror.h"
 #include "gstdeltacnnframe.h"
 #include "gstdeltacnnmotionmeta.h"
+#include "gstdeltacnnpass.h"
 #include "gstframealigncuda.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_frame_align_debug);
@@ -271,14 +272,10 @@ static GstFlowReturn
 gst_frame_align_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
 {
   GstFrameAlign *self = GST_FRAME_ALIGN (trans);
-  const GstClockTime time = trans->segment.format == GST_FORMAT_TIME ?
-      gst_segment_to_stream_time (&trans->segment, GST_FORMAT_TIME,
-      GST_BUFFER_PTS (buffer)) : GST_CLOCK_TIME_NONE;
 
   if (!self->reader)
     return GST_FLOW_NOT_NEGOTIATED;
-  if (GST_CLOCK_TIME_IS_VALID (time))
-    gst_object_sync_values (GST_OBJECT (trans), time);
+  gst_delta_cnn_pass_sync (trans, buffer);
   take_settings (self);
   count_one (self, &self->totals.frames);
   if (gst_buffer_get_delta_cnn_motion_meta (buffer)) {
@@ -292,16 +289,6 @@ gst_frame_align_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
   } else {
     align (self, buffer);
   }
-  return GST_FLOW_OK;
-}
-
-/* Only a meta is added, so a buffer that is shared needs a writable header,
- * never a copy of the picture. */
-static GstFlowReturn
-gst_frame_align_prepare_output_buffer (GstBaseTransform * trans,
-    GstBuffer * inbuf, GstBuffer ** outbuf)
-{
-  *outbuf = gst_buffer_is_writable (inbuf) ? inbuf : gst_buffer_copy (inbuf);
   return GST_FLOW_OK;
 }
 
@@ -330,17 +317,6 @@ gst_frame_align_sink_event (GstBaseTransform * trans, GstEvent * event)
     forget (self, "flush");
   return GST_BASE_TRANSFORM_CLASS (gst_frame_align_parent_class)->sink_event
       (trans, event);
-}
-
-/* Frames pass untouched, so upstream allocates as downstream would have it. */
-static gboolean
-gst_frame_align_propose_allocation (GstBaseTransform * trans,
-    GstQuery * decide_query, GstQuery * query)
-{
-  gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (trans), query);
-  if (!gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL))
-    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  return TRUE;
 }
 
 static void
@@ -398,10 +374,10 @@ gst_frame_align_class_init (GstFrameAlignClass * klass)
   trans_class->start = gst_frame_align_start;
   trans_class->stop = gst_frame_align_stop;
   trans_class->set_caps = gst_frame_align_set_caps;
-  trans_class->prepare_output_buffer = gst_frame_align_prepare_output_buffer;
+  trans_class->prepare_output_buffer = gst_delta_cnn_pass_buffer;
   trans_class->transform_ip = gst_frame_align_transform_ip;
   trans_class->sink_event = gst_frame_align_sink_event;
-  trans_class->propose_allocation = gst_frame_align_propose_allocation;
+  trans_class->propose_allocation = gst_delta_cnn_pass_allocation;
   trans_class->transform_ip_on_passthrough = FALSE;
 }
 

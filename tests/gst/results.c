@@ -3,6 +3,7 @@
  * results.c - what deltacnn attaches and writes: masks, boxes, poses, tensors,
  * update mask, regions of interest; for every format.
  */
+#include "dcnn_stabilizer.h"
 #include "fixture.h"
 
 #include <string.h>
@@ -669,28 +670,65 @@ GST_START_TEST (test_colorimetry)
 
 GST_END_TEST;
 
+/* Does downstream's memory, asked for through the element, know that meta? */
+static gboolean
+allocates_with (GstHarness * h, GType api)
+{
+  GstCaps *caps = gst_pad_get_current_caps (h->srcpad);
+  GstQuery *query = gst_query_new_allocation (caps, FALSE);
+  gboolean found;
+
+  fail_unless (gst_pad_peer_query (h->srcpad, query));
+  found = gst_query_find_allocation_meta (query, api, NULL);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  return found;
+}
+
+/* Downstream gets the memory that upstream allocates: its rows have to be such
+ * as downstream reads. */
+static void
+assert_allocates_as_downstream (GstHarness * h, gboolean crops)
+{
+  fail_if (allocates_with (h, GST_VIDEO_META_API_TYPE),
+      "rows of any length for who takes packed ones");
+  gst_harness_add_propose_allocation_meta (h, GST_VIDEO_META_API_TYPE, NULL);
+  gst_harness_add_propose_allocation_meta (h, GST_VIDEO_CROP_META_API_TYPE,
+      NULL);
+  fail_unless (allocates_with (h, GST_VIDEO_META_API_TYPE));
+  fail_unless_equals_int (allocates_with (h, GST_VIDEO_CROP_META_API_TYPE),
+      crops);
+}
+
 GST_START_TEST (test_allocation_query)
 {
   Fixture f;
-  GstCaps *caps;
-  GstQuery *query;
 
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
   fixture_play (&f, "RGB", SIZE, SIZE);
   gst_buffer_unref (fixture_run (&f, bright_cell ()));
-  gst_harness_add_propose_allocation_meta (f.harness,
-      GST_VIDEO_CROP_META_API_TYPE, NULL);
-  caps = gst_pad_get_current_caps (f.harness->srcpad);
-  query = gst_query_new_allocation (caps, FALSE);
-  fail_unless (gst_pad_peer_query (f.harness->srcpad, query));
-  fail_unless (gst_query_find_allocation_meta (query,
-          GST_VIDEO_META_API_TYPE, NULL));
-  fail_unless (gst_query_find_allocation_meta (query,
-          GST_VIDEO_CROP_META_API_TYPE, NULL), "downstream knows crops");
-  gst_query_unref (query);
-  gst_caps_unref (caps);
+  assert_allocates_as_downstream (f.harness, TRUE);
   fixture_clear (&f);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_allocation_query_of_others)
+{
+  static const gchar *const names[] = { "framealign", "deltaimage" };
+  const gchar *remedy;
+
+  for (guint i = !dcnn_stabilizer_available (&remedy); i < 2; i++) {
+    GstHarness *h = gst_harness_new (names[i]);
+
+    gst_harness_set_src_caps_str (h, "video/x-raw,format=RGB,width=16,"
+        "height=16,framerate=30/1");
+    gst_buffer_unref (gst_harness_push_and_pull (h, picture_new ("RGB", 16, 16,
+                9, 0, 0, 0, 0)));
+    assert_allocates_as_downstream (h, i == 0);
+    gst_harness_teardown (h);
+  }
 }
 
 GST_END_TEST;
@@ -723,6 +761,7 @@ results_suite (void)
   tcase_add_test (tcase, test_shapes);
   tcase_add_loop_test (tcase, test_colorimetry, 0, 5);
   tcase_add_test (tcase, test_allocation_query);
+  tcase_add_test (tcase, test_allocation_query_of_others);
   return suite;
 }
 
