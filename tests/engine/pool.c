@@ -2,8 +2,8 @@
  *
  * pool.c - one pool of threads a process: every unit of every loop is worked
  * on once, by threads whose numbers differ, while other callers run loops of
- * their own; workers are few and go with the last session; sessions in two
- * threads give what they give alone.
+ * their own; no worker misses a loop that has room for it; workers are few and
+ * go with the last session; sessions in two threads give what they give alone.
  */
 #include <string.h>
 
@@ -22,6 +22,7 @@
 #endif
 #define UNITS 97
 #define CREW 4     /* threads of a pool */
+#define CROWD 12   /* of one whose workers get into each other's way */
 
 typedef struct Loop {
   guint8 done[UNITS];     /* how often */
@@ -77,6 +78,33 @@ test_loops (void)
     wrong += GPOINTER_TO_INT (g_thread_join (threads[i]));
   g_assert_cmpint (wrong, ==, 0);
   g_assert_cmpuint (dcnn_pool_count_workers (), ==, 0);
+}
+
+/* Waits for the others. */
+static void
+meet (gpointer data, gsize begin, gsize end, guint thread)
+{
+  gint *here = data;
+
+  g_atomic_int_inc (here);
+  while (g_atomic_int_get (here) < CROWD)
+    g_thread_yield ();
+}
+
+/* A loop whose units end together needs all threads of its pool: workers enter
+ * it at one moment, and one that is not the first must try again. */
+static void
+test_all_enter (void)
+{
+  DcnnPool *pool = dcnn_pool_new (CROWD);
+
+  g_assert_cmpuint (dcnn_pool_count_workers (), ==, CROWD - 1);
+  for (guint i = 0; i < LOOPS; i++) {
+    gint here = 0;
+    dcnn_pool_run (pool, CROWD, 1, meet, &here);
+    g_assert_cmpint (here, ==, CROWD);
+  }
+  dcnn_pool_free (pool);
 }
 
 /* Two callers can only meet in a pool whose threads are shared. */
@@ -170,6 +198,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pool/loops", test_loops);
+  g_test_add_func ("/pool/all-enter", test_all_enter);
   g_test_add_func ("/pool/workers", test_workers);
   g_test_add_func ("/pool/sessions", test_sessions);
   return g_test_run ();
