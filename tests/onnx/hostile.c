@@ -250,14 +250,16 @@ test_refusals (void)
   graph = new_graph ();
   add_node (graph, "early", "Frobnicate", "x", "a -");
   add_node (graph, "behind", "Relu", "a", "b -");
-  add_node (graph, "apart", "Frobnicate", "x -", "y");
+  add_node (graph, "apart", "Frobnicate", "x -", "c");
+  add_node (graph, "last", "Add", "b c", "y");
   expect (graph, "node 'apart' (Frobnicate)");
   graph = new_graph ();
-  node = pk_node ("apart", "Clip", "x - -", "y");
+  node = pk_node ("apart", "Clip", "x - -", "c");
   pk_attr_int (node, "colour", 3);
   add_node (graph, "early", "Frobnicate", "x", "a -");
   add_node (graph, "behind", "Relu", "a", "b -");
   pk_message (graph, 1, node);
+  add_node (graph, "last", "Add", "b c", "y");
   expect (graph, "node 'apart' (Clip)");
   graph = new_graph ();
   node = pk_node ("branch", "Loop", "x", "y");
