@@ -412,24 +412,7 @@ slot_of (gint64 e, const Shape *in, gint64 block)
   gint64 c, y, x;
 
   split_index (e, in, &c, &y, &x);
-  return e < 0 || y >= block || x >= block ? -1 : (y * block + x) * in->c + c;
-}
-
-/* One channel of out, plane by plane. */
-static gboolean
-goes_by_blocks (const gint64 *index, const Shape *in, const Shape *out,
-    gint64 block)
-{
-  gint64 oc, oy, ox, c, y, x;
-
-  split_index (index[0], in, &oc, &oy, &ox);
-  for (gint64 p = 0; p < out->h * out->w; p++) {
-    split_index (index[p], in, &c, &y, &x);
-    if (index[p] < 0 || c != oc || y != p / out->w * block + oy ||
-        x != p % out->w * block + ox)
-      return FALSE;
-  }
-  return TRUE;
+  return y >= block || x >= block ? -1 : (y * block + x) * in->c + c;
 }
 
 /* n steps of `size` from the first on, block at a time: all else repeats. */
@@ -442,10 +425,9 @@ goes_by_steps (const gint64 *steps, gint64 n, gint64 block, gint64 size)
   return TRUE;
 }
 
-/* index: of each element; NULL: the view's axes say. */
 static gint
-try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
-    const Axes *axes, const Shape *in, const Shape *out)
+try_space_to_depth (PlanBuilder *b, gint map, gint64 base, const Axes *axes,
+    const Shape *in, const Shape *out)
 {
   gint64 block = out->h > 0 ? in->h / out->h : 0;
   gint64 all = in->c * block * block;
@@ -454,15 +436,13 @@ try_space_to_depth (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
   if (block < 2 || block * out->h != in->h || block * out->w != in->w ||
       all > 65536)
     return -1;
-  if (index == NULL && (!goes_by_steps (axes->h, out->h, 1, block * in->w) ||
-          !goes_by_steps (axes->w, out->w, 1, block)))
+  if (!goes_by_steps (axes->h, out->h, 1, block * in->w) ||
+      !goes_by_steps (axes->w, out->w, 1, block))
     return -1;
   slot = g_new (gint64, out->c);
   for (gint64 i = 0; i < out->c; i++) {
-    const gint64 *plane = index ? index + i * out->h * out->w : NULL;
-    slot[i] = slot_of (plane ? plane[0] : base + axes->c[i] + axes->h[0] +
-        axes->w[0], in, block);
-    if (slot[i] < 0 || (plane && !goes_by_blocks (plane, in, out, block)))
+    slot[i] = slot_of (base + axes->c[i] + axes->h[0] + axes->w[0], in, block);
+    if (slot[i] < 0)
       return -1;
   }
   return build_space_to_depth (b, map, block, all, slot, out->c);
@@ -496,32 +476,9 @@ plan_add_depth_to_space (PlanBuilder *b, gint map, const DcnnDepthParams *p,
   return to;
 }
 
-/* F of each slot, from indices. */
+/* F of each slot. */
 static gboolean
-fit_depth_to_space (const gint64 *index, const Shape *in, const Shape *out,
-    gint64 block, gint64 *f)
-{
-  gint64 c, y, x;
-
-  for (gint64 i = 0; i < out->c; i++)
-    for (gint64 p = 0; p < out->h * out->w; p++) {
-      gint64 oy = p / out->w, ox = p % out->w, e = index[i * out->h * out->w +
-          p];
-      gint64 slot = ((oy % block) * block + ox % block) * out->c + i;
-      split_index (e, in, &c, &y, &x);
-      if (e < 0 || y != oy / block || x != ox / block)
-        return FALSE;
-      if (oy < block && ox < block)
-        f[slot] = c;
-      else if (f[slot] != c)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* The same of a view. */
-static gboolean
-view_depth_to_space (gint64 base, const Axes *axes, const Shape *in,
+fit_depth_to_space (gint64 base, const Axes *axes, const Shape *in,
     const Shape *out, gint64 block, gint64 *f)
 {
   gint64 y, x;
@@ -539,11 +496,10 @@ view_depth_to_space (gint64 base, const Axes *axes, const Shape *in,
   return TRUE;
 }
 
-/* out(c, y, x) = in(F(c, y mod block, x mod block), y / block, x / block).
- * index: of each element; NULL: the view's axes say. */
+/* out(c, y, x) = in(F(c, y mod block, x mod block), y / block, x / block). */
 static gint
-try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
-    const Axes *axes, const Shape *in, const Shape *out)
+try_depth_to_space (PlanBuilder *b, gint map, gint64 base, const Axes *axes,
+    const Shape *in, const Shape *out)
 {
   gint64 block = in->h > 0 ? out->h / in->h : 0;
   DcnnDepthParams params = { .block = block };
@@ -553,8 +509,7 @@ try_depth_to_space (PlanBuilder *b, gint map, const gint64 *index, gint64 base,
       out->c * block * block != in->c)
     return -1;
   f = g_new (gint64, in->c);
-  if (index ? !fit_depth_to_space (index, in, out, block, f) :
-      !view_depth_to_space (base, axes, in, out, block, f))
+  if (!fit_depth_to_space (base, axes, in, out, block, f))
     return -1;
   map = plan_relayout (b, gather_channels (b, map, f, (guint) in->c), NULL);
   return plan_add_depth_to_space (b, map, &params, (guint) out->c);
@@ -606,9 +561,9 @@ classify_view (Trace *t, const Traced *view, gint map, const Shape *in,
         (float) t->fills[-1 - view->fill]);
   else if (!is_padded (axes.c, out->c) && !is_padded (axes.h, out->h) &&
       !is_padded (axes.w, out->w)) {
-    result = try_space_to_depth (t->b, map, NULL, view->base, &axes, in, out);
+    result = try_space_to_depth (t->b, map, view->base, &axes, in, out);
     if (result < 0)
-      result = try_depth_to_space (t->b, map, NULL, view->base, &axes, in, out);
+      result = try_depth_to_space (t->b, map, view->base, &axes, in, out);
   }
   axes_clear (&axes);
   return result;
@@ -629,10 +584,6 @@ classify_indices (Trace *t, Traced *traced, gint map, const Shape *in,
     return -1;
   if (fit_separable (index, in, out, s))
     result = build_separable (t->b, map, s, in, out, fill);
-  if (result < 0)
-    result = try_space_to_depth (t->b, map, index, 0, NULL, in, out);
-  if (result < 0)
-    result = try_depth_to_space (t->b, map, index, 0, NULL, in, out);
   return result;
 }
 

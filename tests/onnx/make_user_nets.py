@@ -404,6 +404,18 @@ def pixel_shuffle():
 
 
 @net
+def pixel_shuffle_in_two():
+    """Pixels taken from channels first along the rows, then along the columns."""
+    g = Graph()
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 12))
+    x = g.node("Reshape", x, g.ints(1, 3, 2, 2, HEIGHT, WIDTH))
+    x = g.node("Reshape", g.node("Transpose", x, perm=[0, 1, 2, 4, 5, 3]), g.ints(1, 3, 2, HEIGHT, 2 * WIDTH))
+    x = g.node("Reshape", g.node("Transpose", x, perm=[0, 1, 3, 2, 4]), g.ints(1, 3, 2 * HEIGHT, 2 * WIDTH))
+    g.conv(x, 3, 2, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw(), tails=0)
+
+
+@net
 def pixel_unshuffle():
     """SpaceToDepth as Reshape, Transpose, Reshape: PyTorch's order."""
     g = Graph()
