@@ -35,9 +35,8 @@ gst_delta_cnn_timing_take_qos (GstDeltaCnn * self, GstEvent * event)
   GstClockTime earliest = GST_CLOCK_TIME_NONE;
 
   gst_event_parse_qos (event, NULL, &proportion, &diff, &timestamp);
-  if (GST_CLOCK_TIME_IS_VALID (timestamp)
-      && (diff >= 0 || timestamp > (GstClockTime) - diff))
-    earliest = timestamp + diff;
+  if (GST_CLOCK_TIME_IS_VALID (timestamp))
+    earliest = timestamp + diff; /* no event's goes below 0 */
   GST_OBJECT_LOCK (self);
   self->earliest = earliest;
   self->proportion = proportion;
