@@ -125,8 +125,22 @@ on_signal (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* cameras: as add_camera() took them. */
+static void
+tell_addresses (gchar ** cameras, const gchar * host, gint port)
+{
+  for (gchar ** camera = cameras; *camera; camera++) {
+    const int length = strchr (*camera, '=') - *camera;
+
+    g_print ("rtsp://%s:%d/%.*s (untouched: /%.*s/plain)\n",
+        g_str_equal (host, "0.0.0.0") ? "localhost" : host, port, length,
+        *camera, length, *camera);
+  }
+}
+
 static int
-serve (const Server * server, gint port, const gchar * address)
+serve (const Server * server, gint port, const gchar * address,
+    gchar ** cameras)
 {
   GstRTSPServer *rtsp = gst_rtsp_server_new ();
   GMainLoop *loop = g_main_loop_new (NULL, FALSE);
@@ -141,7 +155,7 @@ serve (const Server * server, gint port, const gchar * address)
         "needs root. Give another with --port.\n", port, address);
     status = 1;
   } else {
-    g_print ("port %d\n", gst_rtsp_server_get_bound_port (rtsp));
+    tell_addresses (cameras, address, gst_rtsp_server_get_bound_port (rtsp));
     g_timeout_add_seconds (2, clean_sessions, rtsp);
     g_unix_signal_add (2, on_signal, loop);
     g_unix_signal_add (15, on_signal, loop);
@@ -195,7 +209,7 @@ main (int argc, char **argv)
   if (good && !find_elements ()) {
     status = 1;
   } else if (good) {
-    status = serve (&server, port, address ? address : "0.0.0.0");
+    status = serve (&server, port, address ? address : "0.0.0.0", argv + 1);
   } else {
     g_autofree gchar *help = g_option_context_get_help (context, TRUE, NULL);
     g_printerr ("%s", help);

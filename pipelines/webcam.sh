@@ -25,6 +25,12 @@
 #
 # At the end it says how long frames took on their way. DELTACNN_BUILD names
 # another build folder than build/.
+
+# Called as "sh webcam.sh": bash, by itself.
+if [ -z "${BASH_VERSION:-}" ]; then
+  command -v bash >/dev/null || { echo "webcam.sh: this needs bash; please install it" >&2; exit 1; }
+  exec bash "$0" "$@"
+fi
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 build=${DELTACNN_BUILD:-$here/build}
@@ -34,7 +40,7 @@ frames='' install=1
 bad() { echo "webcam.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '4,30s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,28s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --no-install) install=0; shift; continue ;;
     --input | --background | --picture | --colour | --output | --model | --frames)
       [ $# -ge 2 ] || bad "$1 needs a value; see --help"

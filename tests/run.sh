@@ -20,6 +20,12 @@
 # tests that need it are skipped without it. Longer fuzzing: tests/fuzz-long.sh
 #
 # Exit status: 0 all passed, 1 something failed, 2 wrong usage.
+
+# Called as "sh run.sh": bash, by itself.
+if [ -z "${BASH_VERSION:-}" ]; then
+  command -v bash >/dev/null || { echo "run.sh: this needs bash; please install it" >&2; exit 1; }
+  exec bash "$0" "$@"
+fi
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1

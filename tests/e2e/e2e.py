@@ -667,6 +667,8 @@ def case_demo_errors(bench):
     link.symlink_to(demo)
     says(bench.run("sh", link, "--help").stdout, "--input")
     says(bench.run("sh", link, "--speed", good=False).stderr, "--speed")
+    for script in (*sorted((ROOT / "pipelines").glob("*[!n].sh")), ROOT / "tests" / "run.sh"):
+        says(bench.run("sh", script, "--help").stdout, f"{script.name} - ", "--no-install")
     # nothing to build with
     bare = bench.scratch / "bin"
     bare.mkdir()

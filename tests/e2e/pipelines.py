@@ -8,6 +8,7 @@ Exit status 77 skips, with the reason as the last line. Standard library only.
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -195,11 +196,10 @@ def case_media_server(bench):
              f"street={camera.address()}"], stdin=subprocess.DEVNULL,
             stdout=out, stderr=subprocess.STDOUT, env=bench.environment)
         try:
-            wait_for("the server's port", lambda: "port" in log.read_text())
-            port = int(log.read_text().split()[1])
+            wait_for("the server's address", lambda: "plain)\n" in log.read_text())
+            drawn = re.search(r"^rtsp://127\.0\.0\.1:\d+/street(?= \()", log.read_text(), re.MULTILINE)[0]
             time.sleep(1)
             assert not lines.exists(), "inference without a viewer"
-            drawn = f"rtsp://127.0.0.1:{port}/street"
             plain = view(bench, drawn + "/plain", 15)
             assert plain.wait(timeout=300) == 0, plain.communicate()[0]
             assert not lines.exists(), "inference for the untouched mount"
