@@ -18,7 +18,7 @@ keeps_rows (DcnnOp op)
 {
   return op == DCNN_OP_MATMUL || op == DCNN_OP_GEMM ||
       op == DCNN_OP_SOFTMAX || op == DCNN_OP_LOG_SOFTMAX ||
-      plan_op_is_elementwise (op);
+      op == DCNN_OP_LAYER_NORM || plan_op_is_elementwise (op);
 }
 
 static gint

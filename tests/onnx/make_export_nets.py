@@ -130,6 +130,16 @@ def layer_norm(g, x, channels, axis):
 
 
 @net
+def norm_between_turns():
+    """A layer norm of which only changed rows are computed, between operators that run whole and may lie where others lay."""
+    g, x = begun(6)
+    g.node("CumSum", g.node("Pad", x, g.ints(0, 0, 1, 0, 0, 0, 2, 0), mode="reflect"), g.const(2, np.int64), out="z")
+    x = g.node("LayerNormalization", x, g.random(WIDTH), g.random(WIDTH), axis=-1)
+    g.node("Transpose", x, perm=[0, 1, 3, 2], out="y")
+    return of_picture(g, opset=17, outputs=y_of() + [value("z", None)], tails=4)
+
+
+@net
 def convnext():
     """ConvNeXt: a wide depthwise window, a norm with the channels last, MatMul, GELU, MatMul, a scale, a shortcut; a norm with the channels first."""
     g, x = begun(12)
