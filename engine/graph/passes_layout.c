@@ -8,6 +8,9 @@
  *
  *   [C,H,W] input, then Unsqueeze (or Reshape) to [1,C,H,W] -> such an input
  *
+ *   what is done with channels last between Transposes, as Keras and TensorFlow
+ *   do it from one convolution to the next -> the same on [1,C,H,W]
+ *
  *   products along channels that come last, between Transposes (passes_products.c)
  *
  *   convolutions in one dimension, [1,C,L] -> on [1,C,1,L] (passes_rows.c)
@@ -155,17 +158,29 @@ permute_axis (int64_t *axis)
   return TRUE;
 }
 
+/* The axes of a reduction for [1,C,H,W]. */
+static guint32
+permute_axes (guint32 axes)
+{
+  guint32 moved = 0;
+
+  for (int64_t axis = 0; axis < 4; axis++) {
+    int64_t to = axis;
+    permute_axis (&to);
+    if (axes >> axis & 1)
+      moved |= 1u << to;
+  }
+  return moved;
+}
+
 /* The node's parameters for [1,C,H,W]. FALSE: it cannot be moved. */
 static gboolean
 permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
 {
-  int64_t axis;
-  guint32 axes = 0;
-
   if (plan_op_is_elementwise (node->op) || node->op == DCNN_OP_IDENTITY ||
       node->op == DCNN_OP_CAST)
     return TRUE;
-  if (layout_tensor (l->from, node->inputs[0])->rank != 4)
+  if (node->inputs[0] < 0 || layout_tensor (l->from, node->inputs[0])->rank != 4)
     return FALSE;
   switch (node->op) {
     case DCNN_OP_GATHER:
@@ -173,6 +188,13 @@ permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
           layout_tensor (l->from, node->inputs[1])->rank != 1)
         return FALSE;
       return permute_axis (&p->axis.axis);
+    case DCNN_OP_SOFTMAX:
+      if (p->axis.coerce_2d && p->axis.axis != 3)
+        return FALSE;
+      p->axis.coerce_2d = FALSE; /* of the last axis it is the same */
+      return permute_axis (&p->axis.axis);
+    case DCNN_OP_ARG_MAX:
+      return p->axis.keepdims && permute_axis (&p->axis.axis);
     case DCNN_OP_CONCAT:
     case DCNN_OP_SPLIT:
       return permute_axis (&p->axis.axis);
@@ -195,17 +217,101 @@ permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
     case DCNN_OP_REDUCE_SUM:
     case DCNN_OP_REDUCE_MAX:
     case DCNN_OP_REDUCE_MIN:
-      for (axis = 0; axis < 4; axis++) {
-        int64_t moved = axis;
-        permute_axis (&moved);
-        if (p->reduce.axes >> axis & 1)
-          axes |= 1u << moved;
-      }
-      p->reduce.axes = axes;
+      p->reduce.axes = permute_axes (p->reduce.axes);
       return p->reduce.keepdims;
     default:
       return FALSE;
   }
+}
+
+/* The parameters of a node that reads [1,H,W,C] and leaves out its pixels or
+ * its channels, for [1,C,H,W]: what it gives is the same. FALSE: it does not. */
+static gboolean
+end_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
+{
+  const guint32 pixels = 1u << 1 | 1u << 2, channels = 1u << 3;
+
+  if (node->n_inputs != 1 || node->n_outputs != 1 || node->outputs[0] < 0 ||
+      layout_tensor (l->from, node->inputs[0])->rank != 4)
+    return FALSE;
+  switch (node->op) {
+    case DCNN_OP_ARG_MAX:
+      if (p->axis.keepdims || p->axis.axis != 3)
+        return FALSE;
+      p->axis.axis = 1;
+      return TRUE;
+    case DCNN_OP_REDUCE_MEAN:
+    case DCNN_OP_REDUCE_SUM:
+    case DCNN_OP_REDUCE_MAX:
+    case DCNN_OP_REDUCE_MIN:
+      if (p->reduce.keepdims || (p->reduce.axes != pixels &&
+              p->reduce.axes != channels))
+        return FALSE;
+      p->reduce.axes = permute_axes (p->reduce.axes);
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+/* A node that ends a map, on [1,C,H,W]. FALSE: it is none. */
+static gboolean
+end_node (Layout *l, const DcnnNode *node)
+{
+  DcnnParams params = node->params;
+  const char *name;
+
+  if (node->n_inputs < 1 || node->inputs[0] < 0 ||
+      l->nchw[node->inputs[0]] < 0 || !end_params (l, node, &params))
+    return FALSE;
+  name = dcnn_graph_value (l->from, node->outputs[0])->name;
+  return dcnn_graph_add_node (l->to, node->name, node->op, &params, 1,
+      &l->nchw[node->inputs[0]], 1, &name, NULL, &l->plain[node->outputs[0]],
+      NULL);
+}
+
+/* Whether a node makes other numbers of a value that was turned to
+ * [1,H,W,C], and could as well on [1,C,H,W]. */
+static gboolean
+is_island (const Layout *l, const DcnnNode *node, const gboolean *turned)
+{
+  DcnnParams params = node->params;
+  gboolean reads = FALSE;
+
+  for (int i = 0; i < node->n_inputs; i++)
+    reads |= node->inputs[i] >= 0 && turned[node->inputs[i]];
+  return reads && permute_params (l, node, &params);
+}
+
+/* Whether channels come last between Transposes there and back, or up to
+ * where the map ends. */
+static gboolean
+has_islands (const Layout *l)
+{
+  guint n_values = l->from->values->len;
+  g_autofree gboolean *turned = g_new0 (gboolean, n_values + 1);
+  g_autofree gboolean *island = g_new0 (gboolean, n_values + 1);
+  gboolean found = FALSE;
+
+  for (guint n = 0; n < l->from->nodes->len && !found; n++) {
+    const DcnnNode *node = dcnn_graph_node (l->from, n);
+    gboolean inside = node->alive && is_island (l, node, turned);
+    DcnnParams params = node->params;
+
+    if (!node->alive || node->n_inputs < 1 || node->inputs[0] < 0)
+      continue;
+    found = (layout_has_perm (node, 4, layout_to_nchw) &&
+        island[node->inputs[0]]) ||
+        (turned[node->inputs[0]] && end_params (l, node, &params));
+    for (int i = 0; i < node->n_outputs; i++)
+      if (node->outputs[i] >= 0) {
+        island[node->outputs[i]] = inside;
+        turned[node->outputs[i]] = inside ||
+            (layout_has_perm (node, 4, layout_to_nhwc) &&
+            layout_tensor (l->from, node->outputs[0])->rank == 4);
+      }
+  }
+  return found;
 }
 
 /* The inputs of a node that is moved; FALSE when one has no such form. */
@@ -290,8 +396,8 @@ alias_node (Layout *l, const DcnnNode *node)
 
   if (l->nchw[in] >= 0 && ti->rank == 4 && layout_has_perm (node, 4, layout_to_nchw))
     return (l->plain[out] = l->nchw[in]) >= 0;
-  if (l->products && layout_has_perm (node, 4, layout_to_nhwc) &&
-      ti->data == NULL)
+  if (l->turned && ti->rank == 4 && ti->data == NULL &&
+      layout_has_perm (node, 4, layout_to_nhwc))
     return (l->nchw[out] = layout_plain (l, in)) >= 0;
   if (l->nchw[in] >= 0 && ti->rank == 3 && layout_has_perm (node, 3, hwc_to_chw))
     return (l->chw[out] = l->nchw[in]) >= 0;
@@ -451,8 +557,8 @@ write_anew (Layout *l)
       continue;
     if (!move_node (l, node) && !layout_product_node (l, node) &&
         !layout_row_node (l, node) && !layout_stack_node (l, node) &&
-        !batch_node (l, node) &&
-        !norm_node (l, node) && !copy_node (l, node))
+        !batch_node (l, node) && !norm_node (l, node) && !end_node (l, node) &&
+        !copy_node (l, node))
       return FALSE;
   }
   for (guint i = 0; i < l->from->outputs->len; i++) {
@@ -482,9 +588,10 @@ dcnn_passes_layout (DcnnGraph *graph)
   Layout l = { .from = graph, .read_plain = find_plain_readers (graph) };
   gboolean needed = layout_has_rows (graph), done;
 
-  l.products = has_convolution (graph) && layout_has_products (graph);
+  l.turned = has_convolution (graph) && (layout_has_products (graph) ||
+      has_islands (&l));
   l.stacks = layout_has_stacks (graph);
-  needed |= l.products || l.stacks;
+  needed |= l.turned || l.stacks;
 
   for (guint i = 0; has_convolution (graph) && i < graph->inputs->len; i++)
     needed |= input_needs_it (&l, g_array_index (graph->inputs, DcnnValueId,

@@ -22,7 +22,7 @@ typedef struct Layout {
   DcnnValueId *input; /* the input of to that an input of from has become */
   gboolean *read_plain; /* by value of from: something else than a Transpose to
                            [1,C,H,W] reads it */
-  gboolean products;   /* values turned to [1,H,W,C] have their [1,C,H,W] form */
+  gboolean turned;     /* values turned to [1,H,W,C] have their [1,C,H,W] form */
   gboolean stacks;     /* values reshaped to [1,n,C,H,W] have a stack */
 } Layout;
 

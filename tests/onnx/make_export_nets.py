@@ -68,6 +68,34 @@ def tf_batch_space():
     return Net(g.model([value("x", NHWC_IN)], y_of()), nhwc())
 
 
+@net
+def keras_untouched():
+    """Keras where tf2onnx's own passes gave up: Transposes around every convolution, the rest with the channels last; a gate over means, windows by Pad, classes at the end (whole: only their Cast)."""
+    def first(x):
+        return g.node("Transpose", x, perm=[0, 3, 1, 2])
+
+    def conv(x, *shape, **attributes):
+        return g.node("Transpose", g.node("Conv", first(x), g.random(*shape), **attributes), perm=[0, 2, 3, 1])
+
+    def swish(x):
+        gate = g.node("Mul", g.node("Clip", g.node("Add", x, g.const(3.)), g.const(0.), g.const(6.)), g.const(1 / 6))
+        return g.node("Mul", gate, x)
+
+    g = Graph()
+    x = g.node("Add", g.node("Mul", g.scaled("x"), g.const(2.)), g.const(-1.))
+    x = swish(g.node("Add", g.node("Mul", conv(x, 8, 3, 3, 3, strides=[2, 2], pads=[0, 0, 1, 1]), g.random(8)), g.random(8)))
+    y = conv(g.node("Pad", x, g.ints(0, 0, 1, 0, 0, 1, 1, 0)), 8, 1, 3, 3, group=8, pads=[1, 0, 0, 0])
+    y = g.node("Relu", g.node("Add", g.node("Mul", y, g.random(8)), g.random(8)))
+    gate = conv(g.node("ReduceMean", y, axes=[1, 2], keepdims=1), 4, 8, 1, 1)
+    gate = conv(g.node("Relu", gate), 8, 4, 1, 1)
+    gate = g.node("Clip", g.node("Add", g.node("Mul", gate, g.const(.2)), g.const(.5)), g.const(0.), g.const(1.))
+    x = g.node("Concat", g.node("Mul", y, gate), x, axis=3)
+    x = g.node("Softmax", conv(x, 5, 16, 1, 1), axis=3)
+    g.node("Cast", g.node("ArgMax", x, axis=3, keepdims=0), to=TensorProto.FLOAT, out="y")
+    g.node("MatMul", g.node("ReduceMean", x, axes=[1, 2], keepdims=0), g.random(5, 3), out="z")
+    return Net(g.model([value("x", NHWC_IN)], [value("y", None), value("z", None)]), nhwc(), tails=1)
+
+
 # ---- activations and norms, spelled out ------------------------------------------------
 
 def gelu_erf(g, x):
