@@ -158,10 +158,10 @@ void dcnn_view_begin (DcnnSession *session, DcnnStream *stream,
 /* By what a stream's pictures are compared and stored. */
 void dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
     DcnnInputParams *params);
-/* How a stream that looks through its view does so; kept: rows and columns
+/* How a stream that looks through its view does so; seen: rows and columns
  * [from, to) that were in view before. */
 void dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
-    const gint kept[4], DcnnInputView *view);
+    const gint seen[4], DcnnInputView *view);
 /* By what is compared instead where a frame is sampled between its pixels
  * (DCNN_INPUT_WARPED). */
 void dcnn_view_between (const DcnnSession *session, DcnnStream *stream,

@@ -78,7 +78,7 @@ dcnn_view_params (const DcnnSession *session, const DcnnStream *stream,
 
 void
 dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
-    const gint kept[4], DcnnInputView *view)
+    const gint seen[4], DcnnInputView *view)
 {
   *view = (DcnnInputView) { .forgive = session->tuning.input_threshold > 0 ?
       session->tuning.forgive : 0, .sampling = session->tuning.sampling,
@@ -86,10 +86,10 @@ dcnn_view_look (const DcnnSession *session, const DcnnStream *stream,
   memcpy (view->matrix, stream->view, sizeof view->matrix);
   if (stream->first || stream->afresh)
     return;
-  view->known_y0 = (guint32) kept[0];
-  view->known_y1 = (guint32) kept[1];
-  view->known_x0 = (guint32) kept[2];
-  view->known_x1 = (guint32) kept[3];
+  view->known_y0 = (guint32) seen[0];
+  view->known_y1 = (guint32) seen[1];
+  view->known_x0 = (guint32) seen[2];
+  view->known_x1 = (guint32) seen[3];
 }
 
 /* What lies beside a change is of another shift of the camera, so more of it

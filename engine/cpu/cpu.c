@@ -298,20 +298,20 @@ dcnn_cpu_take_tensors (DcnnSession *session, DcnnStream *stream,
     const BackendFrame *frame)
 {
   const DcnnPlan *plan = session->plan;
-  gsize changed, pixels, kept, kept_pixels = 0;
+  gsize changed, pixels, in_states, state_pixels = 0;
 
   /* the picture it holds is no longer the network's input */
   g_clear_pointer (&stream->cpu->stage, dcnn_input_stage_free);
   stream->stats.aligned_share = stream->stats.unaligned_share = -1;
   stream->cpu->dense = stream->first ||
       session->tuning.mode == DCNN_MODE_DENSE;
-  kept = dcnn_states_shift (session, stream, &kept_pixels);
-  changed = kept + push_inputs (session, stream, frame, &pixels);
-  pixels += kept_pixels;
+  in_states = dcnn_states_shift (session, stream, &state_pixels);
+  changed = in_states + push_inputs (session, stream, frame, &pixels);
+  pixels += state_pixels;
   if (dcnn_frame_turns_dense (session, stream, changed, pixels)) {
     stream->cpu->dense = TRUE; /* all of it, as of a first frame */
-    changed = kept + push_inputs (session, stream, frame, &pixels);
-    pixels += kept_pixels;
+    changed = in_states + push_inputs (session, stream, frame, &pixels);
+    pixels += state_pixels;
   }
   dcnn_states_done (session, stream);
   stream->stats.changed_share = pixels ? (gfloat) changed / pixels : 1;

@@ -31,7 +31,7 @@ typedef struct CpuNodeState {
   gboolean sums_valid;
 } CpuNodeState;
 
-/* How the window moved before this frame; dcnn_stream_kept() says what it saw
+/* How the window moved before this frame; dcnn_stream_seen() says what it saw
  * before, too. */
 typedef struct StreamMove {
   gboolean active;
@@ -198,7 +198,7 @@ void dcnn_stream_band (const DcnnStream *stream, DcnnMask *mask);
 void dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy,
     gint dx);
 /* Rows and columns of a map that were in the window before its last move. */
-void dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
+void dcnn_stream_seen (const DcnnStream *stream, const PlanMap *map, gint *y0,
     gint *y1, gint *x0, gint *x1);
 /* The mask of a map of this frame, from masks (stream->masks or
  * CpuStream.exact): its own, or the union of its pieces' in room, which has
@@ -335,7 +335,7 @@ gboolean dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
 /* Its parts, for stages elsewhere. begin: a stage for the frame's size and
  * format, and whether the frame runs dense; decide: after the input's update
  * mask is refined and CpuStream.differs known, cuts, settling, statistics.
- * kept: pixels that changed in states, of the network's `pixels` in all. */
+ * in_states: pixels that changed in states, of the network's `pixels` in all. */
 gboolean dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
     const DcnnFrame *frame, GError **error);
 /* What the frame must take over whatever it holds, in the picture's map:
@@ -346,7 +346,7 @@ const DcnnMask *dcnn_picture_forced (DcnnStream *stream, const PlanMap *map);
 void dcnn_picture_keep_regions (DcnnSession *session, DcnnStream *stream,
     const DcnnMask *force, DcnnMask *updated);
 void dcnn_picture_decide (DcnnSession *session, DcnnStream *stream,
-    gsize kept, gsize pixels);
+    gsize in_states, gsize pixels);
 /* Starts, continues or ends settling, after the input's update mask (number
  * mask) is known; CpuStream.differs says where the input differs otherwise.
  * mask -1: the input is no picture, and is as it was given. */

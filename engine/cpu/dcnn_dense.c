@@ -250,7 +250,7 @@ dcnn_import_tensor (DcnnSession *session, DcnnStream *stream, gint index,
   const float *from = tensor->data;
   gint y0, y1, x0, x1;
 
-  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
+  dcnn_stream_seen (stream, map, &y0, &y1, &x0, &x1);
   dcnn_mask_clear (&updated->mask);
   stream->cpu->exact[map->mask].any = FALSE;
   if (stream->cpu->dense) {

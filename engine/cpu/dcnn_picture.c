@@ -103,7 +103,7 @@ dcnn_picture_forced (DcnnStream *stream, const PlanMap *map)
   }
   if (!stream->cpu->move.active)
     return NULL;
-  dcnn_stream_kept (stream, map, &y0, &y1, &x0, &x1);
+  dcnn_stream_seen (stream, map, &y0, &y1, &x0, &x1);
   dcnn_mask_clear (&stream->cpu->force);
   dcnn_mask_fill_rect (&stream->cpu->force, 0, 0, map->width, y0);
   dcnn_mask_fill_rect (&stream->cpu->force, 0, y1, map->width, map->height -
@@ -161,15 +161,15 @@ take_picture (DcnnSession *session, DcnnStream *stream, const PlanMap *map,
 {
   DcnnInputSampling how;
   DcnnInputView view;
-  gint kept[4];
+  gint seen[4];
 
   if (!stream->looks) {
     (void) dcnn_input_set_view (stream->cpu->stage, NULL, &how);
     split_rows (session, work, convert_work);
     return TRUE;
   }
-  dcnn_stream_kept (stream, map, &kept[0], &kept[1], &kept[2], &kept[3]);
-  dcnn_view_look (session, stream, kept, &view);
+  dcnn_stream_seen (stream, map, &seen[0], &seen[1], &seen[2], &seen[3]);
+  dcnn_view_look (session, stream, seen, &view);
   if (!dcnn_input_set_view (stream->cpu->stage, &view, &how)) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_MEMORY, "out of memory for a "
         "picture of %ux%u sampled through a matrix", map->width, map->height);
@@ -211,7 +211,7 @@ dcnn_picture_begin (DcnnSession *session, DcnnStream *stream,
 }
 
 void
-dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
+dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize in_states,
     gsize pixels)
 {
   const PlanMap *map = plan_map (session->plan,
@@ -220,7 +220,7 @@ dcnn_picture_decide (DcnnSession *session, DcnnStream *stream, gsize kept,
   gsize count = dcnn_mask_count (&updated->mask);
 
   updated->any = stream->cpu->dense || count > 0;
-  count = stream->cpu->dense ? pixels : count + kept;
+  count = stream->cpu->dense ? pixels : count + in_states;
   if (dcnn_frame_turns_dense (session, stream, count, pixels)) {
     gsize again = 0;
     stream->cpu->dense = updated->any = TRUE;
@@ -239,14 +239,14 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
   gint index = plan_picture_map (session->plan);
   const PlanMap *map = plan_map (session->plan, index);
   DcnnMask *updated = &stream->masks[map->mask].mask;
-  gsize pixels = (gsize) map->width * map->height, kept;
+  gsize pixels = (gsize) map->width * map->height, in_states;
   InputWork work = { .stream = stream, .frame = frame, .changed = updated,
     .s0 = &stream->cpu->maps[index] };
 
   if (!dcnn_picture_begin (session, stream, frame, error))
     return FALSE;
-  kept = dcnn_states_shift (session, stream, &pixels);
-  kept += dcnn_states_feed (session, stream, &pixels);
+  in_states = dcnn_states_shift (session, stream, &pixels);
+  in_states += dcnn_states_feed (session, stream, &pixels);
   work.force = dcnn_picture_forced (stream, map);
   work.differs = session->tuning.settle ? &stream->cpu->differs : NULL;
   dcnn_view_params (session, stream, &work.params);
@@ -259,7 +259,7 @@ dcnn_picture_update (DcnnSession *session, DcnnStream *stream,
     dcnn_input_refine_mask (stream->cpu->stage, &work.params, work.force,
         updated);
   dcnn_picture_keep_regions (session, stream, work.force, updated);
-  dcnn_picture_decide (session, stream, kept, pixels);
+  dcnn_picture_decide (session, stream, in_states, pixels);
   store_picture (session, stream, &work, map->mask);
   dcnn_states_done (session, stream);
   return TRUE;

@@ -87,7 +87,7 @@ add_unveiled (const DcnnStream *stream, const PlanMap *out, DcnnMask *m,
 {
   gint y0, y1, x0, x1, w = (gint) out->width, h = (gint) out->height;
 
-  dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
+  dcnn_stream_seen (stream, out, &y0, &y1, &x0, &x1);
   if (y0 == 0 && y1 == h && x0 == 0 && x1 == w)
     return any;
   if (!any)
@@ -105,7 +105,7 @@ flag_unveiled (const DcnnStream *stream, const PlanMap *out, guint32 *list,
 {
   gint y0, y1, x0, x1;
 
-  dcnn_stream_kept (stream, out, &y0, &y1, &x0, &x1);
+  dcnn_stream_seen (stream, out, &y0, &y1, &x0, &x1);
   for (gsize i = 0; i < count; i++) {
     gint y = DCNN_PIXEL_Y (list[i]), x = DCNN_PIXEL_X (list[i]);
     if (y < y0 || y >= y1 || x < x0 || x >= x1)

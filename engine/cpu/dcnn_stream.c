@@ -561,13 +561,13 @@ dcnn_stream_move (DcnnStream *stream, DcnnSession *session, gint dy, gint dx)
 }
 
 void
-dcnn_stream_kept (const DcnnStream *stream, const PlanMap *map, gint *y0,
+dcnn_stream_seen (const DcnnStream *stream, const PlanMap *map, gint *y0,
     gint *y1, gint *x0, gint *x1)
 {
   gboolean moves = stream->cpu->move.active;
 
-  dcnn_window_kept (moves ? stream->cpu->move.dy : 0, map->stride_y,
+  dcnn_window_seen (moves ? stream->cpu->move.dy : 0, map->stride_y,
       map->height, y0, y1);
-  dcnn_window_kept (moves ? stream->cpu->move.dx : 0, map->stride_x,
+  dcnn_window_seen (moves ? stream->cpu->move.dx : 0, map->stride_x,
       map->width, x0, x1);
 }

@@ -329,16 +329,16 @@ begin_view (CudaStage *stage, DcnnSession *session, DcnnStream *stream,
 {
   DcnnInputView how;
   cudaError_t e;
-  gint kept[4];
+  gint seen[4];
 
   dcnn_view_params (session, stream, &view->params);
   view->valid = view->shadowing;
   view->shadowing = stream->looks && stream->weighs;
   if (!stream->looks)
     return cudaSuccess;
-  dcnn_stream_kept (stream, plan_map (session->plan, stage->map), &kept[0],
-      &kept[1], &kept[2], &kept[3]);
-  dcnn_view_look (session, stream, kept, &how);
+  dcnn_stream_seen (stream, plan_map (session->plan, stage->map), &seen[0],
+      &seen[1], &seen[2], &seen[3]);
+  dcnn_view_look (session, stream, seen, &how);
   e = take_view (stage, view, how.sampling);
   dcnn_look_init (&view->look, &stream->geometry, &how);
   view->look.weights = (const gint16 (*)[4]) view->weights;
@@ -466,8 +466,8 @@ describe (CudaStage *stage, const DcnnSession *session, guint s,
     .shadow = view->shadowing ? view->shadow : NULL,
     .shadow_limits = stage->limits + shadow_at,
     .shadow_valid = (guint32) view->valid, .counts = stage->counts + 2 * s };
-  dcnn_stream_kept (stream, plan_map (session->plan, stage->map),
-      &to->kept[0], &to->kept[1], &to->kept[2], &to->kept[3]);
+  dcnn_stream_seen (stream, plan_map (session->plan, stage->map),
+      &to->seen[0], &to->seen[1], &to->seen[2], &to->seen[3]);
   to->map.data = (guint8 *) stage->to.data +
       s * stage->to.stream * (stage->to.f32 ? 4 : 2);
   memcpy (to->scale, params->scale, sizeof to->scale);
@@ -637,13 +637,13 @@ decide (CudaStage *stage, DcnnSession *session, const BackendFrame *frame)
 {
   DcnnStream *stream = &session->streams[frame->stream];
   gsize pixels = (gsize) stage->width * stage->height;
-  gsize kept = dcnn_states_feed (session, stream, &pixels);
+  gsize in_states = dcnn_states_feed (session, stream, &pixels);
 
   tell_shadow (stage, stream, frame->stream);
   dcnn_picture_keep_regions (session, stream,
       stage->views[frame->stream].force, changed_of (stage, session,
           frame->stream));
-  dcnn_picture_decide (session, stream, kept, pixels);
+  dcnn_picture_decide (session, stream, in_states, pixels);
 }
 
 gboolean

@@ -25,7 +25,7 @@ dcnn_window_torus (gint64 moved, guint stride, guint size)
 }
 
 void
-dcnn_window_kept (gint moved, guint stride, guint size, gint *from, gint *to)
+dcnn_window_seen (gint moved, guint stride, guint size, gint *from, gint *to)
 {
   gint d = stride > 0 ? moved / (gint) stride : 0;
 

@@ -31,7 +31,7 @@ guint dcnn_window_torus (gint64 moved, guint stride, guint size);
 /* The pixels [*from, *to) of a map, as the window lies now, that were in view
  * before it moved by `moved` network pixels. stride 0: a map that does not
  * move with it, all of it. Empty: to <= from. */
-void dcnn_window_kept (gint moved, guint stride, guint size, gint *from,
+void dcnn_window_seen (gint moved, guint stride, guint size, gint *from,
     gint *to);
 
 /* Whether nothing of an input of `size` network pixels is left in view. */

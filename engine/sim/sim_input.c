@@ -106,7 +106,7 @@ sim_begin_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   const PlanMap *map = plan_map (session->plan,
       plan_picture_map (session->plan));
   DcnnInputView view;
-  gint kept[4];
+  gint seen[4];
 
   dcnn_view_params (session, stream, &sim->params);
   sim->plain = sim->params;
@@ -114,11 +114,11 @@ sim_begin_picture (DcnnSession *session, SimStream *sim, DcnnStream *stream)
   sim->shadow_valid = sim->shadowing;
   sim->shadowing = stream->looks && stream->weighs;
   if (stream->looks) {
-    dcnn_window_kept (sim->moving ? sim->frame.dy : 0, map->stride_y,
-        map->height, &kept[0], &kept[1]);
-    dcnn_window_kept (sim->moving ? sim->frame.dx : 0, map->stride_x,
-        map->width, &kept[2], &kept[3]);
-    dcnn_view_look (session, stream, kept, &view);
+    dcnn_window_seen (sim->moving ? sim->frame.dy : 0, map->stride_y,
+        map->height, &seen[0], &seen[1]);
+    dcnn_window_seen (sim->moving ? sim->frame.dx : 0, map->stride_x,
+        map->width, &seen[2], &seen[3]);
+    dcnn_view_look (session, stream, seen, &view);
     if (view.sampling != sim->sampling)
       dcnn_look_weights (view.sampling, sim->weights);
     sim->sampling = view.sampling;
@@ -423,19 +423,19 @@ take_inputs (DcnnSession *session, SimStream *sim)
 void
 sim_take_tensors (DcnnSession *session, SimStream *sim, DcnnStream *stream)
 {
-  guint64 kept, kept_pixels;
+  guint64 in_states, state_pixels;
   gsize changed;
 
   sim->changed_pixels = sim->input_pixels = 0;
   sim->dense_input_changed = FALSE;
   sim_states_shift (sim);
-  kept = sim->changed_pixels;
-  kept_pixels = sim->input_pixels;
+  in_states = sim->changed_pixels;
+  state_pixels = sim->input_pixels;
   take_inputs (session, sim);
   if (turns_dense (sim, sim->changed_pixels, sim->input_pixels)) {
     sim->all = TRUE; /* all of it, as of a first frame */
-    sim->changed_pixels = kept;
-    sim->input_pixels = kept_pixels;
+    sim->changed_pixels = in_states;
+    sim->input_pixels = state_pixels;
     take_inputs (session, sim);
   }
   sim_states_done (sim);

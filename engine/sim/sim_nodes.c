@@ -31,8 +31,8 @@ sim_is_new (const SimStream *sim, gint index, guint y, guint x)
 
   if (!sim->moving)
     return FALSE;
-  dcnn_window_kept (sim->frame.dy, map->stride_y, map->height, &y0, &y1);
-  dcnn_window_kept (sim->frame.dx, map->stride_x, map->width, &x0, &x1);
+  dcnn_window_seen (sim->frame.dy, map->stride_y, map->height, &y0, &y1);
+  dcnn_window_seen (sim->frame.dx, map->stride_x, map->width, &x0, &x1);
   return (gint) y < y0 || (gint) y >= y1 || (gint) x < x0 || (gint) x >= x1;
 }
 

@@ -33,9 +33,9 @@ stage_pixel (const DcnnCudaStage &s, uint32_t block, int half)
 static __device__ __forceinline__ bool
 stage_changed (const DcnnCudaStage &s, const StagePixel &p, int by, int limit)
 {
-  return by > limit || s.all || (int) p.y < s.kept[0] ||
-      (int) p.y >= s.kept[1] || (int) p.x < s.kept[2] ||
-      (int) p.x >= s.kept[3];
+  return by > limit || s.all || (int) p.y < s.seen[0] ||
+      (int) p.y >= s.seen[1] || (int) p.x < s.seen[2] ||
+      (int) p.x >= s.seen[3];
 }
 
 /* The warp's words of changed and differs, from two ballots each. */

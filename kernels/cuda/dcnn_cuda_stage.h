@@ -39,7 +39,7 @@ typedef struct DcnnCudaStage {
   uint64_t *changed, *differs;   /* [blocks], written by convert */
   uint32_t all;                  /* every pixel counts as changed */
   uint32_t cells;                /* noise suppression: drop still cells */
-  int32_t kept[4];               /* rows and columns [from, to) that were in view
+  int32_t seen[4];               /* rows and columns [from, to) that were in view
                                     before; the rest counts as changed */
   /* store: what is set in either goes into the reference and the map */
   const uint64_t *updated, *exact;

@@ -421,7 +421,7 @@ test_torus (void)
       guint to = dcnn_window_torus (before + by, stride, size);
       gint first, end;
       g_assert_cmpuint (to, <, size);
-      dcnn_window_kept (by, stride, size, &first, &end);
+      dcnn_window_seen (by, stride, size, &first, &end);
       if (dcnn_window_leaves (by, size * stride)) {
         g_assert_cmpint (end, <=, first);
         continue;
@@ -434,11 +434,11 @@ test_torus (void)
 }
 
 static void
-test_kept_of_one (void)
+test_seen_of_one (void)
 {
   gint first, end;
 
-  dcnn_window_kept (64, 0, 1, &first, &end);
+  dcnn_window_seen (64, 0, 1, &first, &end);
   g_assert_cmpint (first, ==, 0);
   g_assert_cmpint (end, ==, 1);
 }
@@ -499,7 +499,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/policy/fit", test_fit);
   g_test_add_func ("/engine/policy/place", test_place);
   g_test_add_func ("/engine/policy/torus", test_torus);
-  g_test_add_func ("/engine/policy/kept-of-one", test_kept_of_one);
+  g_test_add_func ("/engine/policy/seen-of-one", test_seen_of_one);
   g_test_add_func ("/engine/policy/cut", test_cut);
   g_test_add_func ("/engine/policy/dense-nodes", test_dense_nodes);
   g_test_add_func ("/engine/policy/cost-of-bytes", test_cost_of_bytes);
