@@ -4,6 +4,7 @@
  */
 #include "deltacnn/tuning.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "deltacnn/error.h"
@@ -127,18 +128,20 @@ dcnn_tuning_parse (guint tunes, const char *text, gdouble *value,
   const DcnnTuningInfo *info = dcnn_tuning_info (tunes);
   char *end = NULL;
   gdouble number;
+  gboolean whole;
 
   g_return_val_if_fail (info != NULL, FALSE);
   if (info->names)
     return parse_choice (info, text, value, error);
+  whole = info->kind != DCNN_TUNING_KIND_FLOAT;
   number = g_ascii_strtod (text, &end);
   if (*text && *end == '\0' && number >= info->least &&
-      number <= info->most) {
+      number <= info->most && (!whole || number == floor (number))) {
     *value = number;
     return TRUE;
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "%s=%s: a number of %g to %g is needed", info->name, text, info->least,
-      info->most);
+      "%s=%s: a %snumber of %g to %g is needed", info->name, text,
+      whole ? "whole " : "", info->least, info->most);
   return FALSE;
 }

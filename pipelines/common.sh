@@ -35,7 +35,7 @@ take_options() {
       -h | --help) sed -n -e '1,3d' -e '/^$/q' -e 's/^# \{0,1\}//p' "$0"; exit 0 ;;
       --no-install) install=0; shift; continue ;;
       --input | --model | --frames | --device | --out | --size)
-        [ $# -ge 2 ] || bad "$1 needs a value; see --help"
+        [ -n "${2:-}" ] || bad "$1 needs a value; see --help"
         declare -g "${1#--}=$2"; shift 2 ;;
       *) bad "no option '$1'; see --help" ;;
     esac

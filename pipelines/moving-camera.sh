@@ -51,8 +51,7 @@ if [ -z "$input" ]; then
   fi
   if [ ! -e $input ]; then
     step "Making the clip: a camera that pans"
-    "$build"/tools/deltacnn-scene --frames 300 "${over[@]}" cache/moving.part
-    mv cache/moving.part $input
+    "$build"/tools/deltacnn-scene --frames 300 "${over[@]}" $input
   fi
 fi
 

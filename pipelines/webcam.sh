@@ -43,7 +43,7 @@ while [ $# -gt 0 ]; do
     -h | --help) sed -n '4,28s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --no-install) install=0; shift; continue ;;
     --input | --background | --picture | --colour | --output | --model | --frames)
-      [ $# -ge 2 ] || bad "$1 needs a value; see --help"
+      [ -n "${2:-}" ] || bad "$1 needs a value; see --help"
       declare "${1#--}=$2"; shift 2 ;;
     *) bad "no option '$1'; see --help" ;;
   esac
@@ -56,10 +56,11 @@ case $background in
   *) bad "--background $background: blur, colour, picture or keep is needed" ;;
 esac
 [ "$background" != picture ] || [ -n "$picture" ] || bad "--background picture needs --picture FILE"
-[ -z "$picture" ] || [ -r "$picture" ] || bad "--picture $picture: there is no such file"
+[ -z "$picture" ] || { [ -f "$picture" ] && [ -r "$picture" ]; } || bad "--picture $picture: there is no such file"
 [[ $frames =~ ^[0-9]*$ ]] || bad "--frames $frames: a number is needed"
 [[ $colour =~ ^(0x[0-9a-fA-F]{6})?$ ]] || bad "--colour $colour: 0xRRGGBB is needed"
-[ -e "$input" ] || [ "$input" = test ] || bad "--input $input: there is no such camera or file (cameras: $(echo /dev/video*))"
+[ ! "$input" -ef "$output" ] || bad "--output $output: this is what --input reads; name another file"
+[ -c "$input" ] || [ -f "$input" ] || [ "$input" = test ] || bad "--input $input: there is no such camera or file (cameras: $(echo /dev/video*))"
 
 # ---- build ----------------------------------------------------------------
 
@@ -101,7 +102,7 @@ if [ -n "$picture" ]; then
   case $picture in
     *.png) cp "$picture" "$scratch/picture.png" ;;
     *) gst-launch-1.0 -q filesrc location="$picture" ! decodebin ! videoconvert ! \
-         pngenc snapshot=true ! filesink location="$scratch/picture.png" </dev/null ||
+         pngenc snapshot=true ! filesink location="$scratch/picture.png" </dev/null >/dev/null 2>&1 ||
          bad "--picture $picture: no picture that GStreamer can read" ;;
   esac
   drawing+=(background-picture="$scratch/picture.png")

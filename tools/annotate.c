@@ -5,6 +5,7 @@
  *   source ! [framealign !] deltacnn ! deltaoverlay ! encoder
  * and takes the sheet's pictures from both sides of the overlay. */
 #include "common.h"
+#include "output.h"
 #include "sheet.h"
 #include "source.h"
 
@@ -28,7 +29,7 @@ static const GOptionEntry entries[] = {
       "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...", "C" },
   { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
       "ONNX file, or name of an installed model", "M" },
-  { "size", 0, 0, G_OPTION_ARG_STRING, &size,
+  { "size", 0, 0, G_OPTION_ARG_FILENAME, &size,
       "Network input size instead of the descriptor's", "WxH" },
   { "video", 'o', 0, G_OPTION_ARG_FILENAME, &video,
       "Write the annotated clip", "FILE.mp4" },
@@ -40,20 +41,20 @@ static const GOptionEntry entries[] = {
       "Stop after N frames (default: all; cameras 300)", "N" },
   { "skip", 0, 0, G_OPTION_ARG_INT, &skip,
       "Take no picture for the sheet from the first N frames", "N" },
-  { "title", 0, 0, G_OPTION_ARG_STRING, &title, "Title of the sheet", "TEXT" },
+  { "title", 0, 0, G_OPTION_ARG_FILENAME, &title, "Title of the sheet", "TEXT" },
   { "report", 'r', 0, G_OPTION_ARG_FILENAME, &report,
       "Put figures from this file of deltacnn-bench --json on the sheet",
       "FILE" },
-  { "device", 'd', 0, G_OPTION_ARG_STRING, &device,
+  { "device", 'd', 0, G_OPTION_ARG_FILENAME, &device,
       "Property device of deltacnn (auto, cpu ...)", "D" },
   { "align", 'a', 0, G_OPTION_ARG_NONE, &align,
       "For moving cameras: with framealign before deltacnn; the sheet shows the "
       "camera's motion too", NULL },
-  { "set-align", 0, 0, G_OPTION_ARG_STRING_ARRAY, &align_properties,
+  { "set-align", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &align_properties,
       "Set a property of framealign; may be repeated", "KEY=VALUE" },
-  { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &net_properties,
+  { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &net_properties,
       "Set a property of deltacnn; may be repeated", "KEY=VALUE" },
-  { "set-overlay", 0, 0, G_OPTION_ARG_STRING_ARRAY, &overlay_properties,
+  { "set-overlay", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &overlay_properties,
       "Set a property of deltaoverlay; may be repeated", "KEY=VALUE" },
   { "quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet,
       "No progress on standard error", NULL },
@@ -80,7 +81,7 @@ have (const char *factory)
 
 /* The first encoder that is installed; all are in Debian's main archive. */
 static char *
-encoder (const char *path, GError **error)
+encoder (GError **error)
 {
   static const char *const chains[][2] = {
     { "x264enc", "x264enc speed-preset=veryfast pass=qual quantizer=23 ! "
@@ -96,7 +97,7 @@ encoder (const char *path, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (chains); i++)
     if (have (chains[i][0]))
       return g_strdup_printf ("videoconvert ! video/x-raw,format=I420 ! %s ! "
-          "mp4mux ! filesink name=file async=false location=\"%s\"", chains[i][1], path);
+          "mp4mux ! filesink name=file async=false", chains[i][1]);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
       "no video encoder (x264enc, openh264enc, avenc_mpeg4): install "
       "gstreamer1.0-plugins-ugly or gstreamer1.0-libav");
@@ -108,14 +109,22 @@ set_properties (GstElement *element, char **assignments, GError **error)
 {
   for (guint i = 0; assignments && assignments[i]; i++) {
     g_auto (GStrv) parts = g_strsplit (assignments[i], "=", 2);
-    if (!parts[0] || !parts[1] || !g_object_class_find_property (
-            G_OBJECT_GET_CLASS (element), parts[0])) {
+    GParamSpec *spec = parts[0] && parts[1] ? g_object_class_find_property (
+        G_OBJECT_GET_CLASS (element), parts[0]) : NULL;
+    g_auto (GValue) value = G_VALUE_INIT;
+    if (spec)
+      g_value_init (&value, spec->value_type);
+    if (!spec || !(spec->flags & G_PARAM_WRITABLE)
+        || !gst_value_deserialize (&value, parts[1])
+        || g_param_value_validate (spec, &value)) {
+      const char *kind =
+          GST_OBJECT_NAME (gst_element_get_factory (element));
       g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "\"%s\" is no KEY=VALUE with a property of %s; see gst-inspect-1.0",
-          assignments[i], GST_OBJECT_NAME (element));
+          "\"%s\" is no KEY=VALUE with a property of %s and a value that it "
+          "takes; gst-inspect-1.0 %s lists them", assignments[i], kind, kind);
       return FALSE;
     }
-    gst_util_set_object_arg (G_OBJECT (element), parts[0], parts[1]);
+    g_object_set_property (G_OBJECT (element), parts[0], &value);
   }
   return TRUE;
 }
@@ -128,7 +137,7 @@ description (gboolean *live, GError **error)
     return NULL;
   g_autofree char *back = NULL;
   if (video) {
-    g_autofree char *chain = encoder (video, error);
+    g_autofree char *chain = encoder (error);
     if (!chain)
       return NULL;
     back = g_strdup_printf ("v. ! queue ! %s", chain);
@@ -151,12 +160,17 @@ build (Annotate *it, GError **error)
   g_autofree char *text = description (&it->live, error);
   if (!text)
     return FALSE;
-  it->pipeline = tool_parse_launch (text, error);
+  it->pipeline = tool_parse_launch (text, input, error);
   if (!it->pipeline)
     return FALSE;
   GstBin *bin = GST_BIN (it->pipeline);
   it->plain = GST_APP_SINK (gst_bin_get_by_name (bin, "plain"));
   it->drawn = GST_APP_SINK (gst_bin_get_by_name (bin, "drawn"));
+  g_autoptr (GstElement) file = gst_bin_get_by_name (bin, "file");
+  if (file) {
+    g_autofree char *part = tool_part_begin (video);
+    g_object_set (file, "location", part, NULL);
+  }
   if (align)
     it->motion = GST_APP_SINK (gst_bin_get_by_name (bin, "motion"));
   g_autoptr (GstElement) aligner = gst_bin_get_by_name (bin, "align");
@@ -298,6 +312,14 @@ is_own (GstMessage *message)
   return FALSE;
 }
 
+/* What cannot be read, or written: named in the error. */
+static const char *
+culprit (GstMessage *message)
+{
+  return g_str_equal (GST_OBJECT_NAME (message->src), "file") ? video
+      : is_own (message) ? NULL : input;
+}
+
 /* Whether the pipeline failed. A camera or a server that goes away ends the
  * clip and spoils nothing: a line, and no more. */
 static gboolean
@@ -309,7 +331,7 @@ bus_error (Annotate *it, GError **error)
   if (!message)
     return FALSE;
   g_autoptr (GError) cause = NULL;
-  tool_error_from_message (message, is_own (message) ? NULL : input, &cause);
+  tool_error_from_message (message, culprit (message), &cause);
   if (it->live && it->count && !is_own (message)) {
     if (!it->ended)
       fprintf (stderr, "deltacnn-annotate: %s; going on with the %d frames "
@@ -415,7 +437,7 @@ finish_video (Annotate *it, GError **error)
       return TRUE;
     /* What the input says after its last frame matters no more. */
     if (message && is_own (message)) {
-      tool_error_from_message (message, NULL, error);
+      tool_error_from_message (message, culprit (message), error);
       return FALSE;
     }
   }
@@ -434,17 +456,26 @@ member (JsonObject *object, const char *name)
       : -1;
 }
 
-/* One line of figures from a report of deltacnn-bench. */
-static char *
-figures (void)
+/* One line of figures from a report of deltacnn-bench, where one was given. */
+static gboolean
+read_report (char **line, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
-  if (!report || !json_parser_load_from_file (parser, report, NULL))
-    return NULL;
-  JsonNode *root = json_parser_get_root (parser);
-  if (!root || !JSON_NODE_HOLDS_OBJECT (root))
-    return NULL;
-  JsonObject *object = json_node_get_object (root);
+  g_autoptr (GError) cause = NULL;
+  if (!report)
+    return TRUE;
+  json_parser_load_from_file (parser, report, &cause);
+  JsonNode *root = cause ? NULL : json_parser_get_root (parser);
+  JsonObject *object = root && JSON_NODE_HOLDS_OBJECT (root)
+      ? json_node_get_object (root) : NULL;
+  JsonNode *agreed =
+      object ? json_object_get_member (object, "agreement") : NULL;
+  if (!agreed || !JSON_NODE_HOLDS_OBJECT (agreed)) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE,
+        "--report %s: %s; a file of deltacnn-bench --json is wanted", report,
+        cause ? cause->message : "this is no report of one clip");
+    return FALSE;
+  }
   double sparse = member (object, "sparse_ms");
   double dense = member (object, "dense_ms");
   GString *text = g_string_new (NULL);
@@ -455,15 +486,15 @@ figures (void)
   if (sparse > 0 && dense > 0)
     g_string_append_printf (text, ", %.1f ms a frame instead of %.1f",
         sparse, dense);
-  JsonObject *agreement = json_object_get_object_member (object, "agreement");
-  double iou = agreement ? member (agreement, "iou") : -1;
+  double iou = member (json_node_get_object (agreed), "iou");
   if (iou >= 0)
     g_string_append_printf (text, ", masks agree to IoU %.3f", iou);
-  return g_string_free (text, FALSE);
+  *line = g_string_free (text, FALSE);
+  return TRUE;
 }
 
 static gboolean
-write_sheet (Annotate *it, GError **error)
+write_sheet (Annotate *it, const char *line, GError **error)
 {
   guint n = 0;
   for (guint i = 0; i < it->n_moments; i++)
@@ -476,8 +507,8 @@ write_sheet (Annotate *it, GError **error)
         "needed", (int) it->count, MAX (skip, 2) + 1);
     return FALSE;
   }
-  g_autofree char *line = figures ();
-  return sheet_write (it->moments, n, title, line, sheet, error);
+  g_autofree char *heading = title ? g_utf8_make_valid (title, -1) : NULL;
+  return sheet_write (it->moments, n, heading, line, sheet, error);
 }
 
 static gboolean
@@ -485,7 +516,8 @@ run (GError **error)
 {
   Annotate it = { .n_moments = sheet ? (guint) moments_wanted : 0 };
   it.moments = g_new0 (SheetMoment, it.n_moments + 1);
-  gboolean good = build (&it, error);
+  g_autofree char *line = NULL;
+  gboolean good = read_report (&line, error) && build (&it, error);
   if (good) {
     gst_element_set_state (it.pipeline, GST_STATE_PLAYING);
     good = pull_all (&it, error);
@@ -500,11 +532,44 @@ run (GError **error)
     gst_object_unref (it.pipeline);
   }
   if (good && sheet)
-    good = write_sheet (&it, error);
+    good = write_sheet (&it, line, error);
+  good = tool_part_end (good, error);
   for (guint i = 0; i < it.n_moments; i++)
     sheet_moment_clear (&it.moments[i]);
   g_free (it.moments);
   return good;
+}
+
+static gboolean
+check_options (int argc, char **argv, GError **error)
+{
+  const ToolFile outputs[] = { { "--video", video }, { "--sheet", sheet } };
+  g_autofree char *found = model ? dcnn_model_find_file (model, NULL) : NULL;
+  const ToolFile inputs[] = { { "--input", input }, { "--model", found },
+    { "--report", report } };
+  const char *problem = NULL;
+  guint width, height;
+  if (argc > 1) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "no argument \"%s\" is known; see --help", argv[1]);
+    return FALSE;
+  }
+  if (!input || !model || (!video && !sheet))
+    problem = "--input, --model and one of --video and --sheet are needed; see "
+        "--help";
+  else if (moments_wanted < 1 || moments_wanted > 32)
+    problem = "--moments: 1 to 32";
+  else if (frames < 0)
+    problem = "--frames: not negative; 0 are all";
+  else if (skip < 0)
+    problem = "--skip: not negative";
+  else if (align_properties && !align)
+    problem = "--set-align needs --align";
+  if (problem)
+    g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
+  return !problem && tool_parse_size (size, &width, &height, error)
+      && tool_check_files (outputs, G_N_ELEMENTS (outputs), inputs,
+      G_N_ELEMENTS (inputs), error);
 }
 
 int
@@ -522,20 +587,8 @@ main (int argc, char **argv)
       "  deltacnn-annotate --input street.mp4 --model people-seg \\\n"
       "      --video out.mp4 --sheet out.png");
   g_option_context_add_main_entries (context, entries, NULL);
-  gboolean good = tool_parse_context (context, &argc, &argv, &error);
-  if (good && (!input || !model || (!video && !sheet) || argc > 1
-          || moments_wanted < 1 || moments_wanted > 32 || frames < 0)) {
-    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "--input, --model and one of --video and --sheet are needed; see "
-        "--help");
-    good = FALSE;
-  }
-  if (good && align_properties && !align) {
-    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "--set-align needs --align");
-    good = FALSE;
-  }
-  if (!good) {
+  if (!tool_parse_context (context, &argc, &argv, &error)
+      || !check_options (argc, argv, &error)) {
     tool_fail ("deltacnn-annotate", &error);
     return 2;
   }

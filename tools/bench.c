@@ -3,6 +3,7 @@
  * deltacnn-bench: how much work and time a model needs on a clip, sparse and
  * dense, and how far apart their results are. */
 #include "bench.h"
+#include "output.h"
 
 #include <gst/gst.h>
 #include <signal.h>
@@ -16,7 +17,7 @@ static const GOptionEntry entries[] = {
   { "clip", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &chosen.clips,
       "Video file, folder of numbered .jpg, /dev/videoN or rtsp://...; with "
       "--streams several", "C" },
-  { "synthetic", 0, 0, G_OPTION_ARG_STRING, &chosen.synthetic_text,
+  { "synthetic", 0, 0, G_OPTION_ARG_FILENAME, &chosen.synthetic_text,
       "Instead: a picture in which this share (0..1, or 5%) changes; with "
       "--streams a list with commas", "SHARE" },
   { "align", 'a', 0, G_OPTION_ARG_NONE, &chosen.align,
@@ -39,27 +40,27 @@ static const GOptionEntry entries[] = {
   { "host-pictures", 0, 0, G_OPTION_ARG_NONE, &chosen.host_pictures,
       "With --rate on a GPU: pictures come from the host's memory, not from the "
       "GPU's, where a decoder there leaves them", NULL },
-  { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
+  { "size", 's', 0, G_OPTION_ARG_FILENAME, &chosen.size,
       "Network input size instead of the descriptor's", "WxH" },
   { "frames", 'n', 0, G_OPTION_ARG_INT, &chosen.frames,
       "Stop after N frames (default: all; cameras 300)", "N" },
   { "skip", 0, 0, G_OPTION_ARG_INT, &chosen.skip,
       "Leave out the first N frames", "N" },
-  { "mode", 0, 0, G_OPTION_ARG_STRING, &chosen.mode_text,
+  { "mode", 0, 0, G_OPTION_ARG_FILENAME, &chosen.mode_text,
       "both (default), sparse or dense", "MODE" },
-  { "device", 0, 0, G_OPTION_ARG_STRING, &chosen.device,
+  { "device", 0, 0, G_OPTION_ARG_FILENAME, &chosen.device,
       "auto (default), or one of those below; NAME:1 is the second GPU of its "
       "kind", "D" },
-  { "precision", 0, 0, G_OPTION_ARG_STRING, &chosen.precision_text,
+  { "precision", 0, 0, G_OPTION_ARG_FILENAME, &chosen.precision_text,
       "How feature maps are stored: auto (default), f32; on a GPU also f16, bf16",
       "P" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
       "Threads, the peer's too (default: one a core)", "N" },
-  { "peer", 'p', 0, G_OPTION_ARG_STRING, &chosen.peer,
+  { "peer", 'p', 0, G_OPTION_ARG_FILENAME, &chosen.peer,
       "Beside: onnxruntime or openvino, one inference a frame", "ENGINE" },
   { "python", 0, 0, G_OPTION_ARG_FILENAME, &chosen.python,
       "Python that has the peer (default: $DELTACNN_PYTHON, python3)", "FILE" },
-  { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &chosen.set,
+  { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &chosen.set,
       "Set a tuning key, see below; may be repeated", "KEY=VALUE" },
   { "score", 0, 0, G_OPTION_ARG_DOUBLE, &chosen.score,
       "Least score of what is compared (default: the descriptor's)", "S" },
@@ -139,24 +140,24 @@ parse_shares (GError **error)
     return TRUE;
   chosen.shares = g_array_new (FALSE, FALSE, sizeof (double));
   g_auto (GStrv) parts = g_strsplit (chosen.synthetic_text, ",", -1);
-  for (guint i = 0; parts[i]; i++) {
+  gboolean good = parts[0] != NULL;
+  for (guint i = 0; good && parts[i]; i++) {
     char *end;
     double share = g_ascii_strtod (parts[i], &end);
     if (*end == '%') {
       share /= 100;
       end++;
     }
-    if (end == parts[i] || *end || !(share >= 0 && share <= 1)) {
-      g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-          "--synthetic %s: a share of 0 to 1, or 0%% to 100%%; with --streams "
-          "several with commas", chosen.synthetic_text);
-      return FALSE;
-    }
+    good = end != parts[i] && !*end && share >= 0 && share <= 1;
     g_array_append_val (chosen.shares, share);
   }
-  chosen.synthetic = chosen.shares->len ?
-      g_array_index (chosen.shares, double, 0) : -1;
-  return TRUE;
+  if (good)
+    chosen.synthetic = g_array_index (chosen.shares, double, 0);
+  else
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "--synthetic %s: a share of 0 to 1, or 0%% to 100%%; with --streams "
+        "several with commas", chosen.synthetic_text);
+  return good;
 }
 
 /* What only one of the two ways of measuring knows. */
@@ -199,6 +200,23 @@ check_streams (void)
 }
 
 static gboolean
+check_files (GError **error)
+{
+  const ToolFile outputs[] = { { "--json", chosen.json },
+    { "--plot", chosen.plot } };
+  g_autofree char *model = dcnn_model_find_file (chosen.model, NULL);
+  g_autoptr (GArray) inputs = g_array_new (FALSE, FALSE, sizeof (ToolFile));
+  ToolFile input = { "--model", model };
+  g_array_append_val (inputs, input);
+  for (guint i = 0; chosen.clips && chosen.clips[i]; i++) {
+    input = (ToolFile) { "--clip", chosen.clips[i] };
+    g_array_append_val (inputs, input);
+  }
+  return tool_check_files (outputs, G_N_ELEMENTS (outputs),
+      &g_array_index (inputs, ToolFile, 0), inputs->len, error);
+}
+
+static gboolean
 check_options (GError **error)
 {
   static const char *const modes[] = { "both", "sparse", "dense" };
@@ -208,24 +226,34 @@ check_options (GError **error)
   chosen.clip = chosen.clips ? chosen.clips[0] : NULL;
   if (!chosen.model)
     problem = "--model is missing (an ONNX file or a model's name)";
-  else if (!chosen.clip == (chosen.synthetic < 0))
-    problem = "one of --clip and --synthetic is needed";
-  else if (chosen.frames < 0 || chosen.threads < 0 || chosen.skip < 0
-      || chosen.threads > 1024)
-    problem = "--frames, --skip and --threads are not negative, and at most "
-        "1024 threads";
+  else if (!chosen.clip == !chosen.shares)
+    problem = "one of --clip and --synthetic is needed, and not both";
+  else if (chosen.frames < 0)
+    problem = "--frames: not negative; 0 are all";
+  else if (chosen.skip < 0)
+    problem = "--skip: not negative";
+  else if (chosen.threads < 0 || chosen.threads > 1024)
+    problem = "--threads: 0 (one a core) to 1024";
   else if (chosen.plot && !g_str_has_suffix (chosen.plot, ".png")
       && !g_str_has_suffix (chosen.plot, ".svg"))
     problem = "--plot: a name that ends in .png or .svg";
+  else if (chosen.score != -1 && !(chosen.score >= 0 && chosen.score <= 1))
+    problem = "--score: 0 to 1";
   else
     problem = check_streams ();
   if (problem) {
     g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
     return FALSE;
   }
+  guint width, height;
+  DcnnSessionOptions scratch;
+  dcnn_session_options_init (&scratch);
   if (!dcnn_device_check (chosen.device, error)
       || !tool_parse_precision (chosen.precision_text, &chosen.precision,
-          error))
+          error)
+      || !tool_parse_size (chosen.size, &width, &height, error)
+      || !tool_set_tunings (&scratch.tuning, chosen.set, error)
+      || !check_files (error))
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
     if (!chosen.mode_text || g_str_equal (chosen.mode_text, modes[i])) {

@@ -4,6 +4,7 @@
  * below. Times are smoothed over a few frames where there are many, with the
  * raw values behind. */
 #include "bench.h"
+#include "output.h"
 
 #include <cairo-svg.h>
 #include <cairo.h>
@@ -288,10 +289,12 @@ draw (cairo_t *cr, const BenchRun *run)
 gboolean
 bench_plot (const BenchRun *run, const char *path, GError **error)
 {
-  gboolean svg = g_str_has_suffix (path, ".svg");
+  g_autoptr (GByteArray) bytes = g_byte_array_new (); /* of an .svg */
+  gboolean good, svg = g_str_has_suffix (path, ".svg");
   double zoom = svg ? 1 : 1.5;
   cairo_surface_t *surface = svg
-      ? cairo_svg_surface_create (path, WIDTH, HEIGHT)
+      ? cairo_svg_surface_create_for_stream (tool_append_bytes, bytes,
+          WIDTH, HEIGHT)
       : cairo_image_surface_create (CAIRO_FORMAT_RGB24,
           (int) (WIDTH * zoom), (int) (HEIGHT * zoom));
   cairo_t *cr = cairo_create (surface);
@@ -299,15 +302,16 @@ bench_plot (const BenchRun *run, const char *path, GError **error)
   draw (cr, run);
   cairo_status_t status = cairo_status (cr);
   cairo_destroy (cr);
-  if (status == CAIRO_STATUS_SUCCESS && !svg)
-    status = cairo_surface_write_to_png (surface, path);
-  cairo_surface_finish (surface);
+  good = status == CAIRO_STATUS_SUCCESS
+      && (svg || tool_write_png (path, surface, error));
+  cairo_surface_finish (surface); /* of an .svg, its bytes are whole then */
   if (status == CAIRO_STATUS_SUCCESS)
     status = cairo_surface_status (surface);
   cairo_surface_destroy (surface);
-  if (status == CAIRO_STATUS_SUCCESS)
-    return TRUE;
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot write %s: %s",
-      path, cairo_status_to_string (status));
-  return FALSE;
+  if (good && svg)
+    good = tool_write_file (path, bytes->data, bytes->len, error);
+  if (status != CAIRO_STATUS_SUCCESS)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot draw %s: %s",
+        path, cairo_status_to_string (status));
+  return good;
 }

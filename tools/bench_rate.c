@@ -199,7 +199,7 @@ print_best (const RateRun *rate, const char *mode, const RateProbe *best)
   g_print ("\n");
 }
 
-/* What was not measured is left out: JSON has no NAN. */
+/* What was not measured is left out. */
 static void
 json_measured (JsonBuilder *builder, const char *name, double value)
 {
@@ -263,7 +263,7 @@ json_head (const RateRun *rate, JsonBuilder *builder)
   json_builder_begin_array (builder);
   for (guint i = 0; run->options->clips[i]; i++) {
     g_autofree char *clip = g_path_get_basename (run->options->clips[i]);
-    json_builder_add_string_value (builder, clip);
+    tool_json_text (builder, clip);
   }
   json_builder_end_array (builder);
 }

@@ -2,11 +2,13 @@
 #include "common.h"
 
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "output.h"
 
 gboolean
 tool_parse_size (const char *text, guint *width, guint *height,
@@ -24,7 +26,7 @@ tool_parse_size (const char *text, guint *width, guint *height,
     return TRUE;
   }
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "size \"%s\" is not WIDTHxHEIGHT with numbers of 1 to 32767, such as "
+      "--size \"%s\" is not WIDTHxHEIGHT with numbers of 1 to 32767, such as "
       "640x480", text);
   return FALSE;
 }
@@ -46,7 +48,7 @@ tool_parse_precision (const char *text, DcnnPrecision *precision,
     }
   g_autofree char *all = g_strjoinv (", ", (char **) names);
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "precision \"%s\" is none of %s", text, all);
+      "--precision \"%s\" is none of %s", text, all);
   return FALSE;
 }
 
@@ -79,7 +81,7 @@ tool_set_tuning (DcnnTuning *tuning, const char *assignment, GError **error)
   guint tunes;
   if (!parts[0] || !parts[1]) {
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "\"%s\" is not KEY=VALUE", assignment);
+        "--set \"%s\" is not KEY=VALUE", assignment);
     return FALSE;
   }
   tunes = dcnn_tuning_find (parts[0]);
@@ -91,7 +93,7 @@ tool_set_tuning (DcnnTuning *tuning, const char *assignment, GError **error)
   }
   g_autofree char *help = tool_tuning_help ();
   g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-      "no tuning key \"%s\". %s", parts[0], help);
+      "--set %s: there is no key \"%s\". %s", assignment, parts[0], help);
   return FALSE;
 }
 
@@ -143,7 +145,10 @@ void
 tool_json_double (JsonBuilder *builder, const char *name, double value)
 {
   json_builder_set_member_name (builder, name);
-  json_builder_add_double_value (builder, value);
+  if (isfinite (value))
+    json_builder_add_double_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
 }
 
 void
@@ -151,9 +156,16 @@ tool_json_string (JsonBuilder *builder, const char *name, const char *value)
 {
   json_builder_set_member_name (builder, name);
   if (value)
-    json_builder_add_string_value (builder, value);
+    tool_json_text (builder, value);
   else
     json_builder_add_null_value (builder);
+}
+
+void
+tool_json_text (JsonBuilder *builder, const char *value)
+{
+  g_autofree char *valid = g_utf8_make_valid (value, -1);
+  json_builder_add_string_value (builder, valid);
 }
 
 gboolean
@@ -161,12 +173,8 @@ tool_json_write (JsonBuilder *builder, const char *path, GError **error)
 {
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
   g_autofree char *text = json_to_string (root, TRUE);
-  if (g_str_equal (path, "-")) {
-    g_print ("%s\n", text);
-    return TRUE;
-  }
   g_autofree char *line = g_strconcat (text, "\n", NULL);
-  return g_file_set_contents (path, line, -1, error);
+  return tool_write_file (path, line, strlen (line), error);
 }
 
 /* ---- memory ------------------------------------------------------------ */
@@ -266,6 +274,12 @@ tool_parse_context (GOptionContext *context, int *argc, char ***argv,
         "Print the version and exit", NULL },
     { NULL }
   };
+  const char *description = g_option_context_get_description (context);
+  g_autofree char *text = g_strconcat (description ? description : "",
+      description ? "\n\n" : "", "Exit status: 0 done, 1 failed, 2 wrong use.",
+      NULL);
+  tool_guard_streams ();
+  g_option_context_set_description (context, text);
   g_option_context_add_main_entries (context, common, NULL);
   if (!g_option_context_parse (context, argc, argv, error))
     return FALSE;

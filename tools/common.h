@@ -42,13 +42,16 @@ char *tool_tuning_help (void);
 char *tool_format_bytes (guint64 bytes);
 char *tool_format_count (guint64 count);
 
-/* A member of the object that builder is filling. */
+/* A member of the object that builder is filling. What JSON cannot hold: numbers
+ * that are none become null, bytes that are no UTF-8 (in file names) U+FFFD. */
 void tool_json_int (JsonBuilder *builder, const char *name, gint64 value);
 void tool_json_double (JsonBuilder *builder, const char *name, double value);
 void tool_json_string (JsonBuilder *builder, const char *name,
     const char *value);
+/* A text alone, as in an array. */
+void tool_json_text (JsonBuilder *builder, const char *value);
 
-/* Writes the builder's root, indented, to a file; "-" is standard output. */
+/* Writes the builder's root, indented, by tool_write_file(). */
 gboolean tool_json_write (JsonBuilder *builder, const char *path,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -81,7 +84,9 @@ void tool_progress_update (ToolProgress *progress, guint64 done,
 void tool_progress_end (ToolProgress *progress);
 
 /* g_option_context_parse() with one option more: --version, which is answered
- * here and ends the program. */
+ * here and ends the program. From here on a program fails that could not write
+ * its standard output. Texts are G_OPTION_ARG_FILENAME: bytes as they were
+ * given, in any locale. */
 gboolean tool_parse_context (GOptionContext *context, int *argc, char ***argv,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

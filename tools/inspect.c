@@ -3,6 +3,7 @@
  * deltacnn-inspect: what a model is to this engine. */
 #include "inspect.h"
 #include "inspect_suggest.h"
+#include "output.h"
 #include "source.h"
 
 #include <locale.h>
@@ -14,13 +15,13 @@ static char *size_text, *dot_path, *clip, *precision_text;
 static gboolean as_json, why, dump, suggesting;
 
 static const GOptionEntry options[] = {
-  { "size", 's', 0, G_OPTION_ARG_STRING, &size_text,
+  { "size", 's', 0, G_OPTION_ARG_FILENAME, &size_text,
       "Input size instead of the descriptor's or the file's", "WxH" },
   { "json", 'j', 0, G_OPTION_ARG_NONE, &as_json,
       "Print one JSON object instead of tables", NULL },
   { "dot", 'd', 0, G_OPTION_ARG_FILENAME, &dot_path,
       "Write the fused graph for Graphviz; - is standard output", "FILE" },
-  { "precision", 'p', 0, G_OPTION_ARG_STRING, &precision_text,
+  { "precision", 'p', 0, G_OPTION_ARG_FILENAME, &precision_text,
       "How a GPU is to store feature maps, for what it would hold: auto "
       "(default: f16), f32, f16 or bf16", "P" },
   { "why", 'w', 0, G_OPTION_ARG_NONE, &why,
@@ -39,7 +40,7 @@ static const char summary_text[] =
     "Shows what a model becomes here: inputs and outputs, the fused nodes with\n"
     "their kernels, work, weights and state, and the memory a session needs.\n"
     "A model that cannot run is refused with every offending node and what\n"
-    "would work instead; the exit status is then 1.\n"
+    "would work instead.\n"
     "\n"
     "MODEL is an ONNX file, or the name of an installed model.";
 
@@ -236,6 +237,28 @@ show (Inspected *it, GError **error)
 }
 
 static gboolean
+check_options (const char *name, GError **error)
+{
+  const ToolFile output = { "--dot", dot_path };
+  g_autofree char *model = dcnn_model_find_file (name, NULL);
+  const ToolFile inputs[] = { { "MODEL", model }, { "--frame", clip } };
+  DcnnPrecision precision;
+  guint width, height;
+  const char *problem = NULL;
+  if (clip && !suggesting)
+    problem = "--frame goes with --suggest";
+  else if (as_json + dump + suggesting
+      + (g_strcmp0 (dot_path, "-") == 0) > 1)
+    problem = "only one of --json, --dump, --suggest and --dot - can have "
+        "standard output";
+  if (problem)
+    g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
+  return !problem && tool_parse_size (size_text, &width, &height, error)
+      && tool_parse_precision (precision_text, &precision, error)
+      && tool_check_files (&output, 1, inputs, G_N_ELEMENTS (inputs), error);
+}
+
+static gboolean
 run (const char *name, GError **error)
 {
   guint width = 0, height = 0;
@@ -267,13 +290,16 @@ main (int argc, char **argv)
   g_option_context_add_main_entries (context, options, NULL);
   gboolean good = tool_parse_context (context, &argc, &argv, &error);
   if (good && argc != 2) {
-    g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
-    fputs (help, stderr);
+    g_set_error (&error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, "%s; see --help",
+        argc < 2 ? "a MODEL is needed: an ONNX file or a model's name"
+        : "only one MODEL is taken");
+    good = FALSE;
+  }
+  if (!good || !check_options (argv[1], &error)) {
+    tool_fail ("deltacnn-inspect", &error);
     return 2;
   }
   if (clip)
     gst_init (NULL, NULL);
-  if (!good || !run (argv[1], &error))
-    return tool_fail ("deltacnn-inspect", &error);
-  return 0;
+  return run (argv[1], &error) ? 0 : tool_fail ("deltacnn-inspect", &error);
 }

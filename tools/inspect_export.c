@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "inspect.h"
+#include "output.h"
 
 #include <string.h>
 
@@ -149,9 +150,5 @@ inspect_dot (const Inspected *it, const char *path, GError **error)
   for (guint i = 0; i < it->summary.n_nodes; i++)
     dot_node (text, it, i);
   g_string_append (text, "}\n");
-  if (g_str_equal (path, "-")) {
-    g_print ("%s", text->str);
-    return TRUE;
-  }
-  return g_file_set_contents (path, text->str, (gssize) text->len, error);
+  return tool_write_file (path, text->str, text->len, error);
 }

@@ -280,6 +280,9 @@ print_head (const Suggest *s, const char *path, const char *size,
 
   if (!sha)
     return FALSE;
+  for (char *c = base; *c; c++)
+    if (!g_ascii_isprint (*c)) /* a name that every program can ask for */
+      *c = '_';
   g_print ("# A guess by deltacnn-inspect --suggest, to be kept as\n# %s."
       "modelinfo and mended: look at a picture of its results\n"
       "# (deltacnn-annotate --sheet) before you believe it.\n", base);

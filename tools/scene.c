@@ -5,6 +5,7 @@
  * camera's noise. The camera is fixed, or pans over the street, or over a
  * fixed camera's clip. */
 #include "common.h"
+#include "output.h"
 #include "scene_camera.h"
 #include "scene_clip.h"
 #include "source.h"
@@ -381,32 +382,35 @@ write_clip (Scene *scene, const char *path, GError **error)
     return FALSE;
   g_autoptr (GstElement) in = gst_bin_get_by_name (GST_BIN (pipeline), "in");
   g_autoptr (GstElement) out = gst_bin_get_by_name (GST_BIN (pipeline), "out");
-  g_object_set (out, "location", path, NULL);
+  g_autofree char *part = tool_part_begin (path);
+  g_object_set (out, "location", part, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message = push_all (scene, GST_APP_SRC (in), bus);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
-    gst_message_parse_error (message, error, NULL);
+    tool_error_from_message (message, path, error);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
-  return GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
-      && (!scene->truth || g_file_set_contents (scene->truth,
-          scene->matrices->str, -1, error));
+  return tool_part_end (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
+      && (!scene->truth || tool_write_file (scene->truth,
+              scene->matrices->str, scene->matrices->len, error)), error);
 }
 
 /* What is wrong with the command; NULL: nothing. */
 static const char *
-complain (const SceneOptions *o, int argc, gint frames)
+complain (const SceneOptions *o, int argc, gint frames, const char *truth)
 {
   if (argc != 2)
     return "one file name is needed; see --help";
-  if (frames < 1 || o->pan < 0 || o->pan > 200
+  if (frames < 1 || !(o->pan >= 0 && o->pan <= 200)
       || !(o->shake >= 0 && o->shake <= 10))
     return "--frames is at least 1, --pan 0 to 200, --shake 0 to 10";
   if (o->steady && (o->pan > 0 || o->shake > 0))
     return "--steady neither pans nor shakes; leave one away";
   if (!o->paste != !o->mask || (o->paste && !o->over))
     return "--paste takes --paste-mask beside it, and --over to paste into";
+  if (truth && !(o->pan > 0 || o->shake > 0 || o->steady || o->over))
+    return "--truth goes with --pan, --shake, --steady or --over";
   return NULL;
 }
 
@@ -435,8 +439,8 @@ main (int argc, char **argv)
         "Where he is in each frame of --paste: white, of the same size",
         "CLIP" },
     { "truth", 0, 0, G_OPTION_ARG_FILENAME, &truth,
-        "With --pan: write each frame's matrix, from its pixels to the fixed "
-        "camera's", "FILE" },
+        "Write each frame's matrix, from its pixels to the fixed camera's",
+        "FILE" },
     { NULL }
   };
   g_autoptr (GError) error = NULL;
@@ -445,9 +449,16 @@ main (int argc, char **argv)
       "Renders a street scene with people who walk, as a motion JPEG clip.");
   g_option_context_add_main_entries (context, entries, NULL);
   gboolean parsed = tool_parse_context (context, &argc, &argv, &error);
-  const char *wrong = parsed ? complain (&o, argc, frames) : error->message;
+  const char *wrong = parsed ? complain (&o, argc, frames, truth) : error->message;
   Scene scene = { .frames = (guint64) frames, .truth = truth };
   gboolean good = FALSE;
+  const ToolFile outputs[] = { { "FILE.avi", argc > 1 ? argv[1] : NULL },
+    { "--truth", truth } };
+  const ToolFile inputs[] = { { "--over", o.over }, { "--paste", o.paste },
+    { "--paste-mask", o.mask } };
+  if (!wrong && !tool_check_files (outputs, G_N_ELEMENTS (outputs), inputs,
+          G_N_ELEMENTS (inputs), &error))
+    wrong = error->message;
   if (!wrong) {
     gst_init (NULL, NULL);
     good = scene_open (&scene, &o, &error)

@@ -49,7 +49,7 @@ scene_clip_open (const char *path, GError **error)
   g_autofree char *text = g_strdup_printf ("%s ! videoconvert ! %s"
       "video/x-raw,format=BGRx ! appsink name=sink sync=false max-buffers=4",
       front, clip->still ? "imagefreeze ! " : "");
-  clip->pipeline = tool_parse_launch (text, error);
+  clip->pipeline = tool_parse_launch (text, path, error);
   if (!clip->pipeline)
     return NULL;
   clip->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (clip->pipeline),

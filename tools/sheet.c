@@ -2,6 +2,7 @@
 #include "sheet.h"
 
 #include "deltacnn/session.h"
+#include "output.h"
 
 #define MOST_COLUMNS 4
 #define MARGIN 28.0
@@ -237,12 +238,11 @@ sheet_write (const SheetMoment *moments, guint n, const char *title,
   draw (cr, moments, n, columns, height, title, subtitle);
   cairo_status_t status = cairo_status (cr);
   cairo_destroy (cr);
-  if (status == CAIRO_STATUS_SUCCESS)
-    status = cairo_surface_write_to_png (surface, path);
+  gboolean good = status == CAIRO_STATUS_SUCCESS
+      && tool_write_png (path, surface, error);
   cairo_surface_destroy (surface);
-  if (status == CAIRO_STATUS_SUCCESS)
-    return TRUE;
-  g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot write %s: %s",
-      path, cairo_status_to_string (status));
-  return FALSE;
+  if (status != CAIRO_STATUS_SUCCESS)
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_FILE, "cannot draw %s: %s",
+        path, cairo_status_to_string (status));
+  return good;
 }

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#define PATTERN_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+
 struct ToolSource {
   char *location;
   GstElement *pipeline;
@@ -40,9 +42,11 @@ tool_source_pictures (const char *location)
   return n;
 }
 
-/* "00000.jpg" or "00000.png" ... in a folder: a pattern and its first number. */
+/* "00000.jpg" or "00000.png" ... in a folder: a pattern for multifilesrc, and
+ * its first number. Returns new. */
 static char *
-describe_folder (const char *folder, GError **error)
+folder_pattern (const char *folder, guint64 *start, gboolean *png,
+    GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, error);
   if (!dir)
@@ -64,36 +68,72 @@ describe_folder (const char *folder, GError **error)
         "%s holds no numbered .jpg or .png files (00000.jpg, 00001.jpg ...)", folder);
     return NULL;
   }
-  guint64 start = g_ascii_strtoull (first + stem - digits, NULL, 10);
-  gboolean png = g_str_has_suffix (first, ".png");
-  return g_strdup_printf ("multifilesrc location=\"%s/%.*s%%0%dd%s\" "
-      "start-index=%d caps=image/%s,framerate=24/1 ! %s", folder,
-      (int) (stem - digits), first, (int) digits, first + stem, (int) start,
+  *start = g_ascii_strtoull (first + stem - digits, NULL, 10);
+  *png = g_str_has_suffix (first, ".png");
+  g_autofree char *before = g_strdup_printf ("%s/%.*s", folder,
+      (int) (stem - digits), first);
+  GString *pattern = g_string_new (before);
+  g_string_replace (pattern, "%", "%%", 0); /* multifilesrc prints by it */
+  g_string_append_printf (pattern, "%%0%dd%s", (int) digits, first + stem);
+  return g_string_free (pattern, FALSE);
+}
+
+static char *
+describe_folder (const char *folder, GError **error)
+{
+  guint64 start;
+  gboolean png;
+  g_autofree char *pattern = folder_pattern (folder, &start, &png, error);
+  if (!pattern)
+    return NULL;
+  return g_strdup_printf ("multifilesrc name=input start-index=%d "
+      "caps=image/%s,framerate=24/1 ! %s", (int) start,
       png ? "png" : "jpeg", png ? "pngdec" : "jpegdec");
+}
+
+/* Names are told to the element itself: in a description, quotes, backslashes
+ * and bytes that are no UTF-8 would not come through. */
+static gboolean
+place_input (GstElement *pipeline, const char *location, GError **error)
+{
+  static const char *const properties[][2] = { { "filesrc", "location" },
+    { "v4l2src", "device" }, { "uridecodebin", "uri" } };
+  g_autoptr (GstElement) input =
+      gst_bin_get_by_name (GST_BIN (pipeline), "input");
+  const char *kind = input
+      ? GST_OBJECT_NAME (gst_element_get_factory (input)) : NULL;
+  guint64 start;
+  gboolean png;
+  if (g_strcmp0 (kind, "multifilesrc") == 0) {
+    g_autofree char *pattern = folder_pattern (location, &start, &png, error);
+    if (!pattern)
+      return FALSE;
+    g_object_set (input, "location", pattern, NULL);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
+    if (g_strcmp0 (kind, properties[i][0]) == 0)
+      g_object_set (input, properties[i][1], location, NULL);
+  return TRUE;
 }
 
 char *
 tool_source_describe (const char *location, gboolean *live, GError **error)
 {
   *live = FALSE;
-  if (strchr (location, '"') || strchr (location, '\\')) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
-        "%s: quotes and backslashes in names are not supported", location);
-    return NULL;
-  }
   /* Not every path in /dev is a camera: /dev/shm is a folder of files. */
   if (g_str_has_prefix (location, "/dev/")
       && !g_file_test (location, G_FILE_TEST_IS_REGULAR)
       && !g_file_test (location, G_FILE_TEST_IS_DIR)) {
     *live = TRUE;
-    return g_strdup_printf ("v4l2src device=\"%s\" ! decodebin", location);
+    return g_strdup ("v4l2src name=input ! decodebin");
   }
-  if (g_str_has_prefix (location, "test:"))
+  if (g_str_has_prefix (location, "test:")
+      && !location[5 + strspn (location + 5, PATTERN_LETTERS)] && location[5])
     return g_strdup_printf ("videotestsrc num-buffers=60 pattern=%s ! "
         "video/x-raw,width=640,height=480,framerate=30/1", location + 5);
   if (gst_uri_is_valid (location)) {
     *live = g_str_has_prefix (location, "rtsp");
-    return g_strdup_printf ("uridecodebin uri=\"%s\"", location);
+    return g_strdup ("uridecodebin name=input");
   }
   if (g_file_test (location, G_FILE_TEST_IS_DIR))
     return describe_folder (location, error);
@@ -103,17 +143,17 @@ tool_source_describe (const char *location, gboolean *live, GError **error)
         "an address such as rtsp://camera/stream is wanted", location);
     return NULL;
   }
-  return g_strdup_printf ("filesrc location=\"%s\" ! decodebin", location);
+  return g_strdup ("filesrc name=input ! decodebin");
 }
 
 /* ---- GStreamer --------------------------------------------------------- */
 
 GstElement *
-tool_parse_launch (const char *text, GError **error)
+tool_parse_launch (const char *text, const char *location, GError **error)
 {
   GError *cause = NULL;
   GstElement *pipeline = gst_parse_launch (text, &cause);
-  if (!cause)
+  if (!cause && place_input (pipeline, location, &cause))
     return pipeline;
   /* A pipeline that lacks an element comes back all the same. */
   g_clear_pointer (&pipeline, gst_object_unref);
@@ -181,7 +221,7 @@ tool_source_open (const char *location, GError **error)
   g_autoptr (ToolSource) source = g_new0 (ToolSource, 1);
   source->live = live;
   source->location = g_strdup (location);
-  source->pipeline = tool_parse_launch (text, error);
+  source->pipeline = tool_parse_launch (text, location, error);
   if (!source->pipeline)
     return NULL;
   source->sink =

@@ -45,9 +45,11 @@ guint64 tool_source_pictures (const char *location);
 /* Whether frames cannot be asked for at leisure. */
 gboolean tool_source_is_live (ToolSource *source);
 
-/* gst_parse_launch() that fails when an element is missing, with its name. */
-GstElement *tool_parse_launch (const char *text, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT;
+/* gst_parse_launch() of a description that begins with one of
+ * tool_source_describe(), for the same location. Fails when an element is
+ * missing, with its name. */
+GstElement *tool_parse_launch (const char *text, const char *location,
+    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What an error message of a pipeline says. location: what could not be read;
  * it is named, with the detail that GStreamer keeps for developers ("Could not
@@ -55,7 +57,7 @@ GstElement *tool_parse_launch (const char *text, GError **error)
 void tool_error_from_message (GstMessage *message, const char *location,
     GError **error);
 
-/* The GStreamer description, for gst_parse_launch(), of what delivers decoded
+/* The GStreamer description, for tool_parse_launch(), of what delivers decoded
  * frames of a location; returns new text. live: set. */
 char *tool_source_describe (const char *location, gboolean *live,
     GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -2,6 +2,7 @@
  *
  * deltacnn-tune: finds thresholds for a model on the user's own clip, or makes
  * an int8 model of it. */
+#include "output.h"
 #include "tune.h"
 
 #include <math.h>
@@ -113,18 +114,18 @@ static const GOptionEntry entries[] = {
       "Model: an ONNX file, or a name such as people-seg", "MODEL" },
   { "clip", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &chosen.clips,
       "Clip to tune on; those after the first only check the result", "CLIP" },
-  { "size", 's', 0, G_OPTION_ARG_STRING, &chosen.size,
+  { "size", 's', 0, G_OPTION_ARG_FILENAME, &chosen.size,
       "Network input size (default: the descriptor's)", "WxH" },
   { "frames", 'n', 0, G_OPTION_ARG_INT, &chosen.frames,
       "Frames to tune on, of the first clip (default: 64)", "N" },
   { "check-frames", 0, 0, G_OPTION_ARG_INT, &chosen.check,
       "Frames held back from each clip (default: 64)", "N" },
-  { "metric", 0, 0, G_OPTION_ARG_STRING, &chosen.metric_text,
+  { "metric", 0, 0, G_OPTION_ARG_FILENAME, &chosen.metric_text,
       "iou, keypoint_px, f1 or relative (default: by the descriptor's decoder)",
       "NAME" },
   { "budget", 'b', 0, G_OPTION_ARG_DOUBLE, &chosen.budget,
       "Largest error, see below", "ERR" },
-  { "effort", 0, 0, G_OPTION_ARG_STRING, &chosen.effort_text,
+  { "effort", 0, 0, G_OPTION_ARG_FILENAME, &chosen.effort_text,
       "one (default): one threshold; groups, nodes: then those by themselves, "
       "for a few percent more in ten times the time",
       "HOW" },
@@ -137,7 +138,7 @@ static const GOptionEntry entries[] = {
       "FILE" },
   { "quantize", 'Q', 0, G_OPTION_ARG_NONE, &chosen.quantise,
       "Make an int8 model instead, see below", NULL },
-  { "keep", 0, 0, G_OPTION_ARG_STRING_ARRAY, &chosen.keep,
+  { "keep", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &chosen.keep,
       "With --quantize: a layer that stays float32, by its name or its "
       "output's; may be repeated", "LAYER" },
   { "apart", 0, 0, G_OPTION_ARG_NONE, &chosen.apart,
@@ -201,6 +202,28 @@ static const char description[] =
     "      --report net.tuning.json\n"
     "  deltacnn-tune --model net.onnx --clip clip.mp4 --quantize --out net-int8.onnx";
 
+/* Before minutes are spent. */
+static gboolean
+check_files (GError **error)
+{
+  g_autofree char *model = dcnn_model_find_file (chosen.model, NULL);
+  g_autofree char *path = model && !chosen.dry
+      ? tune_destination (&chosen, model) : NULL;
+  g_autofree char *beside = path && chosen.quantise
+      ? g_strconcat (path, ".modelinfo", NULL) : NULL;
+  const ToolFile outputs[] = { { "--out", path }, { "--out", beside },
+    { "--report", chosen.report } };
+  g_autoptr (GArray) inputs = g_array_new (FALSE, FALSE, sizeof (ToolFile));
+  ToolFile input = { "--model", model };
+  g_array_append_val (inputs, input);
+  for (guint i = 0; chosen.clips[i]; i++) {
+    input = (ToolFile) { "--clip", chosen.clips[i] };
+    g_array_append_val (inputs, input);
+  }
+  return tool_check_files (outputs, G_N_ELEMENTS (outputs),
+      &g_array_index (inputs, ToolFile, 0), inputs->len, error);
+}
+
 static gboolean
 check_options (GError **error)
 {
@@ -232,9 +255,11 @@ check_options (GError **error)
       && strcmp (chosen.metric_text, "f1")
       && strcmp (chosen.metric_text, "relative"))
     problem = "--metric: iou, keypoint_px, f1 or relative";
+  guint width, height;
   if (problem)
     g_set_error_literal (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, problem);
-  return !problem;
+  return !problem && tool_parse_size (chosen.size, &width, &height, error)
+      && check_files (error);
 }
 
 int

@@ -217,6 +217,10 @@ typedef struct TuneResult {
   char *written;             /* the descriptor, or NULL */
 } TuneResult;
 
+/* What is written, by the options, for a model of this path: a descriptor, or an
+ * int8 model. Returns new text. */
+char *tune_destination (const TuneOptions *options, const char *model_path);
+
 /* The descriptor with the chosen setting, complete or not at all. */
 gboolean tune_write (Tuner *tuner, TuneResult *result, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;

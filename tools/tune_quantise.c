@@ -6,6 +6,7 @@
  * said on frames that were held back. tune_threshold.c then finds a threshold
  * for it. */
 #include "quantise.h"
+#include "output.h"
 #include "tune.h"
 
 #include <glib/gstdio.h>
@@ -124,9 +125,9 @@ write_pair (const Quantiser *it, const char *path, GBytes *bytes,
 {
   g_autofree char *text = descriptor (it, decodes);
   g_autofree char *beside = g_strconcat (path, ".modelinfo", NULL);
-  return g_file_set_contents (path, g_bytes_get_data (bytes, NULL),
-      (gssize) g_bytes_get_size (bytes), error)
-      && (!text || g_file_set_contents (beside, text, -1, error));
+  return tool_write_file (path, g_bytes_get_data (bytes, NULL),
+      g_bytes_get_size (bytes), error)
+      && (!text || tool_write_file (beside, text, strlen (text), error));
 }
 
 /* A rewritten file as the engine takes it. */
@@ -473,8 +474,7 @@ report (const Quantiser *it, const char *path, GError **error)
   json_builder_set_member_name (builder, "float32");
   json_builder_begin_array (builder);
   for (guint i = 0; i < it->plan->left->len; i++)
-    json_builder_add_string_value (builder,
-        g_ptr_array_index (it->plan->left, i));
+    tool_json_text (builder, g_ptr_array_index (it->plan->left, i));
   json_builder_end_array (builder);
   json_builder_set_member_name (builder, "loss");
   json_builder_begin_object (builder);
@@ -522,20 +522,12 @@ print (const Quantiser *it)
         it->written);
 }
 
-static char *
-destination (const TuneOptions *options, const char *model)
-{
-  gsize n = strlen (model) - (g_str_has_suffix (model, ".onnx") ? 5 : 0);
-  return options->out ? g_strdup (options->out)
-      : g_strdup_printf ("%.*s-int8.onnx", (int) n, model);
-}
-
 static gboolean
 finish (Quantiser *it, GError **error)
 {
   Tuner *tuner = it->tuner;
   const TuneOptions *options = tuner->options;
-  g_autofree char *path = destination (options, tuner->model_path);
+  g_autofree char *path = tune_destination (options, tuner->model_path);
   gboolean blind, good = TRUE;
   double loss = tune_error_of (tuner, &it->held[it->chosen], &blind);
   gboolean holds = options->budget < 0 || loss <= options->budget;
@@ -605,12 +597,6 @@ static gboolean
 run (Quantiser *it, GError **error)
 {
   Tuner *tuner = it->tuner;
-  g_autofree char *path = destination (tuner->options, tuner->model_path);
-  if (g_strcmp0 (path, tuner->model_path) == 0) {
-    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT, "--out %s is the "
-        "float32 model itself: name another file", path);
-    return FALSE;
-  }
   it->folder = g_dir_make_tmp ("deltacnn-XXXXXX", error);
   return it->folder && look (it, error)
       && try_rule (it, QUANT_LEAST_SQUARES, error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the tuner leaves behind: the descriptor, the JSON report, a summary. */
+#include "output.h"
 #include "tune.h"
 
 #include <math.h>
@@ -134,13 +135,24 @@ verify (const Tuner *tuner, const char *text, gsize length, const char *path,
   return session != NULL;
 }
 
+char *
+tune_destination (const TuneOptions *options, const char *model_path)
+{
+  gsize n = strlen (model_path);
+  if (options->out)
+    return g_strdup (options->out);
+  if (!options->quantise)
+    return g_strconcat (model_path, ".modelinfo", NULL);
+  n -= g_str_has_suffix (model_path, ".onnx") ? 5 : 0;
+  return g_strdup_printf ("%.*s-int8.onnx", (int) n, model_path);
+}
+
 gboolean
 tune_write (Tuner *tuner, TuneResult *result, GError **error)
 {
   g_autoptr (GKeyFile) keys = g_key_file_new ();
-  g_autofree char *path = tuner->options->out
-      ? g_strdup (tuner->options->out)
-      : g_strconcat (tuner->model_path, ".modelinfo", NULL);
+  g_autofree char *path =
+      tune_destination (tuner->options, tuner->model_path);
   gsize length;
   g_key_file_set_list_separator (keys, ';');
   if (tuner->info->path && !g_key_file_load_from_file (keys,
@@ -151,8 +163,7 @@ tune_write (Tuner *tuner, TuneResult *result, GError **error)
   g_autofree char *text = g_key_file_to_data (keys, &length, error);
   if (!text || !verify (tuner, text, length, path, error))
     return FALSE;
-  /* by way of a file beside it: complete or as it was */
-  if (!g_file_set_contents (path, text, (gssize) length, error))
+  if (!tool_write_file (path, text, length, error))
     return FALSE;
   result->written = g_steal_pointer (&path);
   return TRUE;
@@ -227,7 +238,7 @@ json_log (const Tuner *tuner, JsonBuilder *builder)
   json_builder_begin_array (builder);
   for (guint i = 0; lines[i]; i++)
     if (*lines[i])
-      json_builder_add_string_value (builder, lines[i]);
+      tool_json_text (builder, lines[i]);
   json_builder_end_array (builder);
 }
 

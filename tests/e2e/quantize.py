@@ -94,7 +94,7 @@ def case_quantize_errors(bench):
     for extra, *words in (
             (["--keep", "x"], "--quantize"), (["--quantize", "--weight-bits", "9"], "7 or 8"),
             (["--quantize", "--keep", "nowhere"], "--keep nowhere", "no convolution"),
-            (["--quantize", "--out", model], "itself"), (["--quantize", "--clip", "/no/clip.mp4"], "/no/clip.mp4")):
+            (["--quantize", "--out", model], "--model reads"), (["--quantize", "--clip", "/no/clip.mp4"], "/no/clip.mp4")):
         before = sorted(bench.scratch.iterdir())
         says(bench.run(*base, *extra, good=False).stderr, *words)
         assert sorted(bench.scratch.iterdir()) == before

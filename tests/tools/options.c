@@ -66,7 +66,8 @@ test_tuning (void)
 {
   static const char *const wrong[] = { "", "threshold", "threshold=",
     "threshold=a", "threshold=1a", "threshold=-0.1", "threshold=2e6",
-    "threshold=nan", "input-threshold=1.5", "dilation=65", "settle=2",
+    "threshold=nan", "input-threshold=1.5", "dilation=65", "dilation=1.5",
+    "settle=2", "settle=0.5",
     "refresh=-1", "settle-budget=1.1", "criterion=", "criterion=best",
     "nothing=1", NULL };
   const char *const *criteria =
