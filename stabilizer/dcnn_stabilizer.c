@@ -25,7 +25,8 @@ typedef struct Key {
   bool used;
   DcnnHomography matrix; /* the key's reduced pixels -> reference */
   DcnnPoint points[MAX_POINTS];
-  DcnnPoint seen[MAX_POINTS]; /* where the last frame had them */
+  DcnnPoint seen[MAX_POINTS]; /* where a frame had them, and which one */
+  uint64_t when[MAX_POINTS];
   unsigned n;
   uint64_t last;         /* frame that used it */
 } Key;
@@ -52,7 +53,7 @@ struct DcnnStabilizer {
   DcnnHomography given;    /* the last matrix handed out */
   bool anchored;
   unsigned lost;
-  uint64_t frame;
+  uint64_t frame, aligned; /* this one's number; the last aligned one's */
   Match match, other;
   DcnnAlignTrack tracks[MAX_POINTS];
 };
@@ -155,6 +156,8 @@ take_key (DcnnStabilizer *s, const DcnnHomography *matrix)
   s->keys[oldest].matrix = *matrix;
   memcpy (s->keys[oldest].points, points, n * sizeof points[0]);
   memcpy (s->keys[oldest].seen, points, n * sizeof points[0]);
+  for (unsigned i = 0; i < n; i++)
+    s->keys[oldest].when[i] = s->frame;
   s->keys[oldest].n = n;
   s->keys[oldest].last = s->frame;
   s->key = oldest;
@@ -168,6 +171,7 @@ anchor (DcnnStabilizer *s)
     s->keys[i].used = false;
   s->now = s->step = s->given = dcnn_homography_identity ();
   s->lost = 0;
+  s->aligned = s->frame;
   s->anchored = take_key (s, &s->now);
   return s->anchored;
 }
@@ -302,6 +306,19 @@ turned_away (const DcnnStabilizer *s, const Key *key, const DcnnHomography *now)
       fabs (dcnn_homography_angle (&map, x, y)) > KEY_ROLL;
 }
 
+/* Where the frame has the points of the key in use. */
+static void
+note_points (DcnnStabilizer *s)
+{
+  const Match *m = &s->match;
+  Key *key = &s->keys[s->key];
+
+  for (unsigned i = 0; i < m->n; i++) {
+    key->seen[m->point[i]] = m->to[i];
+    key->when[m->point[i]] = s->frame;
+  }
+}
+
 /* The key is used up: an older one that sees the same place is better than a
  * new one, as it does not add to the drift. */
 static void
@@ -327,6 +344,7 @@ renew_key (DcnnStabilizer *s, DcnnAlignment *out)
     out->old_key = true;
     s->key = best;
     s->match = s->other;
+    note_points (s);
     return;
   }
   out->new_key = take_key (s, &s->match.matrix);
@@ -371,19 +389,21 @@ static void
 give_tracks (DcnnStabilizer *s, DcnnAlignment *out)
 {
   const Match *m = &s->match;
-  DcnnPoint *seen = s->keys[s->key].seen;
+  const Key *key = &s->keys[s->key];
   const float f = (float) s->factor;
 
   for (unsigned i = 0; i < m->n; i++) {
-    DcnnPoint *last = &seen[m->point[i]];
+    unsigned p = m->point[i];
+    const DcnnPoint *last = key->when[p] == s->aligned ? &key->seen[p] :
+        &m->to[i];
     s->tracks[i] = (DcnnAlignTrack) {
       (last->x + 0.5f) * f, (last->y + 0.5f) * f, (m->to[i].x + 0.5f) * f,
       (m->to[i].y + 0.5f) * f, m->inlier[i] != 0,
     };
-    *last = m->to[i];
   }
   out->tracks = s->tracks;
   out->n_tracks = m->n;
+  note_points (s);
 }
 
 /* Part of the way from a to b, as the picture's corners go. Of matrices this
@@ -425,7 +445,7 @@ accept (DcnnStabilizer *s, DcnnAlignment *out)
   if (s->match.tracked < KEY_SHARE || s->match.inliers < KEY_INLIERS ||
       turned_away (s, &s->keys[s->key], &s->match.matrix))
     renew_key (s, out);
-  s->keys[s->key].last = s->frame;
+  s->keys[s->key].last = s->aligned = s->frame;
   dcnn_homography_invert (&s->now, &back);
   s->step = dcnn_homography_multiply (&back, &s->match.matrix);
   s->now = s->match.matrix;

@@ -51,7 +51,8 @@ typedef struct DcnnStabilizerOptions {
 void dcnn_stabilizer_options_init (DcnnStabilizerOptions *options);
 
 typedef struct DcnnAlignTrack {
-  float from_x, from_y;  /* where the last aligned frame had it, frame pixels */
+  float from_x, from_y;  /* where the last aligned frame had it, frame pixels;
+                            as x, y where that did not look for it */
   float x, y;
   bool inlier;
 } DcnnAlignTrack;

@@ -59,7 +59,8 @@ typedef enum
 
 /**
  * GstDeltaCnnMotionTrack:
- * @from_x: where the last frame had it, pixels
+ * @from_x: where the last frame that was aligned had it, pixels; @x where that
+ *   did not look for it
  * @from_y: likewise
  * @x: where this frame has it
  * @y: likewise

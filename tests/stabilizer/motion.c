@@ -272,6 +272,62 @@ test_walker (void)
   run_end (&run);
 }
 
+/* Of the points that the frame goes by, the share whose way since the last
+ * aligned frame, which the camera saw by `before`, is off by over 4 px. */
+static double
+share_of_wrong_ways (const DcnnAlignment *a, const DcnnHomography *before,
+    const DcnnHomography *view)
+{
+  DcnnHomography back, way;
+  guint n = 0, wrong = 0;
+
+  g_assert_true (dcnn_homography_invert (before, &back));
+  way = dcnn_homography_multiply (&back, view);
+  for (guint i = 0; i < a->n_tracks; i++) {
+    const DcnnAlignTrack *t = &a->tracks[i];
+    double x, y;
+    gboolean known = t->from_x != t->x || t->from_y != t->y;
+
+    if (!t->inlier || !known)
+      continue;
+    g_assert_true (dcnn_homography_apply (&way, t->x, t->y, &x, &y));
+    wrong += hypot (x - t->from_x, y - t->from_y) > 4;
+    n++;
+  }
+  g_assert_cmpuint (n, >, a->n_tracks / 4);
+  return (double) wrong / n;
+}
+
+/* Points come from where the last frame had them, also where an older key frame
+ * is taken again, whose points nobody followed meanwhile. */
+static void
+test_tracks (void)
+{
+  DcnnHomography before = dcnn_homography_identity ();
+  DcnnStabilizerOptions options;
+  guint returns = 0;
+  Run run;
+
+  run_begin (&run);
+  dcnn_stabilizer_options_init (&options);
+  options.hold = true;
+  dcnn_stabilizer_set_options (run.stabilizer, &options);
+  for (guint f = 0; f < 60; f++) {
+    double t = f < 30 ? f : 60 - f;
+    DcnnHomography view = camera (-0.35 + t * 0.022, t * 0.001, 0, 1, 1400);
+    shoot (run.frame, &view, 2);
+    run_push (&run, &view);
+    returns += run.last.old_key;
+    if (run.last.state == DCNN_ALIGN_ALIGNED)
+      g_assert_cmpfloat (share_of_wrong_ways (&run.last, &before, &view), <,
+          0.05);
+    if (run.last.state != DCNN_ALIGN_LOST)
+      before = view;
+  }
+  g_assert_cmpuint (returns, >, 0);
+  run_end (&run);
+}
+
 /* A trembling camera is followed by less than it trembles, and never further
  * off than was asked for. */
 static void
@@ -461,6 +517,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stabilizer/pan", test_pan);
   g_test_add_func ("/stabilizer/shake", test_shake);
   g_test_add_func ("/stabilizer/walker", test_walker);
+  g_test_add_func ("/stabilizer/tracks", test_tracks);
   g_test_add_func ("/stabilizer/smoothing", test_smoothing);
   g_test_add_func ("/stabilizer/still", test_still);
   g_test_add_func ("/stabilizer/1080p", test_large);
