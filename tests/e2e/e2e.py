@@ -159,6 +159,11 @@ def check_report(report):
     assert report["nodes"]
 
 
+def node_rows(shown):
+    """Numbers of the nodes in a report's table, in its order."""
+    return [int(n) for n in re.findall(r"^ *(\d+)  \S.* \d+x\d+x\d+ ", shown, re.MULTILINE)]
+
+
 def case_bench(bench):
     model = bench.need_model()
     path, plot = bench.scratch / "r.json", bench.scratch / "r.png"
@@ -172,6 +177,8 @@ def case_bench(bench):
     assert 0.01 < report["changed_share"] < 0.5, report["changed_share"]
     assert "max_abs" in report["agreement"]
     assert plot.read_bytes()[:4] == b"\x89PNG"
+    says(out.stdout, f"The 12 slowest of {len(report['nodes'])} nodes")
+    assert len(set(node_rows(out.stdout))) == 12
 
 
 def case_bench_streams(bench):
@@ -332,6 +339,8 @@ def case_bench_still(bench):
     check_report(report)
     assert report["dense_ms"] is None
     assert report["changed_share"] == 0 and report["mac_share"] < 0.01
+    shown = bench.run("deltacnn-bench", "--model", model, "--synthetic", "0", "--size", "192x128", "--frames", 3, "--nodes").stdout
+    assert node_rows(shown) == list(range(len(report["nodes"]))), shown
 
 
 def case_bench_clip(bench):
@@ -446,7 +455,7 @@ def case_tune(bench):
         for found in chosen["sets"]:
             assert found["error"] <= budget, found
             assert found["mac_share"] < 0.9, found
-        assert len(chosen["sets"]) == 2 and chosen["sets"][1]["held_back"]
+        assert [found["held_back"] for found in chosen["sets"]] == [False, True]
         after = info.read_text(encoding="utf-8")
         assert after != before and "[tuning]" in after and "mean=0" in after
         line = check_influence(after, report["chosen"] != "defaults")
