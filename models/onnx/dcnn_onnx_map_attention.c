@@ -242,6 +242,10 @@ onnx_map_attention (OnnxNode *node)
   DcnnValueId out;
   DcnnTensor t;
 
+  if (g_strcmp0 (node->proto->domain, "com.microsoft") == 0) {
+    onnx_map_packed_attention (node);
+    return;
+  }
   a.causal = onnx_node_int (node, "is_causal", 0) != 0;
   a.before = onnx_node_int (node, "left_window_size", -1);
   a.after = onnx_node_int (node, "right_window_size", -1);

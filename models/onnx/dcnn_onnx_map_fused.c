@@ -4,7 +4,7 @@
  * stand for several of ONNX's: what ONNX Runtime saves after its own fusions.
  * They are parted again: fusion is the plan's.
  */
-#include "dcnn_onnx_node.h"
+#include "dcnn_onnx_emit.h"
 #include "dcnn_onnx_whole.h"
 
 #include <math.h>
@@ -72,6 +72,30 @@ onnx_map_fused_conv (OnnxNode *node)
   emit_activated (node, x, numbers[0], numbers[1], n);
 }
 
+/* The same with channels last, in the weights, too: [M, kernel, C / group]. */
+void
+onnx_map_nhwc_conv (OnnxNode *node)
+{
+  const int rank = onnx_node_rank (node, 0);
+  double numbers[ONNX_MAX_NUMBERS] = { 0 };
+  const int n = onnx_node_floats (node, "activation_params", numbers);
+  DcnnValueId inputs[3] = { -1, -1, -1 }, x;
+
+  if (rank != 4 || onnx_node_rank (node, 1) != 4)
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "its input or its weights "
+        "have another rank than 4");
+  if (node->error)
+    return;
+  inputs[0] = onnx_whole_channels (node, node->inputs[0], TRUE);
+  inputs[1] = onnx_whole_channels (node, node->inputs[1], TRUE);
+  inputs[2] = onnx_node_input (node, 2) ? node->inputs[2] : -1;
+  x = onnx_node_map_as (node, "Conv", inputs[2] >= 0 ? 3 : 2, inputs);
+  x = onnx_whole_channels (node, x, FALSE);
+  if (onnx_node_input (node, 3))
+    x = onnx_whole_binary (node, DCNN_OP_ADD, x, node->inputs[3]);
+  emit_activated (node, x, numbers[0], numbers[1], n);
+}
+
 void
 onnx_map_fused_gemm (OnnxNode *node)
 {
@@ -85,22 +109,30 @@ onnx_map_fused_gemm (OnnxNode *node)
       : isnan (beta) ? 1 : 2);
 }
 
-/* Swaps the last two dimensions. */
+/* Input i: batch, where its rows lie in front of all other dimensions, moves
+ * them behind; matrix then swaps rows and columns. */
 static DcnnValueId
-swapped (OnnxNode *node, int i)
+turned (OnnxNode *node, int i, gboolean matrix, gboolean batch)
 {
   const int rank = onnx_node_rank (node, i);
-  DcnnParams params = { 0 };
+  int perm[DCNN_MAX_RANK], last;
 
+  if (!matrix && !batch)
+    return node->inputs[i];
   if (rank < 2) {
     onnx_node_fail (node, DCNN_ERROR_INVALID, "it transposes input %d of rank "
         "%d", i, rank);
     return -1;
   }
-  for (int d = 0; d < rank; d++)
-    params.transpose.perm[d] = d < rank - 2 ? d : 2 * rank - 3 - d;
-  return onnx_node_emit_inner (node, DCNN_OP_TRANSPOSE, &params, 1,
-      &node->inputs[i], NULL);
+  for (int d = 0; d < rank - 1; d++)
+    perm[d] = !batch ? d : d == rank - 2 ? 0 : d + 1;
+  perm[rank - 1] = rank - 1;
+  if (matrix) {
+    last = perm[rank - 2];
+    perm[rank - 2] = perm[rank - 1];
+    perm[rank - 1] = last;
+  }
+  return onnx_emit_transpose (node, node->inputs[i], rank, perm);
 }
 
 void
@@ -111,14 +143,12 @@ onnx_map_fused_matmul (OnnxNode *node)
 
   if (!onnx_node_input (node, 0) || !onnx_node_input (node, 1))
     onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs two inputs");
-  if (onnx_node_int (node, "transBatchA", 0) != 0 ||
-      onnx_node_int (node, "transBatchB", 0) != 0)
-    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "transBatchA and transBatchB "
-        "are not supported");
-  if (onnx_node_int (node, "transA", 0) != 0)
-    node->inputs[0] = swapped (node, 0);
-  if (onnx_node_int (node, "transB", 0) != 0)
-    node->inputs[1] = swapped (node, 1);
+  if (node->error)
+    return;
+  node->inputs[0] = turned (node, 0, onnx_node_int (node, "transA", 0) != 0,
+      onnx_node_int (node, "transBatchA", 0) != 0);
+  node->inputs[1] = turned (node, 1, onnx_node_int (node, "transB", 0) != 0,
+      onnx_node_int (node, "transBatchB", 0) != 0);
   if (alpha == 1 || node->error) {
     onnx_node_emit (node, DCNN_OP_MATMUL, NULL, 2, NULL);
     return;

@@ -4,6 +4,7 @@
  * ONNX's and com.microsoft's): their inputs dequantised, the float operator's
  * own mapping, and its result quantised again.
  */
+#include "dcnn_onnx_emit.h"
 #include "dcnn_onnx_whole.h"
 
 #include <math.h>
@@ -38,7 +39,9 @@ static const char *const contributed[] = { "QuantizeLinear",
   "QLinearSigmoid", "QLinearSoftmax", "QLinearReduceMean", "QLinearWhere",
   "QLinearConcat", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
   "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "BiasGelu", "FastGelu",
-  "QuickGelu" };
+  "QuickGelu", "NhwcConv", "NhwcFusedConv", "NhwcMaxPool", "GridSample",
+  "Trilu", "SimplifiedLayerNormalization", "SkipLayerNormalization",
+  "SkipSimplifiedLayerNormalization", "Attention", "MultiHeadAttention" };
 
 gboolean
 onnx_whole_is_contributed (const char *op_type)
@@ -124,12 +127,27 @@ type_of (const OnnxNode *node, int i)
   return t ? t->dtype : DCNN_DTYPE_U8;
 }
 
-static void
-refuse_channels_last (OnnxNode *node)
+DcnnValueId
+onnx_whole_channels (OnnxNode *node, DcnnValueId x, gboolean first)
 {
-  if (onnx_node_int (node, "channels_last", 0) != 0)
-    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "channels_last is not "
-        "supported: save the model before ONNX Runtime's layout optimisation");
+  const int rank = onnx_emit_shape_of (node, x).rank;
+  const OnnxWhole *known = x < 0 ? NULL : onnx_whole_find (node, x);
+  int perm[DCNN_MAX_RANK];
+  OnnxWhole whole;
+
+  if (node->error || rank < 3)
+    return x;
+  perm[0] = 0;
+  for (int i = 1; i < rank; i++)
+    perm[i] = !first ? i % (rank - 1) + 1 : i == 1 ? rank - 1 : i - 1;
+  x = onnx_emit_transpose (node, x, rank, perm);
+  if (!known || (known->scale >= 0
+          && !onnx_whole_is_scalar (node, known->scale)))
+    return x;
+  whole = *known;
+  whole.whole = onnx_emit_transpose (node, whole.whole, rank, perm);
+  onnx_whole_add (node, x, &whole);
+  return x;
 }
 
 void
@@ -139,11 +157,11 @@ onnx_map_qlinear (OnnxNode *node)
   gboolean conv = strcmp (type, "QLinearConv") == 0;
   DcnnValueId inputs[3], out;
   gint64 opset = node->opset;
+  const gboolean last = onnx_node_int (node, "channels_last", 0) != 0;
   int row = 0, n = 0;
 
   while (strcmp (qlinears[row].op_type, type) != 0)
     row++;
-  refuse_channels_last (node);
   if (qlinears[row].plain >= 0)
     inputs[n++] = node->inputs[qlinears[row].plain];
   for (int i = 0; i < qlinears[row].n; i++) {
@@ -151,6 +169,8 @@ onnx_map_qlinear (OnnxNode *node)
     inputs[n++] = onnx_whole_dequantize (node, at, at + 1, at + 2,
         conv ? 0 : last_axis (node, at), NULL);
   }
+  if (last)
+    inputs[0] = onnx_whole_channels (node, inputs[0], TRUE);
   if (conv) {
     inputs[n] = dequantize_bias (node, 8, inputs[0], inputs[1]);
     n += inputs[n] >= 0;
@@ -159,8 +179,28 @@ onnx_map_qlinear (OnnxNode *node)
     node->opset = onnx_node_int (node, "opset", opset);
   out = onnx_node_map_as (node, qlinears[row].float_type, n, inputs);
   node->opset = opset;
+  if (last)
+    out = onnx_whole_channels (node, out, FALSE);
   onnx_whole_quantize (node, out, qlinears[row].output,
       qlinears[row].output + 1, 1, type_of (node, qlinears[row].first));
+}
+
+/* Of integers, with channels last. */
+void
+onnx_map_nhwc_max_pool (OnnxNode *node)
+{
+  DcnnValueId x = onnx_whole_channels (node, node->inputs[0], TRUE);
+  const OnnxWhole *known;
+  OnnxWhole whole;
+
+  x = onnx_whole_channels (node, onnx_node_map_as (node, "MaxPool", 1, &x),
+      FALSE);
+  known = node->error ? NULL : onnx_whole_find (node, x);
+  if (known)
+    whole = *known;
+  x = onnx_emit_output (node, 0, x);
+  if (known && x >= 0)
+    onnx_whole_add (node, x, &whole);
 }
 
 void

@@ -114,6 +114,9 @@ void onnx_node_emit_constant (OnnxNode *node, int output, DcnnTensor *tensor);
 /* Allocates a constant, from what constants may take. */
 gboolean onnx_node_alloc (OnnxNode *node, DcnnTensor *tensor);
 
+/* com.microsoft's operator of the name that Attention is ONNX's, too. */
+void onnx_map_packed_attention (OnnxNode *node);
+
 /* All mappings: onnx_map_<...>. */
 #define ONNX_OP(op_type, map, op) void onnx_map_##map (OnnxNode *node);
 #include "dcnn_onnx_ops.def"

@@ -91,6 +91,10 @@ unknown_operator (const Onnx__NodeProto *node)
   if (strcmp (domain, "com.microsoft") == 0
       && onnx_whole_is_contributed (node->op_type))
     return NULL;
+  if (strcmp (domain, "com.microsoft.nchwc") == 0)
+    return g_strdup ("ONNX Runtime laid it out for one kind of processor: save "
+        "the model with optimisation level extended, not all, or use the file "
+        "before optimisation");
   if (*domain && strcmp (domain, "ai.onnx") != 0)
     return g_strdup_printf ("operators of domain '%.60s' are not supported: "
         "export with standard ONNX operators only", domain);

@@ -84,6 +84,9 @@ DcnnValueId onnx_whole_dequantize (OnnxNode *node, int x, int s, int z,
  * point's type or absent_type. */
 void onnx_whole_quantize (OnnxNode *node, DcnnValueId x, int s, int z,
     int axis, DcnnDtype absent_type);
+/* A value [1,H,W,C] (or of another rank) with its channels first, or one that
+ * has them first with its channels last; what is known of it goes along. */
+DcnnValueId onnx_whole_channels (OnnxNode *node, DcnnValueId x, gboolean first);
 /* x - zero of an integer input as float32 whole numbers. */
 DcnnValueId onnx_whole_centred (OnnxNode *node, int x, int z, int axis);
 

@@ -267,8 +267,39 @@ def recurrent():
     net.write("recurrent", x)
 
 
+def contributed():
+    """What ONNX Runtime's optimisers write of tokens and with channels last; what ONNX had on trial."""
+    net = Net()
+    x = net.node("Reshape", "x", net.const([1, 4, 30], I64))
+    x = net.node("Transpose", net.node("Slice", x, *(net.const(v, I64) for v in ([0], [6], [2]))), perm=[0, 2, 1])
+    w = [net.const(np.full(4, .5)) for _ in range(3)]
+    x, _, _, y = net.microsoft("SkipLayerNormalization", x, x, *w, outputs=4, epsilon=1e-5)
+    x = net.microsoft("Attention", x, net.const(np.full((4, 12), .1)), net.const(np.ones(12)), num_heads=2)
+    x = net.microsoft("MultiHeadAttention", x, y, y, net.const(np.ones(12)), num_heads=2, scale=.5)
+    x = net.microsoft("SkipSimplifiedLayerNormalization", x, y, w[0], epsilon=1e-5)
+    x = net.node("SimplifiedLayerNormalization", x, w[0], axis=-1)
+    x = net.node("Reshape", x, net.const([6, 1, 2, 2], I64))
+    net.write("contributed", net.microsoft("FusedMatMul", x, x, transBatchA=1, transBatchB=1, transB=1, alpha=.5))
+    net = Net()
+    s, t = net.quantiser(.05, 128), net.quantiser(.1, 120)
+    x = net.node("Transpose", net.node("QuantizeLinear", "x", *s), perm=[0, 2, 3, 1])
+    w, ws, wz, b = layer(net, 4, 4, 3)
+    x = net.microsoft("QLinearConv", x, *s, w, ws, wz, *t, b, pads=[1] * 4, channels_last=1)
+    x = net.microsoft("NhwcMaxPool", x, kernel_shape=[2, 2])
+    y = net.microsoft("QLinearGlobalAveragePool", x, *t, *s, channels_last=1)
+    z = net.microsoft("NhwcFusedConv", net.node("DequantizeLinear", x, *t), net.const(np.full((2, 3, 3, 4), .1)), pads=[1] * 4,
+                      activation="Relu")
+    z = net.microsoft("NhwcConv", z, net.const(np.full((2, 1, 1, 2), .1)))
+    net.write("channels_last", net.node("DequantizeLinear", y, *s), z)
+    net = Net()
+    x = net.node("ImageScaler", "x", scale=2., bias=[.1, .2, .3, .4])
+    for op in ("ScaledTanh", "Affine", "ParametricSoftplus"):
+        x = net.node(op, x, alpha=.5, beta=1.5)
+    net.write("on_trial", net.node("Crop", x, border=[1, 0, 1, 2]), net.node("Crop", x, border=[0, 1, 0, 0], scale=[3, 2]), opset=8)
+
+
 for seed, arguments in SEEDS.items():
     with open(os.path.join(sys.argv[1], f"seed_{seed}.onnx"), "wb") as file:
         file.write(model(*arguments).SerializeToString())
-for write in (functions, flags, quantised, pictures, recurrent):
+for write in (functions, flags, quantised, pictures, recurrent, contributed):
     write()

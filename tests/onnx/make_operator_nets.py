@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes small nets of operators that the import spells by others, young ones and rare ones.
+"""Writes small nets of operators that the import spells by others: young ones, rare ones, and those of ONNX Runtime alone.
 
     make_operator_nets.py FOLDER [NAME]
 
@@ -9,8 +9,8 @@ make_user_nets.py says what is written. A net is a function here, its docstring 
 import numpy as np
 
 import make_user_nets
-from make_export_nets import begun, of_picture
-from make_user_nets import HEIGHT, NETS, WIDTH, net
+from make_export_nets import INPUT, begun, of_picture
+from make_user_nets import HEIGHT, NETS, WIDTH, Graph, Net, nchw, net, y_of
 
 NETS.clear()  # those of the other files are not written here
 
@@ -175,6 +175,71 @@ def cut_around_centre():
     x = g.node("CenterCropPad", x, g.ints(HEIGHT - 3, WIDTH + 5), axes=[2, 3])
     g.conv(x, 4, 3, "y")
     return of_picture(g, opset=18)
+
+
+@net
+def fused_tokens():
+    """What its optimisers write of transformers: norms of sums (their third operand, their sum), attention by one matrix or by three, products of turned matrices."""
+    g, x = begun(8)
+    own = {"domain": "com.microsoft"}
+    x = g.node("MaxPool", x, kernel_shape=[4, 4], strides=[4, 4])
+    n = HEIGHT // 4 * (WIDTH // 4)
+    x = g.node("Transpose", g.node("Reshape", x, g.ints(1, 8, n)), perm=[0, 2, 1])
+    y = g.node("MatMul", x, g.random(8, 8))
+    x, _, _, s = g.node("SkipLayerNormalization", x, y, g.random(8), g.random(8), g.random(8), outputs=4, epsilon=1e-5, **own)
+    y = g.node("Attention", x, g.random(8, 24), g.random(24), num_heads=2, **own)
+    x = g.node("SkipLayerNormalization", g.node("Add", y, s), x, g.random(8), epsilon=1e-6, **own)
+    y = g.node("Attention", x, g.random(8, 20), g.random(20), "", "", g.random(1, 4, n, n), num_heads=4, qkv_hidden_sizes=[8, 8, 4], scale=.3, **own)
+    x = g.node("Concat", x, y, axis=2)
+    qkv = [g.node("MatMul", x, g.random(12, 12)) for _ in range(3)]
+    y = g.node("MultiHeadAttention", *qkv, g.random(36), num_heads=3, **own)
+    x, _, _, s = g.node("SkipSimplifiedLayerNormalization", x, y, g.random(12), g.random(12), outputs=4, epsilon=1e-5, **own)
+    x = g.node("SimplifiedLayerNormalization", g.node("Add", x, s), g.random(12), axis=-1, epsilon=1e-5)
+    # [n,1,2,6] in place of [1,2,n,6], both alone and with its rows turned, too
+    a = g.node("Reshape", g.node("Transpose", x, perm=[1, 0, 2]), g.ints(n, 1, 2, 6))
+    b = g.node("Reshape", g.node("MatMul", x, g.random(12, 12)), g.ints(n, 1, 2, 6))
+    a = g.node("FusedMatMul", a, b, transBatchA=1, transBatchB=1, transB=1, alpha=.4, **own)
+    g.node("FusedMatMul", a, b, transA=1, transBatchB=1, out="y", **own)
+    return Net(g.model(INPUT, y_of(), imports=["com.microsoft"]), nchw(), tails=-1)
+
+
+@net
+def channels_last_conv():
+    """The convolution of ONNX Runtime's nets for other devices: channels last in the map and in the weights."""
+    def weights(spelled, *shape):
+        w = np.random.default_rng(5).normal(0, .3, shape)
+        return g.const(w if spelled else w.transpose(0, 2, 3, 1))
+
+    models = []
+    for spelled in (False, True):
+        g, x = begun(8)
+        x = g.node("Transpose", x, perm=[0, 2, 3, 1])
+        for groups in (1, 4):
+            w, b = weights(spelled, 8, 8 // groups, 3, 3), g.random(8)
+            if spelled:
+                x = g.node("Conv", g.node("Transpose", x, perm=[0, 3, 1, 2]), w, b, group=groups, pads=[1] * 4)
+                x = g.node("Relu", g.node("Transpose", x, perm=[0, 2, 3, 1]))
+            else:
+                x = g.node("NhwcConv" if groups == 1 else "NhwcFusedConv", x, w, b, group=groups, pads=[1] * 4,
+                           domain="com.microsoft", **({} if groups == 1 else {"activation": "Relu"}))
+                x = g.node("Relu", x) if groups == 1 else x
+        g.node("Transpose", x, perm=[0, 3, 1, 2], out="y")
+        models.append(g.model(INPUT, y_of(), imports=["com.microsoft"]))
+    return Net(models[0], nchw(), oracle=models[1], tails=0)
+
+
+@net
+def on_trial():
+    """Operators that ONNX once had on trial, as Core ML's converter wrote them (tiny YOLO v2): a scaler of pictures, lines, bounds, a crop."""
+    g = Graph()
+    x = g.node("ImageScaler", g.scaled("x"), scale=2., bias=[-.4, -.5, -.6])
+    x = g.node("ScaledTanh", g.conv(x, 3, 6), alpha=1.7, beta=.6)
+    x = g.node("Affine", g.conv(x, 6, 6), alpha=.5, beta=.25)
+    x = g.node("ParametricSoftplus", g.conv(x, 6, 4), alpha=.7, beta=1.5)
+    y = g.node("Crop", x, border=[2, 1, 3, 4])
+    x = g.node("Crop", x, border=[1, 3, 0, 0], scale=[HEIGHT - 5, WIDTH - 5])
+    g.node("Concat", g.node("ImageScaler", x, bias=[0., 0., 0., 0.]), y, axis=1, out="y")
+    return of_picture(g, opset=8, tails=0)
 
 
 if __name__ == "__main__":

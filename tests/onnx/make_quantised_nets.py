@@ -172,6 +172,23 @@ def by_hand(zero):
     return net, x, u
 
 
+def channels_last():
+    """What ONNX Runtime saves at its highest level: integers with their channels last from one convolution to the next."""
+    net, domain = Net(8), "com.microsoft"
+    s, t, u = (scales(net, *v, np.uint8) for v in ((1 / 40, 128), (.015713, 77), (.020371, 100)))
+    x = net.node("Transpose", [net.node("QuantizeLinear", ["image"] + s)], perm=[0, 2, 3, 1])
+    for c_in, groups, a, b in ((3, 1, s, t), (8, 8, t, u), (8, 1, u, t)):
+        w = net.constant(net.rng.integers(-60, 60, (8, c_in // groups, 3, 3)), np.int8)
+        ws = [net.constant(net.rng.uniform(.5, 1, 8) / 200), net.constant(np.zeros(8), np.int8)]
+        bias = net.constant(net.rng.integers(-900, 900, 8), np.int32)
+        x = net.node("QLinearConv", [x] + a + [w] + ws + b + [bias], domain, pads=[1] * 4, group=groups, channels_last=1)
+    x = net.node("NhwcMaxPool", [x], domain, kernel_shape=[2, 2], strides=[2, 2])
+    x = net.node("QLinearAveragePool", [x] + t + u, domain, kernel_shape=[3, 3], pads=[1] * 4, channels_last=1)
+    y = net.node("QLinearGlobalAveragePool", [x] + u + t, domain, channels_last=1)
+    x = net.node("QLinearAdd", [x] + u + [y] + t + u, domain)
+    return net.model(net.node("DequantizeLinear", [net.node("Transpose", [x], perm=[0, 3, 1, 2])] + u))
+
+
 def silu_tie():
     """A SiLU of a YOLOv8 head, and what it exactly is: at -72, 1 / (1 + e^(78 * 0.07990388)) is -127.499994743 in steps of the
     quantiser behind it, so -127. ONNX Runtime's sigmoid, which is approximate, makes it -128."""
@@ -243,6 +260,7 @@ def nets(frames, folder):
         yield f"hand-{zero}", net.model(net.node("DequantizeLinear", [x] + u)), .020371, None
     net, x, _ = by_hand(64)
     yield "integers-out", net.model(x, TensorProto.UINT8), 1, None
+    yield "channels-last", channels_last(), .020371, None
     model, exact = silu_tie()
     yield "silu-tie", model, 0, exact
     yield "unknown-range", unknown_range(), -1e-6, None
