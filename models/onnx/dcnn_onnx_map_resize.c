@@ -70,7 +70,8 @@ set_sizes (OnnxNode *node, DcnnResizeParams *p, const gint64 *sizes, int n,
   }
 }
 
-/* The dimensions that scales, sizes and roi are for: their count. */
+/* The dimensions that scales, sizes and roi are for: their count, which is 0
+ * after a failure. */
 static int
 read_axes (OnnxNode *node, int *axes)
 {
@@ -79,7 +80,9 @@ read_axes (OnnxNode *node, int *axes)
   int n = onnx_node_ints (node, "axes", given);
   if (n >= 0)
     onnx_node_axes (node, n, given, rank);
-  for (int i = 0; i < (n < 0 ? rank : MIN (n, rank)); i++)
+  if (node->error)
+    return 0;
+  for (int i = 0; i < (n < 0 ? rank : n); i++)
     axes[i] = n < 0 ? i : (int) onnx_node_axis (node, given[i], rank);
   return n < 0 ? rank : n;
 }

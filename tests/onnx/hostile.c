@@ -686,15 +686,18 @@ expect_move (const char *op, const char *inputs, const char *attribute,
   expect (graph, text);
 }
 
-/* A Resize of one dimension to two sizes. */
+/* A Resize of one dimension to n sizes, more than x has dimensions or not. */
 static void
-expect_axes_twice (void)
+expect_axes_twice (int n, const char *mode)
 {
-  static const gint64 axes[2] = { 2, 2 }, sizes[2] = { 16, 24 };
-  Pk *graph = new_graph (), *node = pk_node ("move", "Resize", "x - - a", "y");
+  static const gint64 axes[8] = { 2, 2, 2, 2, 2, 2, 2, 2 };
+  static const gint64 numbers[16] = { 16, 24 };
+  Pk *graph = new_graph (), *node = pk_node ("move", "Resize", "x r - a", "y");
 
-  pk_attr_ints (node, "axes", 2, axes);
-  add_ints (graph, "a", 2, sizes);
+  pk_attr_ints (node, "axes", n, axes);
+  pk_attr_text (node, "coordinate_transformation_mode", mode);
+  add_ints (graph, "a", n, numbers);
+  add_ints (graph, "r", 2 * n, numbers);
   pk_message (graph, 1, node);
   expect_with (pk_model (graph, 18), NULL, NULL, "axis 2 is named twice");
 }
@@ -719,7 +722,8 @@ test_moves (void)
   expect_move ("Pad", "x a", NULL, 0, far, "'move'");
   expect_move ("Slice", "x a b b b", NULL, 0, 0, "'move'");
   expect_move ("Resize", "x - - a", NULL, 0, far, "'move'");
-  expect_axes_twice ();
+  expect_axes_twice (2, "half_pixel");
+  expect_axes_twice (8, "tf_crop_and_resize");
   expect_move ("TopK", "x a", NULL, 0, far, "'move'");
   expect_move ("GatherND", "x a", "batch_dims", 9, 0, "'move'");
   expect_move ("DepthToSpace", "x", "blocksize", far, 0, "block size");
