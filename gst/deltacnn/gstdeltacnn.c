@@ -209,23 +209,31 @@ gst_delta_cnn_transform_ip (GstBaseTransform * trans, GstBuffer * buffer)
   return gst_delta_cnn_run_buffer (GST_DELTA_CNN (trans), buffer);
 }
 
-/* One frame late: the parent asks until there is none. */
+/* One frame late: the parent asks until there is none. It marks the next buffer
+ * that it gets DISCONT where the one that came is: that is to be the same one,
+ * so those before are pushed here. */
 static GstFlowReturn
 gst_delta_cnn_generate_output (GstBaseTransform * trans, GstBuffer ** outbuf)
 {
   GstDeltaCnn *self = GST_DELTA_CNN (trans);
   GstBuffer *buffer = trans->queued_buf;
   GstFlowReturn flow = GST_FLOW_OK;
+  gboolean discont;
 
   if (!self->ahead)
     return GST_BASE_TRANSFORM_CLASS
         (gst_delta_cnn_parent_class)->generate_output (trans, outbuf);
   trans->queued_buf = NULL;
+  discont = buffer && GST_BUFFER_IS_DISCONT (buffer);
   if (buffer) {
     buffer = gst_buffer_make_writable (buffer);
     gst_delta_cnn_pass_sync (trans, buffer);
     flow = gst_delta_cnn_run_ahead (self, buffer);
   }
+  while (discont && flow == GST_FLOW_OK
+      && self->leaving.length > (self->job.buffer ? 0 : 1))
+    flow = gst_pad_push (GST_BASE_TRANSFORM_SRC_PAD (trans),
+        g_queue_pop_head (&self->leaving));
   *outbuf = g_queue_pop_head (&self->leaving);
   return flow;
 }

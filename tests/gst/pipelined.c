@@ -107,6 +107,30 @@ GST_START_TEST (test_same_results_one_late)
 
 GST_END_TEST;
 
+/* What a buffer says of itself is no other's: one that comes after a gap does
+ * not make the one before, which leaves then, look so. */
+GST_START_TEST (test_discont_is_its_own)
+{
+  Fixture f;
+
+  start (&f, TRUE);
+  for (guint i = 0; i < 6; i++) {
+    GstBuffer *buffer = scene (i), *out;
+
+    if (i == 0 || i == 3)
+      GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+    push (&f, buffer);
+    if (i == 0)
+      continue;
+    out = expect (&f, i - 1);
+    fail_unless_equals_int (GST_BUFFER_IS_DISCONT (out), i == 1 || i == 4);
+    gst_buffer_unref (out);
+  }
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 /* Events and buffers in the order in which they came out. */
 static GstPadProbeReturn
 note_order (GstPad * pad, GstPadProbeInfo * info, gpointer data)
@@ -268,6 +292,7 @@ pipelined_suite (void)
   fixture_load_plugin ();
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_same_results_one_late);
+  tcase_add_test (tcase, test_discont_is_its_own);
   tcase_add_test (tcase, test_nothing_overtakes);
   tcase_add_test (tcase, test_gap_buffers);
   tcase_add_test (tcase, test_flush_and_stop);
