@@ -24,7 +24,7 @@ GST_START_TEST (test_box_is_related_to_its_class)
 {
   GstAnalyticsRelationMeta *relations;
   GstAnalyticsODMtd box;
-  GstAnalyticsMtd class;
+  GstAnalyticsMtd class, other;
   gpointer state = NULL;
   gint x, y, w, h;
   gfloat score, confidence;
@@ -54,9 +54,15 @@ GST_START_TEST (test_box_is_related_to_its_class)
   fail_unless (confidence == score);
   fail_unless (gst_analytics_relation_meta_exist (relations, class.id, box.id,
           1, GST_ANALYTICS_REL_TYPE_RELATE_TO, NULL), "only one way");
-  /* one box, and no other */
+  /* one box and one class, and no other */
   fail_unless (!gst_analytics_relation_meta_iterate (relations, &state,
           gst_analytics_od_mtd_get_mtd_type (), &box));
+  state = NULL;
+  fail_unless (gst_analytics_relation_meta_iterate (relations, &state,
+          gst_analytics_cls_mtd_get_mtd_type (), &other));
+  fail_unless_equals_int (other.id, class.id);
+  fail_unless (!gst_analytics_relation_meta_iterate (relations, &state,
+          gst_analytics_cls_mtd_get_mtd_type (), &other));
   gst_buffer_unref (out);
   fixture_clear (&f);
 }
@@ -237,10 +243,13 @@ GST_START_TEST (test_mask_has_regions)
 
 GST_END_TEST;
 
-/* A frame twice as wide as the network's input has bars above and below, which
- * are not the frame's: the mask is what lies between them. */
+/* A frame twice as wide as high has bars above and below in the network's square
+ * input, which are not the frame's: the mask is what lies between them. A tall
+ * one has them at its sides. */
 GST_START_TEST (test_mask_ends_with_the_frame)
 {
+  const guint width = (__i__ ? 2 : 4) * SIZE, height = (__i__ ? 4 : 2) * SIZE;
+  const guint columns = width / 4, rows = height / 4;
   GstAnalyticsSegmentationMtd mask;
   gpointer state = NULL;
   GstVideoMeta *grid;
@@ -252,25 +261,25 @@ GST_START_TEST (test_mask_ends_with_the_frame)
 
   fixture_init (&f);
   fixture_model (&f, TINY_MASK, SIZE, SIZE);
-  fixture_play (&f, "RGB", 4 * SIZE, 2 * SIZE);
+  fixture_play (&f, "RGB", width, height);
   /* cells of 4x4 pixels: a square of 4x4 cells at the right border, bottom */
-  out = fixture_run (&f, picture_new ("RGB", 4 * SIZE, 2 * SIZE, 0,
-          4 * SIZE - 16, 2 * SIZE - 16, 16, 255));
+  out = fixture_run (&f, picture_new ("RGB", width, height, 0, width - 16,
+          height - 16, 16, 255));
   fail_unless (gst_analytics_relation_meta_iterate (relations_of (out),
           &state, gst_analytics_segmentation_mtd_get_mtd_type (), &mask));
   pixels = gst_analytics_segmentation_mtd_get_mask (&mask, &x, &y, &w, &h);
-  fail_unless (x == 0 && y == 0 && w == 4 * SIZE && h == 2 * SIZE);
+  fail_unless (x == 0 && y == 0 && w == width && h == height);
   grid = gst_buffer_get_video_meta (pixels);
-  fail_unless (grid->width == SIZE && grid->height == SIZE / 2);
+  fail_unless (grid->width == columns && grid->height == rows);
   fail_unless (gst_buffer_map (pixels, &map, GST_MAP_READ));
-  fail_unless (map.size == SIZE * SIZE / 2);
-  for (guint row = 0; row < SIZE / 2; row++)
-    for (guint column = 0; column < SIZE; column++) {
-      const gboolean inner = row > SIZE / 2 - 4 && column > SIZE - 4;
-      const gboolean outer = row >= SIZE / 2 - 5 && column >= SIZE - 5;
+  fail_unless (map.size == columns * rows);
+  for (guint row = 0; row < rows; row++)
+    for (guint column = 0; column < columns; column++) {
+      const gboolean inner = row > rows - 4 && column > columns - 4;
+      const gboolean outer = row >= rows - 5 && column >= columns - 5;
 
       if (inner || !outer)
-        fail_unless_equals_int (map.data[row * SIZE + column], inner);
+        fail_unless_equals_int (map.data[row * columns + column], inner);
     }
   gst_buffer_unmap (pixels, &map);
   gst_buffer_unref (pixels);
@@ -338,7 +347,7 @@ analytics_suite (void)
 #if GST_CHECK_VERSION (1, 26, 0)
   tcase_add_test (tests, test_shipped_net);
   tcase_add_test (tests, test_mask_has_regions);
-  tcase_add_test (tests, test_mask_ends_with_the_frame);
+  tcase_add_loop_test (tests, test_mask_ends_with_the_frame, 0, 2);
   tcase_add_loop_test (tests, test_tensors_have_ids, 0, 2);
 #endif
   return suite;

@@ -21,6 +21,9 @@ __asan_default_options (void)
 void
 fixture_load_plugin (void)
 {
+  static const gchar *const domains[] = { "GStreamer-Video",
+    "GStreamer-Analytics", "deltacnn"
+  };
   const gchar *path = g_getenv ("DELTACNN_TEST_PLUGIN");
   GError *error = NULL;
   GstPlugin *plugin = path ? gst_plugin_load_file (path, &error) : NULL;
@@ -28,8 +31,8 @@ fixture_load_plugin (void)
   if (path && !plugin)
     g_error ("%s: %s", path, error->message);
   /* GstCheck looks at those of GStreamer's core and of GLib alone */
-  g_log_set_fatal_mask ("GStreamer-Video", G_LOG_FATAL_MASK |
-      G_LOG_LEVEL_CRITICAL);
+  for (guint i = 0; i < G_N_ELEMENTS (domains); i++)
+    g_log_set_fatal_mask (domains[i], G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
   gst_clear_object (&plugin);
 }
 
