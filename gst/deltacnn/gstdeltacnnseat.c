@@ -126,16 +126,24 @@ table_new (gchar * key, gint64 wait_us)
   return table;
 }
 
+/* With tables_lock held; key NULL: none has it. */
+static Table *
+table_find (const gchar * key)
+{
+  for (GList * item = tables; item && key; item = item->next)
+    if (g_str_equal (((Table *) item->data)->key, key))
+      return item->data;
+  return NULL;
+}
+
 /* The table of that key, or a new one; with a user more. Takes key. */
 static Table *
 table_take (gchar * key, gint64 wait_us)
 {
-  Table *table = NULL;
+  Table *table;
 
   g_mutex_lock (&tables_lock);
-  for (GList * item = tables; item && key && !table; item = item->next)
-    if (g_str_equal (((Table *) item->data)->key, key))
-      table = item->data;
+  table = table_find (key);
   if (table) {
     g_free (key);
   } else {
@@ -270,7 +278,8 @@ gst_delta_cnn_seat_free (GstDeltaCnnSeat * seat)
   g_free (seat);
 }
 
-/* Alone at a table: it takes the new key, and the session the tuning. */
+/* Alone at a table, and no other has the new key: it takes that, and the session
+ * the tuning. */
 static gboolean
 retune_alone (GstDeltaCnnSeat * seat, const DcnnTuning * tuning, gchar ** key,
     gboolean * alone, GError ** error)
@@ -279,7 +288,7 @@ retune_alone (GstDeltaCnnSeat * seat, const DcnnTuning * tuning, gchar ** key,
   gboolean ok = TRUE;
 
   g_mutex_lock (&tables_lock);
-  *alone = table->users == 1;
+  *alone = table->users == 1 && table_find (*key) == NULL;
   if (*alone) {
     ok = dcnn_session_set_tuning (table->session, tuning, error);
     if (ok && table->key) {

@@ -30,9 +30,10 @@ GstDeltaCnnSeat *gst_delta_cnn_seat_new (DcnnModel * model,
     G_GNUC_WARN_UNUSED_RESULT;
 void gst_delta_cnn_seat_free (GstDeltaCnnSeat * seat);
 
-/* Other tuning: in place where nobody else sits there, else *seat is given up
- * for one at another session (whose next frame is a first frame). options: as
- * of the new seat, with that tuning. FALSE with error set: *seat stays. */
+/* Other tuning: in place where nobody else sits there, nor at a session of that
+ * tuning; else *seat is given up for one at another session (whose next frame is
+ * a first frame). options: as of the new seat, with that tuning. FALSE with
+ * error set: *seat stays. */
 gboolean gst_delta_cnn_seat_retune (GstDeltaCnnSeat ** seat,
     const DcnnSessionOptions * options, GError ** error)
     G_GNUC_WARN_UNUSED_RESULT;

@@ -191,7 +191,7 @@ GST_START_TEST (test_gone)
 
 GST_END_TEST;
 
-/* Other settings, another session; the same again, the same one. */
+/* Other settings, another session. */
 GST_START_TEST (test_settings_part)
 {
   static const gchar *const settings[] = { "threshold", "forgive" };
@@ -206,6 +206,34 @@ GST_START_TEST (test_settings_part)
   fail_unless (cameras[0].batch < 1.5, "%s: batches of %g", settings[__i__],
       cameras[0].batch);
   same_as_alone (&cameras[0]);
+  for (guint i = 2; i-- > 0;)
+    camera_clear (&cameras[i]);
+}
+
+GST_END_TEST;
+
+/* The same settings again, one session again: whether the one that went comes
+ * back, or the one that stayed follows. */
+GST_START_TEST (test_settings_join)
+{
+  Camera cameras[2];
+  g_autofree gchar *model = NULL;
+
+  camera_init (&cameras[0], 0, NULL, 300000);
+  model = model_of (&cameras[0]);
+  camera_init (&cameras[1], 1, model, 300000);
+  g_object_set (cameras[1].f.element, "threshold", 0.7, NULL);
+  run_together (cameras, 2);
+  fail_unless (cameras[0].batch == 1, "batches of %g", cameras[0].batch);
+  g_object_set (cameras[__i__].f.element, "threshold", __i__ ? 0.05 : 0.7,
+      NULL);
+  /* by its next frame, which must not be later than the other's last */
+  gst_buffer_unref (fixture_run (&cameras[__i__].f, scene (0, 0)));
+  for (guint i = 0; i < FRAMES; i++)
+    for (guint k = 0; k < 2; k++)
+      g_clear_pointer (&cameras[k].masks[i], g_bytes_unref);
+  run_together (cameras, 2);
+  fail_unless (cameras[0].batch > 1.2, "batches of %g", cameras[0].batch);
   for (guint i = 2; i-- > 0;)
     camera_clear (&cameras[i]);
 }
@@ -244,6 +272,7 @@ batch_suite (void)
   tcase_add_test (tcase, test_stalled);
   tcase_add_test (tcase, test_gone);
   tcase_add_loop_test (tcase, test_settings_part, 0, 2);
+  tcase_add_loop_test (tcase, test_settings_join, 0, 2);
   tcase_add_test (tcase, test_joining);
   return suite;
 }
