@@ -4,7 +4,8 @@
  * known, as in networks that read text: written out step by step. What the
  * sequence is multiplied by is one product for all steps.
  */
-#include "dcnn_onnx_node.h"
+#include "dcnn_onnx_emit.h"
+#include "dcnn_onnx_whole.h"
 
 #include <string.h>
 
@@ -26,45 +27,20 @@ typedef struct Layer {
 static DcnnValueId
 unary (Layer *layer, DcnnOp op, DcnnValueId x)
 {
-  return onnx_node_emit_inner (layer->node, op, NULL, 1, &x, NULL);
+  return onnx_emit_unary (layer->node, op, x);
 }
 
 static DcnnValueId
 binary (Layer *layer, DcnnOp op, DcnnValueId a, DcnnValueId b)
 {
-  const DcnnValueId pair[2] = { a, b };
-
-  return onnx_node_emit_inner (layer->node, op, NULL, 2, pair, NULL);
-}
-
-static DcnnValueId
-reshape (Layer *layer, DcnnValueId x, int rank, const gint64 *dims)
-{
-  DcnnTensor shape = { .rank = rank };
-
-  for (int i = 0; i < rank; i++)
-    shape.dims[i] = dims[i];
-  return onnx_node_emit_inner (layer->node, DCNN_OP_RESHAPE, NULL, 1, &x,
-      &shape);
+  return onnx_whole_binary (layer->node, op, a, b);
 }
 
 /* count of x's elements along an axis, from start on. */
 static DcnnValueId
 slice (Layer *layer, DcnnValueId x, int axis, gint64 start, gint64 count)
 {
-  DcnnParams params = { 0 };
-  const DcnnTensor *t;
-
-  if (x < 0)
-    return -1;
-  t = &dcnn_graph_value (layer->node->loader->graph, x)->tensor;
-  for (int i = 0; i < t->rank; i++) {
-    params.slice.start[i] = i == axis ? start : 0;
-    params.slice.step[i] = 1;
-    params.slice.count[i] = i == axis ? count : t->dims[i];
-  }
-  return onnx_node_emit_inner (layer->node, DCNN_OP_SLICE, &params, 1, &x,
-      NULL);
+  return onnx_emit_slice (layer->node, x, axis, start, count, 1);
 }
 
 /* a [n, k] times the transpose of b [m, k], and c (-1: none). */
@@ -79,35 +55,6 @@ product (Layer *layer, DcnnValueId a, DcnnValueId b, DcnnValueId c)
       c < 0 ? 2 : 3, operands, NULL);
 }
 
-static DcnnValueId
-join (Layer *layer, int n, const DcnnValueId *parts, int axis)
-{
-  const DcnnParams params = { .axis = { .axis = axis } };
-
-  return onnx_node_emit_inner (layer->node, DCNN_OP_CONCAT, &params, n, parts,
-      NULL);
-}
-
-static DcnnValueId
-zeros (Layer *layer)
-{
-  OnnxNode *node = layer->node;
-  DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32, .rank = 2,
-    .dims = { layer->batch, layer->hidden } };
-  g_autofree char *name = onnx_node_temporary (node);
-  DcnnValueId id;
-
-  if (!onnx_node_alloc (node, &tensor))
-    return -1;
-  memset (tensor.data, 0, (gsize) dcnn_tensor_count (&tensor)
-      * sizeof (gfloat));
-  id = dcnn_graph_add_constant (node->loader->graph, name, &tensor,
-      &node->error);
-  if (id < 0)
-    dcnn_tensor_free (&tensor);
-  return id;
-}
-
 /* ---- what a direction reads ----------------------------------------------------- */
 
 /* Rows first .. first + n - 1 of input i's matrix for a direction: [n, k]. */
@@ -120,7 +67,7 @@ rows (Layer *layer, int i, gint64 direction, gint64 first, gint64 n)
   if (!t)
     return -1;
   x = slice (layer, slice (layer, x, 0, direction, 1), 1, first, n);
-  return reshape (layer, x, t->rank - 1, (const gint64[]) { n,
+  return onnx_emit_reshape (layer->node, x, t->rank - 1, (const gint64[]) { n,
           t->rank > 2 ? t->dims[2] : 1 });
 }
 
@@ -132,12 +79,12 @@ first_state (Layer *layer, int i, gint64 direction)
   const gint64 dims[2] = { layer->batch, layer->hidden };
 
   if (!t)
-    return zeros (layer);
+    return onnx_emit_filled (layer->node, 2, dims, 0);
   if (dcnn_tensor_count (t) != layer->directions * dims[0] * dims[1]
       || t->rank != 3)
     onnx_node_fail (layer->node, DCNN_ERROR_INVALID, "its first state has "
         "another shape than its results");
-  return layer->node->error ? -1 : reshape (layer, slice (layer,
+  return layer->node->error ? -1 : onnx_emit_reshape (layer->node, slice (layer,
           layer->node->inputs[i], layer->batch_first ? 1 : 0, direction, 1), 2,
       dims);
 }
@@ -158,7 +105,7 @@ biases (Layer *layer, gint64 direction, gint64 gates_of_state)
     return both;
   parts[0] = both;
   parts[1] = rows (layer, 3, direction, own, n - own);
-  return join (layer, 2, parts, 0);
+  return onnx_emit_join (layer->node, 2, parts, 0);
 }
 
 /* ---- steps ------------------------------------------------------------------------ */
@@ -255,7 +202,8 @@ run_direction (Layer *layer, Run *run, gboolean backward)
   }
   if (layer->node->error)
     return -1;
-  return reshape (layer, join (layer, (int) layer->steps, all, 0), 4, dims);
+  return onnx_emit_reshape (layer->node, onnx_emit_join (layer->node,
+          (int) layer->steps, all, 0), 4, dims);
 }
 
 /* ---- the node ---------------------------------------------------------------------- */
@@ -272,7 +220,7 @@ emit_output (Layer *layer, int i, const DcnnValueId *parts)
 
   if (node->error || i >= node->n_outputs || !node->outputs[i])
     return;
-  value = layer->directions == 1 ? parts[0] : join (layer, 2, parts,
+  value = layer->directions == 1 ? parts[0] : onnx_emit_join (node, 2, parts,
       i == 0 ? 1 : 0);
   if (node->error)
     return;
@@ -390,7 +338,7 @@ onnx_map_recurrent (OnnxNode *node)
         NULL);
   dims[0] = layer.steps * layer.batch;
   dims[1] = onnx_node_input (node, 0)->dims[2];
-  x = reshape (&layer, x, 2, dims);
+  x = onnx_emit_reshape (node, x, 2, dims);
   for (gint64 d = 0; d < layer.directions && !node->error; d++) {
     const gint64 state[3] = { 1, layer.batch, layer.hidden };
     Run run = { 0 };
@@ -398,8 +346,8 @@ onnx_map_recurrent (OnnxNode *node)
     y[d] = run_direction (&layer, &run, layer.reverse || d == 1);
     if (node->error)
       return;
-    h[d] = reshape (&layer, run.h, 3, state);
-    c[d] = run.c >= 0 ? reshape (&layer, run.c, 3, state) : -1;
+    h[d] = onnx_emit_reshape (node, run.h, 3, state);
+    c[d] = run.c >= 0 ? onnx_emit_reshape (node, run.c, 3, state) : -1;
   }
   emit_output (&layer, 0, y);
   emit_output (&layer, 1, h);
