@@ -116,6 +116,33 @@ test_follows (void)
   g_assert_cmpuint (halves, >, 100);
 }
 
+/* The input's pixels are as long as a picture's where they fit in those, else
+ * whole granules. */
+static void
+test_pictures (void)
+{
+  for (gint channels = 1; channels <= 10; channels++) {
+    g_autoptr (DcnnModel) model = NULL;
+    TestNet net;
+    test_net_begin (&net, 1, FALSE);
+    dcnn_graph_add_output (net.graph, test_net_conv (&net, test_net_input (&net,
+                channels, 9, 9), 2, 3, 1, 1, 1));
+    model = test_model_new (net.graph);
+    for (guint i = 0; i < G_N_ELEMENTS (layouts); i++) {
+      g_autoptr (GError) error = NULL;
+      const DcnnPlan *plan = dcnn_model_plan (model, &layouts[i], &error);
+      guint want = channels <= layouts[i].picture ? layouts[i].picture :
+          (channels + layouts[i].pixel - 1) / layouts[i].pixel *
+          layouts[i].pixel;
+      g_assert_no_error (error);
+      for (guint m = 0; m < plan->maps->len; m++)
+        if (plan_map (plan, (gint) m)->graph_input >= 0)
+          g_assert_cmpuint (g_array_index (plan->buffers, PlanBuffer,
+                  plan_map (plan, (gint) m)->buffer).pixel_elements, ==, want);
+    }
+  }
+}
+
 /* Planning changes nothing in the graph: again is the same. */
 static void
 test_again (void)
@@ -225,6 +252,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/layouts/pictures", test_pictures);
   g_test_add_func ("/engine/layouts/follows", test_follows);
   g_test_add_func ("/engine/layouts/again", test_again);
   g_test_add_func ("/engine/layouts/unaligned-view", test_unaligned_view);

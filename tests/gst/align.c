@@ -548,6 +548,36 @@ GST_START_TEST (test_damaged)
 }
 GST_END_TEST
 
+/* What a converter reads lies as its caps say, or is not read: whatever a video
+ * meta says otherwise. */
+GST_START_TEST (test_layouts_for_the_converter)
+{
+  const View view = VIEW_START;
+  GstHarness *h = align_new ("v210");
+  GstVideoInfo info;
+
+  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_v210, VIEW_WIDTH,
+      VIEW_HEIGHT);
+  push (h, view_buffer (&view, "v210"), NULL);
+  for (guint odd = 0; odd < 6; odd++) {
+    GstBuffer *buffer = view_buffer (&view, "v210");
+    gsize offsets[GST_VIDEO_MAX_PLANES] = { odd == 1 ? 16 : 0 };
+    gint strides[GST_VIDEO_MAX_PLANES] = { info.stride[0] - (odd == 2) * 16 };
+
+    if (gst_buffer_get_video_meta (buffer))
+      gst_buffer_remove_meta (buffer, (GstMeta *)
+          gst_buffer_get_video_meta (buffer));
+    gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE,
+        odd == 3 ? GST_VIDEO_FORMAT_UYVY : GST_VIDEO_FORMAT_v210, VIEW_WIDTH -
+        (odd == 4) * 6, VIEW_HEIGHT - (odd == 5), 1, offsets, strides);
+    fail_unless_equals_int (push (h, buffer, NULL).state, odd ?
+        GST_DELTA_CNN_MOTION_LOST : GST_DELTA_CNN_MOTION_ALIGNED);
+    fail_unless_equals_uint64 (stat_of (h, "damaged"), odd);
+  }
+  gst_harness_teardown (h);
+}
+GST_END_TEST
+
 /* Pictures too small for anything. */
 GST_START_TEST (test_tiny_pictures)
 {
@@ -660,6 +690,7 @@ align_suite (void)
   tcase_add_test (tcase, test_hard_rides);
   tcase_add_test (tcase, test_lens_cap);
   tcase_add_test (tcase, test_damaged);
+  tcase_add_test (tcase, test_layouts_for_the_converter);
   tcase_add_test (tcase, test_tiny_pictures);
   tcase_add_test (tcase, test_gpu_memory_in_template);
   tcase_add_test (tcase, test_context_goes_through);
