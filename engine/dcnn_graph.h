@@ -193,6 +193,9 @@ char *dcnn_graph_dump (const DcnnGraph *graph);
 /* A constant with exactly one element: TRUE and its value. */
 gboolean dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value,
     double *scalar);
+/* By value: the only live node that reads it, once; -1: none; -2: several, or
+ * it is an output of the graph. New; free with g_free(). */
+gint *dcnn_graph_find_readers (const DcnnGraph *graph);
 
 G_END_DECLS
 

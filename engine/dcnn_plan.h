@@ -285,6 +285,10 @@ DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);
 void dcnn_passes_shuffle (DcnnGraph *graph);
 /* passes_gelu.c: GELU spelled out becomes Gelu. */
 void dcnn_passes_gelu (DcnnGraph *graph);
+/* passes_repeats.c: pixels repeated by Tile or Expand become Resize. */
+void dcnn_passes_repeats (DcnnGraph *graph);
+/* passes_moments.c: norms by a factor and a sum become norms by a difference. */
+void dcnn_passes_moments (DcnnGraph *graph);
 /* By value: whether it is an output of the graph. New; free with g_free(). */
 gboolean *dcnn_graph_find_outputs (const DcnnGraph *graph);
 

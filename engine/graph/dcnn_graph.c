@@ -558,3 +558,24 @@ dcnn_graph_scalar (const DcnnGraph *graph, DcnnValueId value, double *scalar)
   *scalar = *(const float *) t->data;
   return TRUE;
 }
+
+#define SEVERAL -2
+
+gint *
+dcnn_graph_find_readers (const DcnnGraph *graph)
+{
+  gint *readers = g_new (gint, graph->values->len + 1);
+
+  for (guint v = 0; v < graph->values->len; v++)
+    readers[v] = -1;
+  for (guint n = 0; n < graph->nodes->len; n++) {
+    const DcnnNode *node = dcnn_graph_node (graph, n);
+    for (int i = 0; node->alive && i < node->n_inputs; i++)
+      if (node->inputs[i] >= 0)
+        readers[node->inputs[i]] = readers[node->inputs[i]] == -1 ? (gint) n
+            : SEVERAL;
+  }
+  for (guint i = 0; i < graph->outputs->len; i++)
+    readers[g_array_index (graph->outputs, DcnnValueId, i)] = SEVERAL;
+  return readers;
+}

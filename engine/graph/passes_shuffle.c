@@ -23,29 +23,6 @@ tensor_of (const DcnnGraph *graph, DcnnValueId value)
   return &dcnn_graph_value (graph, value)->tensor;
 }
 
-#define SEVERAL -2 /* readers, or it is an output of the graph */
-
-/* By value: the only live node that reads it; -1: none. New; free with
- * g_free(). */
-static gint *
-find_readers (const DcnnGraph *graph)
-{
-  gint *readers = g_new (gint, graph->values->len + 1);
-
-  for (guint v = 0; v < graph->values->len; v++)
-    readers[v] = -1;
-  for (guint n = 0; n < graph->nodes->len; n++) {
-    const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; node->alive && i < node->n_inputs; i++)
-      if (node->inputs[i] >= 0)
-        readers[node->inputs[i]] = readers[node->inputs[i]] == -1 ? (gint) n
-            : SEVERAL;
-  }
-  for (guint i = 0; i < graph->outputs->len; i++)
-    readers[g_array_index (graph->outputs, DcnnValueId, i)] = SEVERAL;
-  return readers;
-}
-
 /* The only reader of a node's only output, when it is of that op; -1. */
 static gint
 next_of (const DcnnGraph *graph, const gint *readers, const DcnnNode *node,
@@ -174,7 +151,7 @@ has_rounding (const DcnnGraph *graph)
 static void
 swap_shuffles (DcnnGraph *graph)
 {
-  g_autofree gint *readers = find_readers (graph);
+  g_autofree gint *readers = dcnn_graph_find_readers (graph);
 
   for (guint n = 0; n < graph->nodes->len; n++) {
     gint at = (gint) n;
@@ -188,7 +165,7 @@ swap_shuffles (DcnnGraph *graph)
 void
 dcnn_passes_shuffle (DcnnGraph *graph)
 {
-  g_autofree gint *readers = find_readers (graph);
+  g_autofree gint *readers = dcnn_graph_find_readers (graph);
 
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *node = dcnn_graph_node (graph, n);

@@ -274,8 +274,11 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
 {
   g_autofree DcnnDtype *types = input_types (graph);
   gsize most_bytes = bytes_allowed (graph);
-  DcnnPlan *plan = plan_on (dcnn_passes_layout (graph), &plan_layout_cpu);
+  DcnnPlan *plan;
 
+  dcnn_passes_repeats (graph);
+  dcnn_passes_moments (graph);
+  plan = plan_on (dcnn_passes_layout (graph), &plan_layout_cpu);
   plan->owns_graph = TRUE;
   if (!dcnn_passes_run (plan->graph, most_bytes, error) ||
       !build_plan (plan, most_bytes, error) || !finish (plan, error))

@@ -162,11 +162,12 @@ onnx_map_fused_matmul (OnnxNode *node)
 }
 
 /* BiasGelu, FastGelu (the tanh form): of the sum with a bias, where there is
- * one. QuickGelu: x sigmoid (alpha x). */
+ * one. QuickGelu: x sigmoid (alpha x), of SiLUs with an alpha of 1. */
 void
 onnx_map_fused_gelu (OnnxNode *node)
 {
   const gboolean quick = strcmp (node->mapping->op_type, "QuickGelu") == 0;
+  const double alpha = quick ? onnx_node_float (node, "alpha", 1.702) : 0;
   DcnnParams params = { 0 };
   DcnnValueId x = node->inputs[0], v;
 
@@ -182,8 +183,8 @@ onnx_map_fused_gelu (OnnxNode *node)
     onnx_node_emit (node, DCNN_OP_GELU, &params, 1, NULL);
     return;
   }
-  v = onnx_whole_binary (node, DCNN_OP_MUL, x, onnx_whole_number (node,
-          onnx_node_float (node, "alpha", 1.702)));
+  v = alpha == 1 ? x : onnx_whole_binary (node, DCNN_OP_MUL, x,
+      onnx_whole_number (node, alpha));
   node->inputs[1] = onnx_node_emit_inner (node, DCNN_OP_SIGMOID, NULL, 1, &v,
       NULL);
   node->n_inputs = 2;

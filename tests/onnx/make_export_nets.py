@@ -157,6 +157,60 @@ def layer_norm(g, x, channels, axis):
     return g.node("Add", g.node("Mul", x, g.random(*shape)), g.random(*shape))
 
 
+def factored_norm(g, x, axes, scale=None, shift=None, negated=True):
+    """As TensorFlow's batch_normalization spells norms: one factor for the value and for its mean."""
+    mean = g.node("ReduceMean", x, axes=axes, keepdims=1)
+    off = g.node("Sub", x, mean)
+    var = g.node("ReduceMean", g.node("Mul", off, off), axes=axes, keepdims=1)
+    a = g.node("Reciprocal", g.node("Sqrt", g.node("Add", var, g.const(1e-3))))
+    a = a if scale is None else g.node("Mul", a, g.const(scale))
+    if negated:
+        return g.node("Add", g.node("Mul", x, a), g.node("Mul", g.node("Neg", mean), a))
+    rest = g.node("Sub", g.const(shift), g.node("Mul", mean, a))
+    return g.node("Add", g.node("Mul", x, a), rest)
+
+
+@net
+def keras_norms():
+    """LayerNormalization and GroupNormalization of Keras, with and without scale and shift, one read by others, too."""
+    g, x = begun(8)
+    x = g.node("Transpose", x, perm=[0, 2, 3, 1])
+    x = factored_norm(g, x, [3])
+    x = factored_norm(g, g.node("Sigmoid", x), [3], g.rng.normal(1, .2, 8), g.rng.normal(0, .2, 8), False)
+    for scaled in (False, True):
+        y = g.node("Transpose", g.conv(g.node("Transpose", x, perm=[0, 3, 1, 2]), 8, 8), perm=[0, 2, 3, 1])
+        y = g.node("Reshape", y, g.ints(1, HEIGHT, WIDTH, 4, 2))
+        scale, shift = (g.rng.normal(1, .2, (1, 1, 1, 4, 2)) for _ in range(2))
+        y = factored_norm(g, y, [1, 2, 4], *((scale, shift, False) if scaled else ()))
+        x = g.node("Relu", g.node("Reshape", y, g.ints(1, HEIGHT, WIDTH, 8)))
+    x = g.node("Transpose", x, perm=[0, 3, 1, 2])
+    y = factored_norm(g, g.conv(x, 8, 6), [2, 3], g.rng.normal(1, .2, (6, 1, 1)), np.float32(.3), False)
+    g.conv(g.node("Relu", y), 6, 3, "y")
+    return of_picture(g, tails=0)
+
+
+@net
+def repeats():
+    """Pixels repeated: Tile of rows and columns with channels last, the same turned on the way (Keras), Expand (PyTorch), columns alone by 3, one that is read between."""
+    g, x = begun(4)
+    a = g.node("Transpose", x, perm=[0, 2, 3, 1])
+    a = g.node("Tile", g.node("Reshape", a, g.ints(1, HEIGHT, 1, WIDTH, 4)), g.ints(1, 1, 2, 1, 1))
+    a = g.node("Reshape", g.node("Reshape", a, g.ints(1, 2 * HEIGHT, WIDTH, 4)), g.ints(1, 2 * HEIGHT, WIDTH, 1, 4))
+    a = g.node("Reshape", g.node("Tile", a, g.ints(1, 1, 1, 2, 1)), g.ints(1, 2 * HEIGHT, 2 * WIDTH, 4))
+    a = g.conv(g.node("Transpose", a, perm=[0, 3, 1, 2]), 4, 4)
+    b = g.node("Tile", g.node("Reshape", x, g.ints(1, 4, HEIGHT, 1, WIDTH)), g.ints(1, 1, 1, 2, 1))
+    b = g.node("Reshape", g.node("Transpose", b, perm=[0, 2, 3, 4, 1]), g.ints(1, 2 * HEIGHT, WIDTH, 4))
+    b = g.node("Tile", g.node("Reshape", b, g.ints(1, 2 * HEIGHT, WIDTH, 1, 4)), g.ints(1, 1, 1, 2, 1))
+    b = g.node("Transpose", g.node("Reshape", b, g.ints(1, 2 * HEIGHT, 2 * WIDTH, 4)), perm=[0, 3, 1, 2])
+    c = g.node("Expand", g.node("Reshape", x, g.ints(1, 4, HEIGHT, 1, WIDTH, 1)), g.ints(1, 4, HEIGHT, 2, WIDTH, 2))
+    c = g.node("Reshape", c, g.ints(1, 4, 2 * HEIGHT, 2 * WIDTH))
+    y = g.conv(g.node("Concat", a, b, c, axis=1), 12, 4)
+    d = g.node("Reshape", g.node("Tile", g.node("Reshape", y, g.ints(1, 4, 2 * HEIGHT, 2 * WIDTH, 1)), g.ints(1, 1, 1, 1, 3)),
+               g.ints(1, 4, 2 * HEIGHT, 6 * WIDTH))
+    g.node("Relu", g.conv(d, 4, 3), out="y")
+    return of_picture(g, tails=0)
+
+
 @net
 def norm_between_turns():
     """A layer norm of which only changed rows are computed, between operators that run whole and may lie where others lay."""
