@@ -76,8 +76,8 @@ AREAS = (
     (r"stabilizer/", r"stabilizer/"),
     (r"gst/", r"gst/"),
     (r"tools/deltacnn-models", r"models/models_tool"),
-    (r"tools/(annotate|sheet)", r"tools/|e2e/(demo|camera-errors|moving-camera)"),
-    (r"tools/", r"tools/|e2e/(inspect|bench|tune|version)"),
+    (r"tools/(annotate|sheet)", r"tools/|e2e/(demo|camera-errors|moving-camera|options)"),
+    (r"tools/", r"tools/|e2e/(inspect|bench|tune|version|options)"),
 )
 EVERY = 1e9  # seconds: no test is longer
 GROUP = 20
