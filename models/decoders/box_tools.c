@@ -317,6 +317,28 @@ dcnn_row_extras_place (DcnnRowExtras *extras, DcnnDecoder *decoder,
 }
 
 void
+dcnn_row_extras_add (const DcnnRowExtras *extras, DcnnDecoder *decoder,
+    DcnnBoxFinder *finder, const DcnnView *rows,
+    const DcnnTransform *transform, guint row, guint first, DcnnBoxForm form,
+    gfloat score, gint class_id)
+{
+  gfloat v[4], edges[4];
+
+  for (guint i = 0; i < 4; i++)
+    v[i] = dcnn_row_at (rows, row, first + i)
+        * ((i % 2 == 0) == (form != DCNN_BOX_YXYX) ? extras->unit_x
+            : extras->unit_y);
+  if (extras->oriented) {
+    dcnn_box_finder_add_oriented (finder, decoder, transform, row, v,
+        dcnn_row_at (rows, row, rows->channels - 1), score, class_id);
+    return;
+  }
+  dcnn_box_edges (form, v, edges);
+  dcnn_box_finder_add (finder, decoder, transform, row, edges, score,
+      class_id);
+}
+
+void
 dcnn_add_points (DcnnDecoder *decoder, const DcnnTransform *transform,
     const gfloat (*points)[3], guint n, gfloat score)
 {

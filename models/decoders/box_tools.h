@@ -122,6 +122,12 @@ guint dcnn_row_extras_columns (const DcnnRowExtras *extras);
 /* Sets where the columns begin and allocates the mask. */
 gboolean dcnn_row_extras_place (DcnnRowExtras *extras, DcnnDecoder *decoder,
     guint first, guint n_classes, GError **error);
+/* Adds the box of a row, whose four numbers begin at column `first`; where boxes
+ * are oriented, turned by the row's last one. */
+void dcnn_row_extras_add (const DcnnRowExtras *extras, DcnnDecoder *decoder,
+    DcnnBoxFinder *finder, const DcnnView *rows,
+    const DcnnTransform *transform, guint row, guint first, DcnnBoxForm form,
+    gfloat score, gint class_id);
 /* Key points and masks of the boxes that are left. */
 void dcnn_row_extras_run (const DcnnRowExtras *extras, DcnnDecoder *decoder,
     const DcnnBoxFinder *finder, const DcnnView *rows,

@@ -30,6 +30,15 @@ dcnn_sigmoid (gfloat value)
   return 1.0f / (1.0f + expf (-dcnn_clamp (value, -30, 30)));
 }
 
+/* A number of an output as a probability: by its sigmoid where its descriptor
+ * says so, else as it is, within 0..1. */
+static inline gfloat
+dcnn_probability (const DcnnDecoder *decoder, guint role, gfloat value)
+{
+  return decoder->roles[role].activation == DCNN_ACTIVATION_SIGMOID
+      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+}
+
 /* Index of the grid cell of a coordinate in cells, clamped to 0..n - 1; the
  * cell's centre is at its index, or borders are (floor). 0 for NaN. */
 static inline guint

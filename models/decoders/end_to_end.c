@@ -73,31 +73,6 @@ read_class (const DcnnDecoder *decoder, guint row)
 }
 
 static void
-add_row (DcnnDecoder *decoder, const DcnnDecodeFrame *frame, guint row,
-    gfloat score)
-{
-  EndState *state = decoder->state;
-  const DcnnRowExtras *extras = &state->extras;
-  const DcnnView *view =
-      dcnn_decoder_view (decoder, state->separate ? BOXES : DETECTIONS);
-  gfloat v[4], edges[4];
-
-  for (guint i = 0; i < 4; i++)
-    v[i] = dcnn_row_at (view, row, state->columns.box + i)
-        * ((i % 2 == 0) == (state->form != DCNN_BOX_YXYX) ? extras->unit_x
-            : extras->unit_y);
-  if (extras->oriented) {
-    dcnn_box_finder_add_oriented (&state->finder, decoder, frame->transform,
-        row, v, dcnn_row_at (view, row, view->channels - 1), score,
-        read_class (decoder, row));
-    return;
-  }
-  dcnn_box_edges (state->form, v, edges);
-  dcnn_box_finder_add (&state->finder, decoder, frame->transform, row, edges,
-      score, read_class (decoder, row));
-}
-
-static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
   EndState *state = decoder->state;
@@ -116,8 +91,13 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
       dcnn_ranking_add (ranking, score, row);
   }
   dcnn_ranking_sort (ranking);
-  for (guint i = 0; i < ranking->n; i++)
-    add_row (decoder, frame, ranking->items[i].id, ranking->items[i].score);
+  for (guint i = 0; i < ranking->n; i++) {
+    guint row = ranking->items[i].id;
+
+    dcnn_row_extras_add (&state->extras, decoder, &state->finder, view,
+        frame->transform, row, state->columns.box, state->form,
+        ranking->items[i].score, read_class (decoder, row));
+  }
   dcnn_box_finder_finish (&state->finder, decoder);
   dcnn_row_extras_run (&state->extras, decoder, &state->finder, view,
       frame->transform);

@@ -71,10 +71,8 @@ decode_point (const DcnnDecoder *decoder, guint c,
     at_x += 0.5f;
     at_y += 0.5f;
   }
-  if (decoder->roles[0].activation == DCNN_ACTIVATION_SIGMOID)
-    value = dcnn_sigmoid (value);
   return (DcnnKeypoint) { dcnn_frame_x (transform, at_x),
-    dcnn_frame_y (transform, at_y), dcnn_clamp (value, 0, 1) };
+    dcnn_frame_y (transform, at_y), dcnn_probability (decoder, 0, value) };
 }
 
 static void

@@ -39,40 +39,28 @@ static gfloat
 point_score (const DcnnDecoder *decoder, const LandmarkState *state,
     const gfloat *point)
 {
-  gfloat value;
-
-  if (state->score_value < 0)
-    return 1;
-  value = point[(guint) state->score_value * state->step_value];
-  return decoder->roles[LANDMARKS].activation == DCNN_ACTIVATION_SIGMOID
-      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+  return state->score_value < 0 ? 1 : dcnn_probability (decoder, LANDMARKS,
+      point[(guint) state->score_value * state->step_value]);
 }
 
 /* Whether there is anyone, as far as the network says; else 1. */
 static gfloat
 presence (const DcnnDecoder *decoder)
 {
-  gfloat value;
-
-  if (decoder->roles[PRESENCE].output < 0)
-    return 1;
-  value = dcnn_decoder_view (decoder, PRESENCE)->data[0];
-  return decoder->roles[PRESENCE].activation == DCNN_ACTIVATION_SIGMOID
-      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+  return decoder->roles[PRESENCE].output < 0 ? 1 : dcnn_probability (decoder,
+      PRESENCE, dcnn_decoder_view (decoder, PRESENCE)->data[0]);
 }
 
 static void
 run_mask (DcnnDecoder *decoder, const DcnnTransform *transform)
 {
   const DcnnView *view = dcnn_decoder_view (decoder, MASK);
-  gboolean logit = decoder->roles[MASK].activation == DCNN_ACTIVATION_SIGMOID;
 
   for (guint y = 0; y < view->height; y++)
-    for (guint x = 0; x < view->width; x++) {
-      gfloat v = dcnn_view_at (view, 0, y, x);
+    for (guint x = 0; x < view->width; x++)
       decoder->mask[(gsize) y * view->width + x] = (guint8)
-          (dcnn_clamp (logit ? dcnn_sigmoid (v) : v, 0, 1) * 255.0f + 0.5f);
-    }
+          (dcnn_probability (decoder, MASK, dcnn_view_at (view, 0, y, x))
+          * 255.0f + 0.5f);
   dcnn_decoder_place_mask (decoder, transform);
 }
 

@@ -50,13 +50,6 @@ find_near (const DcnnView *view, guint c, gfloat near_y, gfloat near_x,
   return dcnn_view_at (view, c, *best_y, *best_x);
 }
 
-static gfloat
-activated (const DcnnDecoder *decoder, guint role, gfloat value)
-{
-  return decoder->roles[role].activation == DCNN_ACTIVATION_SIGMOID
-      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
-}
-
 static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
@@ -83,7 +76,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
     DcnnKeypoint point = {
       dcnn_frame_x (frame->transform, ((gfloat) x + ox) * stride_x + 0.5f),
       dcnn_frame_y (frame->transform, ((gfloat) y + oy) * stride_y + 0.5f),
-      activated (decoder, HEATMAP, value)
+      dcnn_probability (decoder, HEATMAP, value)
     };
 
     g_array_append_val (results->keypoints, point);

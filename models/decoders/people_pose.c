@@ -71,13 +71,6 @@ static const DcnnRole roles[] = {
   { NULL, FALSE }
 };
 
-static gfloat
-activated (const DcnnDecoder *decoder, guint role, gfloat value)
-{
-  return decoder->roles[role].activation == DCNN_ACTIVATION_SIGMOID
-      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
-}
-
 /* Top of the parabola through three values, -0.5 .. 0.5 from the middle. */
 static gfloat
 parabola (gfloat before, gfloat at, gfloat after)
@@ -112,7 +105,7 @@ refine (const DcnnDecoder *decoder, guint role, guint c, gint y, gint x)
 
   return (Point) { ((gfloat) y + 0.5f + dy) * state->stride_y,
     ((gfloat) x + 0.5f + dx) * state->stride_x,
-    activated (decoder, role, at) };
+    dcnn_probability (decoder, role, at) };
 }
 
 /* Peaks of all channels of a role above threshold, best first; id = (channel

@@ -59,10 +59,8 @@ static const DcnnRole roles[] = {
 static gfloat
 part_score (const DcnnDecoder *decoder, guint k, guint y, guint x)
 {
-  gfloat value = dcnn_view_at (dcnn_decoder_view (decoder, HEATMAP), k, y, x);
-
-  return decoder->roles[HEATMAP].activation == DCNN_ACTIVATION_SIGMOID
-      ? dcnn_sigmoid (value) : dcnn_clamp (value, 0, 1);
+  return dcnn_probability (decoder, HEATMAP,
+      dcnn_view_at (dcnn_decoder_view (decoder, HEATMAP), k, y, x));
 }
 
 /* Point k of cell (y, x): the cell and its offset. */

@@ -31,30 +31,6 @@ static const DcnnRole roles[] = {
 };
 
 static void
-add_row (DcnnDecoder *decoder, const DcnnDecodeFrame *frame, guint row,
-    gfloat score)
-{
-  YoloState *state = decoder->state;
-  const DcnnRowExtras *extras = &state->extras;
-  const DcnnView *view = dcnn_decoder_view (decoder, BOXES);
-  gfloat v[4], edges[4];
-
-  for (guint i = 0; i < 4; i++)
-    v[i] = dcnn_row_at (view, row, i)
-        * ((i % 2 == 0) == (state->form != DCNN_BOX_YXYX) ? extras->unit_x
-            : extras->unit_y);
-  if (extras->oriented) {
-    dcnn_box_finder_add_oriented (&state->finder, decoder, frame->transform,
-        row, v, dcnn_row_at (view, row, view->channels - 1), score,
-        state->finder.classes[row]);
-    return;
-  }
-  dcnn_box_edges (state->form, v, edges);
-  dcnn_box_finder_add (&state->finder, decoder, frame->transform, row, edges,
-      score, state->finder.classes[row]);
-}
-
-static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
   YoloState *state = decoder->state;
@@ -78,8 +54,13 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
       dcnn_ranking_add (ranking, score, row);
   }
   dcnn_ranking_sort (ranking);
-  for (guint i = 0; i < ranking->n; i++)
-    add_row (decoder, frame, ranking->items[i].id, ranking->items[i].score);
+  for (guint i = 0; i < ranking->n; i++) {
+    guint row = ranking->items[i].id;
+
+    dcnn_row_extras_add (&state->extras, decoder, &state->finder, view,
+        frame->transform, row, 0, state->form,
+        ranking->items[i].score, state->finder.classes[row]);
+  }
   dcnn_box_finder_finish (&state->finder, decoder);
   dcnn_row_extras_run (&state->extras, decoder, &state->finder, view,
       frame->transform);
