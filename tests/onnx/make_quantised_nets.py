@@ -205,6 +205,18 @@ def silu_tie():
     return net.model(x, TensorProto.INT8), exact
 
 
+def padded_integers():
+    """Integers with a border of their zero point, with one of another number, and a float32 with a border between two quantisers."""
+    net = Net(7)
+    s = scales(net, 1 / 40, 110, np.uint8)
+    pads = net.constant([0, 0, 1, 2, 0, 0, 2, 1], np.int64)
+    q = net.node("QuantizeLinear", ["image"] + s)
+    parts = [net.node("DequantizeLinear", [net.node("Pad", [q, pads, net.constant(v, np.uint8)])] + s) for v in (110, 37)]
+    parts += [net.node("Pad", [net.node("DequantizeLinear", [q] + s), pads] + v) for v in ([], [net.constant(1.5)])]
+    x = net.node("QuantizeLinear", [net.node("Concat", parts, axis=1)] + s)
+    return net.model(net.node("DequantizeLinear", [x] + s))
+
+
 def unknown_range():
     """Integers of which nothing is known beside others of a known range, quantised as the latter: what is over it is clamped."""
     net = Net(6)
@@ -264,6 +276,7 @@ def nets(frames, folder):
     model, exact = silu_tie()
     yield "silu-tie", model, 0, exact
     yield "unknown-range", unknown_range(), -1e-6, None
+    yield "padded-integers", padded_integers(), -1e-6, None
     yield "matrices", matrices(False), 1 / 30, None
     yield "matrices-dynamic", matrices(True), -.01, None  # the second matrix's input is not quantised here
     path = os.path.join(folder, "d.onnx")
