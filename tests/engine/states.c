@@ -194,6 +194,40 @@ test_counts (void)
   g_assert_cmpuint (frames[1], <, frames[0]);
 }
 
+/* Two states that differ all over, and a picture that does not: two thirds. */
+static void
+test_counts_of_two (void)
+{
+  g_autoptr (DcnnSession) session = NULL;
+  g_autoptr (DcnnModel) model = NULL;
+  g_autoptr (GError) error = NULL;
+  DcnnValueId x, states[2];
+  TestVideo video;
+  DcnnFrame frame;
+  TestNet net;
+
+  test_net_begin (&net, 8, FALSE);
+  x = test_net_input (&net, 3, NET_H, NET_W);
+  states[0] = add_input (&net, "g", 4, NET_H, NET_W);
+  states[1] = add_input (&net, "h", 4, NET_H, NET_W);
+  for (gint i = 1; i >= 0; i--) { /* states come from the end */
+    DcnnValueId next = test_net_unary (&net, DCNN_OP_TANH, test_net_conv (&net,
+            test_net_concat (&net, x, states[i]), 4, 3, 1, 1, 1));
+    dcnn_graph_add_output (net.graph, next);
+    g_assert_true (dcnn_graph_add_state (net.graph,
+            &(DcnnState) { states[i], next, 0 }, &error));
+  }
+  model = test_model_new (net.graph);
+  session = new_session (model, DCNN_MODE_SPARSE, TRUE);
+  test_video_init (&video, 5, NET_W, NET_H);
+  test_video_draw (&video, DCNN_FORMAT_RGB, FALSE, &frame);
+  test_push_frame (session, 0, &frame);
+  test_push_frame (session, 0, &frame);
+  g_assert_cmpfloat_with_epsilon (stats_of (session).changed_share, 2 / 3.f,
+      0.01f);
+  test_video_clear (&video);
+}
+
 /* With default settings a still scene ends settled, whatever is kept. */
 static void
 test_settles (void)
@@ -268,6 +302,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/states/recurrent-bits", test_recurrent_bits);
   g_test_add_func ("/engine/states/stacked-bits", test_stacked_bits);
   g_test_add_func ("/engine/states/counts", test_counts);
+  g_test_add_func ("/engine/states/counts-of-two", test_counts_of_two);
   g_test_add_func ("/engine/states/settles", test_settles);
   g_test_add_func ("/engine/states/refusals", test_refusals);
   return g_test_run ();
