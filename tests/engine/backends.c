@@ -53,7 +53,7 @@ test_names (void)
     { "cuda:x", NULL, DCNN_ERROR_ARGUMENT, "auto, cuda, cpu, null" },
     { "cuda:256", NULL, DCNN_ERROR_ARGUMENT, "none of" },
     { "cpux", NULL, DCNN_ERROR_ARGUMENT, "device=cpux" },
-    { "", NULL, DCNN_ERROR_ARGUMENT, "none of" },
+    { "", NULL, DCNN_ERROR_ARGUMENT, "; cuda:1 and so on choose" },
     { "tpu", NULL, DCNN_ERROR_ARGUMENT, "device=tpu" },
   };
   g_autoptr (DcnnModel) model = new_model ();
