@@ -150,26 +150,33 @@ emulated_element (uint32_t bits)
 }
 
 /* m16n8k16: a[i] is row lane / 4 + 8 (i & 1), columns lane % 4 * 2 + 8 (i / 2);
- * b rows lane % 4 * 2 + 8 i of column lane / 4; d as a, with columns of n. */
+ * b rows lane % 4 * 2 + 8 i of column lane / 4; d as a, with columns of n. The
+ * next product goes to the other half, so that nobody waits for who still reads. */
 template<typename T>
 static inline void
 multiply (float *d, const uint32_t *a, uint32_t b0, uint32_t b1)
 {
-  static thread_local float as[EMULATED_THREADS][8], bs[EMULATED_THREADS][4];
-  unsigned self = emulated_block.now, warp = self / 32 * 32, lane = self % 32;
+  struct Matrices { float a[16][16], b[8][16]; };
+  static thread_local Matrices of_warps[2][EMULATED_THREADS / 32];
+  static thread_local bool half[EMULATED_THREADS];
+  unsigned self = emulated_block.now, lane = self % 32;
+  unsigned row = lane / 4, column = lane % 4 * 2;
+  Matrices &m = of_warps[half[self]][self / 32];
 
+  half[self] = !half[self];
   for (unsigned i = 0; i < 8; i++)
-    as[self][i] = emulated_element<T> (a[i / 2] >> 16 * (i % 2));
+    m.a[row + 8 * (i / 2 % 2)][column + 8 * (i / 4) + i % 2] =
+        emulated_element<T> (a[i / 2] >> 16 * (i % 2));
   for (unsigned i = 0; i < 4; i++)
-    bs[self][i] = emulated_element<T> ((i < 2 ? b0 : b1) >> 16 * (i % 2));
+    m.b[row][column + 8 * (i / 2) + i % 2] =
+        emulated_element<T> ((i < 2 ? b0 : b1) >> 16 * (i % 2));
   emulated_warp_meets ();
-  for (unsigned i = 0; i < 4; i++) {
-    unsigned row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
-    for (unsigned k = 0; k < 16; k++)
-      d[i] += as[warp + row % 8 * 4 + k % 8 / 2][(row / 8 + k / 8 * 2) * 2 +
-          k % 2] * bs[warp + column * 4 + k % 8 / 2][k / 8 * 2 + k % 2];
+  for (unsigned k = 0; k < 16; k++) {
+    d[0] += m.a[row][k] * m.b[column][k];
+    d[1] += m.a[row][k] * m.b[column + 1][k];
+    d[2] += m.a[row + 8][k] * m.b[column][k];
+    d[3] += m.a[row + 8][k] * m.b[column + 1][k];
   }
-  emulated_warp_meets ();
 }
 
 /* Ten bits of mantissa, ties away from zero. */
