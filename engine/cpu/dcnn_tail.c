@@ -1,98 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_tail.c - operators on dense tensors. Products, softmax, layer norms,
- * point-wise ones and transposes have kernels; of all but the last, rows that nothing changed
- * are not computed. The rest run on the reference operators.
+ * dcnn_tail.c - operators on dense tensors. Products, softmax, reductions
+ * (dcnn_tail_reduce.c), layer norms, point-wise ones and transposes have
+ * kernels; of all but the last, rows that nothing changed are not computed. The
+ * rest run on the reference operators.
  */
-#include "cpu.h"
+#include "dcnn_tail.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A tail that runs: its tensors, and the rows (of the last dimension) of its
- * output that it computes. */
-typedef struct TailRun {
-  DcnnSession *session;
-  DcnnStream *stream;
-  const DcnnNode *gn;
-  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
-  gint index[DCNN_MAX_NODE_INPUTS]; /* of the stream's tensors; -1 */
-  DcnnTensor *out;
-  gint out_index;
-  const guint32 *rows;
-  gsize n_rows;
-  gsize length;            /* of a row */
-  /* of the kernel at hand */
-  DcnnStep step;
-  int row_input;           /* of a step: the one that rows come from */
-  const float *operand;
-  gsize operand_stride;    /* a row; 0: the same for all */
-  gboolean log_form;
-  gsize lines;             /* side by side */
-  DcnnMatmul product;
-  const float *panels;     /* its second operand, from the model; or NULL */
-} TailRun;
-
-/* ---- rows ----------------------------------------------------------------------- */
-
-static gsize
-row_length (const DcnnTensor *t)
-{
-  return t->rank > 0 ? (gsize) t->dims[t->rank - 1] : 1;
-}
-
-gsize
-dcnn_tensor_rows (const DcnnTensor *t)
-{
-  gsize length = row_length (t);
-
-  return length > 0 ? (gsize) dcnn_tensor_count (t) / length : 0;
-}
-
-gboolean
-dcnn_forget_rows (DcnnStream *stream, gint tensor)
-{
-  guint8 *rows = stream->cpu->tensor_rows ? stream->cpu->tensor_rows[tensor] :
-      NULL;
-
-  if (rows)
-    memset (rows, 0, dcnn_tensor_rows (&stream->cpu->tensors[tensor]));
-  return rows != NULL;
-}
-
-void
-dcnn_mark_rows (DcnnStream *stream, gint tensor, gint64 from, gint64 to)
-{
-  guint8 *rows = stream->cpu->tensor_rows ? stream->cpu->tensor_rows[tensor] :
-      NULL;
-
-  if (rows == NULL)
-    return;
-  if (from == 0 && to < 0)
-    to = (gint64) dcnn_tensor_rows (&stream->cpu->tensors[tensor]) - 1;
-  memset (rows + from, 1, (gsize) (to - from + 1));
-}
-
-/* Lists the rows of the output that follow changed rows of the inputs in
- * `follow` (bits); or all. */
-static void
-list_rows (TailRun *run, guint32 follow, gboolean all)
-{
-  gsize rows = dcnn_tensor_rows (run->out);
-  guint32 *list = run->session->cpu->tail_rows;
-
-  run->n_rows = 0;
-  for (gsize r = 0; r < rows; r++) {
-    gboolean wanted = all;
-    for (int i = 0; i < run->gn->n_inputs && !wanted; i++)
-      wanted = (follow >> i & 1) && run->index[i] >= 0 &&
-          run->stream->cpu->tensor_changed[run->index[i]] &&
-          run->stream->cpu->tensor_rows[run->index[i]][r];
-    if (wanted)
-      list[run->n_rows++] = (guint32) r;
-  }
-  run->rows = list;
-}
 
 /* Whether an input changed in this frame. */
 static gboolean
@@ -103,59 +19,78 @@ input_changed (const TailRun *run, int i)
 }
 
 static gboolean
-is_floats (const DcnnTensor *t)
-{
-  return t != NULL && t->dtype == DCNN_DTYPE_F32;
-}
-
-static gboolean
 same_shape (const DcnnTensor *a, const DcnnTensor *b)
 {
   return a->rank == b->rank &&
       memcmp (a->dims, b->dims, sizeof (int64_t) * (gsize) a->rank) == 0;
 }
 
-static void
-share_out (TailRun *run, gsize cost_of_row, DcnnPoolFn fn)
-{
-  dcnn_run_parallel (run->session, run->n_rows,
-      MAX (24, (run->n_rows / (run->session->threads * 4) + 23) / 24 * 24),
-      run->n_rows * cost_of_row, fn, run);
-}
-
 /* ---- steps ------------------------------------------------------------------------ */
+
+/* Where the operand of a row begins. */
+static gsize
+operand_at (const TailRun *run, gsize row)
+{
+  gsize at = 0;
+
+  if (run->row_each)
+    return row * (run->number_each ? 1 : run->length);
+  for (int i = run->out->rank - 2; i >= 0; i--) {
+    at += row % (gsize) run->out->dims[i] * run->operand_strides[i];
+    row /= (gsize) run->out->dims[i];
+  }
+  return at;
+}
 
 static void
 step_work (gpointer data, gsize begin, gsize end, guint thread)
 {
   const TailRun *run = data;
   const float *in = run->in[run->row_input]->data;
+  DcnnStep step = run->step;
 
   for (gsize i = begin; i < end; i++) {
     gsize at = run->rows[i] * run->length;
-    run->session->cpu->kernels->step_row (&run->step, in + at, run->operand ?
-        run->operand + run->rows[i] * run->operand_stride : NULL,
+    const float *operand = run->operand == NULL ? NULL
+        : run->operand + operand_at (run, run->rows[i]);
+    if (run->number_each) {
+      step.a = *operand;
+      operand = NULL;
+    }
+    run->session->cpu->kernels->step_row (&step, in + at, operand,
         (float *) run->out->data + at, run->length);
   }
 }
 
-/* The other operand: a number, a row for all, or a row each. */
+/* The other operand: a number for all, else a row or a number for each row,
+ * which several may share. */
 static gboolean
 take_operand (TailRun *run, const DcnnTensor *t)
 {
-  gsize count = (gsize) dcnn_tensor_count (t);
+  const int more = run->out->rank - t->rank;
+  const gboolean lone = dcnn_tensor_count (t) == 1;
+  gsize stride = 1, rows = 1;
 
   run->operand = t->data;
-  run->operand_stride = 0;
-  if (same_shape (t, run->out)) {
-    run->operand_stride = run->length;
-  } else if (count == 1) {
+  if (lone) {
     run->step.a = run->operand[0];
     run->operand = NULL;
-  } else if (t->rank > run->out->rank || count != run->length ||
-      row_length (t) != run->length) {
-    return FALSE;
+    return TRUE;
   }
+  if (more < 0 || t->rank < 1)
+    return FALSE;
+  run->number_each = dcnn_tail_row_length (t) == 1 && run->length > 1;
+  for (int i = t->rank - 1; i >= 0; i--) {
+    const gsize n = (gsize) t->dims[i];
+    if (n != 1 && n != (gsize) run->out->dims[more + i])
+      return FALSE;
+    if (i < t->rank - 1) {
+      run->operand_strides[more + i] = n == 1 ? 0 : stride;
+      rows *= n;
+    }
+    stride *= n;
+  }
+  run->row_each = rows == dcnn_tensor_rows (run->out);
   return TRUE;
 }
 
@@ -168,7 +103,7 @@ run_steps (TailRun *run)
 
   for (run->row_input = 0; run->row_input < MIN (gn->n_inputs, 2);
       run->row_input++)
-    if (is_floats (run->in[run->row_input]) &&
+    if (dcnn_tail_is_floats (run->in[run->row_input]) &&
         same_shape (run->in[run->row_input], run->out))
       break;
   if (run->row_input >= MIN (gn->n_inputs, 2) ||
@@ -177,84 +112,12 @@ run_steps (TailRun *run)
   run->step = (DcnnStep) { .kind = step.kind, .a = step.a, .b = step.b };
   run->operand = NULL;
   other = gn->n_inputs == 2 ? 1 - run->row_input : -1;
-  if (other >= 0 && (!is_floats (run->in[other]) ||
+  if (other >= 0 && (!dcnn_tail_is_floats (run->in[other]) ||
           !take_operand (run, run->in[other])))
     return FALSE;
-  list_rows (run, 3, run->stream->cpu->dense || (other >= 0 &&
-          run->operand_stride == 0 && input_changed (run, other)));
-  share_out (run, 4 * run->length, step_work);
-  return TRUE;
-}
-
-/* ---- softmax ---------------------------------------------------------------------- */
-
-static void
-softmax_work (gpointer data, gsize begin, gsize end, guint thread)
-{
-  const TailRun *run = data;
-
-  for (gsize i = begin; i < end; i++) {
-    gsize at = run->rows[i] * run->length;
-    run->session->cpu->kernels->softmax_row ((const float *) run->in[0]->data +
-        at, (float *) run->out->data + at, run->length, run->log_form);
-  }
-}
-
-/* Softmax over another dimension than the last: `lines` lines side by side of n
- * numbers each, block by block of them. */
-#define LINES 64
-
-static void
-softmax_lines_work (gpointer data, gsize begin, gsize end, guint thread)
-{
-  const TailRun *run = data;
-  const gsize n = (gsize) run->in[0]->dims[run->gn->params.axis.axis];
-  const gsize blocks = (run->lines + LINES - 1) / LINES;
-
-  for (gsize i = begin; i < end; i++) {
-    gsize first = i % blocks * LINES;
-    gsize at = i / blocks * n * run->lines + first;
-    run->session->cpu->kernels->softmax_lines ((const float *)
-        run->in[0]->data + at, (float *) run->out->data + at, n, run->lines,
-        MIN (run->lines - first, LINES));
-  }
-}
-
-static gboolean
-run_softmax_lines (TailRun *run)
-{
-  const DcnnTensor *t = run->in[0];
-  const int axis = (int) run->gn->params.axis.axis;
-  gsize outer = 1, blocks;
-
-  if (run->gn->params.axis.coerce_2d || run->gn->op != DCNN_OP_SOFTMAX)
-    return FALSE;
-  run->lines = 1;
-  for (int i = 0; i < t->rank; i++)
-    if (i < axis)
-      outer *= (gsize) t->dims[i];
-    else if (i > axis)
-      run->lines *= (gsize) t->dims[i];
-  blocks = outer * ((run->lines + LINES - 1) / LINES);
-  list_rows (run, 1, TRUE);
-  dcnn_run_parallel (run->session, blocks, MAX (1, blocks /
-          (run->session->threads * 4)), (gsize) dcnn_tensor_count (t) * 16,
-      softmax_lines_work, run);
-  return TRUE;
-}
-
-static gboolean
-run_softmax (TailRun *run)
-{
-  const DcnnTensor *t = run->in[0];
-
-  if (!is_floats (t))
-    return FALSE;
-  if (run->gn->params.axis.axis != t->rank - 1)
-    return run_softmax_lines (run);
-  run->log_form = run->gn->op == DCNN_OP_LOG_SOFTMAX;
-  list_rows (run, 1, run->stream->cpu->dense);
-  share_out (run, 16 * run->length, softmax_work);
+  dcnn_tail_list_rows (run, 3, run->stream->cpu->dense || (other >= 0 &&
+          !run->row_each && input_changed (run, other)));
+  dcnn_tail_share_out (run, 4 * run->length, step_work);
   return TRUE;
 }
 
@@ -279,16 +142,16 @@ run_layer_norm (TailRun *run)
 {
   const DcnnTensor *bias = run->gn->n_inputs > 2 ? run->in[2] : NULL;
 
-  if (!is_floats (run->in[0]) || !is_floats (run->in[1]) ||
+  if (!dcnn_tail_is_floats (run->in[0]) || !dcnn_tail_is_floats (run->in[1]) ||
       run->gn->params.norm.axis != run->in[0]->rank - 1 ||
       (gsize) dcnn_tensor_count (run->in[1]) != run->length || (bias &&
-          (!is_floats (bias) ||
+          (!dcnn_tail_is_floats (bias) ||
               (gsize) dcnn_tensor_count (bias) != run->length)))
     return FALSE;
   run->operand = bias ? bias->data : NULL;
-  list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
+  dcnn_tail_list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
       input_changed (run, 2));
-  share_out (run, 8 * run->length, layer_norm_work);
+  dcnn_tail_share_out (run, 8 * run->length, layer_norm_work);
   return TRUE;
 }
 
@@ -334,7 +197,7 @@ pack_floats (const DcnnGraph *graph, const DcnnNode *gn)
   gboolean turned = is_turned (gn);
 
   if ((gn->op != DCNN_OP_MATMUL && gn->op != DCNN_OP_GEMM) || b == NULL ||
-      b->rank < 2 || !is_floats (b))
+      b->rank < 2 || !dcnn_tail_is_floats (b))
     return 0;
   return ((gsize) b->dims[b->rank - (turned ? 2 : 1)] + DCNN_MATMUL_PANEL - 1)
       / DCNN_MATMUL_PANEL * DCNN_MATMUL_PANEL *
@@ -390,8 +253,8 @@ finish_gemm (TailRun *run)
   gsize row = 0, column = 0;
 
   if (c) {
-    column = row_length (c) == run->length && run->length > 1;
-    row = c->rank == 2 && c->dims[0] > 1 ? row_length (c) : 0;
+    column = dcnn_tail_row_length (c) == run->length && run->length > 1;
+    row = c->rank == 2 && c->dims[0] > 1 ? dcnn_tail_row_length (c) : 0;
   }
   for (gsize i = 0; i < run->n_rows; i++) {
     float *out = (float *) run->out->data + run->rows[i] * run->length;
@@ -409,8 +272,8 @@ run_gemm (TailRun *run)
   const DcnnTensor *a = run->in[0], *b = run->in[1];
   DcnnMatmul *mm = &run->product;
 
-  if (!is_floats (a) || !is_floats (b) || (run->gn->n_inputs > 2 &&
-          run->in[2] && !is_floats (run->in[2])))
+  if (!dcnn_tail_is_floats (a) || !dcnn_tail_is_floats (b) || (run->gn->n_inputs > 2 &&
+          run->in[2] && !dcnn_tail_is_floats (run->in[2])))
     return FALSE;
   *mm = (DcnnMatmul) { .n = run->length,
     .k = (gsize) a->dims[p->trans_a ? 0 : 1], .a = a->data,
@@ -418,9 +281,9 @@ run_gemm (TailRun *run)
     .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data };
   mm->packed = panels_of (run, b->data, p->trans_b ? 1 : mm->n,
       p->trans_b ? mm->k : 1);
-  list_rows (run, 1, run->stream->cpu->dense || p->trans_a ||
+  dcnn_tail_list_rows (run, 1, run->stream->cpu->dense || p->trans_a ||
       input_changed (run, 1) || input_changed (run, 2));
-  share_out (run, mm->n * mm->k, product_work);
+  dcnn_tail_share_out (run, mm->n * mm->k, product_work);
   finish_gemm (run);
   return TRUE;
 }
@@ -450,12 +313,12 @@ run_matmul (TailRun *run)
   const guint32 *list;
   gsize m, total, at = 0;
 
-  if (!is_floats (a) || !is_floats (b) || a->rank < 2 || b->rank < 2)
+  if (!dcnn_tail_is_floats (a) || !dcnn_tail_is_floats (b) || a->rank < 2 || b->rank < 2)
     return FALSE;
   m = (gsize) a->dims[a->rank - 2];
-  *mm = (DcnnMatmul) { .n = run->length, .k = row_length (a), .a_row =
-    (ptrdiff_t) row_length (a), .a_column = 1 };
-  list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
+  *mm = (DcnnMatmul) { .n = run->length, .k = dcnn_tail_row_length (a), .a_row =
+    (ptrdiff_t) dcnn_tail_row_length (a), .a_column = 1 };
+  dcnn_tail_list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
       dcnn_tensor_rows (a) != dcnn_tensor_rows (run->out));
   list = run->rows;
   total = run->n_rows;
@@ -471,7 +334,7 @@ run_matmul (TailRun *run)
     mm->out = run->out->data;
     mm->packed = panels_of (run, (const float *) b->data +
         batch_of (run->out, batch, b) * mm->k * mm->n, mm->n, 1);
-    share_out (run, mm->n * mm->k, product_work);
+    dcnn_tail_share_out (run, mm->n * mm->k, product_work);
     at += n;
   }
   run->rows = list;
@@ -506,7 +369,7 @@ run_transpose (TailRun *run)
   gint64 at[DCNN_MAX_RANK] = { 0 };
   int rank = out->rank, inner = rank - 1;
 
-  if (!is_floats (in) || rank < 2 || dcnn_tensor_count (out) == 0 ||
+  if (!dcnn_tail_is_floats (in) || rank < 2 || dcnn_tensor_count (out) == 0 ||
       perm[rank - 1] == rank - 1)
     return FALSE;
   for (int i = rank - 1; i >= 0; i--) {
@@ -534,7 +397,7 @@ run_transpose (TailRun *run)
       at[k] = 0;
     }
   }
-  list_rows (run, 0, TRUE);
+  dcnn_tail_list_rows (run, 0, TRUE);
   return TRUE;
 }
 
@@ -543,11 +406,11 @@ run_transpose (TailRun *run)
 static gboolean
 run_kernel (TailRun *run)
 {
-  if (!is_floats (run->out) || run->out_index < 0 ||
+  if (!dcnn_tail_is_floats (run->out) || run->out_index < 0 ||
       run->session->cpu->tail_rows == NULL ||
       dcnn_tensor_count (run->out) == 0)
     return FALSE;
-  run->length = row_length (run->out);
+  run->length = dcnn_tail_row_length (run->out);
   switch (run->gn->op) {
     case DCNN_OP_MATMUL:
       return run_matmul (run);
@@ -555,7 +418,11 @@ run_kernel (TailRun *run)
       return run_gemm (run);
     case DCNN_OP_SOFTMAX:
     case DCNN_OP_LOG_SOFTMAX:
-      return run_softmax (run);
+      return dcnn_tail_softmax (run);
+    case DCNN_OP_REDUCE_MEAN:
+    case DCNN_OP_REDUCE_SUM:
+    case DCNN_OP_REDUCE_L2:
+      return dcnn_tail_reduce (run);
     case DCNN_OP_LAYER_NORM:
       return run_layer_norm (run);
     case DCNN_OP_TRANSPOSE:

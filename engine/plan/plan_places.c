@@ -18,6 +18,8 @@ keeps_rows (DcnnOp op)
 {
   return op == DCNN_OP_MATMUL || op == DCNN_OP_GEMM ||
       op == DCNN_OP_SOFTMAX || op == DCNN_OP_LOG_SOFTMAX ||
+      op == DCNN_OP_REDUCE_MEAN || op == DCNN_OP_REDUCE_SUM ||
+      op == DCNN_OP_REDUCE_L2 ||
       op == DCNN_OP_LAYER_NORM || plan_op_is_elementwise (op);
 }
 

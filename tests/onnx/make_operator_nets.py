@@ -10,7 +10,7 @@ import numpy as np
 
 import make_user_nets
 from make_export_nets import INPUT, begun, of_picture
-from make_user_nets import HEIGHT, NETS, WIDTH, Graph, Net, nchw, net, y_of
+from make_user_nets import HEIGHT, NETS, WIDTH, Graph, Net, nchw, net, value, y_of
 
 NETS.clear()  # those of the other files are not written here
 
@@ -240,6 +240,25 @@ def on_trial():
     x = g.node("Crop", x, border=[1, 3, 0, 0], scale=[HEIGHT - 5, WIDTH - 5])
     g.node("Concat", g.node("ImageScaler", x, bias=[0., 0., 0., 0.]), y, axis=1, out="y")
     return of_picture(g, opset=8, tails=0)
+
+
+@net
+def token_rows():
+    """What is done to rows of tokens beside products: their means, sums and lengths, along them and across; operands of one number or one row, for each row or for several."""
+    g, x = begun(8)
+    x = g.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    n = HEIGHT // 2 * (WIDTH // 2)
+    x = g.node("Transpose", g.node("Reshape", x, g.ints(1, 8, n)), perm=[0, 2, 1])
+    off = g.node("Sub", x, g.node("ReduceMean", x, axes=[2], keepdims=1))
+    unit = g.node("Div", g.node("Add", off, g.const(.1)), g.node("ReduceL2", g.node("Add", x, g.const(.2)), axes=[-1], keepdims=1))
+    x = g.node("Add", g.node("MatMul", unit, g.random(8, 8)), g.node("ReduceSum", off, g.ints(1), keepdims=1))
+    heads = g.node("Transpose", g.node("Reshape", x, g.ints(1, n, 2, 4)), perm=[0, 2, 1, 3])
+    y = g.node("MatMul", heads, g.random(2, 4, 24))
+    y = g.node("Sub", g.random(2, 1, 24), g.node("Add", g.node("Mul", y, g.random(1, 2, n, 1)), g.random(n, 24)))
+    y = g.node("Mul", g.node("Div", y, g.random(2, 1, 1)), g.node("ReduceMean", heads, axes=[3], keepdims=1))
+    g.node("Transpose", g.node("ReduceMean", y, axes=[3], keepdims=1), perm=[0, 2, 1, 3], out="y")
+    g.node("ReduceL2", y, axes=[1, 2], keepdims=0, out="z")
+    return of_picture(g, outputs=y_of() + [value("z", None)], tails=-1)
 
 
 if __name__ == "__main__":
