@@ -164,8 +164,9 @@ static const char summary_text[] =
     "against the work that passing a change on makes; one threshold then serves\n"
     "the whole net. It tunes on stretches of the clip's first two thirds, which\n"
     "must show what the model is for, then checks on the last third and on every\n"
-    "other --clip. A setting that fails there is made safer until it holds. The\n"
-    "fastest that holds is kept, the defaults too if that is what they are. Frames\n"
+    "other --clip. A setting that fails there is made safer until it holds. On\n"
+    "scenes of another kind it may not hold: give a --clip of each. The fastest\n"
+    "that holds is kept, the defaults too if that is what they are. Frames\n"
     "are kept in memory: about 128 of the first clip, 64 of each other.";
 
 static const char description[] =
