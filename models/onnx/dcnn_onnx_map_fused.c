@@ -96,6 +96,36 @@ onnx_map_nhwc_conv (OnnxNode *node)
   emit_activated (node, x, numbers[0], numbers[1], n);
 }
 
+/* GroupNorm (x, scale, shift), with channels last unless it says otherwise; with
+ * an activation of 1 it ends in SiLU. */
+void
+onnx_map_nhwc_group_norm (OnnxNode *node)
+{
+  const gboolean last = onnx_node_int (node, "channels_last", 1) != 0;
+  const gint64 activation = onnx_node_int (node, "activation", 0);
+  const DcnnParams params = { .norm = {
+      .groups = onnx_node_int (node, "groups", 0),
+      .epsilon = onnx_node_float (node, "epsilon", 1e-5) } };
+  DcnnValueId x[3], gate;
+
+  if (!onnx_node_input (node, 1) || !onnx_node_input (node, 2)
+      || onnx_node_rank (node, 0) != 4)
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a map, a scale and a "
+        "shift");
+  if (node->error)
+    return;
+  memcpy (x, node->inputs, sizeof x);
+  if (last)
+    x[0] = onnx_whole_channels (node, x[0], TRUE);
+  x[0] = onnx_node_emit_inner (node, DCNN_OP_GROUP_NORM, &params, 3, x, NULL);
+  if (activation != 0) {
+    gate = onnx_emit_unary (node, DCNN_OP_SIGMOID, x[0]);
+    x[0] = onnx_whole_binary (node, DCNN_OP_MUL, x[0], gate);
+  }
+  onnx_emit_output (node, 0, last ? onnx_whole_channels (node, x[0], FALSE)
+      : x[0]);
+}
+
 void
 onnx_map_fused_gemm (OnnxNode *node)
 {

@@ -39,7 +39,7 @@ static const char *const contributed[] = { "QuantizeLinear",
   "QLinearSigmoid", "QLinearSoftmax", "QLinearReduceMean", "QLinearWhere",
   "QLinearConcat", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
   "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "BiasGelu", "FastGelu",
-  "QuickGelu", "NhwcConv", "NhwcFusedConv", "NhwcMaxPool", "GridSample",
+  "QuickGelu", "NhwcConv", "NhwcFusedConv", "NhwcMaxPool", "GroupNorm", "GridSample",
   "Trilu", "SimplifiedLayerNormalization", "SkipLayerNormalization",
   "SkipSimplifiedLayerNormalization", "Attention", "MultiHeadAttention" };
 

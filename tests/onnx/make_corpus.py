@@ -290,6 +290,7 @@ def contributed():
     z = net.microsoft("NhwcFusedConv", net.node("DequantizeLinear", x, *t), net.const(np.full((2, 3, 3, 4), .1)), pads=[1] * 4,
                       activation="Relu")
     z = net.microsoft("NhwcConv", z, net.const(np.full((2, 1, 1, 2), .1)))
+    z = net.microsoft("GroupNorm", z, net.const(np.ones(2)), net.const(np.zeros(2)), groups=1, activation=1)
     net.write("channels_last", net.node("DequantizeLinear", y, *s), z)
     net = Net()
     x = net.node("ImageScaler", "x", scale=2., bias=[.1, .2, .3, .4])

@@ -205,7 +205,7 @@ def fused_tokens():
 
 @net
 def channels_last_conv():
-    """The convolution of ONNX Runtime's nets for other devices: channels last in the map and in the weights."""
+    """Convolution and norm of ONNX Runtime's nets for other devices: channels last in the map and in the weights."""
     def weights(spelled, *shape):
         w = np.random.default_rng(5).normal(0, .3, shape)
         return g.const(w if spelled else w.transpose(0, 2, 3, 1))
@@ -223,6 +223,15 @@ def channels_last_conv():
                 x = g.node("NhwcConv" if groups == 1 else "NhwcFusedConv", x, w, b, group=groups, pads=[1] * 4,
                            domain="com.microsoft", **({} if groups == 1 else {"activation": "Relu"}))
                 x = g.node("Relu", x) if groups == 1 else x
+            scale, shift = g.const(np.linspace(.5, 1.5, 8)), g.const(np.linspace(-.3, .4, 8))
+            if spelled:
+                y = g.node("Reshape", g.node("Transpose", x, perm=[0, 3, 1, 2]), g.ints(1, 4, -1))
+                y = g.node("InstanceNormalization", y, g.const(np.ones(4)), g.const(np.zeros(4)), epsilon=1e-4)
+                y = g.node("Transpose", g.node("Reshape", y, g.ints(1, 8, HEIGHT, WIDTH)), perm=[0, 2, 3, 1])
+                x = g.node("Add", g.node("Mul", y, scale), shift)
+                x = x if groups == 1 else g.node("Mul", x, g.node("Sigmoid", x))
+            else:
+                x = g.node("GroupNorm", x, scale, shift, groups=4, epsilon=1e-4, activation=int(groups > 1), domain="com.microsoft")
         g.node("Transpose", x, perm=[0, 3, 1, 2], out="y")
         models.append(g.model(INPUT, y_of(), imports=["com.microsoft"]))
     return Net(models[0], nchw(), oracle=models[1], tails=0)
