@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * tags.c - of people who stand side by side deltaoverlay shows every tag.
+ * tags.c - of people who stand side by side deltaoverlay shows every tag, of
+ * what a legend explains every sign.
  */
 #include "fixture.h"
 
@@ -9,19 +10,33 @@
 
 typedef guint8 Rgb[3];
 
+static GstHarness *
+overlay_new (void)
+{
+  GstHarness *h = gst_harness_new ("deltaoverlay");
+
+  gst_harness_set_src_caps (h, gst_caps_new_simple ("video/x-raw", "format",
+          G_TYPE_STRING, "RGB", "width", G_TYPE_INT, WIDTH, "height",
+          G_TYPE_INT, HEIGHT, "framerate", GST_TYPE_FRACTION, 25, 1, NULL));
+  return h;
+}
+
+static GstBuffer *
+black (void)
+{
+  return picture_new ("RGB", WIDTH, HEIGHT, 0, 0, 0, 0, 0);
+}
+
 /* What is drawn of these boxes. */
 static GstBuffer *
 draw (const GstDeltaCnnDetection * boxes, guint n)
 {
-  GstHarness *h = gst_harness_new ("deltaoverlay");
-  GstBuffer *in = picture_new ("RGB", WIDTH, HEIGHT, 0, 0, 0, 0, 0), *out;
+  GstHarness *h = overlay_new ();
+  GstBuffer *in = black (), *out;
   GstDeltaCnnDetectionMeta *meta =
       gst_buffer_add_delta_cnn_detection_meta (in, 0);
 
   g_object_set (h->element, "stats", FALSE, NULL);
-  gst_harness_set_src_caps (h, gst_caps_new_simple ("video/x-raw", "format",
-          G_TYPE_STRING, "RGB", "width", G_TYPE_INT, WIDTH, "height",
-          G_TYPE_INT, HEIGHT, "framerate", GST_TYPE_FRACTION, 25, 1, NULL));
   for (guint i = 0; i < n; i++)
     gst_delta_cnn_detection_meta_append (meta, &boxes[i]);
   out = gst_harness_push_and_pull (h, in);
@@ -85,6 +100,56 @@ GST_START_TEST (test_every_tag_is_seen)
 
 GST_END_TEST;
 
+/* How many signs of that colour stand one above the other on the right. */
+static guint
+signs (GstBuffer * picture, gint red, gint green, gint blue)
+{
+  guint n = 0;
+  gboolean before = FALSE;
+
+  for (gint y = 0; y < HEIGHT; y++) {
+    gboolean now = FALSE;
+
+    for (gint x = WIDTH / 2; x < WIDTH; x++) {
+      guint8 rgb[3];
+      picture_get_pixel (picture, "RGB", WIDTH, HEIGHT, x, y, rgb);
+      now |= ABS (rgb[0] - red) < 30 && ABS (rgb[1] - green) < 30
+          && ABS (rgb[2] - blue) < 30;
+    }
+    n += now && !before;
+    before = now;
+  }
+  return n;
+}
+
+/* What moves with the scene and what does not has a sign each, where there are
+ * points; the camera's state has the one or the other. */
+GST_START_TEST (test_motion_legend)
+{
+  static const gdouble still[9] = { 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+  GstHarness *h = overlay_new ();
+
+  g_object_set (h->element, "motion", TRUE, NULL);
+  for (guint i = 0; i < 4; i++) {
+    const gboolean lost = i & 1, points = i >> 1;
+    const GstDeltaCnnMotionTrack track = { 50, 120, 50, 120, TRUE };
+    GstBuffer *in = black (), *out;
+    GstDeltaCnnMotionMeta *meta = gst_buffer_add_delta_cnn_motion_meta_matrix
+        (in, lost ? GST_DELTA_CNN_MOTION_LOST : GST_DELTA_CNN_MOTION_ALIGNED, 1,
+        still);
+
+    if (points)
+      gst_delta_cnn_motion_meta_append_track (meta, &track);
+    out = gst_harness_push_and_pull (h, in);
+    fail_unless_equals_int (signs (out, 0x4d, 0xe3, 0xa3), points + !lost);
+    fail_unless_equals_int (signs (out, 0xff, 0x8a, 0x3d), points + lost);
+    gst_buffer_unref (out);
+  }
+  gst_harness_teardown (h);
+}
+
+GST_END_TEST;
+
 static Suite *
 tags_suite (void)
 {
@@ -94,6 +159,7 @@ tags_suite (void)
   fixture_load_plugin ();
   suite_add_tcase (suite, tc);
   tcase_add_test (tc, test_every_tag_is_seen);
+  tcase_add_test (tc, test_motion_legend);
   return suite;
 }
 
