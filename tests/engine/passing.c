@@ -291,6 +291,49 @@ test_pieces (void)
   g_assert_cmpuint (n_pieces, >=, 6);
 }
 
+/* Candidates are equal where the same maps' changes reach the same pixels,
+ * however that is said and in which order. */
+static void
+test_terms (void)
+{
+#define SQUARE(n) { 2, { n, n }, { 1, 1 }, { 1, 1 }, { n / 2, n / 2 }, \
+    { n / 2, n / 2 } }
+  static const struct { PlanTerm term; gint same; } terms[] = {
+    { { .map = 0, .reach = PLAN_REACH_SAME }, 0 },
+    { { .map = 0, .reach = PLAN_REACH_WINDOW, .window = SQUARE (1) }, 0 },
+    { { .map = 1, .reach = PLAN_REACH_SAME }, 1 },
+    { { .map = 0, .reach = PLAN_REACH_WINDOW, .window = SQUARE (3) }, 2 },
+    { { .map = 0, .reach = PLAN_REACH_WINDOW, .window = SQUARE (3),
+        .node = 7 }, 2 },
+    { { .map = 0, .reach = PLAN_REACH_WINDOW, .window = SQUARE (5) }, 3 },
+    { { .map = 0, .reach = PLAN_REACH_TABLE, .node = 4 }, 4 },
+    { { .map = 0, .reach = PLAN_REACH_TABLE, .node = 4 }, 4 },
+    { { .map = 0, .reach = PLAN_REACH_TABLE, .node = 5 }, 5 },
+    { { .map = 1, .reach = PLAN_REACH_TABLE, .node = 4 }, 6 },
+    { { .map = 0, .reach = PLAN_REACH_SAME, .all = TRUE }, 7 },
+    { { .map = 0, .reach = PLAN_REACH_WINDOW, .all = TRUE,
+        .window = SQUARE (3) }, 7 },
+    { { .map = 0, .reach = PLAN_REACH_TABLE, .all = TRUE, .node = 4 }, 7 },
+  };
+#undef SQUARE
+
+  for (guint i = 0; i < G_N_ELEMENTS (terms); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (terms); j++) {
+      g_autoptr (GArray) a = g_array_new (FALSE, FALSE, sizeof (PlanTerm));
+      g_autoptr (GArray) b = g_array_new (FALSE, FALSE, sizeof (PlanTerm));
+      const gboolean same = terms[i].same == terms[j].same;
+      PlanTerm other = { .map = 9, .reach = PLAN_REACH_SAME };
+      g_array_append_val (a, terms[i].term);
+      g_array_append_val (b, terms[j].term);
+      g_test_message ("terms %u and %u", i, j);
+      g_assert_true (plan_terms_equal (a, b) == same);
+      g_array_append_val (a, other);
+      g_assert_false (plan_terms_equal (a, b));
+      g_array_prepend_val (b, other);
+      g_assert_true (plan_terms_equal (a, b) == same);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -299,5 +342,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/passing/nets", test_nets);
   g_test_add_func ("/engine/passing/block", test_block);
   g_test_add_func ("/engine/passing/pieces", test_pieces);
+  g_test_add_func ("/engine/passing/terms", test_terms);
   return g_test_run ();
 }
