@@ -16,6 +16,16 @@ NETS.clear()  # those of the other files are not written here
 
 
 @net
+def stacked_otherwise():
+    """Maps on an axis of their own that are no maps of the one they come from: its rows and columns change places."""
+    g, x = begun(6)
+    stack = g.node("Mul", g.node("Reshape", x, g.ints(1, 2, 3, WIDTH, HEIGHT)), g.random(1, 2, 3, 1, 1))
+    x = g.node("Reshape", g.node("ReduceSum", stack, g.ints(1), keepdims=0), g.ints(1, 3, HEIGHT, WIDTH))
+    g.conv(x, 3, 2, "y")
+    return of_picture(g, tails=4)
+
+
+@net
 def lp_lengths():
     """LpNormalization over channels, by lengths and sums, also of nothing but zeros."""
     g, x = begun(6)
