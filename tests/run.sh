@@ -44,6 +44,11 @@ done
 
 [ -w . ] || { echo "run.sh: $PWD cannot be written to, and builds and logs go there; copy it to where you may write" >&2; exit 1; }
 
+if command -v python3 >/dev/null && ! python3 -c 'import re, sys; re.compile(sys.argv[1])' "$pattern" 2>/dev/null; then
+  echo "run.sh: '$pattern' is no regular expression; --list shows the names" >&2
+  exit 2
+fi
+
 jobs=$(nproc)
 log_dir=build/test-logs
 started=$SECONDS

@@ -693,6 +693,8 @@ def case_demo_errors(bench):
     says(out.stderr, "there is no meson", "install-deps.sh")
     assert out.stderr.count("\n") == 1, out.stderr
     says(bench.run(demo, "--speed", good=False).stderr, "--speed", "--help")
+    says(bench.run(demo, "--out", "", good=False).stderr, "--out needs a value")
+    says(bench.run(ROOT / "tests" / "run.sh", "--list", "(", good=False).stderr, "'(' is no regular expression")
     says(bench.run(demo, "--frames", "x", good=False).stderr, "--frames x")
     says(bench.run(demo, "--help").stdout, "--input", "--model", "--out")
     nowhere = bench.run(demo, "--no-install", "--out", "/proc/nowhere", good=False).stderr

@@ -151,7 +151,7 @@ def case_spaces(bench):
     place = bench.scratch / "a folder's name & more"
     for name in ("tests/e2e", "pipelines", "tools", "models/data"):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "meson.build"):
+    for name in ("README.md", "meson.build", "tests/run.sh"):
         shutil.copy(ROOT / name, place / name)
     scratch = place / "my scratch"
     scratch.mkdir()

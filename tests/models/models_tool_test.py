@@ -556,6 +556,16 @@ class ToolTest(unittest.TestCase):
         self.run_tool("frobnicate", status=2)
         self.run_tool(status=2)
         self.assertIn("verify", self.run_tool("--help"))
+        for option, value in (("--timeout", "nan"), ("--timeout", "-1"), ("--timeout", "1e400"), ("--delay", "nan"), ("--delay", "-1"),
+                              ("--retries", "-1"), ("--retries", "1.5"), ("--to", ""), ("--from", "")):
+            self.assertIn(option, self.run_tool("get", "net", option, value, status=2))
+
+    def test_closed_and_full_output(self):
+        self.write_catalogue()
+        for output, said in ((">&-", "standard output is closed"), (">/dev/full", "standard output: No space left")):
+            done = subprocess.run(["sh", "-c", 'exec "$@" ' + output, "sh", *self.command("list")], env=self.environment(),
+                                  capture_output=True, text=True, timeout=LIMIT, check=False)
+            self.assertEqual((done.returncode, done.stderr), (1, "deltacnn-models: %s\n" % (said + " on device" if "space" in said else said)))
 
     def test_shipped_catalogue(self):
         self.catalogue = os.path.join(ROOT, "models", "data", "catalogue", "catalogue.json")
