@@ -432,6 +432,30 @@ test_weights_are_shared (void)
   }
 }
 
+/* Four bytes a weight and a bias of each channel that comes out; of a group,
+ * its own channels alone. */
+static void
+test_weight_bytes (void)
+{
+  static const guint want[2] = { 4 * (9 * 3 * 8 + 8), 4 * (9 * 8 * 12 / 4 + 12) };
+  g_autoptr (DcnnModel) model = NULL;
+  DcnnModelSummary summary;
+  DcnnValueId v;
+  TestNet net;
+
+  test_net_begin (&net, 1, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 16, 16), 8, 3, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 12, 3, 1, 1, 4));
+  model = test_model_new (net.graph);
+  for (guint n = 0; n < 2; n++) {
+    DcnnNodeInfo info;
+    dcnn_model_get_node (model, n, &info);
+    g_assert_cmpuint (info.weight_bytes, ==, want[n]);
+  }
+  dcnn_model_get_summary (model, &summary);
+  g_assert_cmpuint (summary.weight_bytes, ==, want[0] + want[1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -445,6 +469,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/api/wrong-options", test_wrong_options);
   g_test_add_func ("/engine/api/empty-graph", test_empty_graph);
   g_test_add_func ("/engine/api/memory", test_memory);
+  g_test_add_func ("/engine/api/weight-bytes", test_weight_bytes);
   g_test_add_func ("/engine/api/times", test_times);
   g_test_add_func ("/engine/api/weights-are-shared", test_weights_are_shared);
   return g_test_run ();
