@@ -27,6 +27,7 @@ add_all (GstBuffer * buffer)
   g_autoptr (GBytes) tensor_bytes = g_bytes_new (values, sizeof values);
   g_autoptr (GBytes) mask_bytes = g_bytes_new ("\1\2\3\4\5\6", 6);
   g_autoptr (GBytes) word_bytes = g_bytes_new (words, sizeof words);
+  GstDeltaCnnClassMeta *classes;
   GstDeltaCnnSegmentationMeta *mask;
   GstDeltaCnnUpdateMeta *updates;
   const GstDeltaCnnMotionTrack track = { 1, 2, 3, 4, TRUE };
@@ -35,6 +36,11 @@ add_all (GstBuffer * buffer)
 
   gst_delta_cnn_detection_meta_append
       (gst_buffer_add_delta_cnn_detection_meta (buffer, source ()), &box);
+  classes = gst_buffer_add_delta_cnn_class_meta (buffer, source ());
+  gst_delta_cnn_class_meta_append (classes, 7, 0.75f, 0);
+  gst_delta_cnn_class_meta_append (classes, 9, 0.25f,
+      g_quark_from_static_string ("dog"));
+  classes->stale = TRUE;
   poses = gst_buffer_add_delta_cnn_pose_meta (buffer, source (), edge_bytes);
   gst_delta_cnn_pose_meta_append (poses, 0.9f, points, 2);
   poses->stale = TRUE;
@@ -68,7 +74,12 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
 {
   GstDeltaCnnDetection box;
   GstDeltaCnnKeypoint point;
+  const gchar *label;
+  gfloat score;
+  gint class_id;
   guint from, to;
+  const GstDeltaCnnClassMeta *classes =
+      gst_buffer_get_delta_cnn_class_meta (buffer);
   const GstDeltaCnnPoseMeta *poses =
       gst_buffer_get_delta_cnn_pose_meta (buffer);
   const GstDeltaCnnSegmentationMeta *mask =
@@ -89,6 +100,14 @@ check_all (GstBuffer * buffer, gfloat sx, gfloat sy)
   fail_unless_equals_float (box.x, 10 * sx);
   fail_unless_equals_float (box.height, 40 * sy);
   fail_unless_equals_int (box.class_id, 3);
+
+  fail_unless (classes != NULL && classes->stale);
+  fail_unless_equals_int (gst_delta_cnn_class_meta_get_n_classes (classes), 2);
+  fail_unless (gst_delta_cnn_class_meta_get_class (classes, 1, &class_id,
+          &score, &label));
+  fail_unless (class_id == 9 && score == 0.25f && g_str_equal (label, "dog"));
+  fail_unless (!gst_delta_cnn_class_meta_get_class (classes, 2, &class_id,
+          &score, &label));
 
   fail_unless (poses != NULL && poses->stale);
   fail_unless (gst_delta_cnn_pose_meta_get_keypoint (poses, 0, 1, &point));
