@@ -270,8 +270,12 @@ onnx_map_max_unpool (OnnxNode *node)
   out = onnx_node_emit_inner (node, DCNN_OP_SCATTER_ELEMENTS, &scatter, 3, all,
       NULL);
   out = onnx_emit_reshape (node, out, x.rank, dims);
-  for (int i = 0; n > 0 && i < x.rank; i++)
-    pad.pad.end[i] = wanted[i] - dims[i];
+  for (int i = 0; n > 0 && i < x.rank; i++) {
+    if (wanted[i] < 1 || wanted[i] > DCNN_MAX_DIM)
+      onnx_node_fail (node, DCNN_ERROR_INVALID, "its output_shape is out of "
+          "range");
+    pad.pad.end[i] = CLAMP (wanted[i], 1, DCNN_MAX_DIM) - dims[i];
+  }
   if (n > 0)
     out = onnx_node_emit_inner (node, DCNN_OP_PAD, &pad, 1, &out, NULL);
   onnx_emit_output (node, 0, out);
@@ -302,11 +306,12 @@ onnx_map_col2im (OnnxNode *node)
   onnx_node_window_of (node, n, block, &conv->window);
   for (int i = 0; i < n && !node->error; i++) {
     const DcnnWindow *w = &conv->window;
-    gint64 room = image[i] + w->pad_begin[i] + w->pad_end[i]
-        - (block[i] - 1) * w->dilation[i] - 1;
-    if (image[i] < 1 || image[i] > DCNN_MAX_DIM || room < 0)
-      onnx_node_fail (node, DCNN_ERROR_INVALID, "its image_shape is out of "
-          "range");
+    gint64 room = CLAMP (image[i], 0, DCNN_MAX_DIM) + w->pad_begin[i]
+        + w->pad_end[i] - (w->kernel[i] - 1) * w->dilation[i] - 1;
+    if (image[i] < 1 || image[i] > DCNN_MAX_DIM || room < 0
+        || block[i] != w->kernel[i])
+      onnx_node_fail (node, DCNN_ERROR_INVALID, "its image_shape or "
+          "block_shape is out of range");
     dims[2 + i] = room / w->stride[i] + 1;
     conv->output_padding[i] = room % w->stride[i];
     weights.dims[2 + i] = block[i];
@@ -351,7 +356,7 @@ onnx_map_center_crop_pad (OnnxNode *node)
         "number an axis");
   for (int i = 0; i < n && !node->error; i++) {
     int axis = (int) onnx_node_axis (node, n_axes < 0 ? i : axes[i], x.rank);
-    gint64 more = sizes[i] - x.dims[axis];
+    gint64 more = CLAMP (sizes[i], 0, DCNN_MAX_DIM) - x.dims[axis];
     if (sizes[i] < 0 || sizes[i] > DCNN_MAX_DIM)
       onnx_node_fail (node, DCNN_ERROR_INVALID, "its shape is out of range");
     else if (more < 0)

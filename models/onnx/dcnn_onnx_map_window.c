@@ -39,6 +39,13 @@ spatial_rank (OnnxNode *node)
   return 0;
 }
 
+/* Whether sums with it stay numbers. */
+static gboolean
+is_pad (gint64 pad)
+{
+  return pad >= -DCNN_MAX_DIM && pad <= DCNN_MAX_DIM;
+}
+
 /* Strides, dilations and explicit pads of n dimensions, and the kernel where it
  * is an attribute. Returns the auto_pad. */
 static int
@@ -62,9 +69,10 @@ read_lists (OnnxNode *node, int n, const gint64 *kernel, DcnnWindow *w)
     w->pad_end[i] = auto_pad == PAD_NOTSET ? pads[n + i] : 0;
     if (w->kernel[i] < 1 || w->kernel[i] > DCNN_MAX_DIM || w->stride[i] < 1
         || w->stride[i] > DCNN_MAX_DIM || w->dilation[i] < 1
-        || w->dilation[i] > DCNN_MAX_DIM)
-      onnx_node_fail (node, DCNN_ERROR_INVALID, "kernel_shape, strides or "
-          "dilations are missing or out of range");
+        || w->dilation[i] > DCNN_MAX_DIM || !is_pad (w->pad_begin[i])
+        || !is_pad (w->pad_end[i]))
+      onnx_node_fail (node, DCNN_ERROR_INVALID, "kernel_shape, strides, "
+          "dilations or pads are missing or out of range");
   }
   return auto_pad;
 }
