@@ -64,8 +64,7 @@ TESTS = {"camera": [], "conformance": [], "pictures": [], "passing": [],
          "heads": [], "inputs": [], "norms": [], "devices": [],
          "pieces": [], "cuda_levels": [], "cuda_exits": [], "cuda_fail": [],
          "cuda_memory": [], "drift": [], "gates": [],
-         "range": [],
-         "sequences": [], "states": [], "torus": [], "wants": []}
+         "influence": [], "range": [], "sequences": [], "states": [], "torus": [], "wants": []}
 # Of the GPU's memory, which others change: one at a time.
 ALONE = {"cuda_fail", "cuda_memory"}
 # sim takes no pictures and runs no frame dense; on the cpu nothing passes on.
@@ -76,6 +75,8 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
          "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
          "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"},
+         "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
+         "-long": {"DELTACNN_CUDA_LONG": "1"},
          "-bf16": {"DELTACNN_TEST_PRECISION": "bf16"}}
 # dense_rule: lists and whole frames then go to different kernels, whose bits
 # are compared.
@@ -83,14 +84,14 @@ MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
                               "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"},
                               "-exits": {"DELTACNN_CUDA_EXITS": "1"},
-                              "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
                               **{"-bf16" + kind: {**KINDS["-bf16"],
                                                   **KINDS[kind]}
                                  for kind in ("-wide", "-small", "-lists")}},
               "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
               "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
                              "-lists": KINDS["-lists"],
-                             "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
+                             "-squares": KINDS["-squares"],
+                             "-long": KINDS["-long"],
                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
               "sequences": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}}}
 # What else runs with maps of bfloat16s, from compute capability 8.0 on.

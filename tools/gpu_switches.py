@@ -33,6 +33,7 @@ import gpu_figures
 SWITCHES = [
     "no-exits:DELTACNN_CUDA_EXITS=0",
     "no-squares:DELTACNN_CUDA_SQUARES=0",
+    "no-long:DELTACNN_CUDA_LONG=0",
     "lists-first:DELTACNN_CUDA_EARLY=0",
     "no-whole:DELTACNN_CUDA_WHOLE=0",
     "graphs:DELTACNN_CUDA_WGMMA=graphs",

@@ -353,6 +353,8 @@ cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
 gboolean dcnn_cuda_runs_whole (const DcnnSession *session, guint node);
 /* Whether it goes by the list's squares. */
 gboolean dcnn_cuda_runs_squares (const DcnnSession *session, guint node);
+/* Whether its list is one of the longer ones. */
+gboolean dcnn_cuda_runs_long (const DcnnSession *session, guint node);
 /* A convolution whose launch makes lists too, and whether it may; words: of the
  * largest. */
 gboolean dcnn_cuda_fits_beside (const DcnnSession *session, guint node,

@@ -17,6 +17,13 @@ expected_pixels (const DcnnSession *session, const PlanMap *out)
       MIN (out->height, 8 + 0.25 * out->height) * session->n_streams;
 }
 
+/* Entries that a list has to be expected to have for the kernel of longer ones; where so
+ * much changes that it stands beside squares, and rows are judged, which squares do for
+ * more of them, fewer will do. */
+#define LONG_FROM 9000
+#define LONG_JUDGED_FROM 2000
+#define LONG_CHANNELS 96 /* of rows at least: of fewer, products are the most of it */
+
 /* ---- what can run ------------------------------------------------------------- */
 
 static gboolean
@@ -231,6 +238,32 @@ shape_second (const CudaState *state, DcnnCudaConv *c)
   return TRUE;
 }
 
+/* Entries that a node's list is expected to have in the level at hand. */
+static guint64
+expected_entries (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanMap *out =
+      plan_map (session->plan, plan_node (session->plan, n)->out);
+
+  return state->levels[state->level].squares ? (guint64) out->width * out->height *
+      session->n_streams / 4 : (guint64) expected_pixels (session, out);
+}
+
+/* Of several streams' nodes, where the kernel of longer lists can take them. */
+static gboolean
+takes_long (const DcnnSession *session, guint n, const DcnnCudaConv *c)
+{
+  const CudaState *state = cuda_state (session);
+  guint64 from = state->levels[state->level].squares && !c->node.passes ?
+      LONG_JUDGED_FROM : LONG_FROM;
+
+  return (state->switches.longs < 0 ? session->n_streams > 1 &&
+      expected_entries (session, n) >= from && c->n_padded >= LONG_CHANNELS : state->switches.longs > 0) &&
+      state->exact_weights == NULL && dcnn_cuda_long_accepts (c,
+      session->n_streams, &state->device);
+}
+
 static gboolean
 is_conv (const PlanNode *node)
 {
@@ -257,6 +290,9 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
         dcnn_cuda_few (&c, session->n_streams, &state->device, queue);
   if (dcnn_cuda_runs_squares (session, n))
     return dcnn_cuda_squares (&c, session->n_streams, &state->device, queue);
+  if (dcnn_cuda_runs_long (session, n))
+    return dcnn_cuda_long (&c, expected_entries (session, n), session->n_streams,
+        &state->device, queue);
   if (takes_groups (session, n, &c))
     return dcnn_cuda_wgmma (&c, queue);
   if (room > 0 && state->conv_rooms[n] == NULL)
@@ -347,6 +383,20 @@ dcnn_cuda_runs_whole (const DcnnSession *session, guint n)
 }
 
 gboolean
+dcnn_cuda_runs_long (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+  const PlanNode *node = plan_node (session->plan, (gint) n);
+  DcnnCudaConv c;
+
+  if (state->levels[state->level].whole || node->kind != PLAN_KERNEL ||
+      !is_conv (node) || dcnn_cuda_runs_squares (session, n))
+    return FALSE;
+  (void) shape_conv (session, n, &c);
+  return takes_long (session, n, &c);
+}
+
+gboolean
 dcnn_cuda_runs_squares (const DcnnSession *session, guint n)
 {
   const CudaState *state = cuda_state (session);
@@ -358,7 +408,8 @@ dcnn_cuda_runs_squares (const DcnnSession *session, guint n)
       !is_conv (node))
     return FALSE;
   (void) shape_conv (session, n, &c);
-  if (!dcnn_cuda_squares_accepts (&c, &state->device))
+  if (!dcnn_cuda_squares_accepts (&c, &state->device) ||
+      (state->switches.squares < 0 && takes_long (session, n, &c)))
     return FALSE;
   /* where those of all of the map would not fill the device, lists share more out */
   tiles = c.node.masks.words * session->n_streams / 2.0 * MAX (1,
@@ -376,7 +427,8 @@ dcnn_cuda_fits_beside (const DcnnSession *session, guint n, guint words,
   DcnnCudaBeside lists = { .n = n_lists, .n_streams = session->n_streams };
   DcnnCudaConv c;
 
-  if (state->exact_weights || node->primary != DCNN_PRIMARY_CONV)
+  if (state->exact_weights || node->primary != DCNN_PRIMARY_CONV ||
+      dcnn_cuda_runs_long (session, n))
     return FALSE;
   return shape_conv (session, n, &c) == 0 &&
       dcnn_cuda_beside_shape (&c, words, &lists, &state->device);

@@ -36,6 +36,7 @@ dcnn_cuda_read_switches (CudaSwitches *self)
   *self = (CudaSwitches) { .early = is_on ("DELTACNN_CUDA_EARLY"),
     .whole = is_on ("DELTACNN_CUDA_WHOLE"),
     .squares = number ("DELTACNN_CUDA_SQUARES", -1),
+    .longs = number ("DELTACNN_CUDA_LONG", -1),
     .exits = number ("DELTACNN_CUDA_EXITS", -1),
     .level = -1,
     .groups = groups == NULL ? CUDA_GROUPS_NEVER :

@@ -27,6 +27,8 @@ typedef struct CudaSwitches {
                               streams have a graph of whole maps */
   gint squares;            /* DELTACNN_CUDA_SQUARES=0: none; 1: all sessions, frames and
                               convolutions that can go by them; -1: as it is */
+  gint longs;              /* DELTACNN_CUDA_LONG=0: none; 1: all convolutions that can
+                              go by longer lists; -1: as it is */
   gint exits;              /* DELTACNN_CUDA_EXITS=N: at least N launches from one place
                               where a frame may end to the next; 0: none; -1: as it
                               is */

@@ -94,11 +94,11 @@ tap_of (const DcnnCudaConv &p, const Walk &w)
 /* Taps of the first steps of n_k, k0 on: known before anything is waited for.
  * The block must meet before they are read. */
 __device__ __forceinline__ void
-fill_taps (const DcnnCudaConv &p, Rows &rows, uint32_t k0, uint32_t n_k)
+fill_taps (const DcnnCudaConv &p, Tap *taps, uint32_t k0, uint32_t n_k)
 {
   for (uint32_t i = threadIdx.x; i < min (n_k, (uint32_t) TAPS) * 8;
-      i += THREADS)
-    rows.taps[i] = tap_of (p, walk_from (p, k0 * 8 + i));
+      i += blockDim.x)
+    taps[i] = tap_of (p, walk_from (p, k0 * 8 + i));
 }
 
 /* What is rare is out of line: each kernel's instructions have to be fetched, and
@@ -111,11 +111,11 @@ far_tap (const DcnnCudaConv &p, uint32_t vector)
 
 /* Of step k from k0 on. */
 __device__ __forceinline__ Tap
-tap_at (const DcnnCudaConv &p, const Rows &rows, uint32_t k0, uint32_t k)
+tap_at (const DcnnCudaConv &p, const Tap *taps, uint32_t k0, uint32_t k)
 {
   uint32_t piece = threadIdx.x & 7;
 
-  return k < TAPS ? rows.taps[k * 8 + piece] : far_tap (p, (k0 + k) * 8 + piece);
+  return k < TAPS ? taps[k * 8 + piece] : far_tap (p, (k0 + k) * 8 + piece);
 }
 
 /* The row (column) that tap k of a transposed convolution reads. */

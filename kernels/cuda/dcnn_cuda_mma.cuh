@@ -39,6 +39,17 @@ copy_async (uint32_t to, const void *from, bool there)
 #endif
 }
 
+/* The same of what others of the multiprocessor read too (sm_80 on). */
+__device__ __forceinline__ void
+copy_async_near (uint32_t to, const void *from, bool there)
+{
+#if __CUDA_ARCH__ >= 800
+  int bytes = there ? 16 : 0;
+  asm volatile ("cp.async.ca.shared.global [%0], [%1], 16, %2;"
+      :: "r" (to), "l" (from), "r" (bytes) : "memory");
+#endif
+}
+
 __device__ __forceinline__ void
 copy_commit ()
 {

@@ -215,7 +215,7 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
       if (with_weights)
         load_weights<BN> (p, (part.chunk0 + ahead_chunk * part.chunk_step) *
             BN, part.k0 + ahead_k, weights + to * B);
-      load_inputs<BM> (p, rows, places, n_rows, tap_at (p, rows, part.k0,
+      load_inputs<BM> (p, rows, places, n_rows, tap_at (p, rows.taps, part.k0,
               ahead_k), inputs + to * A);
       to = to + 1 == STAGES ? 0 : to + 1;
       ahead++;
@@ -366,7 +366,7 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
   part.k0 = 0;
   part.n_k = p.k_padded / BK;
   if (p.splits > 1)
-    fill_taps (p, rows, 0, part.n_k);
+    fill_taps (p, rows.taps, 0, part.n_k);
   for (uint32_t round = cluster; round * p.splits * WIDE < count;
       round += clusters) {
     uint32_t first = (round * p.splits + part.split) * WIDE;
@@ -398,7 +398,7 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
 
   ask_weights<BN, STAGES_OF<NARROW, BN, POOL> - 1> (p, part,
       shared_address (shared), tile == 0);
-  fill_taps (p, rows, part.k0, part.n_k);
+  fill_taps (p, rows.taps, part.k0, part.n_k);
   __syncthreads ();
   dcnn_cuda_wait ();
   /* the first entries are asked for beside their count */

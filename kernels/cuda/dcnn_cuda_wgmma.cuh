@@ -138,6 +138,21 @@ barrier_arrive (uint32_t at, uint32_t arrivals = 1)
       "r" (arrivals) : "memory");
 }
 
+/* So many threads of the block meet, whole warps of it. */
+__device__ __forceinline__ void
+group_meet (uint32_t threads)
+{
+  asm volatile ("bar.sync 1, %0;" :: "r" (threads) : "memory");
+}
+
+/* Arrives once all that the thread has asked of copy_async() is there. */
+__device__ __forceinline__ void
+copy_arrive (uint32_t at)
+{
+  asm volatile ("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];"
+      :: "r" (at) : "memory");
+}
+
 /* The phase ends when so many bytes have come. */
 __device__ __forceinline__ void
 barrier_expect (uint32_t at, uint32_t bytes)

@@ -46,6 +46,12 @@ copy_async (uint32_t to, const void *from, bool there)
     memset (emulated_at (to), 0, 16);
 }
 
+static inline void
+copy_async_near (uint32_t to, const void *from, bool there)
+{
+  copy_async (to, from, there);
+}
+
 static inline void copy_commit () {}
 template<int most> static inline void copy_wait () {}
 static inline void prefetch (const void *) {}
@@ -335,6 +341,27 @@ barrier_arrive (uint32_t at, uint32_t arrivals = 1)
     abort ();
   p.missing -= arrivals;
   emulated_end_phase (p);
+}
+
+/* A barrier of its own, at no other one's address. */
+static inline void
+group_meet (uint32_t threads)
+{
+  const uint32_t at = 0x7ffff8;
+  EmulatedPhase &p = emulated_phase (at);
+  uint32_t before = p.phases;
+
+  if (p.arrivals == 0)
+    p.arrivals = p.missing = threads;
+  barrier_arrive (at);
+  while (emulated_phase (at).phases == before)
+    emulated_spin ();
+}
+
+static inline void
+copy_arrive (uint32_t at)
+{
+  barrier_arrive (at);
 }
 
 static inline void

@@ -320,27 +320,39 @@ test_whole (void)
   }
 }
 
-/* A session whose convolutions can go by squares, in whichever level. */
+/* A session whose convolutions can go by squares, in whichever level, or all by longer
+ * lists. */
 static DcnnSession *
-new_squares (guint64 seed, gboolean wide)
+new_other (guint64 seed, gboolean wide, const char *way)
 {
   DcnnSession *session;
   guint launches;
 
-  set ("DELTACNN_CUDA_SQUARES", "1");
+  set (way, "1");
   session = new_session (seed, FALSE, NULL, wide, &launches);
-  set ("DELTACNN_CUDA_SQUARES", "0");
+  set (way, "0");
   return session;
+}
+
+/* Nodes that go by longer lists in the level at hand. */
+static guint
+count_long (const DcnnSession *session)
+{
+  guint n_long = 0;
+
+  for (guint n = 0; n < session->plan->nodes->len; n++)
+    n_long += dcnn_cuda_runs_long (session, n);
+  return n_long;
 }
 
 /* Both ways of a convolution store the same, join the same and keep the same back:
  * thresholds cut through what is added up over a pixel's channels. */
 static void
-test_squares (void)
+compare_ways (const char *way, gboolean squares)
 {
   for (guint64 seed = 1; seed <= 6 && !no_device (); seed++) {
     gboolean wide = seed % 2;
-    guint launches, by_squares = 0;
+    guint launches, taken = 0;
     guint64 video = seed + 17;
     g_autoptr (DcnnSession) plain = NULL, other = NULL;
     CudaState *state;
@@ -348,7 +360,7 @@ test_squares (void)
     if (!test_seed_runs (seed))
       continue;
     plain = new_session (seed, FALSE, NULL, wide, &launches);
-    other = new_squares (seed, wide);
+    other = new_other (seed, wide, way);
     state = cuda_state (other);
     if (!state->device.whole_maps) {
       g_test_skip ("no GPU of compute capability 9.0");
@@ -357,15 +369,28 @@ test_squares (void)
     frame = test_frame_new (other->model, &video, FALSE);
     for (guint f = 0; f < FRAMES && !g_test_failed (); f++) {
       push (plain, &frame, wide ? f % 3 : f);
-      state->switches.level = 1;
+      state->switches.level = squares;
       push (other, &frame, wide ? f % 3 : f);
-      by_squares += state->levels[state->level].squares;
-      compare (plain, other, seed, wide ? f % 3 : f, "squares");
+      taken += squares ? state->levels[state->level].squares :
+          count_long (other) > 0;
+      compare (plain, other, seed, wide ? f % 3 : f, way);
       test_video_step (&video, &frame, FALSE);
     }
-    g_assert_cmpuint (by_squares, ==, FRAMES);
+    g_assert_cmpuint (taken, ==, FRAMES);
     dcnn_tensor_free (&frame);
   }
+}
+
+static void
+test_squares (void)
+{
+  compare_ways ("DELTACNN_CUDA_SQUARES", TRUE);
+}
+
+static void
+test_long (void)
+{
+  compare_ways ("DELTACNN_CUDA_LONG", FALSE);
 }
 
 int
@@ -376,10 +401,12 @@ main (int argc, char **argv)
   g_unsetenv ("DELTACNN_DEVICE");
   set ("DELTACNN_CUDA_WHOLE", "0");
   set ("DELTACNN_CUDA_SQUARES", "0");
+  set ("DELTACNN_CUDA_LONG", "0");
   g_test_add_func ("/engine/cuda-levels/early", test_early);
   g_test_add_func ("/engine/cuda-levels/groups", test_groups);
   g_test_add_func ("/engine/cuda-levels/both", test_both);
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);
   g_test_add_func ("/engine/cuda-levels/squares", test_squares);
+  g_test_add_func ("/engine/cuda-levels/long", test_long);
   return g_test_run ();
 }

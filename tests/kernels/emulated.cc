@@ -34,6 +34,10 @@ namespace listed_squares {
 #undef ALL_THREADS
 #include "cuda/dcnn_cuda_squares.cu"
 }
+namespace long_lists {
+#undef RESIDENT_TILES
+#include "cuda/dcnn_cuda_long.cu"
+}
 namespace whole_pictures {
 #undef THREADS
 #undef TILE
@@ -47,7 +51,7 @@ namespace floats_only {
 }
 
 /* What the kernel takes. */
-static enum { CONV, DENSE, FEW, LISTED } takes;
+static enum { CONV, DENSE, FEW, LISTED, LONG } takes;
 
 cudaError_t
 dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
@@ -62,6 +66,10 @@ dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
     listed_squares::Squares d =
         *static_cast<listed_squares::Squares *> (arguments[0]);
     launch.entry = [=] { ((void (*) (listed_squares::Squares)) kernel) (d); };
+  } else if (takes == LONG) {
+    long_lists::LongWork d =
+        *static_cast<long_lists::LongWork *> (arguments[0]);
+    launch.entry = [=] { ((void (*) (long_lists::LongWork)) kernel) (d); };
   } else if (takes == DENSE) {
     whole_maps::Dense d = *static_cast<whole_maps::Dense *> (arguments[0]);
     launch.entry = [=] { ((void (*) (whole_maps::Dense)) kernel) (d); };
@@ -143,13 +151,14 @@ value_of (const Map &m, size_t i)
   return dcnn_cuda_element (map, i);
 }
 
-enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, SQUARES, WHOLE, FLOATS, ROUNDED };
+enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, LONG_LISTS, SQUARES, WHOLE, FLOATS, ROUNDED };
 static const struct {
   const char *name;
   Way way;
   bool bf16;
 } ways[] = { { "narrow", NARROW_TILES, false }, { "wide", WIDE_TILES, false },
   { "wgmma", WARP_GROUPS, false }, { "whole", WHOLE, false },
+  { "long", LONG_LISTS, false }, { "long bf16", LONG_LISTS, true },
   { "squares", SQUARES, false }, { "squares bf16", SQUARES, true },
   { "narrow bf16", NARROW_TILES, true }, { "wide bf16", WIDE_TILES, true },
   { "whole bf16", WHOLE, true }, { "floats", FLOATS, false },
@@ -258,7 +267,7 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
     outs = 128;
   if (wanted_outs)
     channels = 32, outs = wanted_outs;
-  p.transposed = any (4) == 0 && !groups;
+  p.transposed = any (4) == 0 && !groups && way != LONG_LISTS;
   for (int a = 0; a < 2; a++) {
     p.kernel[a] = any (3) ? 3 : 1 + (int) any (2);
     p.stride[a] = 1 + (int) any (2);
@@ -294,7 +303,7 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
     p.node.plain |= DCNN_CUDA_PLAIN_CLIP;
     p.node.least = 0;
   }
-  if (f32 || any (2)) /* step by step */
+  if (f32 || (any (2) && way != LONG_LISTS && !wanted_outs)) /* step by step */
     p.node.plain = 0;
   p.node.in = map_of (c.in);
   p.node.out = map_of (c.out);
@@ -318,9 +327,9 @@ run_case (Case &c, uint64_t seed, Way way)
 {
   DcnnCudaConv &p = c.conv;
   /* parts of k side by side take clusters */
-  DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 || way == WHOLE ? 227 : 99) *
+  DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 || way == WHOLE || way == LONG_LISTS ? 227 : 99) *
     1024, way == WHOLE && seed % 8 == 0, way == WARP_GROUPS, way == WHOLE ||
-    way == SQUARES };
+    way == SQUARES || way == LONG_LISTS };
   DcnnCudaQueue queue = {};
   size_t room;
 
@@ -342,15 +351,19 @@ run_case (Case &c, uint64_t seed, Way way)
     p.wide_from = 0;
   if (groups_of_warps::dcnn_cuda_wgmma_shape (&p, &device))
     p.long_from = 0;
-  bool groups = way == WARP_GROUPS || way == WHOLE || way == SQUARES;
+  bool groups = way == WARP_GROUPS || way == WHOLE || way == SQUARES ||
+      way == LONG_LISTS;
   if (groups && seed % 4 == 0)
     p.splits = 2; /* parts of k, which short ones have not */
   if (groups && p.k_padded < 2 * 64)
     p.splits = 1;
-  takes = way == SQUARES ? LISTED : way != WHOLE ? CONV : whole_maps::dcnn_cuda_dense_accepts (&p,
+  takes = way == SQUARES ? LISTED : way == LONG_LISTS ? LONG : way != WHOLE ? CONV : whole_maps::dcnn_cuda_dense_accepts (&p,
           &device) ? DENSE : FEW;
   if (takes == DENSE)
     (void) whole_maps::dcnn_cuda_dense (&p, STREAMS, &device, queue);
+  else if (takes == LONG)
+    (void) long_lists::dcnn_cuda_long (&p, c.count / 2 * (seed % 3), STREAMS,
+        &device, queue);
   else if (takes == LISTED)
     (void) listed_squares::dcnn_cuda_squares (&p, STREAMS, &device, queue);
   else if (takes == FEW)
@@ -453,10 +466,10 @@ check (const Case &c, const Map &before, uint64_t seed, const char *way)
 
 /* ---- what a pixel's change adds up to ------------------------------------------------------- */
 
-/* Whether entry 0 joins under that limit, by lists or by squares. */
+/* Whether entry 0 joins under that limit, by that kernel. */
 static bool
 joins (Case &c, const Map &before, const DcnnCudaDevice &device, float limit,
-    bool by_squares)
+    Way way)
 {
   const DcnnCudaPixel e = c.list[0];
   const DcnnCudaMasks &m = c.conv.node.masks;
@@ -467,8 +480,10 @@ joins (Case &c, const Map &before, const DcnnCudaDevice &device, float limit,
   std::copy (before.words.begin (), before.words.end (), c.out.words.begin ());
   std::fill (c.updated.begin (), c.updated.end (), 0);
   c.judge.limit = limit;
-  takes = by_squares ? LISTED : CONV;
-  if (by_squares)
+  takes = way == SQUARES ? LISTED : way == LONG_LISTS ? LONG : CONV;
+  if (way == LONG_LISTS)
+    (void) long_lists::dcnn_cuda_long (&c.conv, 3, STREAMS, &device, queue);
+  else if (way == SQUARES)
     (void) listed_squares::dcnn_cuda_squares (&c.conv, STREAMS, &device, queue);
   else
     (void) dcnn_cuda_conv (&c.conv, queue);
@@ -476,8 +491,9 @@ joins (Case &c, const Map &before, const DcnnCudaDevice &device, float limit,
       (y % 8 * 8 + x % 8) & 1;
 }
 
-/* The last limit under which a pixel joins by its list is the last one by squares: both
- * add up its channels in one order, whose sum is another one in any other. */
+/* The last limit under which a pixel joins by its list is the last one by squares, and
+ * on longer lists: all add up its channels in one order, whose sum is another one in any
+ * other. */
 static void
 check_order (uint64_t seed, unsigned outs, int kind)
 {
@@ -502,9 +518,11 @@ check_order (uint64_t seed, unsigned outs, int kind)
   (void) dcnn_cuda_conv_shape (&c.conv, 100000, seed % 4 < 2 ? 1 : 4096,
       UINT32_MAX, &device);
   c.conv.wide_from = c.conv.long_from = UINT32_MAX;
-  if (!listed_squares::dcnn_cuda_squares_accepts (&c.conv, &device)) {
+  if ((outs <= 512 && !listed_squares::dcnn_cuda_squares_accepts (&c.conv,
+              &device)) || !long_lists::dcnn_cuda_long_accepts (&c.conv, STREAMS,
+          &device)) {
     failures++;
-    printf ("FAIL seed %llu: squares do not take %u channels\n",
+    printf ("FAIL seed %llu: squares or long lists do not take %u channels\n",
         (unsigned long long) seed, outs);
     return;
   }
@@ -513,19 +531,22 @@ check_order (uint64_t seed, unsigned outs, int kind)
     uint32_t middle = lo + (hi - lo) / 2;
     float at;
     memcpy (&at, &middle, 4);
-    if (joins (c, before, device, at, false))
+    if (joins (c, before, device, at, NARROW_TILES))
       lo = middle;
     else
       hi = middle;
   }
   memcpy (&limit[0], &lo, 4);
   memcpy (&limit[1], &hi, 4);
-  if (lo == 0 || !joins (c, before, device, limit[0], true) ||
-      joins (c, before, device, limit[1], true)) {
-    failures++;
-    printf ("FAIL seed %llu: %u channels of kind %d are added up in another order "
-        "(%.9g)\n", (unsigned long long) seed, outs, kind, limit[0]);
-  }
+  for (Way way : { SQUARES, LONG_LISTS })
+    if (lo == 0 || (way == SQUARES && outs > 512 ? false :
+            !joins (c, before, device, limit[0], way) ||
+            joins (c, before, device, limit[1], way))) {
+      failures++;
+      printf ("FAIL seed %llu: %u channels of kind %d are added up in another order "
+          "by %s (%.9g)\n", (unsigned long long) seed, outs, kind, way == SQUARES ?
+          "squares" : "long lists", limit[0]);
+    }
 }
 
 int
@@ -548,6 +569,10 @@ main (int argc, char **argv)
                 100000, c.count / 2, UINT32_MAX, &groups_there), !listed_squares::dcnn_cuda_squares_accepts (&c.conv,
                 &groups_there)))
         continue;
+      if (ways[way].way == LONG_LISTS && (dcnn_cuda_conv_shape (&c.conv, 100000,
+                c.count / 2, UINT32_MAX, &groups_there),
+              !long_lists::dcnn_cuda_long_accepts (&c.conv, STREAMS, &groups_there)))
+        continue;
       settle_some (c);
       Map before = c.out;
       ran[way]++;
@@ -555,7 +580,7 @@ main (int argc, char **argv)
       check (c, before, seed, ways[way].name);
     }
   for (uint64_t seed = 1; seed <= 4 && !only; seed++)
-    for (unsigned outs : { 64u, 96u, 128u, 256u, 512u })
+    for (unsigned outs : { 64u, 96u, 128u, 256u, 512u, 1024u })
       check_order (seed, outs, seed % 3 ? DCNN_SIGNIFICANT_SQUARE :
           DCNN_CUDA_SIGNIFICANT_RELATIVE);
   for (int way = 0; way < WAYS && !only; way++)
