@@ -73,7 +73,6 @@ NOT_ON = {"sim": {"pictures", "regions", "dense_rule", "drift", *OF_CUDA},
           "cpu": {"passing", *OF_CUDA}}
 KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
          "-small": {"DELTACNN_CUDA_SMALL": "1"},
-         "-wgmma": {"DELTACNN_CUDA_WGMMA": "2"},
          "-lists": {"DELTACNN_CUDA_WHOLE": "0", "DELTACNN_CUDA_EARLY": "0"},
          "-squares": {"DELTACNN_CUDA_SQUARES": "1"},
          "-long": {"DELTACNN_CUDA_LONG": "1"},
@@ -82,17 +81,15 @@ KINDS = {"": {}, "-wide": {"DELTACNN_CUDA_WIDE": "1"},
 # are compared.
 MORE_KINDS = {"conformance": {**KINDS, "-tf32": {"DELTACNN_CUDA_TF32": "1"},
                               "-tiny": {"DELTACNN_CUDA_SMALL": "64"},
-                              "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"},
                               "-exits": {"DELTACNN_CUDA_EXITS": "1"},
                               **{"-bf16" + kind: {**KINDS["-bf16"],
                                                   **KINDS[kind]}
                                  for kind in ("-wide", "-small", "-lists")}},
               "heads": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}},
-              "dense_rule": {"": {}, "-wgmma": {"DELTACNN_CUDA_WGMMA": "200"},
+              "dense_rule": {"": {},
                              "-lists": KINDS["-lists"],
                              "-squares": KINDS["-squares"],
-                             "-long": KINDS["-long"],
-                             "-graphs": {"DELTACNN_CUDA_WGMMA": "graphs"}},
+                             "-long": KINDS["-long"]},
               "sequences": {"": {}, "-exits": {"DELTACNN_CUDA_EXITS": "1"}}}
 # What else runs with maps of bfloat16s, from compute capability 8.0 on.
 BF16 = {"camera", "pictures", "regions", "tails", "dense_rule", "sparse_dense",

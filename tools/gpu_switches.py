@@ -36,8 +36,6 @@ SWITCHES = [
     "no-long:DELTACNN_CUDA_LONG=0",
     "lists-first:DELTACNN_CUDA_EARLY=0",
     "no-whole:DELTACNN_CUDA_WHOLE=0",
-    "graphs:DELTACNN_CUDA_WGMMA=graphs",
-    "second:DELTACNN_CUDA_WGMMA=1",
 ]
 LEAST = 0.02
 

@@ -24,7 +24,7 @@ G_BEGIN_DECLS
 
 /* What a node needs, in device memory. */
 typedef struct CudaNode {
-  void *weights, *tiles;   /* tiles: of convolutions, for warp groups */
+  void *weights;
   float *bias;
   guint32 *source, *index_y, *index_x, *group;
   float *weight_y, *weight_x, *scale;
@@ -39,7 +39,6 @@ typedef struct CudaWeights {
   CudaNode *nodes;
   GPtrArray *memory;       /* device pointers */
   gint device;
-  CudaGroups groups;       /* wished: tiles are packed */
 } CudaWeights;
 
 gpointer dcnn_cuda_weights_new (const DcnnPlan *plan, gint index,
@@ -48,8 +47,6 @@ void dcnn_cuda_weights_free (gpointer weights);
 /* A convolution's weights as [n_padded][k_padded] floats; new. */
 gfloat *dcnn_cuda_pack_floats (const DcnnPlan *plan, guint node,
     const CudaNode *packed);
-/* What that device can have of what is wished. */
-CudaGroups dcnn_cuda_groups (CudaGroups wish, gint index, cudaError_t *e);
 
 /* cuda_errors.c: DCNN_ERROR_DEVICE or _MEMORY, saying what was tried on the
  * current device. TRUE: e is success. An error after which the GPU answers this
@@ -93,7 +90,6 @@ typedef struct CudaMerge {
  * results the same bits. */
 typedef struct CudaLevel {
   gdouble from;            /* chosen where at least so much is expected */
-  gdouble share;           /* of a map: lists as long as that are on warp groups */
   gboolean squares;        /* convolutions go by listed squares, where there are enough
                               of them */
   gboolean whole;          /* for frames that are dense in all streams */
@@ -109,7 +105,7 @@ typedef struct CudaLevel {
   GArray *times;           /* of CudaTime; NULL: not asked for */
 } CudaLevel;
 #define CUDA_MAX_EXITS 12
-#define CUDA_MAX_LEVELS 4    /* that have none */
+#define CUDA_MAX_LEVELS 3    /* that have none */
 
 /* DcnnSession.state. Arrays over nodes and streams are [node][streams], judges
  * [streams][node]. */
@@ -117,7 +113,6 @@ typedef struct CudaState {
   CudaSwitches switches;
   DcnnCudaDevice device;
   cudaStream_t queue;
-  CudaGroups groups;
   CudaLevel levels[CUDA_MAX_LEVELS + CUDA_MAX_EXITS];
   guint n_levels;
   guint level;             /* whose graph is made, or was launched last */

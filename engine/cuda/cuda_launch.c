@@ -188,9 +188,9 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
   gdouble most;
 
   *c = (DcnnCudaConv) { .node = node_of (session, n),
-    .weights = packed->weights, .bias = packed->bias, .tiles = packed->tiles,
+    .weights = packed->weights, .bias = packed->bias,
     .n_padded = packed->n_padded, .k_padded = packed->k_padded,
-    .span8 = packed->span8, .long_from = UINT32_MAX,
+    .span8 = packed->span8,
     .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
   dcnn_cuda_copy_window (&node->op.conv.window, c->kernel, c->stride,
       c->dilation, c->pad);
@@ -201,41 +201,11 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
   most = MIN ((session->n_streams > 1 && state->levels[state->level].from == 0 ?
           1 : 2) * expected_pixels (session, out),
       (gdouble) out->width * out->height * session->n_streams);
-  if (state->switches.wide || state->groups == CUDA_GROUPS_SECOND)
+  if (state->switches.wide)
     most = G_MAXUINT32; /* blocks that take any list, however short */
   return dcnn_cuda_conv_shape (c, (guint64) out->width * out->height,
       (guint64) expected_pixels (session, out), (guint64) most,
       &state->device);
-}
-
-/* On warp groups alone, where the level's lists are that long. */
-static gboolean
-takes_groups (const DcnnSession *session, guint n, DcnnCudaConv *c)
-{
-  const CudaState *state = cuda_state (session);
-  const PlanMap *out =
-      plan_map (session->plan, plan_node (session->plan, n)->out);
-  gdouble entries = state->levels[state->level].share * out->width *
-      out->height * session->n_streams;
-
-  if (state->groups != CUDA_GROUPS_GRAPHS ||
-      !dcnn_cuda_wgmma_shape (c, &state->device) || entries <= c->long_from) {
-    c->long_from = UINT32_MAX;
-    return FALSE;
-  }
-  c->long_from = 0; /* whatever comes */
-  return TRUE;
-}
-
-/* The second launch, of lists that are long. */
-static gboolean
-shape_second (const CudaState *state, DcnnCudaConv *c)
-{
-  if (!dcnn_cuda_wgmma_shape (c, &state->device))
-    return FALSE;
-  if (state->switches.long_from > 0)
-    c->long_from = state->switches.long_from;
-  return TRUE;
 }
 
 /* Entries that a node's list is expected to have in the level at hand. */
@@ -278,7 +248,6 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   DcnnCudaConv c;
   gsize room = shape_conv (session, n, &c);
   cudaError_t e = cudaSuccess;
-  gboolean second;
 
   if (state->exact_weights)
     return launch_floats (session, n, &c, (guint64) expected_pixels (session,
@@ -293,8 +262,6 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
   if (dcnn_cuda_runs_long (session, n))
     return dcnn_cuda_long (&c, expected_entries (session, n), session->n_streams,
         &state->device, queue);
-  if (takes_groups (session, n, &c))
-    return dcnn_cuda_wgmma (&c, queue);
   if (room > 0 && state->conv_rooms[n] == NULL)
     state->conv_rooms[n] = dcnn_cuda_take (state, room, &e);
   c.room = state->conv_rooms[n];
@@ -302,10 +269,7 @@ launch_conv (DcnnSession *session, guint n, DcnnCudaQueue queue)
     return e;
   if (c.wide_from != UINT32_MAX && state->switches.wide)
     c.wide_from = 0; /* for tests, whose lists are short */
-  second = state->groups == CUDA_GROUPS_SECOND && shape_second (state, &c);
-  e = dcnn_cuda_conv (&c, queue);
-  queue.overlaps = TRUE;
-  return e == cudaSuccess && second ? dcnn_cuda_wgmma (&c, queue) : e;
+  return dcnn_cuda_conv (&c, queue);
 }
 
 static DcnnCudaRows

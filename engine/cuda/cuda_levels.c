@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * cuda_levels.c - a frame's graph for little work and those for much: what is
- * computed in one launch, what goes to warp groups, and which graph is launched.
+ * computed in one launch, and which graph is launched.
  */
 #include "cuda.h"
 
-#include <string.h>
-
-/* Shares of the work from which the next graph is taken: the middle one is for
- * frames like a busy street, the last for dense ones. */
-static const CudaLevel all_levels[] = {
-  { .from = 0, .share = 0 },
-  { .from = 0.15, .share = 0.25 },
-  { .from = 0.6, .share = 1 },
-};
-
-/* In place of the others where there are squares: what is computed in vain costs less
- * than gathering single pixels does. */
-static const CudaLevel square_level = { .from = 0.1, .share = 1, .squares = TRUE };
+/* Shares of the work from which the next graph is taken: without early lists, which are
+ * longer than a node's own; and in place of that one by squares, where there are some, as
+ * what is computed in vain costs less than gathering single pixels does. */
+static const CudaLevel busy_level = { .from = 0.15 };
+static const CudaLevel square_level = { .from = 0.1, .squares = TRUE };
 
 /* ---- early lists ------------------------------------------------------------------ */
 
@@ -132,8 +124,7 @@ dcnn_cuda_has_squares (const DcnnSession *session)
 {
   const CudaState *state = cuda_state (session);
 
-  return state->switches.groups != CUDA_GROUPS_GRAPHS &&
-      session->options.precision != DCNN_PRECISION_F32 &&
+  return session->options.precision != DCNN_PRECISION_F32 &&
       (state->switches.squares < 0 ? session->n_streams > 1 :
           state->switches.squares > 0);
 }
@@ -148,10 +139,9 @@ dcnn_cuda_plan_levels (DcnnSession *session)
     early |= state->early_list[n] >= 0;
   state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
   state->conv_rooms = g_new0 (void *, session->plan->nodes->len + 1);
-  memcpy (state->levels, all_levels, sizeof all_levels);
   state->levels[0].early = early;
-  state->n_levels = state->groups == CUDA_GROUPS_GRAPHS &&
-      !state->exact_weights ? 3 : early ? 2 : 1;
+  state->levels[1] = busy_level;
+  state->n_levels = early ? 2 : 1;
   if (state->device.whole_maps && dcnn_cuda_has_squares (session)) {
     state->levels[1] = square_level;
     if (state->switches.squares > 0)
@@ -163,7 +153,7 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   else if (state->device.whole_maps && state->switches.whole &&
       !state->exact_weights)
     state->levels[state->n_levels++] =
-        (CudaLevel) { .from = 1, .share = 1, .whole = TRUE };
+        (CudaLevel) { .from = 1, .whole = TRUE };
 }
 
 /* The work of the streams that have a frame, in dense frames of all streams. */

@@ -259,17 +259,13 @@ take_properties (CudaState *state, gint device, cudaError_t *e)
     *e = dcnn_cuda_compiled_for (&code);
   state->device = (DcnnCudaDevice) { (guint) MAX (n, 1), (guint) shared,
     major >= 9 && code >= 90,
-    dcnn_cuda_groups (wish->groups, device, e) != CUDA_GROUPS_NEVER,
     major == 9 && code >= 90 };
   state->tf32 = wish->tf32 && code >= 80;
   if (wish->small_kib > 0) {
     state->device.shared_bytes = MIN (state->device.shared_bytes,
         wish->small_kib * 1024);
-    state->device.clusters = state->device.warp_groups =
-        state->device.whole_maps = FALSE;
+    state->device.clusters = state->device.whole_maps = FALSE;
   }
-  state->groups = state->device.warp_groups ?
-      dcnn_cuda_groups (wish->groups, device, e) : CUDA_GROUPS_NEVER;
 }
 
 static void

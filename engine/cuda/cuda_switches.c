@@ -29,8 +29,6 @@ is_on (const char *name)
 void
 dcnn_cuda_read_switches (CudaSwitches *self)
 {
-  const char *groups = g_getenv ("DELTACNN_CUDA_WGMMA");
-  gint from = number ("DELTACNN_CUDA_WGMMA", 0);
   gint kib = number ("DELTACNN_CUDA_SMALL", 0);
 
   *self = (CudaSwitches) { .early = is_on ("DELTACNN_CUDA_EARLY"),
@@ -39,10 +37,6 @@ dcnn_cuda_read_switches (CudaSwitches *self)
     .longs = number ("DELTACNN_CUDA_LONG", -1),
     .exits = number ("DELTACNN_CUDA_EXITS", -1),
     .level = -1,
-    .groups = groups == NULL ? CUDA_GROUPS_NEVER :
-        g_str_equal (groups, "graphs") ? CUDA_GROUPS_GRAPHS :
-        CUDA_GROUPS_SECOND,
-    .long_from = from > 1 ? (guint) from : 0,
     .wide = is_set ("DELTACNN_CUDA_WIDE"),
     .small_kib = !is_set ("DELTACNN_CUDA_SMALL") ? 0 :
         kib >= 64 ? (guint) kib : 99,

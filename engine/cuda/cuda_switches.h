@@ -11,14 +11,6 @@
 
 G_BEGIN_DECLS
 
-/* How long lists go to warp groups, on a GPU of compute capability 9.0. */
-typedef enum CudaGroups {
-  CUDA_GROUPS_NEVER,
-  CUDA_GROUPS_SECOND,      /* a second launch a node, which takes the list where it
-                              is long */
-  CUDA_GROUPS_GRAPHS,      /* in place of the node's launch, in graphs of their own */
-} CudaGroups;
-
 /* As they were when a session, or a model's weights, were made. */
 typedef struct CudaSwitches {
   gboolean early;          /* DELTACNN_CUDA_EARLY=0: FALSE. Nodes that need no list of
@@ -34,12 +26,9 @@ typedef struct CudaSwitches {
                               is */
   gint level;              /* set by tests: the graph that every frame takes, if it
                               may; -1: chosen by the work */
-  CudaGroups groups;       /* DELTACNN_CUDA_WGMMA=1, =N or =graphs; never otherwise */
-  guint long_from;         /* ... =N above 1: entries from which on a list is long; 0:
-                              as the shape says */
   gboolean wide;           /* DELTACNN_CUDA_WIDE: wide tiles for lists of any length */
-  guint small_kib;         /* DELTACNN_CUDA_SMALL=N: as on a device without clusters,
-                              warp groups and whole maps, with N KiB of shared memory
+  guint small_kib;         /* DELTACNN_CUDA_SMALL=N: as on a device without clusters
+                              and whole maps, with N KiB of shared memory
                               (99 where N is under 64); 0: as it is */
   gboolean tf32;           /* DELTACNN_CUDA_TF32: floats on tensor cores, rounded */
   gboolean times;          /* DELTACNN_CUDA_TIMES: nodes one after the other, and

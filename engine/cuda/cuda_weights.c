@@ -22,33 +22,6 @@ to_device (CudaWeights *w, const void *data, gsize bytes, cudaError_t *e)
   return p;
 }
 
-CudaGroups
-dcnn_cuda_groups (CudaGroups wish, gint index, cudaError_t *e)
-{
-  int major = 0;
-
-  if (wish == CUDA_GROUPS_NEVER || *e != cudaSuccess)
-    return CUDA_GROUPS_NEVER;
-  *e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor,
-      MAX (index, 0));
-  return *e != cudaSuccess || major != 9 ? CUDA_GROUPS_NEVER : wish;
-}
-
-/* The same weights as dcnn_tile_at() has them. */
-static void
-pack_tiles (CudaWeights *w, CudaNode *to, const guint16 *packed,
-    cudaError_t *e)
-{
-  gsize n = (gsize) (to->n_padded + 63) / 64 * 64 * to->k_padded;
-  g_autofree guint16 *tiles = g_new0 (guint16, n);
-
-  for (guint c = 0; c < to->n_padded; c++)
-    for (guint k = 0; k < to->k_padded; k++)
-      tiles[dcnn_tile_at (c, k, to->k_padded)] =
-          packed[(gsize) c * to->k_padded + k];
-  to->tiles = to_device (w, tiles, n * sizeof *tiles, e);
-}
-
 gfloat *
 dcnn_cuda_pack_floats (const DcnnPlan *plan, guint n, const CudaNode *to)
 {
@@ -106,8 +79,6 @@ pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
     bias[plan_position (out, o)] = op->bias[o];
   to->weights = to_device (w, packed, count * sizeof *packed, e);
   to->bias = to_device (w, bias, bias_bytes, e);
-  if (dcnn_cuda_groups (w->groups, w->device, e) != CUDA_GROUPS_NEVER)
-    pack_tiles (w, to, packed, e);
 }
 
 static void
@@ -275,7 +246,6 @@ dcnn_cuda_weights_new (const DcnnPlan *plan, gint index, GError **error)
 {
   CpuWeights *cpu;
   CudaWeights *w;
-  CudaSwitches switches;
   cudaError_t e = cudaSetDevice (MAX (index, 0));
 
   if (!dcnn_cuda_check (e, "choosing the device", error))
@@ -287,8 +257,6 @@ dcnn_cuda_weights_new (const DcnnPlan *plan, gint index, GError **error)
   w->cpu = *cpu;
   w->cpu_outer = cpu;
   w->device = MAX (index, 0);
-  dcnn_cuda_read_switches (&switches);
-  w->groups = switches.groups;
   w->nodes = g_new0 (CudaNode, plan->nodes->len + 1);
   w->memory = g_ptr_array_new ();
   for (guint n = 0; n < plan->nodes->len && e == cudaSuccess; n++)

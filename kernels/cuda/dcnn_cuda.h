@@ -39,7 +39,6 @@ typedef struct DcnnCudaDevice {
   uint32_t shared_bytes;   /* most of a block */
   bool clusters;           /* blocks can form clusters, and launches overlap
                               (sm_90, and code for it) */
-  bool warp_groups;        /* wgmma is there (9.0 alone), and asked for */
   bool whole_maps;         /* dcnn_cuda_dense() is there (9.0 alone) */
 } DcnnCudaDevice;
 
@@ -257,11 +256,7 @@ typedef struct DcnnCudaConv {
   uint32_t splits, ranks, groups;
   uint32_t wide_from;          /* entries from which on blocks take 128 */
   uint32_t narrow;             /* they never do, and three fit a multiprocessor */
-  uint32_t long_from;          /* ... and dcnn_cuda_wgmma() takes it; UINT32_MAX:
-                                  never */
-  const void *tiles;           /* weights as dcnn_tile_at() has them, or NULL */
-  uint32_t parts;              /* of k, whose sums are added in turn: `splits`,
-                                  as dcnn_cuda_wgmma() has no such blocks */
+  uint32_t parts;              /* of k, whose sums kernels of 9.0 add in turn: `splits` */
   uint32_t pool;               /* bytes of shared memory for copies */
   void *room;                  /* device: see dcnn_cuda_conv_shape() */
 } DcnnCudaConv;
@@ -272,11 +267,6 @@ typedef struct DcnnCudaConv {
 size_t dcnn_cuda_conv_shape (DcnnCudaConv *conv, uint64_t pixels,
     uint64_t expected, uint64_t most, const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_conv (const DcnnCudaConv *conv, DcnnCudaQueue queue);
-/* The same for lists longer than long_from, of a node that
- * dcnn_cuda_wgmma_shape() has taken: 128 rows a block on warp groups (9.0). To
- * be launched after dcnn_cuda_conv(), which leaves such lists alone. */
-bool dcnn_cuda_wgmma_shape (DcnnCudaConv *conv, const DcnnCudaDevice *device);
-cudaError_t dcnn_cuda_wgmma (const DcnnCudaConv *conv, DcnnCudaQueue queue);
 
 /* The same of whole maps, where every pixel of all streams is on the list and
  * joins: no list is read. Bits are those of dcnn_cuda_conv(). Accepted are

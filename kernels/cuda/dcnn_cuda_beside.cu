@@ -44,8 +44,8 @@ dcnn_cuda_beside_shape (const DcnnCudaConv *p, uint32_t most_words,
     lists->blocks = (lists->blocks + size - 1) / size * size;
   } while (lists->blocks > device->multiprocessors &&
       (lists->per *= 2) <= MOST_BESIDE);
-  return p->room == NULL && p->long_from == UINT32_MAX &&
-      !p->node.in.bf16 && lists->blocks <= device->multiprocessors;
+  return p->room == NULL && !p->node.in.bf16 &&
+      lists->blocks <= device->multiprocessors;
 }
 
 template<int BN, int POOL, bool SHORT>

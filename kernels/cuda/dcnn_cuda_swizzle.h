@@ -32,21 +32,12 @@ dcnn_piece_at (uint32_t row, uint32_t piece)
   return row * (DCNN_SWIZZLE_HALVES * 2) + ((piece ^ (row & 7)) << 4);
 }
 
-/* A wgmma matrix descriptor: rows of k in a swizzled tile that begins at that
- * shared address plus `k16` times 16 halves. Address and distances are in units
- * of 16 bytes; the distance between groups of 8 rows is an atom; the one along
- * k is not used with this swizzle (1); layout 1 in bits 62 and 63. */
-DCNN_SWIZZLE_FN uint64_t
-dcnn_wgmma_descriptor (uint32_t address, uint32_t k16)
-{
-  return (uint64_t) (((address + k16 * 32) & 0x3ffff) >> 4) |
-      (uint64_t) 1 << 16 | (uint64_t) (DCNN_SWIZZLE_ATOM >> 4) << 32 |
-      (uint64_t) 1 << 62;
-}
-
-/* The same of rows of 64 or 32 halves; those of 32 (64 bytes) have the "64-byte
- * swizzle": bits 4 and 5 of an address are combined with its bits 7 and 8, and
- * a group of 8 rows is half as large. */
+/* A wgmma matrix descriptor: rows of 64 or 32 halves of k in a swizzled tile that
+ * begins at that shared address plus `k16` times 16 halves. Address and distances are in
+ * units of 16 bytes; the distance between groups of 8 rows is an atom; the one along k is
+ * not used with these swizzles (1); layout 1 in bits 62 and 63. Rows of 32 (64 bytes) have
+ * the "64-byte swizzle", layout 2: bits 4 and 5 of an address are combined with its bits 7
+ * and 8, and a group of 8 rows is half as large. */
 DCNN_SWIZZLE_FN uint64_t
 dcnn_wgmma_rows (uint32_t address, uint32_t k16, uint32_t halves)
 {
@@ -67,20 +58,6 @@ DCNN_SWIZZLE_FN uint32_t
 dcnn_wgmma_column (uint32_t thread, uint32_t i)
 {
   return (i >> 2) * 8 + (thread & 3) * 2 + (i & 1);
-}
-
-/* Weights for bulk copies: blocks of 64 channels by 64 steps of k, k first, each
- * a swizzled tile. Index of the half of channel n and step k. */
-#define DCNN_TILE_HALVES (64 * DCNN_SWIZZLE_HALVES)
-
-DCNN_SWIZZLE_FN size_t
-dcnn_tile_at (uint32_t n, uint32_t k, uint32_t k_padded)
-{
-  uint32_t row = n % 64, half = k % DCNN_SWIZZLE_HALVES;
-  size_t tile = (size_t) (n / 64) * (k_padded / DCNN_SWIZZLE_HALVES) +
-      k / DCNN_SWIZZLE_HALVES;
-
-  return tile * DCNN_TILE_HALVES + dcnn_piece_at (row, half / 8) / 2 + half % 8;
 }
 
 #endif

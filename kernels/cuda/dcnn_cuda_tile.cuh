@@ -404,11 +404,9 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
   /* the first entries are asked for beside their count */
   DcnnCudaPixel e = p.node.list[tile * NARROW + row];
   uint32_t count = *p.node.count;
-  if (!SHORT && count > min (p.wide_from, p.long_from)) {
+  if (!SHORT && count > p.wide_from) {
     copy_commit ();
     copy_wait<0> ();
-    if (count > p.long_from)
-      return; /* dcnn_cuda_wgmma() has it */
     run_wide<T, BN, POOL> (p, rows, part, count, tile, tiles, shared);
     return;
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_cuda_wgmma.cuh - single instructions of compute capability 9.0a: products
- * of a warp group, bulk copies that a barrier in shared memory counts.
+ * of a warp group, and barriers in shared memory, which count copies too.
  */
 #ifndef DCNN_CUDA_WGMMA_CUH
 #define DCNN_CUDA_WGMMA_CUH
@@ -170,14 +170,6 @@ barrier_wait (uint32_t at, uint32_t parity)
       "mbarrier.try_wait.parity.shared::cta.b64 there, [%0], %1;\n"
       "@!there bra again;\n"
       "}" :: "r" (at), "r" (parity) : "memory");
-}
-
-__device__ __forceinline__ void
-copy_bulk (uint32_t to, const void *from, uint32_t bytes, uint32_t barrier)
-{
-  asm volatile ("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::"
-      "bytes [%0], [%1], %2, [%3];"
-      :: "r" (to), "l" (from), "r" (bytes), "r" (barrier) : "memory");
 }
 
 #endif

@@ -383,15 +383,6 @@ emulated_bytes_came (uint32_t barrier, uint32_t bytes)
 }
 
 static inline void
-copy_bulk (uint32_t to, const void *from, uint32_t bytes, uint32_t barrier)
-{
-  if (to % 16 || bytes % 16)
-    abort ();
-  memcpy (emulated_at (to), from, bytes);
-  emulated_bytes_came (barrier, bytes);
-}
-
-static inline void
 barrier_wait (uint32_t at, uint32_t parity)
 {
   while ((emulated_phase (at).phases & 1) == parity)

@@ -131,10 +131,6 @@ static const EmulatedKernel kernels[] = {
   squares_kernel<__half, 128, 64, true, MANY>,
   squares_kernel<__nv_bfloat16, 128, 32, true, MANY>,
   squares_kernel<__nv_bfloat16, 128, 64, true, MANY> };
-#elif defined (EMULATED_WGMMA)
-#include "cuda/dcnn_cuda_wgmma.cu"
-static const EmulatedKernel kernels[] = { wgmma_kernel<64, false>,
-  wgmma_kernel<64, true>, wgmma_kernel<128, false>, wgmma_kernel<128, true> };
 #elif defined (EMULATED_WHOLE)
 #include "cuda/dcnn_cuda_whole.cu"
 static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,

@@ -118,11 +118,9 @@ set (const char *name, const char *value)
     g_unsetenv (name);
 }
 
-/* Of what is NULL nothing, whole maps least of all. With a model of its own: how
- * weights are packed follows from the wish. */
+/* With a model of its own, and without whole maps. */
 static DcnnSession *
-new_session (guint64 seed, gboolean early, const char *groups, gboolean wide,
-    guint *launches)
+new_session (guint64 seed, gboolean early, gboolean wide, guint *launches)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DcnnModel) model = NULL;
@@ -131,7 +129,6 @@ new_session (guint64 seed, gboolean early, const char *groups, gboolean wide,
   guint before;
 
   set ("DELTACNN_CUDA_EARLY", early ? NULL : "0");
-  set ("DELTACNN_CUDA_WGMMA", groups);
   set ("DELTACNN_CUDA_EXITS", "0"); /* they have a test of their own */
   model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
@@ -146,7 +143,6 @@ new_session (guint64 seed, gboolean early, const char *groups, gboolean wide,
   g_assert_no_error (error);
   *launches = cuda_calls_launches () - before;
   set ("DELTACNN_CUDA_EARLY", NULL);
-  set ("DELTACNN_CUDA_WGMMA", NULL);
   set ("DELTACNN_CUDA_EXITS", NULL);
   return session;
 }
@@ -207,15 +203,13 @@ count_early (const DcnnSession *session)
 /* Frames of little and of much change, through sessions of every kind. Returns bits of
  * the levels that were taken, where there are several. */
 static guint
-run_seed (guint64 seed, gboolean early, const char *groups)
+run_seed (guint64 seed, gboolean early)
 {
   guint plain_launches, launches, seen = 0;
-  g_autoptr (DcnnSession) plain = new_session (seed, FALSE, NULL, FALSE,
+  g_autoptr (DcnnSession) plain = new_session (seed, FALSE, FALSE,
       &plain_launches);
-  g_autoptr (DcnnSession) other = new_session (seed, early, groups, FALSE,
-      &launches);
-  g_autofree char *what = g_strdup_printf ("early %d groups %s", early,
-      groups ? groups : "-");
+  g_autoptr (DcnnSession) other = new_session (seed, early, FALSE, &launches);
+  const char *what = early ? "early lists" : "lists first";
   CudaState *state = cuda_state (other);
   guint64 video = seed + 11;
   DcnnTensor frame = test_frame_new (other->model, &video, FALSE);
@@ -254,13 +248,13 @@ no_device (void)
 
 /* Little work is seen too, of some net or other. */
 static void
-run_seeds (guint64 first, guint64 last, gboolean early, const char *groups)
+run_seeds (guint64 first, guint64 last, gboolean early)
 {
   guint seen = 0;
 
   for (guint64 seed = first; seed <= last && !no_device (); seed++)
     if (test_seed_runs (seed))
-      seen |= run_seed (seed, early, groups);
+      seen |= run_seed (seed, early);
   if (seen)
     g_assert_cmpuint (seen & 1, ==, 1);
 }
@@ -268,19 +262,7 @@ run_seeds (guint64 first, guint64 last, gboolean early, const char *groups)
 static void
 test_early (void)
 {
-  run_seeds (1, SEEDS, TRUE, NULL);
-}
-
-static void
-test_groups (void)
-{
-  run_seeds (1, 3, FALSE, "graphs");
-}
-
-static void
-test_both (void)
-{
-  run_seeds (2, 3, TRUE, "graphs");
+  run_seeds (1, SEEDS, TRUE);
 }
 
 /* What is dense in all streams runs whole maps, and stores the same bits. */
@@ -295,9 +277,9 @@ test_whole (void)
     DcnnTensor frame;
     if (!test_seed_runs (seed))
       continue;
-    plain = new_session (seed, FALSE, NULL, TRUE, &launches);
+    plain = new_session (seed, FALSE, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", NULL);
-    other = new_session (seed, FALSE, NULL, TRUE, &launches);
+    other = new_session (seed, FALSE, TRUE, &launches);
     set ("DELTACNN_CUDA_WHOLE", "0");
     state = cuda_state (other);
     if (!state->device.whole_maps) {
@@ -329,7 +311,7 @@ new_other (guint64 seed, gboolean wide, const char *way)
   guint launches;
 
   set (way, "1");
-  session = new_session (seed, FALSE, NULL, wide, &launches);
+  session = new_session (seed, FALSE, wide, &launches);
   set (way, "0");
   return session;
 }
@@ -359,7 +341,7 @@ compare_ways (const char *way, gboolean squares)
     DcnnTensor frame;
     if (!test_seed_runs (seed))
       continue;
-    plain = new_session (seed, FALSE, NULL, wide, &launches);
+    plain = new_session (seed, FALSE, wide, &launches);
     other = new_other (seed, wide, way);
     state = cuda_state (other);
     if (!state->device.whole_maps) {
@@ -403,8 +385,6 @@ main (int argc, char **argv)
   set ("DELTACNN_CUDA_SQUARES", "0");
   set ("DELTACNN_CUDA_LONG", "0");
   g_test_add_func ("/engine/cuda-levels/early", test_early);
-  g_test_add_func ("/engine/cuda-levels/groups", test_groups);
-  g_test_add_func ("/engine/cuda-levels/both", test_both);
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);
   g_test_add_func ("/engine/cuda-levels/squares", test_squares);
   g_test_add_func ("/engine/cuda-levels/long", test_long);

@@ -21,10 +21,6 @@
 
 #include "cuda/dcnn_cuda_conv.cu"
 #undef POOL
-namespace groups_of_warps {
-#include "cuda/dcnn_cuda_wgmma.cu"
-}
-#undef POOL
 #include "cuda/dcnn_cuda_groups.cuh"
 namespace whole_maps {
 #define TOGETHER_TAKES(parts) 0 /* in some cases of short k, too */
@@ -151,13 +147,13 @@ value_of (const Map &m, size_t i)
   return dcnn_cuda_element (map, i);
 }
 
-enum Way { NARROW_TILES, WIDE_TILES, WARP_GROUPS, LONG_LISTS, SQUARES, WHOLE, FLOATS, ROUNDED };
+enum Way { NARROW_TILES, WIDE_TILES, LONG_LISTS, SQUARES, WHOLE, FLOATS, ROUNDED };
 static const struct {
   const char *name;
   Way way;
   bool bf16;
 } ways[] = { { "narrow", NARROW_TILES, false }, { "wide", WIDE_TILES, false },
-  { "wgmma", WARP_GROUPS, false }, { "whole", WHOLE, false },
+  { "whole", WHOLE, false },
   { "long", LONG_LISTS, false }, { "long bf16", LONG_LISTS, true },
   { "squares", SQUARES, false }, { "squares bf16", SQUARES, true },
   { "narrow bf16", NARROW_TILES, true }, { "wide bf16", WIDE_TILES, true },
@@ -169,7 +165,7 @@ struct Case {
   DcnnCudaConv conv;
   Map in, out, added;
   std::vector<float> weights, bias, ones;
-  std::vector<uint16_t> word_weights, tiles, room;
+  std::vector<uint16_t> word_weights, room;
   std::vector<float> float_room;
   std::vector<DcnnCudaPixel> list;
   std::vector<DcnnCudaSquare> squares;
@@ -192,8 +188,6 @@ make_weights (Case &c, unsigned channels, unsigned out_channels, bool bf16)
   p.k_padded = (taps * p.span8 * 8 + 63) / 64 * 64;
   c.weights.assign ((size_t) p.n_padded * p.k_padded + 64, 0);
   c.word_weights.resize (c.weights.size ());
-  c.tiles.resize ((size_t) (p.n_padded + 63) / 64 * 64 * p.k_padded);
-  memset ((void *) c.tiles.data (), 0, c.tiles.size () * 2);
   c.bias.assign ((p.n_padded + 63) / 64 * 64, 0);
   for (unsigned n = 0; n < out_channels; n++) {
     c.bias[n] = (float) any (5) - 2;
@@ -203,11 +197,9 @@ make_weights (Case &c, unsigned channels, unsigned out_channels, bool bf16)
             (float) any (3) - 1;
   }
   for (unsigned n = 0; n < p.n_padded; n++)
-    for (unsigned k = 0; k < p.k_padded; k++) {
-      uint16_t w = word_of (c.weights[(size_t) n * p.k_padded + k], bf16);
-      c.word_weights[(size_t) n * p.k_padded + k] = w;
-      c.tiles[dcnn_tile_at (n, k, p.k_padded)] = w;
-    }
+    for (unsigned k = 0; k < p.k_padded; k++)
+      c.word_weights[(size_t) n * p.k_padded + k] =
+          word_of (c.weights[(size_t) n * p.k_padded + k], bf16);
 }
 
 /* force: of every pixel; else of some. */
@@ -262,9 +254,6 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   memset (&p, 0, sizeof p);
   bool groups = way == WHOLE || way == SQUARES;
   channels = in_channels[any (groups ? 8 : 6)], outs = out_channels[any (8)];
-  /* without clusters a block judges a whole row */
-  if (way == WARP_GROUPS && outs > 128)
-    outs = 128;
   if (wanted_outs)
     channels = 32, outs = wanted_outs;
   p.transposed = any (4) == 0 && !groups && way != LONG_LISTS;
@@ -319,7 +308,6 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   p.node.weight = c.ones.data ();
   p.weights = f32 ? (void *) c.weights.data () : (void *) c.word_weights.data ();
   p.bias = c.bias.data ();
-  p.tiles = c.tiles.data ();
 }
 
 static void
@@ -328,7 +316,7 @@ run_case (Case &c, uint64_t seed, Way way)
   DcnnCudaConv &p = c.conv;
   /* parts of k side by side take clusters */
   DcnnCudaDevice device = { 4, (uint32_t) (seed % 2 || way == WHOLE || way == LONG_LISTS ? 227 : 99) *
-    1024, way == WHOLE && seed % 8 == 0, way == WARP_GROUPS, way == WHOLE ||
+    1024, way == WHOLE && seed % 8 == 0, way == WHOLE ||
     way == SQUARES || way == LONG_LISTS };
   DcnnCudaQueue queue = {};
   size_t room;
@@ -349,10 +337,7 @@ run_case (Case &c, uint64_t seed, Way way)
     p.wide_from = UINT32_MAX;
   else if (p.wide_from != UINT32_MAX)
     p.wide_from = 0;
-  if (groups_of_warps::dcnn_cuda_wgmma_shape (&p, &device))
-    p.long_from = 0;
-  bool groups = way == WARP_GROUPS || way == WHOLE || way == SQUARES ||
-      way == LONG_LISTS;
+  bool groups = way == WHOLE || way == SQUARES || way == LONG_LISTS;
   if (groups && seed % 4 == 0)
     p.splits = 2; /* parts of k, which short ones have not */
   if (groups && p.k_padded < 2 * 64)
@@ -368,10 +353,8 @@ run_case (Case &c, uint64_t seed, Way way)
     (void) listed_squares::dcnn_cuda_squares (&p, STREAMS, &device, queue);
   else if (takes == FEW)
     (void) whole_pictures::dcnn_cuda_few (&p, STREAMS, &device, queue);
-  else if (way != WARP_GROUPS)
-    (void) dcnn_cuda_conv (&p, queue);
   else
-    (void) groups_of_warps::dcnn_cuda_wgmma (&p, queue);
+    (void) dcnn_cuda_conv (&p, queue);
 }
 
 /* ---- what it should be --------------------------------------------------------------------- */
@@ -497,7 +480,7 @@ joins (Case &c, const Map &before, const DcnnCudaDevice &device, float limit,
 static void
 check_order (uint64_t seed, unsigned outs, int kind)
 {
-  DcnnCudaDevice device = { 4, 227 * 1024, seed % 2 == 0, false, true };
+  DcnnCudaDevice device = { 4, 227 * 1024, seed % 2 == 0, true };
   uint32_t lo = 0, hi = 0x7f000000;
   Case c;
   float limit[2];
@@ -517,7 +500,7 @@ check_order (uint64_t seed, unsigned outs, int kind)
   c.judge = DcnnCudaJudge { kind, 0, 1 };
   (void) dcnn_cuda_conv_shape (&c.conv, 100000, seed % 4 < 2 ? 1 : 4096,
       UINT32_MAX, &device);
-  c.conv.wide_from = c.conv.long_from = UINT32_MAX;
+  c.conv.wide_from = UINT32_MAX;
   if ((outs <= 512 && !listed_squares::dcnn_cuda_squares_accepts (&c.conv,
               &device)) || !long_lists::dcnn_cuda_long_accepts (&c.conv, STREAMS,
           &device)) {
@@ -552,7 +535,7 @@ check_order (uint64_t seed, unsigned outs, int kind)
 int
 main (int argc, char **argv)
 {
-  const DcnnCudaDevice groups_there = { 4, 227 * 1024, false, false, true };
+  const DcnnCudaDevice groups_there = { 4, 227 * 1024, false, true };
   unsigned ran[WAYS] = { 0 };
   uint64_t only = argc > 1 ? strtoull (argv[1], NULL, 10) : 0;
 

@@ -387,10 +387,10 @@ run (std::vector<List> &lists, const std::vector<DcnnCudaStream> &streams,
     DcnnCudaBeside beside = { d, f, n, n_streams, 0, 0, 0 };
     DcnnCudaConv conv;
     memset (&conv, 0, sizeof conv);
-    conv.ranks = 3, conv.splits = 1, conv.long_from = UINT32_MAX;
+    conv.ranks = 3, conv.splits = 1;
     uint32_t all = n * n_streams * ((most + WARPS - 1) / WARPS) + 2;
     DcnnCudaDevice device = { way == BESIDE ? all : (all + 1) / 2, 0, false,
-      false, false };
+      false };
     (void) dcnn_cuda_beside_shape (&conv, most, &beside, &device);
     words_a_warp = beside.per;
     emulated_run (EmulatedLaunch { dim3 (beside.blocks), dim3 (WARPS * 32),

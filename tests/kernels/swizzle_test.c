@@ -60,39 +60,30 @@ group_product (const uint16_t *shared, uint64_t a, uint64_t b, uint32_t n,
 static uint16_t inputs[ROWS][K], weights[MOST][K];
 static int sums[2][128][MOST / 2];
 
-/* The kernel's way: rows by pieces, weights a tile of 64 channels at a time. */
+/* The kernel's way: rows of both operands by pieces. */
 static void
 check_product (uint32_t n, uint32_t slot, uint32_t slots)
 {
   uint32_t b_bytes = n * 128, a_bytes = ROWS * 128;
   uint16_t *shared = calloc ((a_bytes + b_bytes) * slots, 1);
-  uint16_t *tiles = calloc ((size_t) MOST * K, 2);
-  unsigned char *used = calloc ((size_t) MOST * K, 1);
 
-  for (uint32_t c = 0; c < n; c++)
-    for (uint32_t k = 0; k < K; k++) {
-      size_t at = dcnn_tile_at (c, k, K);
-      CHECK (at < (size_t) n * K && !used[at], "two weights at %zu", at);
-      used[at] = 1;
-      tiles[at] = weights[c][k];
-    }
   memset (sums, 0, sizeof sums);
   for (uint32_t step = 0; step < K / 64; step++) {
     uint32_t b = slot * b_bytes, a = slots * b_bytes + slot * a_bytes;
     CHECK (a % DCNN_SWIZZLE_ATOM == 0 && b % DCNN_SWIZZLE_ATOM == 0,
         "a tile begins inside of an atom");
-    for (uint32_t i = 0; i < n / 64; i++) /* bulk copies */
-      memcpy ((char *) shared + b + i * DCNN_TILE_HALVES * 2, tiles +
-          ((size_t) i * (K / 64) + step) * DCNN_TILE_HALVES,
-          DCNN_TILE_HALVES * 2);
+    for (uint32_t c = 0; c < n; c++)
+      for (uint32_t piece = 0; piece < 8; piece++)
+        memcpy ((char *) shared + b + dcnn_piece_at (c, piece),
+            &weights[c][step * 64 + piece * 8], 16);
     for (uint32_t row = 0; row < ROWS; row++)
       for (uint32_t piece = 0; piece < 8; piece++)
         memcpy ((char *) shared + a + dcnn_piece_at (row, piece),
             &inputs[row][step * 64 + piece * 8], 16);
     for (uint32_t group = 0; group < 2; group++)
       for (uint32_t k16 = 0; k16 < 4; k16++)
-        group_product (shared, dcnn_wgmma_descriptor (a + group * a_bytes / 2,
-                k16), dcnn_wgmma_descriptor (b, k16), n, sums[group]);
+        group_product (shared, dcnn_wgmma_rows (a + group * a_bytes / 2, k16,
+                64), dcnn_wgmma_rows (b, k16, 64), n, sums[group]);
     slot = (slot + 1) % slots;
   }
   for (uint32_t row = 0; row < ROWS; row++)
@@ -111,8 +102,6 @@ check_product (uint32_t n, uint32_t slot, uint32_t slots)
       CHECK (found == 1, "row %u column %u is held %d times", row, c, found);
     }
   free (shared);
-  free (tiles);
-  free (used);
 }
 
 /* Eight rows of one piece are in different banks, for copies and ldmatrix. */
