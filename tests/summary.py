@@ -23,7 +23,7 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 # The sanitizers' build has nothing to say about text, and programs that were
 # built without (gst-launch-1.0, GStreamer's plugin scanner, a user's own)
 # cannot load what was built with.
-NOT_SANITIZED = re.compile(r"lint/|e2e/(pipeline|install|pages|typelib|demo$|demo-full-disk|spaces|bench|tune|rtsp|camera|media-server|webcam|moving-camera|pan-tilt|overlays)")
+NOT_SANITIZED = re.compile(r"lint/|e2e/(pipeline|install|pages|documents-pipelines|options-reports|typelib|demo$|demo-full-disk|spaces|bench|tune|rtsp|camera|media-server|webcam|moving-camera|pan-tilt|overlays)")
 
 # Where threads meet: these are run with ThreadSanitizer too.
 THREADED = re.compile(r"engine/(pool|streams|api/tuning)$|gst/(batch|live|lines|pipeline|state|align)$")

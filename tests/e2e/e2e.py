@@ -63,6 +63,11 @@ class Bench:
                                  f" {out.returncode}\n{out.stderr[-3000:]}")
         return out
 
+    def sanitized(self):
+        """Whether the programs have sanitizers, which others that load the plugin have not."""
+        options = json.loads((self.build / "meson-info/intro-buildoptions.json").read_text(encoding="utf-8"))
+        return any(o["name"] == "b_sanitize" and o["value"] not in ("none", []) for o in options)
+
     def need_model(self):
         if model_missing():
             raise Skip(f"models/data/zoo/{model_missing()} is not there")

@@ -7,7 +7,6 @@ GPU's driver that is too old.
 
 Exit status 77 skips, with the reason as the last line. Standard library only.
 """
-import json
 import os
 import pathlib
 import re
@@ -77,10 +76,7 @@ def case_bundle(bench):
     bench.need_model()
     if not (bench.build / "tools/deltacnn-bundle-launch").exists():
         raise Skip("no static C library to link the launcher with")
-    options = json.loads((bench.build / "meson-info/intro-buildoptions.json"
-                          ).read_text(encoding="utf-8"))
-    if any(o["name"] == "b_sanitize" and o["value"] not in ("none", [])
-           for o in options):
+    if bench.sanitized():
         raise Skip("sanitizers want /proc")
     root = bench.scratch / "root"
     (root / "tmp").mkdir(parents=True)

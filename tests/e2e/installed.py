@@ -6,7 +6,6 @@
 
 Exit status 77 skips, with the reason as the last line. Standard library only.
 """
-import json
 import os
 import re
 import shlex
@@ -205,8 +204,7 @@ def case_devenv(bench):
         return out.stdout
 
     says(inside("deltacnn-inspect", "people-seg"), "decoder segmentation")
-    options = json.loads((bench.build / "meson-info/intro-buildoptions.json").read_text(encoding="utf-8"))
-    if any(o["name"] == "b_sanitize" and o["value"] not in ("none", []) for o in options):
+    if bench.sanitized():
         return  # GStreamer's own programs have no sanitizer to load a plugin with
     if (bench.build / "gst/libgstdeltacnn.so").exists():
         says(inside("gst-inspect-1.0", "deltacnn"), "input-threshold", str(bench.build / "gst"))

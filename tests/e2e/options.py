@@ -36,6 +36,11 @@ def program(bench, name):
     return path if path.exists() else None
 
 
+def annotates(bench):
+    """Whether there is what draws, and what looks for its elements can load them."""
+    return program(bench, "annotate") and not bench.sanitized()
+
+
 def case_absurd(bench):
     """Every option of every program with absurd values: one line that begins with the program's name, status 1 or 2."""
     wrong, tried = [], 0
@@ -79,7 +84,7 @@ def commands(bench, model, clip):
     yield bench_run, "--plot", ".png"
     yield bench_run, "--plot", ".svg"
     yield ["deltacnn-inspect", model], "--dot", ".dot"
-    if program(bench, "annotate"):
+    if annotates(bench):
         yield drawn, "--sheet", ".png"
         yield drawn, "--video", ".mp4"
     yield ["deltacnn-tune", "--model", model, "--clip", clip, "--size", "64x64", "--quantize", "--frames", "16", "--check-frames", "16",
@@ -194,7 +199,7 @@ def case_names(bench):
                 json.load(file)
         guess = run("inspect", "--suggest", model).decode("ascii")
         assert re.search(r"^name=[ -~]+$", guess, re.M), guess
-        if program(bench, "annotate"):
+        if annotates(bench):
             run("annotate", "--model", model, "--input", video, "--size", "64x64", "--frames", "6", "--quiet", "--report", report,
                 "--title", name, "--video", place + b"/out.mp4", "--sheet", place + b"/out.png")
 
@@ -203,7 +208,7 @@ def case_interrupt(bench):
     """Ctrl-C leaves what was there, and nothing that looks whole."""
     model, clip = prepare(bench)
     lines = [("scene", ["--frames", "100000", bench.scratch / "out.avi"], "out.avi.part")]
-    if program(bench, "annotate"):
+    if annotates(bench):
         lines.append(("annotate", ["--model", model, "--input", clip, "--size", "640x480", "--set", "threads=1", "--video", bench.scratch / "out.mp4"],
                       "out.mp4.part"))
     for name, words, part in lines:
@@ -220,7 +225,7 @@ def case_interrupt(bench):
 
 def case_reports(bench):
     """A property or report that annotate cannot take is named; nothing is drawn without it."""
-    if not program(bench, "annotate"):
+    if not annotates(bench):
         raise Skip("the elements are not built")
     model, clip = prepare(bench)
     junk, sheet = bench.scratch / "junk.json", bench.scratch / "s.png"
