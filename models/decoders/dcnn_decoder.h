@@ -171,7 +171,15 @@ dcnn_frame_y (const DcnnTransform *transform, gfloat y)
 /* results.segmentation's rectangle: the whole network input in the frame. */
 void dcnn_decoder_place_mask (DcnnDecoder *decoder,
     const DcnnTransform *transform);
-/* The same of results.picture. */
+/* Makes the result picture of the first view's size: channels bytes a pixel, zeros, to be
+ * freed by the decoder. NULL: out of memory. */
+guint8 *dcnn_decoder_make_picture (DcnnDecoder *decoder, guint channels,
+    GError **error);
+/* Calls span for the columns from x0 up to x1 of each row of the first view that lie in
+ * blocks of 8x8 that changed; updated NULL: for all rows, whole. */
+void dcnn_decoder_run_spans (const DcnnDecoder *decoder, const DcnnMask *updated,
+    void (*span) (const DcnnDecoder *decoder, guint y, guint x0, guint x1));
+/* As dcnn_decoder_place_mask(), of results.picture. */
 void dcnn_decoder_place_picture (DcnnDecoder *decoder,
     const DcnnTransform *transform);
 

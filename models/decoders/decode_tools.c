@@ -335,6 +335,38 @@ dcnn_decoder_place_mask (DcnnDecoder *decoder, const DcnnTransform *transform)
   mask->h = (gfloat) transform->net_height / transform->scale_y;
 }
 
+guint8 *
+dcnn_decoder_make_picture (DcnnDecoder *decoder, guint channels,
+    GError **error)
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, 0);
+  guint8 *pixels = g_try_malloc0 ((gsize) view->height * view->width
+      * channels);
+
+  if (pixels == NULL) {
+    (void) dcnn_decoder_fail (decoder, 0, error, "out of memory");
+    return NULL;
+  }
+  decoder->results.has_picture = TRUE;
+  decoder->results.picture = (DcnnPicture) { view->width, view->height,
+    channels, pixels, 0, 0, 0, 0 };
+  return pixels;
+}
+
+void
+dcnn_decoder_run_spans (const DcnnDecoder *decoder, const DcnnMask *updated,
+    void (*span) (const DcnnDecoder *decoder, guint y, guint x0, guint x1))
+{
+  const DcnnView *view = dcnn_decoder_view (decoder, 0);
+
+  for (guint y = 0; y < view->height; y++)
+    for (guint x = 0; x < view->width; x += updated == NULL ? view->width : 8)
+      if (updated == NULL || updated->words[(gsize) (y / 8)
+              * updated->blocks_x + x / 8] != 0)
+        span (decoder, y, x, updated == NULL ? view->width
+            : MIN (x + 8, view->width));
+}
+
 void
 dcnn_decoder_place_picture (DcnnDecoder *decoder,
     const DcnnTransform *transform)

@@ -121,12 +121,7 @@ run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
   if (state->drawn != state->scale / longest)
     updated = NULL;
   state->drawn = state->scale / longest;
-  for (guint y = 0; y < view->height; y++)
-    for (guint x = 0; x < view->width; x += updated == NULL ? view->width : 8)
-      if (updated == NULL || updated->words[(gsize) (y / 8)
-              * updated->blocks_x + x / 8] != 0)
-        decode_span (decoder, y, x, updated == NULL ? view->width
-            : MIN (x + 8, view->width));
+  dcnn_decoder_run_spans (decoder, updated, decode_span);
   dcnn_decoder_place_picture (decoder, frame->transform);
 }
 
@@ -143,13 +138,8 @@ init (DcnnDecoder *decoder, GError **error)
   state->scale = (gfloat) dcnn_decoder_param (decoder, "scale");
   state->longest = (gfloat) dcnn_decoder_param (decoder, "longest");
   make_wheel (state->wheel);
-  state->pixels = g_try_malloc0 ((gsize) view->height * view->width * 3);
-  if (state->pixels == NULL)
-    return dcnn_decoder_fail (decoder, 0, error, "out of memory");
-  decoder->results.has_picture = TRUE;
-  decoder->results.picture = (DcnnPicture) { view->width, view->height, 3,
-    state->pixels, 0, 0, 0, 0 };
-  return TRUE;
+  state->pixels = dcnn_decoder_make_picture (decoder, 3, error);
+  return state->pixels != NULL;
 }
 
 static void

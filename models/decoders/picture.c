@@ -44,15 +44,7 @@ decode_span (const DcnnDecoder *decoder, guint y, guint x0, guint x1)
 static void
 run (DcnnDecoder *decoder, const DcnnDecodeFrame *frame)
 {
-  const DcnnView *view = dcnn_decoder_view (decoder, 0);
-  const DcnnMask *updated = frame->updated;
-
-  for (guint y = 0; y < view->height; y++)
-    for (guint x = 0; x < view->width; x += updated == NULL ? view->width : 8)
-      if (updated == NULL || updated->words[(gsize) (y / 8)
-              * updated->blocks_x + x / 8] != 0)
-        decode_span (decoder, y, x, updated == NULL ? view->width
-            : MIN (x + 8, view->width));
+  dcnn_decoder_run_spans (decoder, frame->updated, decode_span);
   dcnn_decoder_place_picture (decoder, frame->transform);
 }
 
@@ -68,14 +60,8 @@ init (DcnnDecoder *decoder, GError **error)
   state->scale = (gfloat) dcnn_decoder_param (decoder, "scale");
   state->offset = (gfloat) dcnn_decoder_param (decoder, "offset");
   state->bgr = dcnn_decoder_param (decoder, "channel-order") != 0;
-  state->pixels = g_try_malloc0 ((gsize) view->height * view->width
-      * view->channels);
-  if (state->pixels == NULL)
-    return dcnn_decoder_fail (decoder, 0, error, "out of memory");
-  decoder->results.has_picture = TRUE;
-  decoder->results.picture = (DcnnPicture) { view->width, view->height,
-    view->channels, state->pixels, 0, 0, 0, 0 };
-  return TRUE;
+  state->pixels = dcnn_decoder_make_picture (decoder, view->channels, error);
+  return state->pixels != NULL;
 }
 
 static void
