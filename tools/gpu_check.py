@@ -97,6 +97,8 @@ BF16 = {"camera", "pictures", "regions", "tails", "dense_rule", "sparse_dense",
         "sequences", "torus", "wants"}
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
+# Norms that convolutions compute have a test of their own: the others store all maps.
+FOLDS_SEEDS = ("1", "2")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
                      r"nss_\w+|BrokenLocale|thread_db))\.so.*")
 
@@ -187,8 +189,10 @@ class Check:
         return dict(os.environ)
 
     def command(self, command, environment, limit, log):
-        """Exit status (124: too long) and output."""
-        limit = max(1, min(limit, self.until - time.monotonic()))
+        """Exit status (124: too long; 125: --minutes are over) and output."""
+        left = self.until - time.monotonic()
+        over = 124 if limit <= left else 125
+        limit = max(1, min(limit, left))
         with log.open("w", encoding="utf-8", errors="replace") as file:
             file.write(f"$ {environment} {' '.join(map(str, command))}\n")
             file.flush()
@@ -199,7 +203,7 @@ class Check:
                     env={**os.environ, **environment}, timeout=limit,
                     check=False).returncode
             except subprocess.TimeoutExpired:
-                status = 124
+                status = over
             except OSError as error:
                 file.write(f"{error}\n")
                 status = 127
@@ -221,6 +225,8 @@ class Check:
         why = ""
         if status == 124:
             why = f"longer than {limit} s"
+        elif status == 125:
+            why = "not done when --minutes were over"
         elif status:
             why = f"exit status {status}: {last_words(text)}"
         elif judge:
@@ -278,7 +284,7 @@ def clean(text):
 
 
 def sanitizer_way(check, programs, sanitizer, seed):
-    """The first way that lets compute-sanitizer look at a test; None: none."""
+    """The first of the ways that let compute-sanitizer look at a test; None: none."""
     for i, (command, environment) in enumerate(
             programs.ways("engine-conformance")):
         status, text = check.command(
@@ -287,7 +293,7 @@ def sanitizer_way(check, programs, sanitizer, seed):
             {**environment, "DELTACNN_TEST_DEVICE": check.chosen.device}, 120,
             check.logs / f"sanitizer-way-{i}.log")
         if "SUMMARY" in text and "terminated before first" not in text:
-            return command, environment
+            return i
         print(f"         way {i}: exit status {status}: {last_words(text)}",
               flush=True)
     return None
@@ -295,8 +301,9 @@ def sanitizer_way(check, programs, sanitizer, seed):
 
 def run_sanitizer(check, programs):
     names = [(seed, kind, tool) for seed in check.chosen.seeds.split(",")
-             for kind in KINDS for tool in TOOLS]
-    names = [(n, f"{n[2]}{n[1]}-{n[0]}") for n in names]
+             for kind in (*KINDS, "-folds") for tool in TOOLS]
+    names = [(n, f"{n[2]}{n[1]}-{n[0]}") for n in names
+             if n[1] != "-folds" or n[0] in FOLDS_SEEDS]
     names = [(n, text) for n, text in names if check.wanted(text)]
     if not names:
         return
@@ -310,15 +317,19 @@ def run_sanitizer(check, programs):
         check.note("sanitizer", "FAILED",
                    why="it looks at the program in no way; see the logs")
         return
-    command, environment = way
-    check.together([
-        (name, [sanitizer, "--tool", tool, "--target-processes", "all",
-                "--print-limit", "20", *(["--num-cuda-barriers", "65536"]
-                                         if tool == "synccheck" else []),
-                *command, "-p", "/engine/conformance/integer", seed], 240,
-         {**environment, **KINDS[kind],
-          "DELTACNN_TEST_DEVICE": check.chosen.device}, clean)
-        for (seed, kind, tool), name in names])
+    steps = []
+    for (seed, kind, tool), name in names:
+        test, case = ("cuda_levels", "cuda-levels/folds") \
+            if kind == "-folds" else ("conformance", "conformance/integer")
+        command, environment = programs.ways(f"engine-{test}")[way]
+        steps.append((name, [
+            sanitizer, "--tool", tool, "--target-processes", "all",
+            "--print-limit", "20", *(["--num-cuda-barriers", "65536"]
+                                     if tool == "synccheck" else []),
+            *command, "-p", f"/engine/{case}", seed], 240,
+            {**environment, **KINDS.get(kind, {}),
+             "DELTACNN_TEST_DEVICE": check.chosen.device}, clean))
+    check.together(steps)
 
 
 def small_enough(text):

@@ -30,6 +30,7 @@ typedef struct CudaNode {
   float *weight_y, *weight_x, *scale;
   float *vectors[DCNN_MAX_STEPS];
   guint n_padded, k_padded, span8;
+  float *norm;             /* of what it folds, scale and shift; NULL: nothing */
 } CudaNode;
 
 /* DcnnSession.weights: the cpu's come first, so that its code may be used. */
@@ -139,6 +140,8 @@ typedef struct CudaState {
   GPtrArray *list_reads;   /* by list: dcnn_cuda_reads_new() */
   GArray *merges;          /* of CudaMerge */
   gboolean gathers_merged; /* a gather reads one */
+  gint *fold_of;           /* by node: the normalisation that it computes; -1 */
+  gboolean *folded;        /* by node: that is one, with neither launch nor memory */
   gint *take_of;           /* by node: the merge that says whether it is taken; -1 */
   DcnnCudaList *device_lists; /* [most levels][all lists, merges + 1], in the order
                               in which each launches them */
@@ -285,6 +288,13 @@ GArray *dcnn_cuda_terms_but_gate (const DcnnPlan *plan, guint gate,
 /* Behind the launch that makes its list. */
 cudaError_t dcnn_cuda_launch_take (const DcnnSession *session,
     const CudaMerge *take, DcnnCudaQueue queue);
+/* cuda_folds.c: the normalisation that a convolution can compute as it reads; -1:
+ * none. */
+gint dcnn_cuda_fold_of (const DcnnPlan *plan, guint node);
+/* Which of a session do. */
+void dcnn_cuda_plan_folds (DcnnSession *session);
+/* The map that a node's launch reads. */
+gint dcnn_cuda_reads (const DcnnSession *session, guint node);
 /* cuda_reads.c: whether a map, or a piece of it, is what the node made; whether a
  * node's bits are read but for counting them. */
 gboolean cuda_is_made_by (const DcnnPlan *plan, gint map, guint node);

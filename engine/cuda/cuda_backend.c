@@ -649,6 +649,12 @@ cuda_probe (DcnnSession *session, guint index, gint map, gfloat *values,
   g_autofree gfloat *kept = NULL;
   gboolean ok;
 
+  if (values && m->source >= 0 && state->folded[m->source]) {
+    g_set_error (error, DCNN_ERROR, DCNN_ERROR_ARGUMENT,
+        "map %d is computed on the way to another and not stored; use store_all",
+        map);
+    return FALSE;
+  }
   for (gint i = 0; i < session->plan->n_masks && mask; i++)
     session->streams[index].masks[i].any = FALSE;
   for (guint i = 0; i < session->plan->maps->len && mask && !state->idle &&

@@ -228,10 +228,12 @@ add_wholes (Frame *f, Item *item, guint n)
 
 /* What a node reads besides its list. */
 static void
-add_reads (Frame *f, Item *item, const PlanNode *node)
+add_reads (Frame *f, Item *item, guint n)
 {
+  const PlanNode *node = plan_node (f->session->plan, (gint) n);
+
   if (node->in >= 0)
-    add_map (f, item, node->in);
+    add_map (f, item, dcnn_cuda_reads (f->session, n));
   for (gint s = 0; s < node->n_steps; s++)
     if (node->steps[s].map >= 0)
       add_map (f, item, node->steps[s].map);
@@ -245,7 +247,6 @@ static gboolean
 put_early (Frame *f, guint n)
 {
   CudaState *state = cuda_state (f->session);
-  const PlanNode *node = plan_node (f->session->plan, (gint) n);
   g_autoptr (GArray) ready = g_array_new (FALSE, FALSE, sizeof (guint));
   guint list = (guint) state->list_of[n], words;
   gboolean made, fits;
@@ -255,7 +256,7 @@ put_early (Frame *f, guint n)
     return FALSE;
   made = f->item_of_list[list] >= 0;
   item = new_item (f, ITEM_NODE, n);
-  add_reads (f, item, node);
+  add_reads (f, item, n);
   if (made && (is_before (item, (guint) f->item_of_list[list]) ||
           frame_item (f, (guint) f->item_of_list[list])->kind == ITEM_LISTS)) {
     item_free (item); /* it is there, or made by a launch of its own */
@@ -314,6 +315,8 @@ put_node (Frame *f, guint n)
   gint list = state->list_of[n];
   Item *item;
 
+  if (state->folded[n])
+    return;
   if (list >= 0)
     put_merges (f, state->list_reads->pdata[list], n);
   add_wholes (f, NULL, n);
@@ -330,7 +333,7 @@ put_node (Frame *f, guint n)
   item = new_item (f, ITEM_NODE, n);
   if (list >= 0)
     add_dep (f, item, f->item_of_list[list]);
-  add_reads (f, item, node);
+  add_reads (f, item, n);
   add_wholes (f, item, n);
   f->item_of_node[n] = put_item (f, item);
   if (node->kind == PLAN_GATHER)
@@ -576,7 +579,7 @@ find_read (Frame *f)
   for (guint l = 0; l < state->n_lists; l++)
     f->is_read[l] = !state->levels[state->level].whole;
   for (guint n = 0; n < f->session->plan->nodes->len; n++) {
-    if (state->list_of[n] < 0)
+    if (state->list_of[n] < 0 || state->folded[n])
       continue;
     f->by_squares[state->list_of[n]] |= dcnn_cuda_runs_squares (f->session, n);
     f->is_read[state->list_of[n]] |= !dcnn_cuda_runs_whole (f->session, n);

@@ -143,7 +143,7 @@ node_of (const DcnnSession *session, guint n)
     .weight = state->weights[n],
     .weight_stride = dcnn_padded (out->span) };
 
-  c.in = map_of (session, node->in);
+  c.in = map_of (session, dcnn_cuda_reads (session, n));
   c.out = map_of (session, node->out);
   c.masks = masks_of (session, n);
   c.n_steps = (guint32) node->n_steps;
@@ -177,6 +177,18 @@ launch_floats (const DcnnSession *session, guint n, DcnnCudaConv *c,
   return e == cudaSuccess ? dcnn_cuda_floats (c, state->tf32, queue) : e;
 }
 
+/* What it reads, and this normalises. */
+static void
+add_norm (const PlanNode *norm, const CudaNode *packed, DcnnCudaConv *c)
+{
+  const PlanStep *last = &norm->steps[norm->n_steps - 1];
+
+  c->norm = packed->norm;
+  c->norm_least = last->kind == DCNN_STEP_RELU ? 0 :
+      last->kind == DCNN_STEP_CLIP ? last->a : -INFINITY;
+  c->norm_most = last->kind == DCNN_STEP_CLIP ? last->b : INFINITY;
+}
+
 /* A convolution of maps that are no floats, shared out. Returns the bytes of its room. */
 static gsize
 shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
@@ -194,6 +206,8 @@ shape_conv (const DcnnSession *session, guint n, DcnnCudaConv *c)
     .transposed = node->primary == DCNN_PRIMARY_CONV_TRANSPOSE };
   dcnn_cuda_copy_window (&node->op.conv.window, c->kernel, c->stride,
       c->dilation, c->pad);
+  if (state->fold_of[n] >= 0)
+    add_norm (plan_node (session->plan, state->fold_of[n]), packed, c);
   if (state->exact_weights)
     return 0;
   /* of many streams, one's longer list is another's shorter one; graphs for

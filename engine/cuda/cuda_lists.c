@@ -103,6 +103,49 @@ dcnn_cuda_add_sources (const DcnnSession *session, gint map,
   dcnn_cuda_add_reads (session, reads, sources, n);
 }
 
+/* Words along an axis that a window may reach of a word's pixels. */
+static gint32
+reached (const DcnnCudaSource *s, gint a)
+{
+  gint32 pixels = 7 * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a] + 1;
+
+  return (pixels + 6) / 8 + 1;
+}
+
+/* Whether two reach the same pixels, and few enough words for a warp to have them at
+ * hand. */
+static gboolean
+reach_alike (const DcnnCudaSource *a, const DcnnCudaSource *b)
+{
+  gboolean alike = a->reach == DCNN_CUDA_REACH_WINDOW && b->reach == a->reach &&
+      a->width == b->width && a->height == b->height && !a->around && !b->around &&
+      reached (a, 0) * reached (a, 1) <= DCNN_CUDA_NEAR;
+
+  for (gint i = 0; i < 2; i++)
+    alike &= a->kernel[i] == b->kernel[i] && a->stride[i] == b->stride[i] &&
+        a->dilation[i] == b->dilation[i] && a->pad[i] == b->pad[i] &&
+        reached (a, i) <= 7;
+  return alike;
+}
+
+/* Sources that reach alike stand side by side. */
+static void
+sort_alike (DcnnCudaList *list)
+{
+  for (guint i = 0; i < list->n_sources; i++) {
+    guint end = i + 1;
+    for (guint j = i + 1; j < list->n_sources; j++) {
+      DcnnCudaSource s = list->sources[j];
+      if (!reach_alike (&list->sources[i], &s))
+        continue;
+      s.follows = TRUE;
+      memmove (&list->sources[end + 1], &list->sources[end], (j - end) * sizeof s);
+      list->sources[end++] = s;
+    }
+    i = end - 1;
+  }
+}
+
 /* Masks whose nodes judge must be known before this is called: passed ones are
  * the lists' own. */
 static void
@@ -129,6 +172,7 @@ describe_sources (const DcnnSession *session, const GArray *reads,
     }
     list->by_words &= is_by_words (list, s);
   }
+  sort_alike (list);
 }
 
 /* The list that a node may share; -1: none yet. Gates that may be taken have their

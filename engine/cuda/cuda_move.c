@@ -49,7 +49,7 @@ add_buffers (const DcnnSession *session, DcnnCudaShift *things, guint *n)
       t.stride[0] = map->stride_y;
       t.stride[1] = map->stride_x;
     }
-    if (t.stride[0] > 0 && t.stride[1] > 0)
+    if (t.stride[0] > 0 && t.stride[1] > 0 && t.data)
       things[(*n)++] = t;
   }
 }

@@ -8,6 +8,7 @@ static void
 take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
 {
   const DcnnPlan *plan = session->plan;
+  g_autofree gboolean *folded = g_new0 (gboolean, plan->buffers->len + 1);
 
   state->buffers = g_new0 (void *, plan->buffers->len + 1);
   state->pixels = g_new0 (guint32, plan->buffers->len + 1);
@@ -18,9 +19,14 @@ take_buffers (CudaState *state, const DcnnSession *session, cudaError_t *e)
   for (guint n = 0; n < plan->nodes->len; n++)
     if (plan_node (plan, n)->norm)
       state->floats[plan_map (plan, plan_node (plan, n)->out)->buffer] = TRUE;
+  for (guint n = 0; n < plan->nodes->len; n++)
+    if (state->folded[n])
+      folded[plan_map (plan, plan_node (plan, n)->out)->buffer] = TRUE;
   for (guint i = 0; i < plan->buffers->len; i++) {
     const PlanBuffer *b = &g_array_index (plan->buffers, PlanBuffer, i);
     state->pixels[i] = b->pixel_elements;
+    if (folded[i])
+      continue;
     state->buffers[i] = dcnn_cuda_take (state, (gsize) b->width * b->height *
         state->pixels[i] * session->n_streams * (state->floats[i] ? 4 : 2) +
         DCNN_OVERREAD * 4, e);
@@ -273,6 +279,7 @@ take_all (DcnnSession *session, cudaError_t *e)
 {
   CudaState *state = cuda_state (session);
 
+  dcnn_cuda_plan_folds (session);
   take_buffers (state, session, e);
   take_masks (state, session, e);
   take_nodes (state, session, e);
@@ -370,6 +377,8 @@ free_arrays (CudaState *state)
   g_free (state->list_of);
   g_free (state->list_example);
   g_free (state->take_of);
+  g_free (state->fold_of);
+  g_free (state->folded);
   g_free (state->rooms);
   g_free (state->early_list);
   g_free (state->early_now);

@@ -81,6 +81,22 @@ pack_conv (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
   to->bias = to_device (w, bias, bias_bytes, e);
 }
 
+/* Of the normalisation that a convolution computes as it reads, for each k. */
+static void
+pack_norm (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
+{
+  gint norm = dcnn_cuda_fold_of (plan, n);
+  CudaNode *to = &w->nodes[n];
+  g_autofree gfloat *vectors = g_new0 (gfloat, 2 * to->k_padded);
+  guint span = plan_map (plan, plan_node (plan, (gint) n)->in)->span;
+
+  for (gint s = 0; norm >= 0 && s < 2; s++)
+    memcpy (vectors + s * to->k_padded, w->cpu.nodes[norm].vectors[s],
+        span * sizeof *vectors);
+  if (norm >= 0)
+    to->norm = to_device (w, vectors, 2 * to->k_padded * sizeof *vectors, e);
+}
+
 static void
 pack_channelwise (CudaWeights *w, CudaNode *to, const PlanNode *node,
     const PlanMap *out, cudaError_t *e)
@@ -176,6 +192,7 @@ pack_kernel (CudaWeights *w, const DcnnPlan *plan, guint n, cudaError_t *e)
     case DCNN_PRIMARY_CONV:
     case DCNN_PRIMARY_CONV_TRANSPOSE:
       pack_conv (w, plan, n, e);
+      pack_norm (w, plan, n, e);
       break;
     case DCNN_PRIMARY_DEPTHWISE:
     case DCNN_PRIMARY_GROUP_CONV:

@@ -195,9 +195,12 @@ typedef struct DcnnCudaSource {
                               map of the list's size */
   uint32_t late;           /* the mask is made anew behind the frame's exit; only
                               gathers ask, see dcnn_cuda_look() */
+  uint32_t follows;        /* reaches as the source before it does, a WINDOW of a few
+                              words: what changes in either is looked at once */
 } DcnnCudaSource;
 
 #define DCNN_CUDA_MAX_SOURCES 32
+#define DCNN_CUDA_NEAR 64 /* words of a source that a word's pixels are seen to reach */
 #define DCNN_CUDA_OVERREAD 128 /* entries past the end of a list */
 
 /* A list of pixels, which several nodes may share: those that pass all of it
@@ -259,7 +262,16 @@ typedef struct DcnnCudaConv {
   uint32_t parts;              /* of k, whose sums kernels of 9.0 add in turn: `splits` */
   uint32_t pool;               /* bytes of shared memory for copies */
   void *room;                  /* device: see dcnn_cuda_conv_shape() */
+  /* Of a 1x1 kernel alone: what it reads is a normalisation of `in` that nobody stores,
+   * clip (in * scale + shift), rounded to the map's type. Device, scale and shift, each
+   * [k_padded] with 0 past the last channel; NULL: it is `in` itself. */
+  const float *norm;
+  float norm_least, norm_most;
 } DcnnCudaConv;
+/* Of more a block has no room for scale and shift, and a device of less shared memory
+ * never has. */
+#define DCNN_CUDA_NORM_CHANNELS 1024
+#define DCNN_CUDA_NORM_SHARED (96 * 1024)
 /* How to share out a node: splits by its shape alone, everything else for
  * `expected` entries; up to `most` have a block each, where there are processors
  * for them: a block that begins anew takes as long again, one too many little.

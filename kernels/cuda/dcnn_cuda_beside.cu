@@ -19,7 +19,7 @@ beside_kernel (const __grid_constant__ DcnnCudaConv p,
 
   dcnn_cuda_touch (p);
   if (blockIdx.x >= lists.blocks)
-    run_conv<__half, BN, POOL, SHORT> (p, rows, shared, blockIdx.x - lists.blocks,
+    run_conv<__half, BN, POOL, SHORT> (p, rows, shared + norm_bytes (p), blockIdx.x - lists.blocks,
         gridDim.x - lists.blocks);
   else
     make_lists_beside (lists, blockIdx.x, shared);

@@ -26,7 +26,8 @@ conv_kernel (const __grid_constant__ DcnnCudaConv p)
 
   dcnn_cuda_touch (p);
   if constexpr (dcnn_cuda_multiplies<T> ())
-    run_conv<T, BN, POOL, SHORT> (p, rows, shared, blockIdx.x, gridDim.x);
+    run_conv<T, BN, POOL, SHORT> (p, rows, shared + norm_bytes (p), blockIdx.x,
+        gridDim.x);
 }
 
 /* ---- launching ---------------------------------------------------------------------- */

@@ -221,6 +221,98 @@ load_inputs (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
   }
 }
 
+/* ---- what is normalised as it is read ------------------------------------------------ */
+
+/* A NaN stays one. */
+template<typename Pair>
+__device__ __forceinline__ Pair
+clip_pair (Pair v, Pair least, Pair most)
+{
+#if __CUDA_ARCH__ >= 800
+  return __hmin2_nan (__hmax2_nan (v, least), most);
+#else
+  Pair r = v;
+  r.x = v.x < least.x ? least.x : v.x > most.x ? most.x : v.x;
+  r.y = v.y < least.y ? least.y : v.y > most.y ? most.y : v.y;
+  return r;
+#endif
+}
+
+/* Of eight channels. */
+struct Norm {
+  float scale[8], shift[8];
+};
+
+/* Bytes of shared memory that scale and shift take in kernels of lists, before all
+ * else. */
+__host__ __device__ __forceinline__ uint32_t
+norm_bytes (const DcnnCudaConv &p)
+{
+  return p.norm ? (p.k_padded * 8 + 1023) / 1024 * 1024 : 0;
+}
+
+/* Both, which no launch writes, to shared memory: read step by step from where they are
+ * they would be waited for each time. The block must meet before they are read. */
+__device__ __forceinline__ void
+take_norm (const DcnnCudaConv &p, char *shared)
+{
+  for (uint32_t k = threadIdx.x; p.norm && k < p.k_padded / 2; k += blockDim.x)
+    reinterpret_cast<float4 *> (shared)[k] =
+        reinterpret_cast<const float4 *> (p.norm)[k];
+}
+
+__device__ __forceinline__ const float *
+taken_norm (const DcnnCudaConv &p, const char *behind)
+{
+  return reinterpret_cast<const float *> (behind - norm_bytes (p));
+}
+
+/* Eight channels from k on, of what was taken, or of p.norm itself. */
+__device__ __forceinline__ Norm
+norm_at (const DcnnCudaConv &p, const float *norm, uint32_t k)
+{
+  Norm n;
+
+  dcnn_cuda_load_floats (norm + k, n.scale);
+  dcnn_cuda_load_floats (norm + p.k_padded + k, n.shift);
+  return n;
+}
+
+/* Eight channels of a row in shared memory, rounded as one step after the other; clipped
+ * once they are narrow, two at a time, which comes to the same. */
+template<typename T>
+__device__ __forceinline__ void
+normalise (const DcnnCudaConv &p, const Norm &n, char *at)
+{
+  typedef typename DcnnCudaPair<T>::Type Pair;
+  uint4 *vector = reinterpret_cast<uint4 *> (at), u;
+  Pair *pairs = reinterpret_cast<Pair *> (&u);
+  Pair least = dcnn_cuda_narrow<T> (p.norm_least, p.norm_least);
+  Pair most = dcnn_cuda_narrow<T> (p.norm_most, p.norm_most);
+  float v[8];
+
+  dcnn_cuda_unpack<T> (*vector, v);
+#pragma unroll
+  for (int k = 0; k < 8; k++)
+    v[k] = __fadd_rn (__fmul_rn (v[k], n.scale[k]), n.shift[k]);
+  u = dcnn_cuda_pack<T> (v);
+#pragma unroll
+  for (int k = 0; k < 4; k++)
+    pairs[k] = clip_pair (pairs[k], least, most);
+  *vector = u;
+}
+
+/* The thread's part of a step of k, which is there: what it has copied of a list's. */
+template<typename T, int BM>
+__device__ __forceinline__ void
+normalise_own (const DcnnCudaConv &p, const Norm &n, char *inputs)
+{
+#pragma unroll
+  for (int i = 0; i < BM / 32; i++)
+    normalise<T> (p, n, inputs + dcnn_piece_at ((threadIdx.x >> 3) + i * 32,
+            threadIdx.x & 7));
+}
+
 /* ---- rows -------------------------------------------------------------------------- */
 
 /* What a thread will need of one row when its sums are there. */

@@ -199,7 +199,7 @@ finish_steps (const Dense &d, float (&sums)[N], uint32_t row, uint32_t tile,
 }
 
 /* One tile, by the same threads. */
-template<typename T, int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS, bool NORM>
 __device__ __forceinline__ void
 multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
     uint32_t full, uint32_t empty, uint32_t done, Turn &t, Turn &finished)
@@ -209,8 +209,8 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
   uint32_t row = dcnn_wgmma_row (threadIdx.x & 127, 0) +
       (threadIdx.x >> 7) * 64;
 
-  multiply_steps<T, BN, KB, PARTS> (d, 0, d.steps, shared_address (memory), full,
-      empty, t, sums);
+  multiply_steps<T, BN, KB, PARTS, NORM> (d, 0, d.steps, memory, full, empty, t,
+      sums);
   barrier_wait (full + t.slot * 8, t.parity);
   if (d.conv.node.plain)
     finish_plain<T, BN> (d, sums, row, chunk, memory + t.slot * S::SIZE);
@@ -224,7 +224,7 @@ multiply_tile (const Dense &d, uint32_t tile, uint32_t chunk, char *memory,
   turn<S::N> (finished);
 }
 
-template<typename T, int BN, int KB, bool PARTS>
+template<typename T, int BN, int KB, bool PARTS, bool NORM>
 __device__ __forceinline__ void
 run_maps (const Dense &d)
 {
@@ -263,7 +263,7 @@ run_maps (const Dense &d)
   dcnn_cuda_join_all (d.conv.node, d.n_streams, blockIdx.x * THREADS +
       threadIdx.x, gridDim.x * THREADS);
   for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x)
-    multiply_tile<T, BN, KB, PARTS> (d, i / chunks, i % chunks, memory,
+    multiply_tile<T, BN, KB, PARTS, NORM> (d, i / chunks, i % chunks, memory,
         full, empty, done, t, finished);
 }
 
@@ -325,7 +325,7 @@ finish_share (const Dense &d, uint32_t tile, uint32_t chunk, uint32_t rank,
 }
 
 /* The blocks of a cluster are the parts of a tile. */
-template<typename T, int BN, int KB>
+template<typename T, int BN, int KB, bool NORM>
 __device__ __forceinline__ void
 run_together (const Dense &d)
 {
@@ -356,7 +356,7 @@ run_together (const Dense &d)
     if (threadIdx.x == THREADS)
       copy_operands<BN, KB> (d, tile, chunk, from, to, shared, full, empty, t);
     if (threadIdx.x < THREADS) {
-      multiply_steps<T, BN, KB, false> (d, from, to, shared, full, empty, t,
+      multiply_steps<T, BN, KB, false, NORM> (d, from, to, memory, full, empty, t,
           sums);
       show_sums<BN> (sums, shown);
     }
@@ -371,15 +371,15 @@ run_together (const Dense &d)
 
 #endif
 
-template<typename T, int BN, int KB, Parts PARTS>
+template<typename T, int BN, int KB, Parts PARTS, bool NORM>
 __global__ void __launch_bounds__ (ALL_THREADS, PARTS == ONE ? 2 : 1)
 dense_kernel (const __grid_constant__ Dense d)
 {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   if constexpr (PARTS == TOGETHER)
-    run_together<T, BN, KB> (d);
+    run_together<T, BN, KB, NORM> (d);
   else
-    run_maps<T, BN, KB, PARTS == IN_TURN> (d);
+    run_maps<T, BN, KB, PARTS == IN_TURN, NORM> (d);
 #else
   dcnn_cuda_wait ();
 #endif
@@ -427,7 +427,7 @@ dcnn_cuda_dense_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
 {
   const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
 
-  return device->whole_maps && !p->transposed && gapless (in) &&
+  return device->whole_maps && takes_norm (p) && !p->transposed && gapless (in) &&
       gapless (out) && p->weights && step_channels (p, flat (p)) != 0 && (flat (p) ||
           (walks (p, 0, pad_behind (p, 0, in->height, out->height)) &&
               walks (p, 1, pad_behind (p, 1, in->width, out->width))));
@@ -490,7 +490,7 @@ describe (Dense *d, uint32_t n_streams, uint32_t channels, uint32_t step)
   return describe_walk (walk, &d->rows);
 }
 
-template<typename T, int BN, int KB, Parts PARTS>
+template<typename T, int BN, int KB, Parts PARTS, bool NORM>
 static cudaError_t
 launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -507,12 +507,12 @@ launch (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     return e;
   if (PARTS == TOGETHER) {
     uint32_t parts = d->conv.parts;
-    return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS>,
+    return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS, NORM>,
         dim3 (min (tiles, max (device->multiprocessors / parts, 1u)) * parts),
         ALL_THREADS, Stage<BN, KB>::BYTES + WIDE * (BN + 4) * sizeof (float),
         parts, arguments, queue);
   }
-  return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS>,
+  return dcnn_cuda_launch ((const void *) dense_kernel<T, BN, KB, PARTS, NORM>,
       dim3 (min (tiles, (PARTS == ONE ? 2 : 1) * device->multiprocessors)),
       ALL_THREADS, Stage<BN, KB>::BYTES, 1, arguments, queue);
 }
@@ -529,7 +529,7 @@ sooner_together (const Dense *d, uint32_t tiles, const DcnnCudaDevice *device)
       (steps / parts + TOGETHER_TAKES (parts)) < (tiles + n - 1) / n * steps;
 }
 
-template<typename T, int BN, int KB>
+template<typename T, int BN, int KB, bool NORM>
 static cudaError_t
 launch_parts (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -538,10 +538,10 @@ launch_parts (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
       ((d->conv.n_padded + BN - 1) / BN);
 
   if (d->conv.parts == 1)
-    return launch<T, BN, KB, ONE> (d, n_streams, device, queue);
+    return launch<T, BN, KB, ONE, NORM> (d, n_streams, device, queue);
   return sooner_together (d, tiles, device) ?
-      launch<T, BN, KB, TOGETHER> (d, n_streams, device, queue) :
-      launch<T, BN, KB, IN_TURN> (d, n_streams, device, queue);
+      launch<T, BN, KB, TOGETHER, NORM> (d, n_streams, device, queue) :
+      launch<T, BN, KB, IN_TURN, NORM> (d, n_streams, device, queue);
 }
 
 template<typename T>
@@ -550,15 +550,22 @@ launch_as (Dense *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
   bool wide_steps = step_channels (&d->conv, d->flat) == 64;
+  bool odd = (d->conv.n_padded + 63) / 64 % 2;
 
+  if (d->conv.norm)
+    return odd ? launch_parts<T, 64, 64, true> (d, n_streams, device, queue) :
+        launch_parts<T, 128, 64, true> (d, n_streams, device, queue);
   if (d->conv.n_padded == 32)
-    return wide_steps ? launch_parts<T, 32, 64> (d, n_streams, device, queue) :
-        launch_parts<T, 32, 32> (d, n_streams, device, queue);
-  if ((d->conv.n_padded + 63) / 64 % 2)
-    return wide_steps ? launch_parts<T, 64, 64> (d, n_streams, device, queue) :
-        launch_parts<T, 64, 32> (d, n_streams, device, queue);
-  return wide_steps ? launch_parts<T, 128, 64> (d, n_streams, device, queue) :
-      launch_parts<T, 128, 32> (d, n_streams, device, queue);
+    return wide_steps ?
+        launch_parts<T, 32, 64, false> (d, n_streams, device, queue) :
+        launch_parts<T, 32, 32, false> (d, n_streams, device, queue);
+  if (odd)
+    return wide_steps ?
+        launch_parts<T, 64, 64, false> (d, n_streams, device, queue) :
+        launch_parts<T, 64, 32, false> (d, n_streams, device, queue);
+  return wide_steps ?
+      launch_parts<T, 128, 64, false> (d, n_streams, device, queue) :
+      launch_parts<T, 128, 32, false> (d, n_streams, device, queue);
 }
 
 cudaError_t

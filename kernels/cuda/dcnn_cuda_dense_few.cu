@@ -248,7 +248,7 @@ dcnn_cuda_few_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
   const DcnnCudaMap *in = &p->node.in, *out = &p->node.out;
 
   return device->whole_maps && !p->transposed && !in->f32 && !out->f32 &&
-      p->splits <= 1 && p->weights && p->stride[0] <= 8 && p->stride[1] <= 8 &&
+      p->norm == NULL && p->splits <= 1 && p->weights && p->stride[0] <= 8 && p->stride[1] <= 8 &&
       p->kernel[0] * p->kernel[1] <= 1024 && p->dilation[0] <= 64 &&
       p->dilation[1] <= 64 && few_room (few_of (p, 1), channels_of (p)).bytes *
       2 + 2048 <= device->shared_bytes;

@@ -41,6 +41,13 @@ step_channels (const DcnnCudaConv *p, bool one_tap)
       channels % 64 == 0 ? 64 : channels % 32 == 0 ? 32 : 0;
 }
 
+/* Whether there are kernels for what normalises as it reads: not of a few channels. */
+static inline bool
+takes_norm (const DcnnCudaConv *p)
+{
+  return p->norm == NULL || (p->n_padded > 32 && p->span8 > 4);
+}
+
 /* Which stage is next, and the parity of its barriers' phase. */
 struct Turn {
   uint32_t slot, parity;
@@ -78,16 +85,33 @@ part_begins (const GroupWork &d, uint32_t part)
   return part == d.conv.parts ? d.steps : n_k * part / d.conv.parts * (BK / KB);
 }
 
-/* Sums of steps `from` to `to` of a tile, by all threads but those that copy and
- * store. */
-template<typename T, int BN, int KB, bool PARTS>
+/* The group's rows of a step of k, which is there, while products of the step before
+ * may go on. */
+template<typename T, int KB>
 __device__ __forceinline__ void
-multiply_steps (const GroupWork &d, uint32_t from, uint32_t to, uint32_t shared,
+normalise_rows (const GroupWork &d, const Norm &norm, char *inputs)
+{
+  constexpr uint32_t V = KB / 8, ROWS = 128 / V; /* at one time */
+  uint32_t own = threadIdx.x & 127;
+
+#pragma unroll
+  for (uint32_t i = 0; i < 64 / ROWS; i++)
+    normalise<T> (d.conv, norm, inputs + element_at<KB> (own / V + i * ROWS,
+            own % V * 8));
+  fence_bulk ();
+  group_meet (128, 1 + (threadIdx.x >> 7));
+}
+
+/* Sums of steps `from` to `to` of a tile, by all threads but those that copy and
+ * store. NORM: of what is read, normalised. */
+template<typename T, int BN, int KB, bool PARTS, bool NORM>
+__device__ __forceinline__ void
+multiply_steps (const GroupWork &d, uint32_t from, uint32_t to, char *memory,
     uint32_t full, uint32_t empty, Turn &t, float (&sums)[BN / 2])
 {
   using S = Stage<BN, KB>;
   constexpr int N = BN / 2;
-  uint32_t group = threadIdx.x >> 7;
+  uint32_t group = threadIdx.x >> 7, shared = shared_address (memory);
   uint32_t part = 1, border = PARTS ? part_begins<KB> (d, 1) : 0;
   uint32_t before = UINT32_MAX;      /* slot of the step before */
   float whole[PARTS ? N : 1] = {};
@@ -105,7 +129,13 @@ multiply_steps (const GroupWork &d, uint32_t from, uint32_t to, uint32_t shared,
       }
       border = part_begins<KB> (d, ++part);
     }
+    Norm norm;
+    if (NORM)
+      norm = norm_at (d.conv, d.conv.norm, k * KB + threadIdx.x % (KB / 8) * 8);
     barrier_wait (full + t.slot * 8, t.parity);
+    if (NORM)
+      normalise_rows<T, KB> (d, norm, memory + t.slot * S::SIZE +
+          group * (S::A / 2));
     group_begin ();
 #pragma unroll
     for (uint32_t k16 = 0; k16 < KB / 16; k16++)

@@ -19,7 +19,6 @@
 #include "dcnn_cuda_device.cuh"
 
 #define WARPS 8 /* of a block */
-#define NEAR 64 /* words of a source that a block is seen to reach */
 #define TOGETHER 2 /* sources whose words are on the way at one time */
 
 /* Over a warp, all of it here; one instruction from sm_80 on. */
@@ -231,7 +230,7 @@ reached_by (const DcnnCudaList &p, const DcnnCudaSource &q,
     return 0;
   if (q.reach == DCNN_CUDA_REACH_ALL)
     return inside;
-  return r.ny * r.nx <= NEAR && fits_rows (q) ?
+  return r.ny * r.nx <= DCNN_CUDA_NEAR && fits_rows (q) ?
       by_rows (q, r, near, by, bx, lane) :
       by_pixels (p, q, words, by, bx, lane);
 }
@@ -246,18 +245,32 @@ reached_of_lane (const Reached &r, uint32_t lane)
     __shfl_sync (0xffffffff, r.share, lane) };
 }
 
+/* A word of what changes in so many sources from that one on. */
+__device__ __forceinline__ uint64_t
+changes_at (const DcnnCudaList &p, bool exact, uint32_t first, uint32_t run,
+    uint64_t at)
+{
+  uint64_t all = 0;
+
+#pragma unroll 4
+  for (uint32_t i = first; i < first + run; i++)
+    all |= (exact ? p.sources[i].exact : p.sources[i].updated)[at];
+  return all;
+}
+
 /* What changes in the masks `words` of all sources reach of one block. Several
  * sources' words are asked for at one time: it is their way that takes long.
  * reached: what the block reaches of the source of this lane's number. near: of
  * this warp. */
 inline __device__ uint64_t
 candidates (const DcnnCudaList &p, bool exact, uint32_t s, int by, int bx,
-    uint64_t inside, const Reached &reached, uint64_t (*near)[NEAR],
+    uint64_t inside, const Reached &reached, uint64_t (*near)[DCNN_CUDA_NEAR],
     uint32_t lane)
 {
   bool there = lane < p.n_sources;
   bool same = there && p.sources[lane].reach == DCNN_CUDA_REACH_SAME;
   uint32_t others = __ballot_sync (0xffffffff, there && !same);
+  uint64_t follow = __ballot_sync (0xffffffff, there && p.sources[lane].follows);
   uint64_t all = 0, mine = 0;
 
   /* those of the same pixel at once, a lane each */
@@ -269,22 +282,25 @@ candidates (const DcnnCudaList &p, bool exact, uint32_t s, int by, int bx,
   while (others) {
     const uint64_t *words[TOGETHER];
     uint64_t own[TOGETHER];
-    uint32_t index[TOGETHER], n_now = min (TOGETHER, __popc (others));
+    uint32_t index[TOGETHER], run[TOGETHER]; /* source, and how many reach alike */
+    uint32_t n_now = min (TOGETHER, __popc (others & ~(uint32_t) follow));
     Reached r[TOGETHER];
 #pragma unroll
     for (uint32_t g = 0; g < TOGETHER; g++) {
       index[g] = g < n_now ? (uint32_t) __ffs ((int) others) - 1 : 0;
-      others &= g < n_now ? others - 1 : ~0u;
+      run[g] = (uint32_t) __ffs (~(int) (follow >> (index[g] + 1)));
       own[g] = 0;
       if (g >= n_now)
         continue;
+      others &= ~(uint32_t) (((1ull << run[g]) - 1) << index[g]);
       const DcnnCudaSource &q = p.sources[index[g]];
       words[g] = (exact ? q.exact : q.updated) + (uint64_t) s * q.words;
       r[g] = reached_of_lane (reached, index[g]);
       int y = (int) (lane * r[g].share >> 16);
+      uint64_t at = (uint64_t) s * q.words + (r[g].by0 + y) * q.blocks_x +
+          r[g].bx0 + (int) lane - y * r[g].nx;
       if ((int) lane < r[g].ny * r[g].nx)
-        own[g] = words[g][(r[g].by0 + y) * q.blocks_x + r[g].bx0 +
-            (int) lane - y * r[g].nx];
+        own[g] = changes_at (p, exact, index[g], run[g], at);
     }
     __syncwarp ();
 #pragma unroll
@@ -296,9 +312,10 @@ candidates (const DcnnCudaList &p, bool exact, uint32_t s, int by, int bx,
       if ((int) lane < n)
         near[g][lane] = own[g];
       for (int k = (int) lane + 32; k < n; k += 32) {
-        uint64_t word = words[g][(r[g].by0 + k / r[g].nx) * q.blocks_x +
-            r[g].bx0 + k % r[g].nx];
-        if (k < NEAR)
+        uint64_t word = changes_at (p, exact, index[g], run[g], (uint64_t) s *
+            q.words + (r[g].by0 + k / r[g].nx) * q.blocks_x + r[g].bx0 +
+            k % r[g].nx);
+        if (k < DCNN_CUDA_NEAR)
           near[g][k] = word;
         own[g] |= word;
       }
@@ -399,7 +416,7 @@ list_word (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t w)
 struct ListRoom {
   DcnnCudaList list;       /* the description: of the graph, so there before what
                               is ahead of the launch is done */
-  uint64_t near[WARPS][TOGETHER][NEAR];
+  uint64_t near[WARPS][TOGETHER][DCNN_CUDA_NEAR];
   /* where sources are read by words: `updated` and `exact` of this block's stream,
    * first those of the same pixel, then those around it, then those of one word */
   const uint64_t *from[2][DCNN_CUDA_MAX_SOURCES];
@@ -555,17 +572,21 @@ may_reach (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
     const ListWord &l)
 {
   uint64_t any = 0;
+  uint32_t run;
+  Reached r;
 
-  for (uint32_t i = 0; i < p.n_sources && !any; i++) {
+  for (uint32_t i = 0; i < p.n_sources && !any; i += run) {
     const DcnnCudaSource &q = p.sources[i];
     if (q.reach == DCNN_CUDA_REACH_ALL && q.words > 1)
       return true;
-    Reached r = reached_words (p, q, (int) l.by, (int) l.bx);
+    r = reached_words (p, q, (int) l.by, (int) l.bx);
+    for (run = 1; i + run < p.n_sources && p.sources[i + run].follows;)
+      run++;
     for (int y = r.by0; y < r.by0 + r.ny; y++)
       for (int x = r.bx0; x < r.bx0 + r.nx; x++) {
         uint64_t at = (uint64_t) s * q.words + y * q.blocks_x + x;
-        any |= f.dense ? 0 : q.updated[at];
-        any |= f.settling ? q.exact[at] : 0;
+        any |= f.dense ? 0 : changes_at (p, false, i, run, at);
+        any |= f.settling ? changes_at (p, true, i, run, at) : 0;
       }
   }
   return any != 0;
@@ -575,7 +596,7 @@ may_reach (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
  * 1: what it reaches of the source of this lane's number. */
 inline __device__ Reaching
 by_warp (const DcnnCudaList &p, const DcnnCudaStream &f, uint32_t s,
-    const ListWord &l, uint32_t n, Reached reached, uint64_t (*near)[NEAR],
+    const ListWord &l, uint32_t n, Reached reached, uint64_t (*near)[DCNN_CUDA_NEAR],
     uint32_t lane)
 {
   Reaching found = { 0, 0 };

@@ -283,7 +283,7 @@ using Sums = float[Tile<M, BN>::MI][Tile<M, BN>::NJ][4];
 /* A chunk's sums over all of k, in the parts that splits would take. */
 template<typename T, int M, int BN>
 __device__ __forceinline__ void
-multiply_chunk (const LongWork &d, Common<M> &common, const Room &room,
+multiply_chunk (const LongWork &d, Common<M> &common, const Room &room, char *shared,
     uint32_t chunk, Turn &at, Sums<M, BN> &sums)
 {
   const DcnnCudaConv &p = d.conv;
@@ -294,6 +294,13 @@ multiply_chunk (const LongWork &d, Common<M> &common, const Room &room,
     uint32_t a = room.inputs + at.slot * M * BK * 2, b = room.weights +
         (d.resident ? chunk * d.n_k + k : at.slot) * BN * BK * 2;
     Operands<M, BN> operands[2];
+    if (p.norm) {
+      Norm norm = norm_at (p, taken_norm (p, shared), k * BK +
+          (threadIdx.x & 7) * 8);
+      barrier_wait (shared_address (&common.full[at.slot]), at.parity);
+      normalise_own<T, M> (p, norm, shared + at.slot * M * BK * 2);
+      group_meet (THREADS);
+    }
     barrier_wait (shared_address (&common.full[at.slot]), at.parity);
     load_operands<M, BN> (a, b, 0, operands[0]);
     if (k == border) {
@@ -390,7 +397,7 @@ multiply_tiles (const LongWork &d, Common<M> &common, const Room &room,
       char *rows = shared + (room.rows - room.inputs) +
           rows_at<M> (d, row_turn.slot, false);
       for (uint32_t c = from; c < from + items.chunks; c++) {
-        multiply_chunk<T, M, BN> (d, common, room, c, k_turn, sums);
+        multiply_chunk<T, M, BN> (d, common, room, shared, c, k_turn, sums);
         if (c == from)
           barrier_wait (shared_address (&common.rows_full[row_turn.slot]),
               row_turn.parity);
@@ -437,7 +444,8 @@ template<typename T, int M, int BN>
 __device__ __forceinline__ void
 run_long (const LongWork &d)
 {
-  DCNN_CUDA_DYNAMIC (shared, 1024);
+  DCNN_CUDA_DYNAMIC (dynamic, 1024);
+  char *shared = dynamic + norm_bytes (d.conv);
   __shared__ Common<M> common;
   Room room = room_of<M, BN> (d, shared);
 
@@ -455,6 +463,7 @@ run_long (const LongWork &d)
     barrier_init (shared_address (&common.weights), 1);
   fence_barriers ();
   fill_taps (d.conv, common.taps, 0, d.n_k);
+  take_norm (d.conv, dynamic);
   for (uint32_t i = threadIdx.x; i < d.chunks * BN; i += blockDim.x)
     reinterpret_cast<float *> (shared + (room.bias - room.inputs))[i] =
         i < d.conv.n_padded ? d.conv.bias[i] : 0;
@@ -507,7 +516,8 @@ share_out (LongWork *d, uint32_t m, uint32_t row_slots, const DcnnCudaDevice *de
 {
   const DcnnCudaConv *p = &d->conv;
   uint32_t bn = chunk_of (p), unit = bn * BK * 2, inputs = m * BK * 2;
-  uint32_t room = device->shared_bytes - (uint32_t) sizeof (Common<64>) - 1024;
+  uint32_t room = device->shared_bytes - (uint32_t) sizeof (Common<64>) - 1024 -
+      norm_bytes (*p);
   uint32_t rows, all;
 
   d->n_k = p->k_padded / BK;
@@ -584,7 +594,8 @@ launch (LongWork *d, uint64_t most, const DcnnCudaDevice *device,
   return e != cudaSuccess ? e : dcnn_cuda_launch (
       (const void *) long_kernel<T, M, BN>, dim3 ((uint32_t) min (items,
               (uint64_t) device->multiprocessors)), THREADS + COPIERS,
-      d->slots * M * BK * 2 + units * BN * BK * 2 + rows, 1, arguments, queue);
+      norm_bytes (*p) + d->slots * M * BK * 2 + units * BN * BK * 2 + rows, 1,
+      arguments, queue);
 }
 
 template<typename T>

@@ -406,7 +406,7 @@ finish_chunk (const Squares &d, float (&sums)[N], const OwnRows &own,
 }
 
 /* One tile, by the threads that multiply: one chunk, or, MANY, all. */
-template<typename T, int BN, int KB, bool PARTS, How HOW>
+template<typename T, int BN, int KB, bool PARTS, How HOW, bool NORM>
 __device__ __forceinline__ void
 multiply_tile (const Squares &d, const OwnRows &own, uint32_t chunk, char *memory,
     const Ring &ring, Turn &t, uint32_t phase)
@@ -424,8 +424,8 @@ multiply_tile (const Squares &d, const OwnRows &own, uint32_t chunk, char *memor
   for (; chunk < end; chunk++) {
     float sums[BN / 2] = {};
     char *stage = memory + S::BYTES + chunk * S::TILE;
-    multiply_steps<T, BN, KB, PARTS> (d, 0, d.steps, shared_address (memory),
-        ring.full, ring.empty, t, sums);
+    multiply_steps<T, BN, KB, PARTS, NORM> (d, 0, d.steps, memory, ring.full,
+        ring.empty, t, sums);
     for (int i = HOW == MANY; i < (HOW == PASSES ? 1 : 2); i++) {
       barrier_wait (ring.full + t.slot * 8, t.parity);
       slot[i] = t.slot;
@@ -450,7 +450,7 @@ multiply_tile (const Squares &d, const OwnRows &own, uint32_t chunk, char *memor
     barrier_arrive (HOW == MANY ? ring.stored : ring.empty + slot[0] * 8);
 }
 
-template<typename T, int BN, int KB, bool PARTS, How HOW>
+template<typename T, int BN, int KB, bool PARTS, How HOW, bool NORM>
 __device__ __forceinline__ void
 run_squares (const Squares &d)
 {
@@ -497,19 +497,19 @@ run_squares (const Squares &d)
   for (uint32_t i = blockIdx.x; i < tiles; i += gridDim.x, phase ^= 1) {
     own = next;
     next = own_rows (node, n, (i + gridDim.x) / per);
-    multiply_tile<T, BN, KB, PARTS, HOW> (d, own, HOW == MANY ? 0 : i % per, memory,
+    multiply_tile<T, BN, KB, PARTS, HOW, NORM> (d, own, HOW == MANY ? 0 : i % per, memory,
         ring, t, phase);
   }
 }
 
 #endif
 
-template<typename T, int BN, int KB, bool PARTS, How HOW>
+template<typename T, int BN, int KB, bool PARTS, How HOW, bool NORM>
 __global__ void __launch_bounds__ (ALL_THREADS, RESIDENT_TILES (BN, PARTS, HOW))
 squares_kernel (const __grid_constant__ Squares d)
 {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  run_squares<T, BN, KB, PARTS, HOW> (d);
+  run_squares<T, BN, KB, PARTS, HOW, NORM> (d);
 #else
   dcnn_cuda_wait ();
 #endif
@@ -529,7 +529,7 @@ dcnn_cuda_squares_accepts (const DcnnCudaConv *p, const DcnnCudaDevice *device)
   /* a row's change is added up chunk by chunk, whether by ranks or by one block */
   bool in_turn = p->ranks == 1 || p->ranks * p->channels == p->n_padded;
 
-  return device->whole_maps && !p->transposed && !p->node.in.f32 &&
+  return device->whole_maps && takes_norm (p) && !p->transposed && !p->node.in.f32 &&
       !p->node.out.f32 && p->weights && step_channels (p, one_tap (p)) != 0 &&
       p->stride[0] <= 8 && p->stride[1] <= 8 &&
       (p->node.passes || (p->n_padded <= 128 * MOST_CHUNKS && in_turn));
@@ -567,7 +567,7 @@ describe (Squares *d, uint32_t n_streams, uint32_t channels, uint32_t step)
   return e;
 }
 
-template<typename T, int BN, int KB, bool PARTS, How HOW>
+template<typename T, int BN, int KB, bool PARTS, How HOW, bool NORM>
 static cudaError_t
 launch (Squares *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -585,12 +585,12 @@ launch (Squares *d, uint32_t n_streams, const DcnnCudaDevice *device,
   d->steps = one_tap (&d->conv) ? d->conv.k_padded / KB :
       (uint32_t) (d->conv.kernel[0] * d->conv.kernel[1]) * d->conv.span8 * 8 / KB;
   return e != cudaSuccess ? e : dcnn_cuda_launch (
-      (const void *) squares_kernel<T, BN, KB, PARTS, HOW>,
+      (const void *) squares_kernel<T, BN, KB, PARTS, HOW, NORM>,
       dim3 (min (most, RESIDENT_TILES (BN, PARTS, HOW) * device->multiprocessors)),
       ALL_THREADS, S::BYTES + (HOW == MANY ? chunks * S::TILE : 0), 1, arguments, queue);
 }
 
-template<typename T, int BN, int KB>
+template<typename T, int BN, int KB, bool NORM>
 static cudaError_t
 launch_parts (Squares *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -599,12 +599,14 @@ launch_parts (Squares *d, uint32_t n_streams, const DcnnCudaDevice *device,
 
   if constexpr (BN == 128)
     if (judges && d->conv.n_padded > BN)
-      return launch<T, BN, KB, true, MANY> (d, n_streams, device, queue);
+      return launch<T, BN, KB, true, MANY, NORM> (d, n_streams, device, queue);
   if (judges)
-    return parts ? launch<T, BN, KB, true, JUDGES> (d, n_streams, device, queue) :
-        launch<T, BN, KB, false, JUDGES> (d, n_streams, device, queue);
-  return parts ? launch<T, BN, KB, true, PASSES> (d, n_streams, device, queue) :
-      launch<T, BN, KB, false, PASSES> (d, n_streams, device, queue);
+    return parts ?
+        launch<T, BN, KB, true, JUDGES, NORM> (d, n_streams, device, queue) :
+        launch<T, BN, KB, false, JUDGES, NORM> (d, n_streams, device, queue);
+  return parts ?
+      launch<T, BN, KB, true, PASSES, NORM> (d, n_streams, device, queue) :
+      launch<T, BN, KB, false, PASSES, NORM> (d, n_streams, device, queue);
 }
 
 template<typename T>
@@ -613,16 +615,23 @@ launch_as (Squares *d, uint32_t n_streams, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
   bool wide_steps = step_channels (&d->conv, one_tap (&d->conv)) == 64;
+  bool odd = (d->conv.n_padded + 63) / 64 % 2 && (d->conv.node.passes ||
+      d->conv.n_padded <= 64);
 
+  if (d->conv.norm)
+    return odd ? launch_parts<T, 64, 64, true> (d, n_streams, device, queue) :
+        launch_parts<T, 128, 64, true> (d, n_streams, device, queue);
   if (d->conv.n_padded == 32)
-    return wide_steps ? launch_parts<T, 32, 64> (d, n_streams, device, queue) :
-        launch_parts<T, 32, 32> (d, n_streams, device, queue);
-  if ((d->conv.n_padded + 63) / 64 % 2 && (d->conv.node.passes ||
-          d->conv.n_padded <= 64))
-    return wide_steps ? launch_parts<T, 64, 64> (d, n_streams, device, queue) :
-        launch_parts<T, 64, 32> (d, n_streams, device, queue);
-  return wide_steps ? launch_parts<T, 128, 64> (d, n_streams, device, queue) :
-      launch_parts<T, 128, 32> (d, n_streams, device, queue);
+    return wide_steps ?
+        launch_parts<T, 32, 64, false> (d, n_streams, device, queue) :
+        launch_parts<T, 32, 32, false> (d, n_streams, device, queue);
+  if (odd)
+    return wide_steps ?
+        launch_parts<T, 64, 64, false> (d, n_streams, device, queue) :
+        launch_parts<T, 64, 32, false> (d, n_streams, device, queue);
+  return wide_steps ?
+      launch_parts<T, 128, 64, false> (d, n_streams, device, queue) :
+      launch_parts<T, 128, 32, false> (d, n_streams, device, queue);
 }
 
 cudaError_t

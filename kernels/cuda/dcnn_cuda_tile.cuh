@@ -158,6 +158,20 @@ load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
     copy_commit ();
 }
 
+/* What the thread has copied of step k, whose inputs are at `inputs`. */
+template<typename T, int BM, int STAGES>
+__device__ __forceinline__ void
+await_own (const DcnnCudaConv &p, char *shared, uint32_t k, uint32_t inputs)
+{
+  Norm norm;
+
+  if (p.norm)
+    norm = norm_at (p, taken_norm (p, shared), k * BK + (threadIdx.x & 7) * 8);
+  copy_wait<STAGES - 2> ();
+  if (p.norm)
+    normalise_own<T, BM> (p, norm, shared + inputs);
+}
+
 /* From a chunk's sums to the map, or to `results`. early: of the first pass. */
 template<typename T, int BM, int BN>
 __device__ __forceinline__ void
@@ -253,8 +267,8 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     for (uint32_t k = 0; k < part.n_k; k++) {
       uint32_t a = inputs + slot * A, b = weights + slot * B;
       Operands<BM, BN> operands[2];
+      await_own<T, BM, STAGES> (p, shared, part.k0 + k, STAGES * B + slot * A);
       slot = slot + 1 == STAGES ? 0 : slot + 1;
-      copy_wait<STAGES - 2> ();
       __syncthreads ();
       load_operands<BM, BN> (a, b, 0, operands[0]);
       load (true);
@@ -387,7 +401,7 @@ run_wide (const DcnnCudaConv &p, Rows &rows, Part part, uint32_t count,
 }
 
 /* All that block `block` of `blocks` has to do, the wait for what is ahead of
- * the launch included. SHORT: p.narrow. */
+ * the launch included. shared: behind norm_bytes(). SHORT: p.narrow. */
 template<typename T, int BN, int POOL, bool SHORT>
 __device__ __forceinline__ void
 run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
@@ -399,6 +413,7 @@ run_conv (const DcnnCudaConv &p, Rows &rows, char *shared, uint32_t block,
   ask_weights<BN, STAGES_OF<NARROW, BN, POOL> - 1> (p, part,
       shared_address (shared), tile == 0);
   fill_taps (p, rows.taps, part.k0, part.n_k);
+  take_norm (p, shared - norm_bytes (p));
   __syncthreads ();
   dcnn_cuda_wait ();
   /* the first entries are asked for beside their count */
@@ -444,7 +459,7 @@ other_bytes (const DcnnCudaConv *p, bool room)
   uint32_t narrow = NARROW * (p->channels + 4) * 4 + NARROW * row;
   uint32_t wide = p->wide_from == UINT32_MAX ? 0 : WIDE * row;
 
-  return sizeof (Rows) + (narrow > wide ? narrow : wide);
+  return sizeof (Rows) + norm_bytes (*p) + (narrow > wide ? narrow : wide);
 }
 
 #endif

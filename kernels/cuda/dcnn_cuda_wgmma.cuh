@@ -138,11 +138,12 @@ barrier_arrive (uint32_t at, uint32_t arrivals = 1)
       "r" (arrivals) : "memory");
 }
 
-/* So many threads of the block meet, whole warps of it. */
+/* So many threads of the block meet, whole warps of it; which: of 15 such meetings that
+ * may go on at one time, from 1 on. */
 __device__ __forceinline__ void
-group_meet (uint32_t threads)
+group_meet (uint32_t threads, uint32_t which = 1)
 {
-  asm volatile ("bar.sync 1, %0;" :: "r" (threads) : "memory");
+  asm volatile ("bar.sync %0, %1;" :: "r" (which), "r" (threads) : "memory");
 }
 
 /* Arrives once all that the thread has asked of copy_async() is there. */

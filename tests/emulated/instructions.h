@@ -343,11 +343,11 @@ barrier_arrive (uint32_t at, uint32_t arrivals = 1)
   emulated_end_phase (p);
 }
 
-/* A barrier of its own, at no other one's address. */
+/* Barriers of their own, at no other one's address. */
 static inline void
-group_meet (uint32_t threads)
+group_meet (uint32_t threads, uint32_t which = 1)
 {
-  const uint32_t at = 0x7ffff8;
+  const uint32_t at = 0x7ffff8 - which * 8;
   EmulatedPhase &p = emulated_phase (at);
   uint32_t before = p.phases;
 

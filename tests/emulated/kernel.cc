@@ -78,59 +78,19 @@ static const EmulatedKernel kernels[] = {
   dense_depthwise_kernel<__nv_bfloat16, 2> };
 #elif defined (EMULATED_SQUARES)
 #include "cuda/dcnn_cuda_squares.cu"
-static const EmulatedKernel kernels[] = {
-  squares_kernel<__half, 32, 32, false, PASSES>,
-  squares_kernel<__half, 32, 32, false, JUDGES>,
-  squares_kernel<__half, 32, 32, true, PASSES>,
-  squares_kernel<__half, 32, 32, true, JUDGES>,
-  squares_kernel<__half, 32, 64, false, PASSES>,
-  squares_kernel<__half, 32, 64, false, JUDGES>,
-  squares_kernel<__half, 32, 64, true, PASSES>,
-  squares_kernel<__half, 32, 64, true, JUDGES>,
-  squares_kernel<__half, 64, 32, false, PASSES>,
-  squares_kernel<__half, 64, 32, false, JUDGES>,
-  squares_kernel<__half, 64, 32, true, PASSES>,
-  squares_kernel<__half, 64, 32, true, JUDGES>,
-  squares_kernel<__half, 64, 64, false, PASSES>,
-  squares_kernel<__half, 64, 64, false, JUDGES>,
-  squares_kernel<__half, 64, 64, true, PASSES>,
-  squares_kernel<__half, 64, 64, true, JUDGES>,
-  squares_kernel<__half, 128, 32, false, PASSES>,
-  squares_kernel<__half, 128, 32, false, JUDGES>,
-  squares_kernel<__half, 128, 32, true, PASSES>,
-  squares_kernel<__half, 128, 32, true, JUDGES>,
-  squares_kernel<__half, 128, 64, false, PASSES>,
-  squares_kernel<__half, 128, 64, false, JUDGES>,
-  squares_kernel<__half, 128, 64, true, PASSES>,
-  squares_kernel<__half, 128, 64, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 32, 32, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 32, 32, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 32, 32, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 32, 32, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 32, 64, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 32, 64, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 32, 64, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 32, 64, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 64, 32, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 64, 32, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 64, 32, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 64, 32, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 64, 64, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 64, 64, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 64, 64, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 64, 64, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 128, 32, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 128, 32, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 128, 32, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 128, 32, true, JUDGES>,
-  squares_kernel<__nv_bfloat16, 128, 64, false, PASSES>,
-  squares_kernel<__nv_bfloat16, 128, 64, false, JUDGES>,
-  squares_kernel<__nv_bfloat16, 128, 64, true, PASSES>,
-  squares_kernel<__nv_bfloat16, 128, 64, true, JUDGES>,
-  squares_kernel<__half, 128, 32, true, MANY>,
-  squares_kernel<__half, 128, 64, true, MANY>,
-  squares_kernel<__nv_bfloat16, 128, 32, true, MANY>,
-  squares_kernel<__nv_bfloat16, 128, 64, true, MANY> };
+#define WAYS(T, BN, KB, NORM)                                                  \
+  squares_kernel<T, BN, KB, false, PASSES, NORM>,                              \
+  squares_kernel<T, BN, KB, false, JUDGES, NORM>,                              \
+  squares_kernel<T, BN, KB, true, PASSES, NORM>,                               \
+  squares_kernel<T, BN, KB, true, JUDGES, NORM>
+#define SIZES(T)                                                               \
+  WAYS (T, 32, 32, false), WAYS (T, 32, 64, false), WAYS (T, 64, 32, false),   \
+  WAYS (T, 64, 64, false), WAYS (T, 128, 32, false), WAYS (T, 128, 64, false), \
+  WAYS (T, 64, 64, true), WAYS (T, 128, 64, true),                             \
+  squares_kernel<T, 128, 32, true, MANY, false>,                               \
+  squares_kernel<T, 128, 64, true, MANY, false>,                               \
+  squares_kernel<T, 128, 64, true, MANY, true>
+static const EmulatedKernel kernels[] = { SIZES (__half), SIZES (__nv_bfloat16) };
 #elif defined (EMULATED_WHOLE)
 #include "cuda/dcnn_cuda_whole.cu"
 static const EmulatedKernel kernels[] = { pool_kernel, global_kernel,
@@ -143,43 +103,14 @@ static const EmulatedKernel kernels[] = {
   beside_kernel<32, LARGE_POOL, false>, beside_kernel<64, LARGE_POOL, false> };
 #elif defined (EMULATED_DENSE)
 #include "cuda/dcnn_cuda_dense.cu"
-static const EmulatedKernel kernels[] = {
-  dense_kernel<__half, 32, 32, ONE>,
-  dense_kernel<__half, 32, 32, IN_TURN>,
-  dense_kernel<__half, 32, 32, TOGETHER>,
-  dense_kernel<__half, 32, 64, ONE>,
-  dense_kernel<__half, 32, 64, IN_TURN>,
-  dense_kernel<__half, 32, 64, TOGETHER>,
-  dense_kernel<__half, 64, 32, ONE>,
-  dense_kernel<__half, 64, 32, IN_TURN>,
-  dense_kernel<__half, 64, 32, TOGETHER>,
-  dense_kernel<__half, 64, 64, ONE>,
-  dense_kernel<__half, 64, 64, IN_TURN>,
-  dense_kernel<__half, 64, 64, TOGETHER>,
-  dense_kernel<__half, 128, 32, ONE>,
-  dense_kernel<__half, 128, 32, IN_TURN>,
-  dense_kernel<__half, 128, 32, TOGETHER>,
-  dense_kernel<__half, 128, 64, ONE>,
-  dense_kernel<__half, 128, 64, IN_TURN>,
-  dense_kernel<__half, 128, 64, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 32, 32, ONE>,
-  dense_kernel<__nv_bfloat16, 32, 32, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 32, 32, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 32, 64, ONE>,
-  dense_kernel<__nv_bfloat16, 32, 64, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 32, 64, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 64, 32, ONE>,
-  dense_kernel<__nv_bfloat16, 64, 32, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 64, 32, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 64, 64, ONE>,
-  dense_kernel<__nv_bfloat16, 64, 64, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 64, 64, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 128, 32, ONE>,
-  dense_kernel<__nv_bfloat16, 128, 32, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 128, 32, TOGETHER>,
-  dense_kernel<__nv_bfloat16, 128, 64, ONE>,
-  dense_kernel<__nv_bfloat16, 128, 64, IN_TURN>,
-  dense_kernel<__nv_bfloat16, 128, 64, TOGETHER> };
+#define WAYS(T, BN, KB, NORM)                                                  \
+  dense_kernel<T, BN, KB, ONE, NORM>, dense_kernel<T, BN, KB, IN_TURN, NORM>,  \
+  dense_kernel<T, BN, KB, TOGETHER, NORM>
+#define SIZES(T)                                                               \
+  WAYS (T, 32, 32, false), WAYS (T, 32, 64, false), WAYS (T, 64, 32, false),   \
+  WAYS (T, 64, 64, false), WAYS (T, 128, 32, false), WAYS (T, 128, 64, false), \
+  WAYS (T, 64, 64, true), WAYS (T, 128, 64, true)
+static const EmulatedKernel kernels[] = { SIZES (__half), SIZES (__nv_bfloat16) };
 #elif defined (EMULATED_SHIFT)
 #include "cuda/dcnn_cuda_shift.cu"
 static const EmulatedKernel kernels[] = { shift_kernel };

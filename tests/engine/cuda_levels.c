@@ -17,25 +17,70 @@
 #define SEEDS 5
 #define RESIDUAL 5           /* seeds from here on are residual blocks */
 
-/* Layers as DenseNet has them: normalisation, ReLU, 1x1, 3x3, all kept. */
+/* A batch norm and a Relu. */
 static DcnnValueId
-layer_dense (TestNet *net, DcnnValueId v, gint channels)
+normalised (TestNet *net, DcnnValueId v, gint channels)
 {
-  DcnnParams axis = { .axis = { .axis = 1 } }, norm = { .norm = {
-      .epsilon = 1e-5 } };
-  DcnnValueId two[2] = { v }, in[5] = { v };
+  DcnnParams norm = { .norm = { .epsilon = 1e-5 } };
+  DcnnValueId in[5] = { v };
   gint64 c[1] = { channels };
 
   for (guint i = 1; i < 5; i++)
     in[i] = test_net_constant (net, 1, c);
   in[4] = test_net_unary (net, DCNN_OP_ABS, in[4]);
-  two[1] = test_net_node (net, DCNN_OP_BATCH_NORM, &norm, 5, in, NULL);
-  two[1] = test_net_unary (net, DCNN_OP_RELU, two[1]);
-  two[1] = test_net_unary (net, DCNN_OP_RELU, test_net_conv (net, two[1], 24,
-          1, 1, 1, 1));
+  return test_net_unary (net, DCNN_OP_RELU, test_net_node (net,
+          DCNN_OP_BATCH_NORM, &norm, 5, in, NULL));
+}
+
+/* Layers as DenseNet has them: normalisation, ReLU, 1x1, 3x3, all kept. */
+static DcnnValueId
+layer_dense (TestNet *net, DcnnValueId v, gint channels)
+{
+  DcnnParams axis = { .axis = { .axis = 1 } };
+  DcnnValueId two[2] = { v };
+
+  two[1] = test_net_unary (net, DCNN_OP_RELU, test_net_conv (net, normalised (net, v,
+              channels), 24, 1, 1, 1, 1));
   two[1] = test_net_conv (net, two[1], 16, 3, 1, 1, 1);
   return test_net_node (net, DCNN_OP_CONCAT, &axis, 2, two, NULL);
 }
+
+/* Layers of as many channels as DenseNet's: what is normalised goes to a 1x1 kernel that
+ * passes on (its output to a 3x3 kernel), that judges (an output of the net), and that has
+ * k in parts; and, which is not folded, to a 3x3 kernel and to two readers. */
+static DcnnGraph *
+norms_net (guint64 seed)
+{
+  DcnnParams axis = { .axis = { .axis = 1 } };
+  TestNet net;
+  DcnnValueId v, two[2];
+
+  test_net_begin (&net, seed, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 24, 40), 40, 3, 1, 1, 1);
+  for (gint i = 0; i < 3; i++) {
+    two[0] = v;
+    two[1] = test_net_conv (&net, normalised (&net, v, 40 + 20 * i), i == 1 ? 128 : 72,
+        1, 1, 1, 1);
+    two[1] = test_net_conv (&net, test_net_unary (&net, DCNN_OP_RELU, two[1]), 20, 3,
+        1, 1, 1);
+    v = test_net_node (&net, DCNN_OP_CONCAT, &axis, 2, two, NULL);
+  }
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, normalised (&net, v, 100), 40,
+          1, 1, 1, 1));
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, normalised (&net, v, 100), 8,
+          3, 1, 1, 1));
+  two[0] = normalised (&net, v, 100);
+  for (gint i = 0; i < 2; i++)
+    dcnn_graph_add_output (net.graph, test_net_conv (&net, two[0], 40, 1, 1, 1, 1));
+  two[0] = v;
+  two[1] = test_net_conv (&net, v, 676, 1, 1, 1, 1);
+  v = test_net_node (&net, DCNN_OP_CONCAT, &axis, 2, two, NULL);
+  v = test_net_conv (&net, normalised (&net, v, 776), 64, 1, 1, 1, 1);
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 8, 3, 1, 1, 1));
+  return net.graph;
+}
+#define NORMS_FOLDED 5
+#define NORMS 7
 
 /* A residual block of two 3x3 convolutions. */
 static DcnnValueId
@@ -118,29 +163,38 @@ set (const char *name, const char *value)
     g_unsetenv (name);
 }
 
-/* With a model of its own, and without whole maps. */
+/* With a model of its own. */
 static DcnnSession *
-new_session (guint64 seed, gboolean early, gboolean wide, guint *launches)
+session_of (DcnnGraph *graph, guint streams, gboolean store_all)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DcnnModel) model = NULL;
+  g_autoptr (DcnnModel) model = dcnn_model_new (graph, &error);
   DcnnSessionOptions options;
   DcnnSession *session;
-  guint before;
 
-  set ("DELTACNN_CUDA_EARLY", early ? NULL : "0");
-  set ("DELTACNN_CUDA_EXITS", "0"); /* they have a test of their own */
-  model = dcnn_model_new (make_net (seed, wide), &error);
   g_assert_no_error (error);
   test_options_init (&options);
   options.device = "cuda";
   options.threads = 1;
-  options.streams = wide ? 1 : 2;
+  options.streams = streams;
+  options.store_all = store_all;
   options.tuning = (DcnnTuning) { .mode = DCNN_MODE_SPARSE,
     .threshold = 0.02f };
-  before = cuda_calls_launches ();
   session = dcnn_session_new (model, &options, &error);
   g_assert_no_error (error);
+  return session;
+}
+
+/* Without whole maps. */
+static DcnnSession *
+new_session (guint64 seed, gboolean early, gboolean wide, guint *launches)
+{
+  DcnnSession *session;
+  guint before = cuda_calls_launches ();
+
+  set ("DELTACNN_CUDA_EARLY", early ? NULL : "0");
+  set ("DELTACNN_CUDA_EXITS", "0"); /* they have a test of their own */
+  session = session_of (make_net (seed, wide), wide ? 1 : 2, TRUE);
   *launches = cuda_calls_launches () - before;
   set ("DELTACNN_CUDA_EARLY", NULL);
   set ("DELTACNN_CUDA_EXITS", NULL);
@@ -160,6 +214,13 @@ push (DcnnSession *session, const DcnnTensor *frame, guint f)
   }
 }
 
+/* Whether what a map holds is stored. */
+static gboolean
+is_kept (const DcnnSession *session, const PlanMap *map)
+{
+  return map->source < 0 || !cuda_state (session)->folded[map->source];
+}
+
 static void
 compare (DcnnSession *a, DcnnSession *b, guint64 seed, guint f,
     const char *what)
@@ -175,9 +236,10 @@ compare (DcnnSession *a, DcnnSession *b, guint64 seed, guint f,
       if (map->constant)
         continue;
       for (guint i = 0; i < 2; i++) {
+        DcnnSession *session = i ? b : a;
         dcnn_mask_init (&masks[i], map->width, map->height, bits + i * words);
-        g_assert_true (dcnn_session_probe (i ? b : a, s, (gint) m, v + i * n,
-                &masks[i], NULL));
+        g_assert_true (dcnn_session_probe (session, s, (gint) m, is_kept (a, map) &&
+                is_kept (b, map) ? v + i * n : NULL, &masks[i], NULL));
       }
       if (memcmp (v, v + n, n * sizeof (gfloat)) == 0 &&
           memcmp (bits, bits + words, words * sizeof *bits) == 0)
@@ -375,6 +437,71 @@ test_long (void)
   compare_ways ("DELTACNN_CUDA_LONG", FALSE);
 }
 
+/* Norms that are computed as they are read have neither a map nor a launch, and change
+ * no bit: by the kernels of lists, wide tiles, longer lists, squares and whole maps, and
+ * as an old GPU has them. */
+static void
+compare_folded (guint64 seed, const char *way, const char *value)
+{
+  gboolean one = g_strcmp0 (way, "DELTACNN_CUDA_WHOLE") == 0; /* stream */
+  g_autoptr (DcnnSession) plain = NULL, other = NULL;
+  guint64 video = seed + 23;
+  guint launches[2], before = cuda_calls_launches ();
+  guint folded = 0, norms = 0, whole = 0;
+  DcnnTensor frame;
+
+  set (way, value);
+  plain = session_of (norms_net (seed), one ? 1 : 2, TRUE);
+  launches[0] = cuda_calls_launches () - before;
+  other = session_of (norms_net (seed), one ? 1 : 2, FALSE);
+  launches[1] = cuda_calls_launches () - before - launches[0];
+  for (guint n = 0; n < other->plan->nodes->len; n++) {
+    const PlanNode *node = plan_node (other->plan, (gint) n);
+    norms += node->kind == PLAN_KERNEL && node->primary == DCNN_PRIMARY_COPY;
+    folded += cuda_state (other)->folded[n];
+    g_assert_false (cuda_state (plain)->folded[n]);
+    if (cuda_state (other)->folded[n])
+      g_assert_null (cuda_state (other)->buffers[plan_map (other->plan,
+                  node->out)->buffer]);
+  }
+  g_assert_cmpuint (norms, ==, NORMS);
+  g_assert_cmpuint (folded, ==, test_precision () == DCNN_PRECISION_F32 ? 0 :
+      NORMS_FOLDED);
+  g_assert_cmpuint (launches[1] + folded * cuda_state (other)->n_levels, <=,
+      launches[0]);
+  frame = test_frame_new (other->model, &video, FALSE);
+  for (guint f = 0; f < FRAMES && !g_test_failed () && cuda_calls_real (); f++) {
+    cuda_state (plain)->switches.level = cuda_state (other)->switches.level =
+        g_strcmp0 (way, "DELTACNN_CUDA_SQUARES") == 0 ? 1 : -1;
+    push (plain, &frame, one ? f % 3 : f);
+    push (other, &frame, one ? f % 3 : f);
+    compare (plain, other, seed, one ? f % 3 : f, way);
+    whole += cuda_state (other)->levels[cuda_state (other)->level].whole;
+    if (f == 4)
+      dcnn_session_reset (other, 0), dcnn_session_reset (plain, 0);
+    test_video_step (&video, &frame, FALSE);
+  }
+  if (one && cuda_calls_real () && cuda_state (other)->device.whole_maps)
+    g_assert_cmpuint (whole, >=, folded > 0 ? 2 : 0);
+  dcnn_tensor_free (&frame);
+  set (way, g_strcmp0 (way, "DELTACNN_CUDA_WIDE") == 0 ||
+      g_strcmp0 (way, "DELTACNN_CUDA_SMALL") == 0 ? NULL : "0");
+}
+
+static void
+test_folds (void)
+{
+  static const char *ways[][2] = { { "DELTACNN_CUDA_WIDE", NULL },
+    { "DELTACNN_CUDA_WIDE", "1" }, { "DELTACNN_CUDA_SMALL", "99" },
+    { "DELTACNN_CUDA_LONG", "1" }, { "DELTACNN_CUDA_SQUARES", "1" },
+    { "DELTACNN_CUDA_WHOLE", NULL } };
+
+  for (guint w = 0; w < G_N_ELEMENTS (ways); w++)
+    for (guint64 seed = 1; seed <= 2; seed++)
+      if (test_seed_runs (seed))
+        compare_folded (seed, ways[w][0], ways[w][1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -388,5 +515,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-levels/whole", test_whole);
   g_test_add_func ("/engine/cuda-levels/squares", test_squares);
   g_test_add_func ("/engine/cuda-levels/long", test_long);
+  g_test_add_func ("/engine/cuda-levels/folds", test_folds);
   return g_test_run ();
 }

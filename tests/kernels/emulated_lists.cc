@@ -95,6 +95,15 @@ struct List {
   uint32_t count;
 };
 
+static void
+add_masks (List &l, DcnnCudaSource &q, unsigned streams)
+{
+  for (int exact = 0; exact < 2; exact++) {
+    l.sources.push_back (new_mask (q.width, q.height, streams));
+    (exact ? q.exact : q.updated) = l.sources.back ().data ();
+  }
+}
+
 static const char *
 add_source (List &l, Kind kind, unsigned streams)
 {
@@ -139,11 +148,32 @@ add_source (List &l, Kind kind, unsigned streams)
   q.around = kind == AROUND;
   q.blocks_x = (q.width + 7) / 8;
   q.words = q.blocks_x * ((q.height + 7) / 8);
-  for (int exact = 0; exact < 2; exact++) {
-    l.sources.push_back (new_mask (q.width, q.height, streams));
-    (exact ? q.exact : q.updated) = l.sources.back ().data ();
-  }
+  add_masks (l, q, streams);
   return names[kind];
+}
+
+/* Others that reach as the last source does, as the host puts them side by side. Returns
+ * how many. */
+static unsigned
+add_alike (List &l, unsigned most, unsigned streams)
+{
+  DcnnCudaList &p = l.list;
+  const DcnnCudaSource last = p.sources[p.n_sources - 1];
+  unsigned words = 1, n = 0;
+
+  for (int a = 0; a < 2; a++) {
+    unsigned across = (unsigned) (7 * last.stride[a] +
+        (last.kernel[a] - 1) * last.dilation[a] + 7) / 8 + 1;
+    words *= across > 7 ? DCNN_CUDA_NEAR + 1 : across;
+  }
+  if (last.reach != DCNN_CUDA_REACH_WINDOW || last.around || words > DCNN_CUDA_NEAR)
+    return 0;
+  for (; n < most && any (4); n++) {
+    DcnnCudaSource &q = p.sources[p.n_sources++] = last;
+    q.follows = 1;
+    add_masks (l, q, streams);
+  }
+  return n;
 }
 
 /* sources: of whole words alone, where `whole` says so. */
@@ -153,6 +183,7 @@ make_list_of (List &l, unsigned width, unsigned height, unsigned streams,
 {
   DcnnCudaList &p = l.list;
   std::string what;
+  unsigned alike = 0;
 
   memset (&p, 0, sizeof p);
   p.width = width, p.height = height;
@@ -161,9 +192,14 @@ make_list_of (List &l, unsigned width, unsigned height, unsigned streams,
   p.by_words = whole;
   for (int a = 0; a < 2 && any (3); a++)
     p.stride[a] = 1 + any (3);
-  for (unsigned i = 0; i < sources; i++)
+  for (unsigned i = 0; i < sources; i++) {
     what += std::string (i ? ", " : "") + add_source (l,
         (Kind) any (whole ? ONE_WORD + 1 : (unsigned) KINDS), streams);
+    unsigned n = add_alike (l, whole ? 0 : DCNN_CUDA_MAX_SOURCES - sources - alike,
+        streams);
+    alike += n;
+    what += n ? " (and " + std::to_string (n) + " alike)" : "";
+  }
   l.updated = new_mask (width, height, streams);
   l.exact = new_mask (width, height, streams);
   l.pending = new_mask (width, height, streams);
