@@ -16,18 +16,36 @@ typedef struct
 static GMutex lock;
 static GList *entries;          /* of Entry*; a handful */
 
-/* Path, size asked for, and what tells one version of the file from another. */
+/* What the descriptor says, whichever of the folders it lies in: it names the
+ * values to end at, the constants and the states, so it makes another model. */
 static gchar *
-make_key (const gchar * path, guint width, guint height)
+fingerprint (const DcnnModelInfo * info)
 {
+  g_autofree gchar *text = info->keys ?
+      g_key_file_to_data (info->keys, NULL, NULL) : NULL;
+
+  return g_compute_checksum_for_string (G_CHECKSUM_SHA256, text ? text : "",
+      -1);
+}
+
+/* Path, size asked for, and what tells one version of the file and of its
+ * descriptor from another. NULL with error. */
+static gchar *
+make_key (const gchar * path, guint width, guint height, GError ** error)
+{
+  g_autoptr (DcnnModelInfo) info = dcnn_modelinfo_find (path, error);
   g_autofree gchar *full = g_canonicalize_filename (path, NULL);
+  g_autofree gchar *described = NULL;
   GStatBuf file = { 0 };
 
+  if (!info)
+    return NULL;
+  described = fingerprint (info);
   if (g_stat (full, &file) != 0)
     file.st_size = 0;
   return g_strdup_printf ("%s|%ux%u|%" G_GINT64_FORMAT "|%" G_GINT64_FORMAT
-      ".%ld", full, width, height, (gint64) file.st_size,
-      (gint64) file.st_mtime, (glong) file.st_mtim.tv_nsec);
+      ".%ld|%s", full, width, height, (gint64) file.st_size,
+      (gint64) file.st_mtime, (glong) file.st_mtim.tv_nsec, described);
 }
 
 /* With the lock held. */
@@ -84,13 +102,12 @@ DcnnModel *
 gst_delta_cnn_model_cache_acquire (const gchar * path, guint width,
     guint height, GError ** error)
 {
-  g_autofree gchar *key = make_key (path, width, height);
-  g_autoptr (DcnnModelInfo) info = NULL;
-  DcnnModel *model = share (key);
+  g_autofree gchar *key = make_key (path, width, height, error);
+  DcnnModel *model = key ? share (key) : NULL;
 
-  if (model)
+  if (!key || model)
     return model;
-  model = dcnn_model_load (path, width, height, &info, error);
+  model = dcnn_model_load (path, width, height, NULL, error);
   return model ? publish (key, model) : NULL;
 }
 

@@ -13,7 +13,8 @@
 G_BEGIN_DECLS
 
 /* The model of path at width x height (0: the file's), loaded now unless an
- * element holds it already. A file that changed on disk is another model. Give
+ * element holds it already. A file that changed on disk is another model, and so
+ * is one whose descriptor (dcnn_modelinfo_find()) now says something else. Give
  * back with gst_delta_cnn_model_cache_release(). NULL with error set. */
 DcnnModel *gst_delta_cnn_model_cache_acquire (const gchar * path, guint width,
     guint height, GError ** error) G_GNUC_WARN_UNUSED_RESULT;

@@ -11,7 +11,9 @@
 #include "gstdeltacnnquark.h"
 #include "gstdeltacnnresults.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
+#include <string.h>
 
 #include "deltacnn/error.h"
 
@@ -227,6 +229,40 @@ GST_START_TEST (test_models_are_shared)
 
 GST_END_TEST;
 
+/* A descriptor that is edited while its model is held makes another model of
+ * the next user's; put back, it is the first one again. */
+GST_START_TEST (test_models_follow_descriptors)
+{
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *path = tiny_model_write (dir, "a", TINY_MASK, SIZE, SIZE,
+      NULL);
+  g_autofree gchar *beside = g_strconcat (path, ".modelinfo", NULL);
+  g_autofree gchar *text = NULL, *wrong = NULL;
+  GError *error = NULL;
+  DcnnModel *first = gst_delta_cnn_model_cache_acquire (path, 0, 0, &error);
+  DcnnModel *edited;
+
+  fail_unless (first && g_file_get_contents (beside, &text, NULL, NULL));
+  wrong = g_strconcat (text, "[image]\nnonsense=1\n", NULL);
+  fail_unless (g_file_set_contents (beside, wrong, -1, NULL));
+  fail_unless (!gst_delta_cnn_model_cache_acquire (path, 0, 0, &error));
+  fail_unless (strstr (error->message, "nonsense") != NULL, "%s",
+      error->message);
+  g_clear_error (&error);
+  fail_unless (g_unlink (beside) == 0);
+  edited = gst_delta_cnn_model_cache_acquire (path, 0, 0, &error);
+  fail_unless (edited && edited != first);
+  fail_unless (g_file_set_contents (beside, text, -1, NULL));
+  fail_unless (gst_delta_cnn_model_cache_acquire (path, 0, 0, &error) == first);
+  fail_unless (error == NULL);
+  gst_delta_cnn_model_cache_release (edited);
+  gst_delta_cnn_model_cache_release (first);
+  gst_delta_cnn_model_cache_release (first);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 static Suite *
 common_suite (void)
 {
@@ -241,6 +277,7 @@ common_suite (void)
   tcase_add_test (tcase, test_domains);
   tcase_add_test (tcase, test_regions_around_turned_boxes);
   tcase_add_test (tcase, test_models_are_shared);
+  tcase_add_test (tcase, test_models_follow_descriptors);
   return suite;
 }
 
