@@ -99,6 +99,28 @@ taps_of (const Deform *d, gint64 g, DcnnValueId places)
   return onnx_whole_binary (node, DCNN_OP_MUL, pair[0], mask);
 }
 
+/* Whether offsets or mask have a number for each picture and pixel of the
+ * output. */
+static void
+check_fits (const Deform *d, const char *name, const DcnnTensor *t)
+{
+  const DcnnWindow *w = &d->window;
+  gint64 size[2];
+
+  for (int i = 0; i < 2; i++) {
+    gint64 room = d->x.dims[2 + i] + w->pad_begin[i] + w->pad_end[i]
+        - (gint64) w->dilation[i] * (w->kernel[i] - 1) - 1;
+    size[i] = room < 0 ? 0 : room / w->stride[i] + 1;
+  }
+  if (!d->node->error && (t->dims[0] != d->x.dims[0] || t->dims[2] != size[0]
+          || t->dims[3] != size[1]))
+    onnx_node_fail (d->node, DCNN_ERROR_INVALID, "its %s is for %"
+        G_GINT64_FORMAT " pictures of %" G_GINT64_FORMAT "x%" G_GINT64_FORMAT
+        ", but its output is %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT "x%"
+        G_GINT64_FORMAT " (height x width)", name, t->dims[0], t->dims[2],
+        t->dims[3], d->x.dims[0], size[0], size[1]);
+}
+
 static gboolean
 read_deform (Deform *d)
 {
@@ -127,6 +149,9 @@ read_deform (Deform *d)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its offsets have %"
         G_GINT64_FORMAT " channels, not two a tap and group",
         offsets->dims[1]);
+  check_fits (d, "offset", offsets);
+  if (mask)
+    check_fits (d, "mask", mask);
   return node->error == NULL;
 }
 

@@ -20,14 +20,18 @@ add_numbers (Pk *graph, const char *name, gint64 n, const gint64 *values)
           (gsize) n * sizeof *values));
 }
 
-/* A node that reads the picture "x", 8x8 zeros as places "i" or offsets "o",
- * weights "w", 12x12 as "s" and "p"; all four pads are `pad`. */
+/* A node that reads the picture "x", 8x8 zeros as places "i", offsets "o",
+ * weights "w" with a bias "b", masks "m", 12x12 as "s" and "p"; all four pads are
+ * `pad`. "flat", "more" are offsets and "thin" is a mask of other sizes. */
 static DcnnGraph *
 load (const char *op, const char *inputs, gint64 pad, gint64 size,
     GError **error)
 {
   static const gint64 places[192], two[2] = { 2, 2 };
-  static const gint64 kernel[4] = { 3, 3, 2, 2 }, taps[4] = { 1, 8, 8, 8 };
+  static const gint64 kernel[4] = { 3, 3, 2, 2 }, taps[4] = { 1, 8, 7, 7 };
+  static const gint64 flat[4] = { 1, 8, 7, 8 }, more[4] = { 2, 8, 7, 4 };
+  static const gint64 mask[4] = { 1, 4, 7, 7 }, thin[4] = { 1, 4, 6, 7 };
+  static const gint64 bias[1] = { 3 };
   static const gfloat zeros[512];
   const gint64 sizes[4] = { 1, 3, size, size };
   const gint64 pads[4] = { pad, pad, pad, pad };
@@ -38,7 +42,18 @@ load (const char *op, const char *inputs, gint64 pad, gint64 size,
   pk_message (graph, 12, pk_value ("y", FLOAT, 0, NULL));
   pk_message (graph, 5, pk_tensor ("i", INT64, 4, image, places,
           sizeof places));
-  pk_message (graph, 5, pk_tensor ("o", FLOAT, 4, taps, zeros, sizeof zeros));
+  pk_message (graph, 5, pk_tensor ("o", FLOAT, 4, taps, zeros,
+          392 * sizeof *zeros));
+  pk_message (graph, 5, pk_tensor ("flat", FLOAT, 4, flat, zeros,
+          448 * sizeof *zeros));
+  pk_message (graph, 5, pk_tensor ("more", FLOAT, 4, more, zeros,
+          448 * sizeof *zeros));
+  pk_message (graph, 5, pk_tensor ("m", FLOAT, 4, mask, zeros,
+          196 * sizeof *zeros));
+  pk_message (graph, 5, pk_tensor ("thin", FLOAT, 4, thin, zeros,
+          168 * sizeof *zeros));
+  pk_message (graph, 5, pk_tensor ("b", FLOAT, 1, bias, zeros,
+          3 * sizeof *zeros));
   pk_message (graph, 5, pk_tensor ("w", FLOAT, 4, kernel, zeros,
           36 * sizeof *zeros));
   add_numbers (graph, "s", 4, sizes);
@@ -102,11 +117,35 @@ test_sizes (void)
   }
 }
 
+/* A kernel of 2x2 on 8x8 gives 7x7, and 9x9 with a pixel all round. */
+static void
+test_offsets (void)
+{
+  static const struct
+  {
+    const char *inputs;
+    gint64 pad;
+    const char *text;
+  } cases[] = {
+    { "x w o", 1, "its offset is for 1 pictures of 7x7, but its output is 1 of "
+      "9x9" },
+    { "x w flat", 0, "its offset is for 1 pictures of 7x8, but its output is 1 "
+      "of 7x7" },
+    { "x w more", 0, "2 pictures of 7x4, but" },
+    { "x w o b thin", 0, "its mask is for 1 pictures of 6x7, but its output is "
+      "1 of 7x7" },
+    { "x w o b m", 0, NULL } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    expect ("DeformConv", cases[i].inputs, cases[i].pad, 12, cases[i].text);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/onnx/windows/pads", test_pads);
   g_test_add_func ("/onnx/windows/sizes", test_sizes);
+  g_test_add_func ("/onnx/windows/offsets", test_offsets);
   return g_test_run ();
 }
