@@ -209,10 +209,12 @@ report_found_nothing (GstDeltaCnn * self)
     return;                     /* no region, so nothing to look at */
   if (++self->found_nothing < FOUND_NOTHING_FRAMES)
     return;
-  self->found_nothing = G_MAXUINT64;
   ranges = self->active.windows > 0 ?
       gst_delta_cnn_windows_describe_outputs (self->windows) :
       gst_delta_cnn_runner_describe_outputs (self->runner);
+  if (!ranges)                  /* others joined just now: after the next frame */
+    return;
+  self->found_nothing = G_MAXUINT64;
   remedy = found_nothing_remedy (self);
   GST_ELEMENT_INFO (self, STREAM, DECODE,
       ("Model %s has found nothing in the first %d frames; %s. %s",

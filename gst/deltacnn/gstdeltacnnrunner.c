@@ -548,10 +548,13 @@ gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner)
 gchar *
 gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner)
 {
-  GString *text = g_string_new (NULL);
   g_autoptr (GError) error = NULL;
+  GString *text;
 
   runner->session = gst_delta_cnn_seat_hold (runner->seat, &runner->stream);
+  if (!runner->session)
+    return NULL;
+  text = g_string_new (NULL);
   if (!dcnn_session_wait (runner->session, runner->stream, DCNN_WANT_OUTPUTS,
           &error))
     GST_WARNING ("what outputs hold is not known: %s", error->message);

@@ -75,7 +75,8 @@ void gst_delta_cnn_runner_get_window (const GstDeltaCnnRunner * runner,
 /* Forgets all frames: the next one runs dense. */
 void gst_delta_cnn_runner_reset (GstDeltaCnnRunner * runner);
 
-/* "output 'heatmap' holds 0.001 .. 0.003, ..." of the last run; new text. */
+/* "output 'heatmap' holds 0.001 .. 0.003, ..." of the last run; new text.
+ * NULL: they went when others joined the session. */
 gchar *gst_delta_cnn_runner_describe_outputs (GstDeltaCnnRunner * runner);
 
 /* Does it decode anything, or only hand out tensors? */

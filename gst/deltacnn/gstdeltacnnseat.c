@@ -31,6 +31,7 @@ typedef struct
   GMutex lock;
   GCond changed;
   DcnnSession *session;
+  guint growths;                /* how many sessions there have been */
   guint capacity;               /* its streams */
   GstDeltaCnnSeat **seats;      /* [capacity]; NULL: free */
   guint n_seats, pending, held, batch;
@@ -47,6 +48,7 @@ struct GstDeltaCnnSeat
   gint64 wait_us;
   SeatState state;
   guint missed;
+  guint ran_in;                 /* growths when it last ran; 0: never */
   gboolean held, ok;
   DcnnSubmission submission;
   const GstDeltaCnnFocus *focus;
@@ -192,6 +194,7 @@ table_grow (Table * table, DcnnModel * model,
     return FALSE;
   g_clear_pointer (&table->session, dcnn_session_free);
   table->session = session;
+  table->growths++;
   table->seats = g_renew (GstDeltaCnnSeat *, table->seats, capacity);
   for (guint i = table->capacity; i < capacity; i++)
     table->seats[i] = NULL;
@@ -415,6 +418,7 @@ lead (Table * table)
   for (guint i = 0; i < n; i++) {
     batch[i]->state = SEAT_DONE;
     batch[i]->held = batch[i]->ok;
+    batch[i]->ran_in = table->growths;
     table->held += batch[i]->ok;
   }
   g_cond_broadcast (&table->changed);
@@ -494,10 +498,10 @@ gst_delta_cnn_seat_hold (GstDeltaCnnSeat * seat, guint * stream)
 
   gst_delta_cnn_seat_release (seat);
   g_mutex_lock (&table->lock);
-  seat->held = TRUE;
-  table->held++;
+  seat->held = seat->ran_in == table->growths;
+  table->held += seat->held;
   g_mutex_unlock (&table->lock);
-  return gst_delta_cnn_seat_session (seat, stream);
+  return seat->held ? gst_delta_cnn_seat_session (seat, stream) : NULL;
 }
 
 void

@@ -60,7 +60,8 @@ void gst_delta_cnn_seat_release (GstDeltaCnnSeat * seat);
 DcnnSession *gst_delta_cnn_seat_session (GstDeltaCnnSeat * seat,
     guint * stream);
 
-/* Holds the results of the last frame once more; the session. */
+/* Holds the results of the last frame once more; the session. NULL: they went
+ * when the session grew, or there are none, and nothing is held. */
 DcnnSession *gst_delta_cnn_seat_hold (GstDeltaCnnSeat * seat, guint * stream);
 
 /* Forgets the stream's state: its next frame is a first frame. */

@@ -43,7 +43,7 @@ GstDeltaCnnResults *gst_delta_cnn_windows_run (GstDeltaCnnWindows * windows,
     GError ** error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* "output 'heatmap' ranges from ..." of the last window that was run; new text.
- * NULL: none was. */
+ * NULL: none was, or others joined the session since. */
 gchar *gst_delta_cnn_windows_describe_outputs (GstDeltaCnnWindows * windows);
 /* Its statistics; zeros: none was. */
 void gst_delta_cnn_windows_get_stats (const GstDeltaCnnWindows * windows,

@@ -10,6 +10,7 @@
 #include "gstdeltacnnmodelcache.h"
 #include "gstdeltacnnquark.h"
 #include "gstdeltacnnresults.h"
+#include "gstdeltacnnseat.h"
 
 #include <glib/gstdio.h>
 #include <math.h>
@@ -263,6 +264,44 @@ GST_START_TEST (test_models_follow_descriptors)
 
 GST_END_TEST;
 
+/* Results that were let go can be held once more, unless the session grew for
+ * another seat meanwhile: its streams begin anew and hold nothing. */
+GST_START_TEST (test_growth_takes_results)
+{
+  static const guint8 pixels[SIZE * SIZE * 3];
+  g_autofree gchar *dir = tiny_folder_new ();
+  g_autofree gchar *path = tiny_model_write (dir, "a", TINY_MASK, SIZE, SIZE,
+      NULL);
+  const DcnnFrame frame = { .format = DCNN_FORMAT_RGB, .width = SIZE,
+    .height = SIZE, .planes = { pixels }, .strides = { SIZE * 3 } };
+  DcnnModel *model = gst_delta_cnn_model_cache_acquire (path, 0, 0, NULL);
+  const GstDeltaCnnFocus focus = { 0 };
+  DcnnSessionOptions options;
+  GstDeltaCnnSeat *one, *two;
+  guint stream;
+
+  dcnn_session_options_init (&options);
+  options.device = "cpu";
+  one = gst_delta_cnn_seat_new (model, &options, 1000, NULL);
+  fail_unless (one && !gst_delta_cnn_seat_hold (one, &stream));
+  fail_unless (gst_delta_cnn_seat_run (one, &frame, NULL, &focus,
+          DCNN_WANT_OUTPUTS, NULL));
+  gst_delta_cnn_seat_release (one);
+  fail_unless (gst_delta_cnn_seat_hold (one, &stream) != NULL);
+  gst_delta_cnn_seat_release (one);
+  two = gst_delta_cnn_seat_new (model, &options, 1000, NULL);
+  fail_unless (two && !gst_delta_cnn_seat_hold (one, &stream));
+  fail_unless (gst_delta_cnn_seat_run (one, &frame, NULL, &focus,
+          DCNN_WANT_OUTPUTS, NULL));
+  fail_unless (gst_delta_cnn_seat_hold (one, &stream) != NULL);
+  gst_delta_cnn_seat_free (one);
+  gst_delta_cnn_seat_free (two);
+  gst_delta_cnn_model_cache_release (model);
+  tiny_folder_remove (dir);
+}
+
+GST_END_TEST;
+
 static Suite *
 common_suite (void)
 {
@@ -278,6 +317,7 @@ common_suite (void)
   tcase_add_test (tcase, test_regions_around_turned_boxes);
   tcase_add_test (tcase, test_models_are_shared);
   tcase_add_test (tcase, test_models_follow_descriptors);
+  tcase_add_test (tcase, test_growth_takes_results);
   return suite;
 }
 
