@@ -138,12 +138,13 @@ gst_delta_cnn_start (GstBaseTransform * trans)
   gst_delta_cnn_settings_clear (&self->active);
   self->active = fresh;
   self->told_regions = FALSE;
-  gst_delta_cnn_regions_take_settings (self);
   self->interval = (GstDeltaCnnTotals) {0};
   self->interval_start_us = g_get_monotonic_time ();
   self->peaks = self->peaks_before = (GstDeltaCnnPeaks) {0};
   gst_delta_cnn_timing_reset (self);
-  if (!gst_delta_cnn_open_lines (self) || !gst_delta_cnn_start_ahead (self)) {
+  if (!gst_delta_cnn_regions_take_settings (self, GST_MESSAGE_ERROR)
+      || !gst_delta_cnn_open_lines (self)
+      || !gst_delta_cnn_start_ahead (self)) {
     gst_delta_cnn_clear (self);
     return FALSE;
   }

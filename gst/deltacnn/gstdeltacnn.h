@@ -153,8 +153,11 @@ void gst_delta_cnn_motion_account (GstDeltaCnn * self, GstBuffer * buffer,
     GstDeltaCnnCost * cost);
 
 /* gstdeltacnnregions.c */
+/* Reads the property; FALSE: it holds no rectangles, and a message of that type
+ * says so. */
 G_GNUC_INTERNAL
-void gst_delta_cnn_regions_take_settings (GstDeltaCnn * self);
+gboolean gst_delta_cnn_regions_take_settings (GstDeltaCnn * self,
+    GstMessageType type);
 /* Where the buffer is inferred (DcnnRegion); NULL: everywhere. Borrowed until
  * the next call. */
 G_GNUC_INTERNAL

@@ -88,8 +88,8 @@ add_metas (GstDeltaCnn * self, GstBuffer * buffer)
         0, 0, 0, 0});
 }
 
-void
-gst_delta_cnn_regions_take_settings (GstDeltaCnn * self)
+gboolean
+gst_delta_cnn_regions_take_settings (GstDeltaCnn * self, GstMessageType type)
 {
   g_autoptr (GError) error = NULL;
 
@@ -97,8 +97,10 @@ gst_delta_cnn_regions_take_settings (GstDeltaCnn * self)
   self->fixed_regions = parse_regions (self->active.regions,
       &error);
   if (error)
-    gst_delta_cnn_error_post (GST_ELEMENT (self), GST_MESSAGE_WARNING, error,
+    gst_delta_cnn_error_post (GST_ELEMENT (self), type, error,
+        type == GST_MESSAGE_ERROR ? "reading regions" :
         "reading regions; frames are inferred everywhere");
+  return error == NULL;
 }
 
 const GArray *

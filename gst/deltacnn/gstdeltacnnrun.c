@@ -46,7 +46,7 @@ gst_delta_cnn_take_settings (GstDeltaCnn * self)
   gst_delta_cnn_settings_clear (&self->active);
   self->active = fresh;
   if (regions)
-    gst_delta_cnn_regions_take_settings (self);
+    (void) gst_delta_cnn_regions_take_settings (self, GST_MESSAGE_WARNING);
   if (self->runner)
     gst_delta_cnn_runner_set_tuning (self->runner, &self->active);
   gst_delta_cnn_windows_set_tuning (self->windows, &self->active);

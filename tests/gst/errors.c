@@ -198,7 +198,9 @@ GST_START_TEST (test_wrong_properties)
   start_fails (&f, "model.onnx", ".");
   g_object_set (f.element, "decoder", NULL, "mean", "grey", NULL);
   start_fails (&f, "mean", "one number or three");
-  g_object_set (f.element, "mean", NULL, "scale", "1,2", NULL);
+  g_object_set (f.element, "mean", NULL, "regions", "x", NULL);
+  start_fails (&f, "Property regions is \"x\"", "x,y,width,height");
+  g_object_set (f.element, "regions", NULL, "scale", "1,2", NULL);
   start_fails (&f, "scale", "one number or three");
   gst_util_set_object_arg (G_OBJECT (f.element), "device", "cuda");
   start_fails (&f, "device=cuda", "device=cpu");
