@@ -102,6 +102,7 @@ typedef struct CudaLevel {
   guint32 *counted_late;   /* device, by counted: so are its bits */
   DcnnCudaLive *live;      /* device: read behind the exit, and written before */
   guint n_live;            /* of these */
+  guint lengths;           /* CudaState.lengths when the graph was made */
   cudaGraphExec_t graph;
   GArray *times;           /* of CudaTime; NULL: not asked for */
 } CudaLevel;
@@ -117,6 +118,14 @@ typedef struct CudaState {
   CudaLevel levels[CUDA_MAX_LEVELS + CUDA_MAX_EXITS];
   guint n_levels;
   guint level;             /* whose graph is made, or was launched last */
+  /* cuda_lengths.c */
+  gdouble *listed;         /* by list: entries, in the mean of the last frames */
+  gboolean *is_short;      /* by node: its list does not do for the kernel of longer
+                              ones */
+  guint counted_frames;    /* that the mean is of, so far */
+  guint since_look, look_after; /* frames since is_short was looked at; and from look
+                              to look, 0: as from the first */
+  guint lengths;           /* times that is_short changed */
   gint *early_list;        /* by node: the list of what it reads, which has more
                               pixels than its own, but earlier; -1 */
   gboolean *early_now;     /* by node: takes that list in the level at hand */
@@ -358,7 +367,9 @@ cudaError_t dcnn_cuda_launch_input (DcnnSession *session, guint map,
 gboolean dcnn_cuda_runs_whole (const DcnnSession *session, guint node);
 /* Whether it goes by the list's squares. */
 gboolean dcnn_cuda_runs_squares (const DcnnSession *session, guint node);
-/* Whether its list is one of the longer ones. */
+/* Whether its list is expected to be one of the longer ones; and whether it goes by
+ * the kernel for these now. */
+gboolean dcnn_cuda_may_run_long (const DcnnSession *session, guint node);
 gboolean dcnn_cuda_runs_long (const DcnnSession *session, guint node);
 /* A convolution whose launch makes lists too, and whether it may; words: of the
  * largest. */
@@ -373,6 +384,7 @@ void dcnn_cuda_take_rooms (CudaState *state, const DcnnSession *session,
 void dcnn_cuda_plan_early (DcnnSession *session);
 /* Which graphs there are. */
 void dcnn_cuda_plan_levels (DcnnSession *session);
+void dcnn_cuda_free_level (CudaLevel *level);
 /* Whether any of them goes by squares, where the device has kernels for that: in
  * sessions of several streams. */
 gboolean dcnn_cuda_has_squares (const DcnnSession *session);
@@ -387,8 +399,14 @@ gboolean dcnn_cuda_is_mask_new (const DcnnSession *session, gint mask);
 void dcnn_cuda_see_reached (DcnnSession *session);
 /* The level whose exit is behind what the last frames reached; 0: there is none. */
 guint dcnn_cuda_choose_exit (const DcnnSession *session);
+/* cuda_lengths.c: after a frame, what its lists had; and before one is launched, its
+ * level's graph made anew where other kernels are better off with that. */
+void dcnn_cuda_see_lengths (DcnnSession *session);
+void dcnn_cuda_follow_lengths (DcnnSession *session);
 /* cuda_graph.c: a graph a level, of everything that a frame launches. */
 gboolean dcnn_cuda_make_graphs (DcnnSession *session, GError **error);
+/* That of the level at hand again; where it fails, the one that is there stays. */
+void dcnn_cuda_remake_graph (DcnnSession *session);
 /* cuda_launch.c: the first node that cannot run, and why. */
 gboolean dcnn_cuda_accepts (const DcnnPlan *plan,
     const DcnnSessionOptions *options, GError **error);

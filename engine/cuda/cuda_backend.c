@@ -432,6 +432,7 @@ cuda_run (DcnnSession *session, const BackendFrame *frames, guint n,
   if (e == cudaSuccess)
     e = dcnn_cuda_stage_store (state->stage, state->queue);
   state->level = dcnn_cuda_choose_level (session);
+  dcnn_cuda_follow_lengths (session);
   if (e == cudaSuccess)
     e = cudaGraphLaunch (state->levels[state->level].graph, state->queue);
   if (e == cudaSuccess) {
@@ -586,6 +587,7 @@ take_down (DcnnSession *session, guint wants, GError **error)
   e = cudaStreamSynchronize (state->queue);
   take_times (session);
   dcnn_cuda_see_reached (session);
+  dcnn_cuda_see_lengths (session);
   for (guint s = 0; s < session->n_streams && e == cudaSuccess; s++)
     if (state->fresh[s]) {
       state->fresh[s] = FALSE;

@@ -716,9 +716,13 @@ make_level (DcnnSession *session, GString *where)
 {
   CudaState *state = cuda_state (session);
   Frame f = { 0 };
-  cudaError_t e = frame_init (&f, session);
+  cudaError_t e;
 
-  if (e == cudaSuccess && state->level == 0)
+  if (state->switches.times)
+    state->levels[state->level].times = g_array_new (FALSE, FALSE,
+        sizeof (CudaTime));
+  e = frame_init (&f, session);
+  if (e == cudaSuccess && state->level == 0 && state->n_exits == 0)
     add_exits (&f);
   if (e == cudaSuccess)
     e = make_graph (&f, 0, &state->levels[state->level].graph, where);
@@ -738,15 +742,33 @@ dcnn_cuda_make_graphs (DcnnSession *session, GError **error)
   cudaError_t e = cudaSuccess;
 
   for (state->level = 0; state->level < state->n_levels && e == cudaSuccess;
-      state->level++) {
-    if (state->switches.times)
-      state->levels[state->level].times = g_array_new (FALSE, FALSE,
-          sizeof (CudaTime));
+      state->level++)
     e = make_level (session, where);
-  }
   state->level = 0;
   /* the queue does not wait for what memory is filled with, here and before */
   if (e == cudaSuccess)
     e = dcnn_cuda_finish_uploads ();
   return dcnn_cuda_check (e, where->str, error);
+}
+
+void
+dcnn_cuda_remake_graph (DcnnSession *session)
+{
+  CudaState *state = cuda_state (session);
+  g_autoptr (GString) where = g_string_new (NULL);
+  CudaLevel *level = &state->levels[state->level], other = *level;
+  cudaError_t e;
+
+  level->graph = NULL;
+  level->late = NULL;
+  level->times = NULL;
+  e = make_level (session, where);
+  if (e == cudaSuccess)
+    e = dcnn_cuda_finish_uploads ();
+  if (e != cudaSuccess) {
+    CudaLevel failed = *level;
+    *level = other;
+    other = failed;
+  }
+  dcnn_cuda_free_level (&other);
 }

@@ -361,7 +361,7 @@ dcnn_cuda_runs_whole (const DcnnSession *session, guint n)
 }
 
 gboolean
-dcnn_cuda_runs_long (const DcnnSession *session, guint n)
+dcnn_cuda_may_run_long (const DcnnSession *session, guint n)
 {
   const CudaState *state = cuda_state (session);
   const PlanNode *node = plan_node (session->plan, (gint) n);
@@ -372,6 +372,15 @@ dcnn_cuda_runs_long (const DcnnSession *session, guint n)
     return FALSE;
   (void) shape_conv (session, n, &c);
   return takes_long (session, n, &c);
+}
+
+gboolean
+dcnn_cuda_runs_long (const DcnnSession *session, guint n)
+{
+  const CudaState *state = cuda_state (session);
+
+  return (state->levels[state->level].squares || !state->is_short[n]) &&
+      dcnn_cuda_may_run_long (session, n);
 }
 
 gboolean
@@ -406,7 +415,7 @@ dcnn_cuda_fits_beside (const DcnnSession *session, guint n, guint words,
   DcnnCudaConv c;
 
   if (state->exact_weights || node->primary != DCNN_PRIMARY_CONV ||
-      dcnn_cuda_runs_long (session, n))
+      dcnn_cuda_may_run_long (session, n)) /* whatever its lengths: lists stay in order */
     return FALSE;
   return shape_conv (session, n, &c) == 0 &&
       dcnn_cuda_beside_shape (&c, words, &lists, &state->device);

@@ -138,6 +138,8 @@ dcnn_cuda_plan_levels (DcnnSession *session)
   for (guint n = 0; n < session->plan->nodes->len; n++)
     early |= state->early_list[n] >= 0;
   state->early_now = g_new0 (gboolean, session->plan->nodes->len + 1);
+  state->listed = g_new0 (gdouble, state->n_lists + 1);
+  state->is_short = g_new0 (gboolean, session->plan->nodes->len + 1);
   state->conv_rooms = g_new0 (void *, session->plan->nodes->len + 1);
   state->levels[0].early = early;
   state->levels[1] = busy_level;
@@ -154,6 +156,18 @@ dcnn_cuda_plan_levels (DcnnSession *session)
       !state->exact_weights)
     state->levels[state->n_levels++] =
         (CudaLevel) { .from = 1, .whole = TRUE };
+}
+
+void
+dcnn_cuda_free_level (CudaLevel *level)
+{
+  if (level->graph)
+    (void) cudaGraphExecDestroy (level->graph);
+  for (guint i = 0; level->times && i < level->times->len; i++)
+    (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
+  if (level->times)
+    g_array_unref (level->times);
+  g_free (level->late);
 }
 
 /* The work of the streams that have a frame, in dense frames of all streams. */

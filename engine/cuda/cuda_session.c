@@ -381,6 +381,8 @@ free_arrays (CudaState *state)
   g_free (state->folded);
   g_free (state->rooms);
   g_free (state->early_list);
+  g_free (state->listed);
+  g_free (state->is_short);
   g_free (state->early_now);
   g_free (state->conv_rooms);
   g_free (state->exact_weights);
@@ -414,18 +416,6 @@ dcnn_cuda_predict (const DcnnPlan *plan, const DcnnSessionOptions *options)
   return state.bytes;
 }
 
-static void
-free_level (CudaLevel *level)
-{
-  if (level->graph)
-    (void) cudaGraphExecDestroy (level->graph);
-  for (guint i = 0; level->times && i < level->times->len; i++)
-    (void) cudaEventDestroy (g_array_index (level->times, CudaTime, i).end);
-  if (level->times)
-    g_array_unref (level->times);
-  g_free (level->late);
-}
-
 void
 dcnn_cuda_session_free (DcnnSession *session)
 {
@@ -438,7 +428,7 @@ dcnn_cuda_session_free (DcnnSession *session)
     (void) cudaStreamSynchronize (state->queue);
   dcnn_cuda_stage_free (state->stage);
   for (guint l = 0; l < state->n_levels; l++)
-    free_level (&state->levels[l]);
+    dcnn_cuda_free_level (&state->levels[l]);
   for (guint i = 1; i < state->n_sections; i++)
     if (state->sections[i])
       (void) cudaGraphExecDestroy (state->sections[i]);

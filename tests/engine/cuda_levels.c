@@ -502,6 +502,74 @@ test_folds (void)
         compare_folded (seed, ways[w][0], ways[w][1]);
 }
 
+/* As many streams of small maps as make lists that are expected to be longer ones. */
+#define MANY_STREAMS 80
+#define SHORT_FRAMES 20
+
+static DcnnSession *
+new_many (gboolean by_length)
+{
+  DcnnSession *session;
+  TestNet net;
+  DcnnValueId v;
+
+  test_net_begin (&net, 7, FALSE);
+  v = test_net_conv (&net, test_net_input (&net, 3, 12, 12), 32, 3, 1, 1, 1);
+  v = test_net_unary (&net, DCNN_OP_RELU, test_net_conv (&net, v, 96, 1, 1, 1,
+          1));
+  dcnn_graph_add_output (net.graph, test_net_conv (&net, v, 8, 3, 1, 1, 1));
+  set ("DELTACNN_CUDA_LONG", by_length ? NULL : "0");
+  set ("DELTACNN_CUDA_EXITS", by_length ? "1" : "0");
+  session = session_of (net.graph, MANY_STREAMS, TRUE);
+  set ("DELTACNN_CUDA_LONG", "0");
+  set ("DELTACNN_CUDA_EXITS", NULL);
+  return session;
+}
+
+/* Lists that turn out to be short go by the list kernel from the next look on, with a
+ * graph made anew; longer ones come back; what lies between both stays. The bits are
+ * those of the list kernel. */
+static void
+test_lengths (void)
+{
+  guint64 video = 23;
+  g_autoptr (DcnnSession) plain = NULL, other = NULL;
+  CudaState *state;
+  DcnnTensor frame;
+
+  if (no_device ())
+    return;
+  plain = new_many (FALSE);
+  other = new_many (TRUE);
+  state = cuda_state (other);
+  if (!state->device.whole_maps) {
+    g_test_skip ("no GPU of compute capability 9.0");
+    return;
+  }
+  g_assert_cmpuint (count_long (plain), ==, 0);
+  g_assert_cmpuint (count_long (other), ==, 1);
+  if (DCNN_CUDA_PARTS && !state->switches.times)
+    g_assert_cmpuint (state->n_exits, >, 0);
+  frame = test_frame_new (other->model, &video, FALSE);
+  for (guint f = 0; f < 4 * SHORT_FRAMES && !g_test_failed (); f++) {
+    push (plain, &frame, 0);
+    push (other, &frame, 0);
+    compare (plain, other, 7, 0, "lengths");
+    test_video_step (&video, &frame, FALSE);
+    for (guint l = 0; l < state->n_lists; l++) /* what is between, then longer */
+      if (f >= SHORT_FRAMES)
+        state->listed[l] = f < 3 * SHORT_FRAMES ? 1500 : 3000;
+    if (f == 14)
+      g_assert_cmpuint (count_long (other), ==, 1);
+    if (f == SHORT_FRAMES - 1 || f == 3 * SHORT_FRAMES - 1)
+      g_assert_cmpuint (count_long (other), ==, 0);
+  }
+  g_assert_cmpuint (count_long (other), ==, 1);
+  g_assert_cmpuint (state->lengths, ==, 2);
+  g_assert_cmpuint (state->levels[state->level].lengths, ==, 2);
+  dcnn_tensor_free (&frame);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -516,5 +584,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/cuda-levels/squares", test_squares);
   g_test_add_func ("/engine/cuda-levels/long", test_long);
   g_test_add_func ("/engine/cuda-levels/folds", test_folds);
+  g_test_add_func ("/engine/cuda-levels/lengths", test_lengths);
   return g_test_run ();
 }
