@@ -622,6 +622,8 @@ dcnn_cuda_long (const DcnnCudaConv *conv, uint64_t expected,
   uint64_t most = (uint64_t) conv->node.masks.words * 64 * n_streams;
   uint32_t m;
 
+  if (dcnn_cuda_slim_accepts (conv))
+    return dcnn_cuda_slim (conv, n_streams, device, queue);
   d.conv = *conv;
   m = shape_long (&d, expected, device);
   if (m == 0)

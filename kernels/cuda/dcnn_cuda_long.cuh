@@ -22,6 +22,12 @@ struct LongWork {
   uint32_t adds;           /* the first step's map comes with the rows */
 };
 
+/* dcnn_cuda_slim.cu: of what dcnn_cuda_long_accepts(), nodes that pass on, of a pixel
+ * each, of up to 64 channels. */
+bool dcnn_cuda_slim_accepts (const DcnnCudaConv *conv);
+cudaError_t dcnn_cuda_slim (const DcnnCudaConv *conv, uint32_t n_streams,
+    const DcnnCudaDevice *device, DcnnCudaQueue queue);
+
 /* What is known of a tile's row beside what it holds. */
 struct RowFacts {
   DcnnCudaPixel pixel;

@@ -76,6 +76,12 @@ static const EmulatedKernel kernels[] = {
   dense_depthwise_kernel<__half, 1>, dense_depthwise_kernel<__half, 2>,
   dense_depthwise_kernel<__nv_bfloat16, 1>,
   dense_depthwise_kernel<__nv_bfloat16, 2> };
+#elif defined (EMULATED_SLIM)
+#include "cuda/dcnn_cuda_slim.cu"
+static const EmulatedKernel kernels[] = { slim_kernel<__half, 1>,
+  slim_kernel<__half, 2>, slim_kernel<__half, 3>, slim_kernel<__half, 4>,
+  slim_kernel<__nv_bfloat16, 1>, slim_kernel<__nv_bfloat16, 2>,
+  slim_kernel<__nv_bfloat16, 3>, slim_kernel<__nv_bfloat16, 4> };
 #elif defined (EMULATED_SQUARES)
 #include "cuda/dcnn_cuda_squares.cu"
 #define WAYS(T, BN, KB, NORM)                                                  \

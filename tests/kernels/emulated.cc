@@ -33,6 +33,9 @@ namespace listed_squares {
 namespace long_lists {
 #undef RESIDENT_TILES
 #include "cuda/dcnn_cuda_long.cu"
+#undef MOST_CHUNKS
+#include "cuda/dcnn_cuda_slim.cu"
+#undef ROWS
 }
 namespace whole_pictures {
 #undef THREADS
@@ -47,7 +50,8 @@ namespace floats_only {
 }
 
 /* What the kernel takes. */
-static enum { CONV, DENSE, FEW, LISTED, LONG } takes;
+static enum { CONV, DENSE, FEW, LISTED, LONG, SLIM } takes;
+static unsigned n_slim;      /* launches of that */
 
 cudaError_t
 dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
@@ -66,6 +70,10 @@ dcnn_cuda_launch (const void *kernel, dim3 grid, uint32_t threads,
     long_lists::LongWork d =
         *static_cast<long_lists::LongWork *> (arguments[0]);
     launch.entry = [=] { ((void (*) (long_lists::LongWork)) kernel) (d); };
+  } else if (takes == SLIM) {
+    long_lists::Slim d = *static_cast<long_lists::Slim *> (arguments[0]);
+    launch.entry = [=] { ((void (*) (long_lists::Slim)) kernel) (d); };
+    n_slim++;
   } else if (takes == DENSE) {
     whole_maps::Dense d = *static_cast<whole_maps::Dense *> (arguments[0]);
     launch.entry = [=] { ((void (*) (whole_maps::Dense)) kernel) (d); };
@@ -239,6 +247,7 @@ make_squares (Case &c)
 }
 
 static unsigned wanted_outs; /* 0: any */
+static bool wanted_slim;     /* a node that dcnn_cuda_slim_accepts() */
 
 static void
 make_case (Case &c, uint64_t seed, Way way, bool bf16)
@@ -263,13 +272,15 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
     p.dilation[a] = 1 + (int) (any (3) == 0);
     p.pad[a] = (int) any (3);
   }
+  for (int a = 0; a < 2 && wanted_slim; a++)
+    p.kernel[a] = p.stride[a] = 1, p.pad[a] = 0;
   width = 12 + any (9), height = 10 + any (9);
   c.in = new_map (width, height, channels, any (2) * 8, f32, bf16);
   c.out = new_map (p.transposed ? width * 2 : width, height, outs, any (2) * 8,
       f32, bf16);
   c.added = new_map (c.out.map.width, height, outs, 0, f32, bf16);
   make_weights (c, channels, outs, bf16);
-  p.node.passes = any (3) == 0;
+  p.node.passes = any (3) == 0 || wanted_slim;
   make_list (c, seed % 3 == 0 || way == WHOLE ? 100 : 20 + any (60),
       any (3) == 0 || way == WHOLE);
   make_squares (c);
@@ -282,7 +293,7 @@ make_case (Case &c, uint64_t seed, Way way, bool bf16)
   memset (c.streams, 0, sizeof c.streams);
   p.node.plain = DCNN_CUDA_PLAIN;
   p.node.least = -INFINITY, p.node.most = INFINITY;
-  if (any (2)) {
+  if (any (2) && !wanted_slim) {
     p.node.steps[p.node.n_steps++] = DcnnCudaStep { DCNN_STEP_ADD,
       DCNN_OPERAND_MAP, 0, 0, map_of (c.added), NULL };
     p.node.plain |= DCNN_CUDA_PLAIN_ADD;
@@ -344,9 +355,11 @@ run_case (Case &c, uint64_t seed, Way way)
     p.splits = 1;
   takes = way == SQUARES ? LISTED : way == LONG_LISTS ? LONG : way != WHOLE ? CONV : whole_maps::dcnn_cuda_dense_accepts (&p,
           &device) ? DENSE : FEW;
+  if (takes == LONG && long_lists::dcnn_cuda_slim_accepts (&p))
+    takes = SLIM;
   if (takes == DENSE)
     (void) whole_maps::dcnn_cuda_dense (&p, STREAMS, &device, queue);
-  else if (takes == LONG)
+  else if (takes == LONG || takes == SLIM)
     (void) long_lists::dcnn_cuda_long (&p, c.count / 2 * (seed % 3), STREAMS,
         &device, queue);
   else if (takes == LISTED)
@@ -562,6 +575,15 @@ main (int argc, char **argv)
       run_case (c, seed, ways[way].way);
       check (c, before, seed, ways[way].name);
     }
+  wanted_slim = true;
+  for (uint64_t seed = 1; seed <= 24 && !only; seed++) {
+    Case c;
+    make_case (c, seed, LONG_LISTS, seed % 2);
+    Map before = c.out;
+    run_case (c, seed, LONG_LISTS);
+    check (c, before, seed, "slim");
+  }
+  wanted_slim = false;
   for (uint64_t seed = 1; seed <= 4 && !only; seed++)
     for (unsigned outs : { 64u, 96u, 128u, 256u, 512u, 1024u })
       check_order (seed, outs, seed % 3 ? DCNN_SIGNIFICANT_SQUARE :
@@ -569,6 +591,8 @@ main (int argc, char **argv)
   for (int way = 0; way < WAYS && !only; way++)
     if (ran[way] < 2)
       failures++, printf ("only %u cases of %s\n", ran[way], ways[way].name);
+  if (n_slim < 24 && !only)
+    failures++, printf ("only %u slim cases\n", n_slim);
   printf ("%d failures\n", failures);
   return failures != 0;
 }
