@@ -305,7 +305,7 @@ normalise (const DcnnCudaConv &p, const Norm &n, char *at)
 /* The thread's part of a step of k, which is there: what it has copied of a list's. */
 template<typename T, int BM>
 __device__ __forceinline__ void
-normalise_own (const DcnnCudaConv &p, const Norm &n, char *inputs)
+normalise_rows_of (const DcnnCudaConv &p, const Norm &n, char *inputs)
 {
 #pragma unroll
   for (int i = 0; i < BM / 32; i++)

@@ -298,7 +298,7 @@ multiply_chunk (const LongWork &d, Common<M> &common, const Room &room, char *sh
       Norm norm = norm_at (p, taken_norm (p, shared), k * BK +
           (threadIdx.x & 7) * 8);
       barrier_wait (shared_address (&common.full[at.slot]), at.parity);
-      normalise_own<T, M> (p, norm, shared + at.slot * M * BK * 2);
+      normalise_rows_of<T, M> (p, norm, shared + at.slot * M * BK * 2);
       group_meet (THREADS);
     }
     barrier_wait (shared_address (&common.full[at.slot]), at.parity);

@@ -158,18 +158,15 @@ load_first (const DcnnCudaConv &p, const Rows &rows, const Places<BM> &places,
     copy_commit ();
 }
 
-/* What the thread has copied of step k, whose inputs are at `inputs`. */
+/* What the thread has copied of step k, whose inputs are at `inputs`, once it is there. */
 template<typename T, int BM, int STAGES>
 __device__ __forceinline__ void
-await_own (const DcnnCudaConv &p, char *shared, uint32_t k, uint32_t inputs)
+normalise_own (const DcnnCudaConv &p, char *shared, uint32_t k, uint32_t inputs)
 {
-  Norm norm;
+  Norm norm = norm_at (p, taken_norm (p, shared), k * BK + (threadIdx.x & 7) * 8);
 
-  if (p.norm)
-    norm = norm_at (p, taken_norm (p, shared), k * BK + (threadIdx.x & 7) * 8);
   copy_wait<STAGES - 2> ();
-  if (p.norm)
-    normalise_own<T, BM> (p, norm, shared + inputs);
+  normalise_rows_of<T, BM> (p, norm, shared + inputs);
 }
 
 /* From a chunk's sums to the map, or to `results`. early: of the first pass. */
@@ -238,7 +235,6 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     }
     copy_commit ();
   };
-
   auto begin = [&] (bool with_weights) {
     to = slot = 0;
     if (p.transposed || part.n_k > TAPS) {
@@ -267,8 +263,10 @@ run_tile (const DcnnCudaConv &p, Rows &rows, Part &part, uint32_t n_rows,
     for (uint32_t k = 0; k < part.n_k; k++) {
       uint32_t a = inputs + slot * A, b = weights + slot * B;
       Operands<BM, BN> operands[2];
-      await_own<T, BM, STAGES> (p, shared, part.k0 + k, STAGES * B + slot * A);
+      if (p.norm)
+        normalise_own<T, BM, STAGES> (p, shared, part.k0 + k, STAGES * B + slot * A);
       slot = slot + 1 == STAGES ? 0 : slot + 1;
+      copy_wait<STAGES - 2> ();
       __syncthreads ();
       load_operands<BM, BN> (a, b, 0, operands[0]);
       load (true);
