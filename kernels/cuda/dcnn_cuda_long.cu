@@ -462,6 +462,7 @@ run_long (const LongWork &d)
   if (threadIdx.x == 2)
     barrier_init (shared_address (&common.weights), 1);
   fence_barriers ();
+  __syncthreads (); /* racecheck takes what makes barriers for a write of the taps */
   fill_taps (d.conv, common.taps, 0, d.n_k);
   take_norm (d.conv, dynamic);
   for (uint32_t i = threadIdx.x; i < d.chunks * BN; i += blockDim.x)
