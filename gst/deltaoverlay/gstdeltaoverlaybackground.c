@@ -232,10 +232,14 @@ make_picture (GstDeltaOverlayBackground * self, const gchar * path,
     self->kind = GST_DELTA_OVERLAY_BACKGROUND_PICTURE;
     g_free (self->picture);
     self->picture = g_strdup (path);
-  } else {
+  } else if (path) {
     g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-        "background-picture %s cannot be read: %s. Give a PNG file.",
-        path ? path : "is not set and", cairo_status_to_string (status));
+        "background-picture %s cannot be read: %s. Give a PNG file.", path,
+        cairo_status_to_string (status));
+  } else {
+    g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+        "background=picture has no picture. Give a PNG file by "
+        "background-picture.");
   }
   cairo_surface_destroy (picture);
   return status == CAIRO_STATUS_SUCCESS;

@@ -292,3 +292,12 @@ message_holds (GstMessage * message, const gchar * part)
   g_clear_error (&error);
   g_free (debug);
 }
+
+void
+warning_holds (GstBus * bus, const gchar * part)
+{
+  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+
+  message_holds (message, part);
+  gst_message_unref (message);
+}

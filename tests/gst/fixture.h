@@ -98,6 +98,8 @@ const GstDeltaCnnStatsMeta *buffer_stats (GstBuffer * buffer);
 /* Opens an error, warning or info message: asserts that its text holds
  * `part`. */
 void message_holds (GstMessage * message, const gchar * part);
+/* The same of the next warning on the bus, which is taken from it. */
+void warning_holds (GstBus * bus, const gchar * part);
 
 G_END_DECLS
 
