@@ -4,16 +4,16 @@
 
     make_wild_nets.py FOLDER FIRST COUNT
 
-For each seed from FIRST on (the first few are nets that were once wrong): SEED.onnx; SEED.in0 and SEED.in1, two frames of
-which the second differs from the first in a rectangle; SEED.out0.I and
-SEED.out1.I, output I of ONNX Runtime for each, float32, little endian; and
-SEED.noise, for each frame and output how far the result moves, relative to its
-largest value, when the input moves by a few roundings. SEED.txt is the net as
-text.
+For each seed from FIRST on (the first few are nets that were once wrong): SEED.onnx; SEED.inF.I, input I in frame F,
+three frames each of which differs from the one before in a rectangle; SEED.outF.I, output I of ONNX Runtime, float32,
+little endian; and SEED.noise, for each frame and output how far the result moves, relative to its largest value, when
+the inputs move by a few roundings. SEED.txt is the net as text.
 
 Concatenations of two to six ragged pieces (also of one map twice), Focus,
 shuffles, gathers with repeated channels, and after them everything: division,
-logarithms, powers, norms, pools, gates. Nets that ONNX Runtime refuses, whose
+logarithms, powers, norms, pools, gates. Every second net has the operators of
+wild_operators.py, too, also of maps one pixel high or wide, two inputs, and
+values of its middle as outputs. Nets that ONNX Runtime refuses, whose
 results are not finite, constant, or move too much with their rounding are
 drawn again, so a seed always gives a net and always the same one.
 
@@ -26,6 +26,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+import wild_operators
 
 CHANNELS = [1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 20, 24]
 
@@ -43,14 +45,20 @@ class Map:
 class Net:
     def __init__(self, rng):
         self.rng, self.nodes, self.constants, self.maps, self.text = rng, [], [], [], []
+        self.inputs, self.extra = [], [] # maps; names of values that may be outputs, too
 
-    def constant(self, values, dtype=np.float32):
-        name = f"c{len(self.constants)}"
+    def take(self, name, c, h, w):
+        """Another input."""
+        self.inputs.append(Map(name, c, h, w))
+        self.maps.append(self.inputs[-1])
+
+    def constant(self, values, dtype=np.float32, called=None):
+        name = called or f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
-    def node(self, op, inputs, outputs=1, **attributes):
-        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+    def node(self, op, inputs, outputs=1, called=None, **attributes):
+        names = [called] if called else [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(op, inputs, names, **attributes))
         self.text.append(f"{op} {inputs} -> {names} {attributes}")
         return names[0] if outputs == 1 else names
@@ -440,10 +448,10 @@ def yolox_focus(net, m):
 FIXED = [divided, logarithm, inverse, inverse_power, quotient, focus_in_concat, repeat_in_focus]
 
 
-def grow(net):
+def grow(net, operators):
     wanted = int(net.rng.integers(3, 13))
     for _ in range(4 * wanted):
-        made = net.among(OPERATORS)(net, net.pick(lambda m: m.c <= 96))
+        made = net.among(operators)(net, net.pick(lambda m: m.c <= 96))
         if made is not None:
             wanted -= 1
         if wanted == 0:
@@ -453,46 +461,57 @@ def grow(net):
 def build(rng, seed):
     net = Net(rng)
     if seed < len(FIXED):
-        net.maps.append(Map("image", 3, 16, 24))
+        net.take("image", 3, 16, 24)
         FIXED[seed](net)
         return as_model(net, [net.maps[-1].name])
-    c, h, w = int(net.among([1, 3, 3, 4, 6])), int(net.among([12, 16, 17, 24])), int(net.among([12, 16, 19, 24]))
-    net.maps.append(Map("image", c, h, w))
-    grow(net)
+    sizes = [12, 16, 17, 24] if seed % 2 == 0 or net.chance(.7) else [1, 1, 2, 5, 8, 16]
+    c, h, w = int(net.among([1, 3, 3, 4, 6])), int(net.among(sizes)), int(net.among(sizes))
+    net.take("image", c, h, w)
+    if seed % 2 == 0:
+        grow(net, OPERATORS)
+    else:
+        if net.chance(.2):
+            net.take("side", int(net.among([1, 3, 4])), h, w)
+        grow(net, OPERATORS + wild_operators.OPERATORS * 2)
     outputs = [head(net, net.maps[-1])]
     if net.chance(.5):
-        other = head(net, net.pick())
-        if other not in outputs:
-            outputs.append(other)
-    return as_model(net, outputs)
+        outputs.append(head(net, net.pick()))
+    outputs += net.extra[:2]
+    if seed % 2 and net.chance(.3):
+        outputs.append(net.pick().name)
+    return as_model(net, list(dict.fromkeys(outputs)))
+
+
+def infos(values):
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in values]
 
 
 def as_model(net, outputs):
-    """The model, its input's shape, and the net as text."""
-    image = net.maps[0]
-    shape = (1, image.c, image.h, image.w)
-    graph = helper.make_graph(net.nodes, "wild",
-                              [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-                              [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
-                              net.constants)
+    """The model, its inputs' names and shapes, and the net as text."""
+    inputs = [(m.name, (1, m.c, m.h, m.w)) for m in net.inputs]
+    graph = helper.make_graph(net.nodes, "wild", infos(inputs), infos([(o, None) for o in outputs]), net.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
-    return model, shape, net.text
+    return model, inputs, net.text
 
 
-def frames(rng, shape):
-    """Two frames and the first one a few roundings off."""
-    first = rng.normal(0, 1, shape).astype(np.float32)
-    second = first.copy()
-    y, x = int(rng.integers(shape[2] - 4)), int(rng.integers(shape[3] - 4))
-    second[:, :, y:y + 4, x:x + 4] += rng.normal(0, 1, (1, shape[1], 4, 4)).astype(np.float32)
-    return [first, second], [(f * (1 + 1e-6 * rng.normal(0, 1, shape))).astype(np.float32) for f in (first, second)]
+def frames(rng, inputs):
+    """Three frames, each a dictionary of inputs, and the same a few roundings off."""
+    now, made = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in inputs}, []
+    for _ in range(3):
+        made.append({name: value.copy() for name, value in now.items()})
+        for name, shape in inputs[:1] if rng.random() < .7 else inputs:
+            y, x = (int(rng.integers(max(1, n - 3))) for n in shape[2:])
+            part = now[name][:, :, y:y + 4, x:x + 4]
+            part += rng.normal(0, 1, part.shape).astype(np.float32)
+    return made, [{name: (value * (1 + 1e-6 * rng.normal(0, 1, value.shape))).astype(np.float32)
+                   for name, value in frame.items()} for frame in made]
 
 
 def attempt(seed, number):
     """(model bytes, frames, results, noise, text), or None."""
     rng = np.random.default_rng([seed, number])
-    model, shape, text = build(rng, seed)
+    model, shapes, text = build(rng, seed)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -500,9 +519,9 @@ def attempt(seed, number):
     data = model.SerializeToString()
     try:
         session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        inputs, near = frames(rng, shape)
-        results = [session.run(None, {"image": f}) for f in inputs]
-        moved = [session.run(None, {"image": f}) for f in near]
+        inputs, near = frames(rng, shapes)
+        results = [session.run(None, f) for f in inputs]
+        moved = [session.run(None, f) for f in near]
     except Exception:  # pylint: disable=broad-except
         return None
     noise = []
@@ -530,7 +549,8 @@ def main():
         with open(path + ".txt", "w", encoding="utf-8") as file:
             file.write("\n".join(text) + "\n")
         for f, frame in enumerate(inputs):
-            frame.tofile(f"{path}.in{f}")
+            for i, value in enumerate(frame.values()):
+                value.tofile(f"{path}.in{f}.{i}")
             for i, result in enumerate(results[f]):
                 result.astype(np.float32).tofile(f"{path}.out{f}.{i}")
         np.array(noise, np.float32).tofile(path + ".noise")
