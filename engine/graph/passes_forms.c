@@ -57,6 +57,13 @@ layout_add_constant (Layout *l, const char *name, const DcnnTensor *like,
 }
 
 DcnnValueId
+layout_find_made (const Layout *l, const char *name)
+{
+  return dcnn_graph_find_value (l->from, name) >= 0 ? -1
+      : dcnn_graph_find_value (l->to, name);
+}
+
+DcnnValueId
 layout_plain (Layout *l, DcnnValueId v)
 {
   const DcnnValue *value = v < 0 ? NULL : dcnn_graph_value (l->from, v);

@@ -129,7 +129,7 @@ constant_nchw (Layout *l, DcnnValueId v)
     wide.dims[i] = i < 4 - value->tensor.rank ? 1
         : value->tensor.dims[i - (4 - value->tensor.rank)];
   wide.rank = 4;
-  id = dcnn_graph_find_value (l->to, first); /* two readers */
+  id = layout_find_made (l, first); /* two readers */
   if (id >= 0)
     return id;
   id = layout_add_constant (l, last, &wide, &value->tensor);

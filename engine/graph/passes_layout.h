@@ -49,6 +49,9 @@ DcnnValueId layout_add_transpose (Layout *l, DcnnValueId input,
 DcnnValueId layout_add_constant (Layout *l, const char *name,
     const DcnnTensor *like, const DcnnTensor *from);
 
+/* A value that was made before under a name that the file has not; -1: none. */
+DcnnValueId layout_find_made (const Layout *l, const char *name);
+
 /* passes_rows.c: whether there are convolutions in one dimension. */
 gboolean layout_has_rows (const DcnnGraph *graph);
 /* The node on [1,C,1,L]. FALSE: it is none of these, or cannot be moved. */

@@ -9,6 +9,8 @@
  */
 #include "passes_layout.h"
 
+#include <math.h>
+
 static gboolean
 is_product (const DcnnGraph *graph, const DcnnNode *node)
 {
@@ -46,13 +48,13 @@ turned_weights (Layout *l, DcnnValueId v, gboolean *whole)
   DcnnTensor like = { .dtype = DCNN_DTYPE_F32, .rank = 4,
     .dims = { value->tensor.dims[1], value->tensor.dims[0], 1, 1 } };
   const float *from = value->tensor.data;
-  DcnnValueId id = dcnn_graph_find_value (l->to, name); /* two readers */
+  DcnnValueId id = layout_find_made (l, name); /* two readers */
   gint64 n = like.dims[0], c = like.dims[1];
   float *to;
 
   *whole = TRUE;
   for (gint64 i = 0; i < n * c && *whole; i++)
-    *whole = from[i] == (float) (int) CLAMP (from[i], -65536.0f, 65536.0f);
+    *whole = from[i] == rintf (from[i]) && fabsf (from[i]) <= 65536;
   if (id >= 0)
     return id;
   id = layout_add_constant (l, name, &like, &value->tensor);

@@ -52,7 +52,7 @@ raised_constant (Layout *l, DcnnValueId v)
   const DcnnValue *value = dcnn_graph_value (l->from, v);
   g_autofree char *name = g_strdup_printf ("%s:row", value->name);
   DcnnTensor like = value->tensor;
-  DcnnValueId id = dcnn_graph_find_value (l->to, name); /* two readers */
+  DcnnValueId id = layout_find_made (l, name); /* two readers */
 
   if (like.rank >= DCNN_MAX_RANK)
     return -1;

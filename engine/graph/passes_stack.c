@@ -103,7 +103,7 @@ operand (Layout *l, DcnnValueId v, const DcnnTensor *result)
   else if (t->rank != 5 || t->dims[1] != result->dims[1] ||
       t->dims[2] != result->dims[2])
     return -1;
-  id = dcnn_graph_find_value (l->to, name); /* two readers */
+  id = layout_find_made (l, name); /* two readers */
   if (id >= 0)
     return id;
   if (t->data != NULL)

@@ -445,7 +445,7 @@ def yolox_focus(net, m):
     return net.node("Concat", pieces, axis=1)
 
 
-FIXED = [divided, logarithm, inverse, inverse_power, quotient, focus_in_concat, repeat_in_focus]
+FIXED = [divided, logarithm, inverse, inverse_power, quotient, focus_in_concat, repeat_in_focus] + wild_operators.FIXED
 
 
 def grow(net, operators):

@@ -5,8 +5,11 @@ Channels last between Transposes, convolutions in one dimension, maps on an axis
 Expand, shuffles, GELU and hard swish spelled out, norms as TensorFlow spells them, slices that go backwards, joins and parts
 along rows and columns, sums and softmax along any axis, operands that spread along one axis, values of the middle as outputs.
 
-Each takes the net and a map, and returns the map that it made, or None where the map does not suit.
+Each takes the net and a map, and returns the map that it made, or None where the map does not suit. FIXED are nets that were
+once wrong.
 """
+from functools import partial
+
 import numpy as np
 
 LAST, FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
@@ -371,3 +374,40 @@ def windows(net, m):
 
 OPERATORS = [island, island, island, rows, stack, stack, repeat, repeat, pixels, unshuffle, turn, crop, crop, join, join,
              pick_pixels, padded, padded, along, along, spread, spread, spelled, spelled, factor_norm, slopes, windows, windows]
+
+
+# ---- nets that were once wrong -------------------------------------------------------------
+
+def begun(net, channels=4):
+    m = net.maps[0]
+    weights = net.rng.normal(0, 1 / np.sqrt(m.c), (channels, m.c, 1, 1))
+    return net.keep(net.node("Conv", [m.name, net.constant(weights)]), channels, m.h, m.w)
+
+
+def taken_name(kind, net):
+    """A constant "k", and before it another value that has the name which a pass would give to its other form."""
+    m, size = begun(net), {"first": 4, "conv": (4, 4), "row": (4, 1), "stack": (1, 2, 2, 1, 1)}[kind]
+    taken, k = m.name, net.constant(net.uniform(.5, 1.5, size), called="k")
+    if kind == "first":
+        taken = net.node("GlobalAveragePool", [taken], called="k:first")
+        x = net.node("Mul", [net.node("Transpose", [m.name], perm=LAST), k])
+        x = net.node("Transpose", [x], perm=FIRST)
+    elif kind == "conv":
+        taken = net.node("Conv", [taken, net.constant(net.rng.normal(0, 1, (4, 4, 1, 1)), called="k:conv")])
+        x = net.node("MatMul", [net.node("Transpose", [taken], perm=LAST), k])
+        x = net.node("Transpose", [x], perm=FIRST)
+    elif kind == "row":
+        x = reshape(net, taken, 1, 4, m.h * m.w)
+        x = net.node("Conv", [x, net.constant(net.rng.normal(0, .5, (4, 4, 3)))], pads=[1, 1], kernel_shape=[3])
+        taken = net.node("ReduceMean", [reshape(net, x, 1, 4, 1, m.h * m.w)], axes=[3], keepdims=1, called="k:row")
+        x = reshape(net, net.node("Mul", [x, k]), 1, 4, m.h, m.w)
+    else:
+        taken = net.node("GlobalAveragePool", [taken], called="k:stack0")
+        x = net.node("Mul", [reshape(net, m.name, 1, 2, 2, m.h, m.w), k])
+        x = net.node("ReduceSum", [x, ints(net, 1)], keepdims=0)
+        taken = net.node("Slice", [taken, ints(net, 0), ints(net, 2), ints(net, 1)])
+        return net.keep(net.node("Add", [x, taken]), 2, m.h, m.w)
+    return keep_like(net, net.node("Add", [x, taken]), m)
+
+
+FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")]
