@@ -219,20 +219,24 @@ set_shape (DcnnGraph *graph, const DcnnNode *node, int rank,
 
 /* ---- groups -------------------------------------------------------------- */
 
-/* n floats, those of a constant or all the same. -1: it has other many, or
- * there is no memory. */
+/* One float for each of the groups' channels, those of a constant that spreads
+ * over x or all the same. -1: it is not one a channel, or there is no memory. */
 static DcnnValueId
-vector_of (DcnnGraph *graph, DcnnValueId from, gint64 n, float otherwise,
-    const DcnnNode *node, const char *what)
+vector_of (DcnnGraph *graph, DcnnValueId from, const DcnnTensor *x,
+    float otherwise, const DcnnNode *node, const char *what)
 {
   const DcnnTensor *given = from < 0 ? NULL : tensor_of (graph, from);
+  const gint64 n = x->dims[3] * x->dims[4];
   DcnnTensor t = { .dtype = DCNN_DTYPE_F32, .rank = 1, .dims = { n } };
   g_autofree char *name = g_strdup_printf ("%s:%s",
       dcnn_graph_value (graph, node->outputs[0])->name, what);
   DcnnValueId id;
 
-  if ((given && (given->dtype != DCNN_DTYPE_F32 ||
-              dcnn_tensor_count (given) != n)) || !dcnn_tensor_alloc (&t, NULL))
+  if (given && (given->dtype != DCNN_DTYPE_F32 || given->rank < 2 ||
+          dcnn_tensor_count (given) != n ||
+          given->dims[given->rank - 2] * given->dims[given->rank - 1] != n))
+    return -1;
+  if (!dcnn_tensor_alloc (&t, NULL))
     return -1;
   for (gint64 i = 0; i < n; i++)
     ((float *) t.data)[i] = given ? ((const float *) given->data)[i]
@@ -269,8 +273,8 @@ group (DcnnGraph *graph, const gint *readers, DcnnNode *last, const Norm *n)
       tensor_of (graph, to->outputs[0])->rank != 4 ||
       memcmp (tensor_of (graph, to->outputs[0])->dims, nhwc, sizeof nhwc) != 0)
     return FALSE;
-  scale = vector_of (graph, n->scale, channels, 1, last, "scale");
-  shift = vector_of (graph, n->shift, channels, 0, last, "shift");
+  scale = vector_of (graph, n->scale, &x, 1, last, "scale");
+  shift = vector_of (graph, n->shift, &x, 0, last, "shift");
   if (scale < 0 || shift < 0)
     return FALSE;
   set_node (n->products[0], DCNN_OP_TRANSPOSE, 1, source, -1, -1);
@@ -347,6 +351,8 @@ dcnn_passes_moments (DcnnGraph *graph)
         tensor_of (graph, node->outputs[0])->dtype == DCNN_DTYPE_F32 &&
         match (graph, readers, node, &norm) && same_shape (tensor_of (graph,
                 norm.off->outputs[0]), tensor_of (graph, norm.x)) &&
+        same_shape (tensor_of (graph, node->outputs[0]),
+            tensor_of (graph, norm.x)) &&
         spreads (graph, norm.scale, norm.x) &&
         spreads (graph, norm.shift, norm.x) &&
         !group (graph, readers, node, &norm))

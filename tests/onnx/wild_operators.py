@@ -410,4 +410,22 @@ def taken_name(kind, net):
     return keep_like(net, net.node("Add", [x, taken]), m)
 
 
-FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")]
+def scale_of_rows(net):
+    """A norm of groups whose scale and shift are as many as the channels, but one a row."""
+    m = begun(net, 16)
+    x = reshape(net, net.node("Transpose", [m.name], perm=LAST), 1, m.h, m.w, 4, 4)
+    mean, a = factor(net, x, [1, 2, 4], net.uniform(.5, 1.5, (m.h, 1, 1, 1)))
+    x = reshape(net, normed(net, x, mean, a, net.uniform(-1, 1, (m.h, 1, 1, 1))), 1, m.h, m.w, 16)
+    keep_like(net, net.node("Transpose", [x], perm=FIRST), m)
+
+
+def factor_spread(net):
+    """A norm of one pixel whose factor is spread over more."""
+    m = begun(net)
+    x = net.node("GlobalAveragePool", [m.name])
+    mean, a = factor(net, x, [1], size=(1, 4, 8, 8))
+    x = net.node("Add", [net.node("Mul", [x, a]), net.node("Mul", [net.node("Neg", [mean]), a])])
+    net.keep(x, 4, 8, 8)
+
+
+FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [scale_of_rows, factor_spread]
