@@ -13,6 +13,8 @@ DCNN_INFER (unary)
   outputs[0].dtype = inputs[0]->dtype;
   if (inputs[0]->dtype == DCNN_DTYPE_BOOL && op != DCNN_OP_IDENTITY)
     return dcnn_infer_fail (error, "the input is bool, needs numbers");
+  if (op == DCNN_OP_CLIP) /* where the bounds cross, the upper one counts */
+    params->act.lo = MIN (params->act.lo, params->act.hi);
   return TRUE;
 }
 

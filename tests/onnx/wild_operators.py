@@ -428,4 +428,11 @@ def factor_spread(net):
     net.keep(x, 4, 8, 8)
 
 
-FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [scale_of_rows, factor_spread]
+def crossed_clip(net):
+    """A least value above the largest: all is the largest."""
+    m = begun(net)
+    x = net.node("Clip", [m.name, net.constant(1.), net.constant(.3)])
+    keep_like(net, net.node("Add", [x, m.name]), m)
+
+
+FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [scale_of_rows, factor_spread, crossed_clip]
