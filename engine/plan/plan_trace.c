@@ -347,12 +347,13 @@ needs_inputs (Trace *t, const DcnnNode *gn, GArray *stack)
 
   for (int i = 0; i < gn->n_inputs; i++) {
     DcnnValueId id = gn->inputs[i];
+    gboolean constant;
     if (id < 0)
       continue;
-    if (dcnn_graph_value (t->b->graph, id)->tensor.data != NULL) {
-      /* only an index operand may be constant */
-      t->failed |= !(gn->op == DCNN_OP_GATHER && i == 1);
-    } else if (traced_of (t, id) == NULL) {
+    constant = dcnn_graph_value (t->b->graph, id)->tensor.data != NULL;
+    /* an index is constant, and nothing else is */
+    t->failed |= constant != (gn->op == DCNN_OP_GATHER && i == 1);
+    if (!constant && traced_of (t, id) == NULL) {
       g_array_append_val (stack, id);
       needs = TRUE;
     }
