@@ -172,7 +172,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def graph_node(name, op, *inputs):
-    return {"name": name, "op": op, "input": list(inputs)}
+    return {"name": name, "op": op, "input": list(inputs),
+            "attr": {"T": {"type": "DT_FLOAT"}, "_input_shapes": {"list": {"shape": [{}]}}}}
 
 
 # Preparation, a convolution and two heads, of which one goes on.
@@ -488,19 +489,24 @@ class ToolTest(unittest.TestCase):
 
     def test_convert(self):
         with open(os.path.join(self.folder, "file.onnx.modelinfo"), "w", encoding="utf-8") as file:
-            file.write("[deltacnn]\nsha256=%s\n" % hashlib.sha256(BODY).hexdigest())
+            file.write("[deltacnn]\nsha256=%s\n[state]\nthreshold=2\n[tuning]\nthreshold = 0.01\nrefresh=0.1\ncriterion=influence\n\n"
+                       "# What each\n# bears.\n[influence]\nAdd_1=1;00\n# and\nAdd_2=1;0\n[thresholds]\nAdd_1=-1\n[labels]\nlist=a\n"
+                       % hashlib.sha256(BODY).hexdigest())
         arguments, graph, files = self.convert()
         self.assertEqual(files, ["net.bin", "net.json"])
         nodes = {n["name"]: n for n in graph["modelTopology"]["node"]}
         self.assertEqual(list(nodes), ["scaled", "w", "first/Relu6", "v", "head/BiasAdd", "sure", "u", "flat"])
         self.assertEqual(nodes["scaled"]["op"], "Placeholder")
+        self.assertEqual(nodes["head/BiasAdd"]["attr"], {"T": {"type": "DT_FLOAT"}})
         self.assertEqual([d["size"] for d in nodes["scaled"]["attr"]["shape"]["shape"]["dim"]], ["1", "48", "64", "3"])
         self.assertEqual(graph["signature"], {"inputs": {"input": {"name": "scaled:0"}},
                                               "outputs": {"mask": {"name": "sure:0"}, "row": {"name": "flat:0"}}})
         self.assertEqual(arguments[arguments.index("--inputs-as-nchw") + 1], "input")
         self.assertEqual(arguments[arguments.index("--outputs-as-nchw") + 1], "mask")
         with open(self.target, "rb") as made, open(self.target + ".modelinfo", encoding="utf-8") as descriptor:
-            self.assertEqual(descriptor.read(), "[deltacnn]\nsha256=%s\n" % hashlib.sha256(made.read()).hexdigest())
+            # what goes by nodes' names is of another file
+            self.assertEqual(descriptor.read(), "[deltacnn]\nsha256=%s\n[state]\nthreshold=2\n[tuning]\nrefresh=0.1\n\n[labels]\nlist=a\n"
+                             % hashlib.sha256(made.read()).hexdigest())
         self.assertIn("deltacnn-models convert net", self.run_tool("info", "net"))
         self.assertIn("deltacnn-models convert net", self.get("--to", os.path.join(self.folder, "to"), status=1))
         self.assertIn("right", self.run_tool("verify", "net"))
@@ -511,6 +517,14 @@ class ToolTest(unittest.TestCase):
     def test_convert_speaks_of_modules(self):
         """A module that is missing is a fault only where nothing comes out."""
         arguments, _, _ = self.convert(converter="import sys\nprint('No module named tensorrt', file=sys.stderr)\n" + CONVERTER)
+        self.assertIn("--tfjs", arguments)
+
+    def test_convert_with_numpy_2(self):
+        """tf2onnx asks NumPy for what its second version has no more."""
+        os.mkdir(os.path.join(self.folder, "python"))
+        with open(os.path.join(self.folder, "python", "numpy.py"), "w", encoding="utf-8") as file:
+            file.write("prod = max\n")
+        arguments, _, _ = self.convert(converter="import numpy\nassert numpy.product([1, 2]) == 2\n" + CONVERTER)
         self.assertIn("--tfjs", arguments)
 
     def test_convert_frozen(self):
@@ -524,7 +538,9 @@ class ToolTest(unittest.TestCase):
         self.assertIn("no node 'nose'", self.convert(status=1, outputs={"mask": "nose"}))
         self.assertIn("0 nodes ArgMax read", self.convert(status=1, outputs={"mask": "head/BiasAdd > ArgMax"}))
         self.assertIn("pip install tf2onnx", self.convert(status=1, converter="import tensorflow_that_is_not_here"))
-        self.assertIn("the converter failed", self.convert(status=1, converter="raise SystemExit('no')"))
+        self.assertIn("the converter failed: tf2onnx.convert --opset", self.convert(status=1, converter="raise SystemExit('no')"))
+        self.assertIn("does not know a: _Fused of", self.convert(status=1, converter=CONVERTER + (
+            "\nprint('ERROR - Tensorflow op [a: _Fused] is not supported', file=sys.stderr)")))
         self.assertIn("no TensorFlow.js graph", self.convert("--from", self.catalogue, status=1, name="catalogue.json"))
         for wrong in ({"address": "http://example.org/x.json"}, {"size": "64"}, {"outputs": {}}, {"input": 3}):
             self.assertIn("convert", self.convert(status=1, **wrong))
