@@ -103,10 +103,8 @@ against_reference (guint64 seed, DcnnSession *session, const DcnnTensor *frame)
     const gfloat *p = have->data, *q = want[i].data;
     gdouble worst = 0;
 
-    for (gint64 k = 0; k < dcnn_tensor_count (have); k++) {
-      gdouble d = fabs ((gdouble) p[k] - q[k]);
-      worst = d <= worst ? worst : d; /* NaN too */
-    }
+    for (gint64 k = 0; k < dcnn_tensor_count (have); k++)
+      worst = test_further (worst, p[k], q[k]);
     if (!(worst < 2e-5))
       fail (seed, "against the reference", i, worst);
     dcnn_tensor_free (&want[i]);

@@ -85,7 +85,7 @@ check (DcnnSession *session, gboolean bgr, guint x0, guint y0, guint x1,
         gboolean inside = x >= x0 && x < x1 && y >= y0 && y < y1;
         guint from = bgr ? 2 - c : c;
         gdouble want = VALUE (inside ? picture[from] : fill[from]);
-        if (fabs (at (session, c, y, x) - want) > 1e-6)
+        if (!(fabs (at (session, c, y, x) - want) <= 1e-6))
           g_error ("channel %u, row %u, column %u: %g, not %g", c, y, x,
               at (session, c, y, x), want);
       }

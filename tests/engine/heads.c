@@ -346,10 +346,8 @@ difference (const DcnnTensor *a, const DcnnTensor *b)
 
   for (gint64 i = 0; a->dtype == DCNN_DTYPE_F32 && i < dcnn_tensor_count (a);
       i++) {
-    gdouble d = fabs ((gdouble) p[i] - q[i]);
+    worst = test_further (worst, p[i], q[i]);
     scale = MAX (scale, fabs (q[i]));
-    if (!(d <= worst))
-      worst = d;
   }
   return worst / scale;
 }

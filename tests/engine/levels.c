@@ -117,8 +117,7 @@ compare_record (const guint32 *head, const guint32 *a, const guint32 *b,
     memcpy (&x, &a[i], 4);
     memcpy (&y, &b[i], 4);
     scale = MAX (scale, fabsf (x));
-    if (!(fabsf (x - y) <= worst))
-      worst = fabsf (x - y);
+    worst = test_further (worst, x, y);
   }
   sums->worst = MAX (sums->worst, worst / scale);
   return worst / scale <= 1e-5;

@@ -4,8 +4,9 @@
  */
 #include "maps.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "nets.h"
 
 /* What a probe shows of a map, on one device. */
 typedef struct Probe {
@@ -35,10 +36,8 @@ difference (const Probe *a, const Probe *b, gsize n)
   gdouble worst = 0, scale = 1e-3;
 
   for (gsize i = 0; i < n; i++) {
-    gdouble d = fabs ((gdouble) a->values[i] - b->values[i]);
+    worst = test_further (worst, a->values[i], b->values[i]);
     scale = MAX (scale, fabs (b->values[i]));
-    if (!(d <= worst))
-      worst = d;
   }
   return worst / scale;
 }

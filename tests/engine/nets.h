@@ -8,6 +8,8 @@
 #ifndef DCNN_TEST_NETS_H
 #define DCNN_TEST_NETS_H
 
+#include <math.h>
+
 #include "dcnn_graph.h"
 #include "deltacnn/session.h"
 
@@ -108,6 +110,16 @@ void test_fail (DcnnModel *model, guint64 seed, const char *format, ...)
 /* Whether all outputs of a's stream and of b's stream 0, sessions of one model,
  * have the same bits. */
 gboolean test_same_outputs (DcnnSession *a, guint stream, DcnnSession *b);
+
+/* The larger of worst and how far a is from b: infinite, and so for good, where
+ * one is no number. (A maximum forgets it: no number is above or below.) */
+static inline gdouble
+test_further (gdouble worst, gdouble a, gdouble b)
+{
+  gdouble d = a == b ? 0 : fabs (a - b);
+
+  return isnan (d) ? (gdouble) INFINITY : MAX (worst, d);
+}
 
 /* Moves a few squares of random content over tensor [1,C,H,W]. */
 void test_video_step (guint64 *state, DcnnTensor *frame, gboolean integer);

@@ -164,7 +164,7 @@ test_changes (void)
   for (gint64 i = 0; i < n; i++) {
     gdouble v = ((gfloat *) b->data)[i];
     squares += v * v / (gdouble) n;
-    worst = MAX (worst, fabs (((gfloat *) a->data)[i] - v));
+    worst = test_further (worst, ((gfloat *) a->data)[i], v);
   }
   g_assert_cmpfloat (worst, >, 0);
   g_assert_cmpfloat (worst, <, 0.02 * sqrt (squares));

@@ -494,17 +494,17 @@ push_busy (DcnnSession *session, guint8 *rgb)
 }
 
 /* Largest difference where the square does not reach. */
-static gfloat
+static gdouble
 far_difference (DcnnSession *a, DcnnSession *b)
 {
   const DcnnTensor *p = &dcnn_session_get_output (a, 0, 0)->tensor;
   const DcnnTensor *q = &dcnn_session_get_output (b, 0, 0)->tensor;
-  gfloat largest = 0;
+  gdouble largest = 0;
 
   for (gint i = 0; i < dcnn_tensor_count (p); i++)
     if (i % NET_W >= 24 || i / NET_W % NET_H >= 24)
-      largest = MAX (largest, ABS (((gfloat *) p->data)[i] -
-              ((gfloat *) q->data)[i]));
+      largest = test_further (largest, ((gfloat *) p->data)[i],
+          ((gfloat *) q->data)[i]);
   return largest;
 }
 

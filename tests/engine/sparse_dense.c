@@ -31,10 +31,8 @@ largest_difference (const DcnnTensor *a, const DcnnTensor *c)
 
   g_assert_cmpint (n, ==, dcnn_tensor_count (c));
   for (gint64 i = 0; i < n; i++) {
-    gdouble d = fabs ((gdouble) p[i] - q[i]);
+    worst = test_further (worst, p[i], q[i]);
     scale = MAX (scale, fabs (q[i]));
-    if (!(d <= worst))
-      worst = d;
   }
   return worst / scale;
 }

@@ -118,7 +118,7 @@ worst_difference (const DcnnTensor *a, const DcnnTensor *b)
 
   for (gint64 i = 0; i < dcnn_tensor_count (a); i++) {
     gdouble p = ((gfloat *) a->data)[i], q = ((gfloat *) b->data)[i];
-    worst = MAX (worst, fabs (p - q));
+    worst = test_further (worst, p, q);
     most = MAX (most, fabs (q));
   }
   return worst / most;

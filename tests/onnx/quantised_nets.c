@@ -67,7 +67,9 @@ difference (DcnnSession *session, const char *path, int frame, double allowed,
     double d;
     values[i] = dcnn_ref_get (have, (gint64) i);
     d = fabs (values[i] - (double) want[i]);
-    worst = d <= worst ? worst : d;
+    if (isnan (d))
+      return INFINITY;
+    worst = MAX (worst, d);
     *beyond += !(d <= allowed);
   }
   return worst;
