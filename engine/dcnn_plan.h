@@ -278,6 +278,8 @@ const char *plan_node_kernel (const PlanNode *node);
 /* Runs every pass; see the list in dcnn_passes.c. most_bytes: what new
  * constants may take. */
 gboolean dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error);
+/* dcnn_passes.c: what only hands on its input goes. */
+void dcnn_passes_identities (DcnnGraph *graph);
 /* passes_layout.c: takes graph; pictures with channels last, or of integers,
  * become float32 maps. Returns graph itself, or a new one. */
 DcnnGraph *dcnn_passes_layout (DcnnGraph *graph);

@@ -3,7 +3,8 @@
  * dcnn_passes.c - graph to simpler graph, before planning. Each pass says
  * what it turns into what; none changes a result beyond rounding.
  *
- *   identities   Identity, Dropout, Cast to the same type    -> nothing
+ *   identities   Identity, Dropout, Cast to the same type    -> nothing; before
+ *                all others, too, which they would stand in the way of
  *   gelu         GELU spelled out (passes_gelu.c)             -> Gelu
  *   spreads      Expand or Tile of what an element-wise operator spreads over
  *                its other operand anyway                     -> nothing
@@ -196,23 +197,32 @@ constant_floats (const DcnnGraph *graph, DcnnValueId value)
 
 /* ---- identities --------------------------------------------------------- */
 
-static void
-pass_identities (Uses *uses)
+static gboolean
+is_same (const DcnnGraph *graph, const DcnnNode *node)
 {
-  DcnnGraph *graph = uses->graph;
+  return node->op == DCNN_OP_IDENTITY || (node->op == DCNN_OP_CAST &&
+      dcnn_graph_value (graph, node->inputs[0])->tensor.dtype ==
+      node->params.cast.to);
+}
 
+void
+dcnn_passes_identities (DcnnGraph *graph)
+{
+  g_autofree gboolean *is_output = dcnn_graph_find_outputs (graph);
+  g_autofree DcnnValueId *same = g_new (DcnnValueId, graph->values->len + 1);
+
+  for (guint v = 0; v < graph->values->len; v++)
+    same[v] = (DcnnValueId) v;
   for (guint n = 0; n < graph->nodes->len; n++) {
-    DcnnNode *node = dcnn_graph_node (graph, n);
-    if (!node->alive || node->n_inputs < 1 || node->inputs[0] < 0)
-      continue;
-    if (node->op != DCNN_OP_IDENTITY && !(node->op == DCNN_OP_CAST &&
-            dcnn_graph_value (graph, node->inputs[0])->tensor.dtype ==
-            node->params.cast.to))
-      continue;
-    if (uses->is_output[node->outputs[0]])
+    DcnnNode *node = dcnn_graph_node (graph, (gint) n);
+    for (int i = 0; i < node->n_inputs; i++)
+      if (node->inputs[i] >= 0)
+        node->inputs[i] = same[node->inputs[i]];
+    if (!node->alive || !is_same (graph, node) || node->outputs[0] < 0 ||
+        is_output[node->outputs[0]])
       continue;
     node->alive = FALSE;
-    replace_uses (uses, node->outputs[0], node->inputs[0]);
+    same[node->outputs[0]] = node->inputs[0];
   }
 }
 
@@ -673,11 +683,11 @@ dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
   Uses uses = { .bytes_left = most_bytes };
   gboolean ok;
 
+  dcnn_passes_identities (graph); /* that other passes have left */
   dcnn_passes_gelu (graph);
   pass_spreads (graph);
   pass_dead (graph);
   uses_init (&uses, graph);
-  pass_identities (&uses);
   pass_pads (&uses);
   ok = pass_affine (&uses, error) && pass_dilation (&uses, error) &&
       pass_far_taps (&uses, error);

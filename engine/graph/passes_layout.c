@@ -59,7 +59,8 @@ find_plain_readers (const DcnnGraph *graph)
 
   for (guint n = 0; n < graph->nodes->len; n++) {
     const DcnnNode *node = dcnn_graph_node (graph, n);
-    for (int i = 0; !layout_has_perm (node, 4, layout_to_nchw) && i < node->n_inputs; i++)
+    gboolean plain = node->alive && !layout_has_perm (node, 4, layout_to_nchw);
+    for (int i = 0; plain && i < node->n_inputs; i++)
       if (node->inputs[i] >= 0)
         read[node->inputs[i]] = TRUE;
   }

@@ -276,6 +276,7 @@ dcnn_plan_new (DcnnGraph *graph, GError **error)
   gsize most_bytes = bytes_allowed (graph);
   DcnnPlan *plan;
 
+  dcnn_passes_identities (graph);
   dcnn_passes_repeats (graph);
   dcnn_passes_moments (graph);
   plan = plan_on (dcnn_passes_layout (graph), &plan_layout_cpu);

@@ -7,6 +7,7 @@
 make_user_nets.py says what is written. A net is a function here, its docstring what it shows.
 """
 import numpy as np
+from onnx import TensorProto
 
 import make_user_nets
 from make_export_nets import INPUT, begun, of_picture
@@ -23,6 +24,18 @@ def stacked_otherwise():
     x = g.node("Reshape", g.node("ReduceSum", stack, g.ints(1), keepdims=0), g.ints(1, 3, HEIGHT, WIDTH))
     g.conv(x, 3, 2, "y")
     return of_picture(g, tails=4)
+
+
+@net
+def handed_on():
+    """Identity, Dropout and a Cast to the same type in the middle of what passes look for: a GELU and pixels that are repeated."""
+    g, x = begun(4)
+    erf = g.node("Identity", g.node("Erf", g.node("Div", x, g.const(np.sqrt(2)))))
+    x = g.node("Mul", g.node("Mul", x, g.node("Cast", g.node("Add", erf, g.const(1.)), to=TensorProto.FLOAT)), g.const(.5))
+    x = g.node("Dropout", g.node("Reshape", x, g.ints(1, 4, HEIGHT, 1, WIDTH)))
+    x = g.node("Identity", g.node("Tile", x, g.ints(1, 1, 1, 2, 1)))
+    g.conv(g.node("Reshape", x, g.ints(1, 4, 2 * HEIGHT, WIDTH)), 4, 3, "y")
+    return of_picture(g, tails=0)
 
 
 @net
