@@ -161,7 +161,7 @@ add_float_constant (Uses *uses, const char *stem, int rank,
   gsize bytes;
   g_autofree char *name = NULL;
   DcnnValueId id;
-  static gint counter;
+  guint number = graph->values->len;
 
   memcpy (tensor.dims, dims, sizeof (int64_t) * (size_t) rank);
   bytes = (gsize) dcnn_tensor_count (&tensor) * sizeof (float);
@@ -174,7 +174,10 @@ add_float_constant (Uses *uses, const char *stem, int rank,
   uses->bytes_left -= bytes;
   if (!dcnn_tensor_alloc (&tensor, error))
     return -1;
-  name = g_strdup_printf ("%s#%d", stem, g_atomic_int_add (&counter, 1));
+  do {
+    g_free (name);
+    name = g_strdup_printf ("%s#%u", stem, number++);
+  } while (dcnn_graph_find_value (graph, name) >= 0); /* the file's may be so */
   id = dcnn_graph_add_constant (graph, name, &tensor, error);
   if (id < 0) {
     dcnn_tensor_free (&tensor);

@@ -46,6 +46,7 @@ class Net:
     def __init__(self, rng):
         self.rng, self.nodes, self.constants, self.maps, self.text = rng, [], [], [], []
         self.inputs, self.extra = [], [] # maps; names of values that may be outputs, too
+        self.hands_on = False # now and then an operator that does nothing
 
     def take(self, name, c, h, w):
         """Another input."""
@@ -61,6 +62,10 @@ class Net:
         names = [called] if called else [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(op, inputs, names, **attributes))
         self.text.append(f"{op} {inputs} -> {names} {attributes}")
+        if self.hands_on and outputs == 1 and called is None and self.chance(.05):
+            self.hands_on = False
+            names = [self.node(self.among(["Identity", "Dropout"]), names)]
+            self.hands_on = True
         return names[0] if outputs == 1 else names
 
     def keep(self, name, c, h, w, positive=False):
@@ -470,6 +475,7 @@ def build(rng, seed):
     if seed % 2 == 0:
         grow(net, OPERATORS)
     else:
+        net.hands_on = net.chance(.3)
         if net.chance(.2):
             net.take("side", int(net.among([1, 3, 4])), h, w)
         grow(net, OPERATORS + wild_operators.OPERATORS * 2)

@@ -435,4 +435,13 @@ def crossed_clip(net):
     keep_like(net, net.node("Add", [x, m.name]), m)
 
 
-FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [scale_of_rows, factor_spread, crossed_clip]
+def taken_weights(net):
+    """Constants that have the names which a pass would give to what it makes of weights."""
+    m, total = net.maps[0], net.node("Sum", [net.constant([.01], called=f"conv#{number}") for number in range(100)])
+    weights = net.constant(net.rng.normal(0, 1 / np.sqrt(m.c), (4, m.c, 1, 1)))
+    x = net.node("Mul", [net.node("Conv", [m.name, weights], name="conv"), net.constant(net.uniform(.5, 1.5, (4, 1, 1)))])
+    net.keep(net.node("Add", [net.node("Relu", [x]), total]), 4, m.h, m.w)
+
+
+FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [
+    scale_of_rows, factor_spread, crossed_clip, taken_weights]
