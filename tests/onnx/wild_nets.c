@@ -29,7 +29,7 @@
 #define BATCH 500          /* nets on disk at a time */
 #define TOLERANCE 1e-4     /* of the largest value */
 #define TIMES_NOISE 30     /* or of how far the net's own rounding moves it */
-#define OF_HALVES .25      /* what lies in a wrong place is off by more */
+#define OF_HALVES .5       /* what lies in a wrong place is off by about 1 */
 
 /* The ways to run a session that have code of their own. */
 static const struct {

@@ -3,7 +3,8 @@
 
 Channels last between Transposes, convolutions in one dimension, maps on an axis of their own, pixels repeated by Tile or
 Expand, shuffles, GELU and hard swish spelled out, norms as TensorFlow spells them, slices that go backwards, joins and parts
-along rows and columns, sums and softmax along any axis, operands that spread along one axis, values of the middle as outputs.
+along rows and columns, sums and softmax along any axis, operands that spread along one axis, values of the middle as outputs,
+dense blocks, parts that go another way, gates through fully connected layers, attention.
 
 Each takes the net and a map, and returns the map that it made, or None where the map does not suit. FIXED are nets that were
 once wrong.
@@ -266,6 +267,84 @@ def spread(net, m):
     return keep_like(net, net.node(net.among(["Mul", "Add", "Max", "Sub"]), [m.name, values]), m)
 
 
+# ---- several nodes on parts -----------------------------------------------------------
+
+def pointwise(net, name, c_in, c_out, size):
+    weights = net.constant(net.rng.normal(0, 1 / np.sqrt(c_in), (c_out, c_in, 1, 1)))
+    return net.keep(net.node("Conv", [name, weights]), c_out, *size)
+
+
+def dense_block(net, m):
+    """All that there is joined again and again, the new piece last or first, or the join itself joined."""
+    if m.c > 24:
+        return None
+    pieces, channels, joined = [m.name], m.c, m
+    for _ in range(net.among([2, 3])):
+        new = pointwise(net, joined.name, joined.c, int(net.among([1, 3, 4, 8])), m.size())
+        again = net.chance(.3)
+        channels = (joined.c if again else channels) + new.c
+        pieces = [joined.name] if again else pieces
+        pieces = pieces + [new.name] if net.chance(.7) else [new.name] + pieces
+        joined = net.keep(net.node("Concat", pieces, axis=1), channels, *m.size())
+    return joined
+
+
+def parts(net, m):
+    """Some channels go another way and come back, or change places with the others."""
+    if m.c < 3:
+        return None
+    at = sorted(int(v) for v in net.rng.choice(np.arange(1, m.c), 2, replace=False)) if m.c > 3 else [1, 2]
+    sizes = [at[0], at[1] - at[0], m.c - at[1]]
+    names = net.node("Split", [m.name, ints(net, *sizes)], 3, axis=1)
+    kept = [net.keep(name, c, m.h, m.w, m.positive) for name, c in zip(names, sizes)]
+    which = int(net.rng.integers(3))
+    names[which] = pointwise(net, names[which], sizes[which], sizes[which], m.size()).name
+    if net.chance(.3):
+        names[which] = net.node("Add", [names[which], kept[which].name])
+    order = net.rng.permutation(3) if net.chance(.5) else range(3)
+    return keep_like(net, net.node("Concat", [names[i] for i in order], axis=1), m)
+
+
+def norm_of_part(net, m):
+    """A norm of groups of some of the channels, and of a map that was turned before."""
+    if m.c < 4 or m.h * m.w < 8:
+        return None
+    if net.chance(.3):
+        x, n = net.node("Transpose", [m.name], perm=[0, 1, 3, 2]), m.c
+        size = m.w, m.h
+    else:
+        n, size = m.c - m.c % 2 - 2, m.size()
+        x = net.node("Slice", [m.name, ints(net, 1), ints(net, 1 + n), ints(net, 1)])
+    groups = 2 if n % 2 == 0 else 1
+    x = net.node("InstanceNormalization", [reshape(net, x, 1, groups, -1), net.constant(net.uniform(.5, 1.5, groups)),
+                                           net.constant(net.uniform(-1, 1, groups))], epsilon=.05)
+    return net.keep(reshape(net, x, 1, n, *size), n, *size)
+
+
+def vector_gate(net, m):
+    """Squeeze and excite through fully connected layers."""
+    x = net.node("ReduceMean", [m.name], axes=[2, 3], keepdims=0) if net.chance(.5) else net.node(
+        "Flatten", [net.node("GlobalMaxPool", [m.name])])
+    n = int(net.among([2, 8]))
+    x = net.node("Gemm", [x, net.constant(net.rng.normal(0, .5, (n, m.c))), net.constant(net.uniform(-1, 1, n))], transB=1)
+    x = net.node("MatMul", [net.node("Relu", [x]), net.constant(net.rng.normal(0, .5, (n, m.c)))])
+    x = net.node("Sigmoid", [net.node("Add", [x, net.constant(net.uniform(-1, 1, net.among([(m.c,), (1, m.c)])))])])
+    x = reshape(net, x, 1, m.c, 1, 1) if net.chance(.5) else net.node("Unsqueeze", [x, ints(net, 2, 3)])
+    return keep_like(net, net.node("Mul", [m.name, x]), m)
+
+
+def attend(net, m):
+    """Each pixel looks at all others."""
+    if m.h * m.w > 256 or m.c > 24:
+        return None
+    n, d = m.h * m.w, int(net.among([2, 4]))
+    q, k, v = (pointwise(net, m.name, m.c, c, m.size()) for c in (d, d, m.c))
+    q = net.node("Transpose", [reshape(net, q.name, 1, d, n)], perm=[0, 2, 1])
+    a = net.node("Softmax", [net.node("Mul", [net.node("MatMul", [q, reshape(net, k.name, 1, d, n)]), net.constant(.5)])], axis=-1)
+    x = net.node("MatMul", [reshape(net, v.name, 1, m.c, n), net.node("Transpose", [a], perm=[0, 2, 1])])
+    return keep_like(net, net.node("Add", [m.name, reshape(net, x, 1, m.c, m.h, m.w)]), m)
+
+
 # ---- spelled out ---------------------------------------------------------------------
 
 def spelled(net, m):
@@ -373,7 +452,8 @@ def windows(net, m):
 
 
 OPERATORS = [island, island, island, rows, stack, stack, repeat, repeat, pixels, unshuffle, turn, crop, crop, join, join,
-             pick_pixels, padded, padded, along, along, spread, spread, spelled, spelled, factor_norm, slopes, windows, windows]
+             pick_pixels, padded, padded, along, along, spread, spread, spelled, spelled, factor_norm, slopes, windows, windows,
+             dense_block, dense_block, parts, parts, norm_of_part, vector_gate, attend]
 
 
 # ---- nets that were once wrong -------------------------------------------------------------
