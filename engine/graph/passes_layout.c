@@ -190,6 +190,7 @@ permute_params (const Layout *l, const DcnnNode *node, DcnnParams *p)
         return FALSE;
       return permute_axis (&p->axis.axis);
     case DCNN_OP_SOFTMAX:
+    case DCNN_OP_LOG_SOFTMAX:
       if (p->axis.coerce_2d && p->axis.axis != 3)
         return FALSE;
       p->axis.coerce_2d = FALSE; /* of the last axis it is the same */

@@ -101,6 +101,7 @@ plan_lower_softmax (PlanBuilder *b, gint index)
   map = plan_map (b->plan, in);
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_SOFTMAX, in,
       plan_add_map (b->plan, map->width, map->height, map->channels));
+  node->op.log_form = gn->op == DCNN_OP_LOG_SOFTMAX;
   return plan_finish_ordered (b, node, gn->outputs[0], order);
 }
 

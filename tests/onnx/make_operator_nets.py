@@ -39,6 +39,15 @@ def handed_on():
 
 
 @net
+def log_shares():
+    """LogSoftmax over channels, which come first or last, as segmentation nets end that were trained with it."""
+    g, x = begun(6)
+    y = g.node("Transpose", g.node("LogSoftmax", g.node("Transpose", x, perm=[0, 2, 3, 1]), axis=-1), perm=[0, 3, 1, 2])
+    g.node("LogSoftmax", g.conv(g.node("Add", g.node("LogSoftmax", x, axis=1), y), 6, 4), axis=1, out="y")
+    return of_picture(g, tails=0)
+
+
+@net
 def lp_lengths():
     """LpNormalization over channels, by lengths and sums, also of nothing but zeros."""
     g, x = begun(6)
