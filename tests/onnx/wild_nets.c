@@ -29,7 +29,7 @@
 #define BATCH 500          /* nets on disk at a time */
 #define TOLERANCE 1e-4     /* of the largest value */
 #define TIMES_NOISE 30     /* or of how far the net's own rounding moves it */
-#define OF_HALVES .5       /* what lies in a wrong place is off by about 1 */
+#define OF_HALVES .25      /* what lies in a wrong place is off by about 1 */
 
 /* The ways to run a session that have code of their own. */
 static const struct {
@@ -92,7 +92,7 @@ check_frame (DcnnSession *session, DcnnModel *model, const char *folder,
     g_autofree float *want = read_floats (folder, seed, what, &n);
     double allowed = MAX (TOLERANCE, TIMES_NOISE *
         (double) noise[frame * summary.n_outputs + i]);
-    double limit = ways[way].halves ? MAX (OF_HALVES, 1000 * allowed) : allowed;
+    double limit = ways[way].halves ? MAX (OF_HALVES, 500 * allowed) : allowed;
     double d = want ? difference (
         &dcnn_session_get_output (session, 0, i)->tensor, want, n) : INFINITY;
     if (d <= limit)
@@ -117,7 +117,7 @@ check_way (DcnnModel *model, const char *folder, guint seed, guint w,
   dcnn_session_options_init (&options);
   options.device = ways[w].sim ? "sim" : "cpu";
   options.precision =
-      ways[w].halves ? DCNN_PRECISION_BF16 : DCNN_PRECISION_F32;
+      ways[w].halves ? DCNN_PRECISION_F16 : DCNN_PRECISION_F32;
   options.threads = ways[w].threads;
   options.store_all = ways[w].store_all;
   options.tuning = (DcnnTuning) { .mode = ways[w].mode };
