@@ -467,12 +467,16 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
 {
   const DcnnPlan *plan = session->plan;
   const PlanNode *node = plan_node (plan, n);
-  TailRun run = { .session = session, .stream = stream,
-    .gn = dcnn_graph_node (plan->graph, node->graph_node), .out_index = -1 };
+  TailRun run;
   CpuNodeState *state = &stream->cpu->nodes[n];
   gboolean changed = stream->cpu->dense;
   gdouble share = 1;
 
+  memset (&run, 0, G_STRUCT_OFFSET (TailRun, in));
+  run.session = session;
+  run.stream = stream;
+  run.gn = dcnn_graph_node (plan->graph, node->graph_node);
+  run.out_index = -1;
   run.panels = dcnn_cpu_node (session, (guint) n)->panels;
   for (int i = 0; i < run.gn->n_inputs; i++) {
     DcnnValueId id = run.gn->inputs[i];

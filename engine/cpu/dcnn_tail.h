@@ -17,8 +17,6 @@ typedef struct TailRun {
   DcnnSession *session;
   DcnnStream *stream;
   const DcnnNode *gn;
-  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
-  gint index[DCNN_MAX_NODE_INPUTS]; /* of the stream's tensors; -1 */
   DcnnTensor *out;
   gint out_index;
   const guint32 *rows;
@@ -37,6 +35,9 @@ typedef struct TailRun {
   gsize depth;             /* of a reduction: numbers that become one */
   DcnnMatmul product;
   const float *panels;     /* its second operand, from the model; or NULL */
+  /* of the node's inputs alone; first is in: all before it starts as zeros */
+  const DcnnTensor *in[DCNN_MAX_NODE_INPUTS];
+  gint index[DCNN_MAX_NODE_INPUTS]; /* of the stream's tensors; -1 */
 } TailRun;
 
 static inline gsize

@@ -24,6 +24,9 @@
 #define PANELS 1
 #endif
 #define VECTORS (PANELS * PANEL_VECTORS)
+/* Panels at once of a row that comes alone: so many sums as hide how long one
+ * takes. */
+#define LONE_PANELS (V_LANES == 16 ? 8 : V_LANES == 8 ? 4 : 1)
 
 #if V_LANES > 1
 #define ACCUMULATE V_ACCUMULATE
@@ -75,10 +78,49 @@ multiply (const DcnnMatmul *mm, const float *const *a, const float *panel,
 static void
 store_row (const v_t *sums, float *out, size_t n)
 {
-  for (uint32_t v = 0; v < VECTORS && (size_t) v * V_LANES < n; v++) {
+  for (uint32_t v = 0; (size_t) v * V_LANES < n; v++) {
     size_t left = n - (size_t) v * V_LANES;
     v_store_n (out + v * V_LANES, sums[v],
         left < V_LANES ? (unsigned) left : V_LANES);
+  }
+}
+
+/* One row times so many panels, a constant where this is expanded. */
+DCNN_INLINE void
+multiply_lone (const DcnnMatmul *mm, const float *a, const float *panel,
+    const uint32_t panels, v_t *to)
+{
+  v_t sums[LONE_PANELS * PANEL_VECTORS];
+
+  DCNN_UNROLL
+  for (uint32_t v = 0; v < panels * PANEL_VECTORS; v++)
+    sums[v] = v_zero ();
+  for (size_t p = 0; p < mm->k; p++, panel += DCNN_MATMUL_PANEL) {
+    const v_t x = v_set (a[(ptrdiff_t) p * mm->a_column]);
+    DCNN_UNROLL
+    for (uint32_t v = 0; v < panels * PANEL_VECTORS; v++)
+      ACCUMULATE (sums[v], x, v_load (panel + v / PANEL_VECTORS * (mm->k *
+                  DCNN_MATMUL_PANEL) + v % PANEL_VECTORS * V_LANES));
+  }
+  DCNN_UNROLL
+  for (uint32_t v = 0; v < panels * PANEL_VECTORS; v++)
+    to[v] = sums[v];
+}
+
+static void
+lone_row (const DcnnMatmul *mm, const float *a, float *out)
+{
+  const float *panel = mm->packed;
+
+  for (size_t c = 0, width; c < mm->n; c += width, panel += mm->k * width) {
+    v_t sums[LONE_PANELS * PANEL_VECTORS];
+    const bool all = mm->n - c > (LONE_PANELS - 1) * DCNN_MATMUL_PANEL;
+    width = (all ? LONE_PANELS : 1) * DCNN_MATMUL_PANEL;
+    if (all)
+      multiply_lone (mm, a, panel, LONE_PANELS, sums);
+    else
+      multiply_lone (mm, a, panel, 1, sums);
+    store_row (sums, out + c, mm->n - c < width ? mm->n - c : width);
   }
 }
 
@@ -92,14 +134,16 @@ DCNN_FN (dcnn_k_matmul) (const DcnnMatmul *mm, const uint32_t *rows,
     const float *a[ROWS], *panel = mm->packed;
     for (uint32_t i = 0; i < ROWS; i++)
       a[i] = mm->a + (ptrdiff_t) rows[r + (i < here ? i : 0)] * mm->a_row;
+    if (here == 1) {
+      lone_row (mm, a[0], mm->out + rows[r] * mm->n);
+      break;
+    }
     for (size_t c = 0, width; c < mm->n; c += width,
         panel += mm->k * width) {
       v_t sums[ROWS][VECTORS];
       const bool all = mm->n - c > (PANELS - 1) * DCNN_MATMUL_PANEL;
       width = (all ? PANELS : 1) * DCNN_MATMUL_PANEL;
-      if (here == 1)
-        multiply (mm, a, panel, 1, 1, sums), width = DCNN_MATMUL_PANEL;
-      else if (all)
+      if (all)
         multiply (mm, a, panel, ROWS, PANELS, sums);
       else
         multiply (mm, a, panel, ROWS, 1, sums);

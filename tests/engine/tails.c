@@ -397,6 +397,13 @@ check_product (const DcnnCpuKernels *kernels, gsize m, gsize k, gsize n,
     }
     g_assert_cmpfloat (fabs (sum - out[i]), <, 1e-6 * size);
   }
+  for (gsize i = 1; i < m; i++) { /* alone, the same bits */
+    g_autofree float *before = g_memdup2 (out, n * m * sizeof (float));
+    memset (out + rows[i] * n, 0xff, n * sizeof (float));
+    kernels->matmul (&mm, rows, i, i + 1);
+    g_assert_cmpmem (out, n * m * sizeof (float), before, n * m *
+        sizeof (float));
+  }
 }
 
 /* in: n numbers, which are its scale, too. */
@@ -482,6 +489,8 @@ test_kernels (void)
     for (guint64 i = 1; i < 40; i++) {
       check_product (kernels, 2 + i * 7 % 30, 1 + i * 5 % 37, 1 + i * 11 % 53,
           i);
+      if (i % 8 == 0) /* more panels than a row alone takes at once */
+        check_product (kernels, 3, 1 + i, 120 + i * 5, i);
       check_rows (kernels, i, i);
     }
   }
