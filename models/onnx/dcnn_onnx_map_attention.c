@@ -322,6 +322,39 @@ turned (OnnxNode *node, DcnnValueId x, DcnnValueId cosines, DcnnValueId sines,
       t.dims);
 }
 
+/* com.microsoft's operator has its tables behind the positions, of which one
+ * may stand for the first: as ONNX's has them. */
+static void
+reorder_inputs (OnnxNode *node)
+{
+  const DcnnTensor *in = onnx_node_input (node, 0);
+  const DcnnTensor *at = onnx_node_input (node, 1);
+  const DcnnTensor *table = onnx_node_input (node, 2);
+  const DcnnTensor x = in ? *in : (DcnnTensor) { .rank = 0 };
+  DcnnTensor places = { .dtype = DCNN_DTYPE_I64, .rank = 2,
+    .dims = { x.dims[0], x.rank == 4 ? x.dims[2] : x.dims[1] } };
+  DcnnValueId ids = node->inputs[1];
+
+  onnx_node_float (node, "scale", 1); /* ONNX Runtime does not look at it */
+  if (onnx_node_int (node, "is_packed_batching", 0) != 0)
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "images of several lengths "
+        "(is_packed_batching) are not supported");
+  if (x.rank < 3 || !at || !table || table->rank != 2)
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a value of rank 3 or "
+        "4, positions and two tables");
+  if (node->error)
+    return;
+  if (dcnn_tensor_count (at) == 1 && onnx_node_alloc (node, &places)) {
+    for (gint64 i = 0, n = dcnn_tensor_count (&places); i < n; i++)
+      dcnn_ref_set_int (&places, i, i % places.dims[1]);
+    ids = onnx_whole_binary (node, DCNN_OP_ADD, onnx_whole_constant (node,
+            &places), ids);
+  }
+  node->inputs[1] = node->inputs[2];
+  node->inputs[2] = node->inputs[3];
+  node->inputs[3] = ids;
+}
+
 void
 onnx_map_rotary_embedding (OnnxNode *node)
 {
@@ -333,6 +366,11 @@ onnx_map_rotary_embedding (OnnxNode *node)
   DcnnValueId x = node->inputs[0], cosines, sines, parts[2];
   DcnnTensor t;
 
+  if (g_strcmp0 (node->proto->domain, "com.microsoft") == 0) {
+    reorder_inputs (node);
+    if (heads == 0 && given.rank == 3 && onnx_node_input (node, 1))
+      heads = given.dims[2] / MAX (2 * onnx_node_input (node, 1)->dims[1], 1);
+  }
   if (given.rank == 3 && heads > 0 && given.dims[2] % heads == 0)
     x = onnx_emit_reshape (node, x, 4, (const gint64[]) { given.dims[0],
             given.dims[1], heads, given.dims[2] / heads });

@@ -96,12 +96,34 @@ onnx_map_nhwc_conv (OnnxNode *node)
   emit_activated (node, x, numbers[0], numbers[1], n);
 }
 
-/* GroupNorm (x, scale, shift), with channels last unless it says otherwise; with
- * an activation of 1 it ends in SiLU. */
+/* What SkipGroupNorm adds first: another map, or a number for each channel of
+ * an image (input 3), and a bias (input 4). */
+static DcnnValueId
+with_skip (OnnxNode *node, DcnnValueId x, gboolean last)
+{
+  const DcnnTensor t = onnx_emit_shape_of (node, x);
+  const gint64 c = t.dims[last ? 3 : 1];
+  const gint64 image[4] = { t.dims[0], last ? 1 : c, 1, last ? c : 1 };
+  const gint64 bias[4] = { 1, last ? 1 : c, 1, last ? c : 1 };
+  DcnnValueId skip = node->inputs[3];
+
+  if (dcnn_tensor_count (onnx_node_input (node, 3)) == t.dims[0] * c)
+    skip = onnx_emit_reshape (node, skip, 4, image);
+  x = onnx_whole_binary (node, DCNN_OP_ADD, x, skip);
+  if (onnx_node_input (node, 4))
+    x = onnx_whole_binary (node, DCNN_OP_ADD, x, onnx_emit_reshape (node,
+            node->inputs[4], 4, bias));
+  return x;
+}
+
+/* GroupNorm (x, scale, shift) and SkipGroupNorm (x, scale, shift, skip, bias:
+ * of their sum, which is its second output), with channels last unless it says
+ * otherwise; with an activation of 1 they end in SiLU. */
 void
 onnx_map_nhwc_group_norm (OnnxNode *node)
 {
   const gboolean last = onnx_node_int (node, "channels_last", 1) != 0;
+  const gboolean skips = strcmp (node->mapping->op_type, "SkipGroupNorm") == 0;
   const gint64 activation = onnx_node_int (node, "activation", 0);
   const DcnnParams params = { .norm = {
       .groups = onnx_node_int (node, "groups", 0),
@@ -109,12 +131,16 @@ onnx_map_nhwc_group_norm (OnnxNode *node)
   DcnnValueId x[3], gate;
 
   if (!onnx_node_input (node, 1) || !onnx_node_input (node, 2)
-      || onnx_node_rank (node, 0) != 4)
-    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a map, a scale and a "
-        "shift");
+      || onnx_node_rank (node, 0) != 4 || (skips && !onnx_node_input (node, 3)))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs %s, a scale and a "
+        "shift", skips ? "two maps" : "a map");
   if (node->error)
     return;
   memcpy (x, node->inputs, sizeof x);
+  if (skips) {
+    x[0] = with_skip (node, x[0], last);
+    onnx_emit_output (node, 1, x[0]);
+  }
   if (last)
     x[0] = onnx_whole_channels (node, x[0], TRUE);
   x[0] = onnx_node_emit_inner (node, DCNN_OP_GROUP_NORM, &params, 3, x, NULL);
@@ -126,17 +152,23 @@ onnx_map_nhwc_group_norm (OnnxNode *node)
       : x[0]);
 }
 
-void
-onnx_map_fused_gemm (OnnxNode *node)
+/* emit_activated() where the activation's numbers are attributes. */
+static void
+emit_activated_once (OnnxNode *node, DcnnValueId x)
 {
   const double alpha = onnx_node_float (node, "activation_alpha", NAN);
   const double beta = onnx_node_float (node, "activation_beta", NAN);
-  DcnnValueId x;
 
   onnx_node_float (node, "activation_gamma", 0);
-  x = onnx_node_map_as (node, "Gemm", node->n_inputs, node->inputs);
   emit_activated (node, x, alpha, beta, isnan (alpha) ? 0
       : isnan (beta) ? 1 : 2);
+}
+
+void
+onnx_map_fused_gemm (OnnxNode *node)
+{
+  emit_activated_once (node, onnx_node_map_as (node, "Gemm", node->n_inputs,
+          node->inputs));
 }
 
 /* Input i: batch, where its rows lie in front of all other dimensions, moves
@@ -165,6 +197,7 @@ turned (OnnxNode *node, int i, gboolean matrix, gboolean batch)
   return onnx_emit_transpose (node, node->inputs[i], rank, perm);
 }
 
+/* FusedMatMul, TransposeMatMul (its old name), FusedMatMulActivation. */
 void
 onnx_map_fused_matmul (OnnxNode *node)
 {
@@ -179,16 +212,12 @@ onnx_map_fused_matmul (OnnxNode *node)
       onnx_node_int (node, "transBatchA", 0) != 0);
   node->inputs[1] = turned (node, 1, onnx_node_int (node, "transB", 0) != 0,
       onnx_node_int (node, "transBatchB", 0) != 0);
-  if (alpha == 1 || node->error) {
-    onnx_node_emit (node, DCNN_OP_MATMUL, NULL, 2, NULL);
-    return;
-  }
-  product = onnx_node_emit_inner (node, DCNN_OP_MATMUL, NULL, 2, node->inputs,
-      NULL);
-  node->inputs[0] = product;
-  node->inputs[1] = onnx_whole_number (node, alpha);
-  node->n_inputs = 2;
-  onnx_node_emit (node, DCNN_OP_MUL, NULL, 2, NULL);
+  product = onnx_whole_binary (node, DCNN_OP_MATMUL, node->inputs[0],
+      node->inputs[1]);
+  if (alpha != 1)
+    product = onnx_whole_binary (node, DCNN_OP_MUL, product,
+        onnx_whole_number (node, alpha));
+  emit_activated_once (node, product);
 }
 
 /* BiasGelu, FastGelu (the tanh form): of the sum with a bias, where there is
@@ -219,4 +248,70 @@ onnx_map_fused_gelu (OnnxNode *node)
       NULL);
   node->n_inputs = 2;
   onnx_node_emit (node, DCNN_OP_MUL, NULL, 2, NULL);
+}
+
+/* BiasSplitGelu: of the sum with a bias, the first half of the channels times
+ * the GELU of the second. */
+void
+onnx_map_split_gelu (OnnxNode *node)
+{
+  const int last = onnx_node_rank (node, 0) - 1;
+  DcnnValueId x, gate;
+  gint64 half;
+
+  if (last < 0 || !onnx_node_input (node, 1))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a value and a bias");
+  if (node->error)
+    return;
+  x = onnx_whole_binary (node, DCNN_OP_ADD, node->inputs[0], node->inputs[1]);
+  half = onnx_emit_shape_of (node, x).dims[last] / 2;
+  if (!node->error && (half < 1 || onnx_emit_shape_of (node, x).dims[last]
+          != 2 * half))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "its channels have no halves");
+  gate = onnx_emit_unary (node, DCNN_OP_GELU, onnx_emit_slice (node, x, last,
+          half, half, 1));
+  onnx_emit_output (node, 0, onnx_whole_binary (node, DCNN_OP_MUL,
+          onnx_emit_slice (node, x, last, 0, half, 1), gate));
+}
+
+/* BiasAdd (x, bias, skip): their sum. */
+void
+onnx_map_bias_add (OnnxNode *node)
+{
+  if (!onnx_node_input (node, 0) || !onnx_node_input (node, 1)
+      || !onnx_node_input (node, 2))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a value, a bias and a "
+        "skip");
+  if (!node->error)
+    onnx_emit_output (node, 0, onnx_whole_binary (node, DCNN_OP_ADD,
+            onnx_whole_binary (node, DCNN_OP_ADD, node->inputs[0],
+                node->inputs[1]), node->inputs[2]));
+}
+
+/* BiasSoftmax: softmax over all dimensions from axis on of a sum, whose second
+ * operand stands for each of the first dimensions (is_inner_broadcast 0), or
+ * for those just before axis. */
+void
+onnx_map_bias_softmax (OnnxNode *node)
+{
+  const int rank = onnx_node_rank (node, 0);
+  const gint64 axis = onnx_node_axis (node, onnx_node_int (node, "axis", 1),
+      rank);
+  const DcnnParams params = { .axis = { .axis = 1 } };
+  gint64 flat[2] = { 1, 1 };
+  DcnnValueId x;
+  DcnnTensor t;
+
+  onnx_node_int (node, "is_inner_broadcast", 1); /* shapes say it */
+  if (!onnx_node_input (node, 0) || !onnx_node_input (node, 1))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "it needs a value and a bias");
+  if (node->error)
+    return;
+  x = onnx_whole_binary (node, DCNN_OP_ADD, node->inputs[0], node->inputs[1]);
+  t = onnx_emit_shape_of (node, x);
+  for (int i = 0; i < t.rank; i++)
+    flat[i >= axis] *= t.dims[i];
+  x = onnx_emit_reshape (node, x, 2, flat);
+  x = onnx_node_emit_inner (node, DCNN_OP_SOFTMAX, &params, 1, &x, NULL);
+  onnx_emit_output (node, 0, onnx_emit_reshape (node, x, t.rank, t.dims));
 }

@@ -41,7 +41,9 @@ static const char *const contributed[] = { "QuantizeLinear",
   "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "BiasGelu", "FastGelu",
   "QuickGelu", "NhwcConv", "NhwcFusedConv", "NhwcMaxPool", "GroupNorm", "GridSample",
   "Trilu", "SimplifiedLayerNormalization", "SkipLayerNormalization",
-  "SkipSimplifiedLayerNormalization", "Attention", "MultiHeadAttention" };
+  "SkipSimplifiedLayerNormalization", "Attention", "MultiHeadAttention",
+  "QAttention", "RotaryEmbedding", "TransposeMatMul", "FusedMatMulActivation",
+  "MatMulNBits", "BiasAdd", "BiasSoftmax", "BiasSplitGelu", "SkipGroupNorm" };
 
 gboolean
 onnx_whole_is_contributed (const char *op_type)

@@ -299,8 +299,33 @@ def contributed():
     net.write("on_trial", net.node("Crop", x, border=[1, 0, 1, 2]), net.node("Crop", x, border=[0, 1, 0, 0], scale=[3, 2]), opset=8)
 
 
+def contributed_later():
+    """Attention with masks, a past and of integers; few bits; sums before norms, softmax and GELU; places turned."""
+    net = Net()
+    x = net.node("Reshape", "x", net.const([1, 4, 30], I64))
+    x = net.node("Transpose", net.node("Slice", x, *(net.const(v, I64) for v in ([0], [6], [2]))), perm=[0, 2, 1])
+    mask = net.const([[1, 1, 1, 0, 1, 1, 1]], np.int32)
+    x, past = net.microsoft("Attention", x, net.const(np.full((4, 12), .1)), "", mask, net.const(np.full((2, 1, 2, 1, 2), .2)),
+                            outputs=2, num_heads=2, unidirectional=1)
+    k = net.node("Reshape", net.node("Slice", past, net.const([0], I64), net.const([1], I64), net.const([0], I64)),
+                 net.const([1, 2, 7, 2], I64))
+    x = net.microsoft("MultiHeadAttention", x, k, k, "", net.const([5], np.int32), num_heads=2, mask_filter_value=-7.)
+    x = net.microsoft("RotaryEmbedding", x, net.const([1], I64), *(net.const(np.full((8, 1), v)) for v in (.6, .8)), num_heads=2)
+    q = net.node("DynamicQuantizeLinear", x, outputs=3)
+    x = net.microsoft("QAttention", q[0], net.const(np.full((4, 12), 9), np.int8), net.const(np.ones(12)), q[1],
+                      net.const(.01), "", q[2], num_heads=2)
+    x = net.microsoft("MatMulNBits", x, net.const(np.arange(48).reshape(6, 1, 8), np.uint8), net.const(np.full(6, .1)), K=4, N=6,
+                      bits=4, block_size=16)
+    x = net.microsoft("TransposeMatMul", x, net.const(np.full((8, 6), .1)), transB=1)
+    x = net.microsoft("FusedMatMulActivation", x, net.const(np.full((8, 8), .1)), activation="Relu")
+    y = net.microsoft("BiasSplitGelu", x, net.const(np.ones(8)))
+    y = net.microsoft("BiasAdd", y, net.const(np.ones(4)), y)
+    z = net.microsoft("SkipGroupNorm", "x", net.const(np.ones(4)), net.const(np.zeros(4)), "x", groups=2, channels_last=0)
+    net.write("contributed_later", net.microsoft("BiasSoftmax", y, net.const(np.ones((1, 6, 4))), axis=2, is_inner_broadcast=0), z)
+
+
 for seed, arguments in SEEDS.items():
     with open(os.path.join(sys.argv[1], f"seed_{seed}.onnx"), "wb") as file:
         file.write(model(*arguments).SerializeToString())
-for write in (functions, flags, quantised, pictures, recurrent, contributed):
+for write in (functions, flags, quantised, pictures, recurrent, contributed, contributed_later):
     write()

@@ -248,6 +248,25 @@ def matrices(dynamic):
     return net.model(net.node("DequantizeLinear", [x] + t))
 
 
+def attention(dynamic):
+    """QAttention on the pixels of a pooled map, with a mask: scales a column and of the frame, or one number each."""
+    net, domain = Net(7), "com.microsoft"
+    x = net.node("AveragePool", [net.node("Relu", [net.conv("image", 3, 8)])], kernel_shape=[8, 8], strides=[8, 8])
+    x = net.node("Transpose", [net.node("Reshape", [x, net.constant([1, 8, -1], np.int64)])], perm=[0, 2, 1])
+    unsigned = np.int8 if dynamic else np.uint8
+    w = net.constant(net.rng.integers(0, 120, (8, 24)), unsigned)
+    scale = net.constant(net.rng.uniform(.002, .006, 24) if dynamic else .005)
+    zero = net.constant(np.zeros(24) if dynamic else 60, unsigned)
+    if dynamic:
+        q, s, t = net.node("DynamicQuantizeLinear", [x], outputs=3)
+    else:
+        s, t = scales(net, 1 / 60, 3, np.uint8)
+        q = net.node("QuantizeLinear", [x, s, t])
+    bias, mask = net.constant(net.rng.normal(0, .3, 24)), net.constant([5], np.int32)
+    return net.model(net.node("QAttention", [q, w, bias, s, scale, mask, t, zero], domain, num_heads=2,
+                              unidirectional=int(dynamic)))
+
+
 def nets(frames, folder):
     """Name, the net, the allowed difference (less than 0: times the largest value), its oracle: None, another net or a function."""
     own = {}
@@ -279,6 +298,8 @@ def nets(frames, folder):
     yield "padded-integers", padded_integers(), -1e-6, None
     yield "matrices", matrices(False), 1 / 30, None
     yield "matrices-dynamic", matrices(True), -.01, None  # the second matrix's input is not quantised here
+    yield "attention", attention(False), -ROUNDING, None
+    yield "attention-dynamic", attention(True), -ROUNDING, None
     path = os.path.join(folder, "d.onnx")
     quantize_dynamic(saved(kinds["mixed"], folder), path, per_channel=False, weight_type=QuantType.QUInt8)
     model = onnx.load(path)

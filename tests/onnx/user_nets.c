@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * user_nets.c - nets as exporters write them (make_user_nets.py,
- * make_export_nets.py), each by its descriptor, on pictures, in sessions at
- * threshold 0: every frame equals ONNX Runtime, sparse frames the dense ones
- * bit for bit.
+ * make_export_nets.py, make_operator_nets.py, make_fused_nets.py), each by its
+ * descriptor, on pictures, in sessions at threshold 0: every frame equals ONNX
+ * Runtime, sparse frames the dense ones bit for bit.
  *
  *   user_nets [NAME]
  *
@@ -195,7 +195,7 @@ main (int argc, char **argv)
 {
   g_autofree char *folder = g_dir_make_tmp ("deltacnn-XXXXXX", NULL);
   const char *makers[] = { MAKE_USER_NETS, MAKE_EXPORT_NETS,
-    MAKE_OPERATOR_NETS };
+    MAKE_OPERATOR_NETS, MAKE_FUSED_NETS };
   gboolean made = TRUE;
   g_autofree char *list = NULL;
   g_autofree char *path = g_build_filename (folder, "nets.txt", NULL);
