@@ -75,8 +75,8 @@ typedef struct PlanStep {
   float *vector;           /* constant VECTOR, [out channels], owned; NULL */
 } PlanStep;
 
-/* A normalisation's view of the map whose moments it takes: channel c belongs
- * to group c / group_channels. */
+/* What a normalisation makes of the map whose moments it takes: channel c
+ * belongs to group c / group_channels. */
 typedef struct PlanNorm {
   guint n_groups;
   guint group_channels;    /* of one group */

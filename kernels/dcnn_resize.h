@@ -13,10 +13,10 @@
 
 #include "dcnn_params.h"
 
-/* The most input positions one output coordinate reads (cubic). */
+/* The most input coordinates that one output coordinate reads (cubic). */
 #define DCNN_RESIZE_MAX_TAPS 4
 
-/* What one output coordinate of one dimension reads: n taps, positions inside
+/* What one output coordinate of one dimension reads: n taps, coordinates in
  * the input, weights with sum 1. n = 0: the extrapolation value. */
 typedef struct DcnnResizeTaps {
   int n;
@@ -63,7 +63,7 @@ dcnn_resize_clamp (float x, int64_t n)
       : (int64_t) x >= n ? n - 1 : (int64_t) x;
 }
 
-/* The position nearest to input coordinate x, inside 0 .. n-1. */
+/* The whole coordinate nearest to input coordinate x, inside 0 .. n-1. */
 static inline int64_t
 dcnn_resize_nearest (DcnnResizeNearest mode, float x, int64_t n)
 {

@@ -50,7 +50,7 @@ typedef enum Policy {
    * pixels is seen by a change, else skipped. Work M |tiles (T(U))| / O. Bytes
    * 4 (|tiles (T(U))| (i s^2 + o) + 4 |T(U)| o) + W: the tile's inputs at stride
    * s and its results; at the activation the sums so far and what truncation
-   * held back are read and written where something came. W only when a tile is
+   * kept back are read and written where something came. W only when a tile is
    * computed. State 4 (2 O o). */
   POLICY_DELTACNN,
   /* The same by pixels, and nothing but values: what this project does with

@@ -275,7 +275,7 @@ gboolean dcnn_find_candidates (DcnnSession *session, const StreamMask *masks,
 /* ---- dcnn_global.c: maps to one pixel ----------------------------------- */
 
 void dcnn_run_global (DcnnSession *session, DcnnStream *stream, gint node);
-/* What it held back becomes its value. FALSE: nothing was. */
+/* The change that it kept back becomes its value. FALSE: there was none. */
 gboolean dcnn_take_global (DcnnSession *session, DcnnStream *stream,
     gint node);
 

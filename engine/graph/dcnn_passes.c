@@ -6,8 +6,8 @@
  *   identities   Identity, Dropout, Cast to the same type    -> nothing; before
  *                all others, too, which they would stand in the way of
  *   gelu         GELU spelled out (passes_gelu.c)             -> Gelu
- *   spreads      Expand or Tile of what an element-wise operator spreads over
- *                its other operand anyway                     -> nothing
+ *   broadcasts   Expand or Tile of what an element-wise operator broadcasts to
+ *                its other operand's shape anyway             -> nothing
  *   affine       Conv + BatchNormalization / Mul / Add / Sub / Div by a
  *                constant per channel                         -> Conv
  *   pads         Pad (zeros, H and W) + Conv or AveragePool
@@ -229,11 +229,11 @@ dcnn_passes_identities (DcnnGraph *graph)
   }
 }
 
-/* ---- spreads ---------------------------------------------------------------- */
+/* ---- broadcasts ------------------------------------------------------------- */
 
-/* What a value is spread from, by ones that are repeated; -1: it is not. */
+/* What a value is broadcast from, by ones that are repeated; -1: it is not. */
 static DcnnValueId
-spread_from (const DcnnGraph *graph, DcnnValueId value)
+broadcast_from (const DcnnGraph *graph, DcnnValueId value)
 {
   const DcnnValue *v = dcnn_graph_value (graph, value);
   const DcnnNode *node = v->producer < 0 ? NULL :
@@ -253,7 +253,7 @@ spread_from (const DcnnGraph *graph, DcnnValueId value)
 }
 
 static void
-pass_spreads (DcnnGraph *graph)
+pass_broadcasts (DcnnGraph *graph)
 {
   for (guint n = 0; n < graph->nodes->len; n++) {
     DcnnNode *node = dcnn_graph_node (graph, (gint) n);
@@ -267,7 +267,7 @@ pass_spreads (DcnnGraph *graph)
         break;
       out = &dcnn_graph_value (graph, node->outputs[0])->tensor;
       other = &dcnn_graph_value (graph, node->inputs[1 - i])->tensor;
-      from = spread_from (graph, node->inputs[i]);
+      from = broadcast_from (graph, node->inputs[i]);
       if (from >= 0 && other->rank == out->rank && memcmp (other->dims,
               out->dims, sizeof (int64_t) * (gsize) out->rank) == 0)
         node->inputs[i] = from;
@@ -688,7 +688,7 @@ dcnn_passes_run (DcnnGraph *graph, gsize most_bytes, GError **error)
 
   dcnn_passes_identities (graph); /* that other passes have left */
   dcnn_passes_gelu (graph);
-  pass_spreads (graph);
+  pass_broadcasts (graph);
   pass_dead (graph);
   uses_init (&uses, graph);
   pass_pads (&uses);

@@ -114,7 +114,7 @@ has_convolution (const DcnnGraph *graph)
 
 /* ---- values -------------------------------------------------------------- */
 
-/* A constant that spreads over [1,H,W,C], for [1,C,H,W]. -1: it does not. */
+/* A constant that is broadcast to [1,H,W,C], for [1,C,H,W]. -1: it is not. */
 static DcnnValueId
 constant_nchw (Layout *l, DcnnValueId v)
 {
@@ -420,8 +420,8 @@ alias_node (Layout *l, const DcnnNode *node)
   return FALSE;
 }
 
-/* An operator element by element on [C,H,W], on [1,C,H,W]: constants spread
- * alike. FALSE: it reads no such form, or is another operator. */
+/* An operator element by element on [C,H,W], on [1,C,H,W]: constants are
+ * broadcast alike. FALSE: it reads no such form, or is another operator. */
 static gboolean
 batch_node (Layout *l, const DcnnNode *node)
 {

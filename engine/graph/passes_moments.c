@@ -219,8 +219,9 @@ set_shape (DcnnGraph *graph, const DcnnNode *node, int rank,
 
 /* ---- groups -------------------------------------------------------------- */
 
-/* One float for each of the groups' channels, those of a constant that spreads
- * over x or all the same. -1: it is not one a channel, or there is no memory. */
+/* One float for each of the groups' channels, those of a constant that is
+ * broadcast to x or all the same. -1: it is not one a channel, or there is no
+ * memory. */
 static DcnnValueId
 vector_of (DcnnGraph *graph, DcnnValueId from, const DcnnTensor *x,
     float otherwise, const DcnnNode *node, const char *what)
@@ -322,9 +323,9 @@ same_shape (const DcnnTensor *a, const DcnnTensor *b)
       * (gsize) a->rank) == 0;
 }
 
-/* Whether a constant spreads over x and not x over it. */
+/* Whether a constant is broadcast to x, and not x to it. */
 static gboolean
-spreads (const DcnnGraph *graph, DcnnValueId constant, DcnnValueId x)
+is_broadcast (const DcnnGraph *graph, DcnnValueId constant, DcnnValueId x)
 {
   const DcnnTensor *c = constant < 0 ? NULL : tensor_of (graph, constant);
   const DcnnTensor *t = tensor_of (graph, x);
@@ -353,8 +354,8 @@ dcnn_passes_moments (DcnnGraph *graph)
                 norm.off->outputs[0]), tensor_of (graph, norm.x)) &&
         same_shape (tensor_of (graph, node->outputs[0]),
             tensor_of (graph, norm.x)) &&
-        spreads (graph, norm.scale, norm.x) &&
-        spreads (graph, norm.shift, norm.x) &&
+        is_broadcast (graph, norm.scale, norm.x) &&
+        is_broadcast (graph, norm.shift, norm.x) &&
         !group (graph, readers, node, &norm))
       respell (graph, node, &norm);
   }

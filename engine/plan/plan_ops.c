@@ -264,7 +264,7 @@ plan_lower_step (PlanBuilder *b, gint index)
     in = plan_relayout (b, in, NULL);
   out = plan_add_map_like (b->plan, in);
   if (!plan_step_from_node (b, index, gn->inputs[row], out, &step))
-    return plan_refuse (b, "its other operand does not spread over the map by "
+    return plan_refuse (b, "its other operand is not broadcast to the map by "
         "channel, pixel or element");
   node = plan_start_kernel (b, gn, DCNN_PRIMARY_COPY, in, out);
   say_why_alone (b, node, gn->inputs[row]);

@@ -77,10 +77,10 @@ assign_map (DcnnPlan *plan, GHashTable *known, PlanMap *map)
   map->offset = parent->offset + map->parent_offset;
 }
 
-/* What must not lose digits: outputs are compared exactly, gates and vectors
- * spread over whole maps. */
+/* What must not lose digits: of outputs any difference counts, of gates and
+ * vectors one reaches whole maps. */
 static gboolean
-is_exact (const DcnnPlan *plan, const PlanMap *map)
+keeps_digits (const DcnnPlan *plan, const PlanMap *map)
 {
   const PlanNode *node = map->source < 0 ? NULL :
       plan_node (plan, map->source);
@@ -99,7 +99,7 @@ dcnn_plan_assign_storage (DcnnPlan *plan)
     assign_map (plan, known, plan_map (plan, i));
   for (guint i = 0; i < plan->maps->len; i++) {
     const PlanMap *map = plan_map (plan, i);
-    if (map->buffer >= 0 && is_exact (plan, map))
+    if (map->buffer >= 0 && keeps_digits (plan, map))
       g_array_index (plan->buffers, PlanBuffer, map->buffer).store =
           PLAN_STORE_F32;
   }
@@ -283,7 +283,7 @@ dcnn_plan_dump (const DcnnPlan *plan)
       g_string_append_printf (text, " bytes from %d",
           plan_map (plan, node->out)->low);
     if (node->is_output)
-      g_string_append (text, " exact");
+      g_string_append (text, " output");
     if (node->is_gate)
       g_string_append (text, " gate");
     if (node->into >= 0)

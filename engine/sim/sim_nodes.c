@@ -160,7 +160,7 @@ in_band (const SimStream *sim, guint y, guint height, guint x, guint width)
 
 /* Of what waits, the band or as much as the budget allows, at threshold 0.
  * Which pixels go first where the budget is short is anybody's choice. A node
- * that passes on holds nothing back. */
+ * that passes on keeps nothing back. */
 static void
 run_settling (KernelRun *run)
 {

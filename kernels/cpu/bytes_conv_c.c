@@ -103,8 +103,8 @@ DCNN_FN (dcnn_k_bytes_conv) (const DcnnJob *job, size_t begin, size_t end,
   void *out[DCNN_TILE_ROWS];
   DcnnBytesTile tile = { .pixels = pixels, .rows = rows, .bytes = bytes,
     .out = out };
-  size_t at = dcnn_work_position (job, begin);
-  const size_t stop = dcnn_work_position (job, end);
+  size_t at = dcnn_work_place (job, begin);
+  const size_t stop = dcnn_work_place (job, end);
 
   lay_out (job, scratch, &space);
   memset (space.rows, 0, DCNN_TILE_ROWS * run.stride * sizeof *space.rows);

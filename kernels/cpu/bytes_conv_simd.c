@@ -706,7 +706,7 @@ run_begin (Run *run)
 }
 
 /* The n pixels of the run, of one phase, which are these of the block at
- * position `first`. */
+ * place `first`. */
 static void
 run_pixels (Run *run, uint32_t n, const uint32_t *places, size_t first)
 {
@@ -746,8 +746,8 @@ DCNN_FN (dcnn_k_bytes_conv) (const DcnnJob *job, size_t begin, size_t end,
     void *scratch)
 {
   Run run = { 0 };
-  size_t at = dcnn_work_position (job, begin);
-  const size_t stop = dcnn_work_position (job, end);
+  size_t at = dcnn_work_place (job, begin);
+  const size_t stop = dcnn_work_place (job, end);
 
   lay_out (job, scratch, &run);
   run_begin (&run);

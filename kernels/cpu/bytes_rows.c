@@ -415,8 +415,8 @@ run_rows (const DcnnJob *job, size_t begin, size_t end, void *scratch)
   void *out[DCNN_TILE_ROWS];
   DcnnBytesTile tile = { .pixels = pixels, .rows = rows, .bytes = bytes,
     .out = out };
-  size_t at = dcnn_work_position (job, begin);
-  const size_t stop = dcnn_work_position (job, end);
+  size_t at = dcnn_work_place (job, begin);
+  const size_t stop = dcnn_work_place (job, end);
 
   lay_out (job, scratch, &space);
   if (!by_table)

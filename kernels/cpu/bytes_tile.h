@@ -19,9 +19,8 @@ typedef struct DcnnBytesRun {
 typedef struct DcnnBytesTile {
   uint32_t n;
   const uint32_t *pixels;  /* [n] list entries with their flags */
-  const uint32_t *places;  /* [n] positions relative to `first`; NULL: 0, 1,
-                              2 ... */
-  size_t first;            /* position */
+  const uint32_t *places;  /* [n] relative to `first`; NULL: 0, 1, 2 ... */
+  size_t first;            /* place in the work: epilogue.h */
   float *const *rows;      /* [n] floats, stride apart */
   uint8_t *const *bytes;   /* [n] out of bytes: rows, or the out pixels
                               themselves */

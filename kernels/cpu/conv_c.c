@@ -77,16 +77,16 @@ depthwise_pixel (const DcnnDepthwise *depthwise, const DcnnMap *in,
 static void
 run_tiles (const DcnnJob *job, size_t begin, size_t end, float *rows)
 {
-  size_t position = dcnn_work_position (job, begin);
-  size_t last = dcnn_work_position (job, end);
+  size_t place = dcnn_work_place (job, begin);
+  size_t last = dcnn_work_place (job, end);
   uint32_t pixels[DCNN_TILE_ROWS];
   float *tile_rows[DCNN_TILE_ROWS], *out[DCNN_TILE_ROWS];
 
-  while (position < last) {
-    uint32_t n = last - position < DCNN_TILE_ROWS
-        ? (uint32_t) (last - position) : DCNN_TILE_ROWS;
-    dcnn_work_pixels (job, position, n, pixels);
-    DcnnTile tile = { .n = n, .pixels = pixels, .first = position };
+  while (place < last) {
+    uint32_t n = last - place < DCNN_TILE_ROWS
+        ? (uint32_t) (last - place) : DCNN_TILE_ROWS;
+    dcnn_work_pixels (job, place, n, pixels);
+    DcnnTile tile = { .n = n, .pixels = pixels, .first = place };
     dcnn_tile_begin (&tile, job, rows, tile_rows, out);
     for (uint32_t i = 0; i < n; i++) {
       if (job->prepared->depthwise)
@@ -97,7 +97,7 @@ run_tiles (const DcnnJob *job, size_t begin, size_t end, float *rows)
             tile_rows[i]);
     }
     dcnn_epilogue (job, &tile);
-    position += n;
+    place += n;
   }
 }
 

@@ -422,7 +422,7 @@ locate_dots (Run *run, uint32_t at, uint32_t length)
   }
 }
 
-/* A block of n pixels at position `first`. Cost a pixel: in_count FMA, a
+/* A block of n pixels at place `first`. Cost a pixel: in_count FMA, a
  * vector at a time. */
 static void
 run_dots (Run *run, uint32_t n, size_t first)
@@ -462,26 +462,26 @@ static void
 run_conv (const DcnnJob *job, size_t begin, size_t end, void *scratch)
 {
   Run run;
-  size_t position = dcnn_work_position (job, begin);
-  size_t last = dcnn_work_position (job, end);
+  size_t place = dcnn_work_place (job, begin);
+  size_t last = dcnn_work_place (job, end);
 
   run_layout (&run, job, scratch);
-  run_begin (&run, last - position);
+  run_begin (&run, last - place);
   if (!job->pixels && run_rows (&run, (uint32_t) begin, (uint32_t) end))
     return;
-  while (position < last) {
-    uint32_t n = last - position < run.block ? (uint32_t) (last - position)
+  while (place < last) {
+    uint32_t n = last - place < run.block ? (uint32_t) (last - place)
         : run.block;
-    dcnn_work_pixels (job, position, n, run.pixels);
+    dcnn_work_pixels (job, place, n, run.pixels);
     if (run.dots)
-      run_dots (&run, n, position);
+      run_dots (&run, n, place);
     else if (run.conv->window.transposed)
-      run_phases (&run, n, position);
+      run_phases (&run, n, place);
     else if (run.borders)
-      run_borders (&run, n, position);
+      run_borders (&run, n, place);
     else
-      run_phase (&run, 0, run.pixels, NULL, n, position);
-    position += n;
+      run_phase (&run, 0, run.pixels, NULL, n, place);
+    place += n;
   }
 }
 

@@ -301,7 +301,7 @@ take_runs (Run *run)
   }
 }
 
-/* n pixels from position `first` on. */
+/* n pixels from place `first` on. */
 static void
 run_block (Run *run, size_t first, uint32_t n)
 {
@@ -337,16 +337,16 @@ DCNN_FN (dcnn_k_depthwise) (const DcnnJob *job, size_t begin, size_t end,
     void *scratch)
 {
   Run run;
-  size_t position = dcnn_work_position (job, begin);
-  size_t last = dcnn_work_position (job, end);
+  size_t place = dcnn_work_place (job, begin);
+  size_t last = dcnn_work_place (job, end);
 
   run_layout (&run, job, scratch);
   run_begin (&run);
   const uint32_t block = block_pixels (&run);
-  while (position < last) {
-    uint32_t n = last - position < block ? (uint32_t) (last - position)
+  while (place < last) {
+    uint32_t n = last - place < block ? (uint32_t) (last - place)
         : block;
-    run_block (&run, position, n);
-    position += n;
+    run_block (&run, place, n);
+    place += n;
   }
 }

@@ -14,16 +14,16 @@
 
 /* ---- work -------------------------------------------------------------- */
 
-/* Positions: sparse, indices into job->pixels; dense, y * width + x. Either
- * way position i has verdict byte job->verdicts[i]. These turn the units of a
- * run into positions. */
+/* Places in the work: sparse, indices into job->pixels; dense, y * width + x.
+ * Either way place i has verdict byte job->verdicts[i]. These turn the units of
+ * a run into places. */
 DCNN_INLINE size_t
-dcnn_work_position (const DcnnJob *job, size_t unit)
+dcnn_work_place (const DcnnJob *job, size_t unit)
 {
   return job->pixels ? unit : unit * job->out.width;
 }
 
-/* Writes the list entries of positions begin .. begin + n - 1 to pixels. */
+/* Writes the list entries of places begin .. begin + n - 1 to pixels. */
 static inline void
 dcnn_work_pixels (const DcnnJob *job, size_t begin, uint32_t n,
     uint32_t *pixels)
@@ -60,7 +60,7 @@ dcnn_tile_stride (uint32_t channels)
 typedef struct DcnnTile {
   uint32_t n;
   const uint32_t *pixels;   /* [n] list entries with their flags */
-  const uint32_t *places;   /* [n] positions (see above) relative to `first`;
+  const uint32_t *places;   /* [n] in the work (see above), relative to `first`;
                                NULL: 0, 1, 2 ... */
   size_t first;
   float *const *rows;       /* [n] */

@@ -54,7 +54,7 @@ typedef struct DcnnInputRows {
   void (*compare) (uint64_t *changed, uint64_t *differs, unsigned y,
       const uint8_t *picture, const uint8_t *reference, const uint8_t *limits,
       size_t width);
-  /* The same for changes past a band: more than limits[x / 8] below low or
+  /* The same for changes past a range: more than limits[x / 8] below low or
    * above high, which are readable 32 bytes past the row too. */
   void (*compare_band) (uint64_t *changed, uint64_t *differs, unsigned y,
       const uint8_t *picture, const uint8_t *reference, const uint8_t *low,

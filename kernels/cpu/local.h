@@ -43,7 +43,7 @@ typedef struct DcnnLocal {
   const float *scale, *bias; /* padded with zeros to 16 */
 } DcnnLocal;
 
-/* Positions of a pool's window that count on one axis when pads do: those up
+/* Taps of a pool's window that count on one axis when pads do: those up
  * to the end of the padded map (ONNX AveragePool, ceil_mode). */
 static inline int32_t
 dcnn_pool_padded_count (const DcnnLocal *l, int d, int32_t out, int32_t size)
@@ -55,7 +55,7 @@ dcnn_pool_padded_count (const DcnnLocal *l, int d, int32_t out, int32_t size)
   return n < 0 ? 0 : n > l->kernel[d] ? l->kernel[d] : n;
 }
 
-/* What an average over the window of out pixel p, of which n positions are
+/* What an average over the window of out pixel p, of which n taps are
  * inside the map, is divided by. */
 static inline int32_t
 dcnn_pool_count (const DcnnLocal *l, const DcnnMap *in, uint32_t p, uint32_t n)

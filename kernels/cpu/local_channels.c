@@ -157,7 +157,7 @@ softmax_tile (const DcnnJob *job, const DcnnLocal *l, const DcnnTile *tile,
 
 DCNN_LOCAL_TILES (softmax, softmax_tile, 0)
 
-/* Arg max: the position of the first (last) largest channel. */
+/* Arg max: the number of the first (last) largest channel. */
 DCNN_INLINE void
 arg_max_row (const DcnnJob *job, const DcnnLocal *l, uint32_t p, float *row,
     void *spare)

@@ -25,8 +25,8 @@
     float *rows[DCNN_TILE_ROWS], *out[DCNN_TILE_ROWS];                         \
     DcnnTile tile = { .pixels = pixels };                                      \
     void *spare = (char *) scratch + dcnn_tile_bytes (job);                    \
-    size_t at = dcnn_work_position (job, begin);                               \
-    size_t stop = dcnn_work_position (job, end);                               \
+    size_t at = dcnn_work_place (job, begin);                               \
+    size_t stop = dcnn_work_place (job, end);                               \
     for (; at < stop; at += tile.n) {                                          \
       size_t left = stop - at;                                                 \
       tile.n = left < DCNN_TILE_ROWS ? (uint32_t) left : DCNN_TILE_ROWS;       \

@@ -537,7 +537,7 @@ test_pictures (void)
 
 /* Under "auto", where a third of the picture changes from frame to frame: lists
  * turn dear, frames run dense for a while, and one is tried again; nodes run on
- * their whole maps in between, and take what gates held back. Then all is still
+ * their whole maps in between, and take what gates kept back. Then all is still
  * and settles. */
 static void
 run_auto (guint64 seed, guint *dear)

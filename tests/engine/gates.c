@@ -192,7 +192,7 @@ run_seed (guint64 seed)
 }
 
 /* A gate that no threshold would let move is taken as it is once its reader has
- * all of its map to compute anyway; and with it what was held back. */
+ * all of its map to compute anyway; and with it what was kept back. */
 static void
 test_taken_anyway (gconstpointer two)
 {

@@ -377,7 +377,7 @@ def state_not_an_output():
 
 @net
 def state_open():
-    """As matting nets are exported: the state's size is open, its first value of size 1 spread."""
+    """As matting nets are exported: the state's size is open, its first value of size 1 expanded."""
     g = Graph()
     size = g.node("Shape", g.node("Split", g.conv(g.scaled("x"), 3, 8), g.ints(4, 4), outputs=2, axis=1)[0])
     h = g.node("Expand", "h", size)

@@ -3,7 +3,7 @@
 
 Channels last between Transposes, convolutions in one dimension, maps on an axis of their own, pixels repeated by Tile or
 Expand, shuffles, GELU and hard swish spelled out, norms as TensorFlow spells them, slices that go backwards, joins and parts
-along rows and columns, sums and softmax along any axis, operands that spread along one axis, values of the middle as outputs,
+along rows and columns, sums and softmax along any axis, operands that are broadcast along one axis, values of the middle as outputs,
 dense blocks, parts that go another way, gates through fully connected layers, attention.
 
 Each takes the net and a map, and returns the map that it made, or None where the map does not suit. FIXED are nets that were
@@ -238,7 +238,7 @@ def padded(net, m):
 
 
 def along(net, m):
-    """A sum, a mean, a largest value or a softmax along any axis, spread again."""
+    """A sum, a mean, a largest value or a softmax along any axis, broadcast again."""
     axis = int(net.rng.integers(1, 4))
     op = net.among(["ReduceSum", "ReduceMean", "ReduceMax", "Softmax", "LogSoftmax", "ArgMax"])
     if op in ("Softmax", "LogSoftmax"):
@@ -255,8 +255,8 @@ def along(net, m):
     return keep_like(net, net.node("Sub", [m.name, x]), m)
 
 
-def spread(net, m):
-    """An operand that spreads along one axis, or one that somebody has spread already."""
+def broadcast(net, m):
+    """An operand that is broadcast along one axis, or has been already."""
     shape = net.among([(m.c, 1, 1), (1, m.h, 1), (1, 1, m.w), (m.c, m.h, 1), (m.c, 1, m.w), (1, 1, 1, 1)])
     values = net.constant(net.uniform(.5, 1.5, shape))
     if net.chance(.5):
@@ -382,7 +382,7 @@ def spelled(net, m):
 
 
 def factor(net, x, axes, scale=None, size=None):
-    """The mean of x, and the factor by which a norm multiplies x, spread to a size."""
+    """The mean of x, and the factor by which a norm multiplies x, expanded to a size."""
     mean = net.node("ReduceMean", [x], axes=axes, keepdims=1)
     d = net.node("Sub", [x, mean])
     var = net.node("ReduceMean", [net.node("Mul", [d, d])], axes=axes, keepdims=1)
@@ -452,7 +452,7 @@ def windows(net, m):
 
 
 OPERATORS = [island, island, island, rows, stack, stack, repeat, repeat, pixels, unshuffle, turn, crop, crop, join, join,
-             pick_pixels, padded, padded, along, along, spread, spread, spelled, spelled, factor_norm, slopes, windows, windows,
+             pick_pixels, padded, padded, along, along, broadcast, broadcast, spelled, spelled, factor_norm, slopes, windows, windows,
              dense_block, dense_block, parts, parts, norm_of_part, vector_gate, attend]
 
 
@@ -499,8 +499,8 @@ def scale_of_rows(net):
     keep_like(net, net.node("Transpose", [x], perm=FIRST), m)
 
 
-def factor_spread(net):
-    """A norm of one pixel whose factor is spread over more."""
+def factor_expanded(net):
+    """A norm of one pixel whose factor is expanded to more."""
     m = begun(net)
     x = net.node("GlobalAveragePool", [m.name])
     mean, a = factor(net, x, [1], size=(1, 4, 8, 8))
@@ -524,4 +524,4 @@ def taken_weights(net):
 
 
 FIXED = [partial(taken_name, kind) for kind in ("first", "conv", "row", "stack")] + [
-    scale_of_rows, factor_spread, crossed_clip, taken_weights]
+    scale_of_rows, factor_expanded, crossed_clip, taken_weights]

@@ -2,7 +2,7 @@
  *
  * ref_conv.c - Conv and ConvTranspose of 1, 2 or 3 spatial dimensions, with
  * groups, strides, dilations and any pads, accumulated in double in the order
- * input channel, kernel position.
+ * input channel, kernel tap.
  *
  * Fewer than three spatial dimensions are treated as three with leading ones.
  * Blocks of CHANNELS output channels by PIXELS pixels of a row keep the dense

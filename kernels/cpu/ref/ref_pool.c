@@ -3,9 +3,9 @@
  * ref_pool.c - pooling over windows of 1, 2 or 3 spatial dimensions, and over
  * whole maps. Reads input 0, writes every element of the outputs.
  *
- * AveragePool's divisor is the number of window positions inside the map, or
+ * AveragePool's divisor is the number of taps inside the map, or
  * with count_include_pad inside the map and its pads: what ceil_mode adds past
- * the pads never counts. MaxPool takes no position outside the map.
+ * the pads never counts. MaxPool takes no tap outside the map.
  */
 #include "ref.h"
 #include "ref_util.h"
@@ -19,8 +19,8 @@ typedef struct Geometry {
 /* What a window found. */
 typedef struct Found {
   double sum, top;
-  int64_t inside, with_pads; /* positions in the map; in map and pads */
-  int64_t top_at;            /* position in the plane, row-major; -1 */
+  int64_t inside, with_pads; /* taps in the map; in map and pads */
+  int64_t top_at;            /* number in the plane, row-major; -1 */
 } Found;
 
 static void
