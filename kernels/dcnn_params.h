@@ -224,6 +224,19 @@ typedef struct DcnnGridParams {
   bool align_corners;
 } DcnnGridParams;
 
+/* A direction of LSTM (gates 4), GRU (3) or RNN (1), the sequence's products
+ * already made. Inputs: those [steps, batch, gates * hidden]; weights of the
+ * state [gates * hidden, hidden]; the first state [batch, hidden]; what LSTM's
+ * cells hold first, likewise; GRU's late bias [hidden]; the last three may be
+ * absent, which is zeros. Outputs: states [steps, batch, hidden]; [batch,
+ * hidden], what LSTM's cells hold in the end (of others: undefined). Gates
+ * lie in ONNX's order. */
+typedef struct DcnnRecurrentParams {
+  int gates;
+  bool after;    /* GRU: reset behind the product, with the late bias */
+  bool backward; /* from the last step to the first */
+} DcnnRecurrentParams;
+
 typedef union DcnnParams {
   DcnnConvParams conv;
   DcnnPoolParams pool;
@@ -244,6 +257,7 @@ typedef union DcnnParams {
   DcnnTopKParams top_k;
   DcnnScatterParams scatter;
   DcnnGridParams grid;
+  DcnnRecurrentParams recurrent;
 } DcnnParams;
 
 #endif

@@ -196,6 +196,8 @@ pack_floats (const DcnnGraph *graph, const DcnnNode *gn)
   const DcnnTensor *b = second_operand (graph, gn);
   gboolean turned = is_turned (gn);
 
+  if (gn->op == DCNN_OP_RECURRENT)
+    return dcnn_tail_recurrent_floats (gn, b);
   if ((gn->op != DCNN_OP_MATMUL && gn->op != DCNN_OP_GEMM) || b == NULL ||
       b->rank < 2 || !dcnn_tail_is_floats (b))
     return 0;
@@ -227,9 +229,12 @@ dcnn_tail_pack (const DcnnPlan *plan, const PlanNode *node, CpuNode *packed)
       &bytes);
   if (packed->panels == NULL)
     return FALSE;
-  pack (b->data, (gsize) b->dims[turned ? 1 : 0], (gsize) b->dims[turned ? 0 :
-          1], turned ? 1 : (gsize) b->dims[1], turned ? (gsize) b->dims[1] : 1,
-      packed->panels);
+  if (gn->op == DCNN_OP_RECURRENT)
+    dcnn_tail_recurrent_pack (gn, b, packed->panels);
+  else
+    pack (b->data, (gsize) b->dims[turned ? 1 : 0], (gsize) b->dims[turned ?
+            0 : 1], turned ? 1 : (gsize) b->dims[1], turned ? (gsize)
+        b->dims[1] : 1, packed->panels);
   return TRUE;
 }
 
@@ -416,6 +421,8 @@ run_kernel (TailRun *run)
       return run_matmul (run);
     case DCNN_OP_GEMM:
       return run_gemm (run);
+    case DCNN_OP_RECURRENT:
+      return dcnn_tail_recurrent (run);
     case DCNN_OP_SOFTMAX:
     case DCNN_OP_LOG_SOFTMAX:
       return dcnn_tail_softmax (run);
@@ -491,7 +498,8 @@ dcnn_run_tail (DcnnSession *session, DcnnStream *stream, gint n)
           changed;
   if (!changed)
     return;
-  if (run.gn->n_outputs == 1 && run.gn->outputs[0] >= 0) {
+  if (run.gn->outputs[0] >= 0 && (run.gn->n_outputs == 1 ||
+          run.gn->op == DCNN_OP_RECURRENT)) {
     run.out_index = plan->values[run.gn->outputs[0]].tensor;
     run.out = &stream->cpu->tensors[run.out_index];
   }

@@ -59,6 +59,11 @@ void dcnn_tail_list_rows (TailRun *run, guint32 follow, gboolean all);
 void dcnn_tail_share_out (TailRun *run, gsize cost_of_row, DcnnPoolFn fn);
 
 gboolean dcnn_tail_softmax (TailRun *run);
+/* LSTM, GRU, RNN; and what the kernel reads, packed: floats, and to `to`. */
+gboolean dcnn_tail_recurrent (TailRun *run);
+gsize dcnn_tail_recurrent_floats (const DcnnNode *gn, const DcnnTensor *weights);
+void dcnn_tail_recurrent_pack (const DcnnNode *gn, const DcnnTensor *weights,
+    float *to);
 /* ReduceMean, ReduceSum, ReduceL2. */
 gboolean dcnn_tail_reduce (TailRun *run);
 

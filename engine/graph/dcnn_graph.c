@@ -235,6 +235,9 @@ node_work (DcnnOp op, const DcnnParams *params, int n_inputs,
     case DCNN_OP_MATMUL:
       each = (double) inputs[0]->dims[inputs[0]->rank - 1];
       break;
+    case DCNN_OP_RECURRENT:
+      each = (double) inputs[0]->dims[2];
+      break;
     case DCNN_OP_LRN:
       each = (double) MIN (params->lrn.size, inputs[0]->dims[1]);
       break;

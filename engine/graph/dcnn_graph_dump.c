@@ -147,6 +147,11 @@ add_params (GString *text, const DcnnGraph *graph, const DcnnNode *node)
       g_string_append_printf (text, " trans=%d%d", p->gemm.trans_a,
           p->gemm.trans_b);
       break;
+    case DCNN_OP_RECURRENT:
+      g_string_append_printf (text, " gates=%d%s%s", p->recurrent.gates,
+          p->recurrent.after ? " after" : "",
+          p->recurrent.backward ? " backward" : "");
+      break;
     default:
       if (!add_act_params (text, node))
         add_layout_params (text, node,

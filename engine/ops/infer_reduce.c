@@ -150,3 +150,37 @@ DCNN_INFER (matmul)
     out->dims[out->rank++] = b->dims[b->rank - 1];
   return TRUE;
 }
+
+static gboolean
+is_shape (const DcnnTensor *t, int rank, gint64 a, gint64 b)
+{
+  return !t || (t->dtype == DCNN_DTYPE_F32 && t->rank == rank &&
+      t->dims[0] == a && (rank == 1 || t->dims[1] == b));
+}
+
+DCNN_INFER (recurrent)
+{
+  const DcnnRecurrentParams *p = &params->recurrent;
+  const DcnnTensor *x = inputs[0], *w = n_inputs > 1 ? inputs[1] : NULL;
+  gint64 hidden;
+
+  if (!dcnn_infer_count (n_inputs, inputs, 2, 5, n_outputs, 2, error))
+    return FALSE;
+  if ((p->gates != 1 && p->gates != 3 && p->gates != 4) || n_outputs != 2)
+    return dcnn_infer_fail (error, "it has %d gates and %d outputs: 1, 3 or 4 "
+        "and 2 are supported", p->gates, n_outputs);
+  hidden = w->rank == 2 ? w->dims[1] : 0;
+  if (x->dtype != DCNN_DTYPE_F32 || x->rank != 3 || x->dims[0] < 1 ||
+      hidden < 1 || x->dims[2] % p->gates != 0 || x->dims[2] / p->gates !=
+      hidden || !is_shape (w, 2, x->dims[2], hidden) ||
+      !is_shape (n_inputs > 2 ? inputs[2] : NULL, 2, x->dims[1], hidden) ||
+      !is_shape (n_inputs > 3 ? inputs[3] : NULL, 2, x->dims[1], hidden) ||
+      !is_shape (n_inputs > 4 ? inputs[4] : NULL, 1, hidden, 0))
+    return dcnn_infer_fail (error, "the sequence, the weights and the first "
+        "states do not fit");
+  outputs[0] = (DcnnTensor) { .dtype = DCNN_DTYPE_F32, .rank = 3, .dims = {
+      x->dims[0], x->dims[1], hidden } };
+  outputs[1] = (DcnnTensor) { .dtype = DCNN_DTYPE_F32, .rank = 2, .dims = {
+      x->dims[1], hidden } };
+  return TRUE;
+}

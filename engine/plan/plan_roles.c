@@ -106,6 +106,8 @@ operator_macs (const DcnnGraph *graph, const DcnnNode *gn)
     case DCNN_OP_GEMM:
       return (guint64) (dcnn_tensor_count (out) *
           in->dims[gn->params.gemm.trans_a ? 0 : 1]);
+    case DCNN_OP_RECURRENT:
+      return (guint64) (dcnn_tensor_count (in) * w->dims[1]);
     case DCNN_OP_CONV:
     case DCNN_OP_CONV_TRANSPOSE:
       for (int i = 1; i < w->rank; i++)

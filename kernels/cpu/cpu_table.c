@@ -17,6 +17,7 @@ DcnnScratchFnType DCNN_FN (dcnn_k_bytes_scratch);
 DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
+DcnnRecurrentFnType DCNN_FN (dcnn_k_recurrent);
 DcnnSoftmaxRowFnType DCNN_FN (dcnn_k_softmax_row);
 DcnnSoftmaxLinesFnType DCNN_FN (dcnn_k_softmax_lines);
 DcnnLayerNormRowFnType DCNN_FN (dcnn_k_layer_norm_row);
@@ -50,6 +51,7 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
   .block_reduce = DCNN_FN (dcnn_k_block_reduce),
   .block_moments = DCNN_FN (dcnn_k_block_moments),
   .matmul = DCNN_FN (dcnn_k_matmul),
+  .recurrent = DCNN_FN (dcnn_k_recurrent),
   .softmax_row = DCNN_FN (dcnn_k_softmax_row),
   .softmax_lines = DCNN_FN (dcnn_k_softmax_lines),
   .layer_norm_row = DCNN_FN (dcnn_k_layer_norm_row),

@@ -198,6 +198,45 @@ typedef struct DcnnMatmul {
 typedef void (*DcnnMatmulFn) (const DcnnMatmul *mm, const uint32_t *rows,
     size_t begin, size_t end);
 
+/* A cell of a recurrent layer, and its gates in their order: RNN one (tanh);
+ * GRU update, reset, fresh, with the reset before the product or (AFTER)
+ * behind it; LSTM input, output, forget, cell. */
+typedef enum DcnnCellKind {
+  DCNN_CELL_RNN,
+  DCNN_CELL_GRU,
+  DCNN_CELL_GRU_AFTER,
+  DCNN_CELL_LSTM,
+} DcnnCellKind;
+
+/* A recurrent layer in one direction, for one of its batch. */
+typedef struct DcnnRecurrent {
+  DcnnCellKind kind;
+  size_t steps, hidden;
+  const float *in;         /* of a step: gates * hidden numbers, what the
+                              sequence gives, biases included */
+  ptrdiff_t in_step, out_step; /* floats from step to step; may be negative */
+  const float *packed;     /* dcnn_recurrent_pack() */
+  const float *late_bias;  /* AFTER: of the product; NULL: 0 */
+  const float *state;      /* before the first step; not out; NULL: zeros */
+  float *work;             /* hidden numbers. LSTM: what cells hold, before the
+                              first step and after the last; GRU: scratch */
+  float *out;              /* hidden numbers a step */
+} DcnnRecurrent;
+
+/* All steps. Sums run over the state in order. */
+typedef void (*DcnnRecurrentFn) (const DcnnRecurrent *layer);
+
+/* How often a step goes over all cells. */
+#define DCNN_RECURRENT_PASSES(kind) ((kind) == DCNN_CELL_GRU ? 2u : 1u)
+/* The gates that a pass computes; returns how many panels of cells it does at
+ * once. */
+uint32_t dcnn_recurrent_pass (DcnnCellKind kind, uint32_t pass,
+    uint32_t *first, uint32_t *gates);
+/* weights [gates * hidden, hidden], packed: floats, and the packing. */
+size_t dcnn_recurrent_floats (DcnnCellKind kind, size_t hidden);
+void dcnn_recurrent_pack (DcnnCellKind kind, size_t hidden,
+    const float *weights, float *to);
+
 /* Softmax (log_form: its logarithm) of n numbers; in may be out. */
 typedef void (*DcnnSoftmaxRowFn) (const float *in, float *out, size_t n,
     bool log_form);
@@ -232,6 +271,7 @@ typedef struct DcnnCpuKernels {
   DcnnBlockReduceFn block_reduce;
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
+  DcnnRecurrentFn recurrent;
   DcnnSoftmaxRowFn softmax_row;
   DcnnSoftmaxLinesFn softmax_lines;
   DcnnLayerNormRowFn layer_norm_row;

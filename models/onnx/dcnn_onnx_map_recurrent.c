@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * dcnn_onnx_map_recurrent.c - LSTM, GRU and RNN of a sequence whose length is
- * known, as in networks that read text: written out step by step. What the
- * sequence is multiplied by is one product for all steps.
+ * known, as in networks that read text: for each direction one product with
+ * the whole sequence, and one operator for all steps.
  */
 #include "dcnn_onnx_emit.h"
-#include "dcnn_onnx_whole.h"
 
 #include <string.h>
 
@@ -23,18 +22,6 @@ typedef struct Layer {
 } Layer;
 
 /* ---- emitting --------------------------------------------------------------- */
-
-static DcnnValueId
-unary (Layer *layer, DcnnOp op, DcnnValueId x)
-{
-  return onnx_emit_unary (layer->node, op, x);
-}
-
-static DcnnValueId
-binary (Layer *layer, DcnnOp op, DcnnValueId a, DcnnValueId b)
-{
-  return onnx_whole_binary (layer->node, op, a, b);
-}
 
 /* count of x's elements along an axis, from start on. */
 static DcnnValueId
@@ -71,7 +58,7 @@ rows (Layer *layer, int i, gint64 direction, gint64 first, gint64 n)
           t->rank > 2 ? t->dims[2] : 1 });
 }
 
-/* Input i as a direction's first state, [batch, hidden]; zeros: absent. */
+/* Input i as a direction's first state, [batch, hidden]; -1: absent, zeros. */
 static DcnnValueId
 first_state (Layer *layer, int i, gint64 direction)
 {
@@ -79,7 +66,7 @@ first_state (Layer *layer, int i, gint64 direction)
   const gint64 dims[2] = { layer->batch, layer->hidden };
 
   if (!t)
-    return onnx_emit_filled (layer->node, 2, dims, 0);
+    return -1;
   if (dcnn_tensor_count (t) != layer->directions * dims[0] * dims[1]
       || t->rank != 3)
     onnx_node_fail (layer->node, DCNN_ERROR_INVALID, "its first state has "
@@ -99,8 +86,9 @@ biases (Layer *layer, gint64 direction, gint64 gates_of_state)
 
   if (!onnx_node_input (layer->node, 3))
     return -1;
-  both = binary (layer, DCNN_OP_ADD, rows (layer, 3, direction, 0, own),
-      rows (layer, 3, direction, n, own));
+  parts[0] = rows (layer, 3, direction, 0, own);
+  parts[1] = rows (layer, 3, direction, n, own);
+  both = onnx_node_emit_inner (layer->node, DCNN_OP_ADD, NULL, 2, parts, NULL);
   if (own == n)
     return both;
   parts[0] = both;
@@ -108,102 +96,59 @@ biases (Layer *layer, gint64 direction, gint64 gates_of_state)
   return onnx_emit_join (layer->node, 2, parts, 0);
 }
 
-/* ---- steps ------------------------------------------------------------------------ */
+/* ---- a direction ------------------------------------------------------------------ */
 
-/* A direction while it is written out. */
+/* What a direction comes to: states [steps, batch, hidden], and what LSTM's
+ * cells hold in the end, [batch, hidden]. */
 typedef struct Run {
-  DcnnValueId sequence;  /* [steps * batch, gates * hidden]: all products */
-  DcnnValueId weights;   /* of the state */
-  DcnnValueId late;      /* GRU: weights of the last gate, and its bias */
-  DcnnValueId late_bias;
-  DcnnValueId h, c;
+  DcnnValueId all, cells;
 } Run;
 
-static DcnnValueId
-gate (Layer *layer, DcnnValueId all, gint64 first, gint64 n)
-{
-  return slice (layer, all, 1, first * layer->hidden, n * layer->hidden);
-}
-
-/* Gates in the order input, output, forget, cell. */
+/* The operator's operands; x: the sequence, [steps * batch, features]. */
 static void
-step_lstm (Layer *layer, Run *run, DcnnValueId x)
+find_operands (Layer *layer, DcnnValueId x, gint64 direction,
+    DcnnValueId operands[5])
 {
-  DcnnValueId all = product (layer, run->h, run->weights, x);
-  DcnnValueId open = unary (layer, DCNN_OP_SIGMOID, gate (layer, all, 0, 3));
-  DcnnValueId cell = unary (layer, DCNN_OP_TANH, gate (layer, all, 3, 1));
+  const gint64 n = layer->gates * layer->hidden;
+  const gboolean apart = layer->gates == 3 && layer->after;
+  const gint64 dims[3] = { layer->steps, layer->batch, n };
 
-  cell = binary (layer, DCNN_OP_MUL, gate (layer, open, 0, 1), cell);
-  run->c = binary (layer, DCNN_OP_MUL, gate (layer, open, 2, 1), run->c);
-  run->c = binary (layer, DCNN_OP_ADD, run->c, cell);
-  run->h = binary (layer, DCNN_OP_MUL, gate (layer, open, 1, 1),
-      unary (layer, DCNN_OP_TANH, run->c));
-}
-
-/* Gates in the order update, reset, hidden. */
-static void
-step_gru (Layer *layer, Run *run, DcnnValueId x)
-{
-  DcnnValueId open = unary (layer, DCNN_OP_SIGMOID, product (layer, run->h,
-          run->weights, gate (layer, x, 0, 2)));
-  DcnnValueId reset = gate (layer, open, 1, 1), update = gate (layer, open, 0,
-      1);
-  DcnnValueId fresh = gate (layer, x, 2, 1);
-
-  if (layer->after)
-    fresh = binary (layer, DCNN_OP_ADD, fresh, binary (layer, DCNN_OP_MUL,
-            reset, product (layer, run->h, run->late, run->late_bias)));
-  else
-    fresh = product (layer, binary (layer, DCNN_OP_MUL, reset, run->h),
-        run->late, fresh);
-  fresh = unary (layer, DCNN_OP_TANH, fresh);
-  /* (1 - update) fresh + update h */
-  run->h = binary (layer, DCNN_OP_ADD, fresh, binary (layer, DCNN_OP_MUL,
-          update, binary (layer, DCNN_OP_SUB, run->h, fresh)));
-}
-
-static void
-start (Layer *layer, Run *run, DcnnValueId x, gint64 direction)
-{
-  gint64 n = layer->gates * layer->hidden, h = layer->hidden;
-  gint64 early = layer->gates == 3 ? 2 : layer->gates;
-  gboolean apart = layer->gates == 3 && layer->after;
-
-  run->sequence = product (layer, x, rows (layer, 1, direction, 0, n),
+  x = product (layer, x, rows (layer, 1, direction, 0, n),
       biases (layer, direction, apart ? 2 : layer->gates));
-  run->weights = rows (layer, 2, direction, 0, early * h);
-  run->late = early < layer->gates ? rows (layer, 2, direction, early * h, h)
-      : -1;
-  run->late_bias = apart && onnx_node_input (layer->node, 3)
-      ? rows (layer, 3, direction, n + early * h, h) : -1;
-  run->h = first_state (layer, 5, direction);
-  run->c = layer->gates == 4 ? first_state (layer, 6, direction) : -1;
+  operands[0] = onnx_emit_reshape (layer->node, x, 3, dims);
+  operands[1] = rows (layer, 2, direction, 0, n);
+  operands[2] = first_state (layer, 5, direction);
+  operands[3] = layer->gates == 4 ? first_state (layer, 6, direction) : -1;
+  operands[4] = apart ? rows (layer, 3, direction, n + 2 * layer->hidden,
+      layer->hidden) : -1;
 }
 
-/* All steps of a direction: [steps, 1, batch, hidden]. */
-static DcnnValueId
-run_direction (Layer *layer, Run *run, gboolean backward)
+static Run
+run_direction (Layer *layer, DcnnValueId x, gint64 direction)
 {
-  g_autofree DcnnValueId *all = g_new (DcnnValueId, (gsize) layer->steps);
-  const gint64 dims[4] = { layer->steps, 1, layer->batch, layer->hidden };
+  OnnxNode *node = layer->node;
+  const DcnnParams params = { .recurrent = { .gates = (int) layer->gates,
+      .after = layer->gates == 3 && layer->after,
+      .backward = layer->reverse || direction == 1 } };
+  DcnnValueId operands[5], results[2] = { -1, -1 };
+  g_autofree char *states = onnx_node_temporary (node);
+  g_autofree char *cells = onnx_node_temporary (node);
+  const char *const names[2] = { states, cells };
 
-  for (gint64 i = 0; i < layer->steps && !layer->node->error; i++) {
-    gint64 t = backward ? layer->steps - 1 - i : i;
-    DcnnValueId x = slice (layer, run->sequence, 0, t * layer->batch,
-        layer->batch);
-    if (layer->gates == 4)
-      step_lstm (layer, run, x);
-    else if (layer->gates == 3)
-      step_gru (layer, run, x);
-    else
-      run->h = unary (layer, DCNN_OP_TANH, product (layer, run->h,
-              run->weights, x));
-    all[t] = run->h;
-  }
-  if (layer->node->error)
-    return -1;
-  return onnx_emit_reshape (layer->node, onnx_emit_join (layer->node,
-          (int) layer->steps, all, 0), 4, dims);
+  find_operands (layer, x, direction, operands);
+  if (!node->error)
+    (void) !dcnn_graph_add_node (node->loader->graph, node->proto->name,
+        DCNN_OP_RECURRENT, &params, 5, operands, 2, names, NULL, results,
+        &node->error);
+  return (Run) { results[0], results[1] };
+}
+
+/* The last state, [1, batch, hidden]. */
+static DcnnValueId
+last_state (Layer *layer, DcnnValueId all, gint64 direction)
+{
+  return slice (layer, all, 0, layer->reverse || direction == 1 ? 0 :
+      layer->steps - 1, 1);
 }
 
 /* ---- the node ---------------------------------------------------------------------- */
@@ -297,11 +242,8 @@ measure (Layer *layer)
               || b->dims[1] != 2 * n || b->dtype != DCNN_DTYPE_F32)))
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its weights have other shapes "
         "than its hidden_size asks for");
-  if (layer->steps < 1 || layer->steps > DCNN_MAX_NODE_INPUTS
-      || layer->batch < 1)
-    onnx_node_fail (node, DCNN_ERROR_LIMIT, "its sequence has %"
-        G_GINT64_FORMAT " steps: 1 to %d are supported", layer->steps,
-        DCNN_MAX_NODE_INPUTS);
+  if (layer->steps < 1 || layer->batch < 1)
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "its sequence is empty");
 }
 
 /* A length for each of the batch must be that of the sequence. */
@@ -341,13 +283,13 @@ onnx_map_recurrent (OnnxNode *node)
   x = onnx_emit_reshape (node, x, 2, dims);
   for (gint64 d = 0; d < layer.directions && !node->error; d++) {
     const gint64 state[3] = { 1, layer.batch, layer.hidden };
-    Run run = { 0 };
-    start (&layer, &run, x, d);
-    y[d] = run_direction (&layer, &run, layer.reverse || d == 1);
+    const gint64 all[4] = { layer.steps, 1, layer.batch, layer.hidden };
+    const Run run = run_direction (&layer, x, d);
     if (node->error)
       return;
-    h[d] = onnx_emit_reshape (node, run.h, 3, state);
-    c[d] = run.c >= 0 ? onnx_emit_reshape (node, run.c, 3, state) : -1;
+    y[d] = onnx_emit_reshape (node, run.all, 4, all);
+    h[d] = last_state (&layer, run.all, d);
+    c[d] = onnx_emit_reshape (node, run.cells, 3, state);
   }
   emit_output (&layer, 0, y);
   emit_output (&layer, 1, h);

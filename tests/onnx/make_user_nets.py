@@ -440,9 +440,9 @@ def conv1d_rows():
     return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw())
 
 
-def recurrent(op, gates, direction, **more):
+def recurrent(op, gates, direction, hidden=7, **more):
     """A text net's end: columns of a map as a sequence, a recurrent layer, scores of characters."""
-    g, hidden, n = Graph(), 7, 2 if direction == "bidirectional" else 1
+    g, n = Graph(), 2 if direction == "bidirectional" else 1
     x = g.node("Relu", g.conv(g.scaled("x"), 3, 6))
     x = g.node("Squeeze", g.node("AveragePool", x, kernel_shape=[HEIGHT, 1]), g.ints(2))
     x = g.node("Transpose", x, perm=[2, 0, 1])
@@ -464,6 +464,33 @@ def text_lstm():
 def text_gru():
     """Backward, as PyTorch writes GRU."""
     return recurrent("GRU", 3, "reverse", linear_before_reset=1)
+
+
+@net
+def text_gru_early():
+    """The reset before the product, more cells than two panels have."""
+    return recurrent("GRU", 3, "bidirectional", hidden=37)
+
+
+@net
+def text_rnn():
+    """The plain cell, backward."""
+    return recurrent("RNN", 1, "reverse", hidden=19)
+
+
+@net
+def text_lstm_states():
+    """First states of its own, and the last ones as what comes out; cells of more than a panel."""
+    g, hidden = Graph(), 21
+    x = g.node("Relu", g.conv(g.scaled("x"), 3, 6))
+    x = g.node("Squeeze", g.node("AveragePool", x, kernel_shape=[HEIGHT, 1]), g.ints(2))
+    x = g.node("Transpose", x, perm=[2, 0, 1])
+    y, h, c = g.node("LSTM", x, g.random(2, 4 * hidden, 6), g.random(2, 4 * hidden, hidden), g.random(2, 8 * hidden), "",
+                     g.random(2, 1, hidden), g.random(2, 1, hidden), outputs=3, hidden_size=hidden,
+                     direction="bidirectional")
+    x = g.node("Concat", y, g.node("Unsqueeze", h, g.ints(0)), g.node("Unsqueeze", c, g.ints(0)), axis=0)
+    g.node("Reshape", x, g.ints(1, WIDTH + 2, 2 * hidden), out="y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of(), opset=14), nchw())
 
 
 @net
