@@ -419,6 +419,25 @@ GST_START_TEST (test_model_set_while_starting)
 
 GST_END_TEST;
 
+/* While one model is being loaded, which takes a while, another is set: the
+ * last one comes. */
+GST_START_TEST (test_model_set_while_loading)
+{
+  g_autofree gchar *large = NULL, *classes = NULL;
+  Fixture f;
+
+  start (&f);
+  large = tiny_model_write (f.dir, "large", TINY_MASK, 1024, 1024, NULL);
+  classes = tiny_model_write (f.dir, "classes", TINY_CLASSES, SIZE, SIZE, NULL);
+  g_object_set (f.element, "model", large, NULL);
+  g_usleep (5000);
+  g_object_set (f.element, "model", classes, NULL);
+  push_until_model (&f, "classes.onnx");
+  fixture_clear (&f);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_failed_swap_keeps_the_model)
 {
   Fixture f;
@@ -499,6 +518,7 @@ live_suite (void)
   tcase_add_test (tcase, test_stats_messages);
   tcase_add_test (tcase, test_model_swap);
   tcase_add_test (tcase, test_model_set_while_starting);
+  tcase_add_test (tcase, test_model_set_while_loading);
   tcase_add_test (tcase, test_failed_swap_keeps_the_model);
   tcase_add_test (tcase, test_stop_while_loading);
   tcase_add_test (tcase, test_two_in_one_process);
