@@ -242,6 +242,31 @@ def case_media_server(bench):
     says(bench.run(program, "street", good=False).stderr, "NAME=rtsp://")
 
 
+def last_picture(bench, clip):
+    """A file's last frame, small: rows of pixels of red, green and blue."""
+    raw = bench.scratch / "last.rgb"
+    bench.run("gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!",
+              "decodebin", "!", "videoconvert", "!", "videoscale", "!",
+              "video/x-raw,format=RGB,width=160,height=120", "!", "filesink",
+              f"location={raw}")
+    data = raw.read_bytes()[-160 * 120 * 3:]
+    assert len(data) == 160 * 120 * 3, len(data)
+    return [[data[3 * i:3 * i + 3] for i in range(160 * y, 160 * y + 160)]
+            for y in range(120)]
+
+
+def colour_share(rows, low, high):
+    """Share of the pixels between two colours."""
+    return sum(all(a <= v <= b for a, v, b in zip(low, pixel, high))
+               for row in rows for pixel in row) / (160 * 120)
+
+
+def roughness(rows):
+    """Mean difference of neighbours in a row."""
+    return sum(abs(a[1] - b[1]) for row in rows
+               for a, b in zip(row, row[1:])) / (159 * 120)
+
+
 def case_webcam(bench):
     """The background of a clip in all ways, into a file; latency is told."""
     e2e.need_elements(bench)
@@ -252,14 +277,20 @@ def case_webcam(bench):
     bench.run("gst-launch-1.0", "-q", "videotestsrc", "num-buffers=1",
               "pattern=smpte", "!", "videoconvert", "!", "pngenc", "!",
               "filesink", f"location={picture}")
-    for kind in (["--background", "blur"], ["--colour", "0x00ff00"],
-                 ["--picture", picture]):
+    seen = {}
+    for kind in (["--background", "keep"], ["--background", "blur"],
+                 ["--colour", "0x00ff00"], ["--picture", picture]):
         out = bench.scratch / "a b.mp4"
         shown = bench.run(script, "--no-install", "--input", clip, "--output",
                           out, "--frames", 12, *kind)
         says(shown.stdout, "finding people: ", " ms, at most ", "drawing")
-        assert out.stat().st_size > 2000
+        seen[kind[1]] = last_picture(bench, out)
         out.unlink()
+    assert roughness(seen["blur"]) < roughness(seen["keep"]) / 2, "not blurred"
+    for kind, low, high in (("0x00ff00", (0, 180, 0), (80, 255, 80)),
+                            (picture, (150, 150, 0), (255, 255, 90))):
+        shares = [colour_share(seen[k], low, high) for k in (kind, "keep")]
+        assert 0.05 < shares[0] < 0.995 and shares[1] < 0.01, (kind, shares)
     live = bench.run(script, "--no-install", "--input", "test", "--output",
                      "none", "--frames", 20)
     says(live.stdout, "from the camera to the output: ")
