@@ -206,10 +206,15 @@ check_numbers (OnnxLoader *loader, Input *input, GError **error)
 
 /* An input whose value was given: a constant. */
 static gboolean
-add_frozen (OnnxLoader *loader, const char *name, const DcnnTensor *tensor,
-    GError **error)
+add_frozen (OnnxLoader *loader, const Onnx__TypeProto *type,
+    const char *name, const DcnnTensor *tensor, GError **error)
 {
   DcnnTensor copy = *tensor;
+  if (type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+      && onnx_dtype (type->tensor_type->elem_type) == DCNN_DTYPE_NONE)
+    return fail (error, DCNN_ERROR_UNSUPPORTED, name, "its elements are %s, "
+        "which is not supported",
+        onnx_dtype_name (type->tensor_type->elem_type));
   if (!dcnn_tensor_alloc (&copy, error))
     return FALSE;
   memcpy (copy.data, tensor->data, (gsize) dcnn_tensor_count (tensor)
@@ -446,7 +451,7 @@ onnx_add_inputs (OnnxLoader *loader, GError **error)
     if (g_hash_table_contains (loader->initializers, name)
         || (spec && spec->state))
       continue;
-    if (frozen ? !add_frozen (loader, name, frozen, error)
+    if (frozen ? !add_frozen (loader, proto->input[i]->type, name, frozen, error)
         : !add_input (loader, proto->input[i], &seen_image, &stack, error))
       return FALSE;
   }

@@ -18,7 +18,7 @@ static const OnnxMapping mappings[] = {
  * they matter (dcnn_onnx_refuse.c). */
 static const char *const ignored_attributes[] = {
   "consumed_inputs", "is_test", "momentum", "seed", "training_mode", "ratio",
-  "antialias", "stash_type", "saturate", "round_mode", "sorted",
+  "stash_type", "saturate", "round_mode", "sorted",
 };
 
 const OnnxMapping *

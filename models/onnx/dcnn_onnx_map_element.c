@@ -154,6 +154,8 @@ onnx_map_cast_like (OnnxNode *node)
 {
   const DcnnTensor *like = onnx_node_input (node, 1);
   DcnnParams params = { 0 };
+  if (!onnx_node_check_type (node, 1))
+    return;
   params.cast.to = like ? like->dtype : DCNN_DTYPE_NONE;
   onnx_node_emit (node, DCNN_OP_CAST, &params, 1, NULL);
 }

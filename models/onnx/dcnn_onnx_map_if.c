@@ -31,7 +31,9 @@ add_weights (OnnxNode *node, const OnnxScope *scope,
     DcnnTensor tensor;
     if (!proto->name || !*proto->name)
       continue;
-    if (!onnx_tensor_load (proto, &node->loader->data, &tensor, &node->error))
+    if (!onnx_node_check_stored (node, proto)
+        || !onnx_tensor_load (proto, &node->loader->data, &tensor,
+            &node->error))
       return FALSE;
     if (dcnn_graph_add_constant (node->loader->graph,
             onnx_scope_name (scope, proto->name), &tensor, &node->error) < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dcnn_onnx_map_packed.c - products with weights of few bits, several in a
- * byte, in blocks with a scale each (MatMulNBits of com.microsoft). The weights
- * are read when the model is loaded; the product is one of float32.
+ * dcnn_onnx_map_packed.c - weights in blocks with a scale each: products with
+ * some of few bits, several in a byte (MatMulNBits of com.microsoft), and
+ * DequantizeLinear. They become float32 when the model is loaded.
  */
 #include "dcnn_onnx_emit.h"
 #include "dcnn_onnx_whole.h"
@@ -134,4 +134,49 @@ onnx_map_matmul_packed (OnnxNode *node)
   if (onnx_node_input (node, BIAS))
     out = onnx_whole_binary (node, DCNN_OP_ADD, out, node->inputs[BIAS]);
   onnx_emit_output (node, 0, out);
+}
+
+/* Whether scales, or zero points, are one for each block along the axis. */
+static gboolean
+fits_blocks (const DcnnTensor *x, const DcnnTensor *t, int axis, gint64 block)
+{
+  if (!t->data || t->rank != x->rank)
+    return FALSE;
+  for (int i = 0; i < x->rank; i++)
+    if (t->dims[i] != (i == axis ? (x->dims[i] + block - 1) / block
+            : x->dims[i]))
+      return FALSE;
+  return TRUE;
+}
+
+void
+onnx_map_blocks (OnnxNode *node)
+{
+  const DcnnTensor *x = onnx_node_input (node, 0), *s = onnx_node_input (node,
+      1), *z = onnx_node_input (node, 2);
+  const gint64 block = onnx_node_int (node, "block_size", 0);
+  const int axis = (int) onnx_node_axis (node, onnx_node_int (node, "axis", 1),
+      onnx_node_rank (node, 0));
+  DcnnTensor out = *x;
+  gint64 inner = 1;
+
+  out.dtype = DCNN_DTYPE_F32;
+  out.data = NULL;
+  if (!s || block > DCNN_MAX_DIM || !fits_blocks (x, s, axis, block)
+      || (z && !fits_blocks (x, z, axis, block)))
+    onnx_node_fail (node, DCNN_ERROR_INVALID, "its scales or zero points are "
+        "no constants with one number for each block of %" G_GINT64_FORMAT
+        " along axis %d", block, axis);
+  if (!onnx_node_alloc (node, &out))
+    return;
+  for (int i = axis + 1; i < x->rank; i++)
+    inner *= x->dims[i];
+  for (gint64 i = 0, n = dcnn_tensor_count (x); i < n; i++) {
+    const gint64 at = i / inner % x->dims[axis], row = i / inner / x->dims[axis];
+    const gint64 b = (row * s->dims[axis] + at / block) * inner + i % inner;
+
+    dcnn_ref_set (&out, i, (dcnn_ref_get (x, i) - (z ? dcnn_ref_get (z, b)
+                : 0)) * dcnn_ref_get (s, b));
+  }
+  onnx_node_emit_constant (node, 0, &out);
 }

@@ -292,8 +292,8 @@ quantiser_axis (OnnxNode *node)
   gint64 axis = onnx_node_int (node, "axis", 1);
 
   if (onnx_node_int (node, "block_size", 0) != 0)
-    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "block_size is not "
-        "supported: quantise each tensor or each channel");
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "block_size is supported for "
+        "constants only: quantise each tensor or each channel");
   if (!scale || dcnn_tensor_count (scale) == 1)
     return 0;
   return (int) onnx_node_axis (node, axis, onnx_node_rank (node, 0));
@@ -306,6 +306,8 @@ onnx_map_quantize (OnnxNode *node)
   gint64 type = onnx_node_int (node, "output_dtype", 0);
 
   onnx_node_int (node, "precision", 0);
+  if (!onnx_node_check_type (node, 2))
+    return;
   onnx_whole_quantize (node, node->inputs[0], 1, 2, axis,
       type ? onnx_dtype (type) : DCNN_DTYPE_U8);
 }
@@ -410,11 +412,17 @@ onnx_whole_dequantize (OnnxNode *node, int x, int s, int z, int axis,
 void
 onnx_map_dequantize (OnnxNode *node)
 {
-  int axis = quantiser_axis (node);
+  const DcnnTensor *in = onnx_node_input (node, 0);
+  int axis;
 
   if (onnx_node_int (node, "output_dtype", ONNX_FLOAT) != ONNX_FLOAT)
     onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "output_dtype must be "
         "float32");
+  if (in && in->data && onnx_node_int (node, "block_size", 0) > 0) {
+    onnx_map_blocks (node);
+    return;
+  }
+  axis = quantiser_axis (node);
   onnx_whole_dequantize (node, 0, 1, 2, axis, node->outputs[0]);
 }
 

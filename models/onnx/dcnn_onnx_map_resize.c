@@ -215,7 +215,11 @@ onnx_map_resize (OnnxNode *node)
     set_sizes (node, p, sizes, n, axes, policy, &shape);
   else
     set_scales (node, p, scales, n, axes, &shape);
-  onnx_node_emit (node, DCNN_OP_RESIZE, &params, 1, &shape);
+  if (onnx_node_int (node, "antialias", 0) != 0
+      && p->mode != DCNN_RESIZE_NEAREST)
+    onnx_map_antialiased (node, &params, &shape);
+  else
+    onnx_node_emit (node, DCNN_OP_RESIZE, &params, 1, &shape);
 }
 
 /* "bilinear" and "bicubic" before opset 20. */

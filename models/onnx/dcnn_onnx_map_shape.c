@@ -172,7 +172,8 @@ onnx_map_constant (OnnxNode *node)
   DcnnTensor tensor = { .dtype = DCNN_DTYPE_F32 };
 
   if ((a = onnx_node_attribute (node, "value")) && a->t) {
-    if (onnx_tensor_load (a->t, &node->loader->data, &tensor, &node->error))
+    if (onnx_node_check_stored (node, a->t)
+        && onnx_tensor_load (a->t, &node->loader->data, &tensor, &node->error))
       onnx_node_emit_constant (node, 0, &tensor);
     return;
   }
@@ -215,7 +216,7 @@ onnx_map_constant_of_shape (OnnxNode *node)
   if (n < 0 || n > DCNN_MAX_RANK)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its shape is missing or has too "
         "many dimensions");
-  if (!node->error && a && a->t
+  if (!node->error && a && a->t && onnx_node_check_stored (node, a->t)
       && onnx_tensor_load (a->t, &node->loader->data, &value, &node->error)
       && dcnn_tensor_count (&value) != 1)
     onnx_node_fail (node, DCNN_ERROR_INVALID, "its value is not one number");

@@ -187,6 +187,24 @@ onnx_node_ints_or_input (OnnxNode *node, const char *name, int i,
   return n >= 0 ? n : onnx_node_input_ints (node, i, values);
 }
 
+gboolean
+onnx_node_check_stored (OnnxNode *node, const Onnx__TensorProto *proto)
+{
+  if (proto && onnx_dtype (proto->data_type) == DCNN_DTYPE_NONE)
+    onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "elements of type %s are "
+        "supported in weights that DequantizeLinear reads, not here",
+        onnx_dtype_name (proto->data_type));
+  return !node->error;
+}
+
+gboolean
+onnx_node_check_type (OnnxNode *node, int i)
+{
+  return onnx_node_check_stored (node, onnx_node_input (node, i)
+      ? g_hash_table_lookup (node->loader->initializers,
+          node->proto->input[i]) : NULL);
+}
+
 gint64
 onnx_node_axis (OnnxNode *node, gint64 axis, int rank)
 {

@@ -79,6 +79,13 @@ double onnx_node_input_scalar (OnnxNode *node, int i, double absent);
 int onnx_node_ints_or_input (OnnxNode *node, const char *name, int i,
     gint64 *values);
 
+/* Fails where a stored tensor is of an element type that is read from weights
+ * alone (4 bits and fewer), since its value's type would be another; so where
+ * input i is such a weight. FALSE after it. */
+gboolean onnx_node_check_stored (OnnxNode *node,
+    const Onnx__TensorProto *proto);
+gboolean onnx_node_check_type (OnnxNode *node, int i);
+
 /* An axis, made non-negative; a failure when outside rank. */
 gint64 onnx_node_axis (OnnxNode *node, gint64 axis, int rank);
 /* A list of axes as bits. */
@@ -116,6 +123,12 @@ gboolean onnx_node_alloc (OnnxNode *node, DcnnTensor *tensor);
 
 /* com.microsoft's operator of the name that Attention is ONNX's, too. */
 void onnx_map_packed_attention (OnnxNode *node);
+/* DequantizeLinear of a constant with a scale for each block. */
+void onnx_map_blocks (OnnxNode *node);
+
+/* Resize with antialias, linear or cubic, to that shape. */
+void onnx_map_antialiased (OnnxNode *node, const DcnnParams *params,
+    const DcnnTensor *shape);
 
 /* All mappings: onnx_map_<...>. */
 #define ONNX_OP(op_type, map, op) void onnx_map_##map (OnnxNode *node);

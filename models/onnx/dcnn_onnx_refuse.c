@@ -26,7 +26,6 @@ static const struct {
   const char *refused; /* of a string; NULL: an integer */
   const char *remedy;
 } values[] = {
-  { "Resize", "antialias", 0, NULL, "export the resize without antialiasing" },
   { "LayerNormalization", "stash_type", ONNX_FLOAT, NULL, "use stash_type 1" },
 };
 

@@ -19,6 +19,7 @@
 typedef struct TypeInfo {
   const char *name;
   DcnnDtype stored, dtype;
+  int packed; /* elements in a byte, the first in its lowest bits; 0: none are */
 } TypeInfo;
 
 #define SAME(name, type)                                                       \
@@ -32,6 +33,11 @@ static const TypeInfo types[] = {
   [ONNX_FLOAT16] = { "FLOAT16", DCNN_DTYPE_F16, DCNN_DTYPE_F32 },
   /* two bytes as well; widened by shifting */
   [ONNX_BFLOAT16] = { "BFLOAT16", DCNN_DTYPE_U16, DCNN_DTYPE_F32 },
+  /* read as bytes, and nothing else: no value has such a type */
+  [ONNX_UINT4] = { "UINT4", DCNN_DTYPE_U8, DCNN_DTYPE_NONE, 2 },
+  [ONNX_INT4] = { "INT4", DCNN_DTYPE_I8, DCNN_DTYPE_NONE, 2 },
+  [ONNX_UINT2] = { "UINT2", DCNN_DTYPE_U8, DCNN_DTYPE_NONE, 4 },
+  [ONNX_INT2] = { "INT2", DCNN_DTYPE_I8, DCNN_DTYPE_NONE, 4 },
 };
 
 static const TypeInfo *
@@ -222,12 +228,23 @@ read_external (const Onnx__TensorProto *proto, void *buffer, guint64 size,
           external->location);
 }
 
+/* Bytes, or elements of a typed field where those are what is packed, that hold
+ * the tensor's elements. */
+static gint64
+stored_count (const Onnx__TensorProto *proto, const DcnnTensor *tensor)
+{
+  const int packed = type_info (proto->data_type)->packed;
+  const gint64 n = dcnn_tensor_count (tensor);
+
+  return packed > 0 ? (n + packed - 1) / packed : n;
+}
+
 /* Number of elements in the typed field that holds this type, and the field
  * copied into out when out has data. */
 static size_t
 typed_field (const Onnx__TensorProto *proto, const DcnnTensor *out)
 {
-  gint64 count = dcnn_tensor_count (out);
+  gint64 count = stored_count (proto, out);
 #define FIELD(n_field, field, SET)                                             \
   do {                                                                         \
     for (gint64 i = 0; out->data && i < count; i++)                            \
@@ -252,6 +269,24 @@ typed_field (const Onnx__TensorProto *proto, const DcnnTensor *out)
       FIELD (n_int32_data, int32_data, dcnn_ref_set_int);
   }
 #undef FIELD
+}
+
+/* Elements of which several lie in a byte get one each, from the last on: they
+ * are in the first bytes of what is theirs. */
+static void
+unpack (gint64 data_type, const DcnnTensor *tensor)
+{
+  const TypeInfo *type = type_info (data_type);
+  const int bits = type->packed > 0 ? 8 / type->packed : 8;
+  guint8 *bytes = tensor->data;
+
+  for (gint64 i = type->packed > 0 ? dcnn_tensor_count (tensor) : 0; i-- > 0;) {
+    int value = bytes[i / type->packed] >> (i % type->packed * bits)
+        & ((1 << bits) - 1);
+    if (type->stored == DCNN_DTYPE_I8 && value >> (bits - 1))
+      value -= 1 << bits;
+    bytes[i] = (guint8) value;
+  }
 }
 
 /* 16-bit floats become float32. */
@@ -337,7 +372,7 @@ onnx_tensor_read (const Onnx__TensorProto *proto, OnnxData *data,
 
   if (!read_header (proto, out, error))
     return FALSE;
-  bytes = (size_t) dcnn_tensor_count (out) * dcnn_dtype_bytes (out->dtype);
+  bytes = (size_t) stored_count (proto, out) * dcnn_dtype_bytes (out->dtype);
   if (is_external) {
     if (!open_external (proto, data, bytes, &external, error))
       return FALSE;
@@ -363,6 +398,7 @@ onnx_tensor_read (const Onnx__TensorProto *proto, OnnxData *data,
   } else {
     typed_field (proto, out);
   }
+  unpack (proto->data_type, out);
   return widen (proto->data_type, out, error);
 }
 

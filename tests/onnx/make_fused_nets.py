@@ -12,11 +12,11 @@ import sys
 from functools import partial
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 import make_user_nets
-from make_export_nets import INPUT
-from make_user_nets import NETS, Graph, Net, nchw, value
+from make_export_nets import INPUT, begun, of_picture
+from make_user_nets import NETS, Graph, Net, nchw, net, value
 
 NETS.clear()  # those of the other files are not written here
 SEEDS, TOKENS, KINDS = 12, 24, {}
@@ -208,6 +208,28 @@ def few_bits_grouped(seed):
     return g.net(out, oracle=s.net([spelled]))
 
 
+@kind
+def few_bits_stored(seed):
+    """DequantizeLinear of weights in 2, 4 and 8 bits, packed in bytes or in a typed field, of an odd number, too; a scale for each block."""
+    g = Draw(seed, 24)
+    name, low, high = g.among(("UINT4", 0, 16), ("INT4", -8, 8), ("UINT8", 0, 256), ("INT8", -128, 128))
+    axis, columns, block = g.among(0, 1), g.among(3, 5, 8), g.among(16, 32)
+    shape, blocks = [24, columns], [(24 + block - 1) // block, columns]
+    if axis:
+        shape, blocks = shape[::-1], blocks[::-1]
+    for value_name, dims in (("w", shape), ("z", blocks)):
+        stored = helper.make_tensor(value_name, getattr(TensorProto, name), dims, g.drawn.integers(low, high, dims).ravel())
+        if g.chance():
+            stored = numpy_helper.from_array(numpy_helper.to_array(stored), value_name)
+        g.constants.append(stored)
+    if g.chance(.7):
+        w = g.node("DequantizeLinear", "w", g.const(g.drawn.uniform(.01, .1, blocks)), *(["z"] if g.chance() else []), axis=axis,
+                   block_size=block)
+    else:
+        w = g.node("DequantizeLinear", "w", g.const(.05))
+    return g.net([g.node("MatMul", g.tokens, g.node("Transpose", w, perm=[1, 0]) if axis else w)], opset=21)
+
+
 # ---- others ------------------------------------------------------------------------
 
 @kind
@@ -286,6 +308,37 @@ def products(seed):
         made.append(g.net([y]))
     made[0].oracle = made[1].model
     return made[0]
+
+
+@kind
+def antialiased(seed):
+    """Resize with antialias: by whole numbers, which is a convolution on changed pixels, and by others; one way smaller, one larger."""
+    g, opset = Draw(seed), (18, 19, 22)[seed % 3]
+    x, mode = g.conv(g.map, 8, 8), g.among("linear", "cubic")
+    if g.chance():
+        x = g.conv(g.scaled("x"), 3, 8)
+    given = {"coordinate_transformation_mode": g.among("half_pixel", "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")}
+    if mode == "cubic" and g.chance():
+        given["cubic_coeff_a"] = -.5
+    if g.chance(.2):
+        given["exclude_outside"] = 1
+    form = g.among("half", "half", "quarter", "odd", "larger", "both", "sizes", "axes")
+    if form == "axes":
+        given["axes"] = [2, 3]
+    factors = {"half": [1, 1, .5, .5], "quarter": [1, 1, .25, .5], "odd": [1, 1, .6, .7], "larger": [1, 1, 2, 2],
+               "both": [1, 1, 2, .5], "axes": [.5, .4]}
+    last = ["", g.ints(1, 8, g.among(1, 3, 5), g.among(2, 7, 9))] if form == "sizes" else [g.const(factors[form])]
+    return g.net([g.node("Resize", x, "", *last, mode=mode, antialias=1, **given)], opset=opset)
+
+
+@net
+def antialiased_on_changes():
+    """A picture made smaller by whole numbers before its layers, and a map: nothing of it runs whole."""
+    g, x = begun(8)
+    x = g.node("Resize", x, "", g.const([1, 1, .5, .5]), mode="linear", antialias=1)
+    x = g.node("Resize", g.conv(x, 8, 6), "", g.const([1, 1, .5, .25]), mode="cubic", antialias=1)
+    g.conv(x, 6, 3, "y")
+    return of_picture(g, opset=18, tails=0)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ static const struct {
   { "INT4", "4-bit integers" },
   { "INT2", "2-bit integers" },
   { "linear_blocked", "a scale for each block of an axis" },
-  { "antialias", "antialiased resizing" },
   { "with_peepholes", "cells that gates look at" },
   { "spacetodepth_crd", "one order of channels" },
   { "gradient", "training" },
