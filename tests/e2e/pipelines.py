@@ -183,9 +183,25 @@ def view(bench, address, frames=15, *rest):
                  *(rest or ("fakesink",)))
 
 
+def to_file(path):
+    """A viewer's end: frames of red, green and blue in a file."""
+    return ("video/x-raw,format=RGB", "!", "filesink", "buffer-mode=2",
+            f"location={path}")
+
+
+def coloured(path):
+    """Blue pixels in about two frames at the end of such a file: the camera's
+    ball is white on black, the panel's bars are blue."""
+    data = path.read_bytes()
+    end = len(data) // 3 * 3
+    data = data[max(0, end - 480000):end]
+    assert data
+    return sum(blue > red + 60 for red, blue in zip(data[::3], data[2::3]))
+
+
 def case_media_server(bench):
-    """Two viewers and one inference; another mount untouched; idle when they
-    have left."""
+    """Two viewers and one inference, drawn; another mount untouched; idle when
+    they have left."""
     program = need_program(bench, "media-server")
     lines = bench.scratch / "results.jsonl"
     log = bench.scratch / "log"
@@ -200,14 +216,15 @@ def case_media_server(bench):
             drawn = re.search(r"^rtsp://127\.0\.0\.1:\d+/street(?= \()", log.read_text(), re.MULTILINE)[0]
             time.sleep(1)
             assert not lines.exists(), "inference without a viewer"
-            plain = view(bench, drawn + "/plain", 15)
+            seen = bench.scratch / "seen.rgb"
+            plain = view(bench, drawn + "/plain", 15, *to_file(seen))
             assert plain.wait(timeout=300) == 0, plain.communicate()[0]
+            assert coloured(seen) == 0, "the untouched mount is drawn into"
+            seen.unlink()
             assert not lines.exists(), "inference for the untouched mount"
             # one that watches until the other has come and gone, however long
             # that takes to start
-            seen = bench.scratch / "seen.raw"
-            first = view(bench, drawn, 100000, "filesink", "buffer-mode=2",
-                         f"location={seen}")
+            first = view(bench, drawn, 100000, *to_file(seen))
             wait_for("the first viewer's frames",
                      lambda: seen.exists() and seen.stat().st_size > 0)
             second = view(bench, drawn, 40)
@@ -216,6 +233,7 @@ def case_media_server(bench):
             assert first.poll() is None, first.communicate()[0]
             first.send_signal(signal.SIGINT)
             first.communicate(timeout=300)
+            assert coloured(seen) > 20, "nothing is drawn"
             wait_for("idle", lambda: "/street: idle" in log.read_text())
             count = len(read_lines(lines))
             time.sleep(1.5)
