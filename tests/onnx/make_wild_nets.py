@@ -5,9 +5,10 @@
     make_wild_nets.py FOLDER FIRST COUNT
 
 For each seed from FIRST on (the first few are nets that were once wrong): SEED.onnx; SEED.inF.I, input I in frame F,
-three frames each of which differs from the one before in a rectangle; SEED.outF.I, output I of ONNX Runtime, float32,
-little endian; and SEED.noise, for each frame and output how far the result moves, relative to its largest value, when
-the inputs move by a few roundings. SEED.txt is the net as text.
+three frames each of which differs from the one before in a rectangle; SEED.outF.I, output I of ONNX Runtime, all as
+float32, little endian; and SEED.noise, for each frame and output how far the result moves, relative to its largest
+value, when the inputs move by a few roundings (those of bytes cannot) and ONNX Runtime fuses what it likes. SEED.txt is
+the net as text.
 
 Concatenations of two to six ragged pieces (also of one map twice), Focus,
 shuffles, gathers with repeated channels, and after them everything: division,
@@ -49,9 +50,9 @@ class Net:
         self.hands_on = False # now and then an operator that does nothing
 
     def take(self, name, c, h, w):
-        """Another input."""
-        self.inputs.append(Map(name, c, h, w))
-        self.maps.append(self.inputs[-1])
+        """Another input, a map."""
+        self.inputs.append((name, (1, c, h, w), np.float32))
+        self.maps.append(Map(name, c, h, w))
 
     def constant(self, values, dtype=np.float32, called=None):
         name = called or f"c{len(self.constants)}"
@@ -375,7 +376,7 @@ def head(net, m):
     """An output in some form; returns its name."""
     kind = net.among(["map", "conv", "conv", "flat", "rows", "gemm"])
     if kind == "map":
-        return net.node("Identity", [m.name]) if m.name == "image" else m.name
+        return net.node("Identity", [m.name]) if m.name in ("image", "side") else m.name
     m = conv_like(net, m, int(net.among([1, 3, 5, 8])))
     if kind == "flat":
         return net.node("Reshape", [m.name, net.constant([1, -1], np.int64)])
@@ -471,10 +472,14 @@ def build(rng, seed):
         return as_model(net, [net.maps[-1].name])
     sizes = [12, 16, 17, 24] if seed % 2 == 0 or net.chance(.7) else [1, 1, 2, 5, 8, 16]
     c, h, w = int(net.among([1, 3, 3, 4, 6])), int(net.among(sizes)), int(net.among(sizes))
-    net.take("image", c, h, w)
     if seed % 2 == 0:
+        net.take("image", c, h, w)
         grow(net, OPERATORS)
     else:
+        if net.chance(.7):
+            net.take("image", c, h, w)
+        else:
+            wild_operators.take_picture(net, c, h, w)
         net.hands_on = net.chance(.3)
         if net.chance(.2):
             net.take("side", int(net.among([1, 3, 4])), h, w)
@@ -489,45 +494,59 @@ def build(rng, seed):
 
 
 def infos(values):
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in values]
+    return [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+            for name, shape, dtype in values]
 
 
 def as_model(net, outputs):
-    """The model, its inputs' names and shapes, and the net as text."""
-    inputs = [(m.name, (1, m.c, m.h, m.w)) for m in net.inputs]
-    graph = helper.make_graph(net.nodes, "wild", infos(inputs), infos([(o, None) for o in outputs]), net.constants)
+    """The model, its inputs' names, shapes and types, and the net as text."""
+    graph = helper.make_graph(net.nodes, "wild", infos(net.inputs), infos([(o, None, np.float32) for o in outputs]),
+                              net.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
-    return model, inputs, net.text
+    return model, net.inputs, net.text
+
+
+def values(rng, shape, dtype):
+    return rng.integers(0, 256, shape).astype(dtype) if dtype == np.uint8 else rng.normal(0, 1, shape).astype(dtype)
+
+
+def near(rng, value):
+    """A few roundings off; bytes are what they are."""
+    return value if value.dtype == np.uint8 else (value * (1 + 1e-6 * rng.normal(0, 1, value.shape))).astype(np.float32)
 
 
 def frames(rng, inputs):
     """Three frames, each a dictionary of inputs, and the same a few roundings off."""
-    now, made = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in inputs}, []
+    now, made = {name: values(rng, shape, dtype) for name, shape, dtype in inputs}, []
     for _ in range(3):
         made.append({name: value.copy() for name, value in now.items()})
-        for name, shape in inputs[:1] if rng.random() < .7 else inputs:
-            y, x = (int(rng.integers(max(1, n - 3))) for n in shape[2:])
-            part = now[name][:, :, y:y + 4, x:x + 4]
-            part += rng.normal(0, 1, part.shape).astype(np.float32)
-    return made, [{name: (value * (1 + 1e-6 * rng.normal(0, 1, value.shape))).astype(np.float32)
-                   for name, value in frame.items()} for frame in made]
+        for name, shape, dtype in inputs[:1] if rng.random() < .7 else inputs:
+            at = tuple(slice(k, k + 4) for k in (int(rng.integers(max(1, n - 3))) for n in shape))
+            now[name][at] = values(rng, now[name][at].shape, dtype)
+    return made, [{name: near(rng, value) for name, value in frame.items()} for frame in made]
+
+
+def open_session(data, level):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.graph_optimization_level = level
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def attempt(seed, number):
     """(model bytes, frames, results, noise, text), or None."""
     rng = np.random.default_rng([seed, number])
-    model, shapes, text = build(rng, seed)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    model, inputs, text = build(rng, seed)
     data = model.SerializeToString()
     try:
-        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        inputs, near = frames(rng, shapes)
-        results = [session.run(None, f) for f in inputs]
-        moved = [session.run(None, f) for f in near]
+        now, moved = frames(rng, inputs)
+        session = open_session(data, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
+        results = [session.run(None, f) for f in now]
+        if any(dtype == np.uint8 for _, _, dtype in inputs):
+            session = open_session(data, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+        moved = [session.run(None, f) for f in moved]
     except Exception:  # pylint: disable=broad-except
         return None
     noise = []
@@ -539,7 +558,7 @@ def attempt(seed, number):
             noise.append(np.abs(a.astype(np.float64) - b).max() / top)
     if max(noise) > 1e-4:
         return None
-    return data, inputs, results, noise, text
+    return data, now, results, noise, text
 
 
 def main():
@@ -556,7 +575,7 @@ def main():
             file.write("\n".join(text) + "\n")
         for f, frame in enumerate(inputs):
             for i, value in enumerate(frame.values()):
-                value.tofile(f"{path}.in{f}.{i}")
+                value.astype(np.float32).tofile(f"{path}.in{f}.{i}")
             for i, result in enumerate(results[f]):
                 result.astype(np.float32).tofile(f"{path}.out{f}.{i}")
         np.array(noise, np.float32).tofile(path + ".noise")

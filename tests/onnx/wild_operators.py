@@ -6,7 +6,7 @@ Expand, shuffles, GELU and hard swish spelled out, norms as TensorFlow spells th
 along rows and columns, sums and softmax along any axis, operands that are broadcast along one axis, values of the middle as outputs,
 dense blocks, parts that go another way, gates through fully connected layers, attention.
 
-Each takes the net and a map, and returns the map that it made, or None where the map does not suit. FIXED are nets that were
+Each takes the net and a map (take_picture: none yet), and returns the map that it made, or None where the map does not suit. FIXED are nets that were
 once wrong.
 """
 from functools import partial
@@ -27,6 +27,33 @@ def reshape(net, name, *shape):
 
 def keep_like(net, name, m, positive=False):
     return net.keep(name, m.c, m.h, m.w, positive)
+
+
+# ---- inputs ---------------------------------------------------------------------
+
+def take_picture(net, c, h, w):
+    """The picture as exporters have it: channels last, no batch, of bytes; scaled in that form."""
+    kind = net.among(["last", "last", "last, no batch", "no batch", "bytes", "bytes, last"])
+    shape = {"last": (1, h, w, c), "last, no batch": (h, w, c), "no batch": (c, h, w), "bytes": (1, c, h, w),
+             "bytes, last": (1, h, w, c)}[kind]
+    x, last = "image", "last" in kind
+    net.inputs.append((x, shape, np.uint8 if "bytes" in kind else np.float32))
+    if "bytes" in kind:
+        x = net.node("Mul", [net.node("Cast", [x], to=1), net.constant(1 / 64)])
+    if net.chance(.7):
+        x = net.node("Sub", [x, net.constant(net.uniform(-1, 1, (c,) if last else (c, 1, 1)))])
+    if net.chance(.3):
+        x = net.node("Mul", [x, net.constant(net.uniform(.5, 1.5, net.among([(), (h, 1, 1), (h, w, 1)] if last else [(), (w,)])))])
+    if kind == "last, no batch" and net.chance(.5):
+        x = net.node("Unsqueeze", [net.node("Transpose", [x], perm=[2, 0, 1]), ints(net, 0)])
+    elif last:
+        x = x if "no batch" not in kind else net.node("Unsqueeze", [x, ints(net, 0)])
+        x = net.node("Transpose", [x], perm=FIRST)
+    elif kind == "no batch":
+        x = net.node("Unsqueeze", [x, ints(net, 0)])
+    else:
+        x = net.node("Add", [x, net.constant(.1)])
+    net.keep(x, c, h, w)
 
 
 # ---- channels last -------------------------------------------------------------
