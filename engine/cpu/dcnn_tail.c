@@ -283,7 +283,8 @@ run_gemm (TailRun *run)
   *mm = (DcnnMatmul) { .n = run->length,
     .k = (gsize) a->dims[p->trans_a ? 0 : 1], .a = a->data,
     .a_row = p->trans_a ? 1 : a->dims[1],
-    .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data };
+    .a_column = p->trans_a ? a->dims[1] : 1, .out = run->out->data,
+    .out_row = run->length };
   mm->packed = panels_of (run, b->data, p->trans_b ? 1 : mm->n,
       p->trans_b ? mm->k : 1);
   dcnn_tail_list_rows (run, 1, run->stream->cpu->dense || p->trans_a ||
@@ -322,7 +323,8 @@ run_matmul (TailRun *run)
     return FALSE;
   m = (gsize) a->dims[a->rank - 2];
   *mm = (DcnnMatmul) { .n = run->length, .k = dcnn_tail_row_length (a), .a_row =
-    (ptrdiff_t) dcnn_tail_row_length (a), .a_column = 1 };
+    (ptrdiff_t) dcnn_tail_row_length (a), .a_column = 1,
+    .out_row = run->length };
   dcnn_tail_list_rows (run, 1, run->stream->cpu->dense || input_changed (run, 1) ||
       dcnn_tensor_rows (a) != dcnn_tensor_rows (run->out));
   list = run->rows;
@@ -421,6 +423,8 @@ run_kernel (TailRun *run)
       return run_matmul (run);
     case DCNN_OP_GEMM:
       return run_gemm (run);
+    case DCNN_OP_CONV:
+      return dcnn_tail_conv (run);
     case DCNN_OP_RECURRENT:
       return dcnn_tail_recurrent (run);
     case DCNN_OP_SOFTMAX:
@@ -551,7 +555,10 @@ dcnn_tails_init (DcnnSession *session)
     if (node->kind != PLAN_TAIL)
       continue;
     gn = dcnn_graph_node (plan->graph, node->graph_node);
-    if (!is_packed_once (plan->graph, gn))
+    if (gn->op == DCNN_OP_CONV)
+      floats = MAX (floats, dcnn_tail_conv_floats (plan->graph, gn,
+              session->threads));
+    else if (!is_packed_once (plan->graph, gn))
       floats = MAX (floats, pack_floats (plan->graph, gn));
     for (guint s = 0; s < session->n_streams && ok; s++) {
       DcnnStream *stream = &session->streams[s];

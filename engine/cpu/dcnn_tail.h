@@ -59,6 +59,10 @@ void dcnn_tail_list_rows (TailRun *run, guint32 follow, gboolean all);
 void dcnn_tail_share_out (TailRun *run, gsize cost_of_row, DcnnPoolFn fn);
 
 gboolean dcnn_tail_softmax (TailRun *run);
+/* Conv; and the floats of tail_pack that it needs. */
+gboolean dcnn_tail_conv (TailRun *run);
+gsize dcnn_tail_conv_floats (const DcnnGraph *graph, const DcnnNode *gn,
+    guint threads);
 /* LSTM, GRU, RNN; and what the kernel reads, packed: floats, and to `to`. */
 gboolean dcnn_tail_recurrent (TailRun *run);
 gsize dcnn_tail_recurrent_floats (const DcnnNode *gn, const DcnnTensor *weights);

@@ -19,6 +19,8 @@ typedef void DcnnBlockMomentsFnType (const DcnnMap *map,
     const uint32_t *blocks, size_t n, uint32_t blocks_x, double *moments);
 typedef void DcnnMatmulFnType (const DcnnMatmul *mm, const uint32_t *rows,
     size_t begin, size_t end);
+typedef void DcnnTensorConvFnType (const DcnnTensorConv *conv, size_t first,
+    size_t n, float *scratch);
 typedef void DcnnRecurrentFnType (const DcnnRecurrent *layer);
 typedef void DcnnSoftmaxRowFnType (const float *in, float *out, size_t n,
     bool log_form);

@@ -191,12 +191,34 @@ typedef struct DcnnMatmul {
   ptrdiff_t a_row, a_column;
   const float *packed;     /* b: [panels][k][DCNN_MATMUL_PANEL], zeros past n */
   float *out;
+  size_t out_row;          /* floats from row to row of out, at least n */
 } DcnnMatmul;
 
 /* Rows rows[begin] .. rows[end - 1]. A row has the same bits whatever rows are
  * computed with it: its sums run over k in order. */
 typedef void (*DcnnMatmulFn) (const DcnnMatmul *mm, const uint32_t *rows,
     size_t begin, size_t end);
+
+/* A group of a convolution of one image, [channels, depth, height, width], with
+ * the zeros around it that it reads. Sums run over channels and taps in order. */
+#define DCNN_TENSOR_CONV_TILE 64 /* pixels at once, at most */
+typedef struct DcnnTensorConv {
+  size_t in_channels, out_channels, k; /* k: products for a pixel */
+  size_t pixels, size[3];  /* of out; depth, height, width */
+  size_t kernel[3];
+  size_t plane;            /* floats from channel to channel of in */
+  size_t step[3], reach[3]; /* floats from pixel to pixel, from tap to tap */
+  const float *in, *weights; /* weights [out_channels][k] */
+  const float *bias;       /* or NULL */
+  const uint32_t *rows;    /* 0, 1 ... out_channels - 1 */
+  float *out;
+} DcnnTensorConv;
+
+/* n pixels from `first` on, of all out channels; scratch: k numbers a pixel, for
+ * a multiple of DCNN_MATMUL_PANEL pixels. A pixel has the same bits whatever
+ * others are computed with it. */
+typedef void (*DcnnTensorConvFn) (const DcnnTensorConv *conv, size_t first,
+    size_t n, float *scratch);
 
 /* A cell of a recurrent layer, and its gates in their order: RNN one (tanh);
  * GRU update, reset, fresh, with the reset before the product or (AFTER)
@@ -271,6 +293,7 @@ typedef struct DcnnCpuKernels {
   DcnnBlockReduceFn block_reduce;
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
+  DcnnTensorConvFn tensor_conv;
   DcnnRecurrentFn recurrent;
   DcnnSoftmaxRowFn softmax_row;
   DcnnSoftmaxLinesFn softmax_lines;

@@ -135,7 +135,7 @@ DCNN_FN (dcnn_k_matmul) (const DcnnMatmul *mm, const uint32_t *rows,
     for (uint32_t i = 0; i < ROWS; i++)
       a[i] = mm->a + (ptrdiff_t) rows[r + (i < here ? i : 0)] * mm->a_row;
     if (here == 1) {
-      lone_row (mm, a[0], mm->out + rows[r] * mm->n);
+      lone_row (mm, a[0], mm->out + rows[r] * mm->out_row);
       break;
     }
     for (size_t c = 0, width; c < mm->n; c += width,
@@ -148,7 +148,7 @@ DCNN_FN (dcnn_k_matmul) (const DcnnMatmul *mm, const uint32_t *rows,
       else
         multiply (mm, a, panel, ROWS, 1, sums);
       for (uint32_t i = 0; i < here; i++)
-        store_row (sums[i], mm->out + rows[r + i] * mm->n + c,
+        store_row (sums[i], mm->out + rows[r + i] * mm->out_row + c,
             mm->n - c < width ? mm->n - c : width);
     }
   }

@@ -370,7 +370,7 @@ check_product (const DcnnCpuKernels *kernels, gsize m, gsize k, gsize n,
   g_autofree float *packed = g_new0 (float, panels * k * DCNN_MATMUL_PANEL);
   g_autofree guint32 *rows = g_new (guint32, m);
   DcnnMatmul mm = { .k = k, .n = n, .a = a, .a_row = (ptrdiff_t) k, .a_column =
-        1, .packed = packed, .out = out };
+        1, .packed = packed, .out = out, .out_row = n };
 
   for (gsize i = 0; i < m * k; i++)
     a[i] = test_random_value (&seed, FALSE);
