@@ -7,30 +7,42 @@
 #include "deltacnn/modelinfo.h"
 #include "dcnn_onnx.h"
 
-/* Does the model have the input that the descriptor speaks of? */
+/* Whether one of those values has the name; else its names, for a message. */
 static gboolean
-check_input (const DcnnModelInfo *info, const DcnnGraph *graph,
+has_value (const DcnnGraph *graph, const GArray *ids, const char *name,
+    GString *names)
+{
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < ids->len && !found; i++) {
+    DcnnValueId id = g_array_index (ids, DcnnValueId, i);
+    const char *have = dcnn_graph_value (graph, id)->name;
+
+    found = g_strcmp0 (have, name) == 0;
+    g_string_append_printf (names, "%s%s", i > 0 ? ", " : "", have);
+  }
+  return found;
+}
+
+/* Does the model have the inputs and outputs that the descriptor speaks of? */
+static gboolean
+check_tensors (const DcnnModelInfo *info, const DcnnGraph *graph,
     const char *path, GError **error)
 {
-  g_autoptr (GString) names = g_string_new (NULL);
-
   for (guint t = 0; t < info->tensors->len; t++) {
     const DcnnTensorInfo *tensor = g_ptr_array_index (info->tensors, t);
+    g_autoptr (GString) names = g_string_new (NULL);
 
-    if (!tensor->is_input || tensor->name == NULL || tensor->n_values > 0
-        || tensor->state != NULL || tensor->frames > 1)
+    if (tensor->name == NULL || tensor->n_values > 0 || tensor->state != NULL
+        || tensor->frames > 1)
       continue; /* the import has found these */
-    for (guint i = 0; i < graph->inputs->len; i++) {
-      DcnnValueId id = g_array_index (graph->inputs, DcnnValueId, i);
-      const char *name = dcnn_graph_value (graph, id)->name;
-
-      if (g_strcmp0 (name, tensor->name) == 0)
-        return TRUE;
-      g_string_append_printf (names, "%s%s", i > 0 ? ", " : "", name);
-    }
+    if (has_value (graph, tensor->is_input ? graph->inputs : graph->outputs,
+            tensor->name, names))
+      continue;
     g_set_error (error, DCNN_ERROR, DCNN_ERROR_INVALID,
-        "%s: the descriptor %s speaks of input \"%s\", but the model has: %s",
-        path, info->path, tensor->name, names->str);
+        "%s: the descriptor %s speaks of %s \"%s\", but the model has: %s",
+        path, info->path, tensor->is_input ? "input" : "output",
+        tensor->name, names->str);
     return FALSE;
   }
   return TRUE;
@@ -82,7 +94,7 @@ dcnn_model_load (const char *name_or_path, guint width, guint height,
   options.n_inputs = inputs->len;
   options.outputs = (const char *const *) found->outputs;
   graph = dcnn_onnx_load_file (path, &options, error);
-  if (graph == NULL || !check_input (found, graph, path, error))
+  if (graph == NULL || !check_tensors (found, graph, path, error))
     return NULL;
   model = dcnn_model_new (g_steal_pointer (&graph), error);
   if (model != NULL && info != NULL)

@@ -152,6 +152,11 @@ dcnn_keys_text (const DcnnKeys *keys, const char *group, const char *key,
     return FALSE;
   if (text == NULL)
     return TRUE;
+  if (*text == '\0') {
+    g_free (text);
+    return dcnn_keys_fail (keys, error, group, key,
+        "\"\" is no value; wants text, or leave the key out");
+  }
   g_free (*value);
   *value = text;
   return TRUE;
@@ -280,12 +285,49 @@ dcnn_keys_numbers (const DcnnKeys *keys, const char *group, const char *key,
     length--; /* GKeyFile lists may end in a separator */
   if (length < 1 || length > max)
     return dcnn_keys_fail (keys, error, group, key,
-        "wants 1 to %u numbers separated by ';'", max);
+        "\"%.80s\" has %s%u; wants 1 to %u numbers separated by ';'", text,
+        length > max ? "more than " : "", MIN (length, max), max);
   for (guint i = 0; i < length; i++)
     if (!parse_number (g_strstrip (parts[i]), lo, hi, &values[i]))
       return dcnn_keys_fail (keys, error, group, key,
           "\"%.80s\" is not a number from %g to %g", parts[i], lo, hi);
   *n = length;
+  return TRUE;
+}
+
+gboolean
+dcnn_keys_once (const DcnnKeys *keys, GError **error)
+{
+  g_autoptr (GHashTable) lines = g_hash_table_new_full (g_str_hash,
+      g_str_equal, g_free, NULL);
+  g_autofree char *group = g_strdup ("");
+  const char *at = keys->data, *end = at + keys->length;
+  guint line = 0, first;
+
+  while (at < end) {
+    const char *start, *stop = next_line (at, end, &start, &at);
+    const char *equal = memchr (start, '=', (gsize) (stop - start));
+    g_autofree char *key = NULL;
+    char *name;
+
+    line++;
+    if (start == stop || *start == '#' || (*start != '[' && equal == NULL))
+      continue;
+    if (*start == '[') {
+      g_free (group);
+      group = g_strndup (start + 1, (gsize) (stop - start - 2));
+    } else {
+      key = g_strchomp (g_strndup (start, (gsize) (equal - start)));
+    }
+    name = g_strconcat (group, "]", key, NULL);
+    first = GPOINTER_TO_UINT (g_hash_table_lookup (lines, name));
+    if (first > 0) {
+      g_free (name);
+      return dcnn_keys_fail (keys, error, group, key, "is said twice, in lines "
+          "%u and %u; keep one of them", first, line);
+    }
+    g_hash_table_insert (lines, name, GUINT_TO_POINTER (line));
+  }
   return TRUE;
 }
 

@@ -69,6 +69,11 @@ gboolean dcnn_keys_is_upstream (const DcnnKeys *keys);
 void dcnn_keys_ignore (const DcnnKeys *keys, const char *group,
     const char *key);
 
+/* Fails on the first group, or key of a group, that the text has twice:
+ * GKeyFile would take the last one. Needs keys->data, of a file that was
+ * parsed. */
+gboolean dcnn_keys_once (const DcnnKeys *keys, GError **error);
+
 /* Fails on the first key of group that allowed does not name ('|'-separated);
  * the message lists what is. */
 gboolean dcnn_keys_only (const DcnnKeys *keys, const char *group,

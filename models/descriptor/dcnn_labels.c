@@ -114,6 +114,6 @@ dcnn_labels_read (const DcnnKeys *keys, char ***labels, guint *n,
   *n = g_strv_length (*labels);
   if (*n == 0 || *n > DCNN_LABELS_MAX)
     return dcnn_keys_fail (keys, error, "labels", "list",
-        "%u labels; 1 to %d are possible", *n, DCNN_LABELS_MAX);
+        "%u labels; wants 1 to %d, separated by ';'", *n, DCNN_LABELS_MAX);
   return TRUE;
 }

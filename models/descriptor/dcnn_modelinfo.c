@@ -85,16 +85,19 @@ dcnn_modelinfo_free (DcnnModelInfo *info)
 static gboolean
 read_modelinfo (const DcnnKeys *keys, GError **error)
 {
-  g_autofree char *version = NULL;
+  g_autofree char *version = NULL, *unused = NULL;
 
   if (!g_key_file_has_group (keys->file, "modelinfo"))
     return dcnn_keys_fail (keys, error, "modelinfo", NULL,
         "group is missing; a descriptor begins with [modelinfo] and "
         "version=1.0");
   if (!dcnn_keys_only (keys, "modelinfo", MODELINFO_KEYS, error)
+      || !dcnn_keys_text (keys, "modelinfo", "group-id", &unused, error)
       || !dcnn_keys_text (keys, "modelinfo", "version", &version, error))
     return FALSE;
-  if (version == NULL || !g_str_has_prefix (version, "1."))
+  if (version == NULL || !g_str_has_prefix (version, "1.")
+      || version[2] == '\0' || strspn (version + 2, "0123456789")
+      != strlen (version + 2))
     return dcnn_keys_fail (keys, error, "modelinfo", "version",
         "\"%.20s\" is not a version that is known; use 1.0",
         version != NULL ? version : "");
@@ -132,7 +135,8 @@ read_sha256 (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
   }
   if (length != 64 || info->sha256[length] != '\0')
     return dcnn_keys_fail (keys, error, "deltacnn", "sha256",
-        "wants 64 hexadecimal digits (sha256sum MODEL prints them)");
+        "\"%.80s\" is no sum; wants 64 hexadecimal digits (sha256sum MODEL "
+        "prints them)", info->sha256);
   return TRUE;
 }
 
@@ -160,7 +164,7 @@ read_outputs (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
         return dcnn_keys_fail (keys, error, "deltacnn", "outputs",
             "names \"%.80s\" twice", info->outputs[i]);
   return n > 0 || dcnn_keys_fail (keys, error, "deltacnn", "outputs",
-      "wants names of tensors separated by ';'");
+      "\"%.80s\" has none; wants names of tensors separated by ';'", list);
 }
 
 static gboolean
@@ -207,6 +211,17 @@ read_deltacnn (const DcnnKeys *keys, DcnnModelInfo *info, GError **error)
   return TRUE;
 }
 
+/* A list with a number too many, or too few. Returns FALSE. */
+static gboolean
+fail_count (const DcnnKeys *keys, const char *group, const char *key,
+    const char *wants, GError **error)
+{
+  g_autofree char *text = g_key_file_get_value (keys->file, group, key, NULL);
+
+  return dcnn_keys_fail (keys, error, group, key, "\"%.80s\" wants %s",
+      text != NULL ? text : "", wants);
+}
+
 /* ranges=min,max;min,max: what 0..255 becomes, as upstream writes it. */
 static gboolean
 read_ranges (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
@@ -220,8 +235,8 @@ read_ranges (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
   if (n == 0)
     return TRUE;
   if (n != 2 && n != 6)
-    return dcnn_keys_fail (keys, error, group, "ranges",
-        "wants one MIN,MAX pair, or three separated by ';'");
+    return fail_count (keys, group, "ranges", "to be one MIN,MAX pair, or three "
+        "separated by ';'", error);
   for (guint c = 0; c < 3; c++) {
     const gdouble *pair = n == 2 ? v : v + 2 * c;
 
@@ -254,14 +269,15 @@ read_normalisation (const DcnnKeys *keys, const char *group,
     return dcnn_keys_fail (keys, error, group, "ranges",
         "says the same as mean and scale; keep one of them");
   if (n_mean == 2 || n_scale == 2)
-    return dcnn_keys_fail (keys, error, group,
-        n_mean == 2 ? "mean" : "scale", "wants 1 or 3 numbers");
+    return fail_count (keys, group, n_mean == 2 ? "mean" : "scale",
+        "to be 1 or 3 numbers", error);
   for (guint c = 0; c < 3; c++) {
     gdouble s = n_scale == 0 ? 1.0 / 255 : scale[n_scale == 1 ? 0 : c];
     gdouble m = n_mean == 0 ? 0 : mean[n_mean == 1 ? 0 : c];
 
     if (fabs (s) < 1e-9)
-      return dcnn_keys_fail (keys, error, group, "scale", "is 0");
+      return dcnn_keys_fail (keys, error, group, "scale",
+          "is 0; wants what a pixel is multiplied by");
     info->scale[c] = (gfloat) s;
     info->bias[c] = (gfloat) (-m * s);
   }
@@ -319,8 +335,12 @@ read_input (const DcnnKeys *keys, const char *group, DcnnModelInfo *info,
     return FALSE;
   tensor->newest_first = newest_first == 1;
   if (n_fill == 2)
-    return dcnn_keys_fail (keys, error, group, "fill",
-        "wants 1 or 3 numbers (R;G;B)");
+    return fail_count (keys, group, "fill", "to be 1 or 3 numbers (R;G;B)",
+        error);
+  for (guint c = 0; c < n_fill; c++)
+    if (fill[c] != floor (fill[c]))
+      return dcnn_keys_fail (keys, error, group, "fill",
+          "%g is not a whole number from 0 to 255", fill[c]);
   info->bgr = order == 1;
   info->fit = (DcnnFit) fit;
   for (guint c = 0; c < 3 && n_fill > 0; c++)
@@ -333,6 +353,7 @@ static gboolean
 read_tensor_common (const DcnnKeys *keys, const char *group,
     DcnnTensorInfo *tensor, GError **error)
 {
+  g_autofree char *unused = NULL;
   gdouble dims[8];
   gint type = 0, order = 0;
   guint n = 0;
@@ -341,6 +362,7 @@ read_tensor_common (const DcnnKeys *keys, const char *group,
       || !dcnn_keys_choice (keys, group, "dims-order", "row-major", &order,
           error)
       || !dcnn_keys_text (keys, group, "tensor", &tensor->name, error)
+      || !dcnn_keys_text (keys, group, "group-id", &unused, error)
       || !dcnn_keys_text (keys, group, "id", &tensor->id, error)
       || !dcnn_keys_numbers (keys, group, "dims", -1, DCNN_MAX_DIM, dims, 8,
           &n, error))
@@ -348,7 +370,7 @@ read_tensor_common (const DcnnKeys *keys, const char *group,
   for (guint i = 0; i < n; i++) {
     if (dims[i] != floor (dims[i]) || dims[i] == 0)
       return dcnn_keys_fail (keys, error, group, "dims",
-          "wants whole numbers, -1 for any");
+          "%g is no size; wants whole numbers from 1, -1 for any", dims[i]);
     tensor->dims[i] = (gint) dims[i];
   }
   tensor->rank = n;
@@ -590,7 +612,7 @@ dcnn_modelinfo_load_data (const char *data, gsize length, const char *origin,
         local->message);
     return NULL;
   }
-  if (!read_groups (&keys, info, error))
+  if (!dcnn_keys_once (&keys, error) || !read_groups (&keys, info, error))
     return NULL;
   info->path = g_strdup (origin);
   return g_steal_pointer (&info);

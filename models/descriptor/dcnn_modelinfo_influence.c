@@ -93,8 +93,8 @@ dcnn_influence_read (const DcnnKeys *keys, GHashTable **influence,
     if (name == NULL || values == NULL) {
       g_clear_pointer (&values, g_array_unref);
       return dcnn_keys_fail (keys, error, group, names[i],
-          "not a number, ';' and a code for each channel; deltacnn-tune writes "
-          "this group");
+          "not a number, ';' and a code for each channel: \"%.40s\"; "
+          "deltacnn-tune writes this group", text ? text : "");
     }
     g_hash_table_replace (*influence, g_steal_pointer (&name), values);
   }
