@@ -425,6 +425,8 @@ run_kernel (TailRun *run)
       return run_gemm (run);
     case DCNN_OP_CONV:
       return dcnn_tail_conv (run);
+    case DCNN_OP_GRID_SAMPLE:
+      return dcnn_tail_grid (run);
     case DCNN_OP_RECURRENT:
       return dcnn_tail_recurrent (run);
     case DCNN_OP_SOFTMAX:

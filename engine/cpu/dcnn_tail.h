@@ -63,6 +63,8 @@ gboolean dcnn_tail_softmax (TailRun *run);
 gboolean dcnn_tail_conv (TailRun *run);
 gsize dcnn_tail_conv_floats (const DcnnGraph *graph, const DcnnNode *gn,
     guint threads);
+/* GridSample. */
+gboolean dcnn_tail_grid (TailRun *run);
 /* LSTM, GRU, RNN; and what the kernel reads, packed: floats, and to `to`. */
 gboolean dcnn_tail_recurrent (TailRun *run);
 gsize dcnn_tail_recurrent_floats (const DcnnNode *gn, const DcnnTensor *weights);

@@ -18,6 +18,7 @@ DcnnBlockReduceFnType DCNN_FN (dcnn_k_block_reduce);
 DcnnBlockMomentsFnType DCNN_FN (dcnn_k_block_moments);
 DcnnMatmulFnType DCNN_FN (dcnn_k_matmul);
 DcnnTensorConvFnType DCNN_FN (dcnn_k_tensor_conv);
+DcnnGridFnType DCNN_FN (dcnn_k_grid);
 DcnnRecurrentFnType DCNN_FN (dcnn_k_recurrent);
 DcnnSoftmaxRowFnType DCNN_FN (dcnn_k_softmax_row);
 DcnnSoftmaxLinesFnType DCNN_FN (dcnn_k_softmax_lines);
@@ -53,6 +54,7 @@ const DcnnCpuKernels DCNN_FN (dcnn_cpu_table) = {
   .block_moments = DCNN_FN (dcnn_k_block_moments),
   .matmul = DCNN_FN (dcnn_k_matmul),
   .tensor_conv = DCNN_FN (dcnn_k_tensor_conv),
+  .grid = DCNN_FN (dcnn_k_grid),
   .recurrent = DCNN_FN (dcnn_k_recurrent),
   .softmax_row = DCNN_FN (dcnn_k_softmax_row),
   .softmax_lines = DCNN_FN (dcnn_k_softmax_lines),

@@ -21,6 +21,7 @@ typedef void DcnnMatmulFnType (const DcnnMatmul *mm, const uint32_t *rows,
     size_t begin, size_t end);
 typedef void DcnnTensorConvFnType (const DcnnTensorConv *conv, size_t first,
     size_t n, float *scratch);
+typedef void DcnnGridFnType (const DcnnGrid *grid, size_t first, size_t n);
 typedef void DcnnRecurrentFnType (const DcnnRecurrent *layer);
 typedef void DcnnSoftmaxRowFnType (const float *in, float *out, size_t n,
     bool log_form);

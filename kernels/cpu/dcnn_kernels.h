@@ -220,6 +220,21 @@ typedef struct DcnnTensorConv {
 typedef void (*DcnnTensorConvFn) (const DcnnTensorConv *conv, size_t first,
     size_t n, float *scratch);
 
+/* GridSample of one image: maps [channels][size[0]][size[1]] read at places
+ * grid [pixels][x, y]. */
+#define DCNN_GRID_TILE 64 /* pixels at once, at most */
+typedef struct DcnnGrid {
+  const DcnnGridParams *params;
+  int64_t size[2];         /* height, width; a plane has less than 2^31 */
+  size_t channels, pixels;
+  const float *in, *grid;
+  float *out;              /* [channels][pixels] */
+} DcnnGrid;
+
+/* n pixels from `first` on. A pixel has the same bits whatever others are
+ * computed with it. */
+typedef void (*DcnnGridFn) (const DcnnGrid *grid, size_t first, size_t n);
+
 /* A cell of a recurrent layer, and its gates in their order: RNN one (tanh);
  * GRU update, reset, fresh, with the reset before the product or (AFTER)
  * behind it; LSTM input, output, forget, cell. */
@@ -294,6 +309,7 @@ typedef struct DcnnCpuKernels {
   DcnnBlockMomentsFn block_moments;
   DcnnMatmulFn matmul;
   DcnnTensorConvFn tensor_conv;
+  DcnnGridFn grid;
   DcnnRecurrentFn recurrent;
   DcnnSoftmaxRowFn softmax_row;
   DcnnSoftmaxLinesFn softmax_lines;
