@@ -199,13 +199,19 @@ class Check:
             file.write(f"$ {environment} {' '.join(map(str, command))}\n")
             file.flush()
             try:
-                status = subprocess.run(
-                    [str(c) for c in command], stdout=file,
-                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                    env={**os.environ, **environment}, timeout=limit,
-                    check=False).returncode
-            except subprocess.TimeoutExpired:
-                status = over
+                with subprocess.Popen(
+                        [str(c) for c in command], stdout=file,
+                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                        env={**os.environ, **environment},
+                        start_new_session=True) as program:
+                    try:
+                        status = program.wait(limit)
+                    except subprocess.TimeoutExpired:
+                        status = over
+                    finally:
+                        # with what it started, which would go on on the GPU
+                        if program.poll() is None:
+                            os.killpg(program.pid, signal.SIGKILL)
             except OSError as error:
                 file.write(f"{error}\n")
                 status = 127

@@ -17,12 +17,17 @@ expected_pixels (const DcnnSession *session, const PlanMap *out)
       MIN (out->height, 8 + 0.25 * out->height) * session->n_streams;
 }
 
-/* Entries that a list has to be expected to have for the kernel of longer ones; where so
- * much changes that it stands beside squares, and rows are judged, which squares do for
- * more of them, fewer will do. */
+/* Entries that a list has to be expected to have for the kernel of longer ones, whose
+ * blocks leave no room for those of parallel branches, and channels of rows; more entries
+ * where these are few. */
 #define LONG_FROM 9000
-#define LONG_JUDGED_FROM 2000
-#define LONG_CHANNELS 96 /* of rows at least: of fewer, products are the most of it */
+#define LONG_CHANNELS 96
+#define LONG_FEW_FROM 50000
+#define LONG_FEW 64
+/* The same where so much changes that it stands beside squares, which do for more. */
+#define BESIDE_FROM 9000
+#define BESIDE_JUDGED_FROM 2000
+#define BESIDE_CHANNELS 96
 
 /* ---- what can run ------------------------------------------------------------- */
 
@@ -234,18 +239,30 @@ expected_entries (const DcnnSession *session, guint n)
       session->n_streams / 4 : (guint64) expected_pixels (session, out);
 }
 
-/* Of several streams' nodes, where the kernel of longer lists can take them. */
+/* Of several streams' nodes, those that the kernel of longer lists is quicker with. */
+static gboolean
+prefers_long (const DcnnSession *session, guint n, const DcnnCudaConv *c)
+{
+  const CudaState *state = cuda_state (session);
+  guint64 entries = expected_entries (session, n);
+
+  if (session->n_streams == 1 || c->n_padded < LONG_FEW)
+    return FALSE;
+  if (state->levels[state->level].squares)
+    return c->n_padded >= BESIDE_CHANNELS &&
+        entries >= (c->node.passes ? BESIDE_FROM : BESIDE_JUDGED_FROM);
+  return entries >= (c->n_padded < LONG_CHANNELS ? LONG_FEW_FROM : LONG_FROM);
+}
+
+/* ... and those of them that it can take. */
 static gboolean
 takes_long (const DcnnSession *session, guint n, const DcnnCudaConv *c)
 {
   const CudaState *state = cuda_state (session);
-  guint64 from = state->levels[state->level].squares && !c->node.passes ?
-      LONG_JUDGED_FROM : LONG_FROM;
 
-  return (state->switches.longs < 0 ? session->n_streams > 1 &&
-      expected_entries (session, n) >= from && c->n_padded >= LONG_CHANNELS : state->switches.longs > 0) &&
-      state->exact_weights == NULL && dcnn_cuda_long_accepts (c,
-      session->n_streams, &state->device);
+  return (state->switches.longs < 0 ? prefers_long (session, n, c) :
+      state->switches.longs > 0) && state->exact_weights == NULL &&
+      dcnn_cuda_long_accepts (c, session->n_streams, &state->device);
 }
 
 static gboolean

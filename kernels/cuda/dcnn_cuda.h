@@ -305,9 +305,9 @@ cudaError_t dcnn_cuda_squares (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device, DcnnCudaQueue queue);
 /* dcnn_cuda_conv() on longer lists, those of many streams: by blocks that go on from
  * tile to tile, with what these read on its way. Bits are the same. Accepted are 9.0,
- * maps of two bytes an element, windows that do not transpose, plain steps; of a node
- * that judges, as many channels as a block has room for (1024); maps of all streams of
- * up to 32 GiB. expected: entries. To be asked after dcnn_cuda_conv_shape(). */
+ * maps of two bytes an element, windows that do not transpose, of up to 14 by 14 taps,
+ * plain steps; of a node that judges, as many channels as a block has room for (1024);
+ * maps of all streams of up to 32 GiB. expected: entries. To be asked after dcnn_cuda_conv_shape(). */
 bool dcnn_cuda_long_accepts (const DcnnCudaConv *conv, uint32_t n_streams,
     const DcnnCudaDevice *device);
 cudaError_t dcnn_cuda_long (const DcnnCudaConv *conv, uint64_t expected,

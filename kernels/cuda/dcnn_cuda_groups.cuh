@@ -117,8 +117,8 @@ multiply_steps (const GroupWork &d, uint32_t from, uint32_t to, char *memory,
   float whole[PARTS ? N : 1] = {};
 
   for (uint32_t k = from; k < to; k++) {
-    uint32_t a = shared + t.slot * S::SIZE + group * (S::A / 2);
-    uint32_t b = shared + t.slot * S::SIZE + S::A;
+    uint64_t a = dcnn_wgmma_rows (shared + t.slot * S::SIZE + group * (S::A / 2), KB);
+    uint64_t b = dcnn_wgmma_rows (shared + t.slot * S::SIZE + S::A, KB);
     if (PARTS && k == border) {
       group_wait (sums);
 #pragma unroll
@@ -139,8 +139,7 @@ multiply_steps (const GroupWork &d, uint32_t from, uint32_t to, char *memory,
     group_begin ();
 #pragma unroll
     for (uint32_t k16 = 0; k16 < KB / 16; k16++)
-      group_multiply<T> (sums, dcnn_wgmma_rows (a, k16, KB),
-          dcnn_wgmma_rows (b, k16, KB));
+      group_multiply<T> (sums, dcnn_wgmma_on (a, k16), dcnn_wgmma_on (b, k16));
     group_commit ();
     group_wait_others ();
     if (before != UINT32_MAX && (threadIdx.x & 31) == 0)

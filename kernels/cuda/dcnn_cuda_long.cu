@@ -7,8 +7,8 @@
  * Where there are more tiles than multiprocessors, what decides is not how long a
  * tile takes but how much of what it reads is on its way. So four warps only copy:
  * rows of input, tap by tap, weights, and what is added to a tile's rows and what the
- * map holds of them, all as far ahead as shared memory has room for. Eight warps
- * multiply, and end a tile: sums, bias and steps as products leave them, in place of
+ * map holds of them, all as far ahead as shared memory has room for. Eight warps, two
+ * groups, multiply, and end a tile: sums, bias and steps as products leave them, in place of
  * what was added; then, whole rows by a warp, comparison, verdict and store. So a
  * block has all channels of the pixels that it judges, and waits for no other.
  *
@@ -16,17 +16,11 @@
  * so bits and verdicts are the same.
  */
 #include "dcnn_cuda_long.cuh"
-#include "dcnn_cuda_wgmma.cuh"
 
 #define COPIERS 128 /* threads; behind those that multiply */
 #define MOST_SLOTS 16
 
 #if !defined (__CUDA_ARCH__) || defined (__CUDA_ARCH_FEAT_SM90_ALL)
-
-/* Which slot of a ring is next, and the parity of its barriers' phase. */
-struct Turn {
-  uint32_t slot, parity;
-};
 
 /* steps: not more than slots. */
 __device__ __forceinline__ void
@@ -99,11 +93,11 @@ items_of (const LongWork &d)
 
 /* ---- who copies ---------------------------------------------------------------------- */
 
-/* Entries of a tile: of the rows whose inputs a lane copies, eight lanes each and four
- * at a time; and of one whose map is copied by the warp. */
+/* Entries of a tile: of rows that a lane looks up for all, 32 from each other; and of one
+ * whose map is copied by the warp. */
 template<int M>
 struct Entries {
-  DcnnCudaPixel inputs[M / 4], row;
+  DcnnCudaPixel own[M / 32], row;
 };
 
 __device__ __forceinline__ uint32_t
@@ -120,31 +114,69 @@ take_entries (const DcnnCudaConv &p, uint32_t tile, Entries<M> &e)
   uint32_t lane = threadIdx.x & 31;
 
 #pragma unroll
-  for (int i = 0; i < M / 4; i++)
-    e.inputs[i] = list[lane / 8 + i * 4];
+  for (int i = 0; i < M / 32; i++)
+    e.own[i] = list[lane + i * 32];
   e.row = list[copier () * (M / 4) + lane % (M / 4)];
 }
 
-/* Where the first tap of rows is: row and column, which may be outside of the map, and
- * vectors from its beginning. */
+/* Rows whose inputs a lane copies, eight lanes each and four at a time: where the first
+ * tap is, vectors from the map's beginning; and which rows of taps are within the map, a
+ * bit each, and which columns, 16 bits above. What is asked for most often is looked up
+ * in few instructions: a warp's next copy waits for each of them. */
 template<int M>
 struct Corners {
-  int place[M / 4], at[M / 4];
+  int at[M / 4];
+  uint32_t inside[M / 4];
 };
+
+/* Taps of an axis that are within a map, from that of the first one on. */
+__device__ __forceinline__ uint32_t
+taps_inside (int at, int taps, int dilation, uint32_t size)
+{
+  uint32_t inside = 0;
+
+  for (int i = 0; i < taps; i++)
+    inside |= (uint32_t) ((uint32_t) (at + i * dilation) < size) << i;
+  return inside;
+}
 
 template<int M>
 __device__ __forceinline__ void
 take_corners (const DcnnCudaConv &p, const Entries<M> &e, uint32_t n_rows,
     Corners<M> &corners)
 {
+  const DcnnCudaMap &in = p.node.in;
+  uint32_t lane = threadIdx.x & 31;
+
 #pragma unroll
-  for (int i = 0; i < M / 4; i++) {
+  for (int i = 0; i < M / 32; i++) {
     int64_t base;
-    int2 corner = corner_of (p, e.inputs[i], &base);
-    corners.at[i] = (int) (base / 8);
-    corners.place[i] = (threadIdx.x & 31) / 8 + i * 4 < n_rows ?
-        (int) ((uint32_t) corner.x << 16 | (corner.y & 0xffff)) : INT_MIN;
+    int2 corner = corner_of (p, e.own[i], &base);
+    uint32_t inside =
+        taps_inside (corner.x, p.kernel[0], p.dilation[0], in.height) |
+        taps_inside (corner.y, p.kernel[1], p.dilation[1], in.width) << 16;
+    inside = lane + i * 32 < n_rows ? inside : 0;
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+      corners.at[i * 8 + j] =
+          __shfl_sync (0xffffffff, (int) (base / 8), lane / 8 + j * 4);
+      corners.inside[i * 8 + j] =
+          __shfl_sync (0xffffffff, inside, lane / 8 + j * 4);
+    }
   }
+}
+
+/* A tap by number: its row in the upper half, its column in the lower; past the last one
+ * NO_ROW, which is never inside. */
+#define NO_ROW 15
+
+__device__ __forceinline__ Tap
+number_of (const DcnnCudaConv &p, const Tap &tap)
+{
+  if (tap.shift == NO_TAP)
+    return Tap { NO_ROW << 16, 0 };
+  return Tap { (tap.place >> 16) / p.dilation[0] << 16 |
+    (tap.place & 0xffff) / p.dilation[1], tap.shift };
 }
 
 /* A step's rows of input, of which neighbours have most in common. */
@@ -154,17 +186,15 @@ copy_inputs (const DcnnCudaConv &p, const Corners<M> &corners, const Tap &tap,
     uint32_t to)
 {
   const uint4 *data = static_cast<const uint4 *> (p.node.in.data) + tap.shift / 8;
-  int dy = tap.place >> 16, dx = tap.place & 0xffff;
-  uint32_t lane = threadIdx.x & 31;
+  uint32_t row = (threadIdx.x & 31) / 8, piece = threadIdx.x & 7;
+  uint32_t y = tap.place >> 16, x = 16 + (tap.place & 0xffff);
+  uint32_t even = to + dcnn_piece_at (row, piece), odd = to + dcnn_piece_at (row + 4,
+      piece);
 
 #pragma unroll
-  for (int i = 0; i < M / 4; i++) {
-    bool there = tap.shift != NO_TAP &&
-        (uint32_t) ((corners.place[i] >> 16) + dy) < p.node.in.height &&
-        (uint32_t) ((int16_t) corners.place[i] + dx) < p.node.in.width;
-    copy_async_near (to + dcnn_piece_at (lane / 8 + i * 4, lane & 7),
-        there ? data + corners.at[i] : p.node.in.data, there);
-  }
+  for (int i = 0; i < M / 4; i++)
+    copy_async_near ((i % 2 ? odd : even) + i / 2 * DCNN_SWIZZLE_ATOM,
+        data + corners.at[i], (corners.inside[i] >> y) & (corners.inside[i] >> x) & 1);
 }
 
 /* Vectors from `from` to `to` of the warp's rows of a map, to shared memory; own: vectors
@@ -175,17 +205,19 @@ copy_rows (const DcnnCudaMap &map, int own, uint32_t n_rows, uint32_t from,
     uint32_t to, uint32_t at, uint32_t pitch)
 {
   const uint4 *data = static_cast<const uint4 *> (map.data);
-  uint32_t lanes = to - from > 16 ? 32 : to - from > 8 ? 16 : 8;
-  uint32_t lane = threadIdx.x & 31, first = copier () * (M / 4);
+  uint32_t lanes = to - from > 16 ? 32 : to - from > 8 ? 16 : 8, per = 32 / lanes;
+  uint32_t lane = threadIdx.x & 31, first = copier () * (M / 4), v = from + lane % lanes;
 
-  for (uint32_t i = 0; i < M / 4; i += 32 / lanes) {
-    uint32_t row = i + lane / lanes;
-    int pixel = __shfl_sync (0xffffffff, own, row);
-    for (uint32_t v = from + lane % lanes; v < to && first + row < n_rows;
-        v += lanes)
-      copy_async (at + (first + row) * pitch + (v - from) * 16, data + pixel + v,
-          true);
-  }
+  n_rows = n_rows > first ? min (n_rows - first, M / 4u) : 0;
+  at += first * pitch - from * 16;
+  for (uint32_t begins = from; begins < to; begins += lanes, v += lanes)
+#pragma unroll 4
+    for (uint32_t i = 0; i < n_rows; i += per) {
+      uint32_t row = i + lane / lanes;
+      int pixel = __shfl_sync (0xffffffff, own, row);
+      if (v < to && row < n_rows)
+        copy_async (at + row * pitch + v * 16, data + pixel + v, true);
+    }
 }
 
 /* What is known of a tile's rows, what is added to them and what the map holds. */
@@ -256,7 +288,8 @@ copy_tiles (const LongWork &d, Common<M> &common, const Room &room)
         if (c >= items.chunks)
           break;
         uint32_t there = shared_address (&common.full[k_turn.slot]);
-        Tap tap = tap_at (p, common.taps, 0, k);
+        Tap tap = k < TAPS ? common.taps[k * 8 + (threadIdx.x & 7)] :
+            number_of (p, tap_at (p, common.taps, 0, k));
         barrier_wait (shared_address (&common.empty[k_turn.slot]),
             k_turn.parity ^ 1);
         if ((threadIdx.x & 31) == 0 && !d.resident) {
@@ -277,102 +310,144 @@ copy_tiles (const LongWork &d, Common<M> &common, const Room &room)
 
 /* ---- who multiplies ------------------------------------------------------------------ */
 
+/* What a thread has of a chunk's sums, pairs of a row and of the one eight below it, of
+ * every eighth channel; and where the first pair is. Tiles of 64 rows are a product of
+ * groups of four warps, half of the channels each; those of 32, which such a product
+ * would be for in part only, of single warps. */
 template<int M, int BN>
-using Sums = float[Tile<M, BN>::MI][Tile<M, BN>::NJ][4];
+struct Place {
+  static constexpr int N = M * BN / THREADS;
+  uint32_t row, column;
 
-/* A chunk's sums over all of k, in the parts that splits would take. */
+  __device__ __forceinline__
+  Place ()
+  {
+    uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+
+    row = (M == 64 ? warp % 4 : warp / 4) * 16 + (lane >> 2);
+    column = (M == 64 ? warp / 4 * (BN / 2) : warp % 4 * (BN / 4)) + (lane & 3) * 2;
+  }
+};
+
+/* One of the products of a step of k, of operands that lie at a and b. */
 template<typename T, int M, int BN>
 __device__ __forceinline__ void
-multiply_chunk (const LongWork &d, Common<M> &common, const Room &room, char *shared,
-    uint32_t chunk, Turn &at, Sums<M, BN> &sums)
+multiply_slot (uint32_t a, uint32_t b, float (&sums)[M * BN / THREADS])
 {
+  if constexpr (M == 64) {
+    uint64_t rows = dcnn_wgmma_rows (a, BK);
+    uint64_t columns = dcnn_wgmma_rows (b + (threadIdx.x >> 7) * BN * BK, BK);
+    group_begin ();
+#pragma unroll
+    for (uint32_t k16 = 0; k16 < BK / 16; k16++)
+      group_multiply<T> (sums, dcnn_wgmma_on (rows, k16), dcnn_wgmma_on (columns, k16));
+    group_commit ();
+  } else {
+    Operands<M, BN> operands[2];
+    load_operands<M, BN> (a, b, 0, operands[0]);
+#pragma unroll
+    for (int kk = 0; kk < BK / 16; kk++) {
+      const Operands<M, BN> &f = operands[kk & 1];
+      if (kk + 1 < BK / 16)
+        load_operands<M, BN> (a, b, kk + 1, operands[(kk + 1) & 1]);
+#pragma unroll
+      for (int j = 0; j < Tile<M, BN>::NJ; j++)
+        multiply<T> (sums + j * 4, f.a[0], f.b[j][0], f.b[j][1]);
+    }
+  }
+}
+
+/* A chunk's sums over all of k, in the parts that splits would take. */
+template<typename T, int M, int BN, bool PARTS>
+__device__ __forceinline__ void
+multiply_chunk (const LongWork &d, Common<M> &common, const Room &room, char *shared,
+    uint32_t chunk, Turn &at, float (&sums)[M * BN / THREADS])
+{
+  constexpr int N = Place<M, BN>::N;
   const DcnnCudaConv &p = d.conv;
-  Sums<M, BN> whole;
-  uint32_t next = 1, border = d.n_k / p.splits;
+  uint32_t next = 1, border = PARTS ? d.n_k / p.splits : 0;
+  uint32_t done = UINT32_MAX;        /* slot that has been read */
+  float whole[PARTS ? N : 1] = {};
 
   for (uint32_t k = 0; k < d.n_k; k++) {
     uint32_t a = room.inputs + at.slot * M * BK * 2, b = room.weights +
         (d.resident ? chunk * d.n_k + k : at.slot) * BN * BK * 2;
-    Operands<M, BN> operands[2];
-    if (p.norm) {
-      Norm norm = norm_at (p, taken_norm (p, shared), k * BK +
-          (threadIdx.x & 7) * 8);
-      barrier_wait (shared_address (&common.full[at.slot]), at.parity);
-      normalise_rows_of<T, M> (p, norm, shared + at.slot * M * BK * 2);
-      group_meet (THREADS);
-    }
-    barrier_wait (shared_address (&common.full[at.slot]), at.parity);
-    load_operands<M, BN> (a, b, 0, operands[0]);
-    if (k == border) {
-      take_sums<M, BN> (whole, sums, next == 1);
+    if (PARTS && k == border) {
+      if constexpr (M == 64)
+        group_wait (sums);
+#pragma unroll
+      for (int i = 0; i < N; i++) {
+        whole[PARTS ? i : 0] = next == 1 ? sums[i] : whole[PARTS ? i : 0] + sums[i];
+        sums[i] = 0;
+      }
       border = ++next == p.splits ? d.n_k : d.n_k * next / p.splits;
     }
-    multiply_step<T, M, BN> (a, b, operands, sums);
-    __syncwarp ();
-    if ((threadIdx.x & 31) == 0)
-      barrier_arrive (shared_address (&common.empty[at.slot]));
+    barrier_wait (shared_address (&common.full[at.slot]), at.parity);
+    if (p.norm)
+      normalise_rows_of<T, M> (p, norm_at (p, taken_norm (p, shared), k * BK +
+              (threadIdx.x & 7) * 8), shared + at.slot * M * BK * 2);
+    if (M == 64)
+      fence_bulk (); /* of copies, too, which are no bulk ones */
+    if (p.norm)
+      group_meet (THREADS);
+    multiply_slot<T, M, BN> (a, b, sums);
+    if constexpr (M == 64)
+      group_wait_others ();
+    else
+      done = at.slot, __syncwarp ();
+    if (done != UINT32_MAX && (threadIdx.x & 31) == 0)
+      barrier_arrive (shared_address (&common.empty[done]));
+    done = at.slot;
     turn (at, d.slots, 1);
   }
-  if (p.splits > 1) {
-    take_sums<M, BN> (whole, sums, false);
-    take_sums<M, BN> (sums, whole, true);
+  if constexpr (M == 64) {
+    group_wait (sums);
+    if ((threadIdx.x & 31) == 0)
+      barrier_arrive (shared_address (&common.empty[done]));
   }
+#pragma unroll
+  for (int i = 0; PARTS && i < N; i++)
+    sums[i] = whole[PARTS ? i : 0] + sums[i];
 }
 
-/* Bias and plain steps on pairs as products leave them, in place of what is added;
- * sums start anew. */
+/* Bias and plain steps on pairs as products leave them, in place of what is added. */
 template<typename T, int M, int BN>
 __device__ __forceinline__ void
-end_sums (const LongWork &d, uint32_t chunk, Sums<M, BN> &sums, char *rows,
-    const float *bias)
+end_sums (const LongWork &d, uint32_t chunk, float (&sums)[M * BN / THREADS],
+    char *rows, const float *bias)
 {
-  using W = Tile<M, BN>;
   typedef typename DcnnCudaPair<T>::Type Pair;
-  const DcnnCudaConv &p = d.conv;
-  float least = p.node.least, most = p.node.most;
-  uint32_t lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  uint32_t row = warp / W::WARPS_N * W::WM + (lane >> 2);
-  uint32_t column = warp % W::WARPS_N * W::WN + (lane & 3) * 2;
-  uint32_t first = p.node.passes ? 0 : chunk * BN;
+  constexpr int PAIRS = Place<M, BN>::N / 2;
+  const DcnnCudaNode &node = d.conv.node;
+  float least = node.least, most = node.most;
+  Place<M, BN> place;
+  char *at = rows + place.row * d.pitch +
+      ((node.passes ? 0 : chunk * BN) + place.column) * 2;
 
   /* all reads before any write, which could be to where they are from */
 #pragma unroll
-  for (int j = 0; j < W::NJ; j++) {
-    uint32_t c = column + (uint32_t) j * 8;
-    float2 b = *reinterpret_cast<const float2 *> (bias + chunk * BN + c);
-#pragma unroll
-    for (int i = 0; i < W::MI * 2; i++) {
-      sums[i / 2][j][i % 2 * 2] += b.x;
-      sums[i / 2][j][i % 2 * 2 + 1] += b.y;
-    }
+  for (int i = 0; i < PAIRS; i++) {
+    float2 b = *reinterpret_cast<const float2 *> (bias + chunk * BN + place.column +
+        i / 2 * 8);
+    sums[i * 2] += b.x;
+    sums[i * 2 + 1] += b.y;
   }
   if (d.adds)
 #pragma unroll
-    for (int j = 0; j < W::NJ; j++) {
-      uint32_t c = column + (uint32_t) j * 8;
-#pragma unroll
-      for (int i = 0; i < W::MI * 2; i++) {
-        float2 e = dcnn_cuda_widen (*reinterpret_cast<const Pair *> (rows +
-                (row + (uint32_t) i * 8) * d.pitch + (first + c) * 2));
-        sums[i / 2][j][i % 2 * 2] += e.x;
-        sums[i / 2][j][i % 2 * 2 + 1] += e.y;
-      }
+    for (int i = 0; i < PAIRS; i++) {
+      float2 e = dcnn_cuda_widen (*reinterpret_cast<const Pair *> (at +
+              i % 2 * 8 * d.pitch + i / 2 * 16));
+      sums[i * 2] += e.x;
+      sums[i * 2 + 1] += e.y;
     }
 #pragma unroll
-  for (int j = 0; j < W::NJ; j++) {
-    uint32_t c = column + (uint32_t) j * 8;
-#pragma unroll
-    for (int i = 0; i < W::MI * 2; i++) {
-      float *v = &sums[i / 2][j][i % 2 * 2];
-      *reinterpret_cast<Pair *> (rows + (row + (uint32_t) i * 8) * d.pitch +
-          (first + c) * 2) = dcnn_cuda_narrow<T> (dcnn_cuda_clip (v[0], least,
-              most), dcnn_cuda_clip (v[1], least, most));
-      v[0] = v[1] = 0;
-    }
-  }
+  for (int i = 0; i < PAIRS; i++)
+    *reinterpret_cast<Pair *> (at + i % 2 * 8 * d.pitch + i / 2 * 16) =
+        dcnn_cuda_narrow<T> (dcnn_cuda_clip (sums[i * 2], least, most),
+            dcnn_cuda_clip (sums[i * 2 + 1], least, most));
 }
 
-template<typename T, int M, int BN>
+template<typename T, int M, int BN, bool PARTS>
 __device__ void
 multiply_tiles (const LongWork &d, Common<M> &common, const Room &room,
     char *shared)
@@ -380,7 +455,6 @@ multiply_tiles (const LongWork &d, Common<M> &common, const Room &room,
   const DcnnCudaNode &node = d.conv.node;
   Items items = items_of<M> (d);
   Turn k_turn = { 0, 0 }, row_turn = { 0, 0 };
-  Sums<M, BN> sums = {};
   uint32_t vectors = (node.out.span + 7) / 8;
   uint32_t lanes = vectors > 16 ? 32 : vectors > 8 ? 16 : 8;
   const float *bias = reinterpret_cast<const float *> (shared + (room.bias -
@@ -397,7 +471,8 @@ multiply_tiles (const LongWork &d, Common<M> &common, const Room &room,
       char *rows = shared + (room.rows - room.inputs) +
           rows_at<M> (d, row_turn.slot, false);
       for (uint32_t c = from; c < from + items.chunks; c++) {
-        multiply_chunk<T, M, BN> (d, common, room, shared, c, k_turn, sums);
+        float sums[Place<M, BN>::N] = {};
+        multiply_chunk<T, M, BN, PARTS> (d, common, room, shared, c, k_turn, sums);
         if (c == from)
           barrier_wait (shared_address (&common.rows_full[row_turn.slot]),
               row_turn.parity);
@@ -440,7 +515,7 @@ prefetch_share (const LongWork &d)
     prefetch (weights + at);
 }
 
-template<typename T, int M, int BN>
+template<typename T, int M, int BN, bool PARTS>
 __device__ __forceinline__ void
 run_long (const LongWork &d)
 {
@@ -464,6 +539,9 @@ run_long (const LongWork &d)
   fence_barriers ();
   __syncthreads (); /* racecheck takes what makes barriers for a write of the taps */
   fill_taps (d.conv, common.taps, 0, d.n_k);
+  /* its own ones again, by number */
+  for (uint32_t i = threadIdx.x; i < min (d.n_k, (uint32_t) TAPS) * 8; i += blockDim.x)
+    common.taps[i] = number_of (d.conv, common.taps[i]);
   take_norm (d.conv, dynamic);
   for (uint32_t i = threadIdx.x; i < d.chunks * BN; i += blockDim.x)
     reinterpret_cast<float *> (shared + (room.bias - room.inputs))[i] =
@@ -477,7 +555,7 @@ run_long (const LongWork &d)
   if (threadIdx.x >= THREADS)
     copy_tiles<M, BN> (d, common, room);
   else
-    multiply_tiles<T, M, BN> (d, common, room, shared);
+    multiply_tiles<T, M, BN, PARTS> (d, common, room, shared);
   /* nobody leaves before what it has asked for is there */
   if (threadIdx.x == THREADS && d.resident)
     barrier_wait (shared_address (&common.weights), 0);
@@ -485,12 +563,12 @@ run_long (const LongWork &d)
 
 #endif
 
-template<typename T, int M, int BN>
+template<typename T, int M, int BN, bool PARTS>
 __global__ void __launch_bounds__ (THREADS + COPIERS, 1)
 long_kernel (const __grid_constant__ LongWork d)
 {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  run_long<T, M, BN> (d);
+  run_long<T, M, BN, PARTS> (d);
 #else
   dcnn_cuda_wait ();
 #endif
@@ -502,7 +580,7 @@ long_kernel (const __grid_constant__ LongWork d)
 static uint32_t
 chunk_of (const DcnnCudaConv *p)
 {
-  return p->n_padded <= 32 ? 32 : p->n_padded <= 64 ? 64 : 128;
+  return p->n_padded <= 64 ? 64 : 128;
 }
 
 static bool
@@ -570,14 +648,16 @@ dcnn_cuda_long_accepts (const DcnnCudaConv *p, uint32_t n_streams,
   d.conv = *p;
   return device->whole_maps && !p->transposed && !node->in.f32 &&
       !node->out.f32 && p->weights && node->plain &&
+      p->kernel[0] < NO_ROW && p->kernel[1] < NO_ROW &&
       (!adds_map (node) || (node->steps[0].map.width == node->out.width &&
           node->steps[0].map.height == node->out.height &&
           is_countable (&node->steps[0].map, n_streams))) &&
       is_countable (&node->in, n_streams) &&
-      is_countable (&node->out, n_streams) && (node->passes || in_turn) && shape_long (&d, 0, device);
+      is_countable (&node->out, n_streams) && (node->passes || in_turn) &&
+      shape_long (&d, 0, device);
 }
 
-template<typename T, int M, int BN>
+template<typename T, int M, int BN, bool PARTS>
 static cudaError_t
 launch (LongWork *d, uint64_t most, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
@@ -593,10 +673,20 @@ launch (LongWork *d, uint64_t most, const DcnnCudaDevice *device,
   uint32_t units = d->resident ? d->chunks * d->n_k : d->slots;
 
   return e != cudaSuccess ? e : dcnn_cuda_launch (
-      (const void *) long_kernel<T, M, BN>, dim3 ((uint32_t) min (items,
+      (const void *) long_kernel<T, M, BN, PARTS>, dim3 ((uint32_t) min (items,
               (uint64_t) device->multiprocessors)), THREADS + COPIERS,
       norm_bytes (*p) + d->slots * M * BK * 2 + units * BN * BK * 2 + rows, 1,
       arguments, queue);
+}
+
+template<typename T, int M, bool PARTS>
+static cudaError_t
+launch_chunks (LongWork *d, uint64_t most, const DcnnCudaDevice *device,
+    DcnnCudaQueue queue)
+{
+  return chunk_of (&d->conv) == 64 ?
+      launch<T, M, 64, PARTS> (d, most, device, queue) :
+      launch<T, M, 128, PARTS> (d, most, device, queue);
 }
 
 template<typename T>
@@ -604,15 +694,11 @@ static cudaError_t
 launch_as (LongWork *d, uint32_t m, uint64_t most, const DcnnCudaDevice *device,
     DcnnCudaQueue queue)
 {
-  uint32_t bn = chunk_of (&d->conv);
-
-  if (m == 64)
-    return bn == 32 ? launch<T, 64, 32> (d, most, device, queue) :
-        bn == 64 ? launch<T, 64, 64> (d, most, device, queue) :
-        launch<T, 64, 128> (d, most, device, queue);
-  return bn == 32 ? launch<T, 32, 32> (d, most, device, queue) :
-      bn == 64 ? launch<T, 32, 64> (d, most, device, queue) :
-      launch<T, 32, 128> (d, most, device, queue);
+  if (d->conv.splits > 1)
+    return m == 64 ? launch_chunks<T, 64, true> (d, most, device, queue) :
+        launch_chunks<T, 32, true> (d, most, device, queue);
+  return m == 64 ? launch_chunks<T, 64, false> (d, most, device, queue) :
+      launch_chunks<T, 32, false> (d, most, device, queue);
 }
 
 cudaError_t

@@ -6,7 +6,7 @@
 #ifndef DCNN_CUDA_LONG_CUH
 #define DCNN_CUDA_LONG_CUH
 
-#include "dcnn_cuda_tensor.cuh"
+#include "dcnn_cuda_groups.cuh"
 #include "dcnn_cuda_tile.cuh"
 
 /* What a block does, and how its shared memory is shared out: slots of steps of k,

@@ -33,17 +33,24 @@ dcnn_piece_at (uint32_t row, uint32_t piece)
 }
 
 /* A wgmma matrix descriptor: rows of 64 or 32 halves of k in a swizzled tile that
- * begins at that shared address plus `k16` times 16 halves. Address and distances are in
+ * begins at that shared address. Address and distances are in
  * units of 16 bytes; the distance between groups of 8 rows is an atom; the one along k is
  * not used with these swizzles (1); layout 1 in bits 62 and 63. Rows of 32 (64 bytes) have
  * the "64-byte swizzle", layout 2: bits 4 and 5 of an address are combined with its bits 7
  * and 8, and a group of 8 rows is half as large. */
 DCNN_SWIZZLE_FN uint64_t
-dcnn_wgmma_rows (uint32_t address, uint32_t k16, uint32_t halves)
+dcnn_wgmma_rows (uint32_t address, uint32_t halves)
 {
-  return (uint64_t) (((address + k16 * 32) & 0x3ffff) >> 4) |
+  return (uint64_t) ((address & 0x3ffff) >> 4) |
       (uint64_t) 1 << 16 | (uint64_t) (halves * 16 >> 4) << 32 |
       (uint64_t) (halves == DCNN_SWIZZLE_HALVES ? 1 : 2) << 62;
+}
+
+/* The same rows, k16 times 16 halves on: an addition, for loops of few instructions. */
+DCNN_SWIZZLE_FN uint64_t
+dcnn_wgmma_on (uint64_t rows, uint32_t k16)
+{
+  return (rows & ~(uint64_t) UINT32_MAX) | ((uint32_t) rows + k16 * 2);
 }
 
 /* Row and column of accumulator i of a thread of the group (0 .. 127), of a

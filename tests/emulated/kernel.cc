@@ -18,12 +18,18 @@ static const EmulatedKernel kernels[] = { lists_kernel, count_kernel,
 #elif defined (EMULATED_LONG)
 #include "cuda/dcnn_cuda_long.cu"
 static const EmulatedKernel kernels[] = {
-  long_kernel<__half, 64, 32>, long_kernel<__half, 64, 64>,
-  long_kernel<__half, 64, 128>, long_kernel<__half, 32, 32>,
-  long_kernel<__half, 32, 64>, long_kernel<__half, 32, 128>,
-  long_kernel<__nv_bfloat16, 64, 32>, long_kernel<__nv_bfloat16, 64, 64>,
-  long_kernel<__nv_bfloat16, 64, 128>, long_kernel<__nv_bfloat16, 32, 32>,
-  long_kernel<__nv_bfloat16, 32, 64>, long_kernel<__nv_bfloat16, 32, 128> };
+  long_kernel<__half, 64, 64, false>, long_kernel<__half, 64, 128, false>,
+  long_kernel<__half, 32, 64, false>, long_kernel<__half, 32, 128, false>,
+  long_kernel<__half, 64, 64, true>, long_kernel<__half, 64, 128, true>,
+  long_kernel<__half, 32, 64, true>, long_kernel<__half, 32, 128, true>,
+  long_kernel<__nv_bfloat16, 64, 64, false>,
+  long_kernel<__nv_bfloat16, 64, 128, false>,
+  long_kernel<__nv_bfloat16, 32, 64, false>,
+  long_kernel<__nv_bfloat16, 32, 128, false>,
+  long_kernel<__nv_bfloat16, 64, 64, true>,
+  long_kernel<__nv_bfloat16, 64, 128, true>,
+  long_kernel<__nv_bfloat16, 32, 64, true>,
+  long_kernel<__nv_bfloat16, 32, 128, true> };
 #elif defined (EMULATED_LOOK)
 #include "cuda/dcnn_cuda_look.cu"
 static const EmulatedKernel kernels[] = { look_kernel };

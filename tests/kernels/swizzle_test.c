@@ -82,8 +82,9 @@ check_product (uint32_t n, uint32_t slot, uint32_t slots)
             &inputs[row][step * 64 + piece * 8], 16);
     for (uint32_t group = 0; group < 2; group++)
       for (uint32_t k16 = 0; k16 < 4; k16++)
-        group_product (shared, dcnn_wgmma_rows (a + group * a_bytes / 2, k16,
-                64), dcnn_wgmma_rows (b, k16, 64), n, sums[group]);
+        group_product (shared, dcnn_wgmma_on (dcnn_wgmma_rows (a + group *
+                    a_bytes / 2, 64), k16), dcnn_wgmma_on (dcnn_wgmma_rows (b, 64),
+                k16), n, sums[group]);
     slot = (slot + 1) % slots;
   }
   for (uint32_t row = 0; row < ROWS; row++)
