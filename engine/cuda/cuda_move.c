@@ -54,7 +54,7 @@ add_buffers (const DcnnSession *session, DcnnCudaShift *things, guint *n)
   }
 }
 
-/* What is held back, of the nodes that judge. */
+/* What is kept back, of the nodes that judge. */
 static void
 add_pending (const DcnnSession *session, DcnnCudaShift *things, guint *n)
 {

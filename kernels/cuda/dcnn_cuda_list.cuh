@@ -465,7 +465,7 @@ across (uint64_t west, uint64_t word, uint64_t east)
 /* One of the words that a word's candidates come from. */
 struct Slot {
   const uint64_t *updated, *exact; /* NULL: none */
-  uint32_t kind;           /* 0 .. 8: 3 dy + dx + 4, to be spread; or: */
+  uint32_t kind;           /* 0 .. 8: 3 dy + dx + 4, to be dilated; or: */
 };
 #define SLOT_SAME 9
 #define SLOT_ONE 10
@@ -493,7 +493,7 @@ slot_at (const ListRoom &room, const ListWord &l, uint32_t j)
 }
 
 __device__ __forceinline__ uint64_t
-spread_slot (uint32_t kind, uint64_t word, uint64_t inside)
+dilate_slot (uint32_t kind, uint64_t word, uint64_t inside)
 {
   uint32_t dx = kind % 3;
   uint64_t row = across (dx == 0 ? word : 0, dx == 1 ? word : 0,
@@ -519,9 +519,9 @@ by_slots (const ListRoom &room, const DcnnCudaStream &f, const ListWord &l,
   for (uint32_t j = lane;;) {
     uint64_t u = !f.dense && slot.updated ? *slot.updated : 0;
     uint64_t x = f.settling && slot.exact ? *slot.exact : 0;
-    found.change |= spread_slot (slot.kind, u, l.inside);
+    found.change |= dilate_slot (slot.kind, u, l.inside);
     if (f.settling)
-      found.correct |= spread_slot (slot.kind, x, l.inside);
+      found.correct |= dilate_slot (slot.kind, x, l.inside);
     if ((j += 32) >= room.n_slots)
       break;
     slot = slot_at (room, l, j);

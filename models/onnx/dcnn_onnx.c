@@ -175,6 +175,11 @@ add_outputs (OnnxLoader *loader, GError **error)
           "output '%.200s' is made by nothing in the file", name);
       return FALSE;
     }
+    if (onnx_is_sequence (loader, name)) {
+      g_set_error (error, DCNN_ERROR, DCNN_ERROR_UNSUPPORTED,
+          "output '%.200s' is a sequence: export its tensors", name);
+      return FALSE;
+    }
     dcnn_graph_add_output (loader->graph, id);
   }
   return onnx_add_states (loader, error);
@@ -240,6 +245,8 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
   g_autoptr (GHashTable) blocked = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) wholes = g_hash_table_new_full (NULL, NULL, NULL,
       g_free);
+  g_autoptr (GHashTable) sequences = g_hash_table_new_full (g_str_hash,
+      g_str_equal, NULL, g_free);
   g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash,
       g_str_equal, g_free, NULL);
   g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
@@ -259,6 +266,7 @@ attempt (Source *source, const DcnnOnnxOptions *options, gboolean *again,
     .readers = readers,
     .blocked = blocked,
     .model = source->model->proto,
+    .sequences = sequences,
     .wholes = wholes,
     .proto = source->model->proto->graph,
     .copies = { .memory = memory },

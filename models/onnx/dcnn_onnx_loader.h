@@ -91,6 +91,8 @@ struct OnnxLoader {
   GHashTable *initializers; /* name -> const Onnx__TensorProto * */
   GHashTable *readers; /* names that a live node or an output reads */
   GHashTable *blocked; /* names whose producer was refused */
+  GHashTable *sequences; /* names that stand for parts of their values:
+                            dcnn_onnx_map_sequence.c */
   GHashTable *wholes; /* values made of whole numbers: dcnn_onnx_whole.h */
   OnnxRefusals refusals;
 };

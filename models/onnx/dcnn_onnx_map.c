@@ -68,6 +68,11 @@ find_operands (OnnxNode *node)
     if (node->inputs[i] < 0)
       onnx_node_fail (node, DCNN_ERROR_INVALID, "its input '%.120s' does not "
           "exist", name);
+    if (onnx_is_sequence (node->loader, name)
+        && (!node->mapping || node->mapping->map != onnx_map_sequence_at))
+      onnx_node_fail (node, DCNN_ERROR_UNSUPPORTED, "its input '%.120s' is a "
+          "sequence, which SequenceAt alone can read: export with fixed shapes",
+          name);
   }
   for (size_t i = 0; i < proto->n_output; i++) {
     const char *name = proto->output[i];

@@ -130,6 +130,9 @@ void onnx_map_blocks (OnnxNode *node);
 void onnx_map_antialiased (OnnxNode *node, const DcnnParams *params,
     const DcnnTensor *shape);
 
+/* Whether the value of that name is to be read in parts, by SequenceAt alone. */
+gboolean onnx_is_sequence (const OnnxLoader *loader, const char *name);
+
 /* All mappings: onnx_map_<...>. */
 #define ONNX_OP(op_type, map, op) void onnx_map_##map (OnnxNode *node);
 #include "dcnn_onnx_ops.def"

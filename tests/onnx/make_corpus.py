@@ -324,8 +324,17 @@ def contributed_later():
     net.write("contributed_later", net.microsoft("BiasSoftmax", y, net.const(np.ones((1, 6, 4))), axis=2, is_inner_broadcast=0), z)
 
 
+def parted():
+    """Sequences that one tensor is parted into, by sizes, by one for all and by ones."""
+    net = Net()
+    parts = [net.node("SplitToSequence", "x", net.const([1, 3], I64), axis=1),
+             net.node("SplitToSequence", "x", net.const(3, I64), axis=-1),
+             net.node("SplitToSequence", "x", axis=2, keepdims=0)]
+    net.write("parted", *(net.node("SequenceAt", p, net.const(i, I64)) for p, i in zip(parts, (1, -1, 2))))
+
+
 for seed, arguments in SEEDS.items():
     with open(os.path.join(sys.argv[1], f"seed_{seed}.onnx"), "wb") as file:
         file.write(model(*arguments).SerializeToString())
-for write in (functions, flags, quantised, pictures, recurrent, contributed, contributed_later):
+for write in (functions, flags, quantised, pictures, recurrent, contributed, contributed_later, parted):
     write()

@@ -416,6 +416,33 @@ def pixel_shuffle_in_two():
 
 
 @net
+def parted():
+    """torch.split as the dynamo exporter leaves it: a sequence, by sizes and by one for all, read by SequenceAt."""
+    g = Graph()
+    x = g.conv(g.scaled("x"), 3, 8)
+    sizes = g.node("SplitToSequence", x, g.ints(3, 5), axis=1)
+    equal = g.node("SplitToSequence", x, g.const(3, np.int64), axis=-3)
+    parts = [g.node("SequenceAt", s, g.const(i, np.int64)) for s, i in ((sizes, -1), (sizes, 0), (equal, 2), (equal, -3))]
+    g.conv(g.node("Concat", *parts, axis=1), 13, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], y_of()), nchw(), tails=0)
+
+
+@net
+def parted_by_ones():
+    """Parts of one channel each, with its axis and without; of rows, too."""
+    g = Graph()
+    x = g.conv(g.scaled("x"), 3, 8)
+    ones = g.node("SplitToSequence", x, axis=1)
+    flat = g.node("SplitToSequence", x, axis=1, keepdims=0)
+    rows = g.node("SplitToSequence", x, g.ints(HEIGHT - 5, 5), axis=2, keepdims=0)
+    y = g.node("Unsqueeze", g.node("SequenceAt", flat, g.const(-2, np.int32)), g.ints(1))
+    y = g.node("Concat", g.node("SequenceAt", ones, g.const(4, np.int64)), y, axis=1)
+    g.node("Concat", *(g.node("SequenceAt", rows, g.const(i, np.int64)) for i in (1, 0)), axis=2, out="z")
+    g.conv(y, 2, 4, "y")
+    return Net(g.model([value("x", [1, 3, HEIGHT, WIDTH])], [value("y", None), value("z", None)]), nchw())
+
+
+@net
 def pixel_unshuffle():
     """SpaceToDepth as Reshape, Transpose, Reshape: PyTorch's order."""
     g = Graph()
