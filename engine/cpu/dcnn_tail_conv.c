@@ -112,7 +112,8 @@ run_tiles (gpointer data, gsize begin, gsize end, guint thread)
     conv.in += group * work->in_group;
     conv.out += group * work->out_group;
     conv.weights += group * conv.out_channels * conv.k;
-    conv.bias += conv.bias ? group * conv.out_channels : 0;
+    if (conv.bias)
+      conv.bias += group * conv.out_channels;
     work->kernels->tensor_conv (&conv, first, MIN (TILE, conv.pixels - first),
         work->scratch + thread * TILE * conv.k);
   }

@@ -313,12 +313,13 @@ dcnn_keys_once (const DcnnKeys *keys, GError **error)
     line++;
     if (start == stop || *start == '#' || (*start != '[' && equal == NULL))
       continue;
-    if (*start == '[') {
+    if (*start == '[') { /* one that is there again goes on, and may say anew */
+      g_hash_table_remove_all (lines);
       g_free (group);
       group = g_strndup (start + 1, (gsize) (stop - start - 2));
-    } else {
-      key = g_strchomp (g_strndup (start, (gsize) (equal - start)));
+      continue;
     }
+    key = g_strchomp (g_strndup (start, (gsize) (equal - start)));
     name = g_strconcat (group, "]", key, NULL);
     first = GPOINTER_TO_UINT (g_hash_table_lookup (lines, name));
     if (first > 0) {

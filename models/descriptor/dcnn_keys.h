@@ -69,8 +69,9 @@ gboolean dcnn_keys_is_upstream (const DcnnKeys *keys);
 void dcnn_keys_ignore (const DcnnKeys *keys, const char *group,
     const char *key);
 
-/* Fails on the first group, or key of a group, that the text has twice:
- * GKeyFile would take the last one. Needs keys->data, of a file that was
+/* Fails on the first key that stands twice below one group's name: GKeyFile would
+ * take the last one. Where the name stands again, the group goes on, and what is
+ * said there goes. Needs keys->data, of a file that was
  * parsed. */
 gboolean dcnn_keys_once (const DcnnKeys *keys, GError **error);
 

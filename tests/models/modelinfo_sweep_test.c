@@ -291,10 +291,6 @@ static const char *const again[][2] = {
     ":3: [modelinfo] version: is said twice, in lines 2 and 3;" },
   { HEAD "[deltacnn]\nname=a\nname = a\n",
     ":5: [deltacnn] name: is said twice, in lines 4 and 5;" },
-  { HEAD "[deltacnn]\n[input]\n# name\n\n[deltacnn]\nname=a\n",
-    ":3: [deltacnn]: is said twice, in lines 3 and 7;" },
-  { HEAD "[input:a]\nvalue=1\n[input:a]\nvalue=1\n",
-    ":3: [input:a]: is said twice, in lines 3 and 5;" },
   { HEAD "[thresholds]\nn=1\nm=1\nn=2\n",
     ":6: [thresholds] n: is said twice, in lines 4 and 6;" },
   { HEAD "[a]\ndir=input\n[b]\ndir=output\ndir=output\n",
@@ -304,6 +300,14 @@ static const char *const again[][2] = {
 static void
 test_again (void)
 {
+  /* a group goes on where its name stands again */
+  g_autoptr (GError) none = NULL;
+  g_autoptr (DcnnModelInfo) joined = load (HEAD "[deltacnn]\nname=a\ntask=t\n"
+      "[input]\n[deltacnn]\nname=b\n", &none);
+
+  g_assert_no_error (none);
+  g_assert_cmpstr (joined->name, ==, "b");
+  g_assert_cmpstr (joined->task, ==, "t");
   for (guint i = 0; i < G_N_ELEMENTS (again); i++) {
     g_autofree char *where = g_strconcat (ORIGIN, again[i][1], NULL);
     g_autoptr (GError) error = NULL;
